@@ -1,0 +1,57 @@
+import type { Brand } from './brand.ts';
+import type { Cidr } from './address.ts';
+
+/** `namespace/name`: the xDS resource name of a policy; the mesh-wide namespace is the empty text. */
+export type PolicyKey = Brand<string, 'PolicyKey'>;
+
+export type StringMatch =
+  | { readonly kind: 'exact'; readonly value: string }
+  | { readonly kind: 'prefix'; readonly value: string }
+  | { readonly kind: 'suffix'; readonly value: string }
+  | { readonly kind: 'presence' };
+
+/** Positive list and its negation: matches when (positive empty or any matches) and no negative matches. */
+export interface FieldMatch<T> {
+  readonly any: readonly T[];
+  readonly none: readonly T[];
+}
+
+export interface ServiceAccountMatch {
+  readonly namespace: string;
+  readonly serviceAccount: string;
+}
+
+/** AND over its fields (protocol.md 3.4, 4.9). Principals are compared without `spiffe://`. */
+export interface PolicyMatch {
+  readonly namespaces: FieldMatch<StringMatch>;
+  readonly serviceAccounts: FieldMatch<ServiceAccountMatch>;
+  readonly principals: FieldMatch<StringMatch>;
+  readonly sourceIps: FieldMatch<Cidr>;
+  readonly destinationIps: FieldMatch<Cidr>;
+  readonly destinationPorts: FieldMatch<number>;
+}
+
+/** OR over its matches; empty is true. */
+export interface PolicyClause {
+  readonly matches: readonly PolicyMatch[];
+}
+
+/** AND over its clauses. */
+export interface PolicyRule {
+  readonly clauses: readonly PolicyClause[];
+}
+
+/** One `istio.security.Authorization`. OR over its rules; none means it never matches. */
+export interface AccessPolicy {
+  readonly key: PolicyKey;
+  readonly name: string;
+  readonly namespace: string;
+  readonly scope: 'mesh' | 'namespace' | 'workload';
+  readonly action: 'allow' | 'deny';
+  readonly rules: readonly PolicyRule[];
+  readonly dryRun: boolean;
+}
+
+export function policyKey(name: { readonly namespace: string; readonly name: string }): PolicyKey {
+  return `${name.namespace}/${name.name}` as PolicyKey;
+}

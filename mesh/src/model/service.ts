@@ -1,0 +1,57 @@
+import type { Brand } from './brand.ts';
+import type { Cidr, IpAddress } from './address.ts';
+import type { WaypointRef } from './waypoint-ref.ts';
+
+/** `namespace/hostname`: the xDS resource name of a service (protocol.md 3.5). */
+export type ServiceKey = Brand<string, 'ServiceKey'>;
+
+export interface NamespacedHostname {
+  readonly namespace: string;
+  readonly hostname: string;
+}
+
+export type AppProtocol = 'unknown' | 'http1' | 'http2' | 'grpc' | 'tcp' | 'tls';
+
+/** `targetPort` 0 on a service port means: resolved per endpoint. Ports are 0-65535 as the wire may carry 0. */
+export interface ServicePort {
+  readonly servicePort: number;
+  readonly targetPort: number;
+  readonly appProtocol: AppProtocol;
+}
+
+/** A virtual IP, or a block of them when `prefixLength` is set. */
+export interface ServiceAddress {
+  readonly network: string;
+  readonly ip: IpAddress;
+  readonly cidr?: Cidr;
+}
+
+export type BalanceScope = 'region' | 'zone' | 'subzone' | 'node' | 'cluster' | 'network';
+
+export interface LoadBalancing {
+  readonly mode: 'unspecified' | 'strict' | 'failover' | 'passthrough';
+  readonly routingPreference: readonly BalanceScope[];
+  readonly healthPolicy: 'only-healthy' | 'allow-all';
+}
+
+export interface Service {
+  readonly key: ServiceKey;
+  readonly name: string;
+  readonly namespace: string;
+  readonly hostname: string;
+  readonly addresses: readonly ServiceAddress[];
+  readonly ports: readonly ServicePort[];
+  /** Identities accepted beside the workload's own (SPIFFE IDs as text; unparsable ones never match). */
+  readonly subjectAltNames: readonly string[];
+  readonly waypoint?: WaypointRef;
+  readonly weightedWaypoints: readonly { readonly waypoint: WaypointRef; readonly weight: number }[];
+  readonly loadBalancing?: LoadBalancing;
+  readonly ipFamilies: 'automatic' | 'ipv4-only' | 'ipv6-only' | 'dual';
+  readonly canonical: boolean;
+  readonly ingressUseWaypoint: boolean;
+  readonly visibility: 'public' | 'namespace';
+}
+
+export function serviceKey(name: NamespacedHostname): ServiceKey {
+  return `${name.namespace}/${name.hostname}` as ServiceKey;
+}

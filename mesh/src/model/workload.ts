@@ -1,0 +1,53 @@
+import type { Brand } from './brand.ts';
+import type { IpAddress } from './address.ts';
+import type { PolicyKey } from './access-policy.ts';
+import type { ServiceKey, ServicePort } from './service.ts';
+import { createSpiffeId, type SpiffeId, type TrustDomain } from './spiffe-id.ts';
+import type { WaypointRef } from './waypoint-ref.ts';
+
+/** `<cluster>//Pod/<namespace>/<name>` and its like: the xDS resource name of a workload (protocol.md 3.5). */
+export type WorkloadUid = Brand<string, 'WorkloadUid'>;
+
+export interface Locality {
+  readonly region: string;
+  readonly zone: string;
+  readonly subzone: string;
+}
+
+export type TunnelProtocol = 'none' | 'hbone';
+
+export interface Workload {
+  readonly uid: WorkloadUid;
+  readonly name: string;
+  readonly namespace: string;
+  readonly addresses: readonly IpAddress[];
+  readonly hostname: string;
+  readonly network: string;
+  readonly tunnelProtocol: TunnelProtocol;
+  readonly trustDomain: TrustDomain;
+  readonly serviceAccount: string;
+  readonly waypoint?: WaypointRef;
+  readonly networkGateway?: WaypointRef;
+  readonly node: string;
+  readonly canonicalName: string;
+  readonly canonicalRevision: string;
+  readonly workloadType: 'deployment' | 'cronjob' | 'pod' | 'job';
+  readonly workloadName: string;
+  readonly nativeTunnel: boolean;
+  readonly applicationTunnel?: { readonly protocol: 'none' | 'proxy'; readonly port: number };
+  /** Services this workload backs, with the ports as this endpoint maps them. */
+  readonly services: ReadonlyMap<ServiceKey, readonly ServicePort[]>;
+  /** Policies named for this workload beside those of its namespace and of the mesh. */
+  readonly authorizationPolicies: readonly PolicyKey[];
+  readonly status: 'healthy' | 'unhealthy';
+  readonly clusterId: string;
+  readonly locality: Locality;
+  readonly networkMode: 'standard' | 'host-network';
+  /** Relative share of new connections; the wire's absent value is 1. */
+  readonly capacity: number;
+}
+
+/** The identity the workload's SVID carries. */
+export function workloadIdentity(workload: Pick<Workload, 'trustDomain' | 'namespace' | 'serviceAccount'>): SpiffeId {
+  return createSpiffeId(workload);
+}
