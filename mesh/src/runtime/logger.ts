@@ -1,0 +1,26 @@
+/** Values of a log line. Keys are dotted and stable; values never hold keys, tokens or private data. */
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/**
+ * Structured log. `message` is constant text; what varies goes into `fields`. Levels: error (a human must act),
+ * warn (degraded), info (state changed), debug. An `error` field holding an Error is written with code and causes.
+ */
+export interface Logger {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+  /** A logger that adds `fields` to every line. */
+  child(fields: LogFields): Logger;
+}
+
+const ignore = (): void => {};
+
+/** Discards everything. */
+export const silentLogger: Logger = {
+  debug: ignore,
+  info: ignore,
+  warn: ignore,
+  error: ignore,
+  child: () => silentLogger,
+};
