@@ -1,0 +1,144 @@
+import { create, fromBinary, type JsonObject, toBinary } from '@bufbuild/protobuf';
+import { WireError } from './errors.ts';
+import {
+  type DeltaDiscoveryRequest,
+  DeltaDiscoveryRequestSchema,
+  type DeltaDiscoveryResponse,
+  DeltaDiscoveryResponseSchema,
+} from './gen/envoy/service/discovery/v3/discovery_pb.ts';
+
+/** gRPC path of the one method of delta discovery. */
+export const DELTA_DISCOVERY_PATH = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources';
+
+/** Resource types of the workload API (protocol.md 3.2). */
+export const ADDRESS_TYPE_URL = 'type.googleapis.com/istio.workload.Address';
+export const WORKLOAD_TYPE_URL = 'type.googleapis.com/istio.workload.Workload';
+export const AUTHORIZATION_TYPE_URL = 'type.googleapis.com/istio.security.Authorization';
+
+/** Who opened a stream; sent with the first request of it. */
+export interface DiscoveryNode {
+  readonly id: string;
+  readonly cluster: string;
+  readonly metadata: JsonObject;
+}
+
+/** Status a client gives when it refuses a response. */
+export interface DiscoveryErrorDetail {
+  /** A gRPC status code; 3 is INVALID_ARGUMENT. */
+  readonly code: number;
+  readonly message: string;
+}
+
+/** Client to server: a subscription change, an acknowledgement, or both. */
+export interface DiscoveryRequest {
+  readonly typeUrl: string;
+  readonly node?: DiscoveryNode;
+  readonly subscribe: readonly string[];
+  readonly unsubscribe: readonly string[];
+  /** What the client still holds from earlier streams; only in the first request of a type on a stream. */
+  readonly initialResourceVersions: ReadonlyMap<string, string>;
+  /** Empty unless this acknowledges or refuses the response with that nonce. */
+  readonly responseNonce: string;
+  /** Present makes it a refusal. */
+  readonly errorDetail?: DiscoveryErrorDetail;
+}
+
+export interface DiscoveryResource {
+  readonly name: string;
+  readonly version: string;
+  readonly aliases: readonly string[];
+  /** Type of `value`, which is one encoded message of it. */
+  readonly typeUrl: string;
+  readonly value: Uint8Array;
+}
+
+/** Server to client: what was added, changed or removed since the last one of the type. */
+export interface DiscoveryResponse {
+  readonly typeUrl: string;
+  readonly nonce: string;
+  /** For logs alone. */
+  readonly systemVersion: string;
+  readonly resources: readonly DiscoveryResource[];
+  readonly removedResources: readonly string[];
+}
+
+export function encodeDiscoveryRequest(request: DiscoveryRequest): Uint8Array {
+  const { node, errorDetail } = request;
+  return toBinary(
+    DeltaDiscoveryRequestSchema,
+    create(DeltaDiscoveryRequestSchema, {
+      typeUrl: request.typeUrl,
+      resourceNamesSubscribe: [...request.subscribe],
+      resourceNamesUnsubscribe: [...request.unsubscribe],
+      initialResourceVersions: Object.fromEntries(request.initialResourceVersions),
+      responseNonce: request.responseNonce,
+      ...(node === undefined ? {} : { node: { id: node.id, cluster: node.cluster, metadata: node.metadata } }),
+      ...(errorDetail === undefined
+        ? {}
+        : { errorDetail: { code: errorDetail.code, message: errorDetail.message, details: [] } }),
+    }),
+  );
+}
+
+/** @throws WireError `malformed`. */
+export function decodeDiscoveryRequest(bytes: Uint8Array): DiscoveryRequest {
+  const message: DeltaDiscoveryRequest = decode('DeltaDiscoveryRequest', () =>
+    fromBinary(DeltaDiscoveryRequestSchema, bytes),
+  );
+  const { node, errorDetail } = message;
+  return {
+    typeUrl: message.typeUrl,
+    subscribe: message.resourceNamesSubscribe,
+    unsubscribe: message.resourceNamesUnsubscribe,
+    initialResourceVersions: new Map(Object.entries(message.initialResourceVersions)),
+    responseNonce: message.responseNonce,
+    ...(node === undefined ? {} : { node: { id: node.id, cluster: node.cluster, metadata: node.metadata ?? {} } }),
+    ...(errorDetail === undefined ? {} : { errorDetail: { code: errorDetail.code, message: errorDetail.message } }),
+  };
+}
+
+export function encodeDiscoveryResponse(response: DiscoveryResponse): Uint8Array {
+  return toBinary(
+    DeltaDiscoveryResponseSchema,
+    create(DeltaDiscoveryResponseSchema, {
+      typeUrl: response.typeUrl,
+      nonce: response.nonce,
+      systemVersionInfo: response.systemVersion,
+      resources: response.resources.map((resource) => ({
+        name: resource.name,
+        version: resource.version,
+        aliases: [...resource.aliases],
+        resource: { typeUrl: resource.typeUrl, value: resource.value },
+      })),
+      removedResources: [...response.removedResources],
+    }),
+  );
+}
+
+/** A resource without a body decodes with empty `typeUrl` and `value`. @throws WireError `malformed`. */
+export function decodeDiscoveryResponse(bytes: Uint8Array): DiscoveryResponse {
+  const message: DeltaDiscoveryResponse = decode('DeltaDiscoveryResponse', () =>
+    fromBinary(DeltaDiscoveryResponseSchema, bytes),
+  );
+  return {
+    typeUrl: message.typeUrl,
+    nonce: message.nonce,
+    systemVersion: message.systemVersionInfo,
+    resources: message.resources.map((resource) => ({
+      name: resource.name,
+      version: resource.version,
+      aliases: resource.aliases,
+      typeUrl: resource.resource?.typeUrl ?? '',
+      value: resource.resource?.value ?? new Uint8Array(0),
+    })),
+    removedResources: message.removedResources,
+  };
+}
+
+function decode<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    throw new WireError('malformed', { path, reason: 'not the bytes of this message' }, { cause });
+  }
+}
