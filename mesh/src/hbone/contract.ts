@@ -1,0 +1,83 @@
+import type { Socket } from 'node:net';
+import type { SecureContext } from 'node:tls';
+import type { Clock } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { HboneError } from './errors.ts';
+import type { HboneLimits } from './limits.ts';
+import type { HboneConnection, HboneSession, OpenedTunnel, TunnelOpening, TunnelRequest } from './tunnel.ts';
+
+/** What every tunnel connection needs from its surroundings. */
+export interface HboneEnvironment {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Replaces single bounds of `DEFAULT_LIMITS`. */
+  readonly limits?: Partial<HboneLimits>;
+}
+
+/** Makes the peer's identity of its certificate (DER), whose chain TLS has verified; throws to refuse the peer. */
+export type VerifyPeer<Peer> = (certificateDer: Buffer) => Peer;
+
+export interface AcceptOptions<Peer> extends HboneEnvironment {
+  /** Own key, chain and trust roots (mesh/tls); TLS 1.3 only. */
+  readonly secureContext: SecureContext;
+  readonly verifyPeer: VerifyPeer<Peer>;
+  /** Called for each CONNECT; must answer it sooner or later. Other methods are answered 400 without it. */
+  readonly onTunnel: (request: TunnelRequest<Peer>) => void;
+  /** Once, after a connection that was accepted has ended; `error` is absent when it ended in order. */
+  readonly onClose?: (connection: HboneConnection<Peer>, error: HboneError | undefined) => void;
+  /** Gives up a handshake that still runs. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Serves HBONE on an accepted TCP socket (not read from yet: `pauseOnConnect`), owns it from now on. Resolves after the
+ * handshake and the peer's verification; TunnelRequests may arrive before the promise's reaction runs.
+ * @throws HboneError `tls`, `identity`, `timeout`, `aborted`; the socket is closed then.
+ */
+export type AcceptHbone = <Peer>(socket: Socket, options: AcceptOptions<Peer>) => Promise<HboneConnection<Peer>>;
+
+export interface ConnectOptions<Peer> extends HboneEnvironment {
+  /** Opens the TCP connection (it may still be connecting when returned). Owned by the session then. */
+  readonly openSocket: (signal: AbortSignal) => Socket | Promise<Socket>;
+  readonly secureContext: SecureContext;
+  readonly verifyPeer: VerifyPeer<Peer>;
+  readonly onClose?: (session: HboneSession<Peer>, error: HboneError | undefined) => void;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Opens one HBONE connection. Most callers use a pool.
+ * @throws HboneError `connect`, `timeout`, `tls`, `identity`, `aborted`.
+ */
+export type ConnectHbone = <Peer>(options: ConnectOptions<Peer>) => Promise<HboneSession<Peer>>;
+
+/** Where a pooled tunnel goes. Equal keys must mean equal source address and identity, expected identities and destination. */
+export interface PoolTarget<Peer> {
+  readonly key: string;
+  readonly openSocket: (signal: AbortSignal) => Socket | Promise<Socket>;
+  /** Asked once per new session, so that a rotated SVID is used. */
+  readonly secureContext: () => SecureContext;
+  readonly verifyPeer: VerifyPeer<Peer>;
+}
+
+/** Sessions shared by the tunnels of one captured pod. */
+export interface HbonePool<Peer> extends AsyncDisposable {
+  readonly sessionCount: number;
+  readonly streamCount: number;
+  /**
+   * Opens a tunnel on a session of the target's key, creating one when none has room (one at a time per key, waiters
+   * bounded). A session that turns out to be dead before the answer is replaced once.
+   * @throws HboneError as `ConnectHbone` and `HboneSession.openTunnel`, or `pool-full`, `draining`.
+   */
+  openTunnel(target: PoolTarget<Peer>, opening: TunnelOpening, signal?: AbortSignal): Promise<OpenedTunnel<Peer>>;
+  /** Sessions of matching keys take no new tunnels and close after their last one (SVID rotated). Returns how many. */
+  retire(matches: (key: string) => boolean): number;
+  /** Closes sessions of matching keys and their tunnels at once (identity revoked, pod gone). Returns how many. */
+  cut(matches: (key: string) => boolean, reason: string): number;
+  /** No new tunnels; resolves when the last one ended. */
+  drain(): Promise<void>;
+  /** Closes everything at once. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export type CreateHbonePool = <Peer>(environment: HboneEnvironment) => HbonePool<Peer>;

@@ -1,0 +1,109 @@
+import type { Socket } from 'node:net';
+import type { HboneError } from './errors.ts';
+
+/** Regular header fields in order of arrival, names in lower case; bounded by the limits of the connection. */
+export type HeaderList = readonly (readonly [name: string, value: string])[];
+
+/** How a tunnel ended. Counts are payload bytes: sent into the tunnel, received from it. */
+export interface TunnelResult {
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  /** Absent when both directions ended cleanly. */
+  readonly error?: HboneError;
+}
+
+/** Receives what a tunnel brings when it is not spliced. */
+export interface TunnelReader {
+  /** `chunk` is only valid during the call: copy what is kept. */
+  onData(chunk: Buffer): void;
+  /** The peer ended its direction; the other one may go on. */
+  onEnd(): void;
+  /** After a `write` that returned false: writing may go on. */
+  onDrain?(): void;
+  /** Exactly once, last: the stream is gone. */
+  onClose(result: TunnelResult): void;
+}
+
+/**
+ * One CONNECT stream. Owned by whoever obtained it: exactly one of `splice`, `read` or `reset` must be called; after
+ * that it closes by itself when both directions have ended, on reset, or with its connection.
+ */
+export interface TunnelStream {
+  /** Payload bytes sent into the tunnel so far; readable at any time. */
+  readonly bytesSent: number;
+  /** Payload bytes received from the tunnel so far; readable at any time. */
+  readonly bytesReceived: number;
+  readonly closed: boolean;
+  /**
+   * Joins a connected plaintext socket and owns it from now on: bytes, half-close and resets travel both ways with
+   * back-pressure, without copying where possible. The socket must not have been read from (create it paused).
+   * `onDone` is called exactly once, when both are closed.
+   */
+  splice(socket: Socket, onDone: (result: TunnelResult) => void): void;
+  /** Delivers to `reader` instead of a socket. */
+  read(reader: TunnelReader): void;
+  /** Stops granting the peer more credit until `resume`; what is in flight (at most one window) still arrives. */
+  pause(): void;
+  resume(): void;
+  /** Sends `chunk`, which is copied if it cannot leave at once. False: wait for `onDrain` before writing more. */
+  write(chunk: Uint8Array): boolean;
+  /** Ends our direction after what was written. */
+  end(): void;
+  /** Ends both directions at once with RST_STREAM CANCEL. */
+  reset(): void;
+  /** Ends a live tunnel from our side: RST_STREAM to the peer, reset to a spliced socket; result error is `cut` with `reason`. */
+  cut(reason: string): void;
+}
+
+/** A CONNECT request that waits for its answer. */
+export interface TunnelRequest<Peer> {
+  readonly connection: HboneConnection<Peer>;
+  /** `:authority`, not empty, otherwise unchecked. */
+  readonly authority: string;
+  readonly headers: HeaderList;
+  /** First value of a header by its lower-case name. */
+  header(name: string): string | undefined;
+  /** True once the peer gave up; `accept` then returns a stream that is closed already. */
+  readonly aborted: boolean;
+  /** Called at most once, when the peer resets the request or its connection dies before the answer. Replaces an earlier callback. */
+  onAborted(callback: () => void): void;
+  /** Answers 200 and opens the tunnel. Call once, or `reject`. */
+  accept(headers?: HeaderList): TunnelStream;
+  /** Answers with `status` and no body. */
+  reject(status: number, headers?: HeaderList): void;
+}
+
+/** One accepted or opened HTTP/2 connection; `Peer` is what the caller's verification made of the peer's certificate. */
+export interface HboneConnection<Peer> {
+  readonly peer: Peer;
+  readonly state: 'open' | 'draining' | 'closed';
+  readonly streamCount: number;
+  /** Takes no new streams, says so to the peer (GOAWAY), closes after the last stream. */
+  drain(): void;
+  /** Closes at once; all streams end with `reason`. */
+  destroy(reason: HboneError): void;
+}
+
+export interface TunnelOpening {
+  readonly authority: string;
+  readonly headers: HeaderList;
+}
+
+/** An answered tunnel: 200 has arrived. */
+export interface OpenedTunnel<Peer> {
+  readonly stream: TunnelStream;
+  readonly peer: Peer;
+  /** Headers of the answer. */
+  readonly headers: HeaderList;
+}
+
+/** The client's end of a connection. */
+export interface HboneSession<Peer> extends HboneConnection<Peer> {
+  /** Streams that may be opened now: own limit and the peer's MAX_CONCURRENT_STREAMS considered. 0 when draining or closed. */
+  readonly freeStreamCount: number;
+  /**
+   * Opens a tunnel and waits for its answer.
+   * @throws HboneError `refused-status`, `reset`, `goaway`, `closed`, `timeout`, `aborted`, `draining`, `keepalive`.
+   */
+  openTunnel(opening: TunnelOpening, signal?: AbortSignal): Promise<OpenedTunnel<Peer>>;
+}
