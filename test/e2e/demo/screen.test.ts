@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createPalette, drawTable, drawTopology } from './screen.ts';
+
+const plain = createPalette(false);
+
+test('drawTopology() puts both hosts side by side and marks who is enrolled', () => {
+  const picture = drawTopology(
+    [
+      {
+        name: 'host-a',
+        address: '10.9.0.1',
+        pods: [
+          { name: 'storefront', namespace: 'shop', address: '10.10.1.10', enrolled: true },
+          { name: 'scanner', namespace: 'legacy', address: '10.10.1.20', enrolled: false },
+        ],
+        processes: ['node agent'],
+      },
+      {
+        name: 'host-b',
+        address: '10.9.0.2',
+        pods: [{ name: 'cart', namespace: 'shop', address: '10.10.2.12', enrolled: true }],
+        processes: ['node agent', 'controller'],
+      },
+    ],
+    plain,
+  );
+  assert.equal(
+    picture,
+    [
+      '   host-a 10.9.0.1                          host-b 10.9.0.2',
+      '  ┌───────────────────────────────┐        ┌───────────────────────────────┐',
+      '  │ ● shop/storefront  10.10.1.10 │        │ ● shop/cart  10.10.2.12       │',
+      '  │ ○ legacy/scanner   10.10.1.20 │        │                               │',
+      '  │                               ╞════════╡ node agent                    │',
+      '  │ node agent                    │        │ controller                    │',
+      '  └───────────────────────────────┘        └───────────────────────────────┘',
+      '   ● enrolled   ○ not enrolled   ═ the link whose bytes are captured',
+    ].join('\n'),
+  );
+});
+
+test('drawTable() aligns by what is seen, not by colour codes', () => {
+  const colour = createPalette(true);
+  const table = drawTable(
+    [{ title: 'who' }, { title: 'ms', align: 'right' }],
+    [
+      [colour.good('cart'), '1.2'],
+      ['storefront', '10.0'],
+    ],
+    plain,
+  );
+  assert.equal(table, ['  who           ms', `  ${colour.good('cart')}         1.2`, '  storefront  10.0'].join('\n'));
+});
