@@ -1,3 +1,33 @@
+export * from './admin-sections.ts';
+export * from './admin-server.ts';
+export * from './backoff.ts';
+export * from './bounded-queue.ts';
 export * from './clock.ts';
+export * from './drain.ts';
+export * from './environment.ts';
 export * from './errors.ts';
+export * from './lifetime.ts';
+export * from './line-sink.ts';
+export { type SerializedError, serializeError } from './log-fields.ts';
+export { type LineLevel, LOG_LEVELS, type LogLevel } from './log-filter.ts';
+export { formatTextLine } from './log-text.ts';
 export * from './logger.ts';
+export {
+  type Counter,
+  counter,
+  type Gauge,
+  gauge,
+  type Histogram,
+  histogram,
+  type Instruments,
+  type MetricCell,
+  type MetricFormat,
+  type MetricGroup,
+  type MetricKind,
+  Metrics,
+  type MetricSample,
+  type MetricSpec,
+} from './metrics.ts';
+export * from './readiness.ts';
+export * from './root-logger.ts';
+export * from './run-main.ts';

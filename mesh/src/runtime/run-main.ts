@@ -1,0 +1,84 @@
+import type { Environment } from './environment.ts';
+import { createEnvironment, EnvironmentError } from './environment.ts';
+import { serializeError } from './log-fields.ts';
+import { formatTextLine } from './log-text.ts';
+
+/** What a process's main function gets instead of touching `process`. */
+export interface MainContext {
+  /** Arguments after the script's name. */
+  readonly args: readonly string[];
+  readonly environment: Environment;
+  /** Aborts on the first SIGTERM or SIGINT: stop orderly. A second signal ends the process at once. */
+  readonly signal: AbortSignal;
+  /** Writes text for people to standard output. Logs go through a logger over descriptor `logFd`. */
+  print(text: string): void;
+  readonly logFd: number;
+  /** Runs when the process dies of a bug, before it exits: flush logs. Must not wait. */
+  onFatal(callback: () => void): void;
+}
+
+export interface MainOptions {
+  readonly name: string;
+  readonly version: string;
+  /** Text of `--help`. */
+  readonly usage: string;
+  /** Resolves with the exit code; undefined is 0. */
+  readonly run: (context: MainContext) => Promise<number | undefined>;
+}
+
+/** Exit codes of every Ambit process. */
+export const EXIT = { ok: 0, failed: 1, usage: 2, fatal: 70, interrupted: 130 } as const;
+
+/** Wrong arguments: the process prints the message and exits with `EXIT.usage`. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+const STANDARD_OUTPUT_FD = 1;
+
+/** Runs `run` and ends the process with its code. `--help` and `--version` are answered before. Call it once, from main.ts. */
+export async function runMain(options: MainOptions): Promise<void> {
+  const args = process.argv.slice(2);
+  if (args.includes('--help') || args.includes('-h')) return printAndExit(options.usage);
+  if (args.includes('--version')) return printAndExit(`${options.name} ${options.version}`);
+  const fatalCallbacks: (() => void)[] = [];
+  const fatal = (message: string, error: unknown): never => {
+    for (const callback of fatalCallbacks) callback();
+    report(options.name, message, error);
+    process.exit(EXIT.fatal);
+  };
+  process.on('uncaughtException', (error) => fatal('uncaught exception', error));
+  process.on('unhandledRejection', (reason) => fatal('unhandled rejection', reason));
+  const stop = new AbortController();
+  for (const name of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(name, () => {
+      if (stop.signal.aborted) process.exit(EXIT.interrupted);
+      stop.abort(new DOMException(name, 'AbortError'));
+    });
+  }
+  try {
+    const code = await options.run({
+      args,
+      environment: createEnvironment(process.env),
+      signal: stop.signal,
+      print: (text) => void process.stdout.write(`${text}\n`),
+      logFd: STANDARD_OUTPUT_FD,
+      onFatal: (callback) => void fatalCallbacks.push(callback),
+    });
+    process.exit(code ?? EXIT.ok);
+  } catch (error) {
+    for (const callback of fatalCallbacks) callback();
+    if (error instanceof UsageError) process.stderr.write(`${error.message}\n\n${options.usage}\n`);
+    else report(options.name, 'process failed', error);
+    process.exit(error instanceof UsageError || error instanceof EnvironmentError ? EXIT.usage : EXIT.failed);
+  }
+}
+
+function printAndExit(text: string): void {
+  process.stdout.write(`${text}\n`, () => process.exit(EXIT.ok));
+}
+
+function report(name: string, message: string, error: unknown): void {
+  const fields = { error: serializeError(error) };
+  process.stderr.write(formatTextLine(new Date().toISOString(), 'error', name, message, fields));
+}
