@@ -33,7 +33,10 @@ test('accessRecords() skips lines of other targets, half lines and the other dir
 });
 
 test('recordOfSource() finds the newest record of an address that was used twice', () => {
-  const records = accessRecords([line('outbound', '10.0.0.1:2'), line('outbound', '10.0.0.1:2', ' error="x"')].join('\n'), 'outbound');
+  const records = accessRecords(
+    [line('outbound', '10.0.0.1:2'), line('outbound', '10.0.0.1:2', ' error="x"')].join('\n'),
+    'outbound',
+  );
   assert.equal(recordOfSource(records, '10.0.0.1:2')?.fields.get('error'), 'x');
   assert.equal(recordOfSource(records, '10.0.0.1:3'), undefined);
 });
