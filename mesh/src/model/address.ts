@@ -29,7 +29,10 @@ export interface Cidr {
 export function parseIpAddress(text: string): IpAddress {
   const fast = parseDottedQuad(text);
   if (fast !== null) return fast;
-  if (!text.includes(':') || !ipaddr.isValid(text) || text.includes('%')) {
+  // The dotted tail of ::ffff:10.0.0.1 obeys the same rules as a dotted quad alone.
+  const tail = text.slice(text.lastIndexOf(':') + 1);
+  const plainTail = !tail.includes('.') || parseDottedQuad(tail) !== null;
+  if (!text.includes(':') || text.includes('%') || !plainTail || !ipaddr.isValid(text)) {
     throw new ModelError('invalid-address', { value: text, expected: 'an IPv4 or IPv6 address' });
   }
   return canonical(ipaddr.process(text));
@@ -47,7 +50,16 @@ export function ipAddressFromBytes(bytes: Uint8Array): IpAddress {
 
 /** Network order; 4 bytes for IPv4, 16 for IPv6. */
 export function ipAddressToBytes(ip: IpAddress): Uint8Array {
-  return Uint8Array.from(ipaddr.parse(ip).toByteArray());
+  if (ipFamily(ip) === 6) return Uint8Array.from(ipaddr.parse(ip).toByteArray());
+  const bytes = new Uint8Array(4);
+  let at = 0;
+  for (let i = 0; i < ip.length; i++) {
+    const digit = ip.charCodeAt(i) - 48;
+    // The canonical form holds digits and dots alone; '.' is 46.
+    if (digit < 0) at++;
+    else bytes[at] = (bytes[at] ?? 0) * 10 + digit;
+  }
+  return bytes;
 }
 
 export function ipFamily(ip: IpAddress): 4 | 6 {
@@ -73,10 +85,10 @@ export function parseSocketAddress(text: string): SocketAddress {
   const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text);
   if (match === null) throw new ModelError('invalid-address', { value: text, expected: 'IP:port or [IPv6]:port' });
   const [, v6, v4, port] = match;
-  const ip = parseIpAddress(v6 ?? v4 ?? '');
-  if ((v6 !== undefined) !== (ipFamily(ip) === 6) && v4 !== undefined) {
-    throw new ModelError('invalid-address', { value: text, expected: 'brackets around an IPv6 address' });
+  if (v6 !== undefined && !v6.includes(':')) {
+    throw new ModelError('invalid-address', { value: text, expected: 'brackets around an IPv6 address only' });
   }
+  const ip = parseIpAddress(v6 ?? v4 ?? '');
   return { ip, port: parsePort(port ?? '') };
 }
 
@@ -122,14 +134,18 @@ export function formatCidr(cidr: Cidr): string {
 
 /** Families never match each other: 0.0.0.0/0 contains no IPv6 address. */
 export function cidrContains(cidr: Cidr, ip: IpAddress): boolean {
-  const bytes = ipAddressToBytes(ip);
-  if (bytes.length !== cidr.bytes.length) return false;
+  return cidrContainsBytes(cidr, ipAddressToBytes(ip));
+}
+
+/** `cidrContains` for an address whose bytes are at hand. */
+export function cidrContainsBytes(cidr: Cidr, address: Uint8Array): boolean {
+  if (address.length !== cidr.bytes.length) return false;
   const whole = cidr.prefixLength >> 3;
-  for (let i = 0; i < whole; i++) if (bytes[i] !== cidr.bytes[i]) return false;
+  for (let i = 0; i < whole; i++) if (address[i] !== cidr.bytes[i]) return false;
   const rest = cidr.prefixLength & 7;
   if (rest === 0) return true;
   const mask = (0xff00 >> rest) & 0xff;
-  return ((bytes[whole] ?? 0) & mask) === ((cidr.bytes[whole] ?? 0) & mask);
+  return ((address[whole] ?? 0) & mask) === cidr.bytes[whole];
 }
 
 function parseDottedQuad(text: string): IpAddress | null {

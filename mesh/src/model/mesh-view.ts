@@ -20,16 +20,23 @@ export interface MeshView {
   /** Workloads of network mode `host-network` are not found by address (protocol.md 4.8). */
   workloadByAddress(network: string, ip: IpAddress): Workload | undefined;
   service(key: ServiceKey): Service | undefined;
-  /** Exact VIP first, then blocks: longest prefix, then canonical. */
-  serviceByAddress(network: string, ip: IpAddress): Service | undefined;
+  /**
+   * Exact VIP first, then blocks: longest prefix, then canonical. With `clientNamespace`, among holders of the VIP, and
+   * among all blocks, a service of that namespace comes first; what only another namespace may see is not found.
+   */
+  serviceByAddress(network: string, ip: IpAddress, clientNamespace?: string): Service | undefined;
   servicesByHostname(hostname: string): readonly Service[];
   /** Workloads that back the service. */
   endpoints(key: ServiceKey): Iterable<Workload>;
   /** Mesh-wide, the workload's namespace, and the policies it names, each once. */
   policiesFor(workload: Workload): EffectivePolicies;
+  /** Everything, for dumps and tests; never on a connection's path. */
+  workloads(): Iterable<Workload>;
+  services(): Iterable<Service>;
+  policies(): Iterable<AccessPolicy>;
 }
 
-/** Added or changed objects whole; removed ones by key. Applied as one step. */
+/** Added or changed objects whole; removed ones by key. Applied as one step, removals first. */
 export interface MeshViewUpdate {
   readonly workloads?: readonly Workload[];
   readonly services?: readonly Service[];
@@ -37,4 +44,23 @@ export interface MeshViewUpdate {
   readonly removedWorkloads?: readonly WorkloadUid[];
   readonly removedServices?: readonly ServiceKey[];
   readonly removedPolicies?: readonly PolicyKey[];
+}
+
+/** What one update touched, for re-checking live connections and waking those who wait for an arrival. */
+export interface MeshViewChange {
+  /** Of the view after the update. */
+  readonly epoch: number;
+  /** Added, changed or removed; removals of what was unknown are left out. */
+  readonly workloads: ReadonlySet<WorkloadUid>;
+  readonly services: ReadonlySet<ServiceKey>;
+  readonly policies: ReadonlySet<PolicyKey>;
+  /** True when the policies in force at `workload` (as it is now) may differ from before the update. */
+  policiesMayDifferAt(workload: Workload): boolean;
+}
+
+/** Owner's side of a view: the one place that changes it. */
+export interface MeshViewStore {
+  readonly view: MeshView;
+  /** Synchronous and whole: no reader of this thread sees half of it. Never throws for parsed objects. */
+  apply(update: MeshViewUpdate): MeshViewChange;
 }
