@@ -1,0 +1,6 @@
+export * from './descriptor-channel.ts';
+export * from './errors.ts';
+export { NetnsHandle, type NetnsIdentity, runInNetns, sameNetns } from './netns.ts';
+export * from './netns-socket.ts';
+export { descriptorOf, selfTestNodeInternals } from './node-internals.ts';
+export { readOriginalDestination, readOriginalDestinationOfFd } from './original-destination.ts';

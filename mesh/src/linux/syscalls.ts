@@ -1,0 +1,168 @@
+import { arch, endianness, platform } from 'node:os';
+import koffi from 'koffi';
+import { LinuxError, SyscallError } from './errors.ts';
+
+// From the kernel's UAPI headers; equal on x86-64 and arm64, the platforms `libc()` lets through.
+export const CLONE_NEWNET = 0x40000000;
+export const AF_UNIX = 1;
+export const AF_INET = 2;
+export const AF_INET6 = 10;
+export const AF_PACKET = 17;
+export const SOCK_STREAM = 1;
+export const SOCK_RAW = 3;
+export const SOCK_SEQPACKET = 5;
+export const SOCK_NONBLOCK = 0o4000;
+export const SOCK_CLOEXEC = 0o2000000;
+export const SOL_IP = 0;
+export const SOL_SOCKET = 1;
+export const SOL_IPV6 = 41;
+export const SOL_PACKET = 263;
+export const SO_REUSEADDR = 2;
+export const SO_REUSEPORT = 15;
+export const SO_PEERCRED = 17;
+export const SO_RCVBUFFORCE = 33;
+export const SO_MARK = 36;
+export const IP_FREEBIND = 15;
+export const IP_TRANSPARENT = 19;
+export const IP_BIND_ADDRESS_NO_PORT = 24;
+export const IPV6_V6ONLY = 26;
+export const IPV6_TRANSPARENT = 75;
+export const IPV6_FREEBIND = 78;
+export const SO_ORIGINAL_DST = 80;
+export const IP6T_SO_ORIGINAL_DST = 80;
+export const MSG_CTRUNC = 0x8;
+export const MSG_TRUNC = 0x20;
+export const MSG_DONTWAIT = 0x40;
+export const MSG_NOSIGNAL = 0x4000;
+export const MSG_CMSG_CLOEXEC = 0x40000000;
+export const SCM_RIGHTS = 1;
+export const ENOENT = 2;
+export const EINTR = 4;
+export const EAGAIN = 11;
+export const EPERM = 1;
+export const EISCONN = 106;
+export const EINPROGRESS = 115;
+export const EAFNOSUPPORT = 97;
+
+/**
+ * The system calls Node lacks, nothing above them. Every function returns its result, or the negated errno (as the
+ * kernel does), so that an expected error costs no exception; `checked` turns the rest into one. Buffers are read or
+ * written during the call only.
+ */
+export interface Binding {
+  /** Moves the calling thread, and only it, into the namespace behind `fd`. */
+  setns(fd: number, kind: number): number;
+  socket(family: number, type: number, protocol: number): number;
+  bind(fd: number, address: Uint8Array, length: number): number;
+  connect(fd: number, address: Uint8Array, length: number): number;
+  listen(fd: number, backlog: number): number;
+  accept4(fd: number, flags: number): number;
+  setsockopt(fd: number, level: number, option: number, value: Uint8Array, length: number): number;
+  /** `length` is in and out. */
+  getsockopt(fd: number, level: number, option: number, value: Uint8Array, length: Uint32Array): number;
+  getsockname(fd: number, address: Uint8Array, length: Uint32Array): number;
+  /** `header` is a msghdr whose pointers come from `addressOf`. */
+  sendmsg(fd: number, header: Uint8Array, flags: number): number;
+  recvmsg(fd: number, header: Uint8Array, flags: number): number;
+  recv(fd: number, buffer: Uint8Array, length: number, flags: number): number;
+  close(fd: number): number;
+  /** With close-on-exec set. */
+  dup(fd: number): number;
+  /** Sets what the kernel sends this process when its parent thread dies; `signal` 0 clears it. */
+  setParentDeathSignal(signal: number): number;
+  /** The address of a buffer's first byte, for structures that hold pointers. The caller keeps the buffer alive. */
+  addressOf(buffer: Uint8Array): bigint;
+  /** Ends the process at once, from any thread, without running anything more. */
+  abort(): never;
+  /**
+   * Calls back from the event loop of this thread while a non-blocking `fd` is ready for what is wanted (initially
+   * nothing). The event loop stays alive while something is wanted. Close it before `fd`.
+   */
+  watch(fd: number, callback: () => void): Watch;
+}
+
+export interface Watch {
+  want(readable: boolean, writable: boolean): void;
+  close(): void;
+}
+
+const F_DUPFD_CLOEXEC = 1030;
+const PR_SET_PDEATHSIG = 1;
+
+let binding: Binding | null = null;
+
+/** The binding of this thread. @throws LinuxError `unsupported-platform`. */
+export function libc(): Binding {
+  binding ??= loadBinding();
+  return binding;
+}
+
+/** `result`, unless it is a negated errno: then @throws SyscallError. */
+export function checked(syscall: string, result: number): number {
+  if (result < 0) throw new SyscallError(syscall, -result);
+  return result;
+}
+
+function loadBinding(): Binding {
+  const supportedCpu = arch() === 'x64' || arch() === 'arm64';
+  if (platform() !== 'linux' || !supportedCpu || endianness() !== 'LE') {
+    throw new LinuxError('unsupported-platform', { data: { platform: platform(), cpu: arch() } });
+  }
+  // The symbols of the running program, which include its C library whatever that is called.
+  const program = koffi.load(null);
+  const setns = program.func('int setns(int fd, int kind)');
+  const socket = program.func('int socket(int family, int type, int protocol)');
+  const bind = program.func('int bind(int fd, const void *address, uint32_t length)');
+  const connect = program.func('int connect(int fd, const void *address, uint32_t length)');
+  const listen = program.func('int listen(int fd, int backlog)');
+  const accept4 = program.func('int accept4(int fd, void *address, void *length, int flags)');
+  const setsockopt = program.func('int setsockopt(int fd, int level, int option, const void *value, uint32_t length)');
+  const getsockopt = program.func('int getsockopt(int fd, int level, int option, void *value, void *length)');
+  const getsockname = program.func('int getsockname(int fd, void *address, void *length)');
+  const sendmsg = program.func('intptr_t sendmsg(int fd, const void *header, int flags)');
+  const recvmsg = program.func('intptr_t recvmsg(int fd, void *header, int flags)');
+  const recv = program.func('intptr_t recv(int fd, void *buffer, size_t length, int flags)');
+  const close = program.func('int close(int fd)');
+  const fcntl = program.func('int fcntl(int fd, int command, int value)');
+  const prctl = program.func(
+    'int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)',
+  );
+  const abort = program.func('void abort()');
+  return {
+    setns: (fd, kind) => result(setns(fd, kind)),
+    socket: (family, type, protocol) => result(socket(family, type, protocol)),
+    bind: (fd, address, length) => result(bind(fd, address, length)),
+    connect: (fd, address, length) => result(connect(fd, address, length)),
+    listen: (fd, backlog) => result(listen(fd, backlog)),
+    accept4: (fd, flags) => result(accept4(fd, null, null, flags)),
+    setsockopt: (fd, level, option, value, length) => result(setsockopt(fd, level, option, value, length)),
+    getsockopt: (fd, level, option, value, length) => result(getsockopt(fd, level, option, value, length)),
+    getsockname: (fd, address, length) => result(getsockname(fd, address, length)),
+    sendmsg: (fd, header, flags) => result(sendmsg(fd, header, flags)),
+    recvmsg: (fd, header, flags) => result(recvmsg(fd, header, flags)),
+    recv: (fd, buffer, length, flags) => result(recv(fd, buffer, length, flags)),
+    close: (fd) => result(close(fd)),
+    dup: (fd) => result(fcntl(fd, F_DUPFD_CLOEXEC, 0)),
+    setParentDeathSignal: (signal) => result(prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0)),
+    addressOf: (buffer) => koffi.address(buffer),
+    abort: () => abort() as never,
+    watch: (fd, callback) => openWatch(fd, callback),
+  };
+}
+
+// errno belongs to the thread and is read before anything else can run on it.
+function result(returned: number): number {
+  return returned === -1 ? -koffi.errno() : returned;
+}
+
+function openWatch(fd: number, callback: () => void): Watch {
+  const poll = koffi.node.poll(fd, {}, callback);
+  poll.stop();
+  return {
+    want(readable, writable) {
+      if (readable || writable) poll.start({ readable, writable }, callback);
+      else poll.stop();
+    },
+    close: () => poll.close(),
+  };
+}
