@@ -1,0 +1,14 @@
+/** The one domain of Ambit's API group, labels and annotations. */
+export const AMBIT_DOMAIN = 'ambit.dev';
+export const AMBIT_API_VERSION: 'ambit.dev/v1alpha1' = `${AMBIT_DOMAIN}/v1alpha1`;
+
+/** `ambient` enrols a Namespace or Pod, `none` on a Pod opts out; the pod's label wins. */
+export const MODE_LABEL: 'ambit.dev/mode' = `${AMBIT_DOMAIN}/mode`;
+/** Network id, on Namespace, Node, Gateway. */
+export const NETWORK_LABEL: 'ambit.dev/network' = `${AMBIT_DOMAIN}/network`;
+
+export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
+export const REGION_LABEL = 'topology.kubernetes.io/region';
+export const ZONE_LABEL = 'topology.kubernetes.io/zone';
+/** Kubernetes has no third level; Istio's label is read so that one node label serves both. */
+export const SUBZONE_LABEL = 'topology.istio.io/subzone';

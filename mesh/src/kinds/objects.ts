@@ -1,0 +1,220 @@
+import type { Cidr, IpAddress } from '../model/address.ts';
+import type { StringMatch } from '../model/access-policy.ts';
+
+/** `<kind>/<namespace>/<name>`; the namespace is empty for cluster-scoped kinds. Compares objects. */
+export type ObjectKey = `${MeshKind}/${string}/${string}`;
+
+/** The part of Kubernetes metadata that Ambit reads. */
+export interface ObjectMeta {
+  readonly name: string;
+  /** Empty for cluster-scoped kinds. */
+  readonly namespace: string;
+  readonly uid: string;
+  readonly labels: ReadonlyMap<string, string>;
+  readonly annotations: ReadonlyMap<string, string>;
+  /** Milliseconds since the epoch; 0 when the object does not say. */
+  readonly creationTimestampMs: number;
+}
+
+export interface Namespace {
+  readonly kind: 'Namespace';
+  readonly meta: ObjectMeta;
+}
+
+export interface Node {
+  readonly kind: 'Node';
+  readonly meta: ObjectMeta;
+}
+
+export interface ServiceAccount {
+  readonly kind: 'ServiceAccount';
+  readonly meta: ObjectMeta;
+}
+
+export interface OwnerReference {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly controller: boolean;
+}
+
+export type PortProtocol = 'TCP' | 'UDP' | 'SCTP';
+
+export interface ContainerPort {
+  readonly name: string;
+  readonly port: number;
+  readonly protocol: PortProtocol;
+}
+
+export interface Pod {
+  readonly kind: 'Pod';
+  readonly meta: ObjectMeta & {
+    readonly ownerReferences: readonly OwnerReference[];
+    readonly generateName: string;
+    /** The pod is being deleted. */
+    readonly deleting: boolean;
+  };
+  /** Empty until scheduled. */
+  readonly nodeName: string;
+  readonly serviceAccountName: string;
+  readonly hostNetwork: boolean;
+  readonly containerPorts: readonly ContainerPort[];
+  readonly podIps: readonly IpAddress[];
+  readonly phase: 'Pending' | 'Running' | 'Succeeded' | 'Failed' | 'Unknown';
+  /** Condition Ready is True. */
+  readonly ready: boolean;
+}
+
+export interface KubeServicePort {
+  readonly name: string;
+  readonly port: number;
+  /** A container port's name, or a number; equal to `port` when the manifest has none. */
+  readonly targetPort: number | string;
+  readonly protocol: PortProtocol;
+  readonly appProtocol: string;
+}
+
+export interface KubeService {
+  readonly kind: 'Service';
+  readonly meta: ObjectMeta;
+  readonly type: 'ClusterIP' | 'NodePort' | 'LoadBalancer' | 'ExternalName';
+  /** Virtual addresses; empty when headless. */
+  readonly clusterIps: readonly IpAddress[];
+  /** `clusterIP: None`. */
+  readonly headless: boolean;
+  /** Null when the service has no selector: its endpoints are EndpointSlices that somebody else writes. */
+  readonly selector: ReadonlyMap<string, string> | null;
+  readonly ports: readonly KubeServicePort[];
+  readonly publishNotReadyAddresses: boolean;
+  readonly internalTrafficPolicy: 'Cluster' | 'Local';
+  /** As written; unknown ones are treated as absent. */
+  readonly trafficDistribution: string;
+  readonly ipFamilies: readonly ('IPv4' | 'IPv6')[];
+}
+
+export interface EndpointSlicePort {
+  readonly name: string;
+  readonly port: number;
+  readonly protocol: PortProtocol;
+}
+
+export interface SliceEndpoint {
+  readonly addresses: readonly IpAddress[];
+  /** Absent conditions count as true, as Kubernetes says. */
+  readonly ready: boolean;
+  readonly terminating: boolean;
+  readonly targetRef: { readonly kind: string; readonly namespace: string; readonly name: string } | null;
+}
+
+export interface EndpointSlice {
+  readonly kind: 'EndpointSlice';
+  readonly meta: ObjectMeta;
+  /** From label `kubernetes.io/service-name`; empty when the slice belongs to no service. */
+  readonly serviceName: string;
+  readonly endpoints: readonly SliceEndpoint[];
+  readonly ports: readonly EndpointSlicePort[];
+}
+
+/** A field and its negation, as in `namespaces` and `notNamespaces`. */
+export interface OneOf<T> {
+  readonly any: readonly T[];
+  readonly none: readonly T[];
+}
+
+export interface ServiceAccountName {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** One entry of `from`: all its fields must hold. */
+export interface AccessSource {
+  readonly serviceAccounts: OneOf<ServiceAccountName>;
+  /** Without `spiffe://`. */
+  readonly principals: OneOf<StringMatch>;
+  readonly namespaces: OneOf<StringMatch>;
+  readonly ipBlocks: OneOf<Cidr>;
+}
+
+/** One entry of `to`: all its fields must hold. */
+export interface AccessOperation {
+  readonly ports: OneOf<number>;
+  readonly ipBlocks: OneOf<Cidr>;
+}
+
+/** Matches when an entry of `from` and an entry of `to` match; an empty list matches everything. */
+export interface AccessRule {
+  readonly from: readonly AccessSource[];
+  readonly to: readonly AccessOperation[];
+}
+
+/** What a policy is attached to. `namespace` of the root namespace means the whole mesh. */
+export type PolicyTarget =
+  | { readonly kind: 'namespace' }
+  | { readonly kind: 'selector'; readonly matchLabels: ReadonlyMap<string, string> }
+  | { readonly kind: 'external-workloads'; readonly names: readonly string[] };
+
+export interface AccessPolicyObject {
+  readonly kind: 'AccessPolicy';
+  readonly meta: ObjectMeta;
+  readonly target: PolicyTarget;
+  readonly action: 'Allow' | 'Deny';
+  /** None: the policy never matches, so that an Allow policy without rules denies everything. */
+  readonly rules: readonly AccessRule[];
+  readonly dryRun: boolean;
+}
+
+export type MutualTlsMode = 'Strict' | 'Permissive';
+
+export interface MutualTlsPolicy {
+  readonly kind: 'MutualTLSPolicy';
+  readonly meta: ObjectMeta;
+  readonly target: Exclude<PolicyTarget, { kind: 'external-workloads' }>;
+  /** Null inherits the mode of the next wider policy. */
+  readonly mode: MutualTlsMode | null;
+  /** Exceptions per port of the workload; only with a selector. */
+  readonly ports: ReadonlyMap<number, MutualTlsMode>;
+}
+
+export interface ExternalWorkload {
+  readonly kind: 'ExternalWorkload';
+  readonly meta: ObjectMeta;
+  readonly addresses: readonly IpAddress[];
+  readonly serviceAccountName: string;
+  /** Services of its namespace it backs beside those whose selector matches its labels. */
+  readonly services: readonly string[];
+  /** Names for the target ports of services. */
+  readonly ports: ReadonlyMap<string, number>;
+  /** HBONE: an Ambit node agent runs there. */
+  readonly tunnel: 'HBONE' | 'None';
+  /** Null: the network of its namespace. */
+  readonly network: string | null;
+  /** Name of the host, as its node agent authenticates. */
+  readonly nodeName: string;
+  readonly locality: { readonly region: string; readonly zone: string; readonly subzone: string };
+  readonly ready: boolean;
+  /** Relative share of new connections. */
+  readonly weight: number;
+}
+
+/** Every object the mesh reads, from whichever source. */
+export type MeshObject =
+  | Namespace
+  | Node
+  | ServiceAccount
+  | Pod
+  | KubeService
+  | EndpointSlice
+  | AccessPolicyObject
+  | MutualTlsPolicy
+  | ExternalWorkload;
+
+export type MeshKind = MeshObject['kind'];
+export type ObjectOf<Kind extends MeshKind> = Extract<MeshObject, { readonly kind: Kind }>;
+
+export function objectKey(kind: MeshKind, namespace: string, name: string): ObjectKey {
+  return `${kind}/${namespace}/${name}`;
+}
+
+export function keyOf(object: MeshObject): ObjectKey {
+  return objectKey(object.kind, object.meta.namespace, object.meta.name);
+}

@@ -1,0 +1,45 @@
+import type { FieldReader } from './field-reader.ts';
+import type { ObjectMeta } from './objects.ts';
+
+/** DNS subdomain, RFC 1123: what Kubernetes allows as an object's name. */
+const OBJECT_NAME = /^[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?$/;
+/** DNS label, RFC 1123. */
+const NAMESPACE_NAME = /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/;
+/** Where an object without a namespace lives when its kind needs one, as `kubectl apply` does. */
+const DEFAULT_NAMESPACE = 'default';
+
+const EXPECTED_NAME = 'a name of lower-case letters, digits, "-" and ".", at most 253 long';
+
+/** @throws KindError when name, namespace, labels, annotations or timestamp are not what Kubernetes allows. */
+export function parseMeta(object: FieldReader, scope: 'cluster' | 'namespaced'): ObjectMeta {
+  const meta = object.object('metadata') ?? object.fail('metadata', 'an object with a name');
+  const name = meta.text('name');
+  if (!OBJECT_NAME.test(name)) meta.fail('name', EXPECTED_NAME);
+  return {
+    name,
+    namespace: scope === 'cluster' ? '' : parseNamespaceName(meta),
+    uid: meta.text('uid', ''),
+    labels: meta.textMap('labels'),
+    annotations: meta.textMap('annotations'),
+    creationTimestampMs: parseTimestamp(meta, 'creationTimestamp'),
+  };
+}
+
+function parseNamespaceName(meta: FieldReader): string {
+  const namespace = meta.text('namespace', DEFAULT_NAMESPACE);
+  return isNamespaceName(namespace) ? namespace : meta.fail('namespace', 'a namespace name');
+}
+
+export function isNamespaceName(text: string): boolean {
+  return NAMESPACE_NAME.test(text);
+}
+
+export function isObjectName(text: string): boolean {
+  return OBJECT_NAME.test(text);
+}
+
+function parseTimestamp(reader: FieldReader, name: string): number {
+  if (!reader.has(name)) return 0;
+  const value = Date.parse(reader.text(name));
+  return Number.isNaN(value) ? reader.fail(name, 'an RFC 3339 time') : value;
+}

@@ -1,0 +1,75 @@
+import { parseIpAddress } from '../model/address.ts';
+import type { FieldReader } from './field-reader.ts';
+import type { ContainerPort, OwnerReference, Pod, PortProtocol } from './objects.ts';
+import { parseMeta } from './parse-meta.ts';
+
+const PROTOCOLS = ['TCP', 'UDP', 'SCTP'] as const satisfies readonly PortProtocol[];
+const PHASES = ['Pending', 'Running', 'Succeeded', 'Failed', 'Unknown'] as const satisfies readonly Pod['phase'][];
+const DEFAULT_SERVICE_ACCOUNT = 'default';
+
+/** v1 Pod. @throws KindError. */
+export function parsePod(object: FieldReader): Pod {
+  const metadata = object.object('metadata');
+  const spec = object.object('spec');
+  const status = object.object('status');
+  return {
+    kind: 'Pod',
+    meta: {
+      ...parseMeta(object, 'namespaced'),
+      ownerReferences: metadata?.objects('ownerReferences', parseOwner) ?? [],
+      generateName: metadata?.text('generateName', '') ?? '',
+      deleting: metadata?.has('deletionTimestamp') ?? false,
+    },
+    nodeName: spec?.text('nodeName', '') ?? '',
+    // The API server fills this in; a manifest written by hand may leave it out.
+    serviceAccountName: spec?.text('serviceAccountName', '') || DEFAULT_SERVICE_ACCOUNT,
+    hostNetwork: spec?.bool('hostNetwork', false) ?? false,
+    containerPorts: spec === null ? [] : parseContainerPorts(spec),
+    podIps: status === null ? [] : parsePodIps(status),
+    phase: status?.oneOf('phase', PHASES, 'Pending') ?? 'Pending',
+    ready: status !== null && isReady(status),
+  };
+}
+
+function parseOwner(reader: FieldReader): OwnerReference {
+  return {
+    apiVersion: reader.text('apiVersion', ''),
+    kind: reader.text('kind'),
+    name: reader.text('name'),
+    controller: reader.bool('controller', false),
+  };
+}
+
+function parseContainerPorts(spec: FieldReader): readonly ContainerPort[] {
+  const port = (reader: FieldReader): ContainerPort => ({
+    name: reader.text('name', ''),
+    port: reader.integer('containerPort', 1, 65_535),
+    protocol: reader.oneOf('protocol', PROTOCOLS, 'TCP'),
+  });
+  const ports = (container: FieldReader): readonly ContainerPort[] => container.objects('ports', port);
+  // Restartable init containers (sidecars) serve ports too.
+  return [...spec.objects('containers', ports), ...spec.objects('initContainers', ports)].flat();
+}
+
+function parsePodIps(status: FieldReader): Pod['podIps'] {
+  const ipOf = (reader: FieldReader): string => reader.text('ip');
+  const listed = status.objects('podIPs', (reader) => {
+    try {
+      return parseIpAddress(ipOf(reader));
+    } catch (cause) {
+      return reader.fail('ip', 'an IPv4 or IPv6 address', { cause });
+    }
+  });
+  if (listed.length > 0 || status.text('podIP', '') === '') return listed;
+  try {
+    return [parseIpAddress(status.text('podIP'))];
+  } catch (cause) {
+    return status.fail('podIP', 'an IPv4 or IPv6 address', { cause });
+  }
+}
+
+function isReady(status: FieldReader): boolean {
+  return status
+    .objects('conditions', (reader) => reader.text('type', '') === 'Ready' && reader.text('status', '') === 'True')
+    .includes(true);
+}
