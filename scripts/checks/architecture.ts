@@ -43,7 +43,8 @@ export async function checkArchitecture(root: string, moduleCountMin: number): P
       validate: true,
       ruleSet: { forbidden: ARCHITECTURE_RULES.map(toForbiddenRule) },
       doNotFollow: { path: 'node_modules' },
-      exclude: { path: '(?:^|/)dist/' },
+      // Built files of ours only: packages live in dist folders too, and leaving those out would hide who imports them.
+      exclude: { path: ['^dist/', '^[^/]+/dist/'] },
       outputType: 'json',
     },
     {
