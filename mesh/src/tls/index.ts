@@ -1,0 +1,17 @@
+export * from './alt-name.ts';
+export * from './certificate-builder.ts';
+export * from './errors.ts';
+export {
+  ALPN_H2,
+  type HandshakeDone,
+  type HandshakeOutcome,
+  type Handshakes,
+  handshakes,
+} from './handshake.ts';
+export * from './key-pair.ts';
+export * from './peer-identity.ts';
+export * from './peer-verdict.ts';
+export * from './revocation.ts';
+export { secureContextDefaults, secureContextOf, TLS_CIPHERS, TLS_GROUPS } from './secure-context.ts';
+export * from './svid.ts';
+export * from './trust-bundle.ts';
