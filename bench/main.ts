@@ -1,0 +1,72 @@
+/** Entry of `npm run bench`: arguments and environment in, exit code out. */
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { BenchError } from './src/errors.ts';
+import { HELP, parseCommandLine, type BenchCommand } from './src/command-line.ts';
+import { runL4Bench, writeL4Results } from './src/l4/l4-bench.ts';
+import { markdownReport } from './src/l4/markdown-report.ts';
+import { FULL_PLAN, QUICK_PLAN, type L4Plan } from './src/l4/plan.ts';
+import { quickFigures } from './src/l4/quick-line.ts';
+
+const say = (line: string): void => {
+  process.stderr.write(`bench: ${line}\n`);
+};
+
+async function runL4(command: BenchCommand & { kind: 'l4' }, signal: AbortSignal): Promise<void> {
+  const base = command.quick ? QUICK_PLAN : FULL_PLAN;
+  const plan: L4Plan = {
+    ...base,
+    peers: command.peers ?? base.peers,
+    rounds: command.rounds ?? base.rounds,
+    loadSeconds: command.seconds ?? base.loadSeconds,
+  };
+  const out = command.out ?? join(import.meta.dirname, 'results');
+  const results = await runL4Bench({
+    plan,
+    cacheDirectory: process.env['AMBIT_BENCH_CACHE'] ?? join(homedir(), '.cache', 'ambit-bench'),
+    ...(command.profile ? { profileDirectory: out } : {}),
+    isRoot: process.getuid?.() === 0,
+    ownPid: process.pid,
+    node: process.execPath,
+    signal,
+    say,
+  });
+  process.stdout.write(`${markdownReport(results)}\n`);
+  // A quick run is a check, not a result to keep.
+  if (!command.quick || command.out !== undefined) {
+    for (const file of await writeL4Results(results, out)) say(`wrote ${file}`);
+  }
+  if (command.quick) process.stdout.write(`${JSON.stringify(quickFigures(results))}\n`);
+}
+
+async function run(command: BenchCommand, signal: AbortSignal): Promise<void> {
+  switch (command.kind) {
+    case 'help':
+      process.stdout.write(HELP);
+      return;
+    case 'l4':
+      return runL4(command, signal);
+  }
+}
+
+const interrupted = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(name, () =>
+    interrupted.abort(new BenchError('command-failed', 'interrupted', { data: { signal: name } })),
+  );
+}
+try {
+  await run(parseCommandLine(process.argv.slice(2)), interrupted.signal);
+} catch (error) {
+  const failure = interrupted.signal.aborted ? interrupted.signal.reason : error;
+  if (failure instanceof BenchError) {
+    const facts = Object.entries(failure.data).map(([key, value]) => `\n  ${key}: ${String(value)}`);
+    say(`${failure.message}${facts.join('')}`);
+    for (let cause = failure.cause; cause instanceof Error; cause = cause.cause) {
+      say(`because: ${cause.message}${cause instanceof BenchError ? ` ${JSON.stringify(cause.data)}` : ''}`);
+    }
+  } else {
+    say(String(failure instanceof Error ? failure.stack : failure));
+  }
+  process.exitCode = failure instanceof BenchError && failure.code === 'bad-arguments' ? 2 : 1;
+}

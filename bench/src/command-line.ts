@@ -1,0 +1,86 @@
+import { BenchError } from './errors.ts';
+import type { PeerName } from './l4/peer.ts';
+
+/** What the user asked for. */
+export type BenchCommand =
+  | { readonly kind: 'help' }
+  | {
+      readonly kind: 'l4';
+      readonly quick: boolean;
+      readonly profile: boolean;
+      readonly peers?: readonly PeerName[];
+      readonly rounds?: number;
+      readonly seconds?: number;
+      readonly out?: string;
+    };
+
+const PEERS: readonly PeerName[] = ['direct', 'nginx', 'envoy', 'ambit'];
+const COUNT_MAX = 1000;
+
+export const HELP: string = `usage: npm run bench -- BENCH [OPTIONS]
+
+benches
+  l4            two pods on two hosts: Ambit's tunnel beside direct TCP, an nginx stream pair and an Envoy HBONE pair
+
+options of l4
+  --quick           at most 55 s: Ambit, Envoy and direct TCP; the last line is one JSON object of ratios
+  --peers A,B       only these of: ${PEERS.join(', ')}
+  --rounds N        interleaved rounds (default 5)
+  --seconds N       length of one load (default 3)
+  --out DIR         where results go (default bench/results)
+  --profile         write a CPU profile of each Ambit agent beside the results; its figures are then not comparable
+
+needs root: it creates network namespaces (all removed at the end, also after Ctrl-C)
+environment: AMBIT_BENCH_CACHE, where Envoy is kept (default ~/.cache/ambit-bench)
+`;
+
+/** Parses the arguments after the program's name. Throws `bad-arguments` naming the one that is wrong. */
+export function parseCommandLine(args: readonly string[]): BenchCommand {
+  const [name, ...rest] = args;
+  if (name === undefined || name === '--help' || name === '-h' || rest.includes('--help')) return { kind: 'help' };
+  if (name !== 'l4') throw badArgument(name);
+  const values: Record<string, string> = {};
+  const flags = new Set<string>();
+  for (let index = 0; index < rest.length; index++) {
+    const option = rest[index] ?? '';
+    if (option === '--quick' || option === '--profile') {
+      flags.add(option);
+      continue;
+    }
+    const value = rest[index + 1];
+    if (!['--peers', '--rounds', '--seconds', '--out'].includes(option) || value === undefined)
+      throw badArgument(option);
+    values[option] = value;
+    index += 1;
+  }
+  const peers = values['--peers'];
+  const rounds = values['--rounds'];
+  const seconds = values['--seconds'];
+  const out = values['--out'];
+  return {
+    kind: 'l4',
+    quick: flags.has('--quick'),
+    profile: flags.has('--profile'),
+    ...(peers === undefined ? {} : { peers: parsePeers(peers) }),
+    ...(rounds === undefined ? {} : { rounds: parseCount('--rounds', rounds) }),
+    ...(seconds === undefined ? {} : { seconds: parseCount('--seconds', seconds) }),
+    ...(out === undefined ? {} : { out }),
+  };
+}
+
+function parsePeers(text: string): readonly PeerName[] {
+  const wanted = text.split(',');
+  const unknown = wanted.find((name) => !PEERS.some((peer) => peer === name));
+  if (unknown !== undefined) throw badArgument(`--peers ${unknown}`);
+  return PEERS.filter((peer) => wanted.includes(peer));
+}
+
+function parseCount(option: string, text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > COUNT_MAX) throw badArgument(`${option} ${text}`);
+  return value;
+}
+
+function badArgument(argument: string): BenchError {
+  return new BenchError('bad-arguments', 'an argument is not understood, see --help', { data: { argument } });
+}

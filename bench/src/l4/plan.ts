@@ -1,0 +1,63 @@
+import type { PeerName } from './peer.ts';
+
+/** One kind of load. Requests carry 1 KiB each way; bulk is an upload. */
+export type Load =
+  | {
+      readonly kind: 'requests';
+      readonly name: RequestLoadName;
+      readonly connections: number;
+      readonly closeEach: boolean;
+    }
+  | { readonly kind: 'bulk'; readonly name: BulkLoadName; readonly streams: number };
+
+export type RequestLoadName = 'c1' | 'c32' | 'c128' | 'churn';
+export type BulkLoadName = 'bulk1' | 'bulk4';
+export type LoadName = RequestLoadName | BulkLoadName;
+
+export const LOADS: readonly Load[] = [
+  { kind: 'requests', name: 'c1', connections: 1, closeEach: false },
+  { kind: 'requests', name: 'c32', connections: 32, closeEach: false },
+  { kind: 'requests', name: 'c128', connections: 128, closeEach: false },
+  { kind: 'requests', name: 'churn', connections: 16, closeEach: true },
+  { kind: 'bulk', name: 'bulk1', streams: 1 },
+  { kind: 'bulk', name: 'bulk4', streams: 4 },
+];
+
+/** What one run of the L4 bench does. Times are whole seconds because wrk takes no others. */
+export interface L4Plan {
+  readonly peers: readonly PeerName[];
+  readonly rounds: number;
+  readonly loads: readonly Load[];
+  readonly loadSeconds: number;
+  readonly idleConnectionCount: number;
+  /** Direct TCP is a yardstick of the machine, not a rival: one round is enough where time is short. */
+  readonly directRounds: number;
+}
+
+export const FULL_PLAN: L4Plan = {
+  peers: ['direct', 'nginx', 'envoy', 'ambit'],
+  rounds: 5,
+  loads: LOADS,
+  loadSeconds: 3,
+  idleConnectionCount: 2_000,
+  directRounds: 5,
+};
+
+/** Ends within 55 s on a prepared machine; nginx has no part in the ratios and is left out. */
+export const QUICK_PLAN: L4Plan = {
+  peers: ['direct', 'envoy', 'ambit'],
+  rounds: 2,
+  loads: LOADS,
+  loadSeconds: 1,
+  idleConnectionCount: 2_000,
+  directRounds: 1,
+};
+
+/**
+ * Peers of one round, in order. Every other round runs backwards so that a drift of the machine (heat, neighbours) does
+ * not always favour the same peer.
+ */
+export function roundOrder(plan: L4Plan, round: number): readonly PeerName[] {
+  const peers = plan.peers.filter((peer) => peer !== 'direct' || round < plan.directRounds);
+  return round % 2 === 0 ? peers : peers.toReversed();
+}

@@ -1,0 +1,49 @@
+import { ratio, toSignificant, type Summary } from '../measure/summary.ts';
+import { loadFigures, memoryFigures, type LoadFigures } from './figures.ts';
+import type { LoadName } from './plan.ts';
+import type { L4Results } from './samples.ts';
+
+const MEGABYTE = 1024 * 1024;
+const KILOBYTE = 1024;
+const DIGITS = 4;
+
+type Figure = Exclude<keyof LoadFigures, 'foreignCores'>;
+
+/** Ratios Ambit : Envoy by their name in the JSON line. Rates above 1 and costs below 1 are in Ambit's favour. */
+export const RATIOS: Readonly<Record<string, readonly [LoadName, Figure]>> = {
+  rps_c32_vs_envoy: ['c32', 'rate'],
+  rps_c128_vs_envoy: ['c128', 'rate'],
+  cpu_c32_vs_envoy: ['c32', 'cpuUs'],
+  cpu_c128_vs_envoy: ['c128', 'cpuUs'],
+  p50_c1_vs_envoy: ['c1', 'p50Us'],
+  cpu_c1_vs_envoy: ['c1', 'cpuUs'],
+  churn_vs_envoy: ['churn', 'rate'],
+  churn_cpu_vs_envoy: ['churn', 'cpuUs'],
+  churn_p99_vs_envoy: ['churn', 'p99Us'],
+  bulk1_vs_envoy: ['bulk1', 'gigabits'],
+  bulk4_vs_envoy: ['bulk4', 'gigabits'],
+  cpu_gb_vs_envoy: ['bulk1', 'cpuSecondsPerGigabyte'],
+  cpu_gb4_vs_envoy: ['bulk4', 'cpuSecondsPerGigabyte'],
+};
+
+/** Flat object of the figures that say how Ambit stands: ratios to Envoy, and Ambit's own memory. Missing ones are left out. */
+export function quickFigures(results: L4Results): Record<string, number> {
+  const figures: Record<string, number> = {};
+  const put = (name: string, value: number | undefined): void => {
+    if (value !== undefined && Number.isFinite(value)) figures[name] = toSignificant(value, DIGITS);
+  };
+  for (const [name, [load, figure]] of Object.entries(RATIOS)) {
+    const of = (peer: 'ambit' | 'envoy'): Summary | undefined => loadFigures(results, peer, load)[figure];
+    put(name, ratio(of('ambit'), of('envoy')));
+  }
+  const memory = memoryFigures(results, 'ambit');
+  if (memory !== undefined) {
+    put('rss_mb', memory.restRssBytes / MEGABYTE);
+    put('anonymous_mb', memory.restAnonymousBytes / MEGABYTE);
+    const idle = Math.max(memory.clientIdleBytesPerConnection, memory.serverIdleBytesPerConnection);
+    put('idle_kb_per_connection', idle / KILOBYTE);
+  }
+  const peaks = (['bulk1', 'bulk4'] as const).map((load) => loadFigures(results, 'ambit', load).peakRssBytes?.max ?? 0);
+  if (Math.max(...peaks) > 0) put('bulk_rss_mb', Math.max(...peaks) / MEGABYTE);
+  return figures;
+}

@@ -1,0 +1,85 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ChildProcesses } from '../host/child-processes.ts';
+import type { PodPair, Topology } from '../host/topology.ts';
+import { bug } from '@ambit/mesh/runtime';
+import { startApplications } from './applications.ts';
+import type { BenchCertificates } from './certificates.ts';
+import type { L4Plan } from './plan.ts';
+import { roundOrder } from './plan.ts';
+import type { Peer, PeerName, RunningPeer, Site } from './peer.ts';
+import { assertOnPath, waitUntilReady } from './preflight.ts';
+import { runLoad } from './run-load.ts';
+import { runMemory } from './run-memory.ts';
+import type { MemorySample, Sample } from './samples.ts';
+
+export interface PlanSurroundings {
+  readonly topology: Topology;
+  readonly certificates: BenchCertificates;
+  readonly children: ChildProcesses;
+  readonly directory: string;
+  readonly signal: AbortSignal;
+  readonly ownPid: number;
+  /** The Node binary that helper programs run with. */
+  readonly node: string;
+  readonly say: (line: string) => void;
+}
+
+interface Entrant {
+  readonly peer: Peer;
+  readonly site: Site;
+  running: RunningPeer;
+}
+
+/**
+ * Runs a plan: every peer's memory on fresh processes, then, restarted, the interleaved rounds. All peers stand at the
+ * same time, each in its own pods, and only one at a time has traffic. Any failure of any peer fails the whole run.
+ */
+export async function runPlan(
+  plan: L4Plan,
+  peers: readonly Peer[],
+  surroundings: PlanSurroundings,
+): Promise<{ readonly samples: readonly Sample[]; readonly memory: readonly MemorySample[] }> {
+  const memory: MemorySample[] = [];
+  const entrants = new Map<PeerName, Entrant>();
+  for (const [index, peer] of peers.entries()) {
+    const pair = surroundings.topology.pairs[index] ?? bug('a peer without its pods');
+    const site = await openSite(peer, pair, surroundings);
+    if (peer.name !== 'direct') {
+      surroundings.say(`${peer.name}: memory at rest and with ${plan.idleConnectionCount} idle connections`);
+      const fresh = await startReady(peer, site, surroundings);
+      memory.push(await runMemory(peer, fresh, site, { count: plan.idleConnectionCount, node: surroundings.node }));
+      await fresh.stop();
+    }
+    entrants.set(peer.name, { peer, site, running: await startReady(peer, site, surroundings) });
+  }
+  const samples: Sample[] = [];
+  for (let round = 0; round < plan.rounds; round++) {
+    for (const load of plan.loads) {
+      for (const name of roundOrder(plan, round)) {
+        const entrant = entrants.get(name) ?? bug('a planned peer was not started');
+        surroundings.say(`round ${round + 1} of ${plan.rounds}: ${load.name} through ${name}`);
+        samples.push(
+          await runLoad({ ...entrant, load, round, seconds: plan.loadSeconds, ownPid: surroundings.ownPid }),
+        );
+      }
+    }
+  }
+  for (const { peer, running } of entrants.values()) await assertOnPath(peer, running, surroundings.signal);
+  return { samples, memory };
+}
+
+async function openSite(peer: Peer, pair: PodPair, surroundings: PlanSurroundings): Promise<Site> {
+  const directory = join(surroundings.directory, peer.name);
+  await mkdir(directory, { recursive: true });
+  const { topology, certificates, children, signal } = surroundings;
+  const site = { topology, pair, certificates, directory, children, signal };
+  await startApplications(site);
+  return site;
+}
+
+async function startReady(peer: Peer, site: Site, surroundings: PlanSurroundings): Promise<RunningPeer> {
+  const running = await peer.start(site);
+  await waitUntilReady(peer, running, site, surroundings.node);
+  return running;
+}
