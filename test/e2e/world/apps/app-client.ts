@@ -1,0 +1,169 @@
+import { request as httpRequest } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { type AppCommand, type AppEvent, type AppResult, BODY_BYTES_MAX } from './app-protocol.ts';
+import { addressOf } from './app-servers.ts';
+
+type Report = (event: AppEvent) => void;
+type Outcome = Omit<AppResult, 'id' | 'ms' | 'localAddress'>;
+type Command<Op extends AppCommand['op']> = Extract<AppCommand, { readonly op: Op }>;
+
+/** Carries out commands; every one is answered exactly once. */
+export class AppClient {
+  readonly #report: Report;
+  readonly #held = new Map<number, Socket>();
+
+  constructor(report: Report) {
+    this.#report = report;
+  }
+
+  run(command: AppCommand): void {
+    switch (command.op) {
+      case 'http':
+        this.#http(command);
+        return;
+      case 'line':
+        this.#line(command);
+        return;
+      case 'hold':
+        this.#hold(command);
+        return;
+      case 'release':
+        this.#held.get(command.hold)?.end();
+        this.#answerer(command.id)({ ok: this.#held.has(command.hold) });
+    }
+  }
+
+  #http(command: Command<'http'>): void {
+    const answer = this.#answerer(command.id);
+    const body = repeat(command.body ?? '', Math.min(command.bodyBytes ?? 0, BODY_BYTES_MAX));
+    const request = httpRequest({
+      host: command.ip,
+      port: command.port,
+      path: command.path,
+      method: body.length > 0 ? 'POST' : 'GET',
+      headers: { connection: 'close', 'content-length': body.length },
+      timeout: command.timeoutMs,
+    });
+    // The own address is gone once the socket is: note it while connected, or a refused call could not be traced.
+    request.on('socket', (socket) => socket.once('connect', () => answer.note(socket)));
+    request.on('timeout', () => request.destroy(new Error('ETIMEDOUT')));
+    request.on('error', (error) => answer({ ok: false, error: codeOf(error) }));
+    request.on('response', (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => {
+        text += chunk;
+      });
+      response.on('error', (error) => answer({ ok: false, error: codeOf(error) }));
+      response.on('end', () => {
+        const status = response.statusCode ?? 0;
+        answer({ ok: status === 200, status, ...identityOf(text) });
+      });
+    });
+    request.end(body);
+  }
+
+  #line(command: Command<'line'>): void {
+    const answer = this.#answerer(command.id);
+    let greeting: string | null = null;
+    this.#openLines(command, answer, (line, socket) => {
+      if (greeting === null) {
+        greeting = line;
+        socket.write(`${command.line}\n`);
+        return;
+      }
+      const echoed = line === command.line;
+      answer({ ok: echoed, ...identityOf(greeting), ...(echoed ? {} : { error: 'not echoed' }) });
+      socket.end();
+    });
+  }
+
+  #hold(command: Command<'hold'>): void {
+    const answer = this.#answerer(command.id);
+    let lines = 0;
+    const socket = this.#openLines(command, answer, (line) => {
+      if (lines === 0) answer({ ok: true, ...identityOf(line) });
+      lines++;
+    });
+    socket.setTimeout(0);
+    this.#held.set(command.id, socket);
+    const ticker = setInterval(() => socket.write(`hold ${command.id} ${lines}\n`), command.intervalMs);
+    let failure: string | undefined;
+    socket.on('error', (error) => {
+      failure = codeOf(error);
+    });
+    socket.on('close', () => {
+      clearInterval(ticker);
+      this.#held.delete(command.id);
+      const cut = failure ?? (socket.writableFinished ? undefined : 'closed by the other side');
+      this.#report({
+        event: 'held-ended',
+        id: command.id,
+        lines,
+        ...(cut === undefined ? {} : { error: cut }),
+      });
+    });
+  }
+
+  #openLines(
+    command: Command<'line' | 'hold'>,
+    answer: Answer,
+    onLine: (line: string, socket: Socket) => void,
+  ): Socket {
+    const socket = connect({ host: command.ip, port: command.port });
+    let pending = '';
+    socket.setTimeout(command.timeoutMs, () => socket.destroy(new Error('ETIMEDOUT')));
+    socket.on('error', (error) => answer({ ok: false, error: codeOf(error) }));
+    socket.on('close', () => answer({ ok: false, error: 'closed before an answer' }));
+    socket.on('connect', () => answer.note(socket));
+    socket.on('data', (chunk: Buffer) => {
+      const lines = (pending + chunk.toString('utf8')).split('\n');
+      pending = lines.pop() ?? '';
+      for (const line of lines) onLine(line, socket);
+    });
+    return socket;
+  }
+
+  #answerer(id: number): Answer {
+    const start = performance.now();
+    let localAddress = '';
+    let answered = false;
+    const answer = (outcome: Outcome): void => {
+      if (answered) return;
+      answered = true;
+      const ms = Math.round((performance.now() - start) * 100) / 100;
+      this.#report({ event: 'result', result: { id, ms, localAddress, ...outcome } });
+    };
+    return Object.assign(answer, {
+      note: (socket: Socket): void => {
+        localAddress = addressOf(socket.localAddress, socket.localPort);
+      },
+    });
+  }
+}
+
+/** First call counts, later ones are ignored. */
+interface Answer {
+  (outcome: Outcome): void;
+  note(socket: Socket): void;
+}
+
+function repeat(text: string, bytes: number): Buffer {
+  return text === '' ? Buffer.alloc(0) : Buffer.alloc(Math.max(bytes, Buffer.byteLength(text)), text);
+}
+
+function codeOf(error: Error): string {
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.message;
+}
+
+function identityOf(text: string): Pick<AppResult, 'servedBy' | 'seenSource'> {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== 'object' || value === null) return {};
+    const servedBy = 'servedBy' in value && typeof value.servedBy === 'string' ? { servedBy: value.servedBy } : {};
+    const seen = 'seenSource' in value && typeof value.seenSource === 'string' ? { seenSource: value.seenSource } : {};
+    return { ...servedBy, ...seen };
+  } catch {
+    return {};
+  }
+}

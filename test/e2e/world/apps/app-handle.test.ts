@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { createServer } from 'node:net';
+import { test } from 'node:test';
+import { AppHandle } from './app-handle.ts';
+
+const here = (command: string, args: readonly string[]) => spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+test('an app serves HTTP and lines, calls others, and both record the same addresses', async () => {
+  const [httpPort, linePort] = [await freePort(), await freePort()];
+  await using server = await AppHandle.start({ name: 'server', httpPort, linePort }, here);
+  await using client = await AppHandle.start({ name: 'client' }, here);
+
+  const http = await client.run({
+    op: 'http',
+    ip: '127.0.0.1',
+    port: httpPort,
+    path: '/a',
+    body: 'x',
+    bodyBytes: 2048,
+    timeoutMs: 2000,
+  });
+  assert.deepEqual(
+    { ok: http.ok, status: http.status, servedBy: http.servedBy, sameSource: http.seenSource === http.localAddress },
+    { ok: true, status: 200, servedBy: 'server', sameSource: true },
+  );
+  const line = await client.run({ op: 'line', ip: '127.0.0.1', port: linePort, line: 'hello', timeoutMs: 2000 });
+  assert.deepEqual({ ok: line.ok, servedBy: line.servedBy }, { ok: true, servedBy: 'server' });
+  assert.deepEqual(
+    server.served.map((event) => [event.kind, event.source, event.what]),
+    [
+      ['http', http.localAddress, 'POST /a'],
+      ['line', line.localAddress, 'hello'],
+    ],
+  );
+});
+
+test('a held connection reports how it ended', async () => {
+  const linePort = await freePort();
+  const server = await AppHandle.start({ name: 'server', linePort }, here);
+  await using client = await AppHandle.start({ name: 'client' }, here);
+  const request = { ip: '127.0.0.1', port: linePort, intervalMs: 5, timeoutMs: 2000 };
+
+  const released = client.hold(request);
+  assert.equal((await released.opened).ok, true);
+  assert.equal((await client.run({ op: 'release', hold: released.id })).ok, true);
+  assert.equal((await released.ended).error, undefined);
+
+  const cut = client.hold(request);
+  assert.equal((await cut.opened).ok, true);
+  await server[Symbol.asyncDispose]();
+  assert.notEqual((await cut.ended).error, undefined);
+});
+
+test('a call nobody answers says why', async () => {
+  await using client = await AppHandle.start({ name: 'client' }, here);
+  const port = await freePort();
+  const refused = await client.run({ op: 'http', ip: '127.0.0.1', port, path: '/', timeoutMs: 2000 });
+  assert.deepEqual({ ok: refused.ok, error: refused.error }, { ok: false, error: 'ECONNREFUSED' });
+});
