@@ -1,0 +1,184 @@
+import { readFile } from 'node:fs/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { ObjectObserver, ObjectProblem, ObjectSource } from '../kinds/object-source.ts';
+import type { ObjectKey } from '../kinds/objects.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/logger.ts';
+import { FolderWatch } from './folder-watch.ts';
+import { MANIFEST_LIMITS, type ManifestLimits } from './limits.ts';
+import { ObjectClaims } from './object-claims.ts';
+import { EMPTY_FILE, type FileObject, keepLastGood, type ParsedFile, parseFile } from './parse-file.ts';
+import { codeOf, type DirectoryScan, type FileStamp, scanDirectory } from './scan-directory.ts';
+
+export interface DirectorySourceOptions {
+  /** Read recursively: `*.yaml`, `*.yml`, `*.json`. */
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits?: ManifestLimits;
+  /** How often the directory is read without an event; for file systems that send none. */
+  readonly pollMs?: number;
+}
+
+export const DIRECTORY_POLL_MS = 5000;
+/** Editors save in several steps: events gather this long before the directory is read. */
+const GATHER_MS = 30;
+/** A file written to this recently may still be in the middle of being written: it is read a little later. */
+const SETTLING_MS = 40;
+/** So often at most; a file that is written to all the time is read in whatever state it is. */
+const SETTLING_ROUNDS_MAX = 25;
+/** A file that vanished or became empty keeps its objects this long: it may be in the middle of being replaced. */
+const FADING_MS = 300;
+
+/** Objects from a directory of manifests. @throws (at `watch`) when the directory cannot be read at all. */
+export function createDirectorySource(options: DirectorySourceOptions): ObjectSource {
+  return new DirectorySource(options);
+}
+
+interface FileState {
+  readonly stamp: FileStamp;
+  readonly parsed: ParsedFile;
+  readonly inForce: ReadonlyMap<ObjectKey, FileObject>;
+  readonly unreadable: string | null;
+  /** Monotonic time at which the file was first missing, or null. */
+  readonly missingSinceMs: number | null;
+}
+
+class DirectorySource implements ObjectSource {
+  readonly #options: DirectorySourceOptions;
+  readonly #limits: ManifestLimits;
+  readonly #files = new Map<string, FileState>();
+  readonly #claims = new ObjectClaims();
+  #problems: readonly ObjectProblem[] = [];
+  #settlingRounds = 0;
+  #watched = false;
+
+  constructor(options: DirectorySourceOptions) {
+    this.#options = options;
+    this.#limits = options.limits ?? MANIFEST_LIMITS;
+  }
+
+  async watch(observer: ObjectObserver, signal: AbortSignal): Promise<void> {
+    if (this.#watched) throw new Error('bug: one watch per source');
+    this.#watched = true;
+    const { logger, directory } = this.#options;
+    const watch = new FolderWatch({ logger, foldersMax: this.#limits.watchedFoldersMax });
+    signal.addEventListener('abort', () => watch[Symbol.dispose](), { once: true });
+    const first = await scanDirectory(directory, this.#limits);
+    watch.follow(first.folders);
+    await this.#apply(first, observer, signal);
+    void this.#follow(watch, observer, signal).catch((error: unknown) => {
+      if (!signal.aborted) logger.error('watching the manifests directory ended', { directory, error });
+    });
+  }
+
+  async #follow(watch: FolderWatch, observer: ObjectObserver, signal: AbortSignal): Promise<void> {
+    const { clock, directory, logger } = this.#options;
+    let failing = false;
+    while (!signal.aborted) {
+      const woken = await watch.wait(clock, this.#patienceMs(), signal);
+      if (woken === 'event') await clock.sleep(GATHER_MS, signal);
+      try {
+        const scan = await scanDirectory(directory, this.#limits);
+        watch.follow(scan.folders);
+        await this.#apply(scan, observer, signal);
+        failing = false;
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!failing)
+          logger.error('manifests directory cannot be read, what is known stays in force', { directory, error });
+        failing = true;
+      }
+    }
+  }
+
+  #patienceMs(): number {
+    if (this.#settlingRounds > 0) return SETTLING_MS;
+    const fading = [...this.#files.values()].some((file) => file.missingSinceMs !== null);
+    return fading ? FADING_MS : (this.#options.pollMs ?? DIRECTORY_POLL_MS);
+  }
+
+  async #apply(scan: DirectoryScan, observer: ObjectObserver, signal: AbortSignal): Promise<void> {
+    const touched: ObjectKey[] = [];
+    const now = this.#options.clock.monotonic();
+    const settledBeforeMs = this.#options.clock.now() - (this.#settlingRounds < SETTLING_ROUNDS_MAX ? SETTLING_MS : 0);
+    let settling = false;
+    for (const [path, stamp] of scan.files) {
+      const known = this.#files.get(path);
+      if (known !== undefined && sameStamp(known.stamp, stamp) && known.missingSinceMs === null) continue;
+      if (known !== undefined && stamp.modifiedMs > settledBeforeMs && stamp.modifiedMs <= this.#options.clock.now()) {
+        settling = true;
+        continue;
+      }
+      signal.throwIfAborted();
+      const next = await this.#load(path, stamp, known, now);
+      touched.push(...this.#replace(path, known, next));
+      await nextTurn(undefined, { signal });
+    }
+    this.#settlingRounds = settling ? this.#settlingRounds + 1 : 0;
+    for (const [path, known] of this.#files) {
+      if (!scan.files.has(path)) touched.push(...this.#replace(path, known, fade(known, known.stamp, now)));
+    }
+    signal.throwIfAborted();
+    const changes = this.#claims.settle(touched);
+    if (changes.length > 0) observer.onChanges(changes);
+    const problems = this.#collectProblems(scan);
+    if (JSON.stringify(problems) !== JSON.stringify(this.#problems)) {
+      this.#problems = problems;
+      observer.onProblems(problems);
+    }
+  }
+
+  async #load(path: string, stamp: FileStamp, known: FileState | undefined, now: number): Promise<FileState | null> {
+    const before = known ?? {
+      stamp,
+      parsed: EMPTY_FILE,
+      inForce: EMPTY_FILE.objects,
+      unreadable: null,
+      missingSinceMs: null,
+    };
+    if (stamp.bytes === -1) return { ...before, stamp, unreadable: null, missingSinceMs: null }; // Over a limit; the scan says so.
+    if (stamp.bytes === 0 && before.inForce.size > 0) return fade(before, stamp, now);
+    try {
+      const text = await readFile(path, 'utf8');
+      if (text.length > this.#limits.fileBytesMax) return { ...before, stamp };
+      const parsed = parseFile(text, before.parsed, this.#limits);
+      return { stamp, parsed, inForce: keepLastGood(before.inForce, parsed), unreadable: null, missingSinceMs: null };
+    } catch (error) {
+      return { ...before, stamp, unreadable: `file cannot be read: ${codeOf(error)}`, missingSinceMs: null };
+    }
+  }
+
+  #replace(path: string, before: FileState | undefined, after: FileState | null): readonly ObjectKey[] {
+    if (after === null) this.#files.delete(path);
+    else this.#files.set(path, after);
+    const objects = after?.inForce ?? EMPTY_FILE.objects;
+    return this.#claims.replace(path, before?.inForce ?? EMPTY_FILE.objects, objects, after?.missingSinceMs != null);
+  }
+
+  #collectProblems(scan: DirectoryScan): readonly ObjectProblem[] {
+    const problems: ObjectProblem[] = scan.problems.map(({ path, reason }) => ({
+      where: path,
+      reason,
+      severity: 'error',
+    }));
+    for (const [path, file] of this.#files) {
+      if (file.missingSinceMs !== null) continue;
+      if (file.unreadable !== null) problems.push({ where: path, reason: file.unreadable, severity: 'error' });
+      for (const { line, reason, key } of file.parsed.problems) {
+        problems.push({ where: path, line, reason, ...(key === undefined ? {} : { key }), severity: 'error' });
+      }
+    }
+    return [...problems, ...this.#claims.problems()];
+  }
+}
+
+/** The file is gone or empty: null once it has been so for long enough. */
+function fade(known: FileState, stamp: FileStamp, now: number): FileState | null {
+  const since = known.missingSinceMs ?? now;
+  return now - since >= FADING_MS || known.inForce.size === 0 ? null : { ...known, stamp, missingSinceMs: since };
+}
+
+function sameStamp(a: FileStamp, b: FileStamp): boolean {
+  return a.bytes === b.bytes && a.modifiedMs === b.modifiedMs && a.inode === b.inode;
+}

@@ -1,0 +1,3 @@
+export { createDirectorySource, DIRECTORY_POLL_MS, type DirectorySourceOptions } from './directory-source.ts';
+export { MANIFEST_LIMITS, type ManifestLimits } from './limits.ts';
+export { createProblemReporter } from './report-problems.ts';
