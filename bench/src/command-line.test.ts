@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { HELP, parseCommandLine } from './command-line.ts';
+import { BenchError } from './errors.ts';
+
+test('parseCommandLine() understands what the help says', () => {
+  assert.deepEqual(parseCommandLine([]), { kind: 'help' });
+  assert.deepEqual(parseCommandLine(['--help']), { kind: 'help' });
+  assert.deepEqual(parseCommandLine(['l4', '--help']), { kind: 'help' });
+  assert.deepEqual(parseCommandLine(['l4']), { kind: 'l4', quick: false, profile: false });
+  assert.deepEqual(parseCommandLine(['l4', '--quick']), { kind: 'l4', quick: true, profile: false });
+  assert.deepEqual(
+    parseCommandLine(['l4', '--peers', 'ambit,direct', '--rounds', '7', '--seconds', '2', '--out', 'x', '--profile']),
+    { kind: 'l4', quick: false, profile: true, peers: ['direct', 'ambit'], rounds: 7, seconds: 2, out: 'x' },
+  );
+  for (const option of ['--quick', '--peers', '--rounds', '--seconds', '--out', '--profile']) {
+    assert.ok(HELP.includes(option), option);
+  }
+});
+
+test('parseCommandLine() names the argument it does not understand', () => {
+  const table: readonly (readonly [args: readonly string[], argument: string])[] = [
+    [['l5'], 'l5'],
+    [['l4', '--fast'], '--fast'],
+    [['l4', '--rounds'], '--rounds'],
+    [['l4', '--rounds', '0'], '--rounds 0'],
+    [['l4', '--seconds', '1.5'], '--seconds 1.5'],
+    [['l4', '--peers', 'envoy,haproxy'], '--peers haproxy'],
+  ];
+  for (const [args, argument] of table) {
+    assert.throws(
+      () => parseCommandLine(args),
+      (error) => error instanceof BenchError && error.code === 'bad-arguments' && error.data['argument'] === argument,
+      args.join(' '),
+    );
+  }
+});

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { applicationConfig } from './applications.ts';
+import { captureRuleset } from './capture.ts';
+import { CLIENT_PRINCIPAL, SERVER_PRINCIPAL } from './certificates.ts';
+import { envoyClientConfig, envoyServerConfig } from './peers/envoy-config.ts';
+import { nginxClientConfig, nginxServerConfig } from './peers/nginx-config.ts';
+
+const CERTIFICATES = { certificate: '/w/leaf.pem', key: '/w/key.pem' };
+
+test('captureRuleset() spares the tunnel before it redirects', () => {
+  const rules = captureRuleset('10.212.0.2', [{ destinationPort: 8080, toPort: 15001 }, { toPort: 15002 }]);
+  const lines = rules.split('\n').map((line) => line.trim());
+  const spare = lines.indexOf('tcp dport { 15008, 15009 } accept');
+  assert.ok(spare > 0);
+  assert.equal(lines[spare + 1], 'ip daddr 10.212.0.2 meta l4proto tcp tcp dport 8080 redirect to :15001');
+  assert.equal(lines[spare + 2], 'ip daddr 10.212.0.2 meta l4proto tcp redirect to :15002');
+});
+
+test('the Envoy pair checks both principals, logs to the file and speaks TLS 1.3 only', () => {
+  const input = { certificates: CERTIFICATES, authority: '/w/ca.pem', accessLog: '/w/access.log', adminPort: 15000 };
+  const client = JSON.stringify(envoyClientConfig(input));
+  const server = JSON.stringify(envoyServerConfig(input));
+  assert.ok(client.includes(`{"san_type":"URI","matcher":{"exact":"${SERVER_PRINCIPAL}"}}`));
+  assert.ok(server.includes(`{"authenticated":{"principal_name":{"exact":"${CLIENT_PRINCIPAL}"}}}`));
+  assert.ok(server.includes('"require_client_certificate":true'));
+  for (const config of [client, server]) {
+    assert.ok(config.includes('"path":"/w/access.log"'));
+    assert.ok(config.includes('"tls_minimum_protocol_version":"TLSv1_3"'));
+    assert.ok(config.includes('"initial_connection_window_size":16777216'));
+  }
+});
+
+test('the nginx pair verifies both ends and admits one fingerprint', () => {
+  const input = {
+    directory: '/w',
+    module: '/m.so',
+    certificates: CERTIFICATES,
+    authority: '/w/ca.pem',
+    accessLog: '/w/access.log',
+    serverAddress: '10.212.0.2',
+    clientFingerprint: 'abcdef',
+  };
+  const client = nginxClientConfig(input);
+  assert.match(client, /proxy_ssl_verify on;/);
+  assert.match(client, /listen 0\.0\.0\.0:15001 /);
+  assert.match(client, /proxy_pass 10\.212\.0\.2:15008;/);
+  const server = nginxServerConfig(input);
+  assert.match(server, /ssl_verify_client on;/);
+  assert.match(server, /"abcdef" "10\.212\.0\.2:8080";\n\s+default "";/);
+});
+
+test('the application answers 1 KiB', () => {
+  assert.match(applicationConfig('/w'), /return 200 "y{1024}";/);
+});

@@ -1,0 +1,21 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { FULL_PLAN, QUICK_PLAN, roundOrder } from './plan.ts';
+
+test('roundOrder() runs every other round backwards', () => {
+  assert.deepEqual(roundOrder(FULL_PLAN, 0), ['direct', 'nginx', 'envoy', 'ambit']);
+  assert.deepEqual(roundOrder(FULL_PLAN, 1), ['ambit', 'envoy', 'nginx', 'direct']);
+});
+
+test('roundOrder() leaves direct out once its rounds are done', () => {
+  assert.deepEqual(roundOrder(QUICK_PLAN, 0), ['direct', 'envoy', 'ambit']);
+  assert.deepEqual(roundOrder(QUICK_PLAN, 1), ['ambit', 'envoy']);
+});
+
+test('the quick plan keeps its loads within 40 seconds', () => {
+  let loadCount = 0;
+  for (let round = 0; round < QUICK_PLAN.rounds; round++) {
+    loadCount += roundOrder(QUICK_PLAN, round).length * QUICK_PLAN.loads.length;
+  }
+  assert.ok(loadCount * QUICK_PLAN.loadSeconds <= 40);
+});
