@@ -87,19 +87,30 @@ export function findExtension(
   return found;
 }
 
+/** The subject alternative names of a certificate or a request. */
+export interface AltNames {
+  /** Texts of the URI names, in order. */
+  readonly uris: readonly string[];
+  /** How many names there are of other kinds. */
+  readonly otherCount: number;
+}
+
+const NO_NAMES: AltNames = { uris: [], otherCount: 0 };
+
 /**
- * Texts of the URI subject alternative names, in order; names of other kinds are skipped. `malformed` when the
- * extension cannot be read, appears twice, holds too many names or a URI that is not printable ASCII.
+ * Reads the subject alternative names. `malformed` when the extension cannot be read, appears twice, holds too many
+ * names or a URI that is not printable ASCII.
  */
-export function readUriNames(der: Uint8Array, extensions: DerElement): readonly string[] | 'malformed' {
+export function readAltNames(der: Uint8Array, extensions: DerElement): AltNames | 'malformed' {
   const value = findExtension(der, extensions, OID_SUBJECT_ALT_NAME);
-  if (value === undefined) return [];
+  if (value === undefined) return NO_NAMES;
   if (value === 'malformed') return 'malformed';
   const names = expectDer(der, value.start, value.end, DER_TAG.sequence);
   if (names.end !== value.end) return 'malformed';
   const uris: string[] = [];
   let at = names.start;
-  for (let count = 0; at < names.end; count++) {
+  let count = 0;
+  for (; at < names.end; count++) {
     const name = readDer(der, at, names.end);
     if (name === MALFORMED || count === ALT_NAMES_MAX) return 'malformed';
     if (name.tag === TAG_NAME_URI) {
@@ -109,7 +120,7 @@ export function readUriNames(der: Uint8Array, extensions: DerElement): readonly 
     }
     at = name.end;
   }
-  return uris;
+  return { uris, otherCount: count - uris.length };
 }
 
 function asciiText(der: Uint8Array, element: DerElement): string | undefined {

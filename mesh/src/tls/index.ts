@@ -1,5 +1,6 @@
 export * from './alt-name.ts';
 export * from './certificate-builder.ts';
+export * from './certificate-request.ts';
 export * from './errors.ts';
 export {
   ALPN_H2,

@@ -1,6 +1,6 @@
 import { ModelError } from '../model/errors.ts';
 import { parseSpiffeId, type SpiffeId } from '../model/spiffe-id.ts';
-import { CERTIFICATE_BYTES_MAX, readCertificateFields, readUriNames } from './certificate-fields.ts';
+import { CERTIFICATE_BYTES_MAX, readCertificateFields, readAltNames } from './certificate-fields.ts';
 
 /** Why a peer's certificate names no identity. Stable words: used as metric label and in logs. */
 export type PeerIdentityRefusal =
@@ -26,11 +26,11 @@ export function identifyPeer(certificate: Uint8Array | undefined): PeerIdentity 
   const fields = readCertificateFields(certificate);
   if (fields === undefined) return refused('malformed-certificate');
   if (fields.extensions === undefined) return refused('no-uri-name');
-  const uris = readUriNames(certificate, fields.extensions);
-  if (uris === 'malformed') return refused('malformed-certificate');
-  const [uri] = uris;
+  const names = readAltNames(certificate, fields.extensions);
+  if (names === 'malformed') return refused('malformed-certificate');
+  const [uri] = names.uris;
   if (uri === undefined) return refused('no-uri-name');
-  if (uris.length > 1) return refused('several-uri-names');
+  if (names.uris.length > 1) return refused('several-uri-names');
   try {
     return { kind: 'identified', id: parseSpiffeId(uri) };
   } catch (error) {
