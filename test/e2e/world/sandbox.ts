@@ -1,0 +1,91 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+
+/** Set inside the sandbox, so that a program knows that it need not enter it again. Holds how it was entered. */
+const SANDBOX_VARIABLE = 'MESH_WORLD_SANDBOX';
+
+export type SandboxKind = 'root' | 'user-namespace';
+
+export type SandboxSupport =
+  | { readonly kind: SandboxKind }
+  /** `reason` says what is missing, `remedy` what a person can do about it. */
+  | { readonly kind: 'unsupported'; readonly reason: string; readonly remedy: string };
+
+/**
+ * The namespaces a world lives in: own network, mounts and processes, so that whatever happens to the program, the
+ * kernel takes everything down with it: namespaces, nft tables, processes, and files below the private /run.
+ */
+const NAMESPACES = ['--mount', '--net', '--pid', '--fork', '--kill-child', '--mount-proc'] as const;
+const USER_NAMESPACE = ['--user', '--map-root-user'] as const;
+
+export function insideSandbox(): boolean {
+  return process.env[SANDBOX_VARIABLE] !== undefined;
+}
+
+/** Tries what the sandbox needs, in the order: as root, in a user namespace. */
+export function probeSandbox(): SandboxSupport {
+  if (process.platform !== 'linux') {
+    return {
+      kind: 'unsupported',
+      reason: `network namespaces exist on Linux only, and this is ${process.platform}`,
+      remedy: 'run it in a Linux machine, virtual machine or privileged container',
+    };
+  }
+  if (process.getuid?.() === 0 && tries([...NAMESPACES])) return { kind: 'root' };
+  if (tries([...USER_NAMESPACE, ...NAMESPACES])) return { kind: 'user-namespace' };
+  return {
+    kind: 'unsupported',
+    reason: 'this user may neither create network namespaces nor user namespaces',
+    remedy:
+      'run it as root (sudo), or let ordinary users create user namespaces: sysctl kernel.unprivileged_userns_clone=1, ' +
+      'on Ubuntu also kernel.apparmor_restrict_unprivileged_userns=0, in a container --privileged',
+  };
+}
+
+/**
+ * Runs `node <args>` inside the sandbox with this process's terminal and returns its exit code. Ctrl-C reaches the
+ * inner program through the terminal; if this process dies, even by SIGKILL, the kernel ends the inner ones.
+ */
+export function runInSandbox(kind: SandboxKind, args: readonly string[]): Promise<number> {
+  const unshare = [
+    'unshare',
+    ...(kind === 'root' ? [] : USER_NAMESPACE),
+    ...NAMESPACES,
+    '--',
+    process.execPath,
+    ...args,
+  ];
+  // unshare ends its child when it dies itself; setpriv ends unshare when this process dies.
+  const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(path));
+  const [command = 'unshare', ...rest] =
+    setpriv === undefined ? unshare : [setpriv, '--pdeathsig', 'KILL', '--', ...unshare];
+  const child = spawn(command, rest, { stdio: 'inherit', env: { ...process.env, [SANDBOX_VARIABLE]: kind } });
+  const ignore = (): void => {};
+  const end = (): void => {
+    child.kill('SIGKILL');
+  };
+  process.on('SIGINT', ignore);
+  process.on('SIGTERM', end);
+  process.on('SIGHUP', end);
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code, signal) => {
+      process.off('SIGINT', ignore);
+      process.off('SIGTERM', end);
+      process.off('SIGHUP', end);
+      resolve(code ?? (signal === 'SIGKILL' ? 137 : 1));
+    });
+  });
+}
+
+/** Gives the sandbox a /run of its own, where namespaces are named and sockets and state live. Call once, inside. */
+export function preparePrivateRun(): void {
+  const mount = spawnSync('mount', ['-t', 'tmpfs', '-o', 'mode=0755', 'tmpfs', '/run'], { encoding: 'utf8' });
+  if (mount.status !== 0) throw new Error(`cannot mount a private /run: ${mount.stderr}`);
+  const link = spawnSync('ip', ['link', 'set', 'lo', 'up'], { encoding: 'utf8' });
+  if (link.status !== 0) throw new Error(`cannot bring up the loopback of the sandbox: ${link.stderr}`);
+}
+
+function tries(flags: readonly string[]): boolean {
+  return spawnSync('unshare', [...flags, 'true'], { stdio: 'ignore' }).status === 0;
+}
