@@ -1,0 +1,261 @@
+import {
+  authorize,
+  ipFamily,
+  parseIpAddress,
+  parsePort,
+  serviceKey,
+  type AuthorizationDecision,
+  type IpAddress,
+  type MeshView,
+  type Port,
+  type Service,
+  type SocketAddress,
+  type SpiffeId,
+  type WaypointRef,
+  type Workload,
+} from '@ambit/mesh/model';
+import { isIllegalPort } from './illegal-ports.ts';
+import { mappedPort } from './load-balance.ts';
+
+/** A connection that reached a captured pod, as far as the kernel and TLS vouch for it. */
+export interface InboundConnection {
+  /** TCP peer. */
+  readonly source: SocketAddress;
+  /** What the peer dialled: the pod's address, and 15008 for a tunnel or the application's port in plaintext. */
+  readonly destination: SocketAddress;
+  /** From the verified client certificate; null in plaintext. */
+  readonly peer: SpiffeId | null;
+}
+
+export type AdmissionRefusal =
+  | 'bad-authority'
+  | 'authority-mismatch'
+  | 'unknown-workload'
+  | 'unknown-hostname'
+  | 'unresolvable-port'
+  | 'illegal-port'
+  | 'deny-policy-matched'
+  | 'no-allow-policy-matched'
+  | 'policy-not-received';
+
+/** PROXY v2 header to write before the stream's bytes: the application takes its tunnelled connections on one port. */
+export interface ApplicationTunnelTarget {
+  readonly source: SocketAddress;
+  readonly destination: SocketAddress;
+  readonly peer: SpiffeId | null;
+}
+
+/**
+ * The permit to dial `target` for this connection, or the answer to give. `decision` is what policy said, with the
+ * verdicts of dry-run policies. The flag is the metric's response flag.
+ */
+export type Admission =
+  | {
+      readonly kind: 'allowed';
+      readonly workload: Workload;
+      /** What policy was asked about: the pod's address and the application's port. */
+      readonly policyTarget: SocketAddress;
+      /** Where to dial; differs from `policyTarget` only for an application tunnel. */
+      readonly target: SocketAddress;
+      /** The service the authority named. */
+      readonly service?: Service;
+      readonly applicationTunnel?: ApplicationTunnelTarget;
+      readonly decision: AuthorizationDecision;
+    }
+  | {
+      readonly kind: 'refused';
+      readonly status: 400 | 401 | 503;
+      readonly flag: '-' | 'DENY';
+      readonly reason: AdmissionRefusal;
+      readonly workload?: Workload;
+      readonly decision?: AuthorizationDecision;
+    };
+
+const LOOPBACK_V4: IpAddress = parseIpAddress('127.0.0.1');
+const LOOPBACK_V6: IpAddress = parseIpAddress('::1');
+
+/**
+ * Admits one CONNECT with `authorityText` to the captured `workload`, which is undefined while it is unknown
+ * (protocol.md 1.5, in its order; the tunnel answered other methods before): authority, local workload, authority
+ * against the connection's own destination, port mapping, illegal ports, then policy. Nothing of the request but the
+ * authority is read, and of that only its port decides where the connection goes.
+ */
+export function admitInbound(
+  view: MeshView,
+  workload: Workload | undefined,
+  connection: InboundConnection,
+  authorityText: string,
+): Admission {
+  const authority = parseAuthority(authorityText);
+  if (authority === null) return refused(400, 'bad-authority');
+  if (workload === undefined) return refused(503, 'unknown-workload');
+  const addressed = resolveAuthority(view, workload, connection.destination.ip, authority);
+  if (addressed.kind === 'refused') return { ...addressed, workload };
+  const real: SocketAddress = { ip: connection.destination.ip, port: addressed.port };
+  const dial = tunnelTarget(workload, connection, real, addressed);
+  if (isIllegalPort(real.port) || isIllegalPort(dial.target.port)) return { ...refused(503, 'illegal-port'), workload };
+  const decision = reauthorize(view, workload, connection, real);
+  if (decision.verdict === 'deny') return denied(workload, decision);
+  return { kind: 'allowed', workload, policyTarget: real, ...dial, ...serviceField(addressed.service), decision };
+}
+
+/** Admits one captured plaintext connection: it has no identity and keeps its original destination (protocol.md 4.10). */
+export function admitPlaintext(
+  view: MeshView,
+  workload: Workload | undefined,
+  connection: InboundConnection & { readonly peer: null },
+): Admission {
+  if (workload === undefined) return refused(503, 'unknown-workload');
+  const target = connection.destination;
+  if (isIllegalPort(target.port)) return { ...refused(503, 'illegal-port'), workload };
+  const decision = reauthorize(view, workload, connection, target);
+  if (decision.verdict === 'deny') return denied(workload, decision);
+  return { kind: 'allowed', workload, policyTarget: target, target, decision };
+}
+
+/** Asks policy about a connection to `policyTarget`: at admission, and again after each change of policy. */
+export function reauthorize(
+  view: MeshView,
+  workload: Workload,
+  connection: InboundConnection,
+  policyTarget: SocketAddress,
+): AuthorizationDecision {
+  return authorize(
+    {
+      ...(connection.peer === null ? {} : { sourceIdentity: connection.peer }),
+      sourceIp: connection.source.ip,
+      destinationIp: policyTarget.ip,
+      destinationPort: policyTarget.port,
+    },
+    view.policiesFor(workload),
+  );
+}
+
+type Authority =
+  | { readonly kind: 'address'; readonly ip: IpAddress; readonly port: Port }
+  | { readonly kind: 'hostname'; readonly hostname: string; readonly port: Port };
+
+type Addressed =
+  | { readonly kind: 'resolved'; readonly port: Port; readonly authority: Authority; readonly service?: Service }
+  | Extract<Admission, { kind: 'refused' }>;
+
+const HOSTNAME = /^(?:\*\.)?[a-z0-9_]([a-z0-9._-]{0,251}[a-z0-9_])?$/;
+
+/** `null` unless it is `IPv4:port`, `[IPv6]:port` or `hostname:port`. */
+function parseAuthority(text: string): Authority | null {
+  const colon = text.lastIndexOf(':');
+  if (colon < 1) return null;
+  const host = text.slice(0, colon);
+  try {
+    const port = parsePort(text.slice(colon + 1));
+    if (host.startsWith('[') && host.endsWith(']')) {
+      const inner = host.slice(1, -1);
+      return inner.includes(':') ? { kind: 'address', ip: parseIpAddress(inner), port } : null;
+    }
+    if (/^[\d.]+$/.test(host)) return { kind: 'address', ip: parseIpAddress(host), port };
+    const hostname = host.toLowerCase();
+    return HOSTNAME.test(hostname) ? { kind: 'hostname', hostname, port } : null;
+  } catch {
+    return null;
+  }
+}
+
+function resolveAuthority(
+  view: MeshView,
+  workload: Workload,
+  destinationIp: IpAddress,
+  authority: Authority,
+): Addressed {
+  return authority.kind === 'address'
+    ? resolveAddress(view, workload, destinationIp, authority)
+    : resolveHostname(view, workload, authority);
+}
+
+function resolveAddress(
+  view: MeshView,
+  workload: Workload,
+  destinationIp: IpAddress,
+  authority: Authority & { readonly kind: 'address' },
+): Addressed {
+  const mayDiffer = workload.applicationTunnel !== undefined || isWaypointFor(view, workload, authority.ip);
+  if (authority.ip !== destinationIp && !mayDiffer) return refused(400, 'authority-mismatch');
+  return { kind: 'resolved', port: authority.port, authority };
+}
+
+/** True when what lives at `ip` names `workload` as its waypoint. */
+function isWaypointFor(view: MeshView, workload: Workload, ip: IpAddress): boolean {
+  const ref =
+    view.serviceByAddress(workload.network, ip)?.waypoint ?? view.workloadByAddress(workload.network, ip)?.waypoint;
+  return ref !== undefined && refersTo(view, ref, workload);
+}
+
+function refersTo(view: MeshView, ref: WaypointRef, workload: Workload): boolean {
+  const to = ref.destination;
+  if (to.kind === 'hostname') return workload.services.has(serviceKey(to.hostname));
+  const service = view.serviceByAddress(to.network, to.ip);
+  if (service !== undefined) return workload.services.has(service.key);
+  return to.network === workload.network && workload.addresses.includes(to.ip);
+}
+
+function resolveHostname(
+  view: MeshView,
+  workload: Workload,
+  authority: Authority & { readonly kind: 'hostname' },
+): Addressed {
+  const services = view.servicesByHostname(authority.hostname);
+  const service = services.find((candidate) => candidate.namespace === workload.namespace) ?? services[0];
+  if (service === undefined) {
+    if (workload.hostname !== authority.hostname) return refused(503, 'unknown-hostname');
+    return { kind: 'resolved', port: authority.port, authority };
+  }
+  const port = mappedPort(workload, service, authority.port);
+  return port === 0
+    ? refused(503, 'unresolvable-port')
+    : { kind: 'resolved', port: parsePort(port), authority, service };
+}
+
+/** Where to dial, and the header that carries what the peer asked for when the application has one tunnel port. */
+function tunnelTarget(
+  workload: Workload,
+  connection: InboundConnection,
+  real: SocketAddress,
+  addressed: Extract<Addressed, { kind: 'resolved' }>,
+): { readonly target: SocketAddress; readonly applicationTunnel?: ApplicationTunnelTarget } {
+  const tunnel = workload.applicationTunnel;
+  if (tunnel === undefined) return { target: real };
+  const port = tunnel.port === 0 ? real.port : parsePort(tunnel.port);
+  if (tunnel.protocol === 'none') return { target: { ip: real.ip, port } };
+  return {
+    target: { ip: ipFamily(real.ip) === 6 ? LOOPBACK_V6 : LOOPBACK_V4, port },
+    applicationTunnel: {
+      source: connection.source,
+      destination: { ip: tunnelDestination(workload, real.ip, addressed), port: addressed.authority.port },
+      peer: connection.peer,
+    },
+  };
+}
+
+/** For a hostname the service's VIP: of the workload's network first, IPv4 first. */
+function tunnelDestination(
+  workload: Workload,
+  realIp: IpAddress,
+  addressed: Extract<Addressed, { kind: 'resolved' }>,
+): IpAddress {
+  if (addressed.authority.kind === 'address') return addressed.authority.ip;
+  const rank = (vip: { readonly network: string; readonly ip: IpAddress }): number =>
+    (vip.network === workload.network ? 0 : 2) + (ipFamily(vip.ip) === 4 ? 0 : 1);
+  const vips = (addressed.service?.addresses ?? []).toSorted((a, b) => rank(a) - rank(b));
+  return vips[0]?.ip ?? realIp;
+}
+
+function serviceField(service: Service | undefined): { readonly service?: Service } {
+  return service === undefined ? {} : { service };
+}
+
+function denied(workload: Workload, decision: AuthorizationDecision & { readonly verdict: 'deny' }): Admission {
+  return { kind: 'refused', status: 401, flag: 'DENY', reason: decision.reason, workload, decision };
+}
+
+function refused(status: 400 | 503, reason: AdmissionRefusal): Extract<Admission, { kind: 'refused' }> {
+  return { kind: 'refused', status, flag: '-', reason };
+}

@@ -1,0 +1,459 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import {
+  createMeshViewStore,
+  type LoadBalancing,
+  type MeshViewUpdate,
+  type OriginalDestination,
+  parseCidr,
+  parseSocketAddress,
+  parseSpiffeId,
+  type Port,
+  type Service,
+  type SpiffeId,
+  type Workload,
+} from '@ambit/mesh/model';
+import { buildService, buildWaypointRef, buildWorkload, type WorkloadOptions } from '@ambit/mesh/testing';
+import { decideOutbound, type OutboundOptions, type OutboundRoute } from './outbound-route.ts';
+
+const client: Workload = buildWorkload({
+  name: 'client',
+  addresses: ['10.0.0.9', 'fd00::9'],
+  services: { 'shop/cl.example': ['80'] },
+});
+const options: OutboundOptions = {
+  meshRanges: [parseCidr('10.0.0.0/8'), parseCidr('fd00::/8')],
+  random: () => 0,
+  waited: false,
+};
+
+function decide(
+  world: MeshViewUpdate,
+  destination: string,
+  more: Partial<OutboundOptions> & { readonly source?: Workload | undefined } = {},
+): OutboundRoute {
+  const store = createMeshViewStore();
+  const source = 'source' in more ? more.source : client;
+  store.apply({ ...world, workloads: [...(source === undefined ? [] : [source]), ...(world.workloads ?? [])] });
+  return decideOutbound(store.view, source, parseSocketAddress(destination) as OriginalDestination, {
+    ...options,
+    ...more,
+  });
+}
+
+const identity = (account: string, namespace = 'shop'): SpiffeId =>
+  parseSpiffeId(`spiffe://cluster.local/ns/${namespace}/sa/${account}`);
+const hbone = (ip: string, port = 15008): object => ({ ip, port: port as Port });
+
+const web = buildWorkload({ addresses: ['10.0.0.1', 'fd00::1'] });
+const legacy = buildWorkload({ name: 'legacy', addresses: ['10.0.0.2'], tunnelProtocol: 'none' });
+const service = buildService();
+const backing = { [service.key]: ['80:8080'] };
+const endpoint = (name: string, more: WorkloadOptions = {}): Workload =>
+  buildWorkload({ name, addresses: [`10.0.1.${name.length}`], services: backing, ...more });
+
+describe('decideOutbound() for an address', () => {
+  test('of an enrolled workload opens a tunnel to it as exactly that workload', () => {
+    assert.deepEqual(decide({ workloads: [web] }, '10.0.0.1:8080'), {
+      kind: 'direct-hbone',
+      workload: web,
+      hboneAddress: hbone('10.0.0.1'),
+      authority: '10.0.0.1:8080',
+      expectedIdentities: [identity('web')],
+    });
+  });
+
+  test('of a dual-stack workload goes to the very address that was dialled', () => {
+    assert.deepEqual(decide({ workloads: [web] }, '[fd00::1]:8080'), {
+      kind: 'direct-hbone',
+      workload: web,
+      hboneAddress: hbone('fd00::1'),
+      authority: '[fd00::1]:8080',
+      expectedIdentities: [identity('web')],
+    });
+  });
+
+  test('of a workload that is not enrolled is plain TCP', () => {
+    assert.deepEqual(decide({ workloads: [legacy] }, '10.0.0.2:8080'), {
+      kind: 'direct-tcp',
+      address: parseSocketAddress('10.0.0.2:8080'),
+      workload: legacy,
+    });
+  });
+
+  test('outside the mesh passes through', () => {
+    assert.deepEqual(decide({}, '203.0.113.5:443'), {
+      kind: 'passthrough',
+      address: parseSocketAddress('203.0.113.5:443'),
+    });
+  });
+
+  test('inside the mesh but unknown waits, then is refused', () => {
+    for (const destination of ['10.0.0.77:80', '[fd00::77]:80']) {
+      assert.deepEqual(decide({}, destination), { kind: 'wait', for: 'destination' });
+      assert.deepEqual(decide({}, destination, { waited: true }), { kind: 'refused', reason: 'unknown-destination' });
+    }
+  });
+
+  test('of a workload on the host network is unknown: nobody is found by the address of a node', () => {
+    const onHost = buildWorkload({ name: 'agent', addresses: ['10.0.0.3'], networkMode: 'host-network' });
+    assert.deepEqual(decide({ workloads: [onHost] }, '10.0.0.3:80'), { kind: 'wait', for: 'destination' });
+  });
+
+  test('of another network is unknown', () => {
+    const far = buildWorkload({ addresses: ['10.0.0.3'], network: 'far' });
+    assert.deepEqual(decide({ workloads: [far] }, '10.0.0.3:80', { waited: true }), {
+      kind: 'refused',
+      reason: 'unknown-destination',
+    });
+  });
+
+  test('from an unknown source waits, then is refused, wherever it goes', () => {
+    for (const destination of ['10.0.0.1:80', '203.0.113.5:443']) {
+      assert.deepEqual(decide({ workloads: [web] }, destination, { source: undefined }), {
+        kind: 'wait',
+        for: 'source',
+      });
+      assert.deepEqual(decide({ workloads: [web] }, destination, { source: undefined, waited: true }), {
+        kind: 'refused',
+        reason: 'unknown-source',
+      });
+    }
+  });
+
+  for (const port of [15001, 15006, 15008]) {
+    test(`that leads back to the agent's own port ${port} is refused`, () => {
+      for (const destination of [`127.0.0.1:${port}`, `[::1]:${port}`, `10.0.0.9:${port}`, `[fd00::9]:${port}`]) {
+        assert.deepEqual(decide({}, destination), { kind: 'refused', reason: 'illegal-port' });
+      }
+      assert.deepEqual(decide({}, `127.0.0.1:${port}`, { source: undefined }), {
+        kind: 'refused',
+        reason: 'illegal-port',
+      });
+    });
+  }
+
+  test("at another pod's port 15008 is that pod's affair", () => {
+    assert.equal(decide({ workloads: [web] }, '10.0.0.1:15008').kind, 'direct-hbone');
+  });
+});
+
+describe('decideOutbound() for a service', () => {
+  test('goes to an endpoint on its target port, as the workload or what the service claims to be', () => {
+    const claimed = buildService({
+      subjectAltNames: ['spiffe://cluster.local/ns/shop/sa/alias', 'not an identity', identity('web')],
+    });
+    const one = buildWorkload({ services: backing });
+    assert.deepEqual(decide({ services: [claimed], workloads: [one] }, '10.96.0.1:80'), {
+      kind: 'direct-hbone',
+      workload: one,
+      hboneAddress: hbone('10.0.0.1'),
+      authority: '10.0.0.1:8080',
+      expectedIdentities: [identity('web'), identity('alias')],
+      service: claimed,
+    });
+  });
+
+  test('wins over a workload at the same address', () => {
+    const shadow = buildWorkload({ name: 'shadow', addresses: ['10.96.0.1'] });
+    const route = decide({ services: [service], workloads: [shadow, endpoint('a')] }, '10.96.0.1:80');
+    assert.equal('workload' in route && route.workload?.name, 'a');
+  });
+
+  test('prefers the address family that was dialled, else takes what the endpoint has', () => {
+    const dual = buildService({ addresses: ['10.96.0.1', 'fd00:96::1'] });
+    const both = endpoint('a', { addresses: ['10.0.0.1', 'fd00::1'] });
+    const only4 = endpoint('a', { addresses: ['10.0.0.1'] });
+    const address = (world: MeshViewUpdate, destination: string): unknown => {
+      const route = decide(world, destination);
+      return route.kind === 'direct-hbone' && [route.hboneAddress.ip, route.authority];
+    };
+    assert.deepEqual(address({ services: [dual], workloads: [both] }, '[fd00:96::1]:80'), [
+      'fd00::1',
+      '[fd00::1]:8080',
+    ]);
+    assert.deepEqual(address({ services: [dual], workloads: [both] }, '10.96.0.1:80'), ['10.0.0.1', '10.0.0.1:8080']);
+    assert.deepEqual(address({ services: [dual], workloads: [only4] }, '[fd00:96::1]:80'), [
+      '10.0.0.1',
+      '10.0.0.1:8080',
+    ]);
+  });
+
+  test('reaches an endpoint that is not enrolled in plain TCP on the target port', () => {
+    const plain = endpoint('a', { tunnelProtocol: 'none', addresses: ['10.0.0.5'] });
+    assert.deepEqual(decide({ services: [service], workloads: [plain] }, '10.96.0.1:80'), {
+      kind: 'direct-tcp',
+      address: parseSocketAddress('10.0.0.5:8080'),
+      workload: plain,
+      service,
+    });
+  });
+
+  test('that only its own namespace may see is not there for others', () => {
+    const hidden = buildService({ namespace: 'other', visibility: 'namespace' });
+    assert.deepEqual(decide({ services: [hidden] }, '10.96.0.1:80'), { kind: 'wait', for: 'destination' });
+  });
+
+  const refusals: readonly (readonly [string, Service, readonly Workload[], string, string])[] = [
+    ['without endpoints', service, [], '10.96.0.1:80', 'no-healthy-endpoint'],
+    [
+      'with unhealthy endpoints only',
+      service,
+      [endpoint('a', { status: 'unhealthy' })],
+      '10.96.0.1:80',
+      'no-healthy-endpoint',
+    ],
+    [
+      'with endpoints of capacity 0 only',
+      service,
+      [endpoint('a', { capacity: 0 })],
+      '10.96.0.1:80',
+      'no-healthy-endpoint',
+    ],
+    ['at a port it does not have', service, [endpoint('a')], '10.96.0.1:81', 'no-service-port'],
+    [
+      'whose endpoints are in another network',
+      service,
+      [endpoint('a', { network: 'far' })],
+      '10.96.0.1:80',
+      'unsupported-network',
+    ],
+    ['whose endpoint has no address', service, [endpoint('a', { addresses: [] })], '10.96.0.1:80', 'no-address'],
+    [
+      'whose endpoint does not map the port',
+      buildService({ ports: ['80:0'] }),
+      [endpoint('a', { services: { [service.key]: ['81:1'] } })],
+      '10.96.0.1:80',
+      'no-healthy-endpoint',
+    ],
+  ];
+  for (const [name, to, workloads, destination, reason] of refusals) {
+    test(`${name} is refused`, () => {
+      assert.deepEqual(decide({ services: [to], workloads }, destination), { kind: 'refused', reason, service: to });
+    });
+  }
+
+  test('that publishes unready endpoints uses them', () => {
+    const balancing: LoadBalancing = { mode: 'unspecified', routingPreference: [], healthPolicy: 'allow-all' };
+    const ready = buildService({ loadBalancing: balancing });
+    assert.equal(
+      decide({ services: [ready], workloads: [endpoint('a', { status: 'unhealthy' })] }, '10.96.0.1:80').kind,
+      'direct-hbone',
+    );
+  });
+
+  test('in passthrough mode goes where the application wanted', () => {
+    const through = buildService({
+      loadBalancing: { mode: 'passthrough', routingPreference: [], healthPolicy: 'only-healthy' },
+    });
+    assert.deepEqual(decide({ services: [through] }, '10.96.0.1:80'), {
+      kind: 'passthrough',
+      address: parseSocketAddress('10.96.0.1:80'),
+      service: through,
+    });
+  });
+
+  test('finds a port that only its endpoints name, and the port of an application tunnel', () => {
+    const headless = buildService({ ports: [] });
+    assert.equal(decide({ services: [headless], workloads: [endpoint('a')] }, '10.96.0.1:80').kind, 'direct-hbone');
+    const open = buildService({ ports: ['80:0'] });
+    const tunnelled = endpoint('a', {
+      services: { [service.key]: [] },
+      applicationTunnel: { protocol: 'proxy', port: 15088 },
+    });
+    const route = decide({ services: [open], workloads: [tunnelled] }, '10.96.0.1:80');
+    assert.equal(route.kind === 'direct-hbone' && route.authority, '10.0.1.1:15088');
+  });
+});
+
+describe('decideOutbound() chooses among endpoints', () => {
+  const near = { region: 'r1', zone: 'z1', subzone: 's1' };
+  const here = buildWorkload({
+    name: 'client',
+    addresses: ['10.0.0.9'],
+    node: 'node-1',
+    locality: near,
+    clusterId: 'c1',
+  });
+  const names = (workloads: readonly Workload[], balancing?: LoadBalancing): readonly string[] => {
+    const to = balancing === undefined ? service : buildService({ loadBalancing: balancing });
+    const found = new Set<string>();
+    for (let i = 0; i < 20; i++) {
+      const route = decide({ services: [to], workloads }, '10.96.0.1:80', { source: here, random: () => i / 20 });
+      found.add(route.kind === 'direct-hbone' ? route.workload.name : route.kind);
+    }
+    return [...found].sort();
+  };
+  const balancing = (
+    mode: 'strict' | 'failover',
+    ...routingPreference: LoadBalancing['routingPreference']
+  ): LoadBalancing => ({
+    mode,
+    routingPreference,
+    healthPolicy: 'only-healthy',
+  });
+  const sameNode = endpoint('a', { locality: near, node: 'node-1', clusterId: 'c1' });
+  const sameZone = endpoint('bb', { locality: { ...near, subzone: 's2' }, node: 'node-2', clusterId: 'c1' });
+  const sameRegion = endpoint('ccc', {
+    locality: { region: 'r1', zone: 'z2', subzone: 's1' },
+    node: 'node-3',
+    clusterId: 'c2',
+  });
+  const elsewhere = endpoint('dddd', {
+    locality: { region: 'r2', zone: 'z1', subzone: 's1' },
+    node: 'node-4',
+    clusterId: 'c2',
+  });
+  const all = [elsewhere, sameRegion, sameZone, sameNode];
+
+  const rows: readonly (readonly [string, readonly Workload[], LoadBalancing | undefined, readonly string[]])[] = [
+    ['without preference: all of them', all, undefined, ['a', 'bb', 'ccc', 'dddd']],
+    ['strict node: the same node only', all, balancing('strict', 'node'), ['a']],
+    ['strict node without one there: nobody', [sameZone], balancing('strict', 'node'), ['refused']],
+    ['strict region and cluster: both must match', all, balancing('strict', 'region', 'cluster'), ['a', 'bb']],
+    ['failover zone: the same zone', all, balancing('failover', 'network', 'region', 'zone'), ['a', 'bb']],
+    [
+      'failover zone falls back to the region',
+      [elsewhere, sameRegion],
+      balancing('failover', 'network', 'region', 'zone'),
+      ['ccc'],
+    ],
+    ['failover with no match takes anybody', [elsewhere], balancing('failover', 'region'), ['dddd']],
+    [
+      'failover counts leading matches only',
+      [elsewhere, sameRegion],
+      balancing('failover', 'region', 'node', 'subzone'),
+      ['ccc'],
+    ],
+    ['failover subzone', all, balancing('failover', 'region', 'zone', 'subzone'), ['a']],
+    ['failover cluster', [sameRegion, sameZone], balancing('failover', 'cluster'), ['bb']],
+    [
+      'the unhealthy neighbour is passed over',
+      [{ ...sameNode, status: 'unhealthy' }, sameZone],
+      balancing('failover', 'node'),
+      ['bb'],
+    ],
+  ];
+  for (const [name, workloads, preference, expected] of rows) {
+    test(name, () => assert.deepEqual(names(workloads, preference), expected));
+  }
+
+  test('in proportion to capacity, never one of capacity 0', () => {
+    const workloads = [
+      endpoint('a', { capacity: 3 }),
+      endpoint('bb', { capacity: 0 }),
+      endpoint('ccc', { capacity: 1 }),
+    ];
+    const chosen = [0, 0.2, 0.74, 0.75, 0.999].map((random) => {
+      const route = decide({ services: [service], workloads }, '10.96.0.1:80', { random: () => random });
+      return route.kind === 'direct-hbone' && route.workload.name;
+    });
+    assert.deepEqual(chosen, ['a', 'a', 'a', 'ccc', 'ccc']);
+  });
+});
+
+describe('decideOutbound() and waypoints', () => {
+  const gateway = buildService({ name: 'gateway', addresses: ['10.96.0.99'], ports: ['15008:15018'] });
+  const waypoint = buildWorkload({
+    name: 'gateway',
+    addresses: ['10.0.0.50'],
+    services: { [gateway.key]: ['15008:15018'] },
+  });
+  const bound = buildService({ waypoint: buildWaypointRef(gateway.key) });
+  const toWaypoint = (authority: string, more: object = {}): object => ({
+    kind: 'waypoint-hbone',
+    workload: waypoint,
+    hboneAddress: hbone('10.0.0.50', 15018),
+    authority,
+    expectedIdentities: [identity('gateway')],
+    ...more,
+  });
+
+  test('the service goes to its waypoint with the address that was dialled', () => {
+    const world = { services: [bound, gateway], workloads: [waypoint, endpoint('a')] };
+    assert.deepEqual(decide(world, '10.96.0.1:80'), toWaypoint('10.96.0.1:80', { service: bound }));
+  });
+
+  test('a waypoint named by its VIP is the same', () => {
+    const byVip = buildService({ waypoint: buildWaypointRef('10.96.0.99') });
+    const world = { services: [byVip, gateway], workloads: [waypoint] };
+    assert.deepEqual(decide(world, '10.96.0.1:80'), toWaypoint('10.96.0.1:80', { service: byVip }));
+  });
+
+  test('a workload named as waypoint is reached at the port it was named with', () => {
+    const byAddress = buildWorkload({
+      name: 'db',
+      addresses: ['10.0.0.7'],
+      waypoint: buildWaypointRef('10.0.0.50', 15008),
+    });
+    assert.deepEqual(
+      decide({ workloads: [byAddress, waypoint] }, '10.0.0.7:5432'),
+      toWaypoint('10.0.0.7:5432', { hboneAddress: hbone('10.0.0.50', 15008) }),
+    );
+  });
+
+  test('a workload reached through a service without waypoint goes past its own waypoint', () => {
+    const one = endpoint('a', { waypoint: buildWaypointRef(gateway.key) });
+    assert.equal(
+      decide({ services: [service, gateway], workloads: [one, waypoint] }, '10.96.0.1:80').kind,
+      'direct-hbone',
+    );
+  });
+
+  test('one of several waypoints is chosen by weight', () => {
+    const canary = buildService({ name: 'canary', addresses: ['10.96.0.98'], ports: ['15008'] });
+    const canaryPod = buildWorkload({
+      name: 'canary',
+      addresses: ['10.0.0.51'],
+      services: { [canary.key]: ['15008'] },
+    });
+    const weighted = (primary: number, second: number): Service =>
+      buildService({
+        weightedWaypoints: [
+          { waypoint: buildWaypointRef(gateway.key), weight: primary },
+          { waypoint: buildWaypointRef(canary.key), weight: second },
+        ],
+      });
+    const chosen = (to: Service, random: number): unknown => {
+      const world = { services: [to, gateway, canary], workloads: [waypoint, canaryPod] };
+      const route = decide(world, '10.96.0.1:80', { random: () => random });
+      return route.kind === 'waypoint-hbone' && route.workload.name;
+    };
+    assert.deepEqual(
+      [0, 0.8, 0.95].map((random) => chosen(weighted(90, 10), random)),
+      ['gateway', 'gateway', 'canary'],
+    );
+    assert.deepEqual(
+      [0, 0.99].map((random) => chosen(weighted(0, 10), random)),
+      ['canary', 'canary'],
+    );
+    assert.equal(chosen(weighted(0, 0), 0), 'gateway');
+  });
+
+  const missing: readonly (readonly [string, MeshViewUpdate])[] = [
+    ['is not known', { services: [bound] }],
+    ['has no endpoint', { services: [bound, gateway] }],
+    ['is unhealthy', { services: [bound, gateway], workloads: [{ ...waypoint, status: 'unhealthy' }] }],
+    ['takes no tunnels', { services: [bound, gateway], workloads: [{ ...waypoint, tunnelProtocol: 'none' }] }],
+    ['has no address', { services: [bound, gateway], workloads: [{ ...waypoint, addresses: [] }] }],
+    ['is in another network', { services: [bound, gateway], workloads: [{ ...waypoint, network: 'far' }] }],
+  ];
+  for (const [name, world] of missing) {
+    test(`a waypoint that ${name} refuses rather than goes direct`, () => {
+      const route = decide({ ...world, workloads: [...(world.workloads ?? []), endpoint('a')] }, '10.96.0.1:80');
+      assert.deepEqual(route, { kind: 'refused', reason: 'waypoint-missing', service: bound });
+    });
+  }
+
+  test('an unknown waypoint address of a workload refuses', () => {
+    const lost = buildWorkload({ name: 'db', addresses: ['10.0.0.7'], waypoint: buildWaypointRef('10.0.0.50') });
+    assert.deepEqual(decide({ workloads: [lost] }, '10.0.0.7:5432'), { kind: 'refused', reason: 'waypoint-missing' });
+  });
+
+  test('the waypoint itself goes on to the destination', () => {
+    const world = { services: [bound, gateway], workloads: [endpoint('a')] };
+    assert.equal(decide(world, '10.96.0.1:80', { source: waypoint }).kind, 'direct-hbone');
+    const behind = buildWorkload({ name: 'db', addresses: ['10.0.0.7'], waypoint: buildWaypointRef('10.0.0.50') });
+    assert.equal(decide({ workloads: [behind] }, '10.0.0.7:5432', { source: waypoint }).kind, 'direct-hbone');
+  });
+});
