@@ -1,5 +1,7 @@
-import type { Brand } from './brand.ts';
 import type { Cidr } from './address.ts';
+import { type Brand, branded } from './brand.ts';
+import { ModelError } from './errors.ts';
+import { isObjectName } from './name.ts';
 
 /** `namespace/name`: the xDS resource name of a policy; the mesh-wide namespace is the empty text. */
 export type PolicyKey = Brand<string, 'PolicyKey'>;
@@ -53,5 +55,15 @@ export interface AccessPolicy {
 }
 
 export function policyKey(name: { readonly namespace: string; readonly name: string }): PolicyKey {
-  return `${name.namespace}/${name.name}` as PolicyKey;
+  return branded(`${name.namespace}/${name.name}`);
+}
+
+/** @throws ModelError `invalid-name` on anything but `namespace/name`; the namespace may be empty. */
+export function parsePolicyKey(text: string): PolicyKey {
+  const slash = text.indexOf('/');
+  const namespace = text.slice(0, slash);
+  if (slash === -1 || !isObjectName(text.slice(slash + 1)) || (namespace !== '' && !isObjectName(namespace))) {
+    throw new ModelError('invalid-name', { value: text, expected: 'namespace/name of a policy' });
+  }
+  return branded(text);
 }

@@ -1,5 +1,5 @@
 import ipaddr from 'ipaddr.js';
-import type { Brand } from './brand.ts';
+import { type Brand, branded } from './brand.ts';
 import { ModelError } from './errors.ts';
 
 /**
@@ -40,9 +40,9 @@ export function parseIpAddress(text: string): IpAddress {
 
 /** `bytes` in network order, 4 or 16 long. @throws ModelError `invalid-address` on any other length. */
 export function ipAddressFromBytes(bytes: Uint8Array): IpAddress {
-  if (bytes.length === 4) return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}` as IpAddress;
+  if (bytes.length === 4) return branded(`${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`);
   if (bytes.length === 16) {
-    const v6 = ipaddr.fromByteArray([...bytes]) as ipaddr.IPv6;
+    const v6 = new ipaddr.IPv6([...bytes]);
     return canonical(v6.isIPv4MappedAddress() ? v6.toIPv4Address() : v6);
   }
   throw new ModelError('invalid-address', { value: `${bytes.length} bytes`, expected: '4 or 16 bytes' });
@@ -77,7 +77,7 @@ export function parsePort(value: number | string): Port {
   if (!Number.isInteger(port) || port < 1 || port > 65535) {
     throw new ModelError('invalid-port', { value: String(value), expected: 'a port from 1 to 65535' });
   }
-  return port as Port;
+  return branded(port);
 }
 
 /** `10.0.0.1:80` or `[::1]:80`. @throws ModelError `invalid-address` | `invalid-port`. */
@@ -156,9 +156,9 @@ function parseDottedQuad(text: string): IpAddress | null {
     // A leading zero is octal to some parsers and decimal to others: refuse what peers may read differently.
     if (Number(part) > 255 || (part.length > 1 && part.startsWith('0'))) return null;
   }
-  return text as IpAddress;
+  return branded(text);
 }
 
 function canonical(address: ipaddr.IPv4 | ipaddr.IPv6): IpAddress {
-  return (address.kind() === 'ipv6' ? (address as ipaddr.IPv6).toRFC5952String() : address.toString()) as IpAddress;
+  return branded(address instanceof ipaddr.IPv6 ? address.toRFC5952String() : address.toString());
 }

@@ -1,5 +1,7 @@
-import type { Brand } from './brand.ts';
 import type { Cidr, IpAddress } from './address.ts';
+import { type Brand, branded } from './brand.ts';
+import { ModelError } from './errors.ts';
+import { isObjectName } from './name.ts';
 import type { WaypointRef } from './waypoint-ref.ts';
 
 /** `namespace/hostname`: the xDS resource name of a service (protocol.md 3.5). */
@@ -53,5 +55,14 @@ export interface Service {
 }
 
 export function serviceKey(name: NamespacedHostname): ServiceKey {
-  return `${name.namespace}/${name.hostname}` as ServiceKey;
+  return branded(`${name.namespace}/${name.hostname}`);
+}
+
+/** @throws ModelError `invalid-name` on anything but `namespace/hostname`. */
+export function parseServiceKey(text: string): ServiceKey {
+  const slash = text.indexOf('/');
+  if (slash === -1 || !isObjectName(text.slice(0, slash)) || !isObjectName(text.slice(slash + 1))) {
+    throw new ModelError('invalid-name', { value: text, expected: 'namespace/hostname of a service' });
+  }
+  return branded(text);
 }

@@ -1,4 +1,4 @@
-import type { Brand } from './brand.ts';
+import { type Brand, branded } from './brand.ts';
 import { ModelError } from './errors.ts';
 
 /**
@@ -15,7 +15,7 @@ export interface SpiffeIdParts {
   readonly serviceAccount: string;
 }
 
-export const DEFAULT_TRUST_DOMAIN: TrustDomain = 'cluster.local' as TrustDomain;
+export const DEFAULT_TRUST_DOMAIN: TrustDomain = branded('cluster.local');
 
 const TRUST_DOMAIN = /^[a-z0-9._-]{1,255}$/;
 const SEGMENT = /^[a-zA-Z0-9._-]{1,253}$/;
@@ -28,13 +28,13 @@ export function parseTrustDomain(text: string): TrustDomain {
       expected: 'lower-case letters, digits, ".", "-", "_"',
     });
   }
-  return text as TrustDomain;
+  return branded(text);
 }
 
 /** @throws ModelError `invalid-spiffe-id` on any other shape. */
 export function parseSpiffeId(text: string): SpiffeId {
   partsOf(text);
-  return text as SpiffeId;
+  return branded(text);
 }
 
 /** @throws ModelError `invalid-spiffe-id` when a part could not be told apart once joined. */
@@ -58,7 +58,7 @@ function partsOf(text: string): SpiffeIdParts {
   const [trustDomain = '', ns, namespace = '', sa, serviceAccount = ''] = segments;
   if (segments.length !== 5 || ns !== 'ns' || sa !== 'sa') return fail();
   if (!TRUST_DOMAIN.test(trustDomain) || !isSegment(namespace) || !isSegment(serviceAccount)) return fail();
-  return { trustDomain: trustDomain as TrustDomain, namespace, serviceAccount };
+  return { trustDomain: branded(trustDomain), namespace, serviceAccount };
 }
 
 function isSegment(text: string): boolean {

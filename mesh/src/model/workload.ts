@@ -1,6 +1,8 @@
-import type { Brand } from './brand.ts';
-import type { IpAddress } from './address.ts';
 import type { PolicyKey } from './access-policy.ts';
+import type { IpAddress } from './address.ts';
+import { type Brand, branded } from './brand.ts';
+import { ModelError } from './errors.ts';
+import { isPrintable } from './name.ts';
 import type { ServiceKey, ServicePort } from './service.ts';
 import { createSpiffeId, type SpiffeId, type TrustDomain } from './spiffe-id.ts';
 import type { WaypointRef } from './waypoint-ref.ts';
@@ -45,6 +47,16 @@ export interface Workload {
   readonly networkMode: 'standard' | 'host-network';
   /** Relative share of new connections; the wire's absent value is 1. */
   readonly capacity: number;
+}
+
+const MAX_UID_LENGTH = 2048;
+
+/** @throws ModelError `invalid-name` when empty, too long, or not printable. */
+export function parseWorkloadUid(text: string): WorkloadUid {
+  if (text.length > MAX_UID_LENGTH || !isPrintable(text)) {
+    throw new ModelError('invalid-name', { value: text, expected: `1 to ${MAX_UID_LENGTH} printable characters` });
+  }
+  return branded(text);
 }
 
 /** The identity the workload's SVID carries. */

@@ -1,13 +1,13 @@
 import {
   DEFAULT_TRUST_DOMAIN,
   parseIpAddress,
-  type PolicyKey,
-  type Port,
-  type ServiceKey,
+  parsePolicyKey,
+  parsePort,
+  parseServiceKey,
+  parseWorkloadUid,
   type ServicePort,
   type WaypointRef,
   type Workload,
-  type WorkloadUid,
 } from '../model/index.ts';
 
 /** What a test is about, in plain text; everything else gets the default of an ordinary enrolled pod. */
@@ -27,7 +27,7 @@ export function buildWorkload(options: WorkloadOptions = {}): Workload {
   const name = options.name ?? 'web';
   const namespace = options.namespace ?? 'shop';
   return {
-    uid: (uid ?? `cluster-1//Pod/${namespace}/${name}`) as WorkloadUid,
+    uid: parseWorkloadUid(uid ?? `cluster-1//Pod/${namespace}/${name}`),
     name,
     namespace,
     addresses: addresses.map(parseIpAddress),
@@ -43,9 +43,12 @@ export function buildWorkload(options: WorkloadOptions = {}): Workload {
     workloadName: name,
     nativeTunnel: false,
     services: new Map(
-      Object.entries(services).map(([key, ports]) => [key as ServiceKey, ports.map((port) => buildServicePort(port))]),
+      Object.entries(services).map(([key, ports]) => [
+        parseServiceKey(key),
+        ports.map((port) => buildServicePort(port)),
+      ]),
     ),
-    authorizationPolicies: policies.map((key) => key as PolicyKey),
+    authorizationPolicies: policies.map(parsePolicyKey),
     status: 'healthy',
     clusterId: 'cluster-1',
     locality: { region: '', zone: '', subzone: '' },
@@ -69,6 +72,6 @@ export function buildWaypointRef(destination: string, hboneMtlsPort = 15008): Wa
       hostname === undefined
         ? { kind: 'address', network: '', ip: parseIpAddress(destination) }
         : { kind: 'hostname', hostname: { namespace, hostname } },
-    hboneMtlsPort: hboneMtlsPort as Port,
+    hboneMtlsPort: parsePort(hboneMtlsPort),
   };
 }
