@@ -1,4 +1,4 @@
-import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { cpus, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ChildProcesses } from '../host/child-processes.ts';
@@ -116,6 +116,7 @@ async function describeMachine(): Promise<Record<string, string | number>> {
     cpu: processors[0]?.model ?? 'unknown',
     cores: processors.length,
     kernel: release(),
+    congestion: (await readFile('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8')).trim(),
     wrk: (await firstLineOf('wrk -v')).split(' ').slice(1, 3).join(' '),
     iperf3: (await firstLineOf('iperf3 -v')).split(' ')[1] ?? '',
   };
