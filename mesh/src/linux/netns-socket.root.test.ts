@@ -136,7 +136,10 @@ for (const [family, ip, source, route] of [
         socket.resume().end();
         await once(socket, 'close');
       }
-      assert.deepEqual(peers, new Array(21).fill(source));
+      assert.deepEqual(
+        peers,
+        Array.from({ length: 21 }, () => source),
+      );
     },
   );
 }

@@ -15,7 +15,7 @@ interface ManualStartOptions extends net.SocketConstructorOpts {
 
 /** The descriptor of an open TCP socket or server, or -1 once it has none. It stays the socket's own. */
 export function descriptorOf(socket: net.Socket | net.Server): number {
-  // Reads an internal field, hence the type assertion; the self-test below notices when it is gone.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- an internal field; the self-test notices when it is gone
   return (socket as WithHandle)._handle?.fd ?? -1;
 }
 

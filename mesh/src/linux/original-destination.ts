@@ -35,6 +35,6 @@ export function readOriginalDestinationOfFd(fd: number): OriginalDestination {
   const found = readSockaddr(address);
   if (found === null)
     throw new LinuxError('syscall-failed', { data: { syscall: 'getsockname', family: address[0] ?? 0 } });
-  // This is the place that makes an address an original destination.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the place that makes an address an original destination
   return found as OriginalDestination;
 }

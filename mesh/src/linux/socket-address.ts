@@ -2,7 +2,7 @@ import {
   type IpAddress,
   ipAddressFromBytes,
   ipAddressToBytes,
-  type Port,
+  parsePort,
   type SocketAddress,
 } from '../model/address.ts';
 import { AF_INET, AF_INET6 } from './syscalls.ts';
@@ -39,12 +39,11 @@ export function readSockaddr(bytes: Uint8Array): SocketAddress | null {
   const family = (bytes[0] ?? 0) | ((bytes[1] ?? 0) << 8);
   const port = ((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0);
   if (port === 0) return null;
-  // A number read from sixteen bits that is not zero is a port.
-  if (family === AF_INET) return { ip: dottedQuad(bytes, 4), port: port as Port };
+  if (family === AF_INET) return { ip: dottedQuad(bytes, 4), port: parsePort(port) };
   if (family !== AF_INET6) return null;
   const mapped = bytes[18] === 0xff && bytes[19] === 0xff && isZero(bytes, 8, 18);
   const ip = mapped ? dottedQuad(bytes, 20) : ipAddressFromBytes(bytes.subarray(8, 24));
-  return { ip, port: port as Port };
+  return { ip, port: parsePort(port) };
 }
 
 function dottedQuad(bytes: Uint8Array, at: number): IpAddress {

@@ -1,5 +1,6 @@
 import { arch, endianness, platform } from 'node:os';
 import koffi from 'koffi';
+import { bug } from '../runtime/errors.ts';
 import { LinuxError, SyscallError } from './errors.ts';
 
 // From the kernel's UAPI headers; equal on x86-64 and arm64, the platforms `libc()` lets through.
@@ -145,7 +146,10 @@ function loadBinding(): Binding {
     dup: (fd) => result(fcntl(fd, F_DUPFD_CLOEXEC, 0)),
     setParentDeathSignal: (signal) => result(prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0)),
     addressOf: (buffer) => koffi.address(buffer),
-    abort: () => abort() as never,
+    abort: () => {
+      abort();
+      return bug('abort() returned');
+    },
     watch: (fd, callback) => openWatch(fd, callback),
   };
 }
