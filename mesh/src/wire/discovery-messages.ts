@@ -1,9 +1,7 @@
-import { create, fromBinary, type JsonObject, toBinary } from '@bufbuild/protobuf';
-import { WireError } from './errors.ts';
+import { create, type JsonObject, toBinary } from '@bufbuild/protobuf';
+import { decodeMessage } from './decode-message.ts';
 import {
-  type DeltaDiscoveryRequest,
   DeltaDiscoveryRequestSchema,
-  type DeltaDiscoveryResponse,
   DeltaDiscoveryResponseSchema,
 } from './gen/envoy/service/discovery/v3/discovery_pb.ts';
 
@@ -82,9 +80,7 @@ export function encodeDiscoveryRequest(request: DiscoveryRequest): Uint8Array {
 
 /** @throws WireError `malformed`. */
 export function decodeDiscoveryRequest(bytes: Uint8Array): DiscoveryRequest {
-  const message: DeltaDiscoveryRequest = decode('DeltaDiscoveryRequest', () =>
-    fromBinary(DeltaDiscoveryRequestSchema, bytes),
-  );
+  const message = decodeMessage(DeltaDiscoveryRequestSchema, bytes);
   const { node, errorDetail } = message;
   return {
     typeUrl: message.typeUrl,
@@ -117,9 +113,7 @@ export function encodeDiscoveryResponse(response: DiscoveryResponse): Uint8Array
 
 /** A resource without a body decodes with empty `typeUrl` and `value`. @throws WireError `malformed`. */
 export function decodeDiscoveryResponse(bytes: Uint8Array): DiscoveryResponse {
-  const message: DeltaDiscoveryResponse = decode('DeltaDiscoveryResponse', () =>
-    fromBinary(DeltaDiscoveryResponseSchema, bytes),
-  );
+  const message = decodeMessage(DeltaDiscoveryResponseSchema, bytes);
   return {
     typeUrl: message.typeUrl,
     nonce: message.nonce,
@@ -133,12 +127,4 @@ export function decodeDiscoveryResponse(bytes: Uint8Array): DiscoveryResponse {
     })),
     removedResources: message.removedResources,
   };
-}
-
-function decode<T>(path: string, read: () => T): T {
-  try {
-    return read();
-  } catch (cause) {
-    throw new WireError('malformed', { path, reason: 'not the bytes of this message' }, { cause });
-  }
 }

@@ -1,0 +1,27 @@
+/**
+ * Bounds of what is accepted from the wire. A resource beyond one is refused as a whole; each is far above what a real
+ * mesh holds, and low enough that one resource can neither exhaust memory nor make a decision slow.
+ */
+export const LIMITS = {
+  /** Longest free text of a resource: names, versions, regions. Kubernetes names have at most 253 characters. */
+  textLength: 1024,
+  /** A dual-stack pod has two; several networks and VM interfaces a few more. */
+  addressesPerWorkload: 64,
+  /** ServiceEntry objects may list many hosts and blocks. */
+  addressesPerService: 4096,
+  servicesPerWorkload: 4096,
+  portsPerService: 4096,
+  policiesPerWorkload: 1024,
+  subjectAltNamesPerService: 1024,
+  waypointsPerService: 64,
+  /** Scopes are six; the wire could repeat them. */
+  routingPreferences: 16,
+  /** Rules, clauses, matches and values of one policy together: what authorize() may walk for one connection. */
+  policyNodes: 100_000,
+  /** One packet of the CNI agent's protocol, either way (protocol.md 2.5). */
+  podMessageBytes: 1024,
+  /** One authority: a host name of 253 characters, brackets, a port. */
+  authorityLength: 262,
+  /** Baggage and forwarded headers longer than this are not looked into. */
+  labelHeaderLength: 8192,
+} as const;
