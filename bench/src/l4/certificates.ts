@@ -5,7 +5,12 @@ import { createTestCa } from '@ambit/mesh/testing';
 
 /** Both pods have an identity of their own; access is granted to the client's. */
 export const CLIENT_PRINCIPAL = 'spiffe://cluster.local/ns/bench/sa/client';
+/** Of the same trust domain, without access: what it may not do proves the policy. */
+export const INTRUDER_PRINCIPAL = 'spiffe://cluster.local/ns/bench/sa/intruder';
 export const SERVER_PRINCIPAL = 'spiffe://cluster.local/ns/bench/sa/server';
+
+/** Every identity of the bench begins so. */
+export const TRUST_DOMAIN_PREFIX = 'spiffe://cluster.local/';
 
 /** Name in the certificate of the one server whose peer can check no URI name (nginx). */
 export const SERVER_DNS_NAME = 'server.bench';
@@ -21,6 +26,7 @@ export interface BenchCertificates {
   readonly client: CertificateFiles;
   readonly server: CertificateFiles;
   readonly namedServer: CertificateFiles;
+  readonly intruder: CertificateFiles;
   /** SHA-1 of the client's leaf in the form nginx's `$ssl_client_fingerprint` has. */
   readonly clientFingerprint: string;
 }
@@ -50,6 +56,7 @@ export async function createCertificates(directory: string): Promise<BenchCertif
     client,
     server: await store('server', SERVER_PRINCIPAL),
     namedServer: await store('named-server', SERVER_PRINCIPAL, SERVER_DNS_NAME),
+    intruder: await store('intruder', INTRUDER_PRINCIPAL),
     clientFingerprint: new X509Certificate(client.leaf).fingerprint.replaceAll(':', '').toLowerCase(),
   };
 }

@@ -24,6 +24,7 @@ test('the Envoy pair checks both principals, logs to the file and speaks TLS 1.3
   assert.ok(client.includes(`{"san_type":"URI","matcher":{"exact":"${SERVER_PRINCIPAL}"}}`));
   assert.ok(server.includes(`{"authenticated":{"principal_name":{"exact":"${CLIENT_PRINCIPAL}"}}}`));
   assert.ok(server.includes('"require_client_certificate":true'));
+  assert.ok(server.includes('{"prefix":"spiffe://cluster.local/"}'), 'TLS admits the trust domain, the policy decides');
   for (const config of [client, server]) {
     assert.ok(config.includes('"path":"/w/access.log"'));
     assert.ok(config.includes('"tls_minimum_protocol_version":"TLSv1_3"'));

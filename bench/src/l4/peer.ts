@@ -27,7 +27,9 @@ export interface Site {
 export interface RunningPeer {
   readonly clientPids: readonly number[];
   readonly serverPids: readonly number[];
-  /** Access logs of both sides: a peer whose logs stay empty was not on the path. */
+  /** Port of the server pod where the tunnel ends; absent when there is none. */
+  readonly tunnelPort?: number;
+  /** Access logs of both sides, one line per connection: a peer whose logs stay short was not on the path. */
   readonly accessLogs: readonly string[];
   /** Throws when one of its processes has died. */
   assertAlive(): void;

@@ -1,10 +1,16 @@
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { runCommand } from '../host/command.ts';
 import { BenchError } from '../errors.ts';
 import { REQUEST_PORT, type Peer, type RunningPeer, type Site } from './peer.ts';
 
 const READY_TIMEOUT_MS = 15_000;
-const RETRY_PAUSE_MS = 50;
+const RETRY_PAUSE_MS = 100;
+const PROGRAM_TIMEOUT_MS = 5_000;
+const LINE_FEED = 10;
+/** A log may lose this much: a bounded buffer is right to drop lines rather than to hold up data. */
+const LOG_SHARE_MIN = 0.99;
+const INTRUDER = new URL('../load/intruder/main.ts', import.meta.url).pathname;
 const PROBE = new URL('../load/idle-hold/main.ts', import.meta.url).pathname;
 /** Access logs are written through buffers that every proxy flushes by time. */
 const LOG_TIMEOUT_MS = 15_000;
@@ -18,7 +24,7 @@ export async function waitUntilReady(peer: Peer, running: RunningPeer, site: Sit
     try {
       const probe = [node, PROBE, site.pair.serverAddress, String(REQUEST_PORT), '1'];
       await runCommand('nsenter', [`--net=/run/netns/${site.pair.clientNetns}`, ...probe], {
-        timeoutMs: 3_000,
+        timeoutMs: PROGRAM_TIMEOUT_MS,
         input: '',
       });
       return;
@@ -32,17 +38,43 @@ export async function waitUntilReady(peer: Peer, running: RunningPeer, site: Sit
 }
 
 /**
- * Proves that both proxies saw the traffic: their access logs are not empty. Throws `peer-failed` when a log stays empty,
- * for then the figures would be those of a shortcut.
+ * Proves that access is granted by principal: the client's was (or nothing would be ready), another one of the same trust
+ * domain is refused. Throws `peer-failed` when it is let in.
  */
-export async function assertOnPath(peer: Peer, running: RunningPeer, signal: AbortSignal): Promise<void> {
+export async function assertRefusesOthers(peer: Peer, running: RunningPeer, site: Site, node: string): Promise<void> {
+  if (running.tunnelPort === undefined) return;
+  const { certificates, pair } = site;
+  const { certificate, key } = certificates.intruder;
+  const where = [pair.serverAddress, String(running.tunnelPort), String(REQUEST_PORT)];
+  const intruder = [node, INTRUDER, ...where, certificate, key, certificates.authority];
+  const told = await runCommand('nsenter', [`--net=/run/netns/${pair.clientNetns}`, ...intruder], {
+    timeoutMs: PROGRAM_TIMEOUT_MS,
+    signal: site.signal,
+  });
+  if (told.trim() !== 'refused') {
+    throw new BenchError('peer-failed', 'a peer let in a principal without access', { data: { peer: peer.name } });
+  }
+}
+
+/**
+ * Proves that both proxies carried every connection: each access log has at least `connectionCount` lines, give or take
+ * {@link LOG_SHARE_MIN}. Throws `peer-failed` otherwise, for then the figures would be those of a shortcut.
+ */
+export async function assertOnPath(
+  peer: Peer,
+  running: RunningPeer,
+  connectionCount: number,
+  signal: AbortSignal,
+): Promise<void> {
   const deadline = Date.now() + LOG_TIMEOUT_MS;
   for (const log of running.accessLogs) {
-    while (!hasContent(log)) {
+    for (;;) {
       signal.throwIfAborted();
+      const lineCount = countLines(log);
+      if (lineCount > 0 && lineCount >= connectionCount * LOG_SHARE_MIN) break;
       if (Date.now() > deadline) {
-        throw new BenchError('peer-failed', 'a peer logged no connection: it was not on the path', {
-          data: { peer: peer.name, log },
+        throw new BenchError('peer-failed', 'a peer logged too few connections: it was not on the path', {
+          data: { peer: peer.name, log: basename(log), lineCount, connectionCount },
         });
       }
       await pause(RETRY_PAUSE_MS);
@@ -50,13 +82,13 @@ export async function assertOnPath(peer: Peer, running: RunningPeer, signal: Abo
   }
 }
 
-/** The first line of an access log, as a witness of what it records. */
-export function firstLine(file: string): string {
-  return readFileSync(file, 'utf8').split('\n', 1)[0] ?? '';
-}
-
-function hasContent(file: string): boolean {
-  return (statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0;
+function countLines(file: string): number {
+  try {
+    return readFileSync(file).reduce((count, byte) => (byte === LINE_FEED ? count + 1 : count), 0);
+  } catch {
+    // Not created yet.
+    return 0;
+  }
 }
 
 function pause(ms: number): Promise<void> {

@@ -8,7 +8,7 @@ import type { BenchCertificates } from './certificates.ts';
 import type { L4Plan } from './plan.ts';
 import { roundOrder } from './plan.ts';
 import type { Peer, PeerName, RunningPeer, Site } from './peer.ts';
-import { assertOnPath, waitUntilReady } from './preflight.ts';
+import { assertOnPath, assertRefusesOthers, waitUntilReady } from './preflight.ts';
 import { runLoad } from './run-load.ts';
 import { runMemory } from './run-memory.ts';
 import type { MemorySample, Sample } from './samples.ts';
@@ -49,6 +49,7 @@ export async function runPlan(
       surroundings.say(`${peer.name}: memory at rest and with ${plan.idleConnectionCount} idle connections`);
       const fresh = await startReady(peer, site, surroundings);
       memory.push(await runMemory(peer, fresh, site, { count: plan.idleConnectionCount, node: surroundings.node }));
+      await assertRefusesOthers(peer, fresh, site, surroundings.node);
       await fresh.stop();
     }
     entrants.set(peer.name, { peer, site, running: await startReady(peer, site, surroundings) });
@@ -65,8 +66,19 @@ export async function runPlan(
       }
     }
   }
-  for (const { peer, running } of entrants.values()) await assertOnPath(peer, running, surroundings.signal);
+  for (const { peer, running } of entrants.values()) {
+    await assertOnPath(peer, running, churned(samples, peer.name), surroundings.signal);
+  }
   return { samples, memory };
+}
+
+/** Connections of the churn load: each has a line of its own in the access logs. */
+function churned(samples: readonly Sample[], peer: PeerName): number {
+  let count = 0;
+  for (const sample of samples) {
+    if (sample.peer === peer && sample.kind === 'requests' && sample.load === 'churn') count += sample.requests;
+  }
+  return count;
 }
 
 async function openSite(peer: Peer, pair: PodPair, surroundings: PlanSurroundings): Promise<Site> {

@@ -1,4 +1,4 @@
-import { CLIENT_PRINCIPAL, SERVER_PRINCIPAL, type CertificateFiles } from '../certificates.ts';
+import { CLIENT_PRINCIPAL, SERVER_PRINCIPAL, TRUST_DOMAIN_PREFIX, type CertificateFiles } from '../certificates.ts';
 
 /** Windows of the HBONE protocol, the same as Ambit's; Envoy's own defaults are smaller and slower in bulk. */
 const STREAM_WINDOW_BYTES = 4 * 1024 * 1024;
@@ -57,7 +57,7 @@ export function envoyClientConfig(input: EnvoyConfigInput): object {
       typed_config: {
         '@type': type('envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext'),
         max_session_keys: 0,
-        common_tls_context: tlsContext(input, SERVER_PRINCIPAL),
+        common_tls_context: tlsContext(input, { exact: SERVER_PRINCIPAL }),
       },
     },
   };
@@ -116,7 +116,7 @@ export function envoyServerConfig(input: EnvoyConfigInput): object {
             require_client_certificate: true,
             disable_stateless_session_resumption: true,
             disable_stateful_session_resumption: true,
-            common_tls_context: tlsContext(input, CLIENT_PRINCIPAL),
+            common_tls_context: tlsContext(input, { prefix: TRUST_DOMAIN_PREFIX }),
           },
         },
         filters: [{ name: 'envoy.filters.network.http_connection_manager', typed_config: connectionManager }],
@@ -153,7 +153,7 @@ function bootstrap(input: EnvoyConfigInput, listener: object, cluster: object): 
   };
 }
 
-function tlsContext(input: EnvoyConfigInput, expectedPrincipal: string): object {
+function tlsContext(input: EnvoyConfigInput, principals: object): object {
   return {
     alpn_protocols: ['h2'],
     tls_params: { tls_minimum_protocol_version: 'TLSv1_3', tls_maximum_protocol_version: 'TLSv1_3' },
@@ -165,7 +165,7 @@ function tlsContext(input: EnvoyConfigInput, expectedPrincipal: string): object 
     ],
     validation_context: {
       trusted_ca: { filename: input.authority },
-      match_typed_subject_alt_names: [{ san_type: 'URI', matcher: { exact: expectedPrincipal } }],
+      match_typed_subject_alt_names: [{ san_type: 'URI', matcher: principals }],
     },
   };
 }

@@ -5,7 +5,7 @@ import { ENVOY_VERSION } from '../../host/envoy-install.ts';
 import { captureRuleset } from '../capture.ts';
 import { CLIENT_CORE, SERVER_CORE, type Peer, type RunningPeer, type Site } from '../peer.ts';
 import { startPair } from './proxy-pair.ts';
-import { ENVOY_OUTBOUND_PORT, envoyClientConfig, envoyServerConfig } from './envoy-config.ts';
+import { ENVOY_HBONE_PORT, ENVOY_OUTBOUND_PORT, envoyClientConfig, envoyServerConfig } from './envoy-config.ts';
 
 /** An Envoy beside each pod, tunnelling with HTTP/2 CONNECT over mutual TLS as Ambit does. */
 export function createEnvoyPeer(binary: string): Peer {
@@ -63,5 +63,6 @@ async function startEnvoy(binary: string, site: Site): Promise<RunningPeer> {
     client: { netns: site.pair.clientNetns, core: CLIENT_CORE, command: command(client.config, 1) },
     server: { netns: site.pair.serverNetns, core: SERVER_CORE, command: command(server.config, 2) },
     accessLogs: [client.accessLog, server.accessLog],
+    tunnelPort: ENVOY_HBONE_PORT,
   });
 }

@@ -8,9 +8,11 @@ export interface NginxRoute {
   readonly tunnelPort: number;
 }
 
+export const NGINX_REQUEST_TUNNEL_PORT = 15008;
+
 /** One TLS listener per application port: nginx has no way to learn or to send the original destination. */
 export const NGINX_ROUTES: readonly NginxRoute[] = [
-  { destinationPort: REQUEST_PORT, capturePort: 15001, tunnelPort: 15008 },
+  { destinationPort: REQUEST_PORT, capturePort: 15001, tunnelPort: NGINX_REQUEST_TUNNEL_PORT },
   { destinationPort: BULK_PORT, capturePort: 15002, tunnelPort: 15009 },
 ];
 

@@ -4,7 +4,7 @@ import { runCommand } from '../../host/command.ts';
 import { captureRuleset } from '../capture.ts';
 import { CLIENT_CORE, SERVER_CORE, type Peer, type RunningPeer, type Site } from '../peer.ts';
 import { startPair } from './proxy-pair.ts';
-import { NGINX_ROUTES, nginxClientConfig, nginxServerConfig } from './nginx-config.ts';
+import { NGINX_REQUEST_TUNNEL_PORT, NGINX_ROUTES, nginxClientConfig, nginxServerConfig } from './nginx-config.ts';
 
 const STREAM_MODULE = '/usr/lib/nginx/modules/ngx_stream_module.so';
 
@@ -56,5 +56,6 @@ async function startNginx(site: Site): Promise<RunningPeer> {
     client: { netns: site.pair.clientNetns, core: CLIENT_CORE, command: client.command },
     server: { netns: site.pair.serverNetns, core: SERVER_CORE, command: server.command },
     accessLogs: [client.accessLog, server.accessLog],
+    tunnelPort: NGINX_REQUEST_TUNNEL_PORT,
   });
 }

@@ -10,7 +10,12 @@ interface PairSide {
 /** Starts one process per side, server first. They are stopped with the peer, or with `site.children`. */
 export function startPair(
   site: Site,
-  pair: { readonly client: PairSide; readonly server: PairSide; readonly accessLogs: readonly string[] },
+  pair: {
+    readonly client: PairSide;
+    readonly server: PairSide;
+    readonly accessLogs: readonly string[];
+    readonly tunnelPort: number;
+  },
 ): RunningPeer {
   const name = site.directory.slice(site.directory.lastIndexOf('/') + 1);
   const server = site.children.start({ name: `${name}-server`, ...pair.server });
@@ -19,6 +24,7 @@ export function startPair(
     clientPids: [client.pid],
     serverPids: [server.pid],
     accessLogs: pair.accessLogs,
+    tunnelPort: pair.tunnelPort,
     assertAlive(): void {
       client.assertAlive();
       server.assertAlive();
