@@ -1,1 +1,3 @@
+export * from './push-client.ts';
+export type { HeldResource, RefusedResource } from './subscription.ts';
 export type * from './transport.ts';

@@ -1,0 +1,196 @@
+import type { MeshViewUpdate } from '../model/index.ts';
+import { type Backoff, createBackoff } from '../runtime/backoff.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/logger.ts';
+import {
+  ADDRESS_TYPE_URL,
+  AUTHORIZATION_TYPE_URL,
+  type DiscoveryNode,
+  type DiscoveryResponse,
+} from '../wire/discovery-messages.ts';
+import { type RefusedResource, Subscription } from './subscription.ts';
+import type { PushStream, PushTransport } from './transport.ts';
+
+/** Delays between attempts to reach the controller (protocol.md 3.5). */
+export const PUSH_BACKOFF = { initialMs: 10, maxMs: 15_000, factor: 2, jitter: 0.2 } as const;
+/** Refused resources that one response gets logged; their number is logged in any case. */
+const REFUSALS_LOGGED_MAX = 10;
+
+/** What happened, for counters; in order, synchronously. Observers must not throw. */
+export type PushEvent =
+  | { readonly kind: 'connected' }
+  | { readonly kind: 'disconnected'; readonly clean: boolean }
+  | {
+      readonly kind: 'response';
+      readonly typeUrl: string;
+      readonly resources: number;
+      readonly removed: number;
+      readonly refused: number;
+      readonly resourceBytes: number;
+    };
+
+export interface PushClientOptions {
+  readonly transport: PushTransport;
+  readonly node: DiscoveryNode;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /**
+   * Puts one update in force wherever decisions are made. The controller gets its acknowledgement only after this
+   * resolved; updates come one at a time and in order. Rejecting ends the stream, and what was in it comes again.
+   */
+  readonly apply: (update: MeshViewUpdate) => Promise<void>;
+  /** Called once: the initial state of every type is in force and acknowledged. */
+  readonly onReady?: () => void;
+  readonly onEvent?: (event: PushEvent) => void;
+  /** In [0, 1); spreads the retries of many nodes. */
+  readonly random?: () => number;
+}
+
+export interface PushStatus {
+  readonly connected: boolean;
+  readonly ready: boolean;
+  readonly types: readonly {
+    readonly typeUrl: string;
+    readonly resources: number;
+    readonly refused: readonly RefusedResource[];
+  }[];
+}
+
+/**
+ * Keeps the mesh view as the controller has it: one delta discovery stream, all resources of both types. Connects
+ * again for ever with backoff; what was applied stays in force meanwhile and only differences are sent anew.
+ *
+ * Policies come first: until the initial policies are in force no address is asked for, so a workload is never known
+ * before the policies of its namespace and of the mesh are.
+ */
+export class PushClient {
+  readonly #options: PushClientOptions;
+  readonly #policies = new Subscription(AUTHORIZATION_TYPE_URL);
+  readonly #addresses = new Subscription(ADDRESS_TYPE_URL);
+  readonly #backoff: Backoff;
+  #connected = false;
+  #ready = false;
+
+  constructor(options: PushClientOptions) {
+    this.#options = options;
+    this.#backoff = createBackoff(PUSH_BACKOFF, options.random);
+  }
+
+  /** Runs until `signal` aborts, then resolves once the stream is closed. To be called once. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await this.#session(signal);
+        if (signal.aborted) return;
+        this.#options.logger.info('controller ended the push stream');
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#options.logger.warn('push stream failed', { error });
+      }
+      const delayMs = this.#backoff.nextMs();
+      // A sleep that is cut short means that the signal aborted, which the loop sees.
+      await this.#options.clock.sleep(delayMs, signal).catch(() => undefined);
+    }
+  }
+
+  status(): PushStatus {
+    return {
+      connected: this.#connected,
+      ready: this.#ready,
+      types: [this.#policies, this.#addresses].map(({ typeUrl, resourceCount, refused }) => ({
+        typeUrl,
+        resources: resourceCount,
+        refused,
+      })),
+    };
+  }
+
+  /** One stream from its opening to its end; resolves when the server ended it in order. */
+  async #session(signal: AbortSignal): Promise<void> {
+    const stream = await this.#options.transport.open(signal);
+    const close = (): void => stream.close();
+    signal.addEventListener('abort', close, { once: true });
+    if (signal.aborted) close();
+    this.#connected = true;
+    this.#emit({ kind: 'connected' });
+    let clean = false;
+    try {
+      await this.#exchange(stream);
+      clean = true;
+    } finally {
+      signal.removeEventListener('abort', close);
+      close();
+      this.#connected = false;
+      this.#emit({ kind: 'disconnected', clean });
+    }
+  }
+
+  async #exchange(stream: PushStream): Promise<void> {
+    const { node } = this.#options;
+    await stream.send(this.#policies.openRequest(node));
+    let addressesAsked = this.#policies.isAcknowledged;
+    if (addressesAsked) await stream.send(this.#addresses.openRequest(node));
+    for await (const response of stream.responses) {
+      const subscription = this.#subscriptionOf(response);
+      if (subscription === undefined) continue;
+      await this.#accept(response, subscription, stream);
+      // A server that answers is well: the next failure starts a new series.
+      this.#backoff.reset();
+      if (!addressesAsked && this.#policies.isAcknowledged) {
+        addressesAsked = true;
+        await stream.send(this.#addresses.openRequest(node));
+      }
+      this.#noteReady();
+    }
+  }
+
+  async #accept(response: DiscoveryResponse, subscription: Subscription, stream: PushStream): Promise<void> {
+    const read = subscription.read(response);
+    this.#emit({
+      kind: 'response',
+      typeUrl: response.typeUrl,
+      resources: response.resources.length,
+      removed: response.removedResources.length,
+      refused: read.refused.length,
+      resourceBytes: response.resources.reduce((sum, { value }) => sum + value.length, 0),
+    });
+    this.#logRefused(response.typeUrl, read.refused);
+    if (!read.isEmpty) await this.#options.apply(read.update);
+    await stream.send(subscription.commit(read));
+  }
+
+  #subscriptionOf({ typeUrl }: DiscoveryResponse): Subscription | undefined {
+    const found = [this.#policies, this.#addresses].find((subscription) => subscription.typeUrl === typeUrl);
+    if (found === undefined) {
+      this.#options.logger.warn('controller pushed a type that was not asked for', { 'push.type': typeUrl });
+    }
+    return found;
+  }
+
+  #noteReady(): void {
+    if (this.#ready || !this.#policies.isAcknowledged || !this.#addresses.isAcknowledged) return;
+    this.#ready = true;
+    this.#options.onReady?.();
+  }
+
+  #logRefused(typeUrl: string, refused: readonly RefusedResource[]): void {
+    for (const { name, version, reason } of refused.slice(0, REFUSALS_LOGGED_MAX)) {
+      this.#options.logger.warn('refused a pushed resource; its last good version stays in force', {
+        'push.type': typeUrl,
+        'push.resource': name,
+        'push.version': version,
+        'push.reason': reason,
+      });
+    }
+    if (refused.length > REFUSALS_LOGGED_MAX) {
+      this.#options.logger.warn('refused more pushed resources', {
+        'push.type': typeUrl,
+        'push.refused': refused.length,
+      });
+    }
+  }
+
+  #emit(event: PushEvent): void {
+    this.#options.onEvent?.(event);
+  }
+}

@@ -1,0 +1,221 @@
+import type {
+  AccessPolicy,
+  MeshViewUpdate,
+  PolicyKey,
+  Service,
+  ServiceKey,
+  Workload,
+  WorkloadUid,
+} from '../model/index.ts';
+import type { DiscoveryNode, DiscoveryRequest, DiscoveryResponse } from '../wire/discovery-messages.ts';
+import { WireError } from '../wire/errors.ts';
+import type { PushedObject } from '../wire/push-resource.ts';
+import { parsePushedResource } from '../wire/push-to-model.ts';
+
+/** Most resources held of one type; further new ones are refused. Ten times the largest cluster Kubernetes supports. */
+const RESOURCES_MAX = 2_000_000;
+/** Most refused resources remembered for the status page. */
+const REFUSED_KEPT_MAX = 1000;
+/** Longest text of a refusal that is sent: it is read by people in the controller's log. */
+const REFUSAL_MESSAGE_LENGTH_MAX = 4096;
+/** gRPC status code INVALID_ARGUMENT. */
+const INVALID_ARGUMENT = 3;
+
+/** A resource that was pushed and not accepted; what was held under its name before stays in force. */
+export interface RefusedResource {
+  readonly name: string;
+  readonly version: string;
+  readonly reason: string;
+}
+
+/** What one response means, computed before anything is changed. */
+export interface ReadResponse {
+  readonly nonce: string;
+  readonly update: MeshViewUpdate;
+  /** True when there is nothing in `update`. */
+  readonly isEmpty: boolean;
+  readonly accepted: ReadonlyMap<string, HeldResource>;
+  readonly removed: readonly string[];
+  readonly refused: readonly RefusedResource[];
+}
+
+/** What is known of an accepted resource: enough to name it to the server and to remove it by name. */
+export type HeldResource =
+  | { readonly kind: 'workload'; readonly version: string; readonly key: WorkloadUid }
+  | { readonly kind: 'service'; readonly version: string; readonly key: ServiceKey }
+  | { readonly kind: 'policy'; readonly version: string; readonly key: PolicyKey };
+
+/**
+ * The client's side of one resource type on a delta stream, without I/O: wildcard subscription, versions that survive
+ * reconnects, acknowledgements. Per response: `read`, apply its update everywhere, then `commit` and send the result.
+ */
+export class Subscription {
+  readonly typeUrl: string;
+  /** Invariant: exactly the resources whose content the last committed state holds. */
+  readonly #held = new Map<string, HeldResource>();
+  /** By name, those whose newest pushed version was refused; at most REFUSED_KEPT_MAX of them. */
+  readonly #refused = new Map<string, RefusedResource>();
+  #acknowledged = false;
+
+  constructor(typeUrl: string) {
+    this.typeUrl = typeUrl;
+  }
+
+  /** True once a first response was committed: the server's initial state is in force. */
+  get isAcknowledged(): boolean {
+    return this.#acknowledged;
+  }
+
+  get resourceCount(): number {
+    return this.#held.size;
+  }
+
+  /** What the server pushed last and was not accepted. */
+  get refused(): readonly RefusedResource[] {
+    return [...this.#refused.values()];
+  }
+
+  /**
+   * First request of this type on a new stream: everything is wanted, and these versions are held already. What was
+   * refused is not among them unless an earlier version is held, so the server sends it again.
+   */
+  openRequest(node: DiscoveryNode): DiscoveryRequest {
+    const versions = new Map([...this.#held].map(([name, { version }]) => [name, version]));
+    return { ...this.#request(), node, initialResourceVersions: versions };
+  }
+
+  /** Changes nothing. A resource that cannot be accepted does not keep the others from it. */
+  read(response: DiscoveryResponse): ReadResponse {
+    const accepted = new Map<string, HeldResource>();
+    const refused: RefusedResource[] = [];
+    const changes = new Changes();
+    for (const name of response.removedResources) {
+      const held = this.#held.get(name);
+      if (held !== undefined) changes.remove(held);
+    }
+    for (const resource of response.resources) {
+      const { name, version } = resource;
+      try {
+        if (resource.typeUrl !== this.typeUrl) {
+          throw new WireError('invalid-field', { path: 'resource.type_url', reason: 'not that of the response' });
+        }
+        if (!this.#held.has(name) && this.#held.size + accepted.size >= RESOURCES_MAX) {
+          throw new WireError('over-limit', { path: 'resources', reason: `more than ${RESOURCES_MAX} held` });
+        }
+        const object = parsePushedResource(resource);
+        const before = accepted.get(name) ?? this.#held.get(name);
+        if (before !== undefined && before.kind !== object.kind) changes.remove(before);
+        changes.put(object);
+        accepted.set(name, heldResource(object, version));
+      } catch (error) {
+        if (!(error instanceof WireError)) throw error;
+        refused.push({ name, version, reason: error.message });
+      }
+    }
+    const { nonce, removedResources: removed } = response;
+    return { nonce, update: changes.update(), isEmpty: changes.isEmpty, accepted, removed, refused };
+  }
+
+  /** To be called once the update is in force everywhere. Returns the acknowledgement, or the refusal of what was bad. */
+  commit(read: ReadResponse): DiscoveryRequest {
+    for (const name of read.removed) {
+      this.#held.delete(name);
+      this.#refused.delete(name);
+    }
+    for (const [name, held] of read.accepted) {
+      this.#held.set(name, held);
+      this.#refused.delete(name);
+    }
+    for (const resource of read.refused) {
+      if (this.#refused.size < REFUSED_KEPT_MAX) this.#refused.set(resource.name, resource);
+    }
+    this.#acknowledged = true;
+    const request = { ...this.#request(), responseNonce: read.nonce };
+    if (read.refused.length === 0) return request;
+    return { ...request, errorDetail: { code: INVALID_ARGUMENT, message: refusalMessage(read.refused) } };
+  }
+
+  #request(): DiscoveryRequest {
+    return {
+      typeUrl: this.typeUrl,
+      subscribe: [],
+      unsubscribe: [],
+      initialResourceVersions: new Map(),
+      responseNonce: '',
+    };
+  }
+}
+
+function refusalMessage(refused: readonly RefusedResource[]): string {
+  const text = refused.map(({ name, reason }) => `${name}: ${reason}`).join('; ');
+  return text.slice(0, REFUSAL_MESSAGE_LENGTH_MAX);
+}
+
+function heldResource(object: PushedObject, version: string): HeldResource {
+  switch (object.kind) {
+    case 'workload':
+      return { kind: 'workload', version, key: object.workload.uid };
+    case 'service':
+      return { kind: 'service', version, key: object.service.key };
+    case 'policy':
+      return { kind: 'policy', version, key: object.policy.key };
+  }
+}
+
+/** Collects one update of the mesh view; a later change of an object outdates an earlier one. */
+class Changes {
+  readonly #workloads = new Map<WorkloadUid, Workload>();
+  readonly #services = new Map<ServiceKey, Service>();
+  readonly #policies = new Map<PolicyKey, AccessPolicy>();
+  readonly #removedWorkloads = new Set<WorkloadUid>();
+  readonly #removedServices = new Set<ServiceKey>();
+  readonly #removedPolicies = new Set<PolicyKey>();
+
+  put(object: PushedObject): void {
+    switch (object.kind) {
+      case 'workload':
+        this.#workloads.set(object.workload.uid, object.workload);
+        break;
+      case 'service':
+        this.#services.set(object.service.key, object.service);
+        break;
+      case 'policy':
+        this.#policies.set(object.policy.key, object.policy);
+        break;
+    }
+  }
+
+  remove(held: HeldResource): void {
+    switch (held.kind) {
+      case 'workload':
+        this.#workloads.delete(held.key);
+        this.#removedWorkloads.add(held.key);
+        break;
+      case 'service':
+        this.#services.delete(held.key);
+        this.#removedServices.add(held.key);
+        break;
+      case 'policy':
+        this.#policies.delete(held.key);
+        this.#removedPolicies.add(held.key);
+        break;
+    }
+  }
+
+  get isEmpty(): boolean {
+    const parts = [this.#workloads, this.#services, this.#policies];
+    const removals = [this.#removedWorkloads, this.#removedServices, this.#removedPolicies];
+    return parts.every(({ size }) => size === 0) && removals.every(({ size }) => size === 0);
+  }
+
+  update(): MeshViewUpdate {
+    return {
+      workloads: [...this.#workloads.values()],
+      services: [...this.#services.values()],
+      policies: [...this.#policies.values()],
+      removedWorkloads: [...this.#removedWorkloads],
+      removedServices: [...this.#removedServices],
+      removedPolicies: [...this.#removedPolicies],
+    };
+  }
+}
