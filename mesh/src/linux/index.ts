@@ -4,3 +4,4 @@ export { NetnsHandle, type NetnsIdentity, runInNetns, sameNetns } from './netns.
 export * from './netns-socket.ts';
 export { descriptorOf, selfTestNodeInternals } from './node-internals.ts';
 export { readOriginalDestination, readOriginalDestinationOfFd } from './original-destination.ts';
+export * from './netns-command.ts';
