@@ -1,0 +1,178 @@
+import { join, relative, resolve } from 'node:path';
+import { run } from 'node:test';
+import { inspect } from 'node:util';
+import type { FileCoverage } from './coverage-gate.ts';
+import { COVERED_LAYERS, type TestGroup } from './plan.ts';
+
+/** What came out of one group; `skipReasons` are the distinct reasons its tests gave. */
+export interface GroupResult {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  readonly skipReasons: readonly string[];
+  readonly coverage: readonly FileCoverage[];
+}
+
+const TEST_TIMEOUT_MS = 120_000;
+/** A file that takes longer hangs, or keeps its process alive after its last test. */
+const FILE_TIMEOUT_MS = 150_000;
+const COVERED_FILE_BUDGET_MS = 10_000;
+const OUTPUT_CHARACTERS_MAX = 20_000;
+
+const COVERAGE = {
+  coverage: true,
+  coverageIncludeGlobs: COVERED_LAYERS.map((layer) => `${layer}/**/*.ts`),
+  coverageExcludeGlobs: ['**/*.test.ts', '**/gen/**'],
+};
+
+/** What node:test tells about one test; the parts that are read here. */
+interface TestEvent {
+  readonly name: string;
+  readonly nesting: number;
+  readonly file?: string | undefined;
+  readonly line?: number | undefined;
+  readonly skip?: string | boolean | undefined;
+  readonly todo?: string | boolean | undefined;
+  readonly details: {
+    readonly duration_ms: number;
+    readonly type?: string | undefined;
+    readonly error?: { readonly cause?: unknown; readonly failureType?: unknown };
+  };
+}
+
+/** One file's tests: printed as one line when they are good, with everything known when they are not. */
+class FileReport {
+  passed = 0;
+  failed = 0;
+  skipped = 0;
+  durationMs = 0;
+  output = '';
+  readonly failures: string[] = [];
+
+  add(event: TestEvent, ok: boolean, root: string): void {
+    if (event.nesting === 0) this.durationMs += event.details.duration_ms;
+    const skipped = event.skip !== undefined && event.skip !== false;
+    // A suite fails because of a test in it, which is reported by itself; its own hooks are not.
+    const ofChildren = event.details.error?.failureType === 'subtestsFailed';
+    if (ok && event.details.type === 'suite') return;
+    if (skipped) this.skipped += 1;
+    else if (ok) this.passed += 1;
+    else if (!ofChildren) {
+      this.failed += 1;
+      const where = event.file === undefined ? '' : `${relative(root, event.file)}:${event.line ?? 1}`;
+      const cause = event.details.error?.cause ?? event.details.error;
+      this.failures.push(`not ok: ${event.name}\n  at ${where}\n${inspect(cause, { depth: 6 }).replace(/^/gm, '  ')}`);
+    }
+  }
+
+  failFile(reason: string): void {
+    // node:test itself reports the kill of a process, mostly as a failure without words.
+    this.failed = Math.max(this.failed, 1);
+    this.failures.push(`not ok: the file ${reason}`);
+  }
+
+  text(path: string): string {
+    const counts = `${this.passed} passed${this.skipped > 0 ? `, ${this.skipped} skipped` : ''}${this.failed > 0 ? `, ${this.failed} failed` : ''}`;
+    const seconds = (this.durationMs / 1000).toFixed(1).padStart(6);
+    const line = `${this.failed > 0 ? 'FAIL' : 'ok  '} ${seconds} s  ${path}  ${counts}`;
+    if (this.failed === 0) return line;
+    const output = this.output === '' ? [] : [`  --- output of ${path} ---`, this.output.trimEnd()];
+    return [line, ...this.failures, ...output].join('\n');
+  }
+}
+
+/** Collects what the files of a group report, and prints each file once it has ended. */
+class GroupReport {
+  readonly #root: string;
+  readonly #files = new Map<string, FileReport>();
+  readonly #printed = new Set<string>();
+  readonly #skipReasons = new Set<string>();
+  #coverage: readonly FileCoverage[] = [];
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  /** Runs `files` to their end; those still running when `limit` says so are killed and count as failed. */
+  async run(files: readonly string[], concurrency: number, limit: AbortSignal, covered: boolean): Promise<void> {
+    const stream = run({
+      files: files.map((file) => join(this.#root, file)),
+      cwd: this.#root,
+      concurrency,
+      timeout: TEST_TIMEOUT_MS,
+      signal: limit,
+      execArgv: ['--conditions=source'],
+      ...(covered ? COVERAGE : {}),
+    });
+    stream.on('test:pass', (event) => {
+      this.#reportOf(event.file).add(event, true, this.#root);
+      if (typeof event.skip === 'string') this.#skipReasons.add(event.skip);
+    });
+    stream.on('test:fail', (event) => this.#reportOf(event.file).add(event, false, this.#root));
+    const keepOutput = ({ file, message }: { readonly file?: string; readonly message: string }): void => {
+      const report = this.#reportOf(file);
+      report.output = (report.output + message).slice(-OUTPUT_CHARACTERS_MAX);
+    };
+    stream.on('test:stdout', keepOutput);
+    stream.on('test:stderr', keepOutput);
+    stream.on('test:coverage', ({ summary }) => (this.#coverage = summary.files));
+    stream.on('test:summary', ({ file }) => {
+      if (file !== undefined) this.#print(relative(this.#root, file));
+    });
+    for await (const _ of stream);
+    for (const file of files) {
+      if (limit.aborted && !this.#printed.has(file)) {
+        this.#reportOf(file).failFile('did not end in time: it hangs, or leaves a timer, socket or process behind');
+      }
+      this.#print(file);
+    }
+  }
+
+  result(): GroupResult {
+    const all = [...this.#files.values()];
+    const sum = (of: (report: FileReport) => number): number => all.reduce((total, report) => total + of(report), 0);
+    return {
+      passed: sum((report) => report.passed),
+      failed: sum((report) => report.failed),
+      skipped: sum((report) => report.skipped),
+      skipReasons: [...this.#skipReasons],
+      coverage: this.#coverage,
+    };
+  }
+
+  #reportOf(file: string | undefined): FileReport {
+    const path = file === undefined ? '' : relative(this.#root, resolve(this.#root, file));
+    const report = this.#files.get(path) ?? new FileReport();
+    this.#files.set(path, report);
+    return report;
+  }
+
+  #print(path: string): void {
+    if (this.#printed.has(path)) return;
+    this.#printed.add(path);
+    console.log(this.#reportOf(path).text(path));
+  }
+}
+
+/** Runs one group, a process per file, and prints as it goes. */
+export async function runGroup(
+  root: string,
+  group: TestGroup,
+  fileTimeoutMs: number = FILE_TIMEOUT_MS,
+): Promise<GroupResult> {
+  const report = new GroupReport(root);
+  if (group.name === 'covered') {
+    // node:test merges coverage within one run, so these files share one time limit.
+    const limitMs = fileTimeoutMs + (group.files.length * COVERED_FILE_BUDGET_MS) / group.concurrency;
+    await report.run(group.files, group.concurrency, AbortSignal.timeout(limitMs), true);
+    return report.result();
+  }
+  const waiting = [...group.files];
+  const worker = async (): Promise<void> => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+      await report.run([file], 1, AbortSignal.timeout(fileTimeoutMs), false);
+    }
+  };
+  await Promise.all(Array.from({ length: group.concurrency }, worker));
+  return report.result();
+}
