@@ -1,0 +1,8 @@
+export { type CaClient, createCaClient, type IssuedCertificate, requestSvid } from './ca-client.ts';
+export { CONTROLLER_SERVER_NAME, type ControllerAccess, type ControllerCredentials } from './controller-access.ts';
+export { GrpcError, type GrpcErrorCode } from './errors.ts';
+export { createNodeIdentityClient, type NodeIdentityClient } from './node-identity-client.ts';
+export { createPushTransport } from './push-transport.ts';
+export { type GrpcServer, type GrpcServerOptions, type GrpcServerTls, startGrpcServer } from './server.ts';
+export type { GrpcPeer } from './server-peer.ts';
+export type { CertificateRequest, DiscoveryServerStream, GrpcServices } from './services.ts';

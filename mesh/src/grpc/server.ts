@@ -1,0 +1,124 @@
+import tls, { type TLSSocket } from 'node:tls';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import type { Logger } from '../runtime/logger.ts';
+import { ALPN_H2 } from '../tls/handshake.ts';
+import { secureContextDefaults } from '../tls/secure-context.ts';
+import {
+  CONNECTIONS_MAX,
+  FLOW_CONTROL_WINDOW_BYTES,
+  HANDSHAKE_TIMEOUT_MS,
+  KEEPALIVE_INTERVAL_MS,
+  KEEPALIVE_TIMEOUT_MS,
+  REQUEST_BYTES_MAX,
+  RESPONSE_BYTES_MAX,
+  STREAMS_PER_CONNECTION_MAX,
+} from './limits.ts';
+import { registerServices } from './server-methods.ts';
+import type { GrpcServices } from './services.ts';
+
+/** What the server shows, and whom it believes. */
+export interface GrpcServerTls {
+  readonly privateKeyPem: string;
+  /** Leaf first. Ends with the root when joining nodes are to find the one their token names. */
+  readonly chainPem: string;
+  /** Roots of client certificates. A client may come without one; with one that does not chain to these it is cut off. */
+  readonly clientRootsPem: string;
+}
+
+export interface GrpcServerOptions {
+  readonly host: string;
+  /** 0 picks one. */
+  readonly port: number;
+  readonly tls: GrpcServerTls;
+  readonly services: GrpcServices;
+  readonly logger: Logger;
+  /** Replaces single bounds of limits.ts. */
+  readonly limits?: { readonly connectionsMax?: number; readonly requestBytesMax?: number };
+}
+
+/** A running server. Disposing it ends every stream and connection at once. */
+export interface GrpcServer extends AsyncDisposable {
+  readonly port: number;
+  readonly connectionCount: number;
+  /** New connections use these; the others go on. */
+  updateTls(settings: GrpcServerTls): void;
+}
+
+/** Listens with TLS 1.3 and `h2`. @throws the system's error when the address cannot be bound. */
+export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
+  const { logger, limits = {} } = options;
+  const grpc = new Server({
+    'grpc.max_receive_message_length': limits.requestBytesMax ?? REQUEST_BYTES_MAX,
+    'grpc.max_send_message_length': RESPONSE_BYTES_MAX,
+    'grpc.max_concurrent_streams': STREAMS_PER_CONNECTION_MAX,
+    'grpc.keepalive_time_ms': KEEPALIVE_INTERVAL_MS,
+    'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
+    'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES,
+    'grpc.enable_channelz': 0,
+  });
+  registerServices(grpc, options.services, logger);
+  // TLS ends here and not in the library, which can ask for client certificates only by demanding them.
+  const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
+  const connections = new Set<TLSSocket>();
+  const server = tls.createServer(
+    {
+      ...secureContextDefaults,
+      ...contextOptions(options.tls),
+      requestCert: true,
+      rejectUnauthorized: false,
+      ALPNProtocols: [ALPN_H2],
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    },
+    (socket) => {
+      socket.on('error', (error) => logger.debug('grpc connection failed', { error }));
+      const refusal = refusalOf(socket);
+      if (refusal !== undefined) {
+        logger.warn('grpc connection refused', { 'peer.address': socket.remoteAddress, reason: refusal });
+        socket.destroy();
+        return;
+      }
+      connections.add(socket);
+      socket.once('close', () => connections.delete(socket));
+      injector.injectConnection(socket);
+    },
+  );
+  server.maxConnections = limits.connectionsMax ?? CONNECTIONS_MAX;
+  server.on('tlsClientError', (error) => logger.debug('grpc handshake failed', { error }));
+  server.on('drop', () => logger.warn('grpc connection refused', { reason: 'too-many-connections' }));
+  const port = await listen(server, options);
+  server.on('error', (error) => logger.error('grpc server failed', { error }));
+  return {
+    port,
+    get connectionCount() {
+      return connections.size;
+    },
+    updateTls: (settings) => server.setSecureContext({ ...secureContextDefaults, ...contextOptions(settings) }),
+    async [Symbol.asyncDispose]() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      injector.destroy();
+      grpc.forceShutdown();
+      for (const socket of connections) socket.destroy();
+      await closed;
+    },
+  };
+}
+
+function contextOptions(settings: GrpcServerTls): tls.SecureContextOptions {
+  return { key: settings.privateKeyPem, cert: settings.chainPem, ca: settings.clientRootsPem };
+}
+
+function refusalOf(socket: TLSSocket): string | undefined {
+  if (socket.alpnProtocol !== ALPN_H2) return 'no-alpn';
+  if (!socket.authorized && socket.getPeerX509Certificate() !== undefined) return String(socket.authorizationError);
+  return undefined;
+}
+
+async function listen(server: tls.Server, options: GrpcServerOptions): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once('error', reject);
+  server.listen({ host: options.host, port: options.port }, resolve);
+  await promise;
+  server.off('error', reject);
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : options.port;
+}

@@ -1,0 +1,38 @@
+import type { DiscoveryRequest, DiscoveryResponse } from '../wire/discovery-messages.ts';
+import type { GrpcPeer } from './server-peer.ts';
+
+/** The server's end of one delta discovery stream. */
+export interface DiscoveryServerStream {
+  readonly peer: GrpcPeer;
+  /** Requests in order, one consumer. Ends when the client has half-closed or is gone; throws GrpcError on garbage. */
+  readonly requests: AsyncIterable<DiscoveryRequest>;
+  /** Aborted when the client is gone. */
+  readonly signal: AbortSignal;
+  /** Resolves when the response was handed to the network: a slow client slows its sender down. Rejects when it is gone. */
+  send(response: DiscoveryResponse): Promise<void>;
+}
+
+export interface CertificateRequest {
+  readonly csrPem: string;
+  readonly validitySeconds: number;
+  /** `ImpersonatedIdentity` of the request's metadata, as text from outside; undefined when it is not there. */
+  readonly impersonatedIdentity: string | undefined;
+}
+
+/**
+ * What a server answers; methods of services that are absent are unimplemented. A handler that throws GrpcError answers
+ * with that status and its constant words, any other error is logged and answered `internal`.
+ */
+export interface GrpcServices {
+  /** Serves one stream; the stream ends, in order, when the promise resolves. */
+  readonly discovery?: (stream: DiscoveryServerStream) => Promise<void>;
+  readonly certificates?: {
+    /** Resolves with PEM texts: leaf, intermediates, and the roots in the last. */
+    createCertificate(request: CertificateRequest, peer: GrpcPeer, signal: AbortSignal): Promise<readonly string[]>;
+  };
+  readonly nodes?: {
+    /** Resolves with PEM texts: leaf first, then intermediates. */
+    join(request: { readonly token: string; readonly csrPem: string }, peer: GrpcPeer): Promise<readonly string[]>;
+    renew(request: { readonly csrPem: string }, peer: GrpcPeer): Promise<readonly string[]>;
+  };
+}
