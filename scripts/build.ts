@@ -1,0 +1,75 @@
+/**
+ * `npm run build [name …]`: one ESM file per process in dist/, quick to start and easy to ship. Addons stay outside: koffi
+ * holds machine code. The demo and the bench run these files; tests run from source.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+/** A process, or a thread of one that is loaded from a file of its own. */
+export interface Bundle {
+  /** The file is dist/<name>.mjs. */
+  readonly name: string;
+  readonly entry: string;
+}
+
+/** Everything that is built. A thread's file lies beside its process's. */
+export const BUNDLES: readonly Bundle[] = [
+  { name: 'node-agent', entry: 'node-agent/src/main.ts' },
+  { name: 'node-agent-worker', entry: 'node-agent/src/worker-main.ts' },
+  { name: 'controller', entry: 'controller/src/main.ts' },
+  { name: 'cni', entry: 'cni/src/main.ts' },
+];
+
+/** CommonJS packages inside an ES module still call require and read __dirname. */
+const BANNER = `import { createRequire as ambitCreateRequire } from 'node:module';
+const require = ambitCreateRequire(import.meta.url);
+const __dirname = import.meta.dirname;
+const __filename = import.meta.filename;`;
+
+/** One built file. */
+export interface Built {
+  readonly name: string;
+  readonly path: string;
+  readonly bytes: number;
+}
+
+/** Builds the named bundles, or all of them, into <root>/dist. @throws when an entry is missing or does not compile. */
+export async function buildBundles(root: string, names: readonly string[] = []): Promise<readonly Built[]> {
+  const unknown = names.filter((name) => !BUNDLES.some((bundle) => bundle.name === name));
+  if (unknown.length > 0) throw new Error(`no such bundle: ${unknown.join(', ')}`);
+  const wanted = BUNDLES.filter((bundle) => names.length === 0 || names.includes(bundle.name));
+  const missing = wanted.filter(({ entry }) => !existsSync(join(root, entry)));
+  if (missing.length > 0) throw new Error(`entry is missing: ${missing.map(({ entry }) => entry).join(', ')}`);
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: wanted.map(({ name, entry }) => ({ in: entry, out: name })),
+    outdir: 'dist',
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'esm',
+    conditions: ['source'],
+    external: ['koffi'],
+    banner: { js: BANNER },
+    sourcemap: true,
+    metafile: true,
+    legalComments: 'none',
+    logLevel: 'warning',
+  });
+  return wanted.map(({ name }) => {
+    const path = `dist/${name}.mjs`;
+    return { name, path, bytes: metafile.outputs[path]?.bytes ?? 0 };
+  });
+}
+
+if (import.meta.main) {
+  const root = fileURLToPath(new URL('..', import.meta.url));
+  const began = performance.now();
+  for (const { path, bytes } of await buildBundles(root, process.argv.slice(2))) {
+    console.log(`${path.padEnd(28)} ${(bytes / 1024).toFixed(0).padStart(6)} KiB`);
+  }
+  console.log(`built in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+}
