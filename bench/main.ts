@@ -1,6 +1,6 @@
 /** Entry of `npm run bench`: arguments and environment in, exit code out. */
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { BenchError } from './src/errors.ts';
 import { HELP, parseCommandLine, type BenchCommand } from './src/command-line.ts';
 import { runL4Bench, writeL4Results } from './src/l4/l4-bench.ts';
@@ -28,6 +28,8 @@ async function runL4(command: BenchCommand & { kind: 'l4' }, signal: AbortSignal
     isRoot: process.getuid?.() === 0,
     ownPid: process.pid,
     node: process.execPath,
+    root: dirname(import.meta.dirname),
+    path: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin',
     signal,
     say,
   });

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { applicationConfig } from './applications.ts';
 import { captureRuleset } from './capture.ts';
 import { CLIENT_PRINCIPAL, SERVER_PRINCIPAL } from './certificates.ts';
+import { ambitConfig, ambitEnvironment } from './peers/ambit-config.ts';
 import { envoyClientConfig, envoyServerConfig } from './peers/envoy-config.ts';
 import { nginxClientConfig, nginxServerConfig } from './peers/nginx-config.ts';
 
@@ -54,3 +55,52 @@ test('the nginx pair verifies both ends and admits one fingerprint', () => {
 test('the application answers 1 KiB', () => {
   assert.match(applicationConfig('/w'), /return 200 "y{1024}";/);
 });
+
+test('the Ambit agents know both pods, proxy their own and admit the client by principal', () => {
+  const input = {
+    clientAddress: '10.211.0.2',
+    serverAddress: '10.212.0.2',
+    certificates: {
+      authority: '/w/ca.pem',
+      client: CERTIFICATES,
+      server: { certificate: '/w/s.pem', key: '/w/s.key' },
+    },
+    side: 'server' as const,
+    netnsPath: '/run/netns/x',
+  };
+  const text = JSON.stringify(ambitConfig(input));
+  const config = parseLocalShape(text);
+  assert.deepEqual(
+    config.workloads.map((one) => [one['uid'], one['addresses'], one['authorizationPolicies']]),
+    [
+      ['Kubernetes//Pod/bench/client', ['CtMAAg=='], []],
+      ['Kubernetes//Pod/bench/server', ['CtQAAg=='], ['bench/client-may-call']],
+    ],
+  );
+  assert.ok(text.includes('"principals":[{"exact":"cluster.local/ns/bench/sa/client"}]'));
+  assert.deepEqual(config.certificates, [{ chain: '/w/s.pem', privateKey: '/w/s.key', roots: '/w/ca.pem' }]);
+  assert.deepEqual(
+    config.pods.map((pod) => pod['netns']),
+    ['/run/netns/x'],
+  );
+});
+
+test('the Ambit agents inherit nothing but the search path', () => {
+  assert.deepEqual(ambitEnvironment({ path: '/bin', configFile: '/w/c.json', accessLog: '/w/a.log' }), {
+    PATH: '/bin',
+    AMBIT_LOCAL_CONFIG: '/w/c.json',
+    AMBIT_ACCESS_LOG: '/w/a.log',
+    AMBIT_MESH_CIDRS: '10.211.0.0/16,10.212.0.0/16',
+    AMBIT_WORKERS: '1',
+  });
+});
+
+interface LocalShape {
+  readonly workloads: readonly Readonly<Record<string, unknown>>[];
+  readonly certificates: readonly unknown[];
+  readonly pods: readonly Readonly<Record<string, unknown>>[];
+}
+
+function parseLocalShape(text: string): LocalShape {
+  return JSON.parse(text) as LocalShape;
+}

@@ -11,6 +11,8 @@ import { createCertificates } from './certificates.ts';
 import { markdownReport } from './markdown-report.ts';
 import type { L4Plan } from './plan.ts';
 import type { Peer, PeerName } from './peer.ts';
+import { buildBundles } from '../../../scripts/build.ts';
+import { createAmbitPeer } from './peers/ambit.ts';
 import { createDirectPeer } from './peers/direct.ts';
 import { createEnvoyPeer } from './peers/envoy.ts';
 import { createNginxPeer } from './peers/nginx.ts';
@@ -26,6 +28,10 @@ export interface L4BenchOptions {
   readonly isRoot: boolean;
   readonly ownPid: number;
   readonly node: string;
+  /** The repository, whose agent is built and run. */
+  readonly root: string;
+  /** Search path for programs that agents start. */
+  readonly path: string;
   readonly signal: AbortSignal;
   /** Progress, for a person; never on standard output. */
   readonly say: (line: string) => void;
@@ -104,8 +110,24 @@ async function createPeer(name: PeerName, options: L4BenchOptions): Promise<Peer
     case 'envoy':
       return createEnvoyPeer(await ensureEnvoy(options.cacheDirectory, options.say, options.signal));
     case 'ambit':
-      throw new BenchError('unsupported-machine', 'not yet');
+      return createAmbit(options);
   }
+}
+
+async function createAmbit(options: L4BenchOptions): Promise<Peer> {
+  const { root, node, profileDirectory } = options;
+  await buildBundles(root, ['node-agent', 'node-agent-worker']);
+  const version = (await runCommand(node, ['--version'])).trim();
+  return createAmbitPeer({
+    version: `on Node ${version}`,
+    program: join(root, 'dist', 'node-agent.mjs'),
+    node,
+    path: options.path,
+    nodeArguments: (side) => {
+      if (profileDirectory === undefined) return [];
+      return ['--cpu-prof', `--cpu-prof-dir=${join(profileDirectory, side)}`];
+    },
+  });
 }
 
 async function describeMachine(): Promise<Record<string, string | number>> {

@@ -10,8 +10,8 @@ const PROGRAM_TIMEOUT_MS = 5_000;
 const LINE_FEED = 10;
 /** A log may lose this much: a bounded buffer is right to drop lines rather than to hold up data. */
 const LOG_SHARE_MIN = 0.99;
-const INTRUDER = new URL('../load/intruder/main.ts', import.meta.url).pathname;
-const PROBE = new URL('../load/idle-hold/main.ts', import.meta.url).pathname;
+const INTRUDER = new URL('../load/intruder-main.ts', import.meta.url).pathname;
+const PROBE = new URL('../load/idle-hold-main.ts', import.meta.url).pathname;
 /** Access logs are written through buffers that every proxy flushes by time. */
 const LOG_TIMEOUT_MS = 15_000;
 

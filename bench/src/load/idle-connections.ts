@@ -3,7 +3,7 @@ import { pinnedCommand } from '../host/child-processes.ts';
 import { BenchError } from '../errors.ts';
 
 const READY_TIMEOUT_MS = 30_000;
-const PROGRAM = new URL('./idle-hold/main.ts', import.meta.url).pathname;
+const PROGRAM = new URL('./idle-hold-main.ts', import.meta.url).pathname;
 
 export interface IdleConnectionsOptions {
   readonly netns: string;

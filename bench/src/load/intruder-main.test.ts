@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import tls from 'node:tls';
 import { createTestCa } from '@ambit/mesh/testing';
-import { runCommand } from '../../host/command.ts';
+import { runCommand } from '../host/command.ts';
 
-const PROGRAM = join(import.meta.dirname, 'main.ts');
+const PROGRAM = join(import.meta.dirname, 'intruder-main.ts');
 
 type Answer = 'h2-accepts' | 'h2-forbids' | 'h2-resets' | 'bytes-answers' | 'bytes-closes';
 
