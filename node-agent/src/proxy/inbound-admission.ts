@@ -14,6 +14,7 @@ import {
   type WaypointRef,
   type Workload,
 } from '@ambit/mesh/model';
+import { type Authority, parseAuthority, WireError } from '@ambit/mesh/wire';
 import { isIllegalPort } from './illegal-ports.ts';
 import { mappedPort } from './load-balance.ts';
 
@@ -42,7 +43,7 @@ export type AdmissionRefusal =
 export interface ApplicationTunnelTarget {
   readonly source: SocketAddress;
   readonly destination: SocketAddress;
-  readonly peer: SpiffeId | null;
+  readonly sourceIdentity?: SpiffeId;
 }
 
 /**
@@ -86,7 +87,7 @@ export function admitInbound(
   connection: InboundConnection,
   authorityText: string,
 ): Admission {
-  const authority = parseAuthority(authorityText);
+  const authority = readAuthority(authorityText);
   if (authority === null) return refused(400, 'bad-authority');
   if (workload === undefined) return refused(503, 'unknown-workload');
   const addressed = resolveAuthority(view, workload, connection.destination.ip, authority);
@@ -131,32 +132,16 @@ export function reauthorize(
   );
 }
 
-type Authority =
-  | { readonly kind: 'address'; readonly ip: IpAddress; readonly port: Port }
-  | { readonly kind: 'hostname'; readonly hostname: string; readonly port: Port };
-
 type Addressed =
   | { readonly kind: 'resolved'; readonly port: Port; readonly authority: Authority; readonly service?: Service }
   | Extract<Admission, { kind: 'refused' }>;
 
-const HOSTNAME = /^(?:\*\.)?[a-z0-9_]([a-z0-9._-]{0,251}[a-z0-9_])?$/;
-
-/** `null` unless it is `IPv4:port`, `[IPv6]:port` or `hostname:port`. */
-function parseAuthority(text: string): Authority | null {
-  const colon = text.lastIndexOf(':');
-  if (colon < 1) return null;
-  const host = text.slice(0, colon);
+function readAuthority(text: string): Authority | null {
   try {
-    const port = parsePort(text.slice(colon + 1));
-    if (host.startsWith('[') && host.endsWith(']')) {
-      const inner = host.slice(1, -1);
-      return inner.includes(':') ? { kind: 'address', ip: parseIpAddress(inner), port } : null;
-    }
-    if (/^[\d.]+$/.test(host)) return { kind: 'address', ip: parseIpAddress(host), port };
-    const hostname = host.toLowerCase();
-    return HOSTNAME.test(hostname) ? { kind: 'hostname', hostname, port } : null;
-  } catch {
-    return null;
+    return parseAuthority(text);
+  } catch (error) {
+    if (error instanceof WireError) return null;
+    throw error;
   }
 }
 
@@ -177,9 +162,9 @@ function resolveAddress(
   destinationIp: IpAddress,
   authority: Authority & { readonly kind: 'address' },
 ): Addressed {
-  const mayDiffer = workload.applicationTunnel !== undefined || isWaypointFor(view, workload, authority.ip);
-  if (authority.ip !== destinationIp && !mayDiffer) return refused(400, 'authority-mismatch');
-  return { kind: 'resolved', port: authority.port, authority };
+  const mayDiffer = workload.applicationTunnel !== undefined || isWaypointFor(view, workload, authority.address.ip);
+  if (authority.address.ip !== destinationIp && !mayDiffer) return refused(400, 'authority-mismatch');
+  return { kind: 'resolved', port: authority.address.port, authority };
 }
 
 /** True when what lives at `ip` names `workload` as its waypoint. */
@@ -229,10 +214,14 @@ function tunnelTarget(
     target: { ip: ipFamily(real.ip) === 6 ? LOOPBACK_V6 : LOOPBACK_V4, port },
     applicationTunnel: {
       source: connection.source,
-      destination: { ip: tunnelDestination(workload, real.ip, addressed), port: addressed.authority.port },
-      peer: connection.peer,
+      destination: { ip: tunnelDestination(workload, real.ip, addressed), port: portOf(addressed.authority) },
+      ...(connection.peer === null ? {} : { sourceIdentity: connection.peer }),
     },
   };
+}
+
+function portOf(authority: Authority): Port {
+  return authority.kind === 'address' ? authority.address.port : authority.port;
 }
 
 /** For a hostname the service's VIP: of the workload's network first, IPv4 first. */
@@ -241,7 +230,7 @@ function tunnelDestination(
   realIp: IpAddress,
   addressed: Extract<Addressed, { kind: 'resolved' }>,
 ): IpAddress {
-  if (addressed.authority.kind === 'address') return addressed.authority.ip;
+  if (addressed.authority.kind === 'address') return addressed.authority.address.ip;
   const rank = (vip: { readonly network: string; readonly ip: IpAddress }): number =>
     (vip.network === workload.network ? 0 : 2) + (ipFamily(vip.ip) === 4 ? 0 : 1);
   const vips = (addressed.service?.addresses ?? []).toSorted((a, b) => rank(a) - rank(b));

@@ -1,0 +1,218 @@
+import {
+  type AdminServer,
+  type Clock,
+  Metrics,
+  openAdminServer,
+  Readiness,
+  metricsSections,
+  readinessSection,
+  type RootLogger,
+} from '@ambit/mesh/runtime';
+import type { SpiffeId } from '@ambit/mesh/model';
+import type { Svid } from '@ambit/mesh/tls';
+import type { NodeAgentConfig } from './config.ts';
+import { PodSupervisor, type IdentityHolder } from './pods/pod-supervisor.ts';
+import type { ProxySettings } from './proxy/pod-context.ts';
+import { agentMetrics } from './telemetry/agent-metrics.ts';
+import { registerWorkerMetrics } from './telemetry/worker-metrics.ts';
+import { WorkerPool } from './worker/worker-pool.ts';
+import type { WorkerConfig } from './worker/worker-protocol.ts';
+
+// Threads: this module and everything it constructs runs on the main thread: control plane, pods, admin. The sockets
+// and tunnels of the pods live in data workers (worker/), which read nothing but what is posted to them.
+
+export interface NodeAgentOptions {
+  readonly config: NodeAgentConfig;
+  /** Main module of the program; see WorkerPoolOptions. */
+  readonly program: URL;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly logger: RootLogger;
+  readonly logFd: number;
+  /** Asks the process to stop in order, as SIGTERM does. */
+  readonly requestStop: () => void;
+}
+
+/** A running node agent. Disposing it closes everything at once; call `stop` before, to end connections in order. */
+export interface NodeAgent extends AsyncDisposable {
+  readonly addresses: Readonly<
+    Record<'admin' | 'metrics' | 'readiness', { readonly host: string; readonly port: number }>
+  >;
+  /** Rejects when the agent cannot go on. */
+  readonly failed: Promise<never>;
+  /** Accepts nothing new, lets live connections end until the deadline of the configuration, closes. */
+  stop(): Promise<void>;
+}
+
+/** What the parts of the main thread share. */
+export interface AgentParts {
+  readonly config: NodeAgentConfig;
+  readonly clock: Clock;
+  readonly logger: RootLogger;
+  readonly workers: WorkerPool;
+  readonly metrics: Metrics;
+  readonly readiness: Readiness;
+}
+
+/** Where mesh state, certificates and pods come from: a controller and a CNI agent, or a file. */
+export interface Source extends AsyncDisposable {
+  certificates(): readonly HeldCertificate[];
+  /** Further facts for `/config_dump`, without secrets. */
+  status(): Record<string, unknown>;
+}
+
+/** The certificate of one identity with pods here. */
+export interface HeldCertificate {
+  readonly identity: SpiffeId;
+  /** `Available`, `Initializing`, or `Unavailable: reason`. */
+  readonly state: string;
+  readonly svid?: Svid;
+}
+
+const CONNECT_TIMEOUT_MS = 10_000;
+const PATIENCE_MS = 5000;
+const CONNECTIONS_PER_POD_MAX = 65_536;
+
+export async function createNodeAgent(options: NodeAgentOptions): Promise<NodeAgent> {
+  const { config, clock, logger } = options;
+  const failed = Promise.withResolvers<never>();
+  failed.promise.catch(() => {});
+  const stack = new AsyncDisposableStack();
+  try {
+    const workers = stack.use(
+      new WorkerPool({
+        program: options.program,
+        count: config.workers,
+        config: workerConfig(options),
+        logger,
+        onLost: failed.reject,
+      }),
+    );
+    const parts: AgentParts = { config, clock, logger, workers, metrics: new Metrics(), readiness: new Readiness() };
+    registerMetrics(parts, options.version);
+    const { supervisor, source } = await openSource(parts, stack);
+    const { openAdmin } = await import('./admin/admin.ts');
+    const servers = await openServers(
+      parts,
+      stack,
+      openAdmin({ ...parts, supervisor, source, version: options.version, requestStop: options.requestStop }),
+    );
+    const stop = async (): Promise<void> => {
+      await workers.callAll('stop', { drainMs: config.terminationDeadlineMs });
+      await stack[Symbol.asyncDispose]();
+    };
+    return {
+      addresses: servers,
+      failed: failed.promise,
+      stop,
+      [Symbol.asyncDispose]: () => stack[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    await stack[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function openSource(
+  parts: AgentParts,
+  stack: AsyncDisposableStack,
+): Promise<{ readonly supervisor: PodSupervisor; readonly source: Source }> {
+  const { config } = parts;
+  if (config.upstream.kind === 'local') {
+    const { openLocalSource } = await import('./local/local-source.ts');
+    return openLocalSource(parts, config.upstream, (identities) => createSupervisor(parts, stack, identities), stack);
+  }
+  const { openControllerSource } = await import('./state/controller-source.ts');
+  return openControllerSource(
+    parts,
+    config.upstream,
+    (identities) => createSupervisor(parts, stack, identities),
+    stack,
+  );
+}
+
+/** Makes the supervisor of a source, which knows where its identities come from. */
+export type CreateSupervisor = (identities: IdentityHolder) => PodSupervisor;
+
+function createSupervisor(
+  { config, clock, logger, workers, metrics }: AgentParts,
+  stack: AsyncDisposableStack,
+  identities: IdentityHolder,
+): PodSupervisor {
+  const supervisor = stack.use(
+    new PodSupervisor({
+      clock,
+      logger: logger.child({ scope: 'pods' }),
+      workers,
+      identities,
+      clusterId: config.clusterId,
+      trustDomain: config.trustDomain,
+      drainMs: config.terminationDeadlineMs,
+    }),
+  );
+  const one = (value: () => number) => () => [{ labels: [], value: value() }];
+  metrics.collect(
+    agentMetrics.activeProxies,
+    one(() => supervisor.pods().length - supervisor.pendingCount),
+  );
+  metrics.collect(
+    agentMetrics.pendingProxies,
+    one(() => supervisor.pendingCount),
+  );
+  metrics.collect(
+    agentMetrics.proxiesStarted,
+    one(() => supervisor.started.count),
+  );
+  metrics.collect(
+    agentMetrics.proxiesStopped,
+    one(() => supervisor.stopped.count),
+  );
+  return supervisor;
+}
+
+function registerMetrics({ metrics, workers }: AgentParts, version: string): void {
+  registerWorkerMetrics(metrics, () => workers.callAll('metrics', {}));
+  metrics.register({ build: agentMetrics.build }).build.set(['node-agent', version], 1);
+}
+
+async function openServers(
+  { config, logger, metrics, readiness }: AgentParts,
+  stack: AsyncDisposableStack,
+  admin: Parameters<typeof openAdminServer>[0]['sections'],
+): Promise<NodeAgent['addresses']> {
+  const open = async (name: 'admin' | 'metrics' | 'readiness', sections: typeof admin): Promise<AdminServer> => {
+    const { ip, port } = config[`${name}Address`];
+    return stack.use(await openAdminServer({ host: ip, port, sections, logger: logger.child({ scope: 'admin' }) }));
+  };
+  return {
+    admin: await open('admin', admin),
+    metrics: await open('metrics', metricsSections(metrics)),
+    readiness: await open('readiness', [readinessSection(readiness)]),
+  };
+}
+
+function workerConfig({ config, logFd }: NodeAgentOptions): Omit<WorkerConfig, 'index'> {
+  const settings: ProxySettings = {
+    network: config.network,
+    trustDomain: config.trustDomain,
+    meshRanges: config.meshRanges,
+    packetMark: config.packetMark,
+    patienceMs: PATIENCE_MS,
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    connectionsPerPodMax: CONNECTIONS_PER_POD_MAX,
+  };
+  const { accessLog } = config;
+  return {
+    settings,
+    accessLog:
+      accessLog === 'off'
+        ? { kind: 'off' }
+        : accessLog === 'stdout'
+          ? { kind: 'fd', fd: logFd }
+          : { kind: 'file', path: accessLog },
+    accessLogFormat: config.logFormat,
+    logFd,
+    logFormat: config.logFormat,
+    logFilter: config.logFilter,
+  };
+}

@@ -1,0 +1,210 @@
+import {
+  type Cidr,
+  DEFAULT_TRUST_DOMAIN,
+  parseCidr,
+  parseSocketAddress,
+  parseTrustDomain,
+  type SocketAddress,
+  type TrustDomain,
+} from '@ambit/mesh/model';
+import { type Environment, EnvironmentReader, isLevelFilter, type LogFormat } from '@ambit/mesh/runtime';
+
+/** Where configuration and certificates come from. */
+export type Upstream =
+  | {
+      readonly kind: 'controller';
+      /** `host:port`. */
+      readonly address: string;
+      readonly serverName: string | undefined;
+      /** Single-use token of a controller in file mode, exchanged for a node certificate kept in `stateDirectory`. */
+      readonly joinTokenFile: string | undefined;
+      /** Bearer token sent with every call instead of a node certificate, read anew each time. */
+      readonly bearerTokenFile: string | undefined;
+      /** Roots of the controller's certificate, for the bearer token's sake. */
+      readonly rootFile: string | undefined;
+      readonly stateDirectory: string;
+      readonly zdsSocket: string;
+    }
+  | { readonly kind: 'local'; readonly file: string };
+
+/** Everything a node agent is told at start; immutable. */
+export interface NodeAgentConfig {
+  readonly nodeName: string;
+  readonly upstream: Upstream;
+  readonly meshRanges: readonly Cidr[];
+  readonly network: string;
+  readonly clusterId: string;
+  readonly trustDomain: TrustDomain;
+  readonly packetMark: number;
+  readonly workers: number;
+  readonly adminAddress: SocketAddress;
+  readonly metricsAddress: SocketAddress;
+  readonly readinessAddress: SocketAddress;
+  /** `stdout`, `off`, or the path of a file. */
+  readonly accessLog: string;
+  readonly logFilter: string;
+  readonly logFormat: LogFormat;
+  readonly certificateTtlMs: number;
+  readonly terminationDeadlineMs: number;
+}
+
+/** One environment variable, as `--help` and the reference page show it. */
+export interface Setting {
+  readonly name: string;
+  readonly fallback: string;
+  readonly describe: string;
+}
+
+const WORKERS_MAX = 64;
+
+/** Every variable, in the order of the reference page. A test compares this list with that page and with `parseConfig`. */
+export const SETTINGS: readonly Setting[] = [
+  { name: 'AMBIT_NODE_NAME', fallback: '', describe: 'Name of this node. Required unless AMBIT_LOCAL_CONFIG is set.' },
+  {
+    name: 'AMBIT_CONTROLLER_ADDRESS',
+    fallback: '',
+    describe: 'host:port of the controller. Required unless AMBIT_LOCAL_CONFIG is set.',
+  },
+  {
+    name: 'AMBIT_CONTROLLER_SERVER_NAME',
+    fallback: 'controller.ambit.dev',
+    describe: "Name the controller's certificate must carry.",
+  },
+  {
+    name: 'AMBIT_JOIN_TOKEN_FILE',
+    fallback: '',
+    describe: 'File with the join token; needed until the node certificate exists in the state directory.',
+  },
+  {
+    name: 'AMBIT_TOKEN_FILE',
+    fallback: '',
+    describe:
+      'File with a bearer token that authenticates every call, in place of joining. Needs AMBIT_CONTROLLER_ROOT_FILE.',
+  },
+  {
+    name: 'AMBIT_CONTROLLER_ROOT_FILE',
+    fallback: '',
+    describe: "PEM file with the roots of the controller's certificate, for use with AMBIT_TOKEN_FILE.",
+  },
+  {
+    name: 'AMBIT_STATE_DIR',
+    fallback: '/var/lib/ambit/node-agent',
+    describe: 'Directory, made with mode 0700, for the node certificate and its key.',
+  },
+  {
+    name: 'AMBIT_ZDS_SOCKET',
+    fallback: '/var/run/ambit/zds.sock',
+    describe: 'Socket where the CNI agent announces pods.',
+  },
+  {
+    name: 'AMBIT_LOCAL_CONFIG',
+    fallback: '',
+    describe: 'JSON file with the mesh, certificates and pods, in place of a controller and a CNI agent.',
+  },
+  {
+    name: 'AMBIT_MESH_CIDRS',
+    fallback: '',
+    describe:
+      'Comma-separated pod and service ranges. Unknown addresses inside are waited for, then refused; others pass through.',
+  },
+  { name: 'AMBIT_NETWORK', fallback: '', describe: 'Network id of this node.' },
+  { name: 'AMBIT_CLUSTER_ID', fallback: 'Kubernetes', describe: 'Cluster id, the first part of the uid of every pod.' },
+  {
+    name: 'AMBIT_TRUST_DOMAIN',
+    fallback: 'cluster.local',
+    describe: 'Trust domain of the identities of the pods here.',
+  },
+  {
+    name: 'AMBIT_PACKET_MARK',
+    fallback: '1337',
+    describe: "Mark of the agent's own sockets, which redirection leaves alone.",
+  },
+  { name: 'AMBIT_WORKERS', fallback: '1', describe: 'Data worker threads.' },
+  { name: 'AMBIT_ADMIN_ADDRESS', fallback: '127.0.0.1:15000', describe: 'Admin interface. Keep it on loopback.' },
+  { name: 'AMBIT_METRICS_ADDRESS', fallback: '0.0.0.0:15020', describe: 'Metrics.' },
+  { name: 'AMBIT_READINESS_ADDRESS', fallback: '0.0.0.0:15021', describe: 'Readiness.' },
+  { name: 'AMBIT_ACCESS_LOG', fallback: 'stdout', describe: 'stdout, off, or the path of a file that is appended to.' },
+  {
+    name: 'AMBIT_LOG_LEVEL',
+    fallback: 'info',
+    describe: 'LEVEL[,scope=LEVEL...] with debug, info, warn, error or off.',
+  },
+  { name: 'AMBIT_LOG_FORMAT', fallback: 'text', describe: 'text or json; of the log and of the access log.' },
+  { name: 'AMBIT_CERTIFICATE_TTL', fallback: '24h', describe: 'Validity asked for workload certificates.' },
+  {
+    name: 'AMBIT_TERMINATION_DEADLINE',
+    fallback: '5s',
+    describe: 'How long live connections may go on after SIGTERM.',
+  },
+];
+
+/** Text of `--help`. */
+export function usage(): string {
+  const width = Math.max(...SETTINGS.map(({ name }) => name.length)) + 2;
+  const lines = SETTINGS.map(({ name, fallback, describe }) => {
+    return `  ${name.padEnd(width)}${describe}${fallback === '' ? '' : ` Default ${fallback}.`}`;
+  });
+  return `node-agent: the layer-4 proxy of one node\n\nusage: node-agent [--help | --version]\n\nEnvironment:\n${lines.join('\n')}\n`;
+}
+
+/** @throws EnvironmentError that names the variable, its value and what was expected. */
+export function parseConfig(environment: Environment): NodeAgentConfig {
+  const read = new EnvironmentReader(environment);
+  const socketAddress = (name: string): SocketAddress =>
+    read.parsed(name, 'IP:port', parseListenAddress, parseListenAddress(fallbackOf(name)));
+  const config: NodeAgentConfig = {
+    upstream: readUpstream(read),
+    nodeName: read.text('AMBIT_NODE_NAME', read.optional('AMBIT_LOCAL_CONFIG') === undefined ? undefined : 'local'),
+    meshRanges: read.list('AMBIT_MESH_CIDRS', 'address blocks such as 10.0.0.0/8,fd00::/8', parseCidr, []),
+    network: read.text('AMBIT_NETWORK', ''),
+    clusterId: read.text('AMBIT_CLUSTER_ID', fallbackOf('AMBIT_CLUSTER_ID')),
+    trustDomain: read.parsed('AMBIT_TRUST_DOMAIN', 'a trust domain', parseTrustDomain, DEFAULT_TRUST_DOMAIN),
+    packetMark: read.integer('AMBIT_PACKET_MARK', { min: 1, max: 0xfff }, Number(fallbackOf('AMBIT_PACKET_MARK'))),
+    workers: read.integer('AMBIT_WORKERS', { min: 1, max: WORKERS_MAX }, 1),
+    adminAddress: socketAddress('AMBIT_ADMIN_ADDRESS'),
+    metricsAddress: socketAddress('AMBIT_METRICS_ADDRESS'),
+    readinessAddress: socketAddress('AMBIT_READINESS_ADDRESS'),
+    accessLog: read.parsed('AMBIT_ACCESS_LOG', 'stdout, off, or an absolute path', parseAccessLog, 'stdout'),
+    logFilter: read.parsed('AMBIT_LOG_LEVEL', 'LEVEL[,scope=LEVEL...]', parseFilter, 'info'),
+    logFormat: read.oneOf('AMBIT_LOG_FORMAT', ['text', 'json'], 'text'),
+    certificateTtlMs: read.durationMs('AMBIT_CERTIFICATE_TTL', 24 * 3_600_000),
+    terminationDeadlineMs: read.durationMs('AMBIT_TERMINATION_DEADLINE', 5000),
+  };
+  read.refuseUnknown();
+  return config;
+}
+
+function readUpstream(read: EnvironmentReader): Upstream {
+  const file = read.optional('AMBIT_LOCAL_CONFIG');
+  const controller = {
+    joinTokenFile: read.optional('AMBIT_JOIN_TOKEN_FILE'),
+    bearerTokenFile: read.optional('AMBIT_TOKEN_FILE'),
+    rootFile: read.optional('AMBIT_CONTROLLER_ROOT_FILE'),
+    serverName: read.optional('AMBIT_CONTROLLER_SERVER_NAME'),
+    stateDirectory: read.text('AMBIT_STATE_DIR', fallbackOf('AMBIT_STATE_DIR')),
+    zdsSocket: read.text('AMBIT_ZDS_SOCKET', fallbackOf('AMBIT_ZDS_SOCKET')),
+  };
+  const address = read.text('AMBIT_CONTROLLER_ADDRESS', file === undefined ? undefined : '');
+  return file === undefined ? { kind: 'controller', address, ...controller } : { kind: 'local', file };
+}
+
+function fallbackOf(name: string): string {
+  return SETTINGS.find((setting) => setting.name === name)?.fallback ?? '';
+}
+
+/** Port 0 picks a free one. */
+function parseListenAddress(text: string): SocketAddress {
+  if (!text.endsWith(':0')) return parseSocketAddress(text);
+  const { ip, port } = parseSocketAddress(`${text.slice(0, -1)}1`);
+  return { ip, port: (port - 1) as SocketAddress['port'] }; // 0 is no port to connect to, but one to listen on.
+}
+
+function parseAccessLog(text: string): string {
+  if (text !== 'stdout' && text !== 'off' && !text.startsWith('/')) throw new RangeError('not a target');
+  return text;
+}
+
+function parseFilter(text: string): string {
+  if (!isLevelFilter(text)) throw new RangeError('not a log filter');
+  return text;
+}

@@ -1,0 +1,36 @@
+import { openSync, readFileSync } from 'node:fs';
+import type { AgentParts, CreateSupervisor, Source } from '../app.ts';
+import type { Upstream } from '../config.ts';
+import type { PodSupervisor } from '../pods/pod-supervisor.ts';
+import { parseLocalConfig } from './local-config.ts';
+
+/**
+ * Serves the pods of one file, once: the whole mesh, its certificates and pods are in it and nothing changes while the
+ * agent runs. Rejects when the file or a namespace cannot be used.
+ */
+export async function openLocalSource(
+  { workers, logger, readiness }: AgentParts,
+  upstream: Upstream & { readonly kind: 'local' },
+  createSupervisor: CreateSupervisor,
+): Promise<{ readonly supervisor: PodSupervisor; readonly source: Source }> {
+  const ready = readiness.task('local configuration');
+  const config = parseLocalConfig(readFileSync(upstream.file, 'utf8'), (path) => readFileSync(path, 'utf8'));
+  const { workloads, services, policies } = config;
+  await workers.callAll('apply-view', { update: { workloads, services, policies } });
+  for (const svid of config.svids) await workers.callAll('set-svid', { identity: svid.id, svid });
+  const supervisor = createSupervisor({ hold: () => ({ [Symbol.dispose]: () => {} }) });
+  for (const pod of config.pods) {
+    const error = await supervisor.add(pod.uid, pod.names, openSync(pod.netnsPath, 'r'));
+    if (error !== '') throw new Error(`pod ${pod.uid} cannot be served: ${error}`);
+  }
+  logger.info('serving a local configuration', { file: upstream.file, pods: config.pods.length });
+  ready.done();
+  return {
+    supervisor,
+    source: {
+      certificates: () => config.svids.map((svid) => ({ identity: svid.id, state: 'Available', svid })),
+      status: () => ({ kind: 'local', file: upstream.file }),
+      [Symbol.asyncDispose]: async () => {},
+    },
+  };
+}

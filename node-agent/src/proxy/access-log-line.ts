@@ -1,0 +1,107 @@
+import { formatSocketAddress, type Service, type SocketAddress, type SpiffeId } from '@ambit/mesh/model';
+import { logField, type Party } from './party.ts';
+
+export type AccessLogFormat = 'text' | 'json';
+
+/** Everything one line says about one connection (protocol.md 4.3). Absent values leave their field out. */
+export interface AccessLogEntry {
+  readonly timeMs: number;
+  /** `connection failed` is a refusal before anything was carried. */
+  readonly event: 'complete' | 'failed';
+  readonly direction: 'inbound' | 'outbound';
+  readonly sourceAddress: SocketAddress;
+  readonly source: Party;
+  readonly sourceIdentity: SpiffeId | null;
+  /** The address the socket went to: port 15008 for a tunnel. */
+  readonly destinationAddress: SocketAddress;
+  /** `:authority` of the tunnel. */
+  readonly hboneAddress?: string | undefined;
+  readonly service?: Pick<Service, 'hostname'> | undefined;
+  readonly destination: Party;
+  readonly destinationIdentity: SpiffeId | null;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  readonly durationMs: number;
+  readonly error?: string | undefined;
+}
+
+/** One line with its newline. */
+export function formatAccessLogEntry(entry: AccessLogEntry, format: AccessLogFormat): string {
+  return format === 'json' ? jsonLine(entry) : textLine(entry);
+}
+
+function levelOf(entry: AccessLogEntry): 'info' | 'warn' | 'error' {
+  if (entry.event === 'failed') return 'warn';
+  return entry.error === undefined ? 'info' : 'error';
+}
+
+function textLine(entry: AccessLogEntry): string {
+  const { source, destination } = entry;
+  return (
+    `${timestamp(entry.timeMs)}\t${levelOf(entry)}\taccess\tconnection ${entry.event}\t` +
+    `src.addr=${formatSocketAddress(entry.sourceAddress)}${source.logNames.source}` +
+    `${identityField('src.identity', entry.sourceIdentity)}${source.logCluster.source}` +
+    ` dst.addr=${formatSocketAddress(entry.destinationAddress)}` +
+    `${entry.hboneAddress === undefined ? '' : ` dst.hbone_addr=${plain(entry.hboneAddress)}`}` +
+    `${entry.service === undefined ? '' : logField('dst.service', entry.service.hostname)}${destination.logNames.destination}` +
+    `${identityField('dst.identity', entry.destinationIdentity)}${destination.logCluster.destination}` +
+    ` direction="${entry.direction}" bytes_sent=${entry.bytesSent} bytes_recv=${entry.bytesReceived}` +
+    ` duration="${Math.round(entry.durationMs)}ms"${entry.error === undefined ? '' : logField('error', entry.error)}\n`
+  );
+}
+
+// An identity is made of characters that need no escaping.
+function identityField(key: string, identity: SpiffeId | null): string {
+  return identity === null ? '' : ` ${key}="${identity}"`;
+}
+
+/** The authority comes from a peer: anything but its usual characters is quoted, so that a line stays a line. */
+function plain(authority: string): string {
+  return /^[A-Za-z0-9.:_[\]-]+$/.test(authority) ? authority : JSON.stringify(authority);
+}
+
+function jsonLine(entry: AccessLogEntry): string {
+  const { description: source } = entry.source;
+  const { description: destination } = entry.destination;
+  const line = {
+    level: levelOf(entry),
+    time: timestamp(entry.timeMs),
+    scope: 'access',
+    message: `connection ${entry.event}`,
+    'src.addr': formatSocketAddress(entry.sourceAddress),
+    'src.workload': present(source.workload),
+    'src.namespace': present(source.namespace),
+    'src.identity': entry.sourceIdentity ?? undefined,
+    'src.cluster': present(source.cluster),
+    'dst.addr': formatSocketAddress(entry.destinationAddress),
+    'dst.hbone_addr': entry.hboneAddress,
+    'dst.service': entry.service?.hostname,
+    'dst.workload': present(destination.workload),
+    'dst.namespace': present(destination.namespace),
+    'dst.identity': entry.destinationIdentity ?? undefined,
+    'dst.cluster': present(destination.cluster),
+    direction: entry.direction,
+    bytes_sent: entry.bytesSent,
+    bytes_recv: entry.bytesReceived,
+    duration: `${Math.round(entry.durationMs)}ms`,
+    error: entry.error,
+  };
+  return `${JSON.stringify(line)}\n`;
+}
+
+function present(text: string): string | undefined {
+  return text === '' ? undefined : text;
+}
+
+let lastSecond = -1;
+let lastPrefix = '';
+
+/** RFC 3339 in UTC with milliseconds. Lines of one second share the text of everything above the milliseconds. */
+function timestamp(timeMs: number): string {
+  const second = Math.floor(timeMs / 1000);
+  if (second !== lastSecond) {
+    lastSecond = second;
+    lastPrefix = new Date(second * 1000).toISOString().slice(0, 20);
+  }
+  return `${lastPrefix}${String(Math.floor(timeMs - second * 1000)).padStart(3, '0')}Z`;
+}

@@ -1,0 +1,186 @@
+import type { Service, SocketAddress, SpiffeId, WorkloadUid } from '@ambit/mesh/model';
+import type { Clock, LineSink } from '@ambit/mesh/runtime';
+import { type AccessLogFormat, formatAccessLogEntry } from './access-log-line.ts';
+import { FAILURES, type FailureReason } from './failures.ts';
+import type { InboundConnection } from './inbound-admission.ts';
+import type { Party } from './party.ts';
+import type { TrafficSeries, TrafficTable } from './traffic-table.ts';
+
+/** What carries a connection's bytes: a tunnel stream or a pair of plaintext sockets. */
+export interface Carrier {
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  /** Ends the connection now, both ways. */
+  cut(reason: string): void;
+}
+
+/** Counters of refusals, kept by reason; the worker's metrics snapshot carries them. */
+export type ReasonCounts = Map<FailureReason, number>;
+
+/** Where the records of one worker end up. */
+export interface RecordSinks {
+  readonly clock: Clock;
+  readonly traffic: TrafficTable;
+  readonly accessLog: Pick<LineSink, 'write'>;
+  readonly accessLogFormat: AccessLogFormat;
+  readonly refusals: { readonly inbound: ReasonCounts; readonly outbound: ReasonCounts };
+}
+
+/** What is known about a connection when it is admitted or refused; the same for its whole life. */
+export interface ConnectionSubject {
+  readonly direction: 'inbound' | 'outbound';
+  readonly sourceAddress: SocketAddress;
+  readonly source: Party;
+  readonly sourceIdentity: SpiffeId | null;
+  readonly destinationAddress: SocketAddress;
+  readonly hboneAddress?: string | undefined;
+  readonly destination: Party;
+  readonly destinationIdentity: SpiffeId | null;
+  readonly service?: Service | undefined;
+  readonly encrypted: boolean;
+}
+
+/** Why policy admitted a live inbound connection, so that it can be asked again. */
+export interface Admitted {
+  readonly workload: WorkloadUid;
+  readonly connection: InboundConnection;
+  readonly policyTarget: SocketAddress;
+}
+
+/**
+ * One carried connection: counted once when it opens, logged and counted once when it ends, whatever ends it. Bytes
+ * are read from the carrier, at the end and whenever metrics are asked for in between.
+ */
+export class ConnectionRecord {
+  readonly subject: ConnectionSubject;
+  readonly openedAtMs: number;
+  /** Only for inbound connections. */
+  readonly admitted: Admitted | null;
+  readonly #sinks: RecordSinks;
+  readonly #carrier: Carrier;
+  /** Whether the carrier sends towards the destination, as an outbound tunnel does. */
+  readonly #sendsRequest: boolean;
+  readonly #openedMonotonicMs: number;
+  readonly #row: number;
+  #received = 0;
+  #sent = 0;
+  #failure: FailureReason | null = null;
+  #ended = false;
+
+  constructor(
+    sinks: RecordSinks,
+    subject: ConnectionSubject,
+    carrier: Carrier,
+    options: { readonly sendsRequest: boolean; readonly admitted: Admitted | null },
+  ) {
+    this.#sinks = sinks;
+    this.subject = subject;
+    this.#carrier = carrier;
+    this.#sendsRequest = options.sendsRequest;
+    this.admitted = options.admitted;
+    this.openedAtMs = sinks.clock.now();
+    this.#openedMonotonicMs = sinks.clock.monotonic();
+    this.#row = sinks.traffic.row(seriesOf(subject), '-');
+    sinks.traffic.add(this.#row, 'opened', 1);
+  }
+
+  /** Adds the bytes carried since the last call to the counters. */
+  countBytes(): void {
+    const request = this.#sendsRequest ? this.#carrier.bytesSent : this.#carrier.bytesReceived;
+    const response = this.#sendsRequest ? this.#carrier.bytesReceived : this.#carrier.bytesSent;
+    if (request !== this.#received) this.#sinks.traffic.add(this.#row, 'received', request - this.#received);
+    if (response !== this.#sent) this.#sinks.traffic.add(this.#row, 'sent', response - this.#sent);
+    this.#received = request;
+    this.#sent = response;
+  }
+
+  /** Ends the connection for `reason`, which its record will show in place of what the carrier makes of it. */
+  cut(reason: FailureReason): void {
+    if (this.#ended) return;
+    this.#failure ??= reason;
+    this.#carrier.cut(FAILURES[reason].message);
+  }
+
+  /** The connection is over; the first call counts. `failure` is null when it ended in order. */
+  end(failure: FailureReason | null): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.countBytes();
+    const { traffic, clock } = this.#sinks;
+    const reason = this.#failure ?? failure;
+    const flag = reason === null ? '-' : FAILURES[reason].flag;
+    const row = flag === '-' ? this.#row : traffic.row(seriesOf(this.subject), flag);
+    traffic.add(row, 'closed', 1);
+    if (reason !== null) traffic.add(row, 'failed', 1);
+    const durationMs = clock.monotonic() - this.#openedMonotonicMs;
+    writeLine(this.#sinks, this.subject, {
+      event: 'complete',
+      reason,
+      durationMs,
+      sent: this.#sent,
+      received: this.#received,
+    });
+  }
+}
+
+/** Counts and logs a connection that was never carried. Call once per connection, instead of making a record. */
+export function recordRefusal(
+  sinks: RecordSinks,
+  subject: ConnectionSubject,
+  reason: FailureReason,
+  durationMs: number,
+  detail?: string,
+): void {
+  const row = sinks.traffic.row(seriesOf(subject), FAILURES[reason].flag);
+  sinks.traffic.add(row, 'failed', 1);
+  const counts = sinks.refusals[subject.direction];
+  counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  writeLine(sinks, subject, { event: 'failed', reason, durationMs, sent: 0, received: 0, detail });
+}
+
+interface Ending {
+  readonly event: 'complete' | 'failed';
+  readonly reason: FailureReason | null;
+  readonly durationMs: number;
+  readonly sent: number;
+  readonly received: number;
+  readonly detail?: string | undefined;
+}
+
+function writeLine(sinks: RecordSinks, subject: ConnectionSubject, ending: Ending): void {
+  const message = ending.reason === null ? undefined : FAILURES[ending.reason].message;
+  sinks.accessLog.write(
+    formatAccessLogEntry(
+      {
+        timeMs: sinks.clock.now(),
+        event: ending.event,
+        direction: subject.direction,
+        sourceAddress: subject.sourceAddress,
+        source: subject.source,
+        sourceIdentity: subject.sourceIdentity,
+        destinationAddress: subject.destinationAddress,
+        hboneAddress: subject.hboneAddress,
+        service: subject.service,
+        destination: subject.destination,
+        destinationIdentity: subject.destinationIdentity,
+        bytesSent: ending.sent,
+        bytesReceived: ending.received,
+        durationMs: ending.durationMs,
+        error: message !== undefined && ending.detail !== undefined ? `${message}: ${ending.detail}` : message,
+      },
+      sinks.accessLogFormat,
+    ),
+  );
+}
+
+function seriesOf(subject: ConnectionSubject): TrafficSeries {
+  return {
+    reporter: subject.direction === 'inbound' ? 'destination' : 'source',
+    source: subject.source,
+    sourceIdentity: subject.sourceIdentity,
+    destination: subject.destination,
+    destinationIdentity: subject.destinationIdentity,
+    service: subject.service,
+    encrypted: subject.encrypted,
+  };
+}

@@ -1,0 +1,118 @@
+import type { Socket } from 'node:net';
+import { readOriginalDestination } from '@ambit/mesh/linux';
+import type { SocketAddress } from '@ambit/mesh/model';
+import { ConnectionRecord, recordRefusal } from './connection-record.ts';
+import { dialPlain, spoofedSource } from './dial.ts';
+import type { FailureReason } from './failures.ts';
+import { type Admission, admitPlaintext, type InboundConnection } from './inbound-admission.ts';
+import { inboundSubject } from './inbound-subject.ts';
+import { PlainSplice } from './plain-splice.ts';
+import { type PodContext, refuseSocket, workloadOf } from './pod-context.ts';
+import { remoteAddressOf } from './socket-addresses.ts';
+
+type Plaintext = InboundConnection & { readonly peer: null };
+
+/** Port 15006 of one pod: connections that came in plaintext, admitted without an identity. */
+export class InboundPlaintextProxy {
+  readonly #context: PodContext;
+
+  constructor(context: PodContext) {
+    this.#context = context;
+  }
+
+  /** Takes over an accepted, paused socket. */
+  accept(socket: Socket): void {
+    const source = remoteAddressOf(socket);
+    if (source === null) {
+      socket.destroy();
+      return;
+    }
+    let destination: SocketAddress;
+    try {
+      destination = readOriginalDestination(socket);
+    } catch {
+      refuseSocket(socket);
+      return;
+    }
+    this.#admit(socket, { source, destination, peer: null }).catch((error: unknown) => {
+      this.#context.logger.error('inbound plaintext connection failed unexpectedly', { error });
+      refuseSocket(socket);
+    });
+  }
+
+  async #admit(socket: Socket, connection: Plaintext): Promise<void> {
+    const context = this.#context;
+    const startedMs = context.clock.monotonic();
+    while (workloadOf(context) === undefined) {
+      if ((await context.state.nextChange(startedMs + context.settings.patienceMs)) !== 'changed') break;
+    }
+    if (context.closed || socket.destroyed) return refuseSocket(socket);
+    const admission = admitPlaintext(context.state.view, workloadOf(context), connection);
+    for (const { would } of admission.decision?.dryRun ?? []) context.onDryRun(would);
+    if (admission.kind === 'refused') {
+      this.#refuse(socket, connection, admission, admission.reason, startedMs);
+      return;
+    }
+    dialPlain(
+      context.netns,
+      {
+        destination: admission.target,
+        mark: context.settings.packetMark,
+        clock: context.clock,
+        timeoutMs: context.settings.connectTimeoutMs,
+        ...spoofedSource(connection.source.ip, admission.target.ip),
+      },
+      (destination) => this.#carry(socket, destination, connection, admission, startedMs),
+      ({ reason, detail }) => this.#refuse(socket, connection, admission, reason, startedMs, detail),
+    );
+  }
+
+  #carry(
+    socket: Socket,
+    destination: Socket,
+    connection: Plaintext,
+    admission: Admission & { readonly kind: 'allowed' },
+    startedMs: number,
+  ): void {
+    const context = this.#context;
+    destination.on('error', () => {});
+    // The policy may have changed while the application was being dialled.
+    const again = admitPlaintext(context.state.view, workloadOf(context), connection);
+    if (again.kind === 'refused' || context.closed || socket.destroyed) {
+      destination.destroy();
+      this.#refuse(socket, connection, again, again.kind === 'refused' ? again.reason : 'pod-removed', startedMs);
+      return;
+    }
+    const splice = new PlainSplice(socket, destination, ({ error }) => {
+      context.live.delete(record);
+      record.end(error === null ? null : 'copy');
+    });
+    const record = new ConnectionRecord(context.sinks, inboundSubject(context, connection, admission, null), splice, {
+      sendsRequest: true,
+      admitted: { workload: admission.workload.uid, connection, policyTarget: admission.policyTarget },
+    });
+    context.live.add(record);
+  }
+
+  #refuse(
+    socket: Socket,
+    connection: Plaintext,
+    admission: Admission,
+    reason: FailureReason,
+    startedMs: number,
+    detail?: string,
+  ): void {
+    const context = this.#context;
+    const durationMs = context.clock.monotonic() - startedMs;
+    const policy =
+      admission.decision !== undefined && 'policy' in admission.decision ? admission.decision.policy : undefined;
+    recordRefusal(
+      context.sinks,
+      inboundSubject(context, connection, admission, null),
+      reason,
+      durationMs,
+      detail ?? policy,
+    );
+    refuseSocket(socket);
+  }
+}

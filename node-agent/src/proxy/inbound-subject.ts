@@ -1,0 +1,87 @@
+import type { TunnelRequest } from '@ambit/mesh/hbone';
+import { type Service, type SpiffeId, type Workload, workloadIdentity } from '@ambit/mesh/model';
+import { BAGGAGE_HEADER, FORWARDED_HEADER, FORWARDED_NETWORK_HEADER, parseForwardedHost } from '@ambit/mesh/wire';
+import type { ConnectionSubject } from './connection-record.ts';
+import type { Admission, InboundConnection } from './inbound-admission.ts';
+import type { Party } from './party.ts';
+import { type PodContext, workloadOf } from './pod-context.ts';
+import { partyOfBaggage } from './tunnel-headers.ts';
+
+type Request = Pick<TunnelRequest<SpiffeId>, 'authority' | 'header'>;
+
+/** How metrics and the access log name one tunnel request. Headers are read for this only: they label, never decide. */
+export function inboundSubject(
+  context: PodContext,
+  connection: InboundConnection,
+  admission: Admission,
+  request: Request | null,
+): ConnectionSubject {
+  const named = admission.kind === 'allowed' ? admission.service : undefined;
+  const service = named ?? (admission.kind === 'allowed' ? guessService(context, admission, request) : undefined);
+  return {
+    ...refusedSubject(context, connection, request !== null, request),
+    hboneAddress: request?.authority,
+    service,
+  };
+}
+
+/** The same for a connection that ended before it asked for anything. */
+export function refusedSubject(
+  context: PodContext,
+  connection: InboundConnection,
+  encrypted: boolean,
+  request: Request | null = null,
+): ConnectionSubject {
+  return {
+    direction: 'inbound',
+    sourceAddress: connection.source,
+    source: sourceParty(context, connection, request),
+    sourceIdentity: connection.peer,
+    destinationAddress: connection.destination,
+    destination: context.parties.ofWorkload(workloadOf(context)),
+    destinationIdentity: encrypted ? context.pod.identity : null,
+    encrypted,
+  };
+}
+
+/** By its address where the mesh knows it there under the very identity it proved, else by what it says of itself. */
+function sourceParty(context: PodContext, connection: InboundConnection, request: Request | null): Party {
+  const { state, settings, parties } = context;
+  const from = request?.header(FORWARDED_NETWORK_HEADER);
+  const sameNetwork = from === undefined || from === settings.network;
+  const workload = sameNetwork ? state.view.workloadByAddress(settings.network, connection.source.ip) : undefined;
+  if (workload !== undefined && (connection.peer === null || workloadIdentity(workload) === connection.peer)) {
+    return parties.ofWorkload(workload);
+  }
+  const baggage = request?.header(BAGGAGE_HEADER);
+  return baggage === undefined ? parties.unknown : parties.ofDescription(partyOfBaggage(baggage));
+}
+
+/** An address names no service: the one the client says it called, if the workload backs it, else the first that maps the port. */
+function guessService(
+  context: PodContext,
+  admission: Admission & { readonly kind: 'allowed' },
+  request: Request | null,
+): Service | undefined {
+  const { workload, policyTarget } = admission;
+  const forwarded = request?.header(FORWARDED_HEADER);
+  const hostname = forwarded === undefined ? undefined : parseForwardedHost(forwarded);
+  let first: Service | undefined;
+  for (const [key, ports] of workload.services) {
+    const service = context.state.view.service(key);
+    if (service === undefined) continue;
+    if (service.hostname === hostname) return service;
+    if (first === undefined && mapsTo(workload, service, ports, policyTarget.port)) first = service;
+  }
+  return first;
+}
+
+function mapsTo(
+  workload: Workload,
+  service: Service,
+  ports: readonly { readonly targetPort: number }[],
+  port: number,
+): boolean {
+  if (ports.some((candidate) => candidate.targetPort === port)) return true;
+  return workload.services.has(service.key) && service.ports.some((candidate) => candidate.targetPort === port);
+}

@@ -1,0 +1,210 @@
+import type { Socket } from 'node:net';
+import {
+  acceptHbone,
+  type HboneConnection,
+  HboneError,
+  type HboneEnvironment,
+  type TunnelRequest,
+} from '@ambit/mesh/hbone';
+import type { SocketAddress, SpiffeId } from '@ambit/mesh/model';
+import { secureContextOf } from '@ambit/mesh/tls';
+import { formatProxyHeader } from '@ambit/mesh/wire';
+import { ConnectionRecord, recordRefusal } from './connection-record.ts';
+import { dialPlain, spoofedSource } from './dial.ts';
+import { FAILURES, type FailureReason, failureOfTunnel } from './failures.ts';
+import { type Admission, admitInbound, type InboundConnection } from './inbound-admission.ts';
+import { inboundSubject, refusedSubject } from './inbound-subject.ts';
+import { type PodContext, refuseSocket, svidOf, workloadOf } from './pod-context.ts';
+import { localAddressOf, remoteAddressOf } from './socket-addresses.ts';
+import { destinationHeaders } from './tunnel-headers.ts';
+import { clientVerifier, PeerRefusedError } from './verify-peer.ts';
+
+type Request = TunnelRequest<SpiffeId>;
+
+/** Port 15008 of one pod: mutual TLS, then one admission per tunnel request. */
+export class InboundProxy {
+  readonly #context: PodContext;
+  readonly #environment: HboneEnvironment;
+  /** Accepted connections that are still open, for the drain. */
+  readonly #connections = new Set<HboneConnection<SpiffeId>>();
+  /** Ends handshakes that run when the pod goes. */
+  readonly #abort = new AbortController();
+  #draining = false;
+
+  constructor(context: PodContext, environment: HboneEnvironment) {
+    this.#context = context;
+    this.#environment = environment;
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  /** Takes over an accepted, paused socket. */
+  accept(socket: Socket): void {
+    const source = remoteAddressOf(socket);
+    const destination = localAddressOf(socket);
+    if (source === null || destination === null) {
+      socket.destroy();
+      return;
+    }
+    this.#serve(socket, source, destination).catch((error: unknown) => {
+      this.#context.logger.error('inbound connection failed unexpectedly', { error });
+      refuseSocket(socket);
+    });
+  }
+
+  /** Open connections take no new tunnels and close after their last one. */
+  drain(): void {
+    this.#draining = true;
+    for (const connection of this.#connections) connection.drain();
+  }
+
+  /** Closes everything at once. */
+  close(): void {
+    this.#abort.abort();
+    for (const connection of [...this.#connections]) connection.destroy(new HboneError('draining'));
+  }
+
+  async #serve(socket: Socket, source: SocketAddress, destination: SocketAddress): Promise<void> {
+    const context = this.#context;
+    const startedMs = context.clock.monotonic();
+    const use = await svidOf(context);
+    if (context.closed || socket.destroyed) return refuseSocket(socket);
+    const refuse = (reason: FailureReason, detail?: string): void => {
+      const subject = refusedSubject(context, { source, destination, peer: null }, true);
+      recordRefusal(context.sinks, subject, reason, context.clock.monotonic() - startedMs, detail);
+    };
+    if (use.kind === 'none') {
+      refuse(use.reason);
+      return refuseSocket(socket);
+    }
+    try {
+      const connection = await acceptHbone<SpiffeId>(socket, {
+        ...this.#environment,
+        secureContext: secureContextOf(use.svid),
+        verifyPeer: clientVerifier(context.settings.trustDomain),
+        onTunnel: (request) => this.#answer(request, source, destination),
+        onClose: (closed) => this.#connections.delete(closed),
+        signal: this.#abort.signal,
+      });
+      if (connection.state === 'closed') return;
+      this.#connections.add(connection);
+      if (this.#draining) connection.drain();
+    } catch (error) {
+      if (!(error instanceof HboneError)) throw error;
+      // A peer that only looked whether the port is open is not worth a line.
+      if (error.code !== 'aborted') refuse(failureOfTunnel(error), peerRefusal(error));
+    }
+  }
+
+  #answer(request: Request, source: SocketAddress, destination: SocketAddress): void {
+    const startedMs = this.#context.clock.monotonic();
+    const connection: InboundConnection = { source, destination, peer: request.connection.peer };
+    this.#admit(request, connection, startedMs).catch((error: unknown) => {
+      this.#context.logger.error('tunnel request failed unexpectedly', { error });
+      if (!request.aborted) request.reject(503);
+    });
+  }
+
+  async #admit(request: Request, connection: InboundConnection, startedMs: number): Promise<void> {
+    const context = this.#context;
+    const deadlineMs = startedMs + context.settings.patienceMs;
+    while (workloadOf(context) === undefined) {
+      if ((await context.state.nextChange(deadlineMs)) !== 'changed') break;
+    }
+    if (request.aborted) return;
+    const admission = admitInbound(context.state.view, workloadOf(context), connection, request.authority);
+    for (const { would } of admission.decision?.dryRun ?? []) context.onDryRun(would);
+    if (admission.kind === 'refused') {
+      this.#reject(request, connection, admission.reason, startedMs, admission);
+      return;
+    }
+    this.#dial(request, connection, admission, startedMs);
+  }
+
+  #dial(
+    request: Request,
+    connection: InboundConnection,
+    admission: Admission & { readonly kind: 'allowed' },
+    startedMs: number,
+  ): void {
+    const context = this.#context;
+    const dialing = dialPlain(
+      context.netns,
+      {
+        destination: admission.target,
+        mark: context.settings.packetMark,
+        clock: context.clock,
+        timeoutMs: context.settings.connectTimeoutMs,
+        ...spoofedSource(connection.source.ip, admission.target.ip),
+      },
+      (socket) => this.#carry(request, connection, admission, socket, startedMs),
+      ({ reason, detail }) => this.#reject(request, connection, reason, startedMs, admission, detail),
+    );
+    request.onAborted(() => dialing.cancel());
+  }
+
+  #carry(
+    request: Request,
+    connection: InboundConnection,
+    admission: Admission & { readonly kind: 'allowed' },
+    socket: Socket,
+    startedMs: number,
+  ): void {
+    const context = this.#context;
+    if (request.aborted || context.closed) {
+      socket.destroy();
+      if (!request.aborted) this.#reject(request, connection, 'pod-removed', startedMs, admission);
+      return;
+    }
+    // The policy may have changed while the application was being dialled.
+    const again = admitInbound(context.state.view, workloadOf(context), connection, request.authority);
+    if (again.kind === 'refused') {
+      socket.destroy();
+      this.#reject(request, connection, again.reason, startedMs, again);
+      return;
+    }
+    const { workload, policyTarget, applicationTunnel } = admission;
+    const stream = request.accept(destinationHeaders(workload));
+    const record = new ConnectionRecord(
+      context.sinks,
+      inboundSubject(context, connection, admission, request),
+      stream,
+      {
+        sendsRequest: false,
+        admitted: { workload: workload.uid, connection, policyTarget },
+      },
+    );
+    context.live.add(record);
+    if (applicationTunnel !== undefined) socket.write(formatProxyHeader(applicationTunnel));
+    stream.splice(socket, (result) => {
+      context.live.delete(record);
+      record.end(result.error === undefined ? null : failureOfTunnel(result.error));
+    });
+  }
+
+  #reject(
+    request: Request,
+    connection: InboundConnection,
+    reason: FailureReason,
+    startedMs: number,
+    admission: Admission,
+    detail?: string,
+  ): void {
+    const context = this.#context;
+    if (!request.aborted) request.reject(FAILURES[reason].status);
+    const subject = inboundSubject(context, connection, admission, request);
+    recordRefusal(context.sinks, subject, reason, context.clock.monotonic() - startedMs, detail ?? policyOf(admission));
+  }
+}
+
+/** The policy behind a refusal, for our own log. */
+function policyOf(admission: Admission): string | undefined {
+  const decision = admission.decision;
+  return decision !== undefined && 'policy' in decision ? decision.policy : undefined;
+}
+
+function peerRefusal(error: HboneError): string | undefined {
+  return error.cause instanceof PeerRefusedError ? error.cause.reason : undefined;
+}

@@ -1,0 +1,220 @@
+import { type Socket } from 'node:net';
+import { HboneError, type OpenedTunnel, type PoolTarget } from '@ambit/mesh/hbone';
+import { dialInNetns, readOriginalDestination } from '@ambit/mesh/linux';
+import type { OriginalDestination, SocketAddress, SpiffeId, Workload } from '@ambit/mesh/model';
+import { secureContextOf, type Svid } from '@ambit/mesh/tls';
+import { ConnectionRecord, type ConnectionSubject, recordRefusal } from './connection-record.ts';
+import { dialPlain } from './dial.ts';
+import { type FailureReason, failureOfTunnel } from './failures.ts';
+import { decideOutbound, type OutboundRoute, type TunnelRoute } from './outbound-route.ts';
+import { ownSource, type PodContext, refuseSocket, svidOf, workloadOf } from './pod-context.ts';
+import { PlainSplice } from './plain-splice.ts';
+import { remoteAddressOf } from './socket-addresses.ts';
+import { outboundHeaders } from './tunnel-headers.ts';
+import { serverVerifier } from './verify-peer.ts';
+
+type Settled = Exclude<OutboundRoute, { readonly kind: 'wait' }>;
+
+/** One captured connection while it has not been handed to a carrier. */
+interface Captured {
+  readonly socket: Socket;
+  readonly source: SocketAddress;
+  readonly destination: OriginalDestination;
+  readonly startedMs: number;
+}
+
+/** Port 15001 of one pod: captured outbound connections go where `decideOutbound` sends them, or are refused. */
+export class OutboundProxy {
+  readonly #context: PodContext;
+
+  constructor(context: PodContext) {
+    this.#context = context;
+  }
+
+  /** Takes over an accepted, paused socket. */
+  accept(socket: Socket): void {
+    const source = remoteAddressOf(socket);
+    if (source === null) {
+      socket.destroy();
+      return;
+    }
+    let destination: OriginalDestination;
+    try {
+      destination = readOriginalDestination(socket);
+    } catch {
+      refuseSocket(socket);
+      return;
+    }
+    const captured: Captured = { socket, source, destination, startedMs: this.#context.clock.monotonic() };
+    this.#route(captured).catch((error: unknown) => {
+      this.#context.logger.error('outbound connection failed unexpectedly', { error });
+      refuseSocket(socket);
+    });
+  }
+
+  async #route(captured: Captured): Promise<void> {
+    let route = this.#decide(captured.destination, false);
+    if (route.kind === 'wait') {
+      const waited = await this.#wait(captured);
+      if (waited === null) return;
+      route = waited;
+    }
+    if (this.#abandoned(captured)) return;
+    if (route.kind === 'refused')
+      this.#refuse(captured, route.reason, { ...(route.service === undefined ? {} : { service: route.service }) });
+    else if (route.kind === 'direct-tcp' || route.kind === 'passthrough') this.#plain(captured, route);
+    else await this.#tunnel(captured, route);
+  }
+
+  #decide(destination: OriginalDestination, waited: boolean): OutboundRoute {
+    const { state, settings, random } = this.#context;
+    return decideOutbound(state.view, workloadOf(this.#context), destination, {
+      meshRanges: settings.meshRanges,
+      random,
+      waited,
+    });
+  }
+
+  /** Asks again after every update until there is an answer or patience ends; null when the connection was refused here. */
+  async #wait(captured: Captured): Promise<Settled | null> {
+    const { state, settings } = this.#context;
+    const deadlineMs = captured.startedMs + settings.patienceMs;
+    for (;;) {
+      const outcome = await state.nextChange(deadlineMs);
+      if (outcome === 'too-many') {
+        this.#refuse(captured, 'too-many-waiting');
+        return null;
+      }
+      const route = this.#decide(captured.destination, outcome === 'timeout');
+      if (route.kind !== 'wait') return route;
+    }
+  }
+
+  #abandoned(captured: Captured): boolean {
+    if (this.#context.closed) refuseSocket(captured.socket);
+    return captured.socket.destroyed;
+  }
+
+  async #tunnel(captured: Captured, route: Settled & TunnelRoute): Promise<void> {
+    const context = this.#context;
+    const use = await svidOf(context);
+    if (this.#abandoned(captured)) return;
+    const source = workloadOf(context);
+    if (use.kind === 'none' || source === undefined) {
+      this.#refuse(captured, use.kind === 'none' ? use.reason : 'unknown-source', route);
+      return;
+    }
+    let opened: OpenedTunnel<SpiffeId>;
+    try {
+      opened = await context.pool.openTunnel(this.#target(captured, route, source, use.svid), {
+        authority: route.authority,
+        headers: outboundHeaders(source, captured.source, route.service),
+      });
+    } catch (error) {
+      if (!(error instanceof HboneError)) throw error;
+      this.#refuse(captured, failureOfTunnel(error), route, detailOf(error));
+      return;
+    }
+    if (this.#abandoned(captured)) {
+      opened.stream.reset();
+      return;
+    }
+    const record = new ConnectionRecord(context.sinks, this.#subject(captured, route, opened.peer), opened.stream, {
+      sendsRequest: true,
+      admitted: null,
+    });
+    context.live.add(record);
+    opened.stream.splice(captured.socket, (result) => {
+      context.live.delete(record);
+      record.end(result.error === undefined ? null : failureOfTunnel(result.error));
+    });
+  }
+
+  #target(captured: Captured, route: TunnelRoute, source: Workload, svid: Svid): PoolTarget<SpiffeId> {
+    const { netns, settings } = this.#context;
+    const { hboneAddress, expectedIdentities } = route;
+    const bind = ownSource(source, captured.source.ip, hboneAddress.ip);
+    return {
+      key: `${bind ?? ''}|${svid.id}|${expectedIdentities.join(',')}|${hboneAddress.ip}|${hboneAddress.port}`,
+      openSocket: () =>
+        dialInNetns(netns, {
+          destination: hboneAddress,
+          mark: settings.packetMark,
+          ...(bind === null ? {} : { source: { ip: bind } }),
+        }),
+      secureContext: () => secureContextOf(svid),
+      verifyPeer: serverVerifier(expectedIdentities),
+    };
+  }
+
+  #plain(captured: Captured, route: Settled & { readonly kind: 'direct-tcp' | 'passthrough' }): void {
+    const context = this.#context;
+    const source = workloadOf(context);
+    const bind = source === undefined ? null : ownSource(source, captured.source.ip, route.address.ip);
+    dialPlain(
+      context.netns,
+      {
+        destination: route.address,
+        mark: context.settings.packetMark,
+        clock: context.clock,
+        timeoutMs: context.settings.connectTimeoutMs,
+        ...(bind === null ? {} : { source: { ip: bind } }),
+      },
+      (destination) => {
+        destination.on('error', () => {});
+        if (this.#abandoned(captured)) {
+          destination.destroy();
+          return;
+        }
+        const splice = new PlainSplice(captured.socket, destination, ({ error }) => {
+          context.live.delete(record);
+          record.end(error === null ? null : 'copy');
+        });
+        const record = new ConnectionRecord(context.sinks, this.#subject(captured, route, null), splice, {
+          sendsRequest: true,
+          admitted: null,
+        });
+        context.live.add(record);
+      },
+      ({ reason, detail }) => this.#refuse(captured, reason, route, detail),
+    );
+  }
+
+  #refuse(
+    captured: Captured,
+    reason: FailureReason,
+    route: Partial<TunnelRoute> & { readonly address?: SocketAddress } = {},
+    detail?: string,
+  ): void {
+    const durationMs = this.#context.clock.monotonic() - captured.startedMs;
+    recordRefusal(this.#context.sinks, this.#subject(captured, route, null), reason, durationMs, detail);
+    refuseSocket(captured.socket);
+  }
+
+  #subject(
+    captured: Captured,
+    route: Partial<TunnelRoute> & { readonly address?: SocketAddress },
+    peer: SpiffeId | null,
+  ): ConnectionSubject {
+    const { parties, pod } = this.#context;
+    return {
+      direction: 'outbound',
+      sourceAddress: captured.source,
+      source: parties.ofWorkload(workloadOf(this.#context)),
+      sourceIdentity: pod.identity,
+      destinationAddress: route.hboneAddress ?? route.address ?? captured.destination,
+      hboneAddress: route.authority,
+      destination: parties.ofWorkload(route.workload),
+      destinationIdentity: peer,
+      service: route.service,
+      encrypted: route.hboneAddress !== undefined,
+    };
+  }
+}
+
+function detailOf(error: HboneError): string | undefined {
+  const status = error.data['status'];
+  if (status !== undefined) return `status ${status}`;
+  const cause = error.cause;
+  return cause instanceof Error && 'code' in cause ? String(cause.code) : undefined;
+}

@@ -1,0 +1,74 @@
+import type { Socket } from 'node:net';
+import type { Carrier } from './connection-record.ts';
+
+/** How a pair of sockets ended; `error` when either broke. */
+export interface SpliceResult {
+  readonly error: Error | null;
+}
+
+/**
+ * Joins two connected TCP sockets that nobody has read from (create both paused and half-open) and owns them until both
+ * are closed: bytes, half-close and errors pass both ways, reading stops while the other side is behind. At most one
+ * socket buffer per direction waits in memory. `onDone` is called exactly once.
+ */
+export class PlainSplice implements Carrier {
+  /** From the source to the destination. */
+  bytesSent = 0;
+  /** From the destination to the source. */
+  bytesReceived = 0;
+  readonly #source: Socket;
+  readonly #destination: Socket;
+  readonly #onDone: (result: SpliceResult) => void;
+  #error: Error | null = null;
+  #open = 2;
+
+  constructor(source: Socket, destination: Socket, onDone: (result: SpliceResult) => void) {
+    this.#source = source;
+    this.#destination = destination;
+    this.#onDone = onDone;
+    forward(source, destination, (bytes) => {
+      this.bytesSent += bytes;
+    });
+    forward(destination, source, (bytes) => {
+      this.bytesReceived += bytes;
+    });
+    this.#watch(source, destination);
+    this.#watch(destination, source);
+    source.resume();
+    destination.resume();
+  }
+
+  cut(reason: string): void {
+    this.#error ??= new Error(reason);
+    this.#source.resetAndDestroy();
+    this.#destination.resetAndDestroy();
+  }
+
+  #watch(socket: Socket, other: Socket): void {
+    const closed = (): void => {
+      this.#open--;
+      // A side that ended without both FINs was reset: so is the other.
+      if (!socket.readableEnded && !other.destroyed) other.resetAndDestroy();
+      if (this.#open === 0) this.#onDone({ error: this.#error });
+    };
+    socket.on('error', (error) => {
+      this.#error ??= error;
+      if (!other.destroyed) other.resetAndDestroy();
+    });
+    if (socket.closed) closed();
+    else socket.once('close', closed);
+  }
+}
+
+function forward(from: Socket, to: Socket, count: (bytes: number) => void): void {
+  from.on('data', (chunk: Buffer) => {
+    count(chunk.length);
+    if (!to.write(chunk)) from.pause();
+  });
+  to.on('drain', () => {
+    if (!from.destroyed) from.resume();
+  });
+  from.once('end', () => {
+    if (!to.destroyed) to.end();
+  });
+}

@@ -1,0 +1,98 @@
+import type { Socket } from 'node:net';
+import type { HbonePool } from '@ambit/mesh/hbone';
+import type { Cidr, IpAddress, SpiffeId, TrustDomain, Workload, WorkloadUid } from '@ambit/mesh/model';
+import type { NetnsHandle } from '@ambit/mesh/linux';
+import type { Clock, Logger } from '@ambit/mesh/runtime';
+import type { Svid } from '@ambit/mesh/tls';
+import type { SvidLookup, SvidTable } from '../identity/svid-table.ts';
+import type { MeshState } from '../state/mesh-state.ts';
+import type { ConnectionRecord, RecordSinks } from './connection-record.ts';
+import type { FailureReason } from './failures.ts';
+import type { PartyTable } from './party.ts';
+
+/** A captured pod as the CNI agent announced it; nothing here comes from the pod itself. */
+export interface PodSpec {
+  /** Kubernetes' uid of the pod: the key between CNI agent and node agent. */
+  readonly uid: string;
+  readonly name: string;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  /** Its name in the mesh view. */
+  readonly workload: WorkloadUid;
+  /** The identity its SVID carries. */
+  readonly identity: SpiffeId;
+}
+
+export interface ProxySettings {
+  readonly network: string;
+  readonly trustDomain: TrustDomain;
+  readonly meshRanges: readonly Cidr[];
+  readonly packetMark: number;
+  /** How long a connection waits for what its decision needs: a workload or a certificate. */
+  readonly patienceMs: number;
+  /** To the application, and to plaintext destinations. */
+  readonly connectTimeoutMs: number;
+  readonly connectionsPerPodMax: number;
+}
+
+/** What every connection of a data worker shares. */
+export interface ProxyDependencies {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly settings: ProxySettings;
+  readonly state: MeshState;
+  readonly svids: SvidTable;
+  readonly parties: PartyTable;
+  readonly sinks: RecordSinks;
+  /** [0, 1). */
+  readonly random: () => number;
+  /** A dry-run verdict that would have changed the outcome. */
+  readonly onDryRun: (would: 'allow' | 'deny') => void;
+}
+
+/** One pod while its proxy runs; shared by its three listeners. */
+export interface PodContext extends ProxyDependencies {
+  readonly pod: PodSpec;
+  readonly netns: NetnsHandle;
+  readonly pool: HbonePool<SpiffeId>;
+  /** Every connection being carried. */
+  readonly live: Set<ConnectionRecord>;
+  /** True once the pod is gone or its proxy is closed: nothing new may start. */
+  readonly closed: boolean;
+}
+
+export type SvidForUse =
+  | { readonly kind: 'valid'; readonly svid: Svid }
+  | { readonly kind: 'none'; readonly reason: FailureReason };
+
+/** The pod's workload, provided the mesh view agrees with the CNI agent on whose pod it is. */
+export function workloadOf(context: PodContext): Workload | undefined {
+  const workload = context.state.view.workload(context.pod.workload);
+  if (workload === undefined || workload.serviceAccount !== context.pod.serviceAccount) return undefined;
+  return workload;
+}
+
+/** The pod's SVID, at once when it is there. */
+export async function svidOf(context: PodContext): Promise<SvidForUse> {
+  const found = context.svids.lookup(context.pod.identity);
+  return toUse(
+    found.kind === 'valid' ? found : await context.svids.wait(context.pod.identity, context.settings.patienceMs),
+  );
+}
+
+function toUse(lookup: SvidLookup): SvidForUse {
+  if (lookup.kind === 'valid') return lookup;
+  return { kind: 'none', reason: lookup.kind === 'expired' ? 'svid-expired' : 'no-svid' };
+}
+
+/** The source address to bind to: only where the kernel would choose another one of the pod's addresses. */
+export function ownSource(workload: Workload, sourceIp: IpAddress, destinationIp: IpAddress): IpAddress | null {
+  const sameFamily = (ip: IpAddress): boolean => ip.includes(':') === destinationIp.includes(':');
+  if (!sameFamily(sourceIp) || !workload.addresses.includes(sourceIp)) return null;
+  return workload.addresses.find(sameFamily) === sourceIp ? null : sourceIp;
+}
+
+/** The application sees a reset rather than an orderly end: nothing was served. */
+export function refuseSocket(socket: Socket): void {
+  if (!socket.destroyed) socket.resetAndDestroy();
+}

@@ -1,0 +1,26 @@
+import type { Socket } from 'node:net';
+import { type IpAddress, parseIpAddress, parsePort, type SocketAddress } from '@ambit/mesh/model';
+
+const MAPPED_PREFIX = '::ffff:';
+
+/** The peer of an accepted socket, or null when it is gone already. */
+export function remoteAddressOf(socket: Socket): SocketAddress | null {
+  return toSocketAddress(socket.remoteAddress, socket.remotePort);
+}
+
+/** Our end of an accepted socket, or null when it is gone already. */
+export function localAddressOf(socket: Socket): SocketAddress | null {
+  return toSocketAddress(socket.localAddress, socket.localPort);
+}
+
+function toSocketAddress(ip: string | undefined, port: number | undefined): SocketAddress | null {
+  if (ip === undefined || port === undefined || port === 0) return null;
+  return { ip: fromKernel(ip), port: parsePort(port) };
+}
+
+/** A dual-stack listener shows IPv4 peers in mapped form; link-local ones carry a zone. */
+function fromKernel(text: string): IpAddress {
+  if (text.startsWith(MAPPED_PREFIX) && text.includes('.')) return parseIpAddress(text.slice(MAPPED_PREFIX.length));
+  const zone = text.indexOf('%');
+  return parseIpAddress(zone === -1 ? text : text.slice(0, zone));
+}

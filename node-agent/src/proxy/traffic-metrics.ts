@@ -1,0 +1,93 @@
+import { counter, gauge, type MetricSpec } from '@ambit/mesh/runtime';
+
+/** Labels of every traffic metric, in the order of Istio's (protocol.md 4.2), so that its dashboards read ours. */
+export const TRAFFIC_LABELS: readonly string[] = [
+  'reporter',
+  'source_workload',
+  'source_canonical_service',
+  'source_canonical_revision',
+  'source_workload_namespace',
+  'source_principal',
+  'source_app',
+  'source_version',
+  'source_cluster',
+  'destination_service',
+  'destination_service_namespace',
+  'destination_service_name',
+  'destination_workload',
+  'destination_canonical_service',
+  'destination_canonical_revision',
+  'destination_workload_namespace',
+  'destination_principal',
+  'destination_app',
+  'destination_version',
+  'destination_cluster',
+  'request_protocol',
+  'response_flags',
+  'connection_security_policy',
+  'source_region',
+  'source_zone',
+  'destination_region',
+  'destination_zone',
+];
+
+/** What a traffic series counts; the position is its place in a snapshot's values. */
+export const TRAFFIC_COUNTERS = ['opened', 'closed', 'failed', 'received', 'sent'] as const;
+export type TrafficCounter = (typeof TRAFFIC_COUNTERS)[number];
+
+const labels = TRAFFIC_LABELS;
+
+/** The traffic metrics of the node agent; names are Istio's where a dashboard of Istio's exists. */
+export const trafficMetrics: Readonly<Record<TrafficCounter, MetricSpec<'counter'>>> = {
+  opened: counter({ name: 'istio_tcp_connections_opened_total', help: 'Connections opened.', labels }),
+  closed: counter({
+    name: 'istio_tcp_connections_closed_total',
+    help: 'Connections closed, for whatever reason.',
+    labels,
+  }),
+  failed: counter({
+    name: 'istio_tcp_connections_failed_total',
+    help: 'Connections that ended with a failure or refusal.',
+    labels,
+  }),
+  received: counter({
+    name: 'istio_tcp_received_bytes_total',
+    help: 'Bytes from the source of the connection to its destination.',
+    labels,
+  }),
+  sent: counter({
+    name: 'istio_tcp_sent_bytes_total',
+    help: 'Bytes from the destination of the connection to its source.',
+    labels,
+  }),
+};
+
+/** What else the data workers count. */
+export const dataPlaneMetrics: {
+  readonly socketsOpen: MetricSpec<'gauge'>;
+  readonly accessLogDropped: MetricSpec<'counter'>;
+  readonly refusals: MetricSpec<'counter'>;
+  readonly policyCuts: MetricSpec<'counter'>;
+  readonly dryRun: MetricSpec<'counter'>;
+} = {
+  socketsOpen: gauge({ name: 'istio_tcp_sockets_open', help: 'Connections being carried now.', labels: ['reporter'] }),
+  accessLogDropped: counter({
+    name: 'ambit_access_log_dropped_total',
+    help: 'Access log lines dropped because the output was slower than the traffic.',
+  }),
+  refusals: counter({
+    name: 'ambit_connections_refused_total',
+    help: 'Connections refused, by the reason the agent logged.',
+    labels: ['direction', 'reason'],
+  }),
+  policyCuts: counter({
+    name: 'ambit_connections_cut_total',
+    help: 'Live connections cut, by cause.',
+    labels: ['cause'],
+  }),
+  dryRun: counter({
+    name: 'ambit_policy_dry_run_total',
+    help: 'Connections a dry-run policy would have decided otherwise.',
+    labels: ['action'],
+  }),
+};

@@ -1,0 +1,71 @@
+import { randomFillSync } from 'node:crypto';
+import type { HeaderList } from '@ambit/mesh/hbone';
+import type { Service, SocketAddress, Workload } from '@ambit/mesh/model';
+import {
+  BAGGAGE_HEADER,
+  baggageOf,
+  FORWARDED_HEADER,
+  formatBaggage,
+  formatForwarded,
+  formatTraceparent,
+  parseBaggage,
+  TRACEPARENT_HEADER,
+} from '@ambit/mesh/wire';
+import type { PartyDescription } from './party.ts';
+
+type Header = readonly [name: string, value: string];
+
+const NO_HEADERS: readonly Header[] = [];
+const baggageByWorkload = new WeakMap<Workload, readonly Header[]>();
+
+/** What our CONNECT says beside its authority: who we are and who called (protocol.md 1.4). Labels, no claims. */
+export function outboundHeaders(source: Workload, client: SocketAddress, service: Service | undefined): HeaderList {
+  const forwarded = formatForwarded({
+    client,
+    ...(service === undefined ? {} : { serviceHostname: service.hostname }),
+  });
+  return [...baggageOfWorkload(source), [FORWARDED_HEADER, forwarded], [TRACEPARENT_HEADER, nextTraceparent()]];
+}
+
+/** What our 200 says of the workload that was reached. */
+export function destinationHeaders(workload: Workload): HeaderList {
+  return baggageOfWorkload(workload);
+}
+
+/** A peer as it describes itself. */
+export function partyOfBaggage(header: string): PartyDescription {
+  const baggage = parseBaggage(header);
+  return {
+    workload: baggage.workloadName ?? '',
+    namespace: baggage.namespace ?? '',
+    canonicalService: baggage.canonicalName ?? '',
+    canonicalRevision: baggage.canonicalRevision ?? '',
+    cluster: baggage.clusterId ?? '',
+    region: baggage.region ?? '',
+    zone: baggage.zone ?? '',
+  };
+}
+
+function baggageOfWorkload(workload: Workload): readonly Header[] {
+  const known = baggageByWorkload.get(workload);
+  if (known !== undefined) return known;
+  const text = formatBaggage(baggageOf(workload));
+  const headers: readonly Header[] = text === '' ? NO_HEADERS : [[BAGGAGE_HEADER, text]];
+  baggageByWorkload.set(workload, headers);
+  return headers;
+}
+
+// Random bytes are drawn for many connections at once.
+const TRACE_BYTES = 24;
+const pool = Buffer.alloc(TRACE_BYTES * 256);
+let used: number = pool.length;
+
+function nextTraceparent(): string {
+  if (used === pool.length) {
+    randomFillSync(pool);
+    used = 0;
+  }
+  const digits = pool.toString('hex', used, used + TRACE_BYTES);
+  used += TRACE_BYTES;
+  return formatTraceparent({ traceId: digits.slice(0, 32), spanId: digits.slice(32), flags: 0 });
+}

@@ -1,0 +1,46 @@
+import { createLineSink, createRootLogger, type MainContext, runMain, systemClock } from '@ambit/mesh/runtime';
+import { createNodeAgent } from './app.ts';
+import { parseConfig, usage } from './config.ts';
+
+const VERSION = '0.1.0';
+
+/** The main thread of the process, from its arguments to its exit code. `program` is the module it was started with. */
+export function runNodeAgent(program: URL): Promise<void> {
+  return runMain({ name: 'node-agent', version: VERSION, usage: usage(), run: (context) => run(program, context) });
+}
+
+async function run(program: URL, context: MainContext): Promise<number> {
+  const config = parseConfig(context.environment);
+  const clock = systemClock;
+  const sink = createLineSink({ fd: context.logFd, clock });
+  const logger = await createRootLogger({
+    format: config.logFormat,
+    filter: config.logFilter,
+    sink,
+    clock,
+    scope: 'node-agent',
+  });
+  context.onFatal(() => logger.flushSync());
+  const stop = new AbortController();
+  const signal = AbortSignal.any([context.signal, stop.signal]);
+  logger.info('node agent starts', { version: VERSION, node: config.nodeName, workers: config.workers });
+  const agent = await createNodeAgent({
+    config,
+    program,
+    version: VERSION,
+    clock,
+    logger,
+    logFd: context.logFd,
+    requestStop: () => stop.abort(),
+  });
+  logger.info('node agent runs', { addresses: agent.addresses });
+  const stopped = Promise.withResolvers<void>();
+  if (signal.aborted) stopped.resolve();
+  signal.addEventListener('abort', () => stopped.resolve(), { once: true });
+  // A lost worker ends the process: the supervisor of the process starts a whole one.
+  await Promise.race([stopped.promise, agent.failed]);
+  logger.info('node agent stops', { deadlineMs: config.terminationDeadlineMs });
+  await agent.stop();
+  await logger.flush();
+  return 0;
+}

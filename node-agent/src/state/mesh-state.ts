@@ -1,0 +1,53 @@
+import { createMeshViewStore, type MeshView, type MeshViewChange, type MeshViewUpdate } from '@ambit/mesh/model';
+import type { Clock } from '@ambit/mesh/runtime';
+
+/** Connections that may wait at once for a workload to become known; further ones are refused at once. */
+export const STATE_WAITERS_MAX = 10_000;
+
+export type WaitOutcome = 'changed' | 'timeout' | 'too-many';
+
+/** The mesh view of one thread, and those who wait for it to change. */
+export class MeshState {
+  readonly #store = createMeshViewStore();
+  readonly #clock: Clock;
+  readonly #waiters = new Set<(outcome: WaitOutcome) => void>();
+  readonly #listeners: ((change: MeshViewChange) => void)[] = [];
+
+  constructor(options: { readonly clock: Clock }) {
+    this.#clock = options.clock;
+  }
+
+  get view(): MeshView {
+    return this.#store.view;
+  }
+
+  /** Applies one update, tells listeners what changed, then wakes everybody who waits. */
+  apply(update: MeshViewUpdate): void {
+    const change = this.#store.apply(update);
+    for (const listener of this.#listeners) listener(change);
+    const waiters = [...this.#waiters];
+    this.#waiters.clear();
+    for (const wake of waiters) wake('changed');
+  }
+
+  /** `listener` runs synchronously within `apply`, for the life of this state. */
+  onChange(listener: (change: MeshViewChange) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Waits for the next update, at most until `deadlineMs` of the monotonic clock. */
+  nextChange(deadlineMs: number): Promise<WaitOutcome> {
+    const leftMs = deadlineMs - this.#clock.monotonic();
+    if (leftMs <= 0) return Promise.resolve('timeout');
+    if (this.#waiters.size >= STATE_WAITERS_MAX) return Promise.resolve('too-many');
+    return new Promise((resolve) => {
+      const wake = (outcome: WaitOutcome): void => {
+        timer[Symbol.dispose]();
+        this.#waiters.delete(wake);
+        resolve(outcome);
+      };
+      const timer = this.#clock.setTimer(leftMs, () => wake('timeout'));
+      this.#waiters.add(wake);
+    });
+  }
+}

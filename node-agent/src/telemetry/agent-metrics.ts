@@ -1,0 +1,48 @@
+import { counter, gauge, type MetricSpec } from '@ambit/mesh/runtime';
+
+/** What the main thread counts. */
+export const agentMetrics: {
+  readonly activeProxies: MetricSpec<'gauge'>;
+  readonly pendingProxies: MetricSpec<'gauge'>;
+  readonly proxiesStarted: MetricSpec<'counter'>;
+  readonly proxiesStopped: MetricSpec<'counter'>;
+  readonly xdsTerminations: MetricSpec<'counter'>;
+  readonly xdsMessages: MetricSpec<'counter'>;
+  readonly xdsMessageBytes: MetricSpec<'counter'>;
+  readonly xdsRefused: MetricSpec<'counter'>;
+  readonly certificates: MetricSpec<'gauge'>;
+  readonly certificateFailures: MetricSpec<'counter'>;
+  readonly build: MetricSpec<'gauge'>;
+} = {
+  activeProxies: gauge({ name: 'ambit_pods_active', help: 'Pods whose ports are open.' }),
+  pendingProxies: gauge({ name: 'ambit_pods_pending', help: 'Pods whose ports could not be opened yet.' }),
+  proxiesStarted: counter({ name: 'ambit_pods_started_total', help: 'Pod proxies started.' }),
+  proxiesStopped: counter({ name: 'ambit_pods_stopped_total', help: 'Pod proxies stopped.' }),
+  xdsTerminations: counter({
+    name: 'istio_xds_connection_terminations_total',
+    help: 'Ends of the connection to the controller.',
+    labels: ['reason'],
+    initial: [['clean'], ['error']],
+  }),
+  xdsMessages: counter({ name: 'istio_xds_message_total', help: 'Responses of the controller.', labels: ['url'] }),
+  xdsMessageBytes: counter({
+    name: 'istio_xds_message_bytes_total',
+    help: 'Bytes of pushed resources.',
+    labels: ['url'],
+  }),
+  xdsRefused: counter({
+    name: 'ambit_xds_resources_refused_total',
+    help: 'Pushed resources refused; their last good version stays in force.',
+    labels: ['url'],
+  }),
+  certificates: gauge({
+    name: 'ambit_certificates',
+    help: 'Identities with pods here, by state of their certificate.',
+    labels: ['state'],
+  }),
+  certificateFailures: counter({
+    name: 'ambit_certificate_request_failures_total',
+    help: 'Certificate requests that failed and are tried again.',
+  }),
+  build: gauge({ name: 'ambit_build_info', help: 'Version of this process.', labels: ['component', 'version'] }),
+};

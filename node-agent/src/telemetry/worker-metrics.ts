@@ -1,0 +1,68 @@
+import type { Metrics, MetricSample } from '@ambit/mesh/runtime';
+import { dataPlaneMetrics, TRAFFIC_COUNTERS, type TrafficCounter, trafficMetrics } from '../proxy/traffic-metrics.ts';
+import type { WorkerMetrics } from '../worker/worker-protocol.ts';
+
+/** Gives what every data worker counted so far. */
+export type ReadWorkerMetrics = () => Promise<readonly WorkerMetrics[]>;
+
+/** Declares the data plane's metrics; a scrape asks the workers once, whatever number of metrics it shows. */
+export function registerWorkerMetrics(metrics: Metrics, read: ReadWorkerMetrics): void {
+  const shared = shareReads(read);
+  for (const counter of TRAFFIC_COUNTERS) {
+    metrics.collect(trafficMetrics[counter], async () => trafficSamples(await shared(), counter));
+  }
+  const collect = (
+    spec: (typeof dataPlaneMetrics)[keyof typeof dataPlaneMetrics],
+    of: (worker: WorkerMetrics) => readonly MetricSample[],
+  ): void => metrics.collect(spec, async () => sumSamples((await shared()).flatMap(of)));
+  collect(dataPlaneMetrics.socketsOpen, ({ open }) => [
+    { labels: ['source'], value: open.source },
+    { labels: ['destination'], value: open.destination },
+  ]);
+  collect(dataPlaneMetrics.accessLogDropped, (worker) => [{ labels: [], value: worker.accessLogDropped }]);
+  collect(dataPlaneMetrics.refusals, ({ refusals }) =>
+    refusals.map(([direction, reason, value]) => ({ labels: [direction, reason], value })),
+  );
+  collect(dataPlaneMetrics.policyCuts, ({ cuts }) => cuts.map(([cause, value]) => ({ labels: [cause], value })));
+  collect(dataPlaneMetrics.dryRun, ({ dryRun }) => dryRun.map(([action, value]) => ({ labels: [action], value })));
+}
+
+/** The samples of one traffic counter over all workers; series that never counted anything of the kind are left out. */
+export function trafficSamples(
+  workers: readonly Pick<WorkerMetrics, 'traffic'>[],
+  counter: TrafficCounter,
+): readonly MetricSample[] {
+  const column = TRAFFIC_COUNTERS.indexOf(counter);
+  const samples = workers.flatMap(({ traffic }) =>
+    traffic.labels.map((labels, row) => ({
+      labels,
+      value: traffic.values[row * TRAFFIC_COUNTERS.length + column] ?? 0,
+    })),
+  );
+  return sumSamples(samples.filter(({ value }) => value > 0));
+}
+
+function sumSamples(samples: readonly MetricSample[]): readonly MetricSample[] {
+  const sums = new Map<string, { labels: readonly string[]; value: number }>();
+  for (const { labels, value } of samples) {
+    const key = labels.join('\u0000');
+    const sum = sums.get(key);
+    if (sum === undefined) sums.set(key, { labels, value });
+    else sum.value += value;
+  }
+  return [...sums.values()];
+}
+
+/** Readers that ask within one turn of the event loop get the same answer. */
+function shareReads(read: ReadWorkerMetrics): ReadWorkerMetrics {
+  let current: ReturnType<ReadWorkerMetrics> | null = null;
+  return () => {
+    if (current === null) {
+      current = read();
+      setImmediate(() => {
+        current = null;
+      });
+    }
+    return current;
+  };
+}

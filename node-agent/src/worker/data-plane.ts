@@ -1,0 +1,187 @@
+import { NetnsHandle } from '@ambit/mesh/linux';
+import { formatSocketAddress, type MeshViewChange } from '@ambit/mesh/model';
+import type { Clock, LineSink, Logger } from '@ambit/mesh/runtime';
+import { SvidTable } from '../identity/svid-table.ts';
+import type { AccessLogFormat } from '../proxy/access-log-line.ts';
+import type { ConnectionRecord, RecordSinks } from '../proxy/connection-record.ts';
+import { PartyTable } from '../proxy/party.ts';
+import type { ProxyDependencies, ProxySettings } from '../proxy/pod-context.ts';
+import { PodProxy } from '../proxy/pod-proxy.ts';
+import { TrafficTable } from '../proxy/traffic-table.ts';
+import { MeshState } from '../state/mesh-state.ts';
+import type {
+  ConnectionSummary,
+  PodInstance,
+  ViewDump,
+  WorkerCalls,
+  WorkerHandlers,
+  WorkerMetrics,
+} from './worker-protocol.ts';
+
+export interface DataPlaneOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly settings: ProxySettings;
+  readonly accessLog: Pick<LineSink, 'write' | 'dropped'>;
+  readonly accessLogFormat: AccessLogFormat;
+  readonly random: () => number;
+}
+
+type Args<Call extends keyof WorkerCalls> = WorkerCalls[Call]['args'];
+
+/** The sockets and tunnels of one thread. Logs and descriptors of namespaces belong to whoever made it. */
+export class DataPlane implements Omit<WorkerHandlers, 'stop' | 'set-log-filter'> {
+  readonly #options: DataPlaneOptions;
+  readonly #state: MeshState;
+  readonly #svids: SvidTable;
+  readonly #dependencies: ProxyDependencies;
+  readonly #sinks: RecordSinks;
+  readonly #pods = new Map<PodInstance, PodProxy>();
+  readonly #cuts = new Map<string, number>();
+  readonly #dryRun = new Map<string, number>();
+
+  constructor(options: DataPlaneOptions) {
+    this.#options = options;
+    const { clock, logger, settings, random, accessLog, accessLogFormat } = options;
+    this.#state = new MeshState({ clock });
+    this.#svids = new SvidTable({ clock });
+    this.#sinks = {
+      clock,
+      traffic: new TrafficTable(),
+      accessLog,
+      accessLogFormat,
+      refusals: { inbound: new Map(), outbound: new Map() },
+    };
+    this.#dependencies = {
+      clock,
+      logger,
+      settings,
+      random,
+      state: this.#state,
+      svids: this.#svids,
+      parties: new PartyTable(),
+      sinks: this.#sinks,
+      onDryRun: (would) => increase(this.#dryRun, would),
+    };
+    this.#state.onChange((change) => this.#recheck(change));
+    this.#svids.onSet((identity) => {
+      for (const pod of this.#pods.values()) if (pod.pod.identity === identity) pod.renewIdentity();
+    });
+  }
+
+  'apply-view' = ({ update }: Args<'apply-view'>): null => {
+    this.#state.apply(update);
+    return null;
+  };
+
+  'set-svid' = ({ identity, svid }: Args<'set-svid'>): null => {
+    this.#svids.set(identity, svid);
+    return null;
+  };
+
+  'forget-svid' = ({ identity }: Args<'forget-svid'>): null => {
+    this.#svids.delete(identity);
+    return null;
+  };
+
+  'add-pod' = async ({ instance, pod, netnsFd }: Args<'add-pod'>): Promise<null> => {
+    const { logger } = this.#options;
+    const scoped = logger.child({ 'pod.namespace': pod.namespace, 'pod.name': pod.name });
+    const proxy = new PodProxy(pod, NetnsHandle.borrow(netnsFd), { ...this.#dependencies, logger: scoped });
+    this.#pods.set(instance, proxy);
+    try {
+      await proxy.open();
+    } catch (error) {
+      this.#pods.delete(instance);
+      throw error;
+    }
+    return null;
+  };
+
+  'remove-pod' = async ({ instance, drainMs }: Args<'remove-pod'>): Promise<null> => {
+    const proxy = this.#pods.get(instance);
+    if (proxy === undefined) return null;
+    if (drainMs > 0) await proxy.drain(drainMs);
+    this.#pods.delete(instance);
+    if (proxy.live.size > 0) increase(this.#cuts, drainMs > 0 ? 'drain-deadline' : 'pod-removed', proxy.live.size);
+    proxy.close(drainMs > 0 ? 'drain-deadline' : 'pod-removed');
+    return null;
+  };
+
+  metrics = (): WorkerMetrics => {
+    const open = { source: 0, destination: 0 };
+    for (const record of this.#live()) {
+      record.countBytes();
+      open[record.subject.direction === 'outbound' ? 'source' : 'destination']++;
+    }
+    const { inbound, outbound } = this.#sinks.refusals;
+    return {
+      traffic: this.#sinks.traffic.snapshot(),
+      open,
+      refusals: [
+        ...[...inbound].map(([reason, count]) => ['inbound', reason, count] as const),
+        ...[...outbound].map(([reason, count]) => ['outbound', reason, count] as const),
+      ],
+      cuts: [...this.#cuts],
+      dryRun: [...this.#dryRun],
+      accessLogDropped: this.#options.accessLog.dropped,
+    };
+  };
+
+  connections = ({ limit }: Args<'connections'>): readonly ConnectionSummary[] => {
+    const summaries: ConnectionSummary[] = [];
+    for (const { pod, live } of this.#pods.values()) {
+      for (const record of live) {
+        if (summaries.length >= limit) return summaries;
+        summaries.push(summaryOf(pod.uid, record));
+      }
+    }
+    return summaries;
+  };
+
+  'dump-view' = (): ViewDump => {
+    const { view } = this.#state;
+    return {
+      epoch: view.epoch,
+      workloads: [...view.workloads()],
+      services: [...view.services()],
+      policies: [...view.policies()],
+    };
+  };
+
+  /** Drains every pod at once. */
+  async drain(drainMs: number): Promise<void> {
+    await Promise.all([...this.#pods.keys()].map((instance) => this['remove-pod']({ instance, drainMs })));
+  }
+
+  #recheck(change: MeshViewChange): void {
+    for (const pod of this.#pods.values()) {
+      pod.recheck(change).then(
+        (cut) => void (cut > 0 && increase(this.#cuts, 'policy-changed', cut)),
+        (error: unknown) => this.#options.logger.error('live connections could not be checked again', { error }),
+      );
+    }
+  }
+
+  *#live(): Iterable<ConnectionRecord> {
+    for (const { live } of this.#pods.values()) yield* live;
+  }
+}
+
+function increase(counts: Map<string, number>, key: string, by = 1): void {
+  counts.set(key, (counts.get(key) ?? 0) + by);
+}
+
+function summaryOf(pod: string, { subject, openedAtMs }: ConnectionRecord): ConnectionSummary {
+  return {
+    pod,
+    direction: subject.direction,
+    source: formatSocketAddress(subject.sourceAddress),
+    sourceIdentity: subject.sourceIdentity,
+    destination: formatSocketAddress(subject.destinationAddress),
+    hboneAddress: subject.hboneAddress ?? null,
+    destinationIdentity: subject.destinationIdentity,
+    service: subject.service?.hostname ?? null,
+    openedAtMs,
+  };
+}

@@ -1,0 +1,93 @@
+import type { AccessPolicy, MeshViewUpdate, Service, SpiffeId, Workload } from '@ambit/mesh/model';
+import type { LogFormat, SerializedError } from '@ambit/mesh/runtime';
+import type { Svid } from '@ambit/mesh/tls';
+import type { AccessLogFormat } from '../proxy/access-log-line.ts';
+import type { PodSpec, ProxySettings } from '../proxy/pod-context.ts';
+import type { TrafficSnapshot } from '../proxy/traffic-table.ts';
+
+/** What a data worker is started with; plain data, it crosses a thread boundary. */
+export interface WorkerConfig {
+  readonly index: number;
+  readonly settings: ProxySettings;
+  /** Appended to; every worker opens the file by itself. */
+  readonly accessLog:
+    | { readonly kind: 'off' }
+    | { readonly kind: 'fd'; readonly fd: number }
+    | { readonly kind: 'file'; readonly path: string };
+  readonly accessLogFormat: AccessLogFormat;
+  readonly logFd: number;
+  readonly logFormat: LogFormat;
+  readonly logFilter: string;
+}
+
+/** One running instance of a pod's proxy. The same pod in another network namespace is another instance. */
+export type PodInstance = number;
+
+/** One carried connection as the admin interface shows it. */
+export interface ConnectionSummary {
+  readonly pod: string;
+  readonly direction: 'inbound' | 'outbound';
+  readonly source: string;
+  readonly sourceIdentity: string | null;
+  readonly destination: string;
+  readonly hboneAddress: string | null;
+  readonly destinationIdentity: string | null;
+  readonly service: string | null;
+  readonly openedAtMs: number;
+}
+
+/** Everything a worker counted since it started. */
+export interface WorkerMetrics {
+  readonly traffic: TrafficSnapshot;
+  readonly open: { readonly source: number; readonly destination: number };
+  readonly refusals: readonly (readonly [direction: 'inbound' | 'outbound', reason: string, count: number])[];
+  readonly cuts: readonly (readonly [cause: string, count: number])[];
+  readonly dryRun: readonly (readonly [action: string, count: number])[];
+  readonly accessLogDropped: number;
+}
+
+/** The whole mesh view. */
+export interface ViewDump {
+  readonly epoch: number;
+  readonly workloads: readonly Workload[];
+  readonly services: readonly Service[];
+  readonly policies: readonly AccessPolicy[];
+}
+
+/** What the main thread asks of a data worker. Requests are handled in order of arrival; answers may overtake each other. */
+export interface WorkerCalls {
+  /** Answered once every decision of this worker sees the update. */
+  'apply-view': { readonly args: { readonly update: MeshViewUpdate }; readonly result: null };
+  'set-svid': { readonly args: { readonly identity: SpiffeId; readonly svid: Svid }; readonly result: null };
+  'forget-svid': { readonly args: { readonly identity: SpiffeId }; readonly result: null };
+  /** Answered once the pod's ports are open. `netnsFd` stays the main thread's, open until the instance is removed. */
+  'add-pod': {
+    readonly args: { readonly instance: PodInstance; readonly pod: PodSpec; readonly netnsFd: number };
+    readonly result: null;
+  };
+  /** Answered once nothing of the instance is left. `drainMs` 0 cuts its connections at once. */
+  'remove-pod': { readonly args: { readonly instance: PodInstance; readonly drainMs: number }; readonly result: null };
+  /** Drains every pod, then flushes the logs: the worker may be ended afterwards. */
+  stop: { readonly args: { readonly drainMs: number }; readonly result: null };
+  metrics: { readonly args: Record<string, never>; readonly result: WorkerMetrics };
+  connections: { readonly args: { readonly limit: number }; readonly result: readonly ConnectionSummary[] };
+  'dump-view': { readonly args: Record<string, never>; readonly result: ViewDump };
+  'set-log-filter': { readonly args: { readonly filter: string }; readonly result: null };
+}
+
+export type WorkerCall = keyof WorkerCalls;
+
+export type WorkerRequest = {
+  readonly [Call in WorkerCall]: { readonly id: number; readonly call: Call; readonly args: WorkerCalls[Call]['args'] };
+}[WorkerCall];
+
+export type WorkerResponse =
+  | { readonly id: number; readonly kind: 'result'; readonly result: WorkerCalls[WorkerCall]['result'] }
+  | { readonly id: number; readonly kind: 'error'; readonly error: SerializedError };
+
+/** A worker's side: one method per call. */
+export type WorkerHandlers = {
+  readonly [Call in WorkerCall]: (
+    args: WorkerCalls[Call]['args'],
+  ) => WorkerCalls[Call]['result'] | Promise<WorkerCalls[Call]['result']>;
+};

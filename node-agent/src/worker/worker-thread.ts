@@ -1,0 +1,83 @@
+import { openSync } from 'node:fs';
+import { parentPort, workerData } from 'node:worker_threads';
+import { selfTestNodeInternals } from '@ambit/mesh/linux';
+import {
+  bug,
+  createLineSink,
+  createRootLogger,
+  type LineSink,
+  type RootLogger,
+  serializeError,
+  systemClock,
+} from '@ambit/mesh/runtime';
+import { DataPlane } from './data-plane.ts';
+import type { WorkerConfig, WorkerHandlers, WorkerRequest, WorkerResponse } from './worker-protocol.ts';
+
+const silentSink: LineSink = { write: () => {}, dropped: 0, flush: async () => {}, flushSync: () => {} };
+
+/**
+ * A data worker: answers the main thread's requests until that ends it. Anything uncaught here ends the whole
+ * process, so that captured traffic is refused until the agent is started again.
+ */
+export async function runWorkerThread(): Promise<void> {
+  const port = parentPort ?? bug('a data worker runs in a worker thread');
+  const config = workerData as WorkerConfig; // Made by WorkerPool of this very program.
+  const clock = systemClock;
+  selfTestNodeInternals();
+  const logger = await createRootLogger({
+    format: config.logFormat,
+    filter: config.logFilter,
+    sink: createLineSink({ fd: config.logFd, clock }),
+    clock,
+    scope: 'proxy',
+  });
+  const accessLog = openAccessLog(config);
+  const plane = new DataPlane({
+    clock,
+    logger,
+    settings: config.settings,
+    accessLog,
+    accessLogFormat: config.accessLogFormat,
+    random: Math.random,
+  });
+  const handlers: WorkerHandlers = {
+    'apply-view': plane['apply-view'],
+    'set-svid': plane['set-svid'],
+    'forget-svid': plane['forget-svid'],
+    'add-pod': plane['add-pod'],
+    'remove-pod': plane['remove-pod'],
+    metrics: plane.metrics,
+    connections: plane.connections,
+    'dump-view': plane['dump-view'],
+    'set-log-filter': ({ filter }) => {
+      logger.setFilter(filter);
+      return null;
+    },
+    stop: ({ drainMs }) => stop(plane, drainMs, accessLog, logger),
+  };
+  port.on('message', (request: WorkerRequest) => {
+    void answer(handlers, request).then((response) => port.postMessage(response));
+  });
+}
+
+async function stop(plane: DataPlane, drainMs: number, accessLog: LineSink, logger: RootLogger): Promise<null> {
+  await plane.drain(drainMs);
+  await Promise.all([accessLog.flush(), logger.flush()]);
+  return null;
+}
+
+async function answer(handlers: WorkerHandlers, request: WorkerRequest): Promise<WorkerResponse> {
+  const { id, call, args } = request;
+  try {
+    const handle = handlers[call] as (args: WorkerRequest['args']) => ReturnType<WorkerHandlers[typeof call]>; // `args` belong to `call`.
+    return { id, kind: 'result', result: await handle(args) };
+  } catch (error) {
+    return { id, kind: 'error', error: serializeError(error) };
+  }
+}
+
+function openAccessLog({ accessLog }: WorkerConfig): LineSink {
+  if (accessLog.kind === 'off') return silentSink;
+  const fd = accessLog.kind === 'fd' ? accessLog.fd : openSync(accessLog.path, 'a', 0o640);
+  return createLineSink({ fd, clock: systemClock });
+}
