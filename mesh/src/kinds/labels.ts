@@ -12,3 +12,6 @@ export const REGION_LABEL = 'topology.kubernetes.io/region';
 export const ZONE_LABEL = 'topology.kubernetes.io/zone';
 /** Kubernetes has no third level; Istio's label is read so that one node label serves both. */
 export const SUBZONE_LABEL = 'topology.istio.io/subzone';
+/** Name of the Gateway that is the waypoint, or `none`, on Namespace and Service. */
+export const WAYPOINT_LABEL: 'ambit.dev/waypoint' = `${AMBIT_DOMAIN}/waypoint`;
+export const WAYPOINT_NAMESPACE_LABEL: 'ambit.dev/waypoint-namespace' = `${AMBIT_DOMAIN}/waypoint-namespace`;

@@ -1,7 +1,7 @@
 import { parseIpAddress } from '../model/address.ts';
 import type { FieldReader } from './field-reader.ts';
 import type { ContainerPort, OwnerReference, Pod, PortProtocol } from './objects.ts';
-import { parseMeta } from './parse-meta.ts';
+import { isObjectName, parseMeta } from './parse-meta.ts';
 
 const PROTOCOLS = ['TCP', 'UDP', 'SCTP'] as const satisfies readonly PortProtocol[];
 const PHASES = ['Pending', 'Running', 'Succeeded', 'Failed', 'Unknown'] as const satisfies readonly Pod['phase'][];
@@ -12,6 +12,9 @@ export function parsePod(object: FieldReader): Pod {
   const metadata = object.object('metadata');
   const spec = object.object('spec');
   const status = object.object('status');
+  const podIps = status === null ? [] : parsePodIps(status);
+  // A manifest written by hand may name an address and nothing else.
+  const phase = status?.oneOf('phase', PHASES, podIps.length > 0 ? 'Running' : 'Pending') ?? 'Pending';
   return {
     kind: 'Pod',
     meta: {
@@ -22,13 +25,18 @@ export function parsePod(object: FieldReader): Pod {
     },
     nodeName: spec?.text('nodeName', '') ?? '',
     // The API server fills this in; a manifest written by hand may leave it out.
-    serviceAccountName: spec?.text('serviceAccountName', '') || DEFAULT_SERVICE_ACCOUNT,
+    serviceAccountName: parseAccountName(spec),
     hostNetwork: spec?.bool('hostNetwork', false) ?? false,
     containerPorts: spec === null ? [] : parseContainerPorts(spec),
-    podIps: status === null ? [] : parsePodIps(status),
-    phase: status?.oneOf('phase', PHASES, 'Pending') ?? 'Pending',
-    ready: status !== null && isReady(status),
+    podIps,
+    phase,
+    ready: status !== null && isReady(status, phase),
   };
+}
+
+function parseAccountName(spec: FieldReader | null): string {
+  const name = spec?.text('serviceAccountName', '') || DEFAULT_SERVICE_ACCOUNT;
+  return isObjectName(name) ? name : (spec?.fail('serviceAccountName', 'the name of a service account') ?? name);
 }
 
 function parseOwner(reader: FieldReader): OwnerReference {
@@ -68,8 +76,12 @@ function parsePodIps(status: FieldReader): Pod['podIps'] {
   }
 }
 
-function isReady(status: FieldReader): boolean {
-  return status
-    .objects('conditions', (reader) => reader.text('type', '') === 'Ready' && reader.text('status', '') === 'True')
-    .includes(true);
+/** Condition Ready; a pod without that condition, which only a manifest written by hand has, is ready when it runs. */
+function isReady(status: FieldReader, phase: Pod['phase']): boolean {
+  const conditions = status.objects('conditions', (reader) => ({
+    type: reader.text('type', ''),
+    status: reader.text('status', ''),
+  }));
+  const ready = conditions.find((condition) => condition.type === 'Ready');
+  return ready === undefined ? phase === 'Running' : ready.status === 'True';
 }

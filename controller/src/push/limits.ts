@@ -1,0 +1,23 @@
+type PushLimit =
+  | 'subscribedNamesMax'
+  | 'nameLengthMax'
+  | 'responseBytesMax'
+  | 'acknowledgeMs'
+  | 'subscribersMax'
+  | 'refusalLengthMax';
+
+/** Bounds of the push side. */
+export const PUSH_LIMITS: Readonly<Record<PushLimit, number>> = {
+  /** Names one stream may subscribe to; a client that wants more asks for everything. */
+  subscribedNamesMax: 100_000,
+  /** Longest name in a request; the longest we give out is below. */
+  nameLengthMax: 2048,
+  /** Resources in one response, by bytes of their content; clients take messages of 200 MiB. */
+  responseBytesMax: 64 * 1024 * 1024,
+  /** A client that has not answered a response by then is cut off: it will come back. */
+  acknowledgeMs: 60_000,
+  /** Streams at a time: two per node of a large mesh. */
+  subscribersMax: 10_000,
+  /** Characters of a refusal that go into the log. */
+  refusalLengthMax: 1000,
+};

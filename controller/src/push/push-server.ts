@@ -1,0 +1,103 @@
+import { type DiscoveryServerStream, GrpcError, type GrpcPeer } from '@ambit/mesh/grpc';
+import type { Clock, Logger, Metrics } from '@ambit/mesh/runtime';
+import { PUSH_LIMITS } from './limits.ts';
+import { createPushMetrics, type PushMetrics } from './metrics.ts';
+import type { ResourceStore } from './resource-store.ts';
+import type { SubscriberIdentity } from './scope.ts';
+import { type StreamEnd, Subscriber } from './subscriber.ts';
+
+export interface PushServerOptions {
+  readonly stores: readonly ResourceStore[];
+  /** Who the peer is. Throws GrpcError to refuse it; the reason is logged by whoever decides. */
+  readonly authenticate: (peer: GrpcPeer) => SubscriberIdentity | Promise<SubscriberIdentity>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** One open stream, for the debug page. */
+export interface SubscriberSummary {
+  readonly kind: string;
+  readonly node: string;
+  readonly peer: string;
+  readonly held: Readonly<Record<string, number>>;
+}
+
+/** What a stream that we end is answered; ends the client chose need no words. */
+const REFUSALS = {
+  client: null,
+  unanswered: 'deadline-exceeded',
+  limits: 'resource-exhausted',
+  dropped: 'unauthenticated',
+  failed: 'internal',
+} as const satisfies Record<StreamEnd, string | null>;
+
+/** Delta discovery for all subscribers over the same stores. */
+export class PushServer {
+  readonly #options: PushServerOptions;
+  readonly #stores: ReadonlyMap<string, ResourceStore>;
+  readonly #metrics: PushMetrics;
+  readonly #subscribers = new Map<Subscriber, string>();
+
+  constructor(options: PushServerOptions) {
+    this.#options = options;
+    this.#stores = new Map(options.stores.map((store) => [store.typeUrl, store]));
+    this.#metrics = createPushMetrics(options.metrics);
+  }
+
+  get subscribers(): readonly SubscriberSummary[] {
+    return [...this.#subscribers].map(([subscriber, peer]) => {
+      return { kind: subscriber.identity.kind, node: subscriber.identity.node, peer, held: subscriber.sentCounts };
+    });
+  }
+
+  /** The handler of one stream; ends with it. @throws GrpcError with what the client is told. */
+  async serve(stream: DiscoveryServerStream): Promise<void> {
+    if (this.#subscribers.size >= PUSH_LIMITS.subscribersMax) {
+      this.#metrics.streamEnds.add(['limits']);
+      throw new GrpcError('resource-exhausted');
+    }
+    const identity = await this.#identify(stream.peer);
+    const logger = this.#options.logger.child({ node: identity.node, 'peer.address': stream.peer.address });
+    const { clock } = this.#options;
+    const subscriber = new Subscriber({
+      identity,
+      stream,
+      stores: this.#stores,
+      clock,
+      logger,
+      metrics: this.#metrics,
+    });
+    this.#subscribers.set(subscriber, stream.peer.address);
+    this.#metrics.subscribers.set([], this.#subscribers.size);
+    logger.info('subscriber connected');
+    const end = await subscriber.serve();
+    this.#subscribers.delete(subscriber);
+    this.#metrics.subscribers.set([], this.#subscribers.size);
+    this.#metrics.streamEnds.add([end]);
+    logger.info('subscriber gone', { reason: end });
+    const refusal = REFUSALS[end];
+    if (refusal !== null) throw new GrpcError(refusal);
+  }
+
+  /** Tells every subscriber; what each is owed is decided per stream. */
+  changed(typeUrl: string, names: ReadonlySet<string>): void {
+    for (const subscriber of this.#subscribers.keys()) subscriber.changed(typeUrl, names);
+  }
+
+  /** Ends the streams of subscribers that may no longer read, for example of a revoked node. Answers how many. */
+  drop(isUnwanted: (identity: SubscriberIdentity) => boolean): number {
+    const unwanted = [...this.#subscribers.keys()].filter(({ identity }) => isUnwanted(identity));
+    for (const subscriber of unwanted) subscriber.end('dropped');
+    return unwanted.length;
+  }
+
+  async #identify(peer: GrpcPeer): Promise<SubscriberIdentity> {
+    try {
+      return await this.#options.authenticate(peer);
+    } catch (error) {
+      this.#metrics.streamEnds.add(['refused']);
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,141 @@
+import type { DiscoveryRequest, DiscoveryResponse } from '@ambit/mesh/wire';
+import { decideDelta, nextSubscription, type Subscription } from './delta.ts';
+import { PUSH_LIMITS } from './limits.ts';
+import type { ResourceStore } from './resource-store.ts';
+
+/** How a client answered a response. */
+export type Answer =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'accepted' }
+  | { readonly kind: 'refused'; readonly reason: string };
+
+/**
+ * One type on one stream: what was asked, what was sent. At most one response is unanswered at a time; what changes
+ * meanwhile gathers by name, so a slow client costs no more memory than a fast one.
+ */
+export class TypeSubscription {
+  readonly #store: ResourceStore;
+  #subscription: Subscription | null = null;
+  /** Version by name; empty where the client was told that the name does not exist. */
+  readonly #sent = new Map<string, string>();
+  #candidates = new Set<string>();
+  #mustRespond = false;
+  #awaitedNonce: string | null = null;
+
+  constructor(store: ResourceStore) {
+    this.#store = store;
+  }
+
+  /** Nonce of the response that is not answered yet, or null. */
+  get awaitedNonce(): string | null {
+    return this.#awaitedNonce;
+  }
+
+  get sentCount(): number {
+    return this.#sent.size;
+  }
+
+  /** Takes one request. False when it exceeds the limits: the stream must end. */
+  accept(request: DiscoveryRequest): { readonly answer: Answer; readonly withinLimits: boolean } {
+    const first = this.#subscription === null;
+    const before = this.#subscription;
+    const after = nextSubscription(before, request);
+    this.#subscription = after;
+    const answer = this.#answerOf(request);
+    if (!withinLimits(request, after)) return { answer, withinLimits: false };
+    if (first) for (const [name, version] of request.initialResourceVersions) this.#sent.set(name, version);
+    if (first || (after.wildcard && before?.wildcard === false)) {
+      this.#mustRespond = true;
+      this.#candidates = new Set([...this.#sent.keys(), ...(after.wildcard ? this.#store.names() : [])]);
+    }
+    for (const name of request.subscribe) {
+      if (name === '*') continue;
+      // A name asked for again is answered again: the client may have lost it.
+      for (const resolved of [name, ...this.#store.resolve(name)]) {
+        if (!first) this.#sent.delete(resolved);
+        this.#candidates.add(resolved);
+      }
+      this.#mustRespond = true;
+    }
+    for (const name of request.unsubscribe) this.#forget(name, after);
+    return { answer, withinLimits: true };
+  }
+
+  /** Names that were added, changed or removed in the store. */
+  changed(names: Iterable<string>): void {
+    if (this.#subscription === null) return;
+    for (const name of names) this.#candidates.add(name);
+  }
+
+  /** The response to send now, or null: nothing to say, or the last one is unanswered. */
+  next(nonce: string): DiscoveryResponse | null {
+    const subscription = this.#subscription;
+    if (subscription === null || this.#awaitedNonce !== null) return null;
+    if (this.#candidates.size === 0 && !this.#mustRespond) return null;
+    const effective = subscription.wildcard ? null : this.#effectiveNames(subscription);
+    if (effective !== null) for (const name of effective) this.#candidates.add(name);
+    const delta = decideDelta(
+      this.#candidates,
+      this.#sent,
+      (name) => this.#store.get(name),
+      (name) => effective === null || effective.has(name),
+      PUSH_LIMITS.responseBytesMax,
+    );
+    const absent = this.#newlyAbsent(subscription);
+    this.#candidates = new Set(delta.rest);
+    if (delta.resources.length + delta.removed.length + absent.length === 0 && !this.#mustRespond) return null;
+    for (const resource of delta.resources) this.#sent.set(resource.name, resource.version);
+    for (const name of delta.removed) this.#sent.delete(name);
+    for (const name of absent) this.#sent.set(name, '');
+    this.#mustRespond = false;
+    this.#awaitedNonce = nonce;
+    return {
+      typeUrl: this.#store.typeUrl,
+      nonce,
+      systemVersion: String(this.#store.revision),
+      resources: delta.resources,
+      removedResources: [...new Set([...delta.removed, ...absent])],
+    };
+  }
+
+  #answerOf(request: DiscoveryRequest): Answer {
+    if (request.responseNonce === '' || request.responseNonce !== this.#awaitedNonce) return { kind: 'none' };
+    this.#awaitedNonce = null;
+    if (request.errorDetail === undefined) return { kind: 'accepted' };
+    return { kind: 'refused', reason: request.errorDetail.message.slice(0, PUSH_LIMITS.refusalLengthMax) };
+  }
+
+  /** The client drops what it unsubscribes; so do we, unless another name still asks for it. */
+  #forget(name: string, after: Subscription): void {
+    if (after.wildcard) return;
+    if (name === '*') {
+      if (after.names.size === 0) this.#candidates.clear();
+      return;
+    }
+    const kept = this.#effectiveNames(after);
+    for (const resolved of [name, ...this.#store.resolve(name)]) if (!kept.has(resolved)) this.#sent.delete(resolved);
+  }
+
+  #effectiveNames(subscription: Subscription): ReadonlySet<string> {
+    const names = new Set<string>();
+    for (const asked of subscription.names) for (const name of this.#store.resolve(asked)) names.add(name);
+    return names;
+  }
+
+  /** Subscribed names that stand for nothing, which the client must learn to stop waiting. Forgets those that came to be. */
+  #newlyAbsent(subscription: Subscription): readonly string[] {
+    const absent: string[] = [];
+    for (const name of subscription.names) {
+      const exists = this.#store.resolve(name).length > 0;
+      const told = this.#sent.get(name) === '';
+      if (exists && told) this.#sent.delete(name);
+      if (!exists && !told) absent.push(name);
+    }
+    return absent;
+  }
+}
+
+function withinLimits(request: DiscoveryRequest, after: Subscription): boolean {
+  if (after.names.size > PUSH_LIMITS.subscribedNamesMax) return false;
+  return request.subscribe.every((name) => name.length <= PUSH_LIMITS.nameLengthMax);
+}

@@ -1,0 +1,62 @@
+import { AMBIT_DOMAIN, type ExternalWorkload, type Namespace } from '@ambit/mesh/kinds';
+import { parseWorkloadUid, type PolicyKey, type Workload } from '@ambit/mesh/model';
+import { canonicalService } from './canonical-service.ts';
+import type { MeshSettings } from './mesh-settings.ts';
+import { networkOf } from './network-of.ts';
+import { type ServiceCandidate, serviceMemberships } from './service-membership.ts';
+
+/** Everything beside the object that a workload is made of. */
+export interface ExternalWorkloadSurroundings {
+  readonly namespace: Namespace | undefined;
+  readonly services: readonly ServiceCandidate[];
+  readonly policies: readonly PolicyKey[];
+}
+
+/** A machine outside Kubernetes. Services it names count as if their selector matched it. */
+export function workloadFromExternalWorkload(
+  external: ExternalWorkload,
+  around: ExternalWorkloadSurroundings,
+  settings: MeshSettings,
+): Workload {
+  const { name, namespace, labels } = external.meta;
+  const canonical = canonicalService(labels, name);
+  const candidates = around.services.map((candidate) => namedAsSelected(external, candidate));
+  const backend = {
+    pod: null,
+    namespace,
+    labels,
+    addresses: external.addresses,
+    portNamed: (port: string) => external.ports.get(port),
+  };
+  return {
+    uid: parseWorkloadUid(`${settings.clusterId}/${AMBIT_DOMAIN}/ExternalWorkload/${namespace}/${name}`),
+    name,
+    namespace,
+    addresses: external.addresses,
+    hostname: '',
+    network: external.network ?? networkOf(undefined, around.namespace, settings),
+    tunnelProtocol: external.tunnel === 'HBONE' ? 'hbone' : 'none',
+    trustDomain: settings.trustDomain,
+    serviceAccount: external.serviceAccountName,
+    node: external.nodeName,
+    canonicalName: canonical.name,
+    canonicalRevision: canonical.revision,
+    workloadType: 'pod',
+    workloadName: name,
+    nativeTunnel: false,
+    services: serviceMemberships(backend, candidates, settings),
+    authorizationPolicies: around.policies,
+    status: external.ready ? 'healthy' : 'unhealthy',
+    clusterId: settings.clusterId,
+    locality: external.locality,
+    networkMode: 'standard',
+    capacity: external.weight,
+  };
+}
+
+/** Slices are written for pods; they do not take a service away from a machine that names it. */
+function namedAsSelected(external: ExternalWorkload, candidate: ServiceCandidate): ServiceCandidate {
+  const { service } = candidate;
+  const named = service.meta.namespace === external.meta.namespace && external.services.includes(service.meta.name);
+  return named ? { service: { ...service, selector: new Map() }, slices: [] } : candidate;
+}

@@ -1,0 +1,61 @@
+import {
+  decideEnrolment,
+  type Namespace,
+  type Node,
+  type Pod,
+  REGION_LABEL,
+  SUBZONE_LABEL,
+  ZONE_LABEL,
+} from '@ambit/mesh/kinds';
+import { type Locality, parseWorkloadUid, type PolicyKey, type Workload } from '@ambit/mesh/model';
+import { canonicalService } from './canonical-service.ts';
+import type { MeshSettings } from './mesh-settings.ts';
+import { networkOf } from './network-of.ts';
+import { podBackend, type ServiceCandidate, serviceMemberships } from './service-membership.ts';
+import { workloadOwner } from './workload-owner.ts';
+
+/** Everything beside the pod that a workload is made of. */
+export interface PodSurroundings {
+  readonly namespace: Namespace | undefined;
+  readonly node: Node | undefined;
+  readonly services: readonly ServiceCandidate[];
+  readonly policies: readonly PolicyKey[];
+}
+
+/** Null while the pod has no address, and once it has finished: its address may be another's by then. */
+export function workloadFromPod(pod: Pod, around: PodSurroundings, settings: MeshSettings): Workload | null {
+  if (pod.podIps.length === 0 || pod.phase === 'Succeeded' || pod.phase === 'Failed') return null;
+  const owner = workloadOwner(pod);
+  const canonical = canonicalService(pod.meta.labels, owner.name);
+  const enrolment = decideEnrolment(pod, around.namespace, settings.excludedNamespaces);
+  const { name, namespace } = pod.meta;
+  return {
+    uid: parseWorkloadUid(`${settings.clusterId}//Pod/${namespace}/${name}`),
+    name,
+    namespace,
+    addresses: pod.podIps,
+    hostname: '',
+    network: networkOf(around.node, around.namespace, settings),
+    tunnelProtocol: enrolment.kind === 'enrolled' ? 'hbone' : 'none',
+    trustDomain: settings.trustDomain,
+    serviceAccount: pod.serviceAccountName,
+    node: pod.nodeName,
+    canonicalName: canonical.name,
+    canonicalRevision: canonical.revision,
+    workloadType: owner.type,
+    workloadName: owner.name,
+    nativeTunnel: false,
+    services: serviceMemberships(podBackend(pod), around.services, settings),
+    authorizationPolicies: around.policies,
+    status: pod.ready && !pod.meta.deleting ? 'healthy' : 'unhealthy',
+    clusterId: settings.clusterId,
+    locality: localityOf(around.node),
+    networkMode: pod.hostNetwork ? 'host-network' : 'standard',
+    capacity: 1,
+  };
+}
+
+function localityOf(node: Node | undefined): Locality {
+  const label = (name: string): string => node?.meta.labels.get(name) ?? '';
+  return { region: label(REGION_LABEL), zone: label(ZONE_LABEL), subzone: label(SUBZONE_LABEL) };
+}
