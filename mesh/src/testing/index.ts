@@ -4,5 +4,6 @@ export * from './memory-duplex.ts';
 export * from './policy-builder.ts';
 export * from './service-builder.ts';
 export * from './test-ca.ts';
+export * from './test-netns.ts';
 export * from './until.ts';
 export * from './workload-builder.ts';

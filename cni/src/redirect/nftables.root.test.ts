@@ -1,0 +1,233 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import net from 'node:net';
+import { test } from 'node:test';
+import { dialInNetns, listenInNetns, NetnsHandle, readOriginalDestination } from '@ambit/mesh/linux';
+import { formatSocketAddress, parseIpAddress, parseSocketAddress } from '@ambit/mesh/model';
+import { rootTestOptions, TestNetns } from '@ambit/mesh/testing';
+import { CniError } from '../errors.ts';
+import { nftables } from './nftables.ts';
+import { DEFAULT_REDIRECT_OPTIONS } from './ruleset.ts';
+
+const options = rootTestOptions();
+
+/** A pod and a neighbour on one link, with servers that answer with their name and what they know of the caller. */
+class Link implements AsyncDisposable {
+  readonly pod: TestNetns;
+  readonly podHandle: NetnsHandle;
+  readonly neighbour: TestNetns;
+  readonly neighbourHandle: NetnsHandle;
+  readonly #stack: AsyncDisposableStack;
+
+  private constructor(pod: TestNetns, neighbour: TestNetns, stack: AsyncDisposableStack) {
+    this.#stack = stack;
+    this.pod = stack.use(pod);
+    this.neighbour = stack.use(neighbour);
+    this.podHandle = stack.use(NetnsHandle.open(pod.path));
+    this.neighbourHandle = stack.use(NetnsHandle.open(neighbour.path));
+  }
+
+  static async open(): Promise<Link> {
+    const link = new Link(await TestNetns.create(), await TestNetns.create(), new AsyncDisposableStack());
+    const { pod, neighbour } = link;
+    pod.run('ip', 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', String(neighbour.processId));
+    for (const [netns, last] of [
+      [pod, 1],
+      [neighbour, 2],
+    ] as const) {
+      netns.run('ip', 'address', 'add', `10.9.0.${last}/24`, 'dev', 'eth0');
+      netns.run('ip', 'address', 'add', `fd00:9::${last}/64`, 'dev', 'eth0', 'nodad');
+      netns.run('ip', 'link', 'set', 'eth0', 'up');
+    }
+    pod.run('ip', 'route', 'add', 'default', 'via', '10.9.0.2');
+    pod.run('ip', 'route', 'add', 'default', 'via', 'fd00:9::2');
+    return link;
+  }
+
+  /** Serves `port`; a connection is answered with `name|original destination|peer address`. */
+  async serve(where: 'pod' | 'neighbour', name: string, port: number): Promise<void> {
+    const handle = where === 'pod' ? this.podHandle : this.neighbourHandle;
+    const server = net.createServer((socket) => {
+      socket.on('error', () => socket.destroy());
+      const destination = formatSocketAddress(readOriginalDestination(socket));
+      socket.end(`${name}|${destination}|${socket.remoteAddress?.replace('::ffff:', '')}`);
+    });
+    this.#stack.use(server.on('error', assert.fail));
+    const fd = listenInNetns(handle, { address: 'wildcard', port, mark: 0x539, transparent: 'required' });
+    await once(server.listen({ fd }), 'listening');
+  }
+
+  /** The answer to a call from one of the two. */
+  async call(from: 'pod' | 'neighbour', to: string, more: { mark?: number; source?: string } = {}): Promise<string> {
+    const socket = dialInNetns(from === 'pod' ? this.podHandle : this.neighbourHandle, {
+      destination: parseSocketAddress(to),
+      ...(more.mark === undefined ? {} : { mark: more.mark }),
+      ...(more.source === undefined ? {} : { source: { ip: parseIpAddress(more.source) } }),
+    }).on('error', () => {});
+    let answer = '';
+    socket.setEncoding('utf8').on('data', (text: string) => {
+      answer += text;
+    });
+    const timer = setTimeout(() => socket.destroy(new Error('no answer')), 3000);
+    await closed(socket);
+    clearTimeout(timer);
+    return answer;
+  }
+
+  state(): readonly string[] {
+    const show = (...args: readonly string[]): string => this.pod.run('ip', ...args);
+    return [
+      this.pod.run('nft', 'list', 'ruleset'),
+      show('-4', 'rule'),
+      show('-6', 'rule'),
+      show('-4', 'route', 'show', 'table', 'all'),
+      show('-6', 'route', 'show', 'table', 'all'),
+    ];
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#stack[Symbol.asyncDispose]();
+  }
+}
+
+test('applied rules capture what the rules say, in both families, and leave the rest alone', options, async () => {
+  await using link = await Link.open();
+  assert.equal(await nftables.apply(link.podHandle, DEFAULT_REDIRECT_OPTIONS), 'added');
+  for (const [name, port] of [
+    ['outbound', 15001],
+    ['inbound', 15006],
+    ['hbone', 15008],
+    ['app', 8080],
+  ] as const) {
+    await link.serve('pod', name, port);
+  }
+  await link.serve('neighbour', 'neighbour', 80);
+  const agent = { mark: 0x539 };
+  const rows: readonly (readonly [string, string, string])[] = [
+    ['the app calls out', await link.call('pod', '10.9.0.2:80'), 'outbound|10.9.0.2:80|10.9.0.1'],
+    ['the app calls out', await link.call('pod', '[fd00:9::2]:80'), 'outbound|[fd00:9::2]:80|fd00:9::1'],
+    ['the agent calls out', await link.call('pod', '10.9.0.2:80', agent), 'neighbour|10.9.0.2:80|10.9.0.1'],
+    ['the agent calls out', await link.call('pod', '[fd00:9::2]:80', agent), 'neighbour|[fd00:9::2]:80|fd00:9::1'],
+    ['the app calls loopback', await link.call('pod', '127.0.0.1:8080'), 'app|127.0.0.1:8080|127.0.0.1'],
+    ['the app calls loopback', await link.call('pod', '[::1]:8080'), 'app|[::1]:8080|::1'],
+    ['the app calls itself', await link.call('pod', '10.9.0.1:8080'), 'app|10.9.0.1:8080|10.9.0.1'],
+    ['the app calls itself', await link.call('pod', '[fd00:9::1]:8080'), 'app|[fd00:9::1]:8080|fd00:9::1'],
+    ['plaintext comes in', await link.call('neighbour', '10.9.0.1:8080'), 'inbound|10.9.0.1:8080|10.9.0.2'],
+    ['plaintext comes in', await link.call('neighbour', '[fd00:9::1]:8080'), 'inbound|[fd00:9::1]:8080|fd00:9::2'],
+    ['plaintext to 15001', await link.call('neighbour', '10.9.0.1:15001'), 'inbound|10.9.0.1:15001|10.9.0.2'],
+    ['HBONE comes in', await link.call('neighbour', '10.9.0.1:15008'), 'hbone|10.9.0.1:15008|10.9.0.2'],
+    ['HBONE comes in', await link.call('neighbour', '[fd00:9::1]:15008'), 'hbone|[fd00:9::1]:15008|fd00:9::2'],
+  ];
+  assert.deepEqual(
+    rows.map(([what, answer]) => [what, answer]),
+    rows.map(([what, , expected]) => [what, expected]),
+  );
+});
+
+test('an agent that borrows the client address reaches the app, and the replies come back to it', options, async () => {
+  await using link = await Link.open();
+  await nftables.apply(link.podHandle, DEFAULT_REDIRECT_OPTIONS);
+  await link.serve('pod', 'app', 8080);
+  const borrowed = (source: string): { mark: number; source: string } => ({ mark: 0x539, source });
+  // One of the neighbour's addresses, and one from beyond: neither is the pod's.
+  for (const [to, source] of [
+    ['10.9.0.1:8080', '10.9.0.2'],
+    ['10.9.0.1:8080', '192.0.2.77'],
+    ['[fd00:9::1]:8080', 'fd00:9::2'],
+    ['[fd00:9::1]:8080', '2001:db8::77'],
+  ] as const) {
+    assert.equal(await link.call('pod', to, borrowed(source)), `app|${to}|${source}`);
+  }
+});
+
+test('without the agent captured traffic is refused, not passed on', options, async () => {
+  await using link = await Link.open();
+  await link.serve('neighbour', 'neighbour', 80);
+  assert.equal(await link.call('pod', '10.9.0.2:80'), 'neighbour|10.9.0.2:80|10.9.0.1');
+  await nftables.apply(link.podHandle, DEFAULT_REDIRECT_OPTIONS);
+  assert.deepEqual([await link.call('pod', '10.9.0.2:80'), await link.call('pod', '[fd00:9::2]:80')], ['', '']);
+});
+
+test('removal restores the namespace exactly, however often rules were applied or removed', options, async () => {
+  await using link = await Link.open();
+  link.pod.run('nft', 'table inet other { chain c { type filter hook input priority 0; }; }');
+  link.pod.run('ip', 'rule', 'add', 'fwmark', '0x7', 'lookup', '77');
+  link.pod.run('ip', 'route', 'add', '198.51.100.0/24', 'dev', 'eth0', 'table', '77');
+  const before = link.state();
+  await nftables.remove(link.podHandle);
+  assert.deepEqual(link.state(), before);
+  assert.equal(await nftables.apply(link.podHandle, DEFAULT_REDIRECT_OPTIONS), 'added');
+  const applied = link.state();
+  assert.ok(applied.every((text, i) => text !== before[i]));
+  assert.equal(await nftables.apply(link.podHandle, DEFAULT_REDIRECT_OPTIONS), 'replaced');
+  assert.deepEqual(link.state(), applied);
+  await nftables.remove(link.podHandle);
+  await nftables.remove(link.podHandle);
+  assert.deepEqual(link.state(), before);
+});
+
+test('a pod without IPv6 is captured over IPv4 and restored', options, async () => {
+  await using link = await Link.open();
+  link.pod.run('sysctl', '-qw', 'net.ipv6.conf.all.disable_ipv6=1', 'net.ipv6.conf.lo.disable_ipv6=1');
+  const before = link.state();
+  await nftables.apply(link.podHandle, DEFAULT_REDIRECT_OPTIONS);
+  await link.serve('pod', 'outbound', 15001);
+  assert.equal(await link.call('pod', '10.9.0.2:80'), 'outbound|10.9.0.2:80|10.9.0.1');
+  await nftables.remove(link.podHandle);
+  assert.deepEqual(link.state(), before);
+});
+
+test('rules with every option on are accepted by the kernel and removed', options, async () => {
+  await using link = await Link.open();
+  const before = link.state();
+  const probeSource = { ipv4: '169.254.7.127', ipv6: 'fd16:9254:7127:1337:ffff:ffff:ffff:ffff' };
+  await nftables.apply(link.podHandle, { packetMark: 42, dnsCapture: true, probeSource });
+  await nftables.remove(link.podHandle);
+  assert.deepEqual(link.state(), before);
+});
+
+test('rules that cannot be applied are reported and leave nothing behind', options, async () => {
+  await using link = await Link.open();
+  const before = link.state();
+  const probeSource = { ipv4: 'not an address', ipv6: '::7' };
+  await assert.rejects(
+    nftables.apply(link.podHandle, { packetMark: 42, dnsCapture: false, probeSource }),
+    (error: unknown) => error instanceof CniError && error.code === 'redirection-failed',
+  );
+  assert.deepEqual(link.state(), before);
+});
+
+test('cutConnections() ends connections to others and spares those within the pod', options, async () => {
+  await using link = await Link.open();
+  using cleanup = new DisposableStack();
+  const servers = [link.podHandle, link.neighbourHandle].map((handle) => {
+    const server = net.createServer((socket) => socket.on('error', () => socket.destroy()).resume());
+    return server.on('error', assert.fail).listen({ fd: listenInNetns(handle, { address: 'wildcard', port: 80 }) });
+  });
+  const open = async (from: NetnsHandle, to: string): Promise<net.Socket> => {
+    const socket = dialInNetns(from, { destination: parseSocketAddress(to) }).on('error', () => {});
+    cleanup.defer(() => socket.destroy());
+    await once(socket, 'connect');
+    return socket.resume();
+  };
+  const cut = await Promise.all([
+    open(link.podHandle, '10.9.0.2:80'),
+    open(link.podHandle, '[fd00:9::2]:80'),
+    open(link.neighbourHandle, '10.9.0.1:80'),
+    open(link.neighbourHandle, '[fd00:9::1]:80'),
+  ]);
+  const spared = await Promise.all([open(link.podHandle, '127.0.0.1:80'), open(link.podHandle, '[::1]:80')]);
+  const ended = Promise.all(cut.map(closed));
+  assert.equal(await nftables.cutConnections(link.podHandle), 4);
+  await ended;
+  assert.deepEqual(
+    spared.map((socket) => socket.destroyed),
+    [false, false],
+  );
+  for (const server of servers) server.close();
+});
+
+/** Resolves when the socket is closed, broken or not. */
+function closed(socket: net.Socket): Promise<void> {
+  return new Promise((resolve) => socket.once('close', () => resolve()));
+}

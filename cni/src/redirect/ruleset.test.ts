@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { buildRemoval, buildRuleset, DEFAULT_REDIRECT_OPTIONS, type RedirectOptions, replyRouting } from './ruleset.ts';
+
+const plain = `add table inet ambit
+delete table inet ambit
+table inet ambit {
+  chain mark_inbound {
+    type filter hook prerouting priority mangle; policy accept;
+    meta mark & 0xfff == 0x539 ct mark set (ct mark & 0xfffff000) | 0x111
+  }
+  chain mark_replies {
+    type route hook output priority mangle; policy accept;
+    ct mark & 0xfff == 0x111 meta mark set ct mark
+  }
+  chain inbound {
+    type nat hook prerouting priority dstnat; policy accept;
+    ip daddr != 127.0.0.0/8 tcp dport != 15008 meta mark & 0xfff != 0x539 redirect to :15006
+    ip6 daddr != ::1 tcp dport != 15008 meta mark & 0xfff != 0x539 redirect to :15006
+  }
+  chain outbound {
+    type nat hook output priority -100; policy accept;
+    meta l4proto tcp meta mark & 0xfff == 0x111 accept
+    oifname "lo" ip daddr != 127.0.0.0/8 accept
+    oifname "lo" ip6 daddr != ::1 accept
+    ip daddr != 127.0.0.0/8 meta l4proto tcp meta mark & 0xfff != 0x539 redirect to :15001
+    ip6 daddr != ::1 meta l4proto tcp meta mark & 0xfff != 0x539 redirect to :15001
+  }
+}
+`;
+
+const everything = `add table inet ambit
+delete table inet ambit
+table inet ambit {
+  chain mark_inbound {
+    type filter hook prerouting priority mangle; policy accept;
+    meta mark & 0xfff == 0x2a ct mark set (ct mark & 0xfffff000) | 0x111
+  }
+  chain mark_replies {
+    type route hook output priority mangle; policy accept;
+    ct mark & 0xfff == 0x111 meta mark set ct mark
+  }
+  chain dns_zone_output {
+    type filter hook output priority raw; policy accept;
+    meta l4proto { tcp, udp } th dport 53 meta mark & 0xfff == 0x2a ct zone set 1
+    meta l4proto { tcp, udp } th sport 15053 meta mark & 0xfff == 0x2a ct zone set 1
+  }
+  chain dns_zone_inbound {
+    type filter hook prerouting priority raw; policy accept;
+    meta l4proto { tcp, udp } th sport 53 meta mark & 0xfff != 0x2a ct zone set 1
+  }
+  chain inbound {
+    type nat hook prerouting priority dstnat; policy accept;
+    ip saddr 169.254.7.127 meta l4proto tcp accept
+    ip6 saddr fd16::7 meta l4proto tcp accept
+    ip daddr != 127.0.0.0/8 tcp dport != 15008 meta mark & 0xfff != 0x2a redirect to :15006
+    ip6 daddr != ::1 tcp dport != 15008 meta mark & 0xfff != 0x2a redirect to :15006
+  }
+  chain outbound {
+    type nat hook output priority -100; policy accept;
+    ip daddr 169.254.7.127 meta l4proto tcp accept
+    ip6 daddr fd16::7 meta l4proto tcp accept
+    oifname != "lo" udp dport 53 meta mark & 0xfff != 0x2a redirect to :15053
+    ip daddr != 127.0.0.0/8 tcp dport 53 meta mark & 0xfff != 0x2a redirect to :15053
+    ip6 daddr != ::1 tcp dport 53 meta mark & 0xfff != 0x2a redirect to :15053
+    meta l4proto tcp meta mark & 0xfff == 0x111 accept
+    oifname "lo" ip daddr != 127.0.0.0/8 accept
+    oifname "lo" ip6 daddr != ::1 accept
+    ip daddr != 127.0.0.0/8 meta l4proto tcp meta mark & 0xfff != 0x2a redirect to :15001
+    ip6 daddr != ::1 meta l4proto tcp meta mark & 0xfff != 0x2a redirect to :15001
+  }
+}
+`;
+
+const cases: readonly (readonly [string, RedirectOptions, string])[] = [
+  ['captures TCP both ways and nothing else by default', DEFAULT_REDIRECT_OPTIONS, plain],
+  [
+    'adds DNS capture, a probe exemption and another mark when asked',
+    { packetMark: 42, dnsCapture: true, probeSource: { ipv4: '169.254.7.127', ipv6: 'fd16::7' } },
+    everything,
+  ],
+];
+
+for (const [behaviour, options, expected] of cases) {
+  test(`buildRuleset() ${behaviour}`, () => assert.equal(buildRuleset(options), expected));
+}
+
+test('buildRemoval() names our table only', () => {
+  assert.equal(buildRemoval(), 'add table inet ambit\ndelete table inet ambit\n');
+});
+
+test('replyRouting() sends marked replies of either family to loopback', () => {
+  const shownRule = { priority: 32764, fwmark: '0x111', fwmask: '0xfff', table: '100' };
+  const rule = ['fwmark', '0x111/0xfff', 'pref', '32764', 'lookup', '100'];
+  assert.deepEqual(
+    [replyRouting('-4'), replyRouting('-6')],
+    [
+      { family: '-4', rule, route: ['local', '0.0.0.0/0', 'dev', 'lo', 'table', '100'], shownRule },
+      { family: '-6', rule, route: ['local', '::/0', 'dev', 'lo', 'table', '100'], shownRule },
+    ],
+  );
+});

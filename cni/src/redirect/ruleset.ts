@@ -1,0 +1,166 @@
+/** The node agent's ports inside a pod. */
+export const OUTBOUND_PORT = 15001;
+export const INBOUND_PLAINTEXT_PORT = 15006;
+export const HBONE_PORT = 15008;
+export const DNS_PORT = 15053;
+
+/** Connection mark of what the node agent opened with a borrowed source address; the app's replies carry it back. */
+export const RETURN_MARK = 0x111;
+/** Bits of a mark that are ours. */
+export const MARK_MASK = 0xfff;
+export const DEFAULT_PACKET_MARK = 0x539;
+
+const TABLE = 'inet ambit';
+const ROUTE_TABLE = 100;
+const RULE_PRIORITY = 32_764;
+
+export interface RedirectOptions {
+  /** Mark of the node agent's own sockets, within `MARK_MASK`: never captured. */
+  readonly packetMark: number;
+  /** Captures DNS over UDP and TCP to `DNS_PORT`. Nothing may be enrolled so unless the node agent serves DNS there. */
+  readonly dnsCapture: boolean;
+  /** Addresses that probes of the host arrive from; they reach the app uncaptured. Null: no exemption. */
+  readonly probeSource: { readonly ipv4: string; readonly ipv6: string } | null;
+}
+
+export const DEFAULT_REDIRECT_OPTIONS: RedirectOptions = {
+  packetMark: DEFAULT_PACKET_MARK,
+  dnsCapture: false,
+  probeSource: null,
+};
+
+/**
+ * Input of `nft -f -` that puts a pod's redirection in place or replaces the one there, in one transaction. What each chain
+ * has to achieve, and why, is said beside it. Within a nat chain the first match wins.
+ */
+export function buildRuleset(options: RedirectOptions): string {
+  return [
+    // Adding first makes the deletion succeed whether or not the table was there.
+    `add table ${TABLE}`,
+    `delete table ${TABLE}`,
+    `table ${TABLE} {`,
+    ...markChains(options),
+    ...(options.dnsCapture ? dnsZoneChains(options) : []),
+    ...inboundChain(options),
+    ...outboundChain(options),
+    '}',
+    '',
+  ].join('\n');
+}
+
+/** Input of `nft -f -` that takes a pod's redirection away, whether or not it is there. */
+export function buildRemoval(): string {
+  return [`add table ${TABLE}`, `delete table ${TABLE}`, ''].join('\n');
+}
+
+/** Arguments of `ip` for the routing of replies: packets with the return mark go to loopback, to the agent's socket. */
+export interface ReplyRouting {
+  readonly family: '-4' | '-6';
+  readonly rule: readonly string[];
+  readonly route: readonly string[];
+  /** How `ip -json rule show` names the rule. */
+  readonly shownRule: {
+    readonly priority: number;
+    readonly fwmark: string;
+    readonly fwmask: string;
+    readonly table: string;
+  };
+}
+
+export function replyRouting(family: '-4' | '-6'): ReplyRouting {
+  const mark = hex(RETURN_MARK);
+  const mask = hex(MARK_MASK);
+  const table = String(ROUTE_TABLE);
+  return {
+    family,
+    rule: ['fwmark', `${mark}/${mask}`, 'pref', String(RULE_PRIORITY), 'lookup', table],
+    route: ['local', family === '-4' ? '0.0.0.0/0' : '::/0', 'dev', 'lo', 'table', table],
+    shownRule: { priority: RULE_PRIORITY, fwmark: mark, fwmask: mask, table },
+  };
+}
+
+function markChains(options: RedirectOptions): readonly string[] {
+  return [
+    ...chain('mark_inbound', 'type filter hook prerouting priority mangle; policy accept;', [
+      // A packet that arrives with our mark opens the agent's connection into the app, under the client's address.
+      `${fromAgent(options)} ct mark set (ct mark & ${hex(~MARK_MASK >>> 0)}) | ${hex(RETURN_MARK)}`,
+    ]),
+    // Of type route, since the new mark must choose the route again: the app's replies return to the agent's socket.
+    ...chain('mark_replies', 'type route hook output priority mangle; policy accept;', [
+      `ct mark & ${hex(MARK_MASK)} == ${hex(RETURN_MARK)} meta mark set ct mark`,
+    ]),
+  ];
+}
+
+// The agent's own DNS exchanges live in a zone of their own, so that they never meet the entries of captured ones.
+function dnsZoneChains(options: RedirectOptions): readonly string[] {
+  const answers = 'meta l4proto { tcp, udp } th sport 53';
+  const questions = 'meta l4proto { tcp, udp } th dport 53';
+  const fromDnsProxy = `meta l4proto { tcp, udp } th sport ${DNS_PORT}`;
+  return [
+    ...chain('dns_zone_output', 'type filter hook output priority raw; policy accept;', [
+      `${questions} ${fromAgent(options)} ct zone set 1`,
+      `${fromDnsProxy} ${fromAgent(options)} ct zone set 1`,
+    ]),
+    ...chain('dns_zone_inbound', 'type filter hook prerouting priority raw; policy accept;', [
+      `${answers} ${notFromAgent(options)} ct zone set 1`,
+    ]),
+  ];
+}
+
+function inboundChain(options: RedirectOptions): readonly string[] {
+  const { probeSource } = options;
+  const captured = `tcp dport != ${HBONE_PORT} ${notFromAgent(options)} redirect to :${INBOUND_PLAINTEXT_PORT}`;
+  return chain('inbound', 'type nat hook prerouting priority dstnat; policy accept;', [
+    ...(probeSource === null
+      ? []
+      : [
+          `ip saddr ${probeSource.ipv4} meta l4proto tcp accept`,
+          `ip6 saddr ${probeSource.ipv6} meta l4proto tcp accept`,
+        ]),
+    `ip daddr != 127.0.0.0/8 ${captured}`,
+    `ip6 daddr != ::1 ${captured}`,
+  ]);
+}
+
+function outboundChain(options: RedirectOptions): readonly string[] {
+  const { probeSource } = options;
+  const redirect = (port: number): string => `${notFromAgent(options)} redirect to :${port}`;
+  return chain('outbound', 'type nat hook output priority -100; policy accept;', [
+    ...(probeSource === null
+      ? []
+      : [
+          `ip daddr ${probeSource.ipv4} meta l4proto tcp accept`,
+          `ip6 daddr ${probeSource.ipv6} meta l4proto tcp accept`,
+        ]),
+    ...(options.dnsCapture
+      ? [
+          `oifname != "lo" udp dport 53 ${redirect(DNS_PORT)}`,
+          `ip daddr != 127.0.0.0/8 tcp dport 53 ${redirect(DNS_PORT)}`,
+          `ip6 daddr != ::1 tcp dport 53 ${redirect(DNS_PORT)}`,
+        ]
+      : []),
+    `meta l4proto tcp meta mark & ${hex(MARK_MASK)} == ${hex(RETURN_MARK)} accept`,
+    // A pod that calls one of its own addresses.
+    'oifname "lo" ip daddr != 127.0.0.0/8 accept',
+    'oifname "lo" ip6 daddr != ::1 accept',
+    `ip daddr != 127.0.0.0/8 meta l4proto tcp ${redirect(OUTBOUND_PORT)}`,
+    `ip6 daddr != ::1 meta l4proto tcp ${redirect(OUTBOUND_PORT)}`,
+  ]);
+}
+
+function chain(name: string, hook: string, rules: readonly string[]): readonly string[] {
+  return [`  chain ${name} {`, `    ${hook}`, ...rules.map((rule) => `    ${rule}`), '  }'];
+}
+
+function fromAgent(options: RedirectOptions): string {
+  return `meta mark & ${hex(MARK_MASK)} == ${hex(options.packetMark)}`;
+}
+
+function notFromAgent(options: RedirectOptions): string {
+  return `meta mark & ${hex(MARK_MASK)} != ${hex(options.packetMark)}`;
+}
+
+function hex(value: number): string {
+  return `0x${value.toString(16)}`;
+}
