@@ -5,3 +5,4 @@ export * from './netns-socket.ts';
 export { descriptorOf, selfTestNodeInternals } from './node-internals.ts';
 export { readOriginalDestination, readOriginalDestinationOfFd } from './original-destination.ts';
 export * from './netns-command.ts';
+export { capturePackets, type PacketCapture } from './packet-socket.ts';

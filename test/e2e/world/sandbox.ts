@@ -1,8 +1,8 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 
 /** Set inside the sandbox, so that a program knows that it need not enter it again. Holds how it was entered. */
-const SANDBOX_VARIABLE = 'MESH_WORLD_SANDBOX';
+export const SANDBOX_VARIABLE = 'MESH_WORLD_SANDBOX';
 
 export type SandboxKind = 'root' | 'user-namespace';
 
@@ -82,10 +82,22 @@ export function runInSandbox(kind: SandboxKind, args: readonly string[]): Promis
 export function preparePrivateRun(): void {
   const mount = spawnSync('mount', ['-t', 'tmpfs', '-o', 'mode=0755', 'tmpfs', '/run'], { encoding: 'utf8' });
   if (mount.status !== 0) throw new Error(`cannot mount a private /run: ${mount.stderr}`);
+  mkdirSync('/run/netns');
   const link = spawnSync('ip', ['link', 'set', 'lo', 'up'], { encoding: 'utf8' });
   if (link.status !== 0) throw new Error(`cannot bring up the loopback of the sandbox: ${link.stderr}`);
 }
 
 function tries(flags: readonly string[]): boolean {
   return spawnSync('unshare', [...flags, 'true'], { stdio: 'ignore' }).status === 0;
+}
+
+/**
+ * For tests that build worlds: false inside a sandbox, else the reason to skip. The test runner puts them into one.
+ * @throws Error instead of a reason where REQUIRE_ROOT_TESTS demands that nothing is skipped.
+ */
+export function requireSandbox(): string | false {
+  if (insideSandbox()) return false;
+  const reason = 'worlds need a sandbox of namespaces: run it through npm test';
+  if (process.env['REQUIRE_ROOT_TESTS'] === '1') throw new Error(reason);
+  return reason;
 }
