@@ -38,7 +38,7 @@ test('README: the repository map names every folder of the repository and no oth
     .filter((name) => !['node_modules', 'dist', 'coverage'].includes(name));
   assert.deepEqual(
     table('Repository')
-      .map(([folder]) => folder)
+      .map(([folder = '']) => folder)
       .sort(),
     folders.sort(),
   );

@@ -1,0 +1,35 @@
+import type { Mutation } from './mutation.ts';
+
+const mutation = (find: string, replace: string, file: string = 'inbound-admission.ts'): Mutation => ({
+  area: 'admission',
+  file: `node-agent/src/proxy/${file}`,
+  find,
+  replace,
+  tests: ['node-agent/src/proxy/inbound-admission.test.ts'],
+});
+
+/** Whether, and where to, an inbound connection is dialled (protocol.md 1.5 and 4.10). */
+export const ADMISSION_MUTATIONS: readonly Mutation[] = [
+  mutation('isIllegalPort(real.port) || isIllegalPort(dial.target.port)', 'isIllegalPort(real.port)'),
+  mutation('isIllegalPort(real.port) || isIllegalPort(dial.target.port)', 'isIllegalPort(dial.target.port)'),
+  mutation('if (isIllegalPort(target.port))', 'if (isIllegalPort(connection.source.port))'),
+  mutation(
+    'authority.address.ip !== destinationIp && !mayDiffer',
+    'authority.address.ip !== destinationIp && mayDiffer',
+  ),
+  mutation('workload.applicationTunnel !== undefined || isWaypointFor', 'isWaypointFor'),
+  mutation('return ref !== undefined && refersTo(', 'return ref !== undefined || refersTo('),
+  mutation(
+    "if (to.kind === 'hostname') return workload.services.has(serviceKey(to.hostname));",
+    "if (to.kind === 'hostname') return true;",
+  ),
+  mutation('return to.network === workload.network && ', 'return '),
+  mutation('candidate.namespace === workload.namespace', 'candidate.namespace !== workload.namespace'),
+  mutation('if (workload.hostname !== authority.hostname)', 'if (workload.hostname === authority.hostname)'),
+  mutation('sourceIp: connection.source.ip', 'sourceIp: connection.destination.ip'),
+  mutation('destinationPort: policyTarget.port', 'destinationPort: connection.destination.port'),
+  mutation('tunnel.port === 0 ? real.port : parsePort(tunnel.port)', 'real.port'),
+  mutation("status: 401, flag: 'DENY'", "status: 503, flag: 'DENY'"),
+  mutation('port === OUTBOUND_PORT || ', '', 'illegal-ports.ts'),
+  mutation(' || port === HBONE_PORT', '', 'illegal-ports.ts'),
+];
