@@ -8,6 +8,7 @@ import {
   parseSpiffeId,
   type PolicyKey,
   type SpiffeId,
+  type WaypointRef,
 } from '@ambit/mesh/model';
 import { buildPolicy, buildService, buildWaypointRef, buildWorkload, type WorkloadOptions } from '@ambit/mesh/testing';
 import {
@@ -228,6 +229,10 @@ const hostnameRows: readonly Row[] = [
 ];
 
 const waypointService = buildService({ name: 'gateway', addresses: ['10.96.0.99'], ports: ['15008:15088'] });
+const otherNetworkWaypoint: WaypointRef = {
+  destination: { kind: 'address', network: 'net-2', ip: address('10.0.0.1:80').ip },
+  hboneMtlsPort: address('10.0.0.1:15008').port,
+};
 const tunnelRows: readonly Row[] = [
   {
     name: 'a VIP whose service names this workload as its waypoint by hostname',
@@ -261,6 +266,14 @@ const tunnelRows: readonly Row[] = [
     name: 'a workload whose waypoint has another address',
     world: {
       workloads: [buildWorkload({ name: 'db', addresses: ['10.0.0.7'], waypoint: buildWaypointRef('10.0.0.8') })],
+    },
+    authority: '10.0.0.7:5432',
+    expected: refused400('authority-mismatch'),
+  },
+  {
+    name: 'a workload whose waypoint has the same address in another network',
+    world: {
+      workloads: [buildWorkload({ name: 'db', addresses: ['10.0.0.7'], waypoint: otherNetworkWaypoint })],
     },
     authority: '10.0.0.7:5432',
     expected: refused400('authority-mismatch'),
