@@ -1,8 +1,10 @@
 /** Entry of `npm run bench`: arguments and environment in, exit code out. */
+import { writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { BenchError } from './src/errors.ts';
 import { HELP, parseCommandLine, type BenchCommand } from './src/command-line.ts';
+import { ACCEPT_DIAL_DEFAULTS, acceptDialReport, runAcceptDial } from './src/accept-dial/accept-dial.ts';
 import { runL4Bench, writeL4Results } from './src/l4/l4-bench.ts';
 import { markdownReport } from './src/l4/markdown-report.ts';
 import { FULL_PLAN, QUICK_PLAN, type L4Plan } from './src/l4/plan.ts';
@@ -41,6 +43,25 @@ async function runL4(command: BenchCommand & { kind: 'l4' }, signal: AbortSignal
   if (command.quick) process.stdout.write(`${JSON.stringify(quickFigures(results))}\n`);
 }
 
+async function measureAcceptDial(signal: AbortSignal): Promise<void> {
+  const results = await runAcceptDial({
+    ...ACCEPT_DIAL_DEFAULTS,
+    isRoot: process.getuid?.() === 0,
+    ownPid: process.pid,
+    signal,
+    cpuUs: () => {
+      const { user, system } = process.cpuUsage();
+      return user + system;
+    },
+  });
+  const file = join(import.meta.dirname, 'results', 'accept-dial.md');
+  const report = acceptDialReport(results);
+  const heading = `# Accepting and dialling inside a pod's network namespace\n\nNode ${process.version}, medians of ${ACCEPT_DIAL_DEFAULTS.rounds} interleaved rounds (minimum-maximum).\n\n`;
+  await writeFile(file, `${heading}${report}\n`);
+  process.stdout.write(`${report}\n`);
+  say(`wrote ${file}`);
+}
+
 async function run(command: BenchCommand, signal: AbortSignal): Promise<void> {
   switch (command.kind) {
     case 'help':
@@ -48,6 +69,8 @@ async function run(command: BenchCommand, signal: AbortSignal): Promise<void> {
       return;
     case 'l4':
       return runL4(command, signal);
+    case 'accept-dial':
+      return measureAcceptDial(signal);
   }
 }
 

@@ -7,6 +7,7 @@ test('parseCommandLine() understands what the help says', () => {
   assert.deepEqual(parseCommandLine([]), { kind: 'help' });
   assert.deepEqual(parseCommandLine(['--help']), { kind: 'help' });
   assert.deepEqual(parseCommandLine(['l4', '--help']), { kind: 'help' });
+  assert.deepEqual(parseCommandLine(['accept-dial']), { kind: 'accept-dial' });
   assert.deepEqual(parseCommandLine(['l4']), { kind: 'l4', quick: false, profile: false });
   assert.deepEqual(parseCommandLine(['l4', '--quick']), { kind: 'l4', quick: true, profile: false });
   assert.deepEqual(
@@ -21,6 +22,7 @@ test('parseCommandLine() understands what the help says', () => {
 test('parseCommandLine() names the argument it does not understand', () => {
   const table: readonly (readonly [args: readonly string[], argument: string])[] = [
     [['l5'], 'l5'],
+    [['accept-dial', '--quick'], '--quick'],
     [['l4', '--fast'], '--fast'],
     [['l4', '--rounds'], '--rounds'],
     [['l4', '--rounds', '0'], '--rounds 0'],

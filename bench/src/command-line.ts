@@ -4,6 +4,7 @@ import type { PeerName } from './l4/peer.ts';
 /** What the user asked for. */
 export type BenchCommand =
   | { readonly kind: 'help' }
+  | { readonly kind: 'accept-dial' }
   | {
       readonly kind: 'l4';
       readonly quick: boolean;
@@ -21,6 +22,7 @@ export const HELP: string = `usage: npm run bench -- BENCH [OPTIONS]
 
 benches
   l4            two pods on two hosts: Ambit's tunnel beside direct TCP, an nginx stream pair and an Envoy HBONE pair
+  accept-dial   CPU of accepting and dialling inside a pod's network namespace; writes bench/results/accept-dial.md
 
 options of l4
   --quick           at most 55 s: Ambit, Envoy and direct TCP; the last line is one JSON object of ratios
@@ -38,7 +40,8 @@ environment: AMBIT_BENCH_CACHE, where Envoy is kept (default ~/.cache/ambit-benc
 export function parseCommandLine(args: readonly string[]): BenchCommand {
   const [name, ...rest] = args;
   if (name === undefined || name === '--help' || name === '-h' || rest.includes('--help')) return { kind: 'help' };
-  if (name !== 'l4') throw badArgument(name);
+  if (name === 'accept-dial' && rest.length === 0) return { kind: 'accept-dial' };
+  if (name !== 'l4') throw badArgument(name === 'accept-dial' ? (rest[0] ?? name) : name);
   const values: Record<string, string> = {};
   const flags = new Set<string>();
   for (let index = 0; index < rest.length; index++) {

@@ -128,6 +128,21 @@ export async function openTopology(ownerPid: number, pairCount: number): Promise
   return { ...plan, [Symbol.asyncDispose]: () => removeNamespaces(names) };
 }
 
+/** One namespace with loopback up and no links. Disposal removes it. */
+export async function openLoneNamespace(ownerPid: number): Promise<{ readonly netns: string } & AsyncDisposable> {
+  const netns = `${PREFIX}${ownerPid}-pod`;
+  await runCommand('ip', ['netns', 'add', netns]);
+  const remove = (): Promise<void> => removeNamespaces([netns]);
+  try {
+    await runCommand('ip', ['-n', netns, 'link', 'set', 'lo', 'up']);
+    await runCommand('nsenter', [`--net=/run/netns/${netns}`, 'sysctl', '-q', '-w', ...SYSCTLS]);
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+  return { netns, [Symbol.asyncDispose]: remove };
+}
+
 function listNamespaces(): string[] {
   return existsSync('/run/netns') ? readdirSync('/run/netns') : [];
 }
