@@ -29,13 +29,6 @@ export interface AcceptOptions<Peer> extends HboneEnvironment {
   readonly signal?: AbortSignal;
 }
 
-/**
- * Serves HBONE on an accepted TCP socket (not read from yet: `pauseOnConnect`), owns it from now on. Resolves after the
- * handshake and the peer's verification; TunnelRequests may arrive before the promise's reaction runs.
- * @throws HboneError `tls`, `identity`, `timeout`, `aborted`; the socket is closed then.
- */
-export type AcceptHbone = <Peer>(socket: Socket, options: AcceptOptions<Peer>) => Promise<HboneConnection<Peer>>;
-
 export interface ConnectOptions<Peer> extends HboneEnvironment {
   /** Opens the TCP connection (it may still be connecting when returned). Owned by the session then. */
   readonly openSocket: (signal: AbortSignal) => Socket | Promise<Socket>;
@@ -44,12 +37,6 @@ export interface ConnectOptions<Peer> extends HboneEnvironment {
   readonly onClose?: (session: HboneSession<Peer>, error: HboneError | undefined) => void;
   readonly signal?: AbortSignal;
 }
-
-/**
- * Opens one HBONE connection. Most callers use a pool.
- * @throws HboneError `connect`, `timeout`, `tls`, `identity`, `aborted`.
- */
-export type ConnectHbone = <Peer>(options: ConnectOptions<Peer>) => Promise<HboneSession<Peer>>;
 
 /** Where a pooled tunnel goes. Equal keys must mean equal source address and identity, expected identities and destination. */
 export interface PoolTarget<Peer> {
@@ -79,5 +66,3 @@ export interface HbonePool<Peer> extends AsyncDisposable {
   /** Closes everything at once. */
   [Symbol.asyncDispose](): Promise<void>;
 }
-
-export type CreateHbonePool = <Peer>(environment: HboneEnvironment) => HbonePool<Peer>;

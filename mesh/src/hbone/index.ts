@@ -1,13 +1,7 @@
-/**
- * HBONE tunnels: HTTP/2 CONNECT over mutual TLS. Functions of the public face: `acceptHbone: AcceptHbone`,
- * `connectHbone: ConnectHbone`, `createHbonePool: CreateHbonePool`.
- */
+/** HBONE tunnels: HTTP/2 CONNECT over mutual TLS. */
 export type {
-  AcceptHbone,
   AcceptOptions,
-  ConnectHbone,
   ConnectOptions,
-  CreateHbonePool,
   HboneEnvironment,
   HbonePool,
   PoolTarget,
@@ -15,6 +9,10 @@ export type {
 } from './contract.ts';
 export { HboneError, type HboneErrorCode } from './errors.ts';
 export { DEFAULT_LIMITS, type HboneLimits } from './limits.ts';
+export { createHbonePool } from './pool.ts';
+export { readInternals } from './record-reader.ts';
+export { acceptHbone } from './server.ts';
+export { connectHbone } from './session.ts';
 export type {
   HboneConnection,
   HboneSession,

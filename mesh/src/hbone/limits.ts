@@ -18,6 +18,8 @@ export interface HboneLimits {
   readonly clientStreamsMax: number;
   readonly connectTimeoutMs: number;
   readonly handshakeTimeoutMs: number;
+  /** How long a peer may take to answer a request; checked every `pingIntervalMs`. */
+  readonly answerTimeoutMs: number;
   readonly pingIntervalMs: number;
   readonly pingTimeoutMs: number;
   /** A pooled session without streams is closed after this. */
@@ -50,6 +52,7 @@ export const DEFAULT_LIMITS: HboneLimits = {
   clientStreamsMax: 100,
   connectTimeoutMs: 10_000,
   handshakeTimeoutMs: 10_000,
+  answerTimeoutMs: 20_000,
   pingIntervalMs: 10_000,
   pingTimeoutMs: 20_000,
   idleReleaseMs: 300_000,

@@ -40,7 +40,7 @@ export interface TunnelStream {
    * `onDone` is called exactly once, when both are closed.
    */
   splice(socket: Socket, onDone: (result: TunnelResult) => void): void;
-  /** Delivers to `reader` instead of a socket. */
+  /** Delivers to `reader` instead of a socket; `write`, `pause` and `resume` belong to this way. */
   read(reader: TunnelReader): void;
   /** Stops granting the peer more credit until `resume`; what is in flight (at most one window) still arrives. */
   pause(): void;

@@ -1,0 +1,126 @@
+import type { HboneEnvironment, HbonePool, PoolTarget } from './contract.ts';
+import { HboneError } from './errors.ts';
+import { Http2Code } from './frame-codec.ts';
+import { DEFAULT_LIMITS, type HboneLimits } from './limits.ts';
+import { PoolEntry } from './pool-entry.ts';
+import type { HboneSession, OpenedTunnel, TunnelOpening } from './tunnel.ts';
+
+/** Makes an empty pool; dispose of it to close its sessions. */
+export function createHbonePool<Peer>(environment: HboneEnvironment): HbonePool<Peer> {
+  return new SessionPool<Peer>(environment);
+}
+
+class SessionPool<Peer> implements HbonePool<Peer> {
+  private readonly environment: HboneEnvironment;
+  private readonly limits: HboneLimits;
+  private readonly entries = new Map<string, PoolEntry<Peer>>();
+  private draining = false;
+  private drained: (() => void)[] = [];
+
+  constructor(environment: HboneEnvironment) {
+    this.environment = environment;
+    this.limits = { ...DEFAULT_LIMITS, ...environment.limits };
+  }
+
+  get sessionCount(): number {
+    let count = 0;
+    for (const entry of this.entries.values()) count += entry.sessionCount;
+    return count;
+  }
+
+  get streamCount(): number {
+    let count = 0;
+    for (const entry of this.entries.values()) count += entry.streamCount;
+    return count;
+  }
+
+  async openTunnel(
+    target: PoolTarget<Peer>,
+    opening: TunnelOpening,
+    signal?: AbortSignal,
+  ): Promise<OpenedTunnel<Peer>> {
+    let used: HboneSession<Peer> | undefined;
+    const open = (session: HboneSession<Peer>): Promise<OpenedTunnel<Peer>> => {
+      used = session;
+      return session.openTunnel(opening, signal);
+    };
+    try {
+      return await this.entryOf(target).withSession(target, signal, open);
+    } catch (error) {
+      if (used === undefined || !isStale(error)) throw error;
+      // Nothing of the application has been sent yet, so the same request may go to another session, once.
+      used.drain();
+      return this.entryOf(target).withSession(target, signal, open);
+    }
+  }
+
+  retire(matches: (key: string) => boolean): number {
+    let count = 0;
+    for (const entry of this.matching(matches)) count += entry.retire();
+    return count;
+  }
+
+  cut(matches: (key: string) => boolean, reason: string): number {
+    const error = new HboneError('cut', { data: { reason } });
+    let count = 0;
+    for (const entry of this.matching(matches)) count += entry.destroy(error);
+    return count;
+  }
+
+  drain(): Promise<void> {
+    this.draining = true;
+    this.retire(() => true);
+    return this.whenEmpty();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.draining = true;
+    const error = new HboneError('draining');
+    for (const entry of this.matching(() => true)) entry.destroy(error);
+    await this.whenEmpty();
+  }
+
+  private entryOf(target: PoolTarget<Peer>): PoolEntry<Peer> {
+    if (this.draining) throw new HboneError('draining');
+    const { key } = target;
+    let entry = this.entries.get(key);
+    if (entry === undefined) {
+      entry = new PoolEntry<Peer>(this.environment, this.limits, (empty) => this.remove(key, empty));
+      this.entries.set(key, entry);
+    }
+    return entry;
+  }
+
+  private remove(key: string, entry: PoolEntry<Peer>): void {
+    if (this.entries.get(key) === entry) this.entries.delete(key);
+    if (this.entries.size > 0) return;
+    const { drained } = this;
+    this.drained = [];
+    for (const resolve of drained) resolve();
+  }
+
+  private matching(matches: (key: string) => boolean): PoolEntry<Peer>[] {
+    return [...this.entries].filter(([key]) => matches(key)).map(([, entry]) => entry);
+  }
+
+  private whenEmpty(): Promise<void> {
+    if (this.entries.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.drained.push(resolve));
+  }
+}
+
+/** True when the session, not the request, was at fault and no answer had come. */
+function isStale(error: unknown): boolean {
+  if (!(error instanceof HboneError)) return false;
+  switch (error.code) {
+    case 'closed':
+    case 'goaway':
+    case 'keepalive':
+    case 'draining':
+      return true;
+    case 'reset':
+      return error.data['http2Code'] === Http2Code.refusedStream;
+    default:
+      return false;
+  }
+}

@@ -1,0 +1,117 @@
+import type { TLSSocket } from 'node:tls';
+import { findReadInternals, type ReadInternals } from './node-internals.ts';
+import { RECORD_MAX_BYTES, type RecordSlab, takeRecordSlab } from './read-memory.ts';
+import type { Stream } from './stream.ts';
+
+/** Reads landing at `[start, end)` of `memory`. */
+export type TakeBytes = (memory: Buffer, start: number, end: number) => void;
+
+/** Undefined when this Node lacks them; found once per thread. */
+export const readInternals: ReadInternals | undefined = findReadInternals();
+
+/**
+ * Reads decrypted records of a TLS socket into memory of ours and merges payload that lies in one piece. A connection at
+ * rest owns room for one record; while full records keep coming it borrows a slab, where they land one behind the other.
+ */
+export class RecordReader {
+  private readonly onBytes: TakeBytes;
+  private landing: Buffer = Buffer.allocUnsafeSlow(RECORD_MAX_BYTES);
+  private slab: RecordSlab | undefined;
+  /** Index in the slab of the record to come. */
+  private place = 0;
+  /** Some of the current memory is still being read by a socket. */
+  private dirty = false;
+  private pendingStream: Stream | undefined;
+  private pendingMemory: Buffer = EMPTY;
+  private pendingStart = 0;
+  private pendingEnd = 0;
+  private nextBuffer: Buffer | undefined;
+  private flushScheduled = false;
+
+  constructor(socket: TLSSocket, onBytes: TakeBytes, internals: ReadInternals | undefined = readInternals) {
+    this.onBytes = onBytes;
+    if (internals === undefined) {
+      socket.on('data', (chunk: Buffer) => this.takeChunk(chunk));
+      return;
+    }
+    const early: unknown = socket.read();
+    const onRead = (bytes: number): boolean => {
+      this.takeRecord(bytes);
+      return true;
+    };
+    internals.installReadBuffer(socket, this.landing, onRead, () => this.nextBuffer);
+    if (early instanceof Buffer) this.takeChunk(early);
+  }
+
+  /** Payload for `stream`, in the memory being taken. Held back while more may follow it in one piece. */
+  deliver(stream: Stream, memory: Buffer, start: number, end: number): void {
+    if (this.pendingStream === stream && this.pendingMemory === memory && this.pendingEnd === start) {
+      this.pendingEnd = end;
+      return;
+    }
+    this.flush();
+    this.pendingStream = stream;
+    this.pendingMemory = memory;
+    this.pendingStart = start;
+    this.pendingEnd = end;
+  }
+
+  /** Hands on what is held back. */
+  flush(): void {
+    const stream = this.pendingStream;
+    if (stream === undefined) return;
+    this.pendingStream = undefined;
+    const memory = this.pendingMemory;
+    this.pendingMemory = EMPTY;
+    const slab = this.slab?.memory === memory ? this.slab : undefined;
+    if (stream.closed) stream.release(this.pendingEnd - this.pendingStart);
+    else if (!stream.deliver(memory, this.pendingStart, this.pendingEnd, slab)) this.dirty = true;
+  }
+
+  private takeChunk(chunk: Buffer): void {
+    this.onBytes(chunk, 0, chunk.length);
+    this.flush();
+    this.dirty = false;
+  }
+
+  private takeRecord(bytes: number): void {
+    const memory = this.slab?.memory ?? this.landing;
+    const start = this.place * RECORD_MAX_BYTES;
+    this.onBytes(memory, start, start + bytes);
+    this.advance(bytes === RECORD_MAX_BYTES);
+  }
+
+  /** Chooses where the next record lands. `full`: another one is likely to follow at once. */
+  private advance(full: boolean): void {
+    if (!full || this.slab === undefined) this.flush();
+    if (this.pendingStream !== undefined && this.slab !== undefined && this.place + 1 < this.slab.places.length) {
+      this.place += 1;
+      this.nextBuffer = this.slab.places[this.place];
+      this.scheduleFlush();
+      return;
+    }
+    this.flush();
+    this.place = 0;
+    if (this.slab !== undefined && (this.dirty || !full)) {
+      this.slab.retire();
+      this.slab = undefined;
+    } else if (this.dirty) {
+      this.landing = Buffer.allocUnsafeSlow(RECORD_MAX_BYTES);
+    }
+    this.dirty = false;
+    if (full && this.slab === undefined) this.slab = takeRecordSlab();
+    this.nextBuffer = this.slab?.places[0] ?? this.landing;
+  }
+
+  /** If nothing follows in this loop turn, what is held back goes on alone. */
+  private scheduleFlush(): void {
+    if (this.flushScheduled) return;
+    this.flushScheduled = true;
+    setImmediate(() => {
+      this.flushScheduled = false;
+      this.flush();
+    });
+  }
+}
+
+const EMPTY: Buffer = Buffer.alloc(0);

@@ -1,0 +1,259 @@
+import type { Socket } from 'node:net';
+import type { LinkSource } from './connection-writer.ts';
+import { SMALL_PAYLOAD_BYTES } from './connection-writer.ts';
+import { HboneError } from './errors.ts';
+import { Http2Code } from './frame-codec.ts';
+import { type RecordSlab, sourceRead } from './read-memory.ts';
+import { readInternals } from './record-reader.ts';
+import type { Stream, StreamSink } from './stream.ts';
+import type { TunnelResult } from './tunnel.ts';
+
+/** Chunks below this are copied rather than pinning the slab they lie in while their socket is behind. */
+const PIN_WORTH_BYTES = 32 * 1024;
+
+const spliceKey = Symbol('splice');
+
+interface SplicedSocket extends Socket {
+  [spliceKey]?: Splice;
+}
+
+/**
+ * Joins a plaintext socket to a stream. End of stream and FIN, RST_STREAM and RST are the same thing on either side
+ * (RFC 9113 8.5); a quiet RST_STREAM is an end. The socket is read only while the link takes what it brings, and the peer
+ * gets credit back only while the socket takes what the peer brings.
+ *
+ * Listeners are functions shared by all sockets, not closures: an idle tunnel should cost little memory.
+ */
+export class Splice implements StreamSink, LinkSource {
+  private readonly stream: Stream;
+  private readonly socket: Socket;
+  private onDone: ((result: TunnelResult) => void) | undefined;
+  /** Reasons not to read the socket. */
+  private heldByLink = false;
+  private heldByCredit = false;
+  private isBulk = false;
+  /** Bytes given to the socket while it was behind: their credit is withheld until it has drained. */
+  private owedBytes = 0;
+  private socketGone = false;
+  private streamGone = false;
+  private error: HboneError | undefined;
+
+  constructor(stream: Stream, socket: Socket, onDone: (result: TunnelResult) => void) {
+    this.stream = stream;
+    this.socket = socket;
+    this.onDone = onDone;
+  }
+
+  /** Begins; `onDone` may be called from now on. */
+  start(): void {
+    const { socket } = this;
+    (socket as SplicedSocket)[spliceKey] = this;
+    socket.allowHalfOpen = true;
+    socket.on('error', onSocketError);
+    socket.on('end', onSocketEnd);
+    socket.on('close', onSocketClose);
+    socket.on('drain', onSocketDrain);
+    if (socket.destroyed) {
+      this.onSocketGone();
+      this.stream.attach(this);
+      return;
+    }
+    this.stream.attach(this);
+    if (this.streamGone) return;
+    if (readInternals === undefined) {
+      socket.on('data', onSocketData);
+      return;
+    }
+    const early: unknown = socket.read();
+    readInternals.installReadBuffer(socket, sourceRead, onSocketRead, null);
+    if (early instanceof Buffer) this.takeChunk(early);
+    if (!this.isHeld) readInternals.startReading(socket);
+  }
+
+  /** Ends both sides at once, by reset. */
+  cut(error: HboneError): void {
+    if (this.error === undefined) this.error = error;
+    this.stream.abort(Http2Code.connectError);
+    this.streamGone = true;
+    if (this.socketGone) this.finish();
+    else this.resetSocket();
+  }
+
+  onBytes(memory: Buffer, start: number, end: number, slab: RecordSlab | undefined): boolean {
+    const { socket } = this;
+    const bytes = end - start;
+    if (this.socketGone || socket.destroyed) {
+      this.stream.release(bytes);
+      return true;
+    }
+    const chunk = memory.subarray(start, end);
+    let free = true;
+    if (socket.writableLength > 0 && (slab === undefined || bytes < PIN_WORTH_BYTES)) {
+      socket.write(Buffer.from(chunk));
+    } else if (slab === undefined) {
+      socket.write(chunk);
+      free = socket.writableLength === 0;
+    } else {
+      slab.pin();
+      socket.write(chunk, slab.unpin);
+      free = socket.writableLength === 0;
+    }
+    if (socket.writableLength > 0 && socket.writableNeedDrain) this.owedBytes += bytes;
+    else this.stream.release(bytes);
+    return free;
+  }
+
+  onEnd(): void {
+    this.socket.end();
+  }
+
+  onWritable(): void {
+    this.heldByCredit = false;
+    this.readOn();
+  }
+
+  onClosed(error: HboneError | undefined): void {
+    this.streamGone = true;
+    this.stream.connection.writer.forget(this);
+    if (this.socketGone) {
+      this.error ??= error;
+      this.finish();
+    } else if (error === undefined) {
+      // Both directions have ended; the socket closes by itself once it has written what it holds.
+    } else if (error.code === 'reset' && error.data['quiet'] === true) {
+      this.error ??= error;
+      this.stopReading();
+      this.socket.destroySoon();
+    } else {
+      this.error ??= error;
+      this.resetSocket();
+    }
+  }
+
+  onLinkBusy(): void {
+    this.heldByLink = true;
+    this.stopReading();
+  }
+
+  onLinkIdle(): void {
+    this.heldByLink = false;
+    this.readOn();
+  }
+
+  /** `bytes` lie in the source memory. Returns false to read no more for now. */
+  takeRead(bytes: number): boolean {
+    const { stream } = this;
+    if (this.streamGone) return false;
+    stream.sendSource(bytes);
+    this.afterSend(bytes);
+    return !this.isHeld;
+  }
+
+  takeChunk(chunk: Buffer): void {
+    if (this.streamGone) return;
+    this.stream.send(chunk);
+    this.afterSend(chunk.length);
+  }
+
+  onSocketEnd(): void {
+    this.stream.end();
+  }
+
+  onSocketDrain(): void {
+    const owed = this.owedBytes;
+    if (owed === 0) return;
+    this.owedBytes = 0;
+    this.stream.release(owed);
+  }
+
+  onSocketError(cause: Error): void {
+    this.error ??= new HboneError('socket', { cause });
+  }
+
+  onSocketGone(): void {
+    if (this.socketGone) return;
+    this.socketGone = true;
+    this.onSocketDrain();
+    if (!this.streamGone) {
+      this.stream.abort(this.error === undefined ? Http2Code.cancel : Http2Code.connectError);
+      this.error ??= new HboneError('socket');
+      this.streamGone = true;
+    }
+    this.finish();
+  }
+
+  private get isHeld(): boolean {
+    return this.heldByLink || this.heldByCredit;
+  }
+
+  /** Decides whether the socket may be read on after a read of `bytes`. */
+  private afterSend(bytes: number): void {
+    const { writer } = this.stream.connection;
+    if (bytes >= SMALL_PAYLOAD_BYTES) {
+      this.isBulk = true;
+      writer.noteBulk(this);
+    } else {
+      if (this.isBulk) {
+        this.isBulk = false;
+        writer.noteSmall(this);
+      }
+      if (writer.isCongested) writer.hold(this);
+    }
+    if (this.stream.isSendBlocked) {
+      this.heldByCredit = true;
+      this.stopReading();
+    }
+  }
+
+  private stopReading(): void {
+    if (readInternals === undefined) this.socket.pause();
+    else readInternals.stopReading(this.socket);
+  }
+
+  private readOn(): void {
+    if (this.isHeld || this.streamGone || this.socketGone) return;
+    if (readInternals === undefined) this.socket.resume();
+    else readInternals.startReading(this.socket);
+  }
+
+  private resetSocket(): void {
+    const { socket } = this;
+    // While the kernel is asked to send our FIN, libuv refuses to reset; the connection is half gone by then anyway.
+    const isShuttingDown = socket.writableEnded && !socket.writableFinished && socket.writableLength === 0;
+    if (isShuttingDown) socket.destroy();
+    else socket.resetAndDestroy();
+  }
+
+  private finish(): void {
+    const { onDone, stream, error } = this;
+    if (onDone === undefined || !this.streamGone || !this.socketGone) return;
+    this.onDone = undefined;
+    stream.connection.writer.forget(this);
+    const counts = { bytesSent: stream.bytesSent, bytesReceived: stream.bytesReceived };
+    onDone(error === undefined ? counts : { ...counts, error });
+  }
+}
+
+function onSocketRead(this: SplicedSocket, bytes: number): boolean {
+  return this[spliceKey]?.takeRead(bytes) ?? false;
+}
+
+function onSocketData(this: SplicedSocket, chunk: Buffer): void {
+  this[spliceKey]?.takeChunk(chunk);
+}
+
+function onSocketEnd(this: SplicedSocket): void {
+  this[spliceKey]?.onSocketEnd();
+}
+
+function onSocketDrain(this: SplicedSocket): void {
+  this[spliceKey]?.onSocketDrain();
+}
+
+function onSocketError(this: SplicedSocket, cause: Error): void {
+  this[spliceKey]?.onSocketError(cause);
+}
+
+function onSocketClose(this: SplicedSocket): void {
+  this[spliceKey]?.onSocketGone();
+}

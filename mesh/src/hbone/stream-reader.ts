@@ -1,0 +1,87 @@
+import type { LinkSource } from './connection-writer.ts';
+import type { HboneError } from './errors.ts';
+import { Http2Code } from './frame-codec.ts';
+import type { Stream, StreamSink } from './stream.ts';
+import type { TunnelReader, TunnelResult } from './tunnel.ts';
+
+/** Delivers a stream to a `TunnelReader`. */
+export class ReaderSink implements StreamSink, LinkSource {
+  private readonly stream: Stream;
+  private readonly reader: TunnelReader;
+  private paused = false;
+  private owedBytes = 0;
+  private done = false;
+
+  constructor(stream: Stream, reader: TunnelReader) {
+    this.stream = stream;
+    this.reader = reader;
+  }
+
+  start(): void {
+    this.stream.attach(this);
+  }
+
+  onBytes(memory: Buffer, start: number, end: number): boolean {
+    if (this.paused) this.owedBytes += end - start;
+    else this.stream.release(end - start);
+    this.reader.onData(memory.subarray(start, end));
+    return true;
+  }
+
+  onEnd(): void {
+    this.reader.onEnd();
+  }
+
+  onWritable(): void {
+    this.reader.onDrain?.();
+  }
+
+  onClosed(error: HboneError | undefined): void {
+    this.finish(error);
+  }
+
+  onLinkBusy(): void {
+    // `write` has returned false.
+  }
+
+  onLinkIdle(): void {
+    if (!this.done && !this.stream.isSendBlocked) this.reader.onDrain?.();
+  }
+
+  /** False: the reader will hear `onDrain`. */
+  write(chunk: Buffer): boolean {
+    const { writer } = this.stream.connection;
+    this.stream.send(chunk);
+    if (this.stream.isSendBlocked) return false;
+    if (!writer.isCongested) return true;
+    writer.hold(this);
+    return false;
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    this.paused = false;
+    const owed = this.owedBytes;
+    this.owedBytes = 0;
+    if (owed > 0) this.stream.release(owed);
+  }
+
+  /** Ends both directions at once. */
+  cut(error: HboneError | undefined): void {
+    this.stream.abort(error === undefined ? Http2Code.cancel : Http2Code.connectError);
+    this.finish(error);
+  }
+
+  private finish(error: HboneError | undefined): void {
+    if (this.done) return;
+    this.done = true;
+    this.resume();
+    this.stream.connection.writer.forget(this);
+    const { bytesSent, bytesReceived } = this.stream;
+    const counts: TunnelResult = { bytesSent, bytesReceived };
+    this.reader.onClose(error === undefined ? counts : { ...counts, error });
+  }
+}

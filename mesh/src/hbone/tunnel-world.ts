@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import net, { type Socket } from 'node:net';
+import { systemClock } from '../runtime/clock.ts';
+import { silentLogger } from '../runtime/logger.ts';
+import { createTestCa, testIdentity } from '../testing/test-ca.ts';
+import { identifyPeer } from '../tls/peer-identity.ts';
+import { secureContextOf } from '../tls/secure-context.ts';
+import type { Svid } from '../tls/svid.ts';
+import type { AcceptOptions, HboneEnvironment, PoolTarget } from './contract.ts';
+import type { HboneConnection, TunnelRequest } from './tunnel.ts';
+import { acceptHbone } from './server.ts';
+
+// What the tests of this folder share: a CA, two identities, and servers on port 0.
+
+const ca = createTestCa();
+export const webSvid: Svid = ca.issue(testIdentity('shop', 'web'));
+export const dbSvid: Svid = ca.issue(testIdentity('shop', 'db'));
+export const environment: HboneEnvironment = { clock: systemClock, logger: silentLogger };
+
+export function identityOf(der: Buffer): string {
+  const verdict = identifyPeer(der);
+  assert.equal(verdict.kind, 'identified');
+  return verdict.kind === 'identified' ? verdict.id : '';
+}
+
+export interface Listener extends AsyncDisposable {
+  readonly port: number;
+  readonly connectionCount: number;
+}
+
+/** A TCP listener on port 0; disposing it destroys what it accepted. */
+export async function listen(
+  onSocket: (socket: Socket) => void,
+  options: net.ServerOpts = { allowHalfOpen: true, pauseOnConnect: true, noDelay: true },
+): Promise<Listener> {
+  const open = new Set<Socket>();
+  const server = net.createServer(options, (socket) => {
+    open.add(socket.on('error', () => {}));
+    socket.once('close', () => open.delete(socket));
+    onSocket(socket);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  assert.ok(address !== null && typeof address === 'object');
+  const { port } = address;
+  return {
+    port,
+    get connectionCount() {
+      return open.size;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const socket of open) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+/** An HBONE server as `db` on port 0. */
+export function listenHbone(
+  onTunnel: (request: TunnelRequest<string>) => void,
+  options: Partial<AcceptOptions<string>> & { onConnection?: (connection: HboneConnection<string>) => void } = {},
+): Promise<Listener> {
+  return listen((socket) => {
+    acceptHbone<string>(socket, {
+      ...environment,
+      secureContext: secureContextOf(dbSvid),
+      verifyPeer: identityOf,
+      onTunnel,
+      ...options,
+    }).then(
+      (connection) => options.onConnection?.(connection),
+      () => {},
+    );
+  });
+}
+
+export function dial(port: number): Socket {
+  return net.connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true }).on('error', () => {});
+}
+
+/** The server on `port` as `web` reaches it. */
+export function targetOf(port: number, key = `127.0.0.1:${port}`): PoolTarget<string> {
+  return {
+    key,
+    openSocket: () => dial(port),
+    secureContext: () => secureContextOf(webSvid),
+    verifyPeer: identityOf,
+  };
+}
