@@ -23,8 +23,8 @@ import type { WorkerConfig } from './worker/worker-protocol.ts';
 
 export interface NodeAgentOptions {
   readonly config: NodeAgentConfig;
-  /** Main module of the program; see WorkerPoolOptions. */
-  readonly program: URL;
+  /** Main module of a data worker. */
+  readonly workerProgram: URL;
   readonly version: string;
   readonly clock: Clock;
   readonly logger: RootLogger;
@@ -55,7 +55,7 @@ export interface AgentParts {
 }
 
 /** Where mesh state, certificates and pods come from: a controller and a CNI agent, or a file. */
-export interface Source extends AsyncDisposable {
+export interface Source {
   certificates(): readonly HeldCertificate[];
   /** Further facts for `/config_dump`, without secrets. */
   status(): Record<string, unknown>;
@@ -81,7 +81,7 @@ export async function createNodeAgent(options: NodeAgentOptions): Promise<NodeAg
   try {
     const workers = stack.use(
       new WorkerPool({
-        program: options.program,
+        program: options.workerProgram,
         count: config.workers,
         config: workerConfig(options),
         logger,
@@ -120,7 +120,7 @@ async function openSource(
   const { config } = parts;
   if (config.upstream.kind === 'local') {
     const { openLocalSource } = await import('./local/local-source.ts');
-    return openLocalSource(parts, config.upstream, (identities) => createSupervisor(parts, stack, identities), stack);
+    return openLocalSource(parts, config.upstream, (identities) => createSupervisor(parts, stack, identities));
   }
   const { openControllerSource } = await import('./state/controller-source.ts');
   return openControllerSource(

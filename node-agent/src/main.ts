@@ -1,10 +1,5 @@
-import { isMainThread } from 'node:worker_threads';
+import { runNodeAgent } from './run-node-agent.ts';
 
-// One program for all threads: what a data worker does not need is never loaded in it, and the other way round.
-if (isMainThread) {
-  const { runNodeAgent } = await import('./run-node-agent.ts');
-  await runNodeAgent(new URL(import.meta.url));
-} else {
-  const { runWorkerThread } = await import('./worker/worker-thread.ts');
-  await runWorkerThread();
-}
+// A data worker is a program of its own, so that it loads only what it needs; a bundle of it lies beside the bundle of this.
+const isSource = import.meta.url.endsWith('.ts');
+await runNodeAgent(new URL(isSource ? './worker-main.ts' : './node-agent-worker.mjs', import.meta.url));

@@ -4,12 +4,17 @@ import { parseConfig, usage } from './config.ts';
 
 const VERSION = '0.1.0';
 
-/** The main thread of the process, from its arguments to its exit code. `program` is the module it was started with. */
-export function runNodeAgent(program: URL): Promise<void> {
-  return runMain({ name: 'node-agent', version: VERSION, usage: usage(), run: (context) => run(program, context) });
+/** The main thread of the process, from its arguments to its exit code. `workerProgram` is the module of a data worker. */
+export function runNodeAgent(workerProgram: URL): Promise<void> {
+  return runMain({
+    name: 'node-agent',
+    version: VERSION,
+    usage: usage(),
+    run: (context) => run(workerProgram, context),
+  });
 }
 
-async function run(program: URL, context: MainContext): Promise<number> {
+async function run(workerProgram: URL, context: MainContext): Promise<number> {
   const config = parseConfig(context.environment);
   const clock = systemClock;
   const sink = createLineSink({ fd: context.logFd, clock });
@@ -26,7 +31,7 @@ async function run(program: URL, context: MainContext): Promise<number> {
   logger.info('node agent starts', { version: VERSION, node: config.nodeName, workers: config.workers });
   const agent = await createNodeAgent({
     config,
-    program,
+    workerProgram,
     version: VERSION,
     clock,
     logger,

@@ -30,7 +30,6 @@ export async function openLocalSource(
     source: {
       certificates: () => config.svids.map((svid) => ({ identity: svid.id, state: 'Available', svid })),
       status: () => ({ kind: 'local', file: upstream.file }),
-      [Symbol.asyncDispose]: async () => {},
     },
   };
 }

@@ -61,10 +61,16 @@ export class PodSupervisor implements AsyncDisposable {
   readonly #leaving = new Set<Promise<void>>();
   readonly started = { count: 0 };
   readonly stopped = { count: 0 };
+  readonly #listeners: (() => void)[] = [];
   #lastInstance = 0;
 
   constructor(options: PodSupervisorOptions) {
     this.#options = options;
+  }
+
+  /** `listener` hears of every change of the pods or their state, for the life of the supervisor. */
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
   }
 
   /** Pods whose ports are not open yet. */
@@ -119,6 +125,7 @@ export class PodSupervisor implements AsyncDisposable {
       retry: null,
     };
     this.#pods.set(uid, pod);
+    this.#changed();
     return this.#start(pod);
   }
 
@@ -127,6 +134,7 @@ export class PodSupervisor implements AsyncDisposable {
     const pod = this.#pods.get(uid);
     if (pod === undefined) return;
     this.#pods.delete(uid);
+    this.#changed();
     await this.#retire(pod, 0);
   }
 
@@ -158,6 +166,7 @@ export class PodSupervisor implements AsyncDisposable {
     if (pod.state === 'pending') {
       pod.state = 'up';
       this.started.count++;
+      this.#changed();
       logger.info('pod added', { ...fields, identity: pod.spec.identity });
     }
     return '';
@@ -185,6 +194,10 @@ export class PodSupervisor implements AsyncDisposable {
       });
     this.#leaving.add(leaving);
     return leaving;
+  }
+
+  #changed(): void {
+    for (const listener of this.#listeners) listener();
   }
 
   #release(pod: Running): void {

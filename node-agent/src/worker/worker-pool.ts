@@ -8,7 +8,7 @@ export class WorkerError extends MeshError<'worker-failed' | 'worker-lost'> {
 }
 
 export interface WorkerPoolOptions {
-  /** The program; its main module starts `runWorkerThread` outside the main thread. */
+  /** Module that calls `runWorkerThread`. */
   readonly program: URL;
   readonly count: number;
   readonly config: Omit<WorkerConfig, 'index'>;

@@ -1,0 +1,180 @@
+import type { SpiffeId } from '@ambit/mesh/model';
+import { type Backoff, type Clock, createBackoff, type Logger } from '@ambit/mesh/runtime';
+import type { Svid } from '@ambit/mesh/tls';
+import { REFRESH_BACKOFF, refreshAtMs, SVID_PRIORITY, type SvidPriority } from './refresh-schedule.ts';
+
+export interface SvidStoreOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** A fresh SVID of the identity from the CA. */
+  readonly request: (identity: SpiffeId, signal: AbortSignal) => Promise<Svid>;
+  /** Puts an SVID in force in the data plane; called again for each renewal. */
+  readonly publish: (identity: SpiffeId, svid: Svid) => Promise<void>;
+  /** The last pod of the identity is gone. */
+  readonly forget: (identity: SpiffeId) => Promise<void>;
+  readonly onFailure: () => void;
+  /** [0, 1). */
+  readonly random: () => number;
+}
+
+/** Requests under way at once; further ones wait, most urgent first. */
+export const SVID_REQUESTS_MAX = 8;
+/** Timers beyond this many milliseconds would fire at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+export type SvidState = 'Initializing' | 'Available' | `Unavailable: ${string}`;
+
+/** What is held of one identity. */
+export interface SvidStatus {
+  readonly identity: SpiffeId;
+  readonly state: SvidState;
+  readonly svid?: Svid;
+}
+
+interface Entry {
+  readonly identity: SpiffeId;
+  readonly backoff: Backoff;
+  readonly abort: AbortController;
+  holds: number;
+  svid: Svid | null;
+  lastError: string | null;
+  timer: Disposable | null;
+}
+
+interface Job {
+  readonly entry: Entry;
+  readonly priority: SvidPriority;
+}
+
+/**
+ * The SVIDs of the identities that have pods on this node: requested when the first pod comes, renewed from half of
+ * their life on, used until they expire however long renewal fails, forgotten with the last pod.
+ */
+export class SvidStore implements AsyncDisposable {
+  readonly #options: SvidStoreOptions;
+  readonly #entries = new Map<SpiffeId, Entry>();
+  #queue: Job[] = [];
+  readonly #running = new Set<Promise<void>>();
+  #closed = false;
+
+  constructor(options: SvidStoreOptions) {
+    this.#options = options;
+  }
+
+  /** One pod needs the identity, until the hold is disposed. */
+  hold(identity: SpiffeId): Disposable {
+    let entry = this.#entries.get(identity);
+    if (entry === undefined) {
+      entry = {
+        identity,
+        backoff: createBackoff(REFRESH_BACKOFF, this.#options.random),
+        abort: new AbortController(),
+        holds: 0,
+        svid: null,
+        lastError: null,
+        timer: null,
+      };
+      this.#entries.set(identity, entry);
+      this.#enqueue(entry, SVID_PRIORITY.realTime);
+    }
+    const held = entry;
+    held.holds++;
+    let released = false;
+    return {
+      [Symbol.dispose]: () => {
+        if (released) return;
+        released = true;
+        held.holds--;
+        if (held.holds === 0) this.#forget(held);
+      },
+    };
+  }
+
+  status(): readonly SvidStatus[] {
+    return [...this.#entries.values()].map((entry) => ({
+      identity: entry.identity,
+      state: this.#stateOf(entry),
+      ...(entry.svid === null ? {} : { svid: entry.svid }),
+    }));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    this.#queue = [];
+    for (const entry of this.#entries.values()) {
+      entry.timer?.[Symbol.dispose]();
+      entry.abort.abort(new DOMException('the agent stops', 'AbortError'));
+    }
+    await Promise.allSettled(this.#running);
+  }
+
+  #stateOf({ svid, lastError }: Entry): SvidState {
+    if (svid !== null && this.#options.clock.now() < svid.notAfterMs) return 'Available';
+    if (svid !== null) return 'Unavailable: expired';
+    return lastError === null ? 'Initializing' : `Unavailable: ${lastError}`;
+  }
+
+  #forget(entry: Entry): void {
+    entry.timer?.[Symbol.dispose]();
+    entry.abort.abort(new DOMException('the identity has no pods here any more', 'AbortError'));
+    this.#entries.delete(entry.identity);
+    this.#queue = this.#queue.filter((job) => job.entry !== entry);
+    if (this.#closed) return;
+    this.#options.forget(entry.identity).catch((error: unknown) => {
+      this.#options.logger.error('certificate could not be forgotten', { identity: entry.identity, error });
+    });
+  }
+
+  #enqueue(entry: Entry, priority: SvidPriority): void {
+    if (this.#closed || entry.abort.signal.aborted) return;
+    const at = this.#queue.findIndex((job) => job.priority > priority);
+    this.#queue.splice(at === -1 ? this.#queue.length : at, 0, { entry, priority });
+    this.#pump();
+  }
+
+  #pump(): void {
+    while (this.#running.size < SVID_REQUESTS_MAX) {
+      const job = this.#queue.shift();
+      if (job === undefined) return;
+      const run = this.#renew(job.entry).finally(() => {
+        this.#running.delete(run);
+        this.#pump();
+      });
+      this.#running.add(run);
+    }
+  }
+
+  async #renew(entry: Entry): Promise<void> {
+    const { logger, request, publish, clock, random } = this.#options;
+    try {
+      const svid = await request(entry.identity, entry.abort.signal);
+      entry.abort.signal.throwIfAborted();
+      await publish(entry.identity, svid);
+      entry.svid = svid;
+      entry.lastError = null;
+      entry.backoff.reset();
+      logger.debug('certificate issued', {
+        identity: entry.identity,
+        'valid.until': new Date(svid.notAfterMs).toISOString(),
+      });
+      this.#later(entry, refreshAtMs(svid, clock.now(), random()) - clock.now(), SVID_PRIORITY.background);
+    } catch (error) {
+      if (entry.abort.signal.aborted) return;
+      entry.lastError = error instanceof Error ? error.message : 'unknown';
+      this.#options.onFailure();
+      const fields = entry.svid === null ? {} : { 'valid.until': new Date(entry.svid.notAfterMs).toISOString() };
+      logger.warn('certificate could not be obtained, will try again', { identity: entry.identity, ...fields, error });
+      this.#later(
+        entry,
+        entry.backoff.nextMs(),
+        entry.svid === null ? SVID_PRIORITY.realTime : SVID_PRIORITY.background,
+      );
+    }
+  }
+
+  #later(entry: Entry, delayMs: number, priority: SvidPriority): void {
+    if (this.#closed || entry.abort.signal.aborted) return;
+    entry.timer?.[Symbol.dispose]();
+    entry.timer = this.#options.clock.setTimer(Math.min(delayMs, TIMER_MS_MAX), () => this.#enqueue(entry, priority));
+  }
+}

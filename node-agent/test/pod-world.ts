@@ -1,0 +1,284 @@
+import { once } from 'node:events';
+import net, { type Server, type Socket } from 'node:net';
+import { execFileSync } from 'node:child_process';
+import { openSync } from 'node:fs';
+import { DEFAULT_REDIRECT_OPTIONS, nftables } from '@ambit/cni/redirect';
+import { dialInNetns, listenInNetns, NetnsHandle } from '@ambit/mesh/linux';
+import {
+  DEFAULT_TRUST_DOMAIN,
+  type MeshViewUpdate,
+  parseCidr,
+  parseIpAddress,
+  parseSocketAddress,
+  type Workload,
+  workloadIdentity,
+} from '@ambit/mesh/model';
+import { silentLogger, systemClock } from '@ambit/mesh/runtime';
+import { buildWorkload, createTestCa, type TestCa, TestNetns, type WorkloadOptions } from '@ambit/mesh/testing';
+import type { ProxySettings } from '../src/proxy/pod-context.ts';
+import { podSpecOf } from '../src/pods/pod-registry.ts';
+import { DataPlane } from '../src/worker/data-plane.ts';
+import type { WorkerMetrics } from '../src/worker/worker-protocol.ts';
+
+const CLUSTER = 'cluster-1';
+const PACKET_MARK = DEFAULT_REDIRECT_OPTIONS.packetMark;
+
+/** One captured pod: a network namespace, its workload, and applications that run in this process. */
+export class TestPod implements AsyncDisposable {
+  readonly name: string;
+  readonly netns: TestNetns;
+  readonly handle: NetnsHandle;
+  readonly workload: Workload;
+  readonly #servers: Server[] = [];
+  readonly #sockets = new Set<Socket>();
+
+  constructor(name: string, netns: TestNetns, workload: Workload) {
+    this.name = name;
+    this.netns = netns;
+    this.handle = NetnsHandle.open(netns.path);
+    this.workload = workload;
+  }
+
+  /** An application of the pod that listens; it hears every connection with its error listener in place. */
+  async serve(port: number, onConnection: (socket: Socket) => void, address = 'wildcard'): Promise<Server> {
+    const fd = listenInNetns(this.handle, {
+      address: address === 'wildcard' ? 'wildcard' : parseIpAddress(address),
+      port,
+    });
+    const server = net.createServer({ allowHalfOpen: true }, (socket) => {
+      this.#own(socket);
+      onConnection(socket);
+    });
+    server.on('error', () => {}).listen({ fd });
+    await once(server, 'listening');
+    this.#servers.push(server);
+    return server;
+  }
+
+  /** An application of the pod that dials; captured unless the address is loopback. */
+  dial(address: string): Socket {
+    const socket = dialInNetns(this.handle, { destination: parseSocketAddress(address) });
+    socket.allowHalfOpen = true;
+    this.#own(socket);
+    return socket;
+  }
+
+  /** Dials, sends `text`, ends, and gives everything that comes back; rejects when the connection breaks. */
+  async exchange(address: string, text: string): Promise<string> {
+    const socket = this.dial(address);
+    socket.end(text);
+    return readAll(socket);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    for (const server of this.#servers) server.close();
+    this.handle[Symbol.dispose]();
+    await this.netns[Symbol.asyncDispose]();
+  }
+
+  #own(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.on('error', () => {}).once('close', () => this.#sockets.delete(socket));
+  }
+}
+
+/** Everything a socket brings; rejects when it ends otherwise than in order. */
+export async function readAll(socket: Socket): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of socket) chunks.push(chunk as Buffer); // A socket without encoding gives buffers.
+  return Buffer.concat(chunks).toString();
+}
+
+/** A data plane in this thread, with what it logged. */
+export class TestNode {
+  readonly plane: DataPlane;
+  readonly lines: string[] = [];
+
+  constructor(settings: Partial<ProxySettings> = {}) {
+    this.plane = new DataPlane({
+      clock: systemClock,
+      logger: silentLogger,
+      settings: {
+        network: '',
+        trustDomain: DEFAULT_TRUST_DOMAIN,
+        meshRanges: [parseCidr('10.77.0.0/16'), parseCidr('fd77::/16')],
+        packetMark: PACKET_MARK,
+        patienceMs: 300,
+        connectTimeoutMs: 1000,
+        connectionsPerPodMax: 20_000,
+        ...settings,
+      },
+      accessLog: { write: (line) => void this.lines.push(line), dropped: 0 },
+      accessLogFormat: 'text',
+      random: Math.random,
+    });
+  }
+
+  /** Finished connections of one direction, as `flag-free` fields by key. */
+  records(direction: 'inbound' | 'outbound'): readonly ReadonlyMap<string, string>[] {
+    return this.lines.filter((line) => line.includes(`direction="${direction}"`)).map(parseLine);
+  }
+
+  metrics(): WorkerMetrics {
+    return this.plane.metrics();
+  }
+}
+
+export function parseLine(line: string): ReadonlyMap<string, string> {
+  const [, level = '', , message = '', fields = ''] = line.trimEnd().split('\t');
+  const found = new Map([
+    ['level', level],
+    ['message', message],
+  ]);
+  for (const [, key = '', quoted, bare] of fields.matchAll(/([a-z_.]+)=(?:"((?:[^"\\]|\\.)*)"|(\S*))/g)) {
+    found.set(key, quoted ?? bare ?? '');
+  }
+  return found;
+}
+
+export interface PodPlan extends WorkloadOptions {
+  readonly name: string;
+  /** Nodes that do not exist yet are made. Default: a node per pod. */
+  readonly onNode?: string;
+  /** False leaves the pod alone: neither redirected nor served. */
+  readonly captured?: boolean;
+}
+
+/** Pods on one link, each captured by the data plane of its node, in a mesh all nodes know. */
+export class PodWorld implements AsyncDisposable {
+  readonly ca: TestCa = createTestCa();
+  readonly nodes: Map<string, TestNode> = new Map();
+  readonly pods: Map<string, TestPod> = new Map();
+  readonly #instances = new Map<string, number>();
+  readonly #settings: Partial<ProxySettings>;
+  readonly #bridge: TestNetns;
+
+  private constructor(bridge: TestNetns, settings: Partial<ProxySettings>) {
+    this.#bridge = bridge;
+    this.#settings = settings;
+  }
+
+  static async create(
+    plans: readonly PodPlan[],
+    options: { readonly settings?: Partial<ProxySettings>; readonly mesh?: MeshViewUpdate } = {},
+  ): Promise<PodWorld> {
+    const bridge = await TestNetns.create();
+    bridge.run('ip', 'link', 'add', 'wire', 'type', 'bridge');
+    bridge.run('ip', 'link', 'set', 'wire', 'up');
+    const world = new PodWorld(bridge, options.settings ?? {});
+    try {
+      for (const [index, plan] of plans.entries()) await world.#addPod(plan, index);
+      const workloads = [...world.pods.values()].map(({ workload }) => workload);
+      world.update({ ...options.mesh, workloads: [...workloads, ...(options.mesh?.workloads ?? [])] });
+      for (const plan of plans) if (plan.captured !== false) await world.capture(plan.name);
+    } catch (error) {
+      await world[Symbol.asyncDispose]();
+      throw error;
+    }
+    return world;
+  }
+
+  pod(name: string): TestPod {
+    const pod = this.pods.get(name);
+    if (pod === undefined) throw new Error(`no pod ${name}`);
+    return pod;
+  }
+
+  /** The node of a pod. */
+  nodeOf(name: string): TestNode {
+    const nodeName = this.pod(name).workload.node;
+    const node = this.nodes.get(nodeName) ?? new TestNode(this.#settings);
+    this.nodes.set(nodeName, node);
+    return node;
+  }
+
+  /** Applies an update on every node. */
+  update(update: MeshViewUpdate): void {
+    for (const name of this.pods.keys()) this.nodeOf(name);
+    for (const { plane } of this.nodes.values()) plane['apply-view']({ update });
+  }
+
+  /** Redirects the pod, gives its node an SVID for it and has the node serve it. */
+  async capture(name: string, options: { readonly svid?: boolean } = {}): Promise<void> {
+    const pod = this.pod(name);
+    const { plane } = this.nodeOf(name);
+    await nftables.apply(pod.handle, DEFAULT_REDIRECT_OPTIONS, AbortSignal.timeout(10_000));
+    const identity = workloadIdentity(pod.workload);
+    if (options.svid !== false) plane['set-svid']({ identity, svid: this.ca.issue(identity) });
+    const { namespace, serviceAccount } = pod.workload;
+    const spec = podSpecOf(
+      `uid-${name}`,
+      { name, namespace, serviceAccount },
+      { clusterId: CLUSTER, trustDomain: DEFAULT_TRUST_DOMAIN },
+    );
+    const instance = this.#instances.size + 1;
+    this.#instances.set(name, instance);
+    await plane['add-pod']({ instance, pod: spec, netnsFd: openSync(pod.netns.path, 'r') });
+  }
+
+  async remove(name: string, drainMs = 0): Promise<void> {
+    const instance = this.#instances.get(name);
+    if (instance !== undefined) await this.nodeOf(name).plane['remove-pod']({ instance, drainMs });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { plane } of this.nodes.values()) await plane.drain(0);
+    for (const pod of this.pods.values()) await pod[Symbol.asyncDispose]();
+    await this.#bridge[Symbol.asyncDispose]();
+  }
+
+  async #addPod({ onNode, captured, ...plan }: PodPlan, index: number): Promise<void> {
+    const netns = await TestNetns.create();
+    const addresses = plan.addresses ?? [`10.77.0.${index + 1}`];
+    const workload = buildWorkload({
+      node: onNode ?? `node-${plan.name}`,
+      ...(captured === false ? { tunnelProtocol: 'none' } : {}),
+      ...plan,
+      addresses,
+    });
+    this.pods.set(plan.name, new TestPod(plan.name, netns, workload));
+    netns.run(
+      'sh',
+      '-c',
+      'echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad; echo 0 > /proc/sys/net/ipv6/conf/all/accept_dad',
+    );
+    const port = `pod${index}`;
+    execFileSync('nsenter', [
+      `--net=${this.#bridge.path}`,
+      'ip',
+      'link',
+      'add',
+      port,
+      'type',
+      'veth',
+      'peer',
+      'name',
+      'eth0',
+      'netns',
+      String(netns.processId),
+    ]);
+    this.#bridge.run('ip', 'link', 'set', port, 'master', 'wire', 'up');
+    for (const ip of addresses)
+      netns.run(
+        'ip',
+        'addr',
+        'add',
+        `${ip}/${ip.includes(':') ? 16 : 16}`,
+        'dev',
+        'eth0',
+        ...(ip.includes(':') ? ['nodad'] : []),
+      );
+    netns.run('ip', 'link', 'set', 'eth0', 'up');
+    netns.run('ip', 'route', 'add', 'default', 'dev', 'eth0');
+  }
+}
+
+/** Resolves once `condition` holds; rejects when it does not within `timeoutMs`. */
+export async function until(condition: () => boolean, timeoutMs = 3000): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${condition.toString()}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
