@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn, type SpawnOptions, spawnSync } from 'node:child_process';
 import { NetnsHandle, runInNetns } from '@ambit/mesh/linux';
+import { type HostResponse, requestInNetns } from './host-request.ts';
 
 export interface PodPlan {
   readonly namespace: string;
@@ -73,9 +74,9 @@ export class WorldNetwork implements Disposable {
     return this.#spawn(hostNetns(host), command, args, options);
   }
 
-  /** Runs `work`, which must be synchronous, with this thread inside a pod's namespace. */
-  insidePod<T>(pod: Pick<PodPlan, 'namespace' | 'name'>, work: () => T): T {
-    return runInNetns(this.#handle(podNetns(pod)), work);
+  /** Asks a server on a host's own loopback; null when nobody answers in time. */
+  requestOnHost(host: string, method: 'GET' | 'POST', port: number, path: string): Promise<HostResponse | null> {
+    return requestInNetns(this.#handle(hostNetns(host)), method, port, path);
   }
 
   [Symbol.dispose](): void {

@@ -1,0 +1,282 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { MeshObject, Pod } from '@ambit/mesh/kinds';
+import { createDirectorySource } from '@ambit/mesh/manifests';
+import { silentLogger, systemClock } from '@ambit/mesh/runtime';
+import { until } from '@ambit/mesh/testing';
+import { AppHandle } from './apps/app-handle.ts';
+import { type HostPlan, NETNS_DIRECTORY, WorldNetwork } from './network.ts';
+import { planHosts } from './plan.ts';
+import { type ProgramForm, programCommand } from './programs.ts';
+import { WorldProcess } from './world-process.ts';
+
+export interface MeshWorldOptions {
+  /** The directory the mesh runs from; edit it to change the mesh. */
+  readonly manifests: string;
+  readonly form: ProgramForm;
+  /** Address blocks of pods and services, for the agents' rule about unknown addresses. */
+  readonly meshRanges: readonly string[];
+  /** Called with the name of each step as it is done. */
+  readonly onStep?: (what: string) => void;
+}
+
+/** The Ambit processes of one host. */
+export interface HostProcesses {
+  readonly name: string;
+  readonly nodeAgent: WorldProcess;
+  readonly cniAgent: WorldProcess;
+  readonly accessLogFile: string;
+}
+
+const STATE = '/run/ambit';
+const CONTROLLER_PORT = 15012;
+const ADMIN_PORT = 15000;
+const METRICS_PORT = 15020;
+const READINESS_PORT = 15021;
+const START_MS = 20_000;
+
+/**
+ * Hosts, pods and apps of a directory of manifests, with a controller on the first host and a node agent and a CNI agent on
+ * each. Lives in the sandbox (`sandbox.ts`); disposal ends every process and removes every namespace.
+ */
+export class MeshWorld implements AsyncDisposable {
+  readonly options: MeshWorldOptions;
+  readonly hosts: readonly HostPlan[];
+  readonly network: WorldNetwork;
+  readonly #stack = new AsyncDisposableStack();
+  readonly #apps = new Map<string, AppHandle>();
+  readonly #processes = new Map<string, HostProcesses>();
+  #controller: WorldProcess | null = null;
+
+  private constructor(options: MeshWorldOptions, hosts: readonly HostPlan[]) {
+    this.options = options;
+    this.hosts = hosts;
+    this.network = this.#stack.use(WorldNetwork.create(hosts));
+  }
+
+  /** @throws Error that names the process that did not become ready, with the end of its log. */
+  static async start(options: MeshWorldOptions): Promise<MeshWorld> {
+    const objects = await readManifests(options.manifests);
+    const world = new MeshWorld(options, planHosts(objects));
+    try {
+      const pods = objects.filter((object) => object.kind === 'Pod').filter((pod) => !pod.hostNetwork);
+      options.onStep?.(`${world.hosts.length} hosts and ${pods.length} pods`);
+      await Promise.all([world.#startApps(pods), world.#startMesh()]);
+      return world;
+    } catch (error) {
+      await world[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  get controller(): WorldProcess {
+    if (this.#controller === null) throw new Error('the controller was not started');
+    return this.#controller;
+  }
+
+  app(pod: string): AppHandle {
+    const app = this.#apps.get(pod);
+    if (app === undefined) throw new Error(`no pod ${pod} in this world`);
+    return app;
+  }
+
+  processes(host: string): HostProcesses {
+    const found = this.#processes.get(host);
+    if (found === undefined) throw new Error(`no host ${host} in this world`);
+    return found;
+  }
+
+  accessLog(host: string): string {
+    return readIfThere(this.processes(host).accessLogFile);
+  }
+
+  /** GET from a host's own loopback; null when nobody answers. */
+  async ask(host: string, port: 'admin' | 'metrics' | 'readiness', path: string): Promise<string | null> {
+    const number = { admin: ADMIN_PORT, metrics: METRICS_PORT, readiness: READINESS_PORT }[port];
+    const answer = await this.network.requestOnHost(host, 'GET', number, path);
+    return answer?.status === 200 ? answer.body : null;
+  }
+
+  /** Resolves when the node agent of `host` says it is ready. */
+  async nodeAgentReady(host: string): Promise<void> {
+    await this.#ready(this.processes(host).nodeAgent, () => this.ask(host, 'readiness', '/healthz/ready'));
+  }
+
+  /** Resolves when the node agents serve exactly the pods named `<namespace>/<name>`. */
+  async captured(pods: readonly string[], timeoutMs: number = START_MS): Promise<void> {
+    const wanted = [...pods].sort().join();
+    await until(
+      `node agents serve ${wanted}`,
+      async () => {
+        const dumps = await Promise.all(this.hosts.map((host) => this.ask(host.name, 'admin', '/config_dump')));
+        return dumps.flatMap(servedPods).sort().join() === wanted;
+      },
+      timeoutMs,
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+  }
+
+  async #startApps(pods: readonly Pod[]): Promise<void> {
+    const apps = await Promise.all(
+      pods.map((pod) => {
+        const { namespace, name } = pod.meta;
+        const ports = pod.containerPorts.map((port) =>
+          port.name.startsWith('http') ? { httpPort: port.port } : { linePort: port.port },
+        );
+        return AppHandle.start(Object.assign({ name }, ...ports), (command, args) =>
+          this.network.spawnInPod({ namespace, name }, command, args, { stdio: ['pipe', 'pipe', 'inherit'] }),
+        );
+      }),
+    );
+    for (const app of apps) this.#apps.set(app.name, this.#stack.use(app));
+    this.options.onStep?.(`${apps.length} applications`);
+  }
+
+  async #startMesh(): Promise<void> {
+    const [first] = this.hosts;
+    if (first === undefined) throw new Error('a world needs at least one Node');
+    mkdirSync(STATE, { recursive: true });
+    const address = `${this.network.linkAddress(first.name)}:${CONTROLLER_PORT}`;
+    const controllerState = join(STATE, 'controller');
+    this.#controller = this.#process('controller', first.name, 'controller', [
+      ...['--manifests', this.options.manifests, '--state', controllerState, '--listen', address],
+    ]);
+    this.#controller.start();
+    const controller = this.#controller;
+    await this.#ready(controller, async () =>
+      (await this.network.requestOnHost(first.name, 'GET', 8080, '/healthz/ready'))?.status === 200 ? 'ready' : null,
+    );
+    this.options.onStep?.('controller');
+    await Promise.all(this.hosts.map((host) => this.#startHost(host, address, controllerState)));
+  }
+
+  async #startHost(host: HostPlan, controllerAddress: string, controllerState: string): Promise<void> {
+    const state = join(STATE, host.name);
+    mkdirSync(state, { recursive: true, mode: 0o700 });
+    const tokenFile = join(state, 'join-token');
+    writeFileSync(tokenFile, await this.#token(host.name, controllerState), { mode: 0o600 });
+    const zds = join(state, 'zds.sock');
+    const accessLogFile = join(state, 'access.log');
+    const cniAgent = this.#process(`cni-${host.name}`, host.name, 'cni', [], {
+      AMBIT_MANIFESTS: this.options.manifests,
+      AMBIT_NODE_NAME: host.name,
+      AMBIT_NETNS_DIR: NETNS_DIRECTORY,
+      AMBIT_STATE_DIR: join(state, 'cni'),
+      AMBIT_ZDS_SOCKET: zds,
+    });
+    const nodeAgent = this.#process(`node-agent-${host.name}`, host.name, 'node-agent', [], {
+      AMBIT_NODE_NAME: host.name,
+      AMBIT_CONTROLLER_ADDRESS: controllerAddress,
+      AMBIT_JOIN_TOKEN_FILE: tokenFile,
+      AMBIT_STATE_DIR: join(state, 'node-agent'),
+      AMBIT_ZDS_SOCKET: zds,
+      AMBIT_MESH_CIDRS: this.options.meshRanges.join(),
+      AMBIT_ACCESS_LOG: accessLogFile,
+    });
+    this.#processes.set(host.name, { name: host.name, nodeAgent, cniAgent, accessLogFile });
+    cniAgent.start();
+    nodeAgent.start();
+    await this.nodeAgentReady(host.name);
+    this.options.onStep?.(`node agent and CNI agent of ${host.name}`);
+  }
+
+  /** `controller token`, as a person would run it. */
+  async #token(host: string, state: string): Promise<string> {
+    const [first] = this.hosts;
+    const logFile = join(STATE, `token-${host}`);
+    const args = ['token', '--state', state, '--node', host];
+    const { command, args: all } = programCommand(this.options.form, 'controller', args);
+    const child = this.network.spawnOnHost(first?.name ?? '', command, all, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: environment({}),
+    });
+    let output = '';
+    child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
+      output += chunk;
+    });
+    let complaint = '';
+    child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
+      complaint += chunk;
+    });
+    const code = await new Promise<number | null>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', resolve);
+    });
+    if (code !== 0) throw new Error(`controller token ended with ${code}: ${complaint} (${logFile})`);
+    return output;
+  }
+
+  #process(
+    name: string,
+    host: string,
+    program: 'controller' | 'node-agent' | 'cni',
+    args: readonly string[],
+    variables: Readonly<Record<string, string>> = {},
+  ): WorldProcess {
+    const logFile = join(STATE, `${name}.log`);
+    writeFileSync(logFile, '');
+    const plan = {
+      name,
+      ...programCommand(this.options.form, program, args),
+      environment: environment(variables),
+      logFile,
+    };
+    return this.#stack.use(
+      new WorldProcess(plan, (command, all, options) => this.network.spawnOnHost(host, command, all, options)),
+    );
+  }
+
+  async #ready(process: WorldProcess, probe: () => Promise<string | null>): Promise<void> {
+    try {
+      await until(`${process.plan.name} is ready`, () => (process.pid === null ? 'gone' : probe()), START_MS);
+      if (process.pid === null) throw new Error(`${process.plan.name} ended`);
+    } catch (cause) {
+      throw new Error(`${String(cause)}\n${process.log.split('\n').slice(-20).join('\n')}`, { cause });
+    }
+  }
+}
+
+/** Processes get what they need and nothing of the caller's environment. */
+function environment(variables: Readonly<Record<string, string>>): Record<string, string> {
+  return { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin', ...variables };
+}
+
+async function readManifests(directory: string): Promise<readonly MeshObject[]> {
+  const stop = new AbortController();
+  const objects: MeshObject[] = [];
+  const problems: string[] = [];
+  const source = createDirectorySource({ directory, clock: systemClock, logger: silentLogger });
+  const observer = {
+    onChanges: (changes: readonly { readonly kind: string; readonly object?: MeshObject }[]): void => {
+      for (const change of changes) if (change.object !== undefined) objects.push(change.object);
+    },
+    onProblems: (found: readonly { readonly where: string; readonly reason: string }[]): void => {
+      problems.push(...found.map((problem) => `${problem.where}: ${problem.reason}`));
+    },
+  };
+  await source.watch(observer, stop.signal);
+  stop.abort();
+  if (problems.length > 0) throw new Error(`manifests of this world have problems:\n${problems.join('\n')}`);
+  return objects;
+}
+
+/** `<namespace>/<name>` of every pod a config dump shows as served. */
+function servedPods(dump: string | null): string[] {
+  if (dump === null) return [];
+  const state: unknown = Object(JSON.parse(dump)).workloadState;
+  return Object.values(Object(state)).flatMap((entry) => {
+    const { state: phase, info } = Object(entry);
+    return phase === 'Up' ? [`${Object(info).namespace}/${Object(info).name}`] : [];
+  });
+}
+
+function readIfThere(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
