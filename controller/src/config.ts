@@ -1,0 +1,189 @@
+import { parseArgs } from 'node:util';
+import { DEFAULT_EXCLUDED_NAMESPACES } from '@ambit/mesh/kinds';
+import {
+  DEFAULT_TRUST_DOMAIN,
+  formatSocketAddress,
+  parseSocketAddress,
+  parseTrustDomain,
+  type SocketAddress,
+} from '@ambit/mesh/model';
+import { type Environment, EnvironmentReader, isLevelFilter, type LogFormat, UsageError } from '@ambit/mesh/runtime';
+import type { MeshSettings } from './translate/mesh-settings.ts';
+
+/** Everything a running controller is told. Parsed once, never changed. */
+export interface ControllerConfig {
+  /** Directory of manifests. */
+  readonly manifestsDirectory: string;
+  /** Keys, certificates and join tokens; made on the first run. */
+  readonly stateDirectory: string;
+  /** Discovery and certificates, over TLS. */
+  readonly listen: SocketAddress;
+  /** Metrics. */
+  readonly metricsListen: SocketAddress;
+  /** Readiness. */
+  readonly healthListen: SocketAddress;
+  /** Debugging; on loopback unless said otherwise. */
+  readonly debugListen: SocketAddress;
+  readonly mesh: MeshSettings;
+  readonly logFilter: string;
+  readonly logFormat: LogFormat;
+}
+
+/** What the command line asks for. */
+export type ControllerCommand =
+  | { readonly kind: 'run'; readonly config: ControllerConfig }
+  | {
+      readonly kind: 'token';
+      readonly stateDirectory: string;
+      readonly node: string;
+      readonly trustDomain: MeshSettings['trustDomain'];
+    }
+  | { readonly kind: 'revoke'; readonly stateDirectory: string; readonly node: string };
+
+export const USAGE = `Usage:
+  controller --manifests DIR --state DIR [--listen IP:PORT] [--metrics IP:PORT] [--health IP:PORT] [--debug IP:PORT]
+      Serves configuration and identities of the mesh that the manifests in DIR describe.
+  controller token --state DIR --node NAME
+      Prints a token with which a node agent joins once, within an hour.
+  controller revoke --state DIR --node NAME
+      Takes a node's certificates away.
+
+Options:
+  --manifests DIR    directory of Kubernetes YAML or JSON, read recursively and watched
+  --state DIR        keys and certificates, made with mode 0700 on first use
+  --listen IP:PORT   discovery and certificates over TLS (default 127.0.0.1:15012)
+  --metrics IP:PORT  metrics (default 127.0.0.1:15014)
+  --health IP:PORT   readiness (default 127.0.0.1:8080)
+  --debug IP:PORT    debug pages (default 127.0.0.1:15016)
+  --node NAME        name of the node, as in spec.nodeName of its pods
+  --help, --version
+
+Environment: AMBIT_CLUSTER_ID, AMBIT_CLUSTER_DOMAIN, AMBIT_TRUST_DOMAIN, AMBIT_ROOT_NAMESPACE, AMBIT_NETWORK,
+AMBIT_EXCLUDED_NAMESPACES, AMBIT_LOG_LEVEL, AMBIT_LOG_FORMAT.`;
+
+const CLUSTER_ID = /^[A-Za-z0-9._-]{1,128}$/;
+const DNS_NAME = /^[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?$/;
+const DEFAULT_LISTEN = parseSocketAddress('127.0.0.1:15012');
+const DEFAULT_METRICS = parseSocketAddress('127.0.0.1:15014');
+const DEFAULT_HEALTH = parseSocketAddress('127.0.0.1:8080');
+const DEFAULT_DEBUG = parseSocketAddress('127.0.0.1:15016');
+
+/** @throws UsageError for wrong arguments, EnvironmentError for wrong variables. */
+export function parseCommand(args: readonly string[], environment: Environment): ControllerCommand {
+  const { values, positionals } = readArguments(args);
+  const [command, ...extra] = positionals;
+  if (extra.length > 0) throw new UsageError(`unexpected argument ${JSON.stringify(extra[0])}`);
+  const settings = parseEnvironment(environment);
+  const stateDirectory = required(values, 'state', 'a directory for keys and certificates');
+  switch (command) {
+    case undefined:
+      return { kind: 'run', config: { ...settings, stateDirectory, ...runArguments(values) } };
+    case 'token':
+      return { kind: 'token', stateDirectory, node: nodeName(values), trustDomain: settings.mesh.trustDomain };
+    case 'revoke':
+      return { kind: 'revoke', stateDirectory, node: nodeName(values) };
+    default:
+      throw new UsageError(`unknown command ${JSON.stringify(command)}: expected token, revoke or none`);
+  }
+}
+
+/** The configuration as it is shown: nothing in it is secret. */
+export function describeConfig(config: ControllerConfig): Readonly<Record<string, unknown>> {
+  const { listen, metricsListen, healthListen, debugListen, ...rest } = config;
+  const addresses = { listen, metricsListen, healthListen, debugListen };
+  const shown = Object.entries(addresses).map(([name, address]) => [name, formatSocketAddress(address)]);
+  return { ...rest, ...Object.fromEntries(shown) };
+}
+
+type Values = Readonly<Partial<Record<OptionName, string>>>;
+const OPTION_NAMES = ['manifests', 'state', 'listen', 'metrics', 'health', 'debug', 'node'] as const;
+type OptionName = (typeof OPTION_NAMES)[number];
+
+function readArguments(args: readonly string[]): { readonly values: Values; readonly positionals: readonly string[] } {
+  const options = Object.fromEntries(OPTION_NAMES.map((name) => [name, { type: 'string' as const }]));
+  try {
+    const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
+    return { values: values as Values, positionals }; // Every option is declared a string, above.
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : 'arguments cannot be read', { cause: error });
+  }
+}
+
+function runArguments(
+  values: Values,
+): Pick<ControllerConfig, 'manifestsDirectory' | 'listen' | 'metricsListen' | 'healthListen' | 'debugListen'> {
+  if (values.node !== undefined) throw new UsageError('--node goes with token and revoke only');
+  return {
+    manifestsDirectory: required(values, 'manifests', 'a directory of manifests'),
+    listen: address(values, 'listen', DEFAULT_LISTEN),
+    metricsListen: address(values, 'metrics', DEFAULT_METRICS),
+    healthListen: address(values, 'health', DEFAULT_HEALTH),
+    debugListen: address(values, 'debug', DEFAULT_DEBUG),
+  };
+}
+
+function required(values: Values, name: OptionName, expected: string): string {
+  const value = values[name];
+  if (value === undefined || value === '') throw new UsageError(`--${name} is missing: expected ${expected}`);
+  return value;
+}
+
+function nodeName(values: Values): string {
+  const name = required(values, 'node', 'the name of a node');
+  if (!DNS_NAME.test(name)) throw new UsageError(`--node ${JSON.stringify(name)} is not the name of a node`);
+  return name;
+}
+
+/** Port 0 picks a free port, for tests and for several controllers on one machine. */
+function address(values: Values, name: OptionName, fallback: SocketAddress): SocketAddress {
+  const text = values[name];
+  if (text === undefined) return fallback;
+  try {
+    const anyPort = /^(.*):0$/.exec(text)?.[1];
+    if (anyPort === undefined) return parseSocketAddress(text);
+    return { ...parseSocketAddress(`${anyPort}:1`), port: 0 as SocketAddress['port'] }; // Only to be listened on.
+  } catch (cause) {
+    throw new UsageError(`--${name} ${JSON.stringify(text)} is not IP:PORT`, { cause });
+  }
+}
+
+function parseEnvironment(environment: Environment): Pick<ControllerConfig, 'mesh' | 'logFilter' | 'logFormat'> {
+  const reader = new EnvironmentReader(environment);
+  const domain = 'a DNS name';
+  const result = {
+    mesh: {
+      clusterId: reader.parsed(
+        'AMBIT_CLUSTER_ID',
+        'letters, digits, ".", "_", "-"',
+        matching(CLUSTER_ID),
+        'Kubernetes',
+      ),
+      clusterDomain: reader.parsed('AMBIT_CLUSTER_DOMAIN', domain, matching(DNS_NAME), 'cluster.local'),
+      trustDomain: reader.parsed('AMBIT_TRUST_DOMAIN', 'a trust domain', parseTrustDomain, DEFAULT_TRUST_DOMAIN),
+      rootNamespace: reader.parsed('AMBIT_ROOT_NAMESPACE', 'a namespace', matching(DNS_NAME), 'ambit-system'),
+      defaultNetwork: reader.text('AMBIT_NETWORK', ''),
+      excludedNamespaces: reader.list(
+        'AMBIT_EXCLUDED_NAMESPACES',
+        'namespaces',
+        matching(DNS_NAME),
+        DEFAULT_EXCLUDED_NAMESPACES,
+      ),
+    },
+    logFilter: reader.parsed('AMBIT_LOG_LEVEL', 'LEVEL[,scope=LEVEL...]', parseFilter, 'info'),
+    logFormat: reader.oneOf('AMBIT_LOG_FORMAT', ['text', 'json'], 'text'),
+  };
+  reader.refuseUnknown();
+  return result;
+}
+
+function matching(pattern: RegExp): (text: string) => string {
+  return (text) => {
+    if (!pattern.test(text)) throw new RangeError('does not match');
+    return text;
+  };
+}
+
+function parseFilter(text: string): string {
+  if (!isLevelFilter(text)) throw new RangeError('not a filter');
+  return text;
+}

@@ -1,0 +1,135 @@
+import type { ObjectChange, ObjectProblem, ObjectSource } from '@ambit/mesh/kinds';
+import type { Clock, Logger, Metrics } from '@ambit/mesh/runtime';
+import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL, type PushedObject } from '@ambit/mesh/wire';
+import type { Collection } from './collections/collection.ts';
+import { CollectionGraph } from './collections/collection-graph.ts';
+import { deriveMesh } from './collections/mesh-collections.ts';
+import { applyChanges, createObjectCollections, type ObjectCollections } from './collections/object-collections.ts';
+import { createWorkloadsByNode, type WorkloadsByNode } from './collections/workloads-by-node.ts';
+import { createPipelineMetrics, type PipelineMetrics } from './pipeline-metrics.ts';
+import { encodeResource, sameResource } from './push/encode-resource.ts';
+import { type PushResource, ResourceStore } from './push/resource-store.ts';
+import type { MeshSettings } from './translate/mesh-settings.ts';
+
+export interface PipelineOptions {
+  readonly source: ObjectSource;
+  readonly settings: MeshSettings;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** Called once per problem list of the source. */
+  readonly onProblems: (problems: readonly ObjectProblem[]) => void;
+}
+
+/** Resources of a type that were added, changed or removed. */
+export type ResourceListener = (typeUrl: string, names: ReadonlySet<string>) => void;
+
+/** Changes gather this long, so that what belongs together is pushed together. */
+const GATHER_MS = 10;
+
+/**
+ * source -> typed objects -> derived collections -> encoded resources -> stores. Everything between a batch of changes and
+ * the listeners happens in one synchronous step, so that stores never show half of it.
+ */
+export class Pipeline {
+  readonly addresses: ResourceStore = new ResourceStore(ADDRESS_TYPE_URL);
+  readonly authorizations: ResourceStore = new ResourceStore(AUTHORIZATION_TYPE_URL);
+  readonly workloadsByNode: WorkloadsByNode;
+  readonly #options: PipelineOptions;
+  readonly #metrics: PipelineMetrics;
+  readonly #graph = new CollectionGraph();
+  readonly #objects: ObjectCollections;
+  readonly #listeners: ResourceListener[] = [];
+  #problems: readonly ObjectProblem[] = [];
+  #commitPlanned = false;
+  #started = false;
+
+  constructor(options: PipelineOptions) {
+    this.#options = options;
+    this.#metrics = createPipelineMetrics(options.metrics);
+    this.#objects = createObjectCollections(this.#graph);
+    this.workloadsByNode = createWorkloadsByNode(this.#objects);
+    const mesh = deriveMesh(this.#graph, this.#objects, options.settings);
+    this.#serve(mesh.addresses, this.addresses);
+    this.#serve(mesh.authorizations, this.authorizations);
+  }
+
+  get problems(): readonly ObjectProblem[] {
+    return this.#problems;
+  }
+
+  onResources(listener: ResourceListener): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Resolves when the stores hold the first state; follows the source until `signal` aborts. */
+  async start(signal: AbortSignal): Promise<void> {
+    const { source, logger, clock } = this.#options;
+    const begun = clock.monotonic();
+    await source.watch(
+      {
+        onChanges: (changes) => this.#take(changes),
+        onProblems: (problems) => {
+          this.#problems = problems;
+          this.#metrics.problems.set([], problems.length);
+          this.#options.onProblems(problems);
+        },
+      },
+      signal,
+    );
+    this.#started = true;
+    this.#commit();
+    logger.info('first state is complete', {
+      addresses: this.addresses.size,
+      policies: this.authorizations.size,
+      durationMs: Math.round(clock.monotonic() - begun),
+    });
+  }
+
+  #take(changes: readonly ObjectChange[]): void {
+    for (const change of changes) this.#metrics.objectChanges.add([change.kind]);
+    applyChanges(this.#objects, changes);
+    if (!this.#started || this.#commitPlanned) return;
+    this.#commitPlanned = true;
+    this.#options.clock.setTimer(GATHER_MS, () => this.#commit());
+  }
+
+  #commit(): void {
+    const { clock, logger } = this.#options;
+    this.#commitPlanned = false;
+    const begun = clock.monotonic();
+    const before = this.#graph.recomputed;
+    this.#graph.commit();
+    const durationMs = clock.monotonic() - begun;
+    this.#metrics.commitSeconds.observe([], durationMs / 1000);
+    logger.debug('changes are in force', {
+      recomputed: this.#graph.recomputed - before,
+      durationMs: Math.round(durationMs),
+    });
+  }
+
+  #serve(objects: Collection<PushedObject>, store: ResourceStore): void {
+    const encoded = this.#graph.derive(`encoded ${objects.name}`, objects, encodeResource, { equal: sameResource });
+    const nameByKey = new Map<string, string>();
+    encoded.onChange((keys) => {
+      const touched = new Set<string>();
+      const put: PushResource[] = [];
+      const removed = new Set<string>();
+      for (const key of keys) {
+        const resource = encoded.get(key);
+        const before = nameByKey.get(key);
+        if (before !== undefined && before !== resource?.name) removed.add(before);
+        if (resource === undefined) nameByKey.delete(key);
+        else {
+          nameByKey.set(key, resource.name);
+          put.push(resource);
+          touched.add(resource.name);
+        }
+      }
+      store.update(removed, put);
+      this.#metrics.resources.set([store.typeUrl.slice(store.typeUrl.lastIndexOf('.') + 1)], store.size);
+      const names = new Set([...touched, ...removed]);
+      for (const listener of this.#listeners) listener(store.typeUrl, names);
+    });
+  }
+}
