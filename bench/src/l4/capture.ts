@@ -1,27 +1,41 @@
-/** Where connections of a captured pod go: destination port (any when absent) to a local port. */
-export interface CaptureRule {
-  readonly destinationPort?: number;
+import { DEFAULT_REDIRECT_OPTIONS, INBOUND_PLAINTEXT_PORT, nftables } from '@ambit/cni/redirect';
+import { NetnsHandle } from '@ambit/mesh/linux';
+
+/** Puts the CNI agent's redirection in place in a namespace, for every peer that can mark its own sockets. */
+export async function capturePod(netns: string, signal: AbortSignal): Promise<void> {
+  using handle = NetnsHandle.open(`/run/netns/${netns}`);
+  await nftables.apply(handle, DEFAULT_REDIRECT_OPTIONS, signal);
+}
+
+/** Where connections to one port go instead: a local port. */
+export interface PortCapture {
+  readonly destinationPort: number;
   readonly toPort: number;
 }
 
-/** Ports of the tunnels themselves: never captured. */
-const TUNNEL_PORTS = [15008, 15009];
-
 /**
- * nftables rules of a client pod for peers that bring none of their own: every TCP connection to `destination` is
- * redirected, in the pod's own namespace, as the node agent's rules do.
+ * nftables rules for a peer that cannot mark its sockets and has a listener per destination port. Outbound: those ports of
+ * `destination` are redirected; inbound: what does not come through the tunnel ports is redirected, and refused there.
  */
-export function captureRuleset(destination: string, rules: readonly CaptureRule[]): string {
-  const lines = rules.map((rule) => {
-    const port = rule.destinationPort === undefined ? '' : `tcp dport ${rule.destinationPort} `;
-    return `    ip daddr ${destination} meta l4proto tcp ${port}redirect to :${rule.toPort}`;
-  });
+export function portCaptureRuleset(
+  destination: string,
+  captures: readonly PortCapture[],
+  tunnelPorts: readonly number[],
+): string {
   return [
+    'add table ip bench',
+    'delete table ip bench',
     'table ip bench {',
-    '  chain output {',
+    '  chain outbound {',
     '    type nat hook output priority -100; policy accept;',
-    `    tcp dport { ${TUNNEL_PORTS.join(', ')} } accept`,
-    ...lines,
+    ...captures.map(
+      ({ destinationPort, toPort }) =>
+        `    ip daddr ${destination} tcp dport ${destinationPort} redirect to :${toPort}`,
+    ),
+    '  }',
+    '  chain inbound {',
+    '    type nat hook prerouting priority dstnat; policy accept;',
+    `    meta l4proto tcp iifname != "lo" tcp dport != { ${tunnelPorts.join(', ')} } redirect to :${INBOUND_PLAINTEXT_PORT}`,
     '  }',
     '}',
     '',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { applicationConfig } from './applications.ts';
-import { captureRuleset } from './capture.ts';
+import { portCaptureRuleset } from './capture.ts';
 import { CLIENT_PRINCIPAL, SERVER_PRINCIPAL } from './certificates.ts';
 import { ambitConfig, ambitEnvironment } from './peers/ambit-config.ts';
 import { envoyClientConfig, envoyServerConfig } from './peers/envoy-config.ts';
@@ -9,13 +9,11 @@ import { nginxClientConfig, nginxServerConfig } from './peers/nginx-config.ts';
 
 const CERTIFICATES = { certificate: '/w/leaf.pem', key: '/w/key.pem' };
 
-test('captureRuleset() spares the tunnel before it redirects', () => {
-  const rules = captureRuleset('10.212.0.2', [{ destinationPort: 8080, toPort: 15001 }, { toPort: 15002 }]);
+test('portCaptureRuleset() redirects the given ports outbound and everything but the tunnel inbound', () => {
+  const rules = portCaptureRuleset('10.212.0.2', [{ destinationPort: 8080, toPort: 15001 }], [15008, 15009]);
   const lines = rules.split('\n').map((line) => line.trim());
-  const spare = lines.indexOf('tcp dport { 15008, 15009 } accept');
-  assert.ok(spare > 0);
-  assert.equal(lines[spare + 1], 'ip daddr 10.212.0.2 meta l4proto tcp tcp dport 8080 redirect to :15001');
-  assert.equal(lines[spare + 2], 'ip daddr 10.212.0.2 meta l4proto tcp redirect to :15002');
+  assert.ok(lines.includes('ip daddr 10.212.0.2 tcp dport 8080 redirect to :15001'));
+  assert.ok(lines.includes('meta l4proto tcp iifname != "lo" tcp dport != { 15008, 15009 } redirect to :15006'));
 });
 
 test('the Envoy pair checks both principals, logs to the file and speaks TLS 1.3 only', () => {
@@ -27,6 +25,7 @@ test('the Envoy pair checks both principals, logs to the file and speaks TLS 1.3
   assert.ok(server.includes('"require_client_certificate":true'));
   assert.ok(server.includes('{"prefix":"spiffe://cluster.local/"}'), 'TLS admits the trust domain, the policy decides');
   for (const config of [client, server]) {
+    assert.ok(config.includes('{"level":1,"name":36,"int_value":1337,"state":"STATE_PREBIND"}'));
     assert.ok(config.includes('"path":"/w/access.log"'));
     assert.ok(config.includes('"tls_minimum_protocol_version":"TLSv1_3"'));
     assert.ok(config.includes('"initial_connection_window_size":16777216'));

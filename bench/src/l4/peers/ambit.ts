@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DEFAULT_REDIRECT_OPTIONS, HBONE_PORT, nftables } from '@ambit/cni/redirect';
-import { NetnsHandle } from '@ambit/mesh/linux';
+import { HBONE_PORT } from '@ambit/cni/redirect';
+import { capturePod } from '../capture.ts';
 import { CLIENT_CORE, SERVER_CORE, type Peer, type RunningPeer, type Site } from '../peer.ts';
 import { ambitConfig, ambitEnvironment } from './ambit-config.ts';
 import { startPair } from './proxy-pair.ts';
@@ -40,12 +40,17 @@ export function createAmbitPeer(options: AmbitPeerOptions): Peer {
 async function startAmbit(options: AmbitPeerOptions, site: Site): Promise<RunningPeer> {
   const { pair, topology, certificates } = site;
   const side = async (name: 'client' | 'server'): Promise<{ env: Record<string, string>; accessLog: string }> => {
-    const netnsPath = `/run/netns/${name === 'client' ? pair.clientNetns : pair.serverNetns}`;
-    using netns = NetnsHandle.open(netnsPath);
-    await nftables.apply(netns, DEFAULT_REDIRECT_OPTIONS, site.signal);
+    const netns = name === 'client' ? pair.clientNetns : pair.serverNetns;
+    await capturePod(netns, site.signal);
     const configFile = join(site.directory, `${name}.json`);
     const { clientAddress, serverAddress } = pair;
-    const config = ambitConfig({ clientAddress, serverAddress, certificates, side: name, netnsPath });
+    const config = ambitConfig({
+      clientAddress,
+      serverAddress,
+      certificates,
+      side: name,
+      netnsPath: `/run/netns/${netns}`,
+    });
     await writeFile(configFile, JSON.stringify(config));
     const accessLog = join(site.directory, `${name}-access.log`);
     return { env: ambitEnvironment({ path: options.path, configFile, accessLog }), accessLog };

@@ -5,7 +5,11 @@ const STREAM_WINDOW_BYTES = 4 * 1024 * 1024;
 const CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024;
 const STREAMS_PER_CONNECTION = 100;
 
-export const ENVOY_OUTBOUND_PORT = 15001;
+const SOL_SOCKET = 1;
+const SO_MARK = 36;
+const PACKET_MARK = 0x539;
+
+const OUTBOUND_PORT = 15001;
 export const ENVOY_HBONE_PORT = 15008;
 
 export interface EnvoyConfigInput {
@@ -29,7 +33,7 @@ export function envoyClientConfig(input: EnvoyConfigInput): object {
   };
   const listener = {
     name: 'outbound',
-    address: socketAddress('0.0.0.0', ENVOY_OUTBOUND_PORT),
+    address: socketAddress('0.0.0.0', OUTBOUND_PORT),
     tcp_backlog_size: 4096,
     listener_filters: [
       {
@@ -45,6 +49,7 @@ export function envoyClientConfig(input: EnvoyConfigInput): object {
     lb_policy: 'CLUSTER_PROVIDED',
     connect_timeout: '10s',
     original_dst_lb_config: { upstream_port_override: ENVOY_HBONE_PORT },
+    upstream_bind_config: markedSockets(),
     circuit_breakers: unlimited(),
     typed_extension_protocol_options: {
       'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
@@ -129,6 +134,7 @@ export function envoyServerConfig(input: EnvoyConfigInput): object {
     lb_policy: 'CLUSTER_PROVIDED',
     connect_timeout: '10s',
     original_dst_lb_config: { use_http_header: true, http_header_name: ':authority' },
+    upstream_bind_config: markedSockets(),
     circuit_breakers: unlimited(),
   };
   return bootstrap(input, listener, cluster);
@@ -178,6 +184,12 @@ function http2Options(): object {
     initial_connection_window_size: CONNECTION_WINDOW_BYTES,
     connection_keepalive: { interval: '10s', timeout: '20s' },
   };
+}
+
+/** The mark that the pods' redirection rules leave alone, as it does Ambit's own sockets. */
+function markedSockets(): object {
+  const mark = { level: SOL_SOCKET, name: SO_MARK, int_value: PACKET_MARK, state: 'STATE_PREBIND' };
+  return { source_address: { address: '0.0.0.0', port_value: 0 }, socket_options: [mark] };
 }
 
 /** Envoy's default limit of 1,024 connections would refuse part of the load. */

@@ -1,11 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { runCommand } from '../../host/command.ts';
 import { ENVOY_VERSION } from '../../host/envoy-install.ts';
-import { captureRuleset } from '../capture.ts';
+import { capturePod } from '../capture.ts';
 import { CLIENT_CORE, SERVER_CORE, type Peer, type RunningPeer, type Site } from '../peer.ts';
 import { startPair } from './proxy-pair.ts';
-import { ENVOY_HBONE_PORT, ENVOY_OUTBOUND_PORT, envoyClientConfig, envoyServerConfig } from './envoy-config.ts';
+import { ENVOY_HBONE_PORT, envoyClientConfig, envoyServerConfig } from './envoy-config.ts';
 
 /** An Envoy beside each pod, tunnelling with HTTP/2 CONNECT over mutual TLS as Ambit does. */
 export function createEnvoyPeer(binary: string): Peer {
@@ -14,7 +13,7 @@ export function createEnvoyPeer(binary: string): Peer {
     about: {
       version: ENVOY_VERSION,
       features: [
-        'capture in the client pod by nftables, original destination',
+        'capture in both pods by the same nftables rules as Ambit, original destination',
         'HTTP/2 CONNECT, 100 streams a connection, windows 4 and 16 MiB',
         'mutual TLS 1.3, P-256, both principals checked',
         'RBAC by principal',
@@ -55,10 +54,7 @@ async function startEnvoy(binary: string, site: Site): Promise<RunningPeer> {
     '--log-level',
     'warning',
   ];
-  const ruleset = captureRuleset(site.pair.serverAddress, [{ toPort: ENVOY_OUTBOUND_PORT }]);
-  await runCommand('nsenter', [`--net=/run/netns/${site.pair.clientNetns}`, 'nft', '-f', '-'], {
-    input: `table ip bench {}\ndelete table ip bench\n${ruleset}`,
-  });
+  for (const netns of [site.pair.clientNetns, site.pair.serverNetns]) await capturePod(netns, site.signal);
   return startPair(site, {
     client: { netns: site.pair.clientNetns, core: CLIENT_CORE, command: command(client.config, 1) },
     server: { netns: site.pair.serverNetns, core: SERVER_CORE, command: command(server.config, 2) },

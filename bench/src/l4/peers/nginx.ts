@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runCommand } from '../../host/command.ts';
-import { captureRuleset } from '../capture.ts';
+import { portCaptureRuleset } from '../capture.ts';
 import { CLIENT_CORE, SERVER_CORE, type Peer, type RunningPeer, type Site } from '../peer.ts';
 import { startPair } from './proxy-pair.ts';
 import { NGINX_REQUEST_TUNNEL_PORT, NGINX_ROUTES, nginxClientConfig, nginxServerConfig } from './nginx-config.ts';
@@ -15,7 +15,7 @@ export function createNginxPeer(version: string): Peer {
     about: {
       version,
       features: [
-        'capture in the client pod by nftables, destination fixed per port (nginx cannot read the original one)',
+        'capture in both pods by nftables, destination fixed per port (nginx cannot read the original one)',
         'one TLS connection per connection, no multiplexing, session resumption on',
         'mutual TLS 1.3, P-256, server checked by DNS name (nginx cannot check URI names)',
         'access by fingerprint of the client certificate',
@@ -48,10 +48,14 @@ async function startNginx(site: Site): Promise<RunningPeer> {
   };
   const client = await side('client');
   const server = await side('server');
-  const rules = NGINX_ROUTES.map((route) => ({ destinationPort: route.destinationPort, toPort: route.capturePort }));
-  await runCommand('nsenter', [`--net=/run/netns/${site.pair.clientNetns}`, 'nft', '-f', '-'], {
-    input: `table ip bench {}\ndelete table ip bench\n${captureRuleset(site.pair.serverAddress, rules)}`,
-  });
+  const captures = NGINX_ROUTES.map((route) => ({ destinationPort: route.destinationPort, toPort: route.capturePort }));
+  const tunnelPorts = NGINX_ROUTES.map((route) => route.tunnelPort);
+  const { clientNetns, serverNetns, serverAddress } = site.pair;
+  const load = async (netns: string, input: string): Promise<void> => {
+    await runCommand('nsenter', [`--net=/run/netns/${netns}`, 'nft', '-f', '-'], { input });
+  };
+  await load(clientNetns, portCaptureRuleset(serverAddress, captures, tunnelPorts));
+  await load(serverNetns, portCaptureRuleset(serverAddress, [], tunnelPorts));
   return startPair(site, {
     client: { netns: site.pair.clientNetns, core: CLIENT_CORE, command: client.command },
     server: { netns: site.pair.serverNetns, core: SERVER_CORE, command: server.command },
