@@ -74,3 +74,16 @@ test('docs/internals/dependencies.md gives the licences that the packages declar
     .filter(({ documented, declared }) => declared !== undefined && documented !== declared);
   assert.deepEqual(wrong, []);
 });
+
+test('package-lock.json holds the packages of every platform: npm ci refuses a lock file that lacks one', () => {
+  interface Locked {
+    readonly optionalDependencies?: Readonly<Record<string, string>>;
+  }
+  const lock: { readonly packages: Readonly<Record<string, Locked>> } = JSON.parse(
+    readFileSync(join(ROOT, 'package-lock.json'), 'utf8'),
+  );
+  const missing = Object.values(lock.packages)
+    .flatMap(({ optionalDependencies = {} }) => Object.keys(optionalDependencies))
+    .filter((name) => !Object.keys(lock.packages).some((path) => path.endsWith(`node_modules/${name}`)));
+  assert.deepEqual(missing, []);
+});
