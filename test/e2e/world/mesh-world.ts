@@ -115,6 +115,21 @@ export class MeshWorld implements AsyncDisposable {
     );
   }
 
+  /** Resolves when every node agent knows that the pods named `<namespace>/<name>` are reached by tunnel. */
+  async tunnelled(pods: readonly string[], timeoutMs: number = START_MS): Promise<void> {
+    await until(
+      `all node agents know that ${pods.join()} take tunnels`,
+      async () => {
+        const dumps = await Promise.all(this.hosts.map((host) => this.ask(host.name, 'admin', '/config_dump')));
+        return dumps.every((dump) => {
+          const known = tunnelledPods(dump);
+          return pods.every((pod) => known.has(pod));
+        });
+      },
+      timeoutMs,
+    );
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync();
   }
@@ -271,6 +286,12 @@ function servedPods(dump: string | null): string[] {
     const { state: phase, info } = Object(entry);
     return phase === 'Up' ? [`${Object(info).namespace}/${Object(info).name}`] : [];
   });
+}
+
+function tunnelledPods(dump: string | null): Set<string> {
+  const workloads: unknown = dump === null ? [] : Object(JSON.parse(dump)).workloads;
+  const tunnelled = Object.values(Object(workloads)).filter((entry) => Object(entry).protocol === 'HBONE');
+  return new Set(tunnelled.map((entry) => `${Object(entry).namespace}/${Object(entry).name}`));
 }
 
 function readIfThere(file: string): string {

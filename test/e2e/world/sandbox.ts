@@ -4,6 +4,9 @@ import { existsSync, mkdirSync } from 'node:fs';
 /** Set inside the sandbox, so that a program knows that it need not enter it again. Holds how it was entered. */
 export const SANDBOX_VARIABLE = 'MESH_WORLD_SANDBOX';
 
+/** Process id, as the machine sees it, of the program that stands at the sandbox's door and holds its namespaces. */
+const ENTRY_VARIABLE = 'MESH_WORLD_ENTRY';
+
 export type SandboxKind = 'root' | 'user-namespace';
 
 export type SandboxSupport =
@@ -57,9 +60,11 @@ export function runInSandbox(kind: SandboxKind, args: readonly string[]): Promis
   ];
   // unshare ends its child when it dies itself; setpriv ends unshare when this process dies.
   const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(path));
-  const [command = 'unshare', ...rest] =
-    setpriv === undefined ? unshare : [setpriv, '--pdeathsig', 'KILL', '--', ...unshare];
-  const child = spawn(command, rest, { stdio: 'inherit', env: { ...process.env, [SANDBOX_VARIABLE]: kind } });
+  const command = setpriv === undefined ? unshare : [setpriv, '--pdeathsig', 'KILL', '--', ...unshare];
+  const child = spawn('sh', ['-c', `${ENTRY_VARIABLE}=$$ exec "$@"`, 'sh', ...command], {
+    stdio: 'inherit',
+    env: { ...process.env, [SANDBOX_VARIABLE]: kind },
+  });
   const ignore = (): void => {};
   const end = (): void => {
     child.kill('SIGKILL');
@@ -76,6 +81,14 @@ export function runInSandbox(kind: SandboxKind, args: readonly string[]): Promis
       resolve(code ?? (signal === 'SIGKILL' ? 137 : 1));
     });
   });
+}
+
+/** Inside the sandbox: the command that brings a person's terminal into it, up to its `--`. */
+export function enterSandboxCommand(): string {
+  const target = `nsenter --target ${process.env[ENTRY_VARIABLE] ?? '?'} --mount --net`;
+  return process.env[SANDBOX_VARIABLE] === 'user-namespace'
+    ? `${target} --user --preserve-credentials --`
+    : `${target} --`;
 }
 
 /** Gives the sandbox a /run of its own, where namespaces are named and sockets and state live. Call once, inside. */

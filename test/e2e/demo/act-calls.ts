@@ -1,0 +1,107 @@
+import type { AppRequest } from '../world/apps/app-handle.ts';
+import type { AppResult } from '../world/apps/app-protocol.ts';
+import type { MeshWorld } from '../world/mesh-world.ts';
+import { until } from '@ambit/mesh/testing';
+import { accessRecords, type AccessRecord, recordOfSource } from './access-log.ts';
+import { drawTable } from './screen.ts';
+import type { Stage } from './stage.ts';
+
+/** One call of the demo, and what has to come of it. */
+export interface PlannedCall {
+  readonly caller: string;
+  /** How people call the destination. */
+  readonly callee: string;
+  readonly request: AppRequest;
+  readonly expect: 'allowed' | 'refused';
+  /** Words that the agents' records must contain for the reason to be the expected one; none for plaintext that leaves the mesh. */
+  readonly reason?: RegExp;
+}
+
+/** A call joined with what both agents and the called app wrote about it. */
+interface Evidence {
+  readonly call: PlannedCall;
+  readonly result: AppResult;
+  readonly outbound: AccessRecord | undefined;
+  readonly inbound: AccessRecord | undefined;
+}
+
+const RECORD_MS = 4000;
+
+/** Makes the calls one after the other and shows each with the records that prove it. */
+export async function actCalls(world: MeshWorld, stage: Stage, calls: readonly PlannedCall[]): Promise<void> {
+  stage.act('2  Who calls whom: every value from the agents’ logs and from what the apps saw themselves');
+  const evidence: Evidence[] = [];
+  for (const call of calls) evidence.push(await makeCall(world, call));
+  stage.line(
+    drawTable(
+      [
+        { title: 'caller' },
+        { title: 'called' },
+        { title: 'identity in mTLS' },
+        { title: 'verdict' },
+        { title: 'caller’s address, as the app saw it' },
+        { title: 'ms', align: 'right' },
+        { title: 'why' },
+      ],
+      evidence.map((entry) => row(entry, stage)),
+      stage.palette,
+    ),
+  );
+  const asPlanned = evidence.filter(({ call, result }) => result.ok === (call.expect === 'allowed'));
+  stage.check(asPlanned.length === calls.length, `${asPlanned.length} of ${calls.length} calls ended as policy says`);
+  const explained = evidence.filter(({ call, ...entry }) => call.reason?.test(why(entry)) ?? true);
+  stage.check(explained.length === calls.length, 'each refusal carries its reason in an agent’s log');
+  const preserved = evidence.filter(
+    ({ result }) => !result.ok || addressOnly(result.seenSource) === addressOnly(result.localAddress),
+  );
+  stage.check(preserved.length === calls.length, 'every app saw its caller’s own address, not that of a proxy');
+}
+
+async function makeCall(world: MeshWorld, call: PlannedCall): Promise<Evidence> {
+  const seen = new Map(world.hosts.map((host) => [host.name, world.accessLog(host.name).length]));
+  const result = await world.app(call.caller).run(call.request);
+  const inHost = world.hosts.find((host) => host.pods.some((pod) => pod.name === call.caller));
+  const fresh = (host: string): string => world.accessLog(host).slice(seen.get(host) ?? 0);
+  const inbound = (): AccessRecord | undefined =>
+    world.hosts
+      .flatMap((host) => accessRecords(fresh(host.name), 'inbound'))
+      .findLast((record) => addressOnly(record.fields.get('src.addr')) === addressOnly(result.localAddress));
+  const outbound = (): AccessRecord | undefined =>
+    recordOfSource(accessRecords(fresh(inHost?.name ?? ''), 'outbound'), result.localAddress);
+  // Records are written when a connection has ended on both sides, a moment after the app has its answer.
+  await until('the agents record the call', () => outbound() !== undefined || inbound() !== undefined, RECORD_MS).catch(
+    () => {},
+  );
+  if (result.ok && outbound()?.fields.get('dst.hbone_addr') !== undefined) {
+    await until('the destination’s agent records the call', inbound, RECORD_MS).catch(() => {});
+  }
+  return { call, result, outbound: outbound(), inbound: inbound() };
+}
+
+function row(entry: Evidence, stage: Stage): string[] {
+  const { call, result, inbound, outbound } = entry;
+  const { palette } = stage;
+  const identity = inbound?.fields.get('src.identity') ?? outbound?.fields.get('src.identity');
+  const verdict = result.ok ? palette.good('allowed') : palette.bad('refused');
+  return [
+    call.caller,
+    call.callee,
+    identity?.replace('spiffe://', '') ?? palette.dim('none (plaintext)'),
+    result.ok === (call.expect === 'allowed') ? verdict : `${verdict} ${palette.bad('(!)')}`,
+    result.ok ? `${addressOnly(result.seenSource)}` : palette.dim('never reached it'),
+    result.ms.toFixed(1),
+    why(entry),
+  ];
+}
+
+/** What the agents say about the outcome; for a call without complaint, who answered. */
+function why({ result, inbound, outbound }: Omit<Evidence, 'call'>): string {
+  const complaint = inbound?.fields.get('error') ?? outbound?.fields.get('error');
+  if (result.ok) return `answered by ${result.servedBy ?? 'nobody'}`;
+  return complaint ?? `no agent recorded it (${result.error ?? result.status})`;
+}
+
+/** `10.0.0.1:80` -> `10.0.0.1`. */
+function addressOnly(address: string | undefined): string {
+  return (address ?? '').replace(/:\d+$/, '');
+}

@@ -1,0 +1,48 @@
+import { until } from '@ambit/mesh/testing';
+import { LinkCapture } from '../world/capture.ts';
+import type { MeshWorld } from '../world/mesh-world.ts';
+import { LINK_INTERFACE } from '../world/network.ts';
+import type { AppRequest } from '../world/apps/app-handle.ts';
+import type { Stage } from './stage.ts';
+
+export interface OutageTarget {
+  readonly host: string;
+  /** A call into the host whose agent dies, and one out of it. */
+  readonly inward: { readonly caller: string; readonly request: AppRequest };
+  readonly outward: { readonly caller: string; readonly request: AppRequest };
+  readonly marker: string;
+}
+
+const TRIES = 10;
+const TUNNEL_PORT = 15008;
+
+/** kill -9 of a node agent: traffic stops rather than leaks, and comes back with it. */
+export async function actOutage(world: MeshWorld, stage: Stage, target: OutageTarget): Promise<void> {
+  stage.act(`4  The node agent of ${target.host} is killed`);
+  const { nodeAgent } = world.processes(target.host);
+  using capture = new LinkCapture(LINK_INTERFACE, target.marker, TUNNEL_PORT);
+  const calls = [target.inward, target.outward];
+  const attempt = async (): Promise<boolean[]> =>
+    await Promise.all(calls.map(async ({ caller, request }) => (await world.app(caller).run(request)).ok));
+  const healthy = await attempt();
+  stage.check(healthy.every(Boolean), 'calls into and out of the host work');
+
+  await nodeAgent.stop('SIGKILL');
+  let through = 0;
+  for (let i = 0; i < TRIES; i++) through += (await attempt()).filter(Boolean).length;
+  const leaked = capture.report().markers;
+  stage.check(
+    through === 0 && leaked === 0,
+    `kill -9: ${TRIES * calls.length} calls tried, ${through} got through, ${leaked} left the host readable`,
+  );
+
+  const start = performance.now();
+  nodeAgent.start();
+  await until('calls work again', async () => (await attempt()).every(Boolean), 15_000);
+  const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  stage.check(
+    true,
+    `started again: calls work ${seconds} s later, and ${capture.report().markers} markers were ever readable`,
+  );
+  stage.check(capture.report().markers === 0, 'nothing crossed the link in the clear in all that time');
+}

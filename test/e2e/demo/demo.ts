@@ -1,0 +1,105 @@
+import { cpSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { enterSandboxCommand, preparePrivateRun } from '../world/sandbox.ts';
+import { MeshWorld } from '../world/mesh-world.ts';
+import { actCalls } from './act-calls.ts';
+import { actOutage } from './act-outage.ts';
+import { actPolicy } from './act-policy.ts';
+import { actWire, MODE_LABEL } from './act-wire.ts';
+import { editManifest } from './manifest-edit.ts';
+import { sumOfMetric } from './metrics-text.ts';
+import { drawTopology, type TopologyHost } from './screen.ts';
+import { CALLS, ENROLLED, MESH_RANGES, OUTAGE, POLICY, WIRE } from './shop.ts';
+import type { Stage } from './stage.ts';
+
+const EXAMPLE = fileURLToPath(new URL('../../../examples/shop/', import.meta.url));
+
+export interface DemoOptions {
+  readonly keep: boolean;
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+}
+
+/** The whole demo, inside the sandbox. Resolves with the exit code. */
+export async function runDemo(stage: Stage, options: DemoOptions): Promise<number> {
+  preparePrivateRun();
+  // Below the private /run, so that it goes away with the sandbox whatever happens.
+  const manifests = '/run/ambit-shop';
+  cpSync(EXAMPLE, manifests, { recursive: true });
+  editManifest(join(manifests, 'namespaces.yaml'), MODE_LABEL, '');
+
+  stage.act('Building a world from examples/shop');
+  await using world = await MeshWorld.start({
+    manifests,
+    form: 'bundle',
+    meshRanges: MESH_RANGES,
+    onStep: (what) => stage.step(what),
+  });
+  stage.line('');
+  stage.line(drawTopology(topology(world), stage.palette));
+
+  const acts = [
+    () => actWire(world, stage, WIRE),
+    () => actCalls(world, stage, CALLS),
+    () => actPolicy(world, stage, POLICY),
+    () => actOutage(world, stage, OUTAGE),
+  ];
+  for (const act of acts) {
+    options.signal.throwIfAborted();
+    await act();
+  }
+  await summarize(world, stage);
+  if (options.keep) await keepRunning(world, stage, options.signal);
+  return stage.failures === 0 ? 0 : 1;
+}
+
+function topology(world: MeshWorld): readonly [TopologyHost, TopologyHost] {
+  const [left, right] = world.hosts.map((host, index) => ({
+    name: host.name,
+    address: world.network.linkAddress(host.name),
+    pods: host.pods.map((pod) => ({
+      ...pod,
+      address: pod.addresses[0] ?? '',
+      enrolled: ENROLLED.includes(`${pod.namespace}/${pod.name}`),
+    })),
+    processes: index === 0 ? ['node agent, CNI agent', 'controller'] : ['node agent, CNI agent'],
+  }));
+  if (left === undefined || right === undefined) throw new Error('examples/shop has two hosts');
+  return [left, right];
+}
+
+async function summarize(world: MeshWorld, stage: Stage): Promise<void> {
+  stage.act('Summary');
+  const texts = await Promise.all(
+    world.hosts.map(async (host) => (await world.ask(host.name, 'metrics', '/metrics')) ?? ''),
+  );
+  const sum = (name: string, labels: Readonly<Record<string, string>>): number =>
+    texts.reduce((total, text) => total + sumOfMetric(text, name, labels), 0);
+  const secure = sum('istio_tcp_connections_opened_total', { connection_security_policy: 'mutual_tls' });
+  const refused = sum('istio_tcp_connections_failed_total', {});
+  const bytes = sum('istio_tcp_sent_bytes_total', { connection_security_policy: 'mutual_tls' });
+  stage.line(
+    `  the agents’ metrics since their start: ${secure} connections in mutual TLS, ${refused} refused or failed, ${(bytes / 1e6).toFixed(1)} MB sent in TLS`,
+  );
+  const verdict =
+    stage.failures === 0
+      ? stage.palette.good(`all ${stage.checks} statements verified`)
+      : stage.palette.bad(`${stage.failures} of ${stage.checks} statements are not true`);
+  stage.line(`  ${verdict} in ${stage.elapsedSeconds.toFixed(1)} s`);
+}
+
+async function keepRunning(world: MeshWorld, stage: Stage, signal: AbortSignal): Promise<void> {
+  const enter = enterSandboxCommand();
+  stage.act('The world stays up until Ctrl-C. In another terminal, try:');
+  for (const line of [
+    `${enter} ip netns exec shop-storefront curl -s http://10.20.0.2/items`,
+    `${enter} ip netns exec shop-cart nft list table inet ambit`,
+    `${enter} ip netns exec host.host-a curl -s http://127.0.0.1:15000/config_dump`,
+    `${enter} tail -f ${world.processes('host-a').accessLogFile}`,
+    `${enter} sh -c 'sed -i s/Strict/Permissive/ ${world.options.manifests}/policy-mutual-tls.yaml'`,
+  ]) {
+    stage.line(`  ${line}`);
+  }
+  await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+}

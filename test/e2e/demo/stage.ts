@@ -1,0 +1,49 @@
+import { createPalette, type Palette } from './screen.ts';
+
+/** Where the demo speaks: one place that knows time, colour and width. */
+export class Stage {
+  readonly palette: Palette;
+  readonly #write: (text: string) => void;
+  readonly #startMs = performance.now();
+  #failures = 0;
+  #checks = 0;
+
+  constructor(write: (text: string) => void, colour: boolean) {
+    this.#write = write;
+    this.palette = createPalette(colour);
+  }
+
+  get elapsedSeconds(): number {
+    return (performance.now() - this.#startMs) / 1000;
+  }
+
+  get failures(): number {
+    return this.#failures;
+  }
+
+  get checks(): number {
+    return this.#checks;
+  }
+
+  /** Heading of an act. */
+  act(title: string): void {
+    this.line(`\n${this.palette.strong(title)}`);
+  }
+
+  /** A step of the preparation, with the time since the start. */
+  step(what: string): void {
+    const seconds = `${this.elapsedSeconds.toFixed(1)} s`;
+    this.line(`  ${this.palette.dim(seconds.padStart(6))}  ${what}`);
+  }
+
+  /** A statement that the demo has just verified; a false one makes the demo fail. */
+  check(holds: boolean, what: string): void {
+    this.#checks++;
+    if (!holds) this.#failures++;
+    this.line(`  ${holds ? this.palette.good('✓') : this.palette.bad('✗ NOT TRUE:')} ${what}`);
+  }
+
+  line(text: string): void {
+    this.#write(`${text}\n`);
+  }
+}
