@@ -1,14 +1,14 @@
 import { parseArgs } from 'node:util';
 import { DEFAULT_EXCLUDED_NAMESPACES } from '@ambit/mesh/kinds';
-import {
-  DEFAULT_TRUST_DOMAIN,
-  formatSocketAddress,
-  parseSocketAddress,
-  parseTrustDomain,
-  type SocketAddress,
-} from '@ambit/mesh/model';
+import { DEFAULT_TRUST_DOMAIN, type IpAddress, parseSocketAddress, parseTrustDomain } from '@ambit/mesh/model';
 import { type Environment, EnvironmentReader, isLevelFilter, type LogFormat, UsageError } from '@ambit/mesh/runtime';
 import type { MeshSettings } from './translate/mesh-settings.ts';
+
+/** Where to listen. Port 0 picks a free one, for tests and for several controllers on one machine. */
+export interface ListenAddress {
+  readonly ip: IpAddress;
+  readonly port: number;
+}
 
 /** Everything a running controller is told. Parsed once, never changed. */
 export interface ControllerConfig {
@@ -17,13 +17,13 @@ export interface ControllerConfig {
   /** Keys, certificates and join tokens; made on the first run. */
   readonly stateDirectory: string;
   /** Discovery and certificates, over TLS. */
-  readonly listen: SocketAddress;
+  readonly listen: ListenAddress;
   /** Metrics. */
-  readonly metricsListen: SocketAddress;
+  readonly metricsListen: ListenAddress;
   /** Readiness. */
-  readonly healthListen: SocketAddress;
+  readonly healthListen: ListenAddress;
   /** Debugging; on loopback unless said otherwise. */
-  readonly debugListen: SocketAddress;
+  readonly debugListen: ListenAddress;
   readonly mesh: MeshSettings;
   readonly logFilter: string;
   readonly logFormat: LogFormat;
@@ -91,7 +91,7 @@ export function parseCommand(args: readonly string[], environment: Environment):
 export function describeConfig(config: ControllerConfig): Readonly<Record<string, unknown>> {
   const { listen, metricsListen, healthListen, debugListen, ...rest } = config;
   const addresses = { listen, metricsListen, healthListen, debugListen };
-  const shown = Object.entries(addresses).map(([name, address]) => [name, formatSocketAddress(address)]);
+  const shown = Object.entries(addresses).map(([name, address]) => [name, `${address.ip}:${address.port}`]);
   return { ...rest, ...Object.fromEntries(shown) };
 }
 
@@ -134,14 +134,12 @@ function nodeName(values: Values): string {
   return name;
 }
 
-/** Port 0 picks a free port, for tests and for several controllers on one machine. */
-function address(values: Values, name: OptionName, fallback: SocketAddress): SocketAddress {
+function address(values: Values, name: OptionName, fallback: ListenAddress): ListenAddress {
   const text = values[name];
   if (text === undefined) return fallback;
   try {
-    const anyPort = /^(.*):0$/.exec(text)?.[1];
-    if (anyPort === undefined) return parseSocketAddress(text);
-    return { ...parseSocketAddress(`${anyPort}:1`), port: 0 as SocketAddress['port'] }; // Only to be listened on.
+    const host = /^(.*):0$/.exec(text)?.[1];
+    return host === undefined ? parseSocketAddress(text) : { ip: parseSocketAddress(`${host}:1`).ip, port: 0 };
   } catch (cause) {
     throw new UsageError(`--${name} ${JSON.stringify(text)} is not IP:PORT`, { cause });
   }

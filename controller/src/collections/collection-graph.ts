@@ -26,7 +26,7 @@ export interface DeriveOptions<O> {
  * exists), then tells listeners. Derivations are pure functions; a derivation that throws leaves the graph unusable.
  */
 export class CollectionGraph {
-  readonly #derivations: Derivation<unknown, unknown>[] = [];
+  readonly #derivations: { recompute(): number }[] = [];
   readonly #changed = new Set<{ announce(): void }>();
   readonly #stale = new Set<{ flush(): void }>();
   readonly #hooks: GraphHooks = {
@@ -53,7 +53,7 @@ export class CollectionGraph {
   ): Collection<O> {
     const output = this.#store<O>(name);
     const derivation = new Derivation<I, O>(stored(input), output, compute, options.equal ?? Object.is);
-    this.#derivations.push(derivation as unknown as Derivation<unknown, unknown>); // Kept only to be recomputed.
+    this.#derivations.push(derivation);
     return output;
   }
 

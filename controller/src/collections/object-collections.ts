@@ -1,4 +1,4 @@
-import { type MeshKind, type ObjectChange, type ObjectOf } from '@ambit/mesh/kinds';
+import type { MeshObject, ObjectChange, ObjectOf } from '@ambit/mesh/kinds';
 import type { CollectionGraph, SourceCollection } from './collection-graph.ts';
 
 /** One source collection per kind, keyed `namespace/name` (`/name` for cluster-scoped kinds). */
@@ -29,60 +29,31 @@ export function createObjectCollections(graph: CollectionGraph): ObjectCollectio
 /** Takes changes from a source; they show after the graph's next commit. */
 export function applyChanges(collections: ObjectCollections, changes: readonly ObjectChange[]): void {
   for (const change of changes) {
-    if (change.kind === 'put') putObject(collections, change.object);
-    else {
-      const [kind, namespace = '', name = ''] = change.key.split('/');
-      collectionOf(collections, kind as MeshKind)?.set(`${namespace}/${name}`, undefined); // An ObjectKey begins with a MeshKind.
-    }
+    if (change.kind === 'put') apply(collections, change.object, true);
+    else apply(collections, change.last, false);
   }
 }
 
-function putObject(collections: ObjectCollections, object: Extract<ObjectChange, { kind: 'put' }>['object']): void {
+function apply(collections: ObjectCollections, object: MeshObject, present: boolean): void {
   const key = `${object.meta.namespace}/${object.meta.name}`;
   switch (object.kind) {
     case 'Namespace':
-      return collections.namespaces.set(key, object);
+      return collections.namespaces.set(key, present ? object : undefined);
     case 'Node':
-      return collections.nodes.set(key, object);
+      return collections.nodes.set(key, present ? object : undefined);
     case 'Pod':
-      return collections.pods.set(key, object);
+      return collections.pods.set(key, present ? object : undefined);
     case 'Service':
-      return collections.services.set(key, object);
+      return collections.services.set(key, present ? object : undefined);
     case 'EndpointSlice':
-      return collections.endpointSlices.set(key, object);
+      return collections.endpointSlices.set(key, present ? object : undefined);
     case 'AccessPolicy':
-      return collections.accessPolicies.set(key, object);
+      return collections.accessPolicies.set(key, present ? object : undefined);
     case 'MutualTLSPolicy':
-      return collections.mutualTlsPolicies.set(key, object);
+      return collections.mutualTlsPolicies.set(key, present ? object : undefined);
     case 'ExternalWorkload':
-      return collections.externalWorkloads.set(key, object);
+      return collections.externalWorkloads.set(key, present ? object : undefined);
     case 'ServiceAccount':
       return undefined; // A workload's identity needs no ServiceAccount object.
-  }
-}
-
-function collectionOf(
-  collections: ObjectCollections,
-  kind: MeshKind,
-): { set(key: string, value: undefined): void } | null {
-  switch (kind) {
-    case 'Namespace':
-      return collections.namespaces;
-    case 'Node':
-      return collections.nodes;
-    case 'Pod':
-      return collections.pods;
-    case 'Service':
-      return collections.services;
-    case 'EndpointSlice':
-      return collections.endpointSlices;
-    case 'AccessPolicy':
-      return collections.accessPolicies;
-    case 'MutualTLSPolicy':
-      return collections.mutualTlsPolicies;
-    case 'ExternalWorkload':
-      return collections.externalWorkloads;
-    case 'ServiceAccount':
-      return null;
   }
 }

@@ -16,11 +16,11 @@ export class FieldReader {
 
   /** @throws KindError `wrong-type` when `value` is no object. */
   constructor(value: unknown, path = '') {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    if (!isJsonObject(value)) {
       throw new KindError('wrong-type', { field: path || 'the document', value: shown(value), expected: 'an object' });
     }
     this.path = path;
-    this.#value = value as JsonObject; // Checked above.
+    this.#value = value;
   }
 
   pathOf(name: string): string {
@@ -138,6 +138,10 @@ export class FieldReader {
       throw new KindError('unknown-field', hint === undefined ? detail : { ...detail, hint });
     }
   }
+}
+
+function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** The value as JSON for an error, clipped. */

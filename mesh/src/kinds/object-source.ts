@@ -1,9 +1,9 @@
 import type { MeshObject, ObjectKey } from './objects.ts';
 
-/** One object added or changed as a whole, or gone. */
+/** One object added or changed as a whole, or gone; then `last` is what it was. */
 export type ObjectChange =
   | { readonly kind: 'put'; readonly object: MeshObject }
-  | { readonly kind: 'delete'; readonly key: ObjectKey };
+  | { readonly kind: 'delete'; readonly key: ObjectKey; readonly last: MeshObject };
 
 /** Something at the source that is not in force, and why. */
 export interface ObjectProblem {

@@ -43,7 +43,17 @@ const KINDS: Readonly<Record<MeshKind, KindEntry>> = {
   ExternalWorkload: { apiVersion: AMBIT_API_VERSION, scope: 'namespaced', parse: parseExternalWorkload },
 };
 
-const KIND_NAMES = Object.keys(KINDS) as readonly MeshKind[]; // The record's keys are exactly the kinds.
+const KIND_NAMES = [
+  'Namespace',
+  'Node',
+  'ServiceAccount',
+  'Pod',
+  'Service',
+  'EndpointSlice',
+  'AccessPolicy',
+  'MutualTLSPolicy',
+  'ExternalWorkload',
+] as const satisfies readonly MeshKind[];
 
 /**
  * One object of a kind that Ambit reads, or null for any other kind. A kind of Ambit's own group that does not exist, or a

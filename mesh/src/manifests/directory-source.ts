@@ -153,7 +153,8 @@ class DirectorySource implements ObjectSource {
     if (after === null) this.#files.delete(path);
     else this.#files.set(path, after);
     const objects = after?.inForce ?? EMPTY_FILE.objects;
-    return this.#claims.replace(path, before?.inForce ?? EMPTY_FILE.objects, objects, after?.missingSinceMs != null);
+    const fading = after !== null && after.missingSinceMs !== null;
+    return this.#claims.replace(path, before?.inForce ?? EMPTY_FILE.objects, objects, fading);
   }
 
   #collectProblems(scan: DirectoryScan): readonly ObjectProblem[] {

@@ -44,10 +44,11 @@ export class ObjectClaims {
     const changes: ObjectChange[] = [];
     for (const key of new Set(keys)) {
       const object = this.#byKey.get(key)?.[0]?.object;
-      if (object === this.#inForce.get(key)) continue;
+      const before = this.#inForce.get(key);
+      if (object === before) continue;
       if (object === undefined) {
         this.#inForce.delete(key);
-        changes.push({ kind: 'delete', key });
+        if (before !== undefined) changes.push({ kind: 'delete', key, last: before });
       } else {
         this.#inForce.set(key, object);
         changes.push({ kind: 'put', object });

@@ -70,6 +70,7 @@ export class BoundedQueue<T> {
         signal.addEventListener('abort', onAbort, { once: true });
       });
     }
-    return this.shift() as T; // length was checked: an item is there, which may itself be undefined.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- length was checked: an item is there, itself perhaps undefined
+    return this.shift() as T;
   }
 }

@@ -62,7 +62,8 @@ export function safeValue(key: string, value: unknown, depth = 0): unknown {
   if (SECRET_KEY.test(key)) return REDACTED;
   if (typeof value === 'string') return value.includes(SECRET_VALUE) ? REDACTED : clip(value);
   if (value instanceof Error) return serializeError(value);
-  if (typeof value !== 'object') return clip(String(value));
+  if (typeof value === 'bigint') return String(value);
+  if (typeof value !== 'object') return `[${typeof value}]`;
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'invalid date' : value.toISOString();
   if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
   if (depth >= DEPTH_MAX) return '[...]';

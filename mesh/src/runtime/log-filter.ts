@@ -20,13 +20,19 @@ export interface LogFilter {
 /** @throws RangeError when `isLevelFilter(text)` is false. */
 export function parseLogFilter(text: string): LogFilter {
   if (!isLevelFilter(text)) throw new RangeError('not a log filter');
-  const [first = 'info', ...rest] = text.split(',');
-  const base = RANK[first as LogLevel]; // The expression above admits level names only.
+  const [first = '', ...rest] = text.split(',');
+  const base = rankOf(first);
   const byScope = new Map<string, number>();
   for (const entry of rest) {
     const [scope = '', level = ''] = entry.split('=');
-    byScope.set(scope, RANK[level as LogLevel]);
+    byScope.set(scope, rankOf(level));
   }
   const thresholdOf = byScope.size === 0 ? () => base : (scope: string) => byScope.get(scope) ?? base;
   return { text, allows: (level, scope) => RANK[level] >= thresholdOf(scope) };
+}
+
+function rankOf(name: string): number {
+  const level = LOG_LEVELS.find((candidate) => candidate === name);
+  if (level === undefined) throw new RangeError('not a log level');
+  return RANK[level];
 }

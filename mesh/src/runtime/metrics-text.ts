@@ -34,7 +34,8 @@ export async function renderFamilies(
       values,
       get: () => ({ name: exposed, help, type: kind, values }),
     };
-    registry.registerMetric(metric as unknown as Parameters<typeof registry.registerMetric>[0]); // The registry only calls get().
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the registry only reads the name and calls get()
+    registry.registerMetric(metric as unknown as Parameters<typeof registry.registerMetric>[0]);
   }
   return { contentType, body: await registry.metrics() };
 }

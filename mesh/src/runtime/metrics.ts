@@ -79,7 +79,8 @@ export class Metrics {
   /** Declares a group and gives its instruments. @throws Error when a name is declared twice. */
   register<const Group extends MetricGroup>(group: Group): Instruments<Group> {
     const instruments = Object.entries(group).map(([key, spec]) => [key, this.#declare(spec).instrument]);
-    return Object.fromEntries(instruments) as Instruments<Group>; // Family.instrument has the kind its spec says.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each key gets the instrument of its own spec's kind
+    return Object.fromEntries(instruments) as Instruments<Group>;
   }
 
   /** Declares a metric whose values live elsewhere and are read at each scrape. */
@@ -165,7 +166,7 @@ class Family {
   async samples(): Promise<readonly MetricSample[]> {
     if (this.spec.kind === 'histogram') return [];
     if (this.readers.length === 0) return [...this.#series.values()];
-    const read = await Promise.all(this.readers.map((reader) => reader()));
+    const read = await Promise.all(this.readers.map(async (reader) => reader()));
     return read.flatMap((samples) => [...samples]);
   }
 

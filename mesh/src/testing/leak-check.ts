@@ -58,11 +58,7 @@ export function checkLeaks(options: { readonly deadlineMs?: number } = {}): void
         .filter(([kind, count]) => count > (atStart.get(kind) ?? 0))
         .map(([kind, count]) => `${kind}: ${count}`);
     try {
-      await until(
-        'all resources closed',
-        () => leaked().length === 0,
-        options.deadlineMs ?? 2000,
-      );
+      await until('all resources closed', () => leaked().length === 0, options.deadlineMs ?? 2000);
     } catch {
       assert.deepEqual(leaked(), [], 'resources left open by the tests of this file');
     }

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import { systemClock } from './clock.ts';
+import { createLineSink } from './line-sink.ts';
+
+let directory = '';
+let fd = -1;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'ambit-sink-'));
+  fd = openSync(join(directory, 'log'), 'w');
+});
+
+afterEach(() => {
+  closeSync(fd);
+  rmSync(directory, { recursive: true });
+});
+
+test('LineSink writes whole lines in order and flush waits for them', async () => {
+  const sink = createLineSink({ fd, clock: systemClock });
+  for (let i = 0; i < 1000; i++) sink.write(`line ${i} é\n`);
+  await sink.flush();
+  sink.write('last\n');
+  await sink.flush();
+  const lines = readFileSync(join(directory, 'log'), 'utf8').split('\n');
+  assert.equal(lines.length, 1002);
+  assert.deepEqual([lines[0], lines[999], lines[1000]], ['line 0 é', 'line 999 é', 'last']);
+  assert.equal(sink.dropped, 0);
+});
+
+test('LineSink drops whole lines and counts them when its buffer is full, and takes more after writing', async () => {
+  const sink = createLineSink({ fd, clock: systemClock, capacityBytes: 20 });
+  for (const line of ['123456789\n', 'abcdefghi\n', 'dropped\n']) sink.write(line);
+  assert.equal(sink.dropped, 1);
+  await sink.flush();
+  sink.write('again\n');
+  await sink.flush();
+  assert.equal(readFileSync(join(directory, 'log'), 'utf8'), '123456789\nabcdefghi\nagain\n');
+});
+
+test('LineSink writes what is buffered at once when the process ends', () => {
+  const sink = createLineSink({ fd, clock: systemClock });
+  sink.write('a\n');
+  sink.flushSync();
+  assert.equal(readFileSync(join(directory, 'log'), 'utf8'), 'a\n');
+});
