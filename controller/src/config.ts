@@ -24,6 +24,8 @@ export interface ControllerConfig {
   readonly healthListen: ListenAddress;
   /** Debugging; on loopback unless said otherwise. */
   readonly debugListen: ListenAddress;
+  /** Names and addresses by which agents reach the controller, for its certificate. */
+  readonly serverNames: readonly string[];
   readonly mesh: MeshSettings;
   readonly logFilter: string;
   readonly logFormat: LogFormat;
@@ -59,7 +61,7 @@ Options:
   --help, --version
 
 Environment: AMBIT_CLUSTER_ID, AMBIT_CLUSTER_DOMAIN, AMBIT_TRUST_DOMAIN, AMBIT_ROOT_NAMESPACE, AMBIT_NETWORK,
-AMBIT_EXCLUDED_NAMESPACES, AMBIT_LOG_LEVEL, AMBIT_LOG_FORMAT.`;
+AMBIT_EXCLUDED_NAMESPACES, AMBIT_SERVER_NAMES, AMBIT_LOG_LEVEL, AMBIT_LOG_FORMAT.`;
 
 const CLUSTER_ID = /^[A-Za-z0-9._-]{1,128}$/;
 const DNS_NAME = /^[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?$/;
@@ -145,7 +147,9 @@ function address(values: Values, name: OptionName, fallback: ListenAddress): Lis
   }
 }
 
-function parseEnvironment(environment: Environment): Pick<ControllerConfig, 'mesh' | 'logFilter' | 'logFormat'> {
+function parseEnvironment(
+  environment: Environment,
+): Pick<ControllerConfig, 'mesh' | 'serverNames' | 'logFilter' | 'logFormat'> {
   const reader = new EnvironmentReader(environment);
   const domain = 'a DNS name';
   const result = {
@@ -167,6 +171,7 @@ function parseEnvironment(environment: Environment): Pick<ControllerConfig, 'mes
         DEFAULT_EXCLUDED_NAMESPACES,
       ),
     },
+    serverNames: reader.list('AMBIT_SERVER_NAMES', 'DNS names or addresses', parseServerName, []),
     logFilter: reader.parsed('AMBIT_LOG_LEVEL', 'LEVEL[,scope=LEVEL...]', parseFilter, 'info'),
     logFormat: reader.oneOf('AMBIT_LOG_FORMAT', ['text', 'json'], 'text'),
   };
@@ -179,6 +184,10 @@ function matching(pattern: RegExp): (text: string) => string {
     if (!pattern.test(text)) throw new RangeError('does not match');
     return text;
   };
+}
+
+function parseServerName(text: string): string {
+  return text.includes(':') ? parseIpAddress(text) : matching(DNS_NAME)(text);
 }
 
 function parseFilter(text: string): string {

@@ -1,0 +1,50 @@
+import { createLineSink, createRootLogger, type MainContext, runMain, systemClock } from '@ambit/mesh/runtime';
+import { startController } from './app.ts';
+import { type ControllerConfig, parseCommand, USAGE } from './config.ts';
+import { issueJoinToken, revokeNode } from './identity/index.ts';
+
+const VERSION = '0.1.0';
+
+await runMain({
+  name: 'controller',
+  version: VERSION,
+  usage: USAGE,
+  run: async (context) => {
+    const command = parseCommand(context.args, context.environment);
+    switch (command.kind) {
+      case 'run':
+        return await serve(command.config, context);
+      case 'token':
+        context.print(await issueJoinToken({ ...command, clock: systemClock }));
+        return undefined;
+      case 'revoke':
+        await revokeNode({ ...command, clock: systemClock });
+        context.print(`node ${command.node} is revoked`);
+        return undefined;
+    }
+  },
+});
+
+async function serve(config: ControllerConfig, context: MainContext): Promise<undefined> {
+  const sink = createLineSink({ fd: context.logFd, clock: systemClock });
+  const logger = await createRootLogger({
+    format: config.logFormat,
+    filter: config.logFilter,
+    sink,
+    clock: systemClock,
+    scope: 'controller',
+  });
+  context.onFatal(() => logger.flushSync());
+  {
+    await using _app = await startController(config, { clock: systemClock, logger });
+    await aborted(context.signal);
+    logger.info('controller stops');
+  }
+  await logger.flush();
+  return undefined;
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
