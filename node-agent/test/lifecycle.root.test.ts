@@ -1,0 +1,251 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { describe, test } from 'node:test';
+import { workloadIdentity } from '@ambit/mesh/model';
+import { buildPolicy, rootTestOptions } from '@ambit/mesh/testing';
+import { PodWorld, until } from './pod-world.ts';
+
+const options = { ...rootTestOptions(), timeout: 30_000 };
+const refusal = { code: 'ECONNRESET' };
+
+/** Two pods, and a connection between them that stays open; the server answers each chunk with the same. */
+async function openConnection(
+  plans: Parameters<typeof PodWorld.create>[0] = [{ name: 'client' }, { name: 'server' }],
+): Promise<{ world: PodWorld; socket: Socket }> {
+  const world = await PodWorld.create(plans);
+  await world
+    .pod('server')
+    .serve(8080, (socket) => void socket.on('end', () => socket.end()).pipe(socket, { end: false }));
+  const socket = world.pod('client').dial('10.77.0.2:8080');
+  await say(socket, 'first');
+  return { world, socket };
+}
+
+async function say(socket: Socket, text: string): Promise<void> {
+  socket.write(text);
+  const [data] = (await once(socket, 'data')) as [Buffer];
+  assert.equal(data.toString(), text);
+}
+
+/** The error a live connection ends with. */
+async function breakOf(socket: Socket): Promise<string | undefined> {
+  const [error] = (await once(socket.resume(), 'error')) as [NodeJS.ErrnoException];
+  return error.code;
+}
+
+describe('a live connection', () => {
+  const denyOther = buildPolicy({ name: 'deny', action: 'deny', match: [{ namespaces: ['other'] }] });
+
+  test('is cut when policy no longer admits it, and survives a change that does not concern it', options, async () => {
+    const { world, socket } = await openConnection();
+    await using _ = world;
+    world.update({ policies: [denyOther] });
+    await say(socket, 'still here');
+    const broken = breakOf(socket);
+    world.update({
+      policies: [{ ...denyOther, ...buildPolicy({ name: 'deny', action: 'deny', match: [{ namespaces: ['shop'] }] }) }],
+    });
+    assert.equal(await broken, 'ECONNRESET');
+    const server = world.nodeOf('server');
+    await until(() => server.lines.length === 1);
+    assert.equal(server.records('inbound')[0]?.get('error'), 'connection closed due to policy change');
+    assert.deepEqual(server.metrics().cuts, [['policy-changed', 1]]);
+  });
+
+  test('in plaintext is cut when strict mutual TLS comes into force', options, async () => {
+    const { world, socket } = await openConnection([{ name: 'client', captured: false }, { name: 'server' }]);
+    await using _ = world;
+    const broken = breakOf(socket);
+    world.update({ policies: [buildPolicy({ name: 'strict', action: 'deny', match: [{ notPrincipals: ['*'] }] })] });
+    assert.equal(await broken, 'ECONNRESET');
+  });
+
+  test('is cut when the policy it needs is only named and has not arrived', options, async () => {
+    const { world, socket } = await openConnection();
+    await using _ = world;
+    const broken = breakOf(socket);
+    const { workload } = world.pod('server');
+    world.update({ workloads: [{ ...workload, authorizationPolicies: [buildPolicy({ name: 'late' }).key] }] });
+    assert.equal(await broken, 'ECONNRESET');
+  });
+
+  test('goes on over a renewed certificate; new ones use the new certificate', options, async () => {
+    const { world, socket } = await openConnection();
+    await using _ = world;
+    for (const name of ['client', 'server']) {
+      const identity = workloadIdentity(world.pod(name).workload);
+      world.nodeOf(name).plane['set-svid']({ identity, svid: world.ca.issue(identity) });
+    }
+    await say(socket, 'old connection');
+    assert.equal(await world.pod('client').exchange('10.77.0.2:8080', 'new connection'), 'new connection');
+    await say(socket, 'still the old one');
+  });
+
+  test('is counted and shown while it lives', options, async () => {
+    const { world, socket } = await openConnection();
+    await using _ = world;
+    const { plane } = world.nodeOf('server');
+    assert.deepEqual(plane.metrics().open, { source: 0, destination: 1 });
+    const { labels, values } = plane.metrics().traffic;
+    assert.deepEqual([labels.length, ...values.slice(0, 5)], [1, 1, 0, 0, 5, 5]);
+    await say(socket, 'more');
+    assert.deepEqual([...plane.metrics().traffic.values.slice(0, 5)], [1, 0, 0, 9, 9]);
+    const [shown] = plane.connections({ limit: 10 });
+    assert.equal(shown?.sourceIdentity, 'spiffe://cluster.local/ns/shop/sa/client');
+    assert.equal(shown?.hboneAddress, '10.77.0.2:8080');
+    assert.deepEqual(plane.connections({ limit: 0 }), []);
+  });
+});
+
+describe('a pod that goes', () => {
+  test('takes its connections with it at once when it is removed', options, async () => {
+    const { world, socket } = await openConnection();
+    await using _ = world;
+    const broken = breakOf(socket);
+    await world.remove('server');
+    assert.equal(await broken, 'ECONNRESET');
+    assert.equal(
+      world.nodeOf('server').records('inbound')[0]?.get('error'),
+      'connection closed because the pod was removed',
+    );
+    await assert.rejects(world.pod('client').exchange('10.77.0.2:8080', 'x'), refusal);
+  });
+
+  test('is drained: nothing new, what is open goes on until it ends', options, async () => {
+    const { world, socket } = await openConnection();
+    await using _ = world;
+    let drained = false;
+    const draining = world.remove('server', 10_000).then(() => {
+      drained = true;
+    });
+    await until(() => world.nodeOf('client').metrics().open.source === 1);
+    await say(socket, 'during the drain');
+    await assert.rejects(world.pod('client').exchange('10.77.0.2:8080', 'x'));
+    assert.equal(drained, false);
+    socket.end();
+    await draining;
+  });
+
+  test('is cut at the deadline of its drain', options, async () => {
+    const { world, socket } = await openConnection();
+    await using _ = world;
+    const broken = breakOf(socket);
+    await world.remove('server', 50);
+    assert.equal(await broken, 'ECONNRESET');
+    assert.equal(
+      world.nodeOf('server').records('inbound')[0]?.get('error'),
+      'connection closed because the node agent shuts down',
+    );
+  });
+
+  test('leaves its application unreachable rather than open in plaintext', options, async () => {
+    await using world = await PodWorld.create([{ name: 'outsider', captured: false }, { name: 'server' }]);
+    await world.pod('server').serve(8080, (socket) => socket.end('leak'));
+    await world.remove('server');
+    await assert.rejects(world.pod('outsider').exchange('10.77.0.2:8080', 'x'), { code: 'ECONNREFUSED' });
+  });
+});
+
+describe('what is not known yet', () => {
+  test('a destination inside the mesh is waited for, then refused', options, async () => {
+    await using world = await PodWorld.create([{ name: 'client' }]);
+    const began = performance.now();
+    await assert.rejects(world.pod('client').exchange('10.77.5.5:80', 'x'), refusal);
+    assert.ok(performance.now() - began >= 290);
+    assert.deepEqual(world.nodeOf('client').metrics().refusals, [['outbound', 'unknown-destination', 1]]);
+  });
+
+  test('a destination that becomes known while a connection waits is reached', options, async () => {
+    await using world = await PodWorld.create([{ name: 'client' }, { name: 'server' }], {
+      settings: { patienceMs: 5000 },
+    });
+    await world.pod('server').serve(8080, (socket) => socket.end('ok'));
+    const { workload } = world.pod('server');
+    const { plane } = world.nodeOf('client');
+    plane['apply-view']({ update: { removedWorkloads: [workload.uid] } });
+    const answer = world.pod('client').exchange('10.77.0.2:8080', 'x');
+    plane['apply-view']({ update: { policies: [buildPolicy({ name: 'unrelated', namespace: 'other' })] } });
+    plane['apply-view']({ update: { workloads: [workload] } });
+    assert.equal(await answer, 'ok');
+  });
+
+  test('a source workload is waited for, then refused, even towards the outside', options, async () => {
+    await using world = await PodWorld.create([{ name: 'client' }]);
+    world.update({ removedWorkloads: [world.pod('client').workload.uid] });
+    await assert.rejects(world.pod('client').exchange('192.0.2.1:80', 'x'), refusal);
+    assert.deepEqual(world.nodeOf('client').metrics().refusals, [['outbound', 'unknown-source', 1]]);
+  });
+
+  test('a workload under another service account than the CNI agent announced is unknown', options, async () => {
+    await using world = await PodWorld.create([{ name: 'client' }]);
+    world.update({ workloads: [{ ...world.pod('client').workload, serviceAccount: 'admin' }] });
+    await assert.rejects(world.pod('client').exchange('192.0.2.1:80', 'x'), refusal);
+    assert.deepEqual(world.nodeOf('client').metrics().refusals, [['outbound', 'unknown-source', 1]]);
+  });
+
+  test('a destination workload is waited for, then its callers are refused', options, async () => {
+    await using world = await PodWorld.create([{ name: 'client' }, { name: 'server' }]);
+    await world.pod('server').serve(8080, (socket) => socket.end('ok'));
+    const { workload } = world.pod('server');
+    const { plane } = world.nodeOf('server');
+    plane['apply-view']({ update: { removedWorkloads: [workload.uid] } });
+    await assert.rejects(world.pod('client').exchange('10.77.0.2:8080', 'x'), refusal);
+    assert.deepEqual(plane.metrics().refusals, [['inbound', 'unknown-workload', 1]]);
+    const answer = world.pod('client').exchange('10.77.0.2:8080', 'x');
+    plane['apply-view']({ update: { workloads: [workload] } });
+    assert.equal(await answer, 'ok');
+  });
+});
+
+describe('the certificate of a pod', () => {
+  test('that is missing refuses both directions; one that arrives while they wait serves them', options, async () => {
+    await using world = await PodWorld.create([{ name: 'client' }, { name: 'server' }]);
+    await world.pod('server').serve(8080, (socket) => socket.end('ok'));
+    const identity = workloadIdentity(world.pod('client').workload);
+    const { plane } = world.nodeOf('client');
+    plane['forget-svid']({ identity });
+    await assert.rejects(world.pod('client').exchange('10.77.0.2:8080', 'x'), refusal);
+    assert.deepEqual(plane.metrics().refusals, [['outbound', 'no-svid', 1]]);
+    const answer = world.pod('client').exchange('10.77.0.2:8080', 'x');
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    plane['set-svid']({ identity, svid: world.ca.issue(identity) });
+    assert.equal(await answer, 'ok');
+  });
+
+  test('that has expired is not used', options, async () => {
+    await using world = await PodWorld.create([{ name: 'client' }, { name: 'server' }]);
+    await world.pod('server').serve(8080, (socket) => socket.end('ok'));
+    const identity = workloadIdentity(world.pod('client').workload);
+    const { plane } = world.nodeOf('client');
+    assert.equal(await world.pod('client').exchange('10.77.0.2:8080', 'x'), 'ok');
+    plane['set-svid']({
+      identity,
+      svid: world.ca.issue(identity, { notBeforeMs: -7_200_000, notAfterMs: -3_600_000 }),
+    });
+    await assert.rejects(world.pod('client').exchange('10.77.0.2:8080', 'x'), refusal);
+    assert.deepEqual(plane.metrics().refusals, [['outbound', 'svid-expired', 1]]);
+  });
+
+  test('that is missing at the destination refuses whoever calls', options, async () => {
+    await using world = await PodWorld.create([{ name: 'client' }, { name: 'server' }]);
+    const { plane } = world.nodeOf('server');
+    plane['forget-svid']({ identity: workloadIdentity(world.pod('server').workload) });
+    await assert.rejects(world.pod('client').exchange('10.77.0.2:8080', 'x'), refusal);
+    assert.deepEqual(plane.metrics().refusals, [['inbound', 'no-svid', 1]]);
+  });
+});
+
+test('a listener that cannot be opened leaves none of the others open', options, async () => {
+  await using world = await PodWorld.create([{ name: 'server', captured: false }]);
+  const taken = await world.pod('server').serve(15001, (socket) => socket.end());
+  await assert.rejects(world.capture('server'), { errno: 'EADDRINUSE' });
+  taken.close();
+  for (const port of [15001, 15006, 15008]) {
+    await assert.rejects(world.pod('server').exchange(`127.0.0.1:${port}`, 'x'), { code: 'ECONNREFUSED' });
+  }
+  await world.capture('server');
+  for (const port of [15001, 15006]) {
+    await assert.rejects(world.pod('server').exchange(`127.0.0.1:${port}`, 'x'), refusal);
+  }
+});
