@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { DEFAULT_EXCLUDED_NAMESPACES } from '@ambit/mesh/kinds';
-import { DEFAULT_TRUST_DOMAIN, type IpAddress, parseSocketAddress, parseTrustDomain } from '@ambit/mesh/model';
+import { DEFAULT_TRUST_DOMAIN, type IpAddress, parseIpAddress, parseSocketAddress, parseTrustDomain } from '@ambit/mesh/model';
 import { type Environment, EnvironmentReader, isLevelFilter, type LogFormat, UsageError } from '@ambit/mesh/runtime';
 import type { MeshSettings } from './translate/mesh-settings.ts';
 
