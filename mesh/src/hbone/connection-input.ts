@@ -41,7 +41,9 @@ export class ConnectionInput implements FrameSink {
 
   /** Begins to read `socket`. */
   start(socket: TLSSocket): void {
-    this.records = new RecordReader(socket, (memory, start, end) => this.take(memory, start, end));
+    this.records = new RecordReader(socket, this.connection.internals, (memory, start, end) =>
+      this.take(memory, start, end),
+    );
   }
 
   /** The stream is over: nothing more is delivered to it. */

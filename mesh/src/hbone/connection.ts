@@ -24,6 +24,7 @@ import {
 import type { DecodedHeaders } from './hpack-decoder.ts';
 import { Keepalive } from './keepalive.ts';
 import type { HboneLimits } from './limits.ts';
+import type { ReadInternals } from './node-internals.ts';
 import { Stream } from './stream.ts';
 
 /** What is done with streams: CONNECT tunnels are one profile. */
@@ -45,6 +46,8 @@ export interface ConnectionOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly profile: ConnectionProfile;
+  /** How sockets are read: undefined means through 'data' events. */
+  readonly internals: ReadInternals | undefined;
 }
 
 /** Streams that we reset and whose late frames are no breach. */
@@ -65,6 +68,7 @@ export class Connection {
   readonly role: 'client' | 'server';
   readonly limits: HboneLimits;
   readonly clock: Clock;
+  readonly internals: ReadInternals | undefined;
   readonly writer: ConnectionWriter;
   readonly streams: Map<number, Stream> = new Map();
   /** Streams with payload that waits for credit. */
@@ -97,6 +101,7 @@ export class Connection {
     this.socket = socket;
     this.limits = limits;
     this.clock = options.clock;
+    this.internals = options.internals;
     this.logger = options.logger;
     this.profile = options.profile;
     this.guard = new AbuseGuard(limits);

@@ -12,6 +12,8 @@ export interface HboneEnvironment {
   readonly logger: Logger;
   /** Replaces single bounds of `DEFAULT_LIMITS`. */
   readonly limits?: Partial<HboneLimits>;
+  /** Reads sockets through 'data' events even where Node has the internals of the fast path. Slower; same behaviour. */
+  readonly publicApiOnly?: boolean;
 }
 
 /** Makes the peer's identity of its certificate (DER), whose chain TLS has verified; throws to refuse the peer. */

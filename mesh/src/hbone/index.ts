@@ -10,7 +10,6 @@ export type {
 export { HboneError, type HboneErrorCode } from './errors.ts';
 export { DEFAULT_LIMITS, type HboneLimits } from './limits.ts';
 export { createHbonePool } from './pool.ts';
-export { readInternals } from './record-reader.ts';
 export { acceptHbone } from './server.ts';
 export { connectHbone } from './session.ts';
 export type {

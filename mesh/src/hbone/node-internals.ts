@@ -93,3 +93,6 @@ function handleTypeHasMethods(): boolean {
   socket.destroy();
   return complete;
 }
+
+/** What this thread's connections use; undefined when this Node lacks it. */
+export const readInternals: ReadInternals | undefined = findReadInternals();

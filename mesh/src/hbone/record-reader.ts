@@ -1,13 +1,10 @@
 import type { TLSSocket } from 'node:tls';
-import { findReadInternals, type ReadInternals } from './node-internals.ts';
+import type { ReadInternals } from './node-internals.ts';
 import { RECORD_MAX_BYTES, type RecordSlab, takeRecordSlab } from './read-memory.ts';
 import type { Stream } from './stream.ts';
 
 /** Reads landing at `[start, end)` of `memory`. */
 export type TakeBytes = (memory: Buffer, start: number, end: number) => void;
-
-/** Undefined when this Node lacks them; found once per thread. */
-export const readInternals: ReadInternals | undefined = findReadInternals();
 
 /**
  * Reads decrypted records of a TLS socket into memory of ours and merges payload that lies in one piece. A connection at
@@ -28,7 +25,7 @@ export class RecordReader {
   private nextBuffer: Buffer | undefined;
   private flushScheduled = false;
 
-  constructor(socket: TLSSocket, onBytes: TakeBytes, internals: ReadInternals | undefined = readInternals) {
+  constructor(socket: TLSSocket, internals: ReadInternals | undefined, onBytes: TakeBytes) {
     this.onBytes = onBytes;
     if (internals === undefined) {
       socket.on('data', (chunk: Buffer) => this.takeChunk(chunk));

@@ -10,6 +10,7 @@ import { Http2Code } from './frame-codec.ts';
 import type { DecodedHeaders } from './hpack-decoder.ts';
 import { encodedBytesMax, encodeFields, encodeStatus, STATUS_BYTES_MAX } from './hpack-encoder.ts';
 import { DEFAULT_LIMITS, type HboneLimits } from './limits.ts';
+import { readInternals } from './node-internals.ts';
 import { secureSocket } from './secure-socket.ts';
 import type { Stream, StreamObserver } from './stream.ts';
 import type { HboneConnection, HeaderList, TunnelRequest, TunnelStream } from './tunnel.ts';
@@ -55,6 +56,7 @@ class ServerConnection<Peer> implements HboneConnection<Peer>, ConnectionProfile
       clock: options.clock,
       logger: options.logger,
       profile: this,
+      internals: options.publicApiOnly === true ? undefined : readInternals,
     });
   }
 

@@ -9,6 +9,7 @@ import { DEFAULT_FRAME_MAX_BYTES, Http2Code } from './frame-codec.ts';
 import type { DecodedHeaders } from './hpack-decoder.ts';
 import { CONNECT_BYTES_MAX, encodeConnect, encodedBytesMax, encodeFields } from './hpack-encoder.ts';
 import { CLIENT_HEADER_LIST_MAX_BYTES, DEFAULT_LIMITS, type HboneLimits } from './limits.ts';
+import { readInternals } from './node-internals.ts';
 import { secureSocket } from './secure-socket.ts';
 import { refuseUnendedTrailers } from './server.ts';
 import type { Stream, StreamObserver } from './stream.ts';
@@ -103,6 +104,7 @@ class ClientSession<Peer> implements HboneSession<Peer>, ConnectionProfile {
       clock: options.clock,
       logger: options.logger,
       profile: this,
+      internals: options.publicApiOnly === true ? undefined : readInternals,
     });
   }
 

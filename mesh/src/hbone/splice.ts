@@ -4,7 +4,6 @@ import { SMALL_PAYLOAD_BYTES } from './connection-writer.ts';
 import { HboneError } from './errors.ts';
 import { Http2Code } from './frame-codec.ts';
 import { type RecordSlab, sourceRead } from './read-memory.ts';
-import { readInternals } from './record-reader.ts';
 import type { Stream, StreamSink } from './stream.ts';
 import type { TunnelResult } from './tunnel.ts';
 
@@ -60,14 +59,16 @@ export class Splice implements StreamSink, LinkSource {
     }
     this.stream.attach(this);
     if (this.streamGone) return;
-    if (readInternals === undefined) {
+    const { internals } = this.stream.connection;
+    if (internals === undefined) {
       socket.on('data', onSocketData);
+      if (!this.isHeld) socket.resume();
       return;
     }
     const early: unknown = socket.read();
-    readInternals.installReadBuffer(socket, sourceRead, onSocketRead, null);
+    internals.installReadBuffer(socket, sourceRead, onSocketRead, null);
     if (early instanceof Buffer) this.takeChunk(early);
-    if (!this.isHeld) readInternals.startReading(socket);
+    if (!this.isHeld) internals.startReading(socket);
   }
 
   /** Ends both sides at once, by reset. */
@@ -206,14 +207,16 @@ export class Splice implements StreamSink, LinkSource {
   }
 
   private stopReading(): void {
-    if (readInternals === undefined) this.socket.pause();
-    else readInternals.stopReading(this.socket);
+    const { internals } = this.stream.connection;
+    if (internals === undefined) this.socket.pause();
+    else internals.stopReading(this.socket);
   }
 
   private readOn(): void {
     if (this.isHeld || this.streamGone || this.socketGone) return;
-    if (readInternals === undefined) this.socket.resume();
-    else readInternals.startReading(this.socket);
+    const { internals } = this.stream.connection;
+    if (internals === undefined) this.socket.resume();
+    else internals.startReading(this.socket);
   }
 
   private resetSocket(): void {
