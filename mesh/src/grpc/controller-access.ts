@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import tls, { type PeerCertificate, type SecureContext } from 'node:tls';
 import { Channel, type ChannelOptions, credentials, Metadata } from '@grpc/grpc-js';
 import { secureContextDefaults } from '../tls/secure-context.ts';
+import { GrpcError } from './errors.ts';
 import {
   FLOW_CONTROL_WINDOW_BYTES,
   KEEPALIVE_INTERVAL_MS,
@@ -52,7 +53,7 @@ const CHANNEL_OPTIONS: ChannelOptions = {
 
 /** A channel over one TLS connection, which is opened by the first call. The caller closes it. */
 export function openChannel(access: ControllerAccess, secrets: ControllerCredentials): Channel {
-  const name = access.serverName ?? hostOf(access.address);
+  const name = access.serverName ?? splitAddress(access.address).host;
   const verifyOptions = {
     checkServerIdentity: (_host: string, certificate: PeerCertificate) => tls.checkServerIdentity(name, certificate),
   };
@@ -85,8 +86,13 @@ function contextOf(secrets: ControllerCredentials): SecureContext {
   return context;
 }
 
-function hostOf(address: string): string {
-  const end = address.lastIndexOf(':');
-  const host = end === -1 ? address : address.slice(0, end);
-  return host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host;
+/** Host and port of `host:port`, the brackets of an IPv6 address taken off. @throws GrpcError `invalid-argument`. */
+export function splitAddress(address: string): { readonly host: string; readonly port: number } {
+  const parts = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(address);
+  const host = parts?.[1] ?? parts?.[2];
+  const port = Number(parts?.[3]);
+  if (host === undefined || port > 65_535) {
+    throw new GrpcError('invalid-argument', { data: { address, expected: 'host:port' } });
+  }
+  return { host, port };
 }

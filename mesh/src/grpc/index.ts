@@ -1,6 +1,16 @@
 export { type CaClient, createCaClient, type IssuedCertificate, requestSvid } from './ca-client.ts';
 export { CONTROLLER_SERVER_NAME, type ControllerAccess, type ControllerCredentials } from './controller-access.ts';
 export { GrpcError, type GrpcErrorCode } from './errors.ts';
+export {
+  type JoinOptions,
+  joinNode,
+  loadNodeCredentials,
+  type NodeCredentials,
+  type NodeIdentity,
+  nodeRenewalDelayMs,
+  openNodeIdentity,
+  renewNode,
+} from './node-identity.ts';
 export { createNodeIdentityClient, type NodeIdentityClient } from './node-identity-client.ts';
 export { createPushTransport } from './push-transport.ts';
 export { type GrpcServer, type GrpcServerOptions, type GrpcServerTls, startGrpcServer } from './server.ts';

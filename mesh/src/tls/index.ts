@@ -9,10 +9,14 @@ export {
   type Handshakes,
   handshakes,
 } from './handshake.ts';
+export * from './join-token.ts';
 export * from './key-pair.ts';
+export * from './node-name.ts';
 export * from './peer-identity.ts';
 export * from './peer-verdict.ts';
+export * from './private-directory.ts';
 export * from './revocation.ts';
 export { secureContextDefaults, secureContextOf, TLS_CIPHERS, TLS_GROUPS } from './secure-context.ts';
 export * from './svid.ts';
 export * from './trust-bundle.ts';
+export { readCertificateFields, readSerial, readValidity } from './certificate-fields.ts';

@@ -1,0 +1,19 @@
+import { MeshError, type MeshErrorOptions } from '@ambit/mesh/runtime';
+
+const MESSAGES = {
+  'state-damaged': 'a file of the identity state cannot be used',
+  'bad-node-name': 'not a node name',
+  'token-lifetime': 'a join token lives between a second and an hour',
+  'too-many-tokens': 'too many join tokens wait to be used',
+} as const;
+
+export type IdentityErrorCode = keyof typeof MESSAGES;
+
+/** The controller's own identity state, or a request of its operator, cannot be used as it is. Never retryable. */
+export class IdentityError extends MeshError<IdentityErrorCode> {
+  override readonly name = 'IdentityError';
+
+  constructor(code: IdentityErrorCode, options: MeshErrorOptions = {}) {
+    super(code, MESSAGES[code], options);
+  }
+}

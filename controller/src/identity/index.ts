@@ -1,0 +1,2 @@
+export { type ControllerIdentity, type IdentityOptions, openIdentity } from './controller-identity.ts';
+export { issueJoinToken, revokeNode } from './operator-commands.ts';

@@ -1,0 +1,39 @@
+import type { Clock } from '@ambit/mesh/runtime';
+import { openPrivateDirectory } from '@ambit/mesh/tls';
+import { openCertificateAuthority } from './certificate-authority.ts';
+import { createJoinToken } from './join-tokens.ts';
+import { TOKEN_VALIDITY_MS_MAX } from './limits.ts';
+import { NodeRegister } from './node-register.ts';
+
+/**
+ * `controller token --node`: a join token for that node. Works beside a running controller and before its first run.
+ * @throws IdentityError `bad-node-name`, `token-lifetime`, `too-many-tokens`, `state-damaged`; TlsError `insecure-state`.
+ */
+export async function issueJoinToken(options: {
+  readonly stateDirectory: string;
+  readonly node: string;
+  /** Default: the longest, an hour. */
+  readonly validityMs?: number;
+  readonly clock: Clock;
+}): Promise<string> {
+  const { node, clock, validityMs = TOKEN_VALIDITY_MS_MAX } = options;
+  const state = openPrivateDirectory(options.stateDirectory);
+  const { rootSha256 } = openCertificateAuthority({ state, clock });
+  const nowMs = clock.now();
+  const createdAtMs = Math.max(nowMs, (new NodeRegister(state).revokedAtMs(node) ?? 0) + 1);
+  return createJoinToken(state, { node, rootSha256, validityMs, nowMs, createdAtMs });
+}
+
+/**
+ * `controller revoke --node`: withdraws the node's certificates and its unused tokens; says how many of each. A running
+ * controller refuses the node's calls at once and ends its streams soon after.
+ * @throws IdentityError `bad-node-name`, `state-damaged`; TlsError `insecure-state`.
+ */
+export async function revokeNode(options: {
+  readonly stateDirectory: string;
+  readonly node: string;
+  readonly clock: Clock;
+}): Promise<{ readonly certificates: number; readonly tokens: number }> {
+  const register = new NodeRegister(openPrivateDirectory(options.stateDirectory));
+  return register.revoke(options.node, options.clock.now());
+}
