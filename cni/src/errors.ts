@@ -1,12 +1,14 @@
 import { MeshError, type MeshErrorOptions } from '@ambit/mesh/runtime';
 
 /**
- * `netns-not-found`: the pod's network namespace is not there (yet). `redirection-failed`: the rules could not be put in
+ * `netns-not-found`: the pod's network namespace is not there (yet). `netns-mismatch`: the namespace at its path holds none of
+ * its addresses. `redirection-failed`: the rules could not be put in
  * place or taken away. `agent-refused`: the node agent acknowledged with an error. `agent-protocol`: the node agent sent
  * what the protocol does not allow. `agent-silent`: it did not answer in time.
  */
 export type CniErrorCode =
   | 'netns-not-found'
+  | 'netns-mismatch'
   | 'redirection-failed'
   | 'agent-refused'
   | 'agent-protocol'
@@ -14,6 +16,7 @@ export type CniErrorCode =
 
 const messages = {
   'netns-not-found': 'the network namespace of the pod was not found',
+  'netns-mismatch': 'the network namespace found for the pod holds none of its addresses',
   'redirection-failed': 'redirection rules of the pod could not be changed',
   'agent-refused': 'the node agent could not take the pod',
   'agent-protocol': 'the node agent broke the protocol',

@@ -69,6 +69,14 @@ test('NetnsHandle keeps a namespace alive that nothing else holds', options, asy
   );
 });
 
+test('NetnsHandle.duplicate() outlives the handle it was made of', options, async () => {
+  await using netns = await TestNetns.create();
+  const first = NetnsHandle.open(netns.path);
+  using second = first.duplicate();
+  first[Symbol.dispose]();
+  assert.equal(runInNetns(second, currentNetns), `net:[${second.identity.inode}]`);
+});
+
 test('NetnsHandle.adopt() closes the descriptor of something it cannot use', () => {
   const fd = openSync('/dev/null', 'r');
   closeSync(fd);

@@ -45,6 +45,11 @@ export class NetnsHandle implements Disposable {
     return new NetnsHandle(fd, 'borrowed');
   }
 
+  /** A second handle on the same namespace, which lives on its own. */
+  duplicate(): NetnsHandle {
+    return NetnsHandle.adopt(checked('dup', libc().dup(this.fd)));
+  }
+
   /** False once disposed; every use after that throws. */
   get isOpen(): boolean {
     return this.#state !== 'disposed';

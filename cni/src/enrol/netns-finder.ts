@@ -1,0 +1,71 @@
+import { statSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { NetnsHandle, type NetnsIdentity, runInNetns } from '@ambit/mesh/linux';
+import { type IpAddress, parseIpAddress } from '@ambit/mesh/model';
+import { CniError } from '../errors.ts';
+
+/** Finds the network namespace of a pod. */
+export interface NetnsFinder {
+  /** Which namespace is there now, or null. */
+  identify(pod: PodName): NetnsIdentity | null;
+  /**
+   * Opens it. @throws CniError `netns-not-found` when there is none, `netns-mismatch` when it holds none of the addresses: both
+   * may be right a moment later.
+   */
+  open(pod: PodName, addresses: readonly IpAddress[]): NetnsHandle;
+  /** Opens it whatever it holds, or null. */
+  openUnchecked(pod: PodName): NetnsHandle | null;
+}
+
+export interface PodName {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** Namespaces as files `<directory>/<namespace>-<name>`, as `ip netns` keeps them. */
+export class DirectoryNetnsFinder implements NetnsFinder {
+  readonly #directory: string;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  identify(pod: PodName): NetnsIdentity | null {
+    const stat = statSync(this.#path(pod), { bigint: true, throwIfNoEntry: false });
+    return stat === undefined ? null : { device: stat.dev, inode: stat.ino };
+  }
+
+  open(pod: PodName, addresses: readonly IpAddress[]): NetnsHandle {
+    const path = this.#path(pod);
+    const handle = this.openUnchecked(pod);
+    if (handle === null) throw new CniError('netns-not-found', { retryable: true, data: { path } });
+    try {
+      // `a-b` + `c` and `a` + `b-c` share a path: only its addresses tell whose namespace this is.
+      const held = addressesIn(handle);
+      if (addresses.some((address) => held.has(address))) return handle;
+      throw new CniError('netns-mismatch', { retryable: true, data: { path, expected: addresses.join(' ') } });
+    } catch (error) {
+      handle[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  openUnchecked(pod: PodName): NetnsHandle | null {
+    try {
+      return NetnsHandle.open(this.#path(pod));
+    } catch {
+      return null; // Gone, or never there.
+    }
+  }
+
+  #path(pod: PodName): string {
+    return join(this.#directory, `${pod.namespace}-${pod.name}`);
+  }
+}
+
+function addressesIn(netns: NetnsHandle): ReadonlySet<IpAddress> {
+  const interfaces = runInNetns(netns, () => networkInterfaces());
+  const found = Object.values(interfaces).flatMap((list) => list ?? []);
+  return new Set(found.filter((item) => !item.internal).map((item) => parseIpAddress(item.address)));
+}

@@ -1,0 +1,94 @@
+import type { MetricSample } from '@ambit/mesh/runtime';
+import type { DesiredPod } from './desired-pods.ts';
+import { type EnrolmentTools, PodEnrolment } from './pod-enrolment.ts';
+import type { ZdsServer } from './zds-server.ts';
+
+export type PodState = 'enrolled' | 'enrolling' | 'releasing';
+
+export interface PodStatus {
+  readonly uid: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** `enrolled`: rules are in place and the node agent serves behind them. */
+  readonly state: PodState;
+}
+
+export interface PodEnrollerOptions extends EnrolmentTools {
+  readonly agents: Pick<ZdsServer, 'announce' | 'withdraw' | 'isTaken'>;
+}
+
+/** Brings every pod of the node, each at its own pace, to where it should be. Disposing it leaves all rules in place. */
+export class PodEnroller implements AsyncDisposable {
+  readonly #options: PodEnrollerOptions;
+  readonly #enrolments = new Map<string, { readonly enrolment: PodEnrolment; readonly ended: Promise<void> }>();
+  readonly #stop = new AbortController();
+
+  /** Starts from the records of an earlier run; nothing happens before the first `setDesired`. */
+  constructor(options: PodEnrollerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Says which pods are to be captured, all others are released. Resolves when a first attempt was made for each pod that is
+   * new to it; those that failed are tried again on their own.
+   */
+  async setDesired(desired: ReadonlyMap<string, DesiredPod>): Promise<void> {
+    for (const record of this.#options.records.all()) this.#enrolmentOf(record);
+    for (const pod of desired.values()) this.#enrolmentOf(pod);
+    for (const [uid, { enrolment }] of this.#enrolments) enrolment.setDesired(desired.get(uid) ?? null);
+    await Promise.all([...this.#enrolments.values()].map(({ enrolment }) => enrolment.firstAttempt));
+  }
+
+  /** Releases every pod, and those that an earlier run left behind. Resolves when done; a pod that resists holds it up. */
+  async releaseAll(): Promise<void> {
+    await this.setDesired(new Map());
+    await Promise.all([...this.#enrolments.values()].map(({ ended }) => ended));
+  }
+
+  statuses(): readonly PodStatus[] {
+    return [...this.#enrolments.values()].map(({ enrolment }) => ({
+      ...enrolment.pod,
+      state: this.#stateOf(enrolment),
+    }));
+  }
+
+  /** Series of `ambit_cni_pods`. */
+  counts(): readonly MetricSample[] {
+    const counts: Record<PodState, number> = { enrolled: 0, enrolling: 0, releasing: 0 };
+    for (const { state } of this.statuses()) counts[state]++;
+    return Object.entries(counts).map(([state, value]) => ({ labels: [state], value }));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new Error('the pod enroller stops'));
+    await Promise.all([...this.#enrolments.values()].map(({ ended }) => ended));
+  }
+
+  #stateOf(enrolment: PodEnrolment): PodState {
+    if (enrolment.desired === null) return 'releasing';
+    const netns = enrolment.enrolledIn;
+    return netns !== null && this.#options.agents.isTaken(enrolment.pod.uid, netns) ? 'enrolled' : 'enrolling';
+  }
+
+  #enrolmentOf(pod: { readonly uid: string; readonly namespace: string; readonly name: string }): void {
+    if (this.#enrolments.has(pod.uid) || this.#stop.signal.aborted) return;
+    const { uid, namespace, name } = pod;
+    const record = this.#options.records.all().find((item) => item.uid === uid) ?? null;
+    const enrolment = new PodEnrolment({ uid, namespace, name }, record, this.#options);
+    // Starts after the caller has said what is desired.
+    const ended = Promise.resolve()
+      .then(() => enrolment.run(this.#stop.signal))
+      .finally(() => this.#forget(uid, enrolment));
+    this.#enrolments.set(uid, { enrolment, ended });
+  }
+
+  #forget(uid: string, enrolment: PodEnrolment): void {
+    if (this.#enrolments.get(uid)?.enrolment !== enrolment) return;
+    this.#enrolments.delete(uid);
+    // Wanted again in the very moment it was released.
+    const { desired } = enrolment;
+    if (desired === null || this.#stop.signal.aborted) return;
+    this.#enrolmentOf(desired);
+    this.#enrolments.get(uid)?.enrolment.setDesired(desired);
+  }
+}

@@ -1,0 +1,214 @@
+import { type NetnsHandle, type NetnsIdentity, sameNetns } from '@ambit/mesh/linux';
+import { type Clock, createBackoff, type Logger, MeshError } from '@ambit/mesh/runtime';
+import type { CniInstruments } from '../metrics.ts';
+import type { Netfilter } from '../redirect/netfilter.ts';
+import type { RedirectOptions } from '../redirect/ruleset.ts';
+import type { ConcurrencyLimit } from './concurrency-limit.ts';
+import { decideNextStep, type EnrolmentState, type NextStep } from './decide-next-step.ts';
+import type { DesiredPod } from './desired-pods.ts';
+import type { EnrolmentRecord, EnrolmentRecords } from './enrolment-records.ts';
+import type { NetnsFinder, PodName } from './netns-finder.ts';
+import type { ZdsServer } from './zds-server.ts';
+
+/** What enrolling takes; shared by all pods. */
+export interface EnrolmentTools {
+  readonly netfilter: Netfilter;
+  readonly finder: NetnsFinder;
+  readonly agents: Pick<ZdsServer, 'announce' | 'withdraw'>;
+  readonly records: EnrolmentRecords;
+  readonly redirect: RedirectOptions;
+  /** Redirections that are changed at a time. */
+  readonly limit: ConcurrencyLimit;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: CniInstruments;
+}
+
+/** How often the namespace of an enrolled pod is compared with the one at its path: a pod may be made anew under its name. */
+export const NETNS_CHECK_MS = 2000;
+const RETRY = { initialMs: 50, maxMs: 5000, factor: 2, jitter: 0.2 } as const;
+
+type State =
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'recorded'; readonly netns: NetnsIdentity }
+  | { readonly kind: 'enrolled'; readonly netns: NetnsIdentity; readonly handle: NetnsHandle };
+
+/**
+ * One pod on its way in or out of the mesh:
+ *
+ *   absent --enrol--> enrolled --release--> absent (forgotten when not desired)
+ *      ^                 |
+ *      +-----leave-------+    recorded (by an earlier run) is absent with rules: --enrol--> or --release-->
+ *
+ * Everything that fails is tried again, without end and with growing pauses: a namespace that is not there yet, rules the
+ * kernel refuses for now. Meanwhile the pod is either not captured yet or captured with nobody behind the rules, so refused.
+ */
+export class PodEnrolment {
+  readonly pod: PodName & { readonly uid: string };
+  readonly #tools: EnrolmentTools;
+  readonly #firstAttempt: PromiseWithResolvers<void> = Promise.withResolvers();
+  #state: State;
+  #desired: DesiredPod | null = null;
+  #wake: (() => void) | null = null;
+  #lastProblem = '';
+
+  constructor(pod: PodName & { readonly uid: string }, record: EnrolmentRecord | null, tools: EnrolmentTools) {
+    this.pod = pod;
+    this.#tools = tools;
+    this.#state = record === null ? { kind: 'absent' } : { kind: 'recorded', netns: record.netns };
+  }
+
+  /** Resolves when the first step was taken, or failed. */
+  get firstAttempt(): Promise<void> {
+    return this.#firstAttempt.promise;
+  }
+
+  get desired(): DesiredPod | null {
+    return this.#desired;
+  }
+
+  /** The namespace the rules are in, once they are and the pod is announced. */
+  get enrolledIn(): NetnsHandle | null {
+    return this.#state.kind === 'enrolled' ? this.#state.handle : null;
+  }
+
+  /** Null: the pod has to be released, and `run` ends after that. */
+  setDesired(desired: DesiredPod | null): void {
+    this.#desired = desired;
+    this.#wake?.();
+  }
+
+  /** Works until the pod is released, or until `signal` aborts: then everything stays as it is, rules included. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { finder, limit, logger, records } = this.#tools;
+    const backoff = createBackoff(RETRY);
+    const onAbort = (): void => this.#wake?.();
+    signal.addEventListener('abort', onAbort);
+    try {
+      while (!signal.aborted) {
+        const step = decideNextStep(
+          this.#desired !== null,
+          this.#identifiedState(),
+          finder.identify(this.pod),
+          sameNetns,
+        );
+        if (step === 'forget') {
+          records.delete(this.pod.uid);
+          return;
+        }
+        let pauseMs = 0;
+        try {
+          if (step === 'none') pauseMs = NETNS_CHECK_MS;
+          else await limit.run(() => this.#perform(step, signal));
+          backoff.reset();
+          this.#lastProblem = '';
+        } catch (error) {
+          if (signal.aborted) return;
+          pauseMs = backoff.nextMs();
+          this.#report(step, error, logger);
+        }
+        this.#firstAttempt.resolve();
+        if (pauseMs > 0) await this.#pause(pauseMs, signal);
+      }
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      this.#firstAttempt.resolve();
+      if (this.#state.kind === 'enrolled') this.#state.handle[Symbol.dispose]();
+    }
+  }
+
+  async #perform(step: Exclude<NextStep, 'none' | 'forget'>, signal: AbortSignal): Promise<void> {
+    switch (step) {
+      case 'enrol':
+        return this.#enrol(signal);
+      case 'leave':
+        return this.#leave();
+      case 'release':
+        return this.#release(signal);
+    }
+  }
+
+  async #enrol(signal: AbortSignal): Promise<void> {
+    const { agents, finder, logger, netfilter, records, redirect, metrics } = this.#tools;
+    const desired = this.#desired;
+    if (desired === null) return;
+    const { uid, namespace, name, serviceAccount } = desired;
+    const handle = finder.open(this.pod, desired.addresses);
+    try {
+      // Before the rules: should this process die between the two, the next one knows where to look.
+      records.put({ uid, namespace, name, netns: handle.identity });
+      const change = await this.#counted('apply', () => netfilter.apply(handle, redirect, signal));
+      let connectionsCut: number | null = 0;
+      if (change === 'added') {
+        connectionsCut = await netfilter.cutConnections(handle, signal);
+        metrics.connectionsCut.add([], connectionsCut ?? 0);
+      }
+      agents.announce({ uid, names: { namespace, name, serviceAccount }, netns: handle });
+      this.#state = { kind: 'enrolled', netns: handle.identity, handle };
+      logger.info('pod redirected', { ...this.#fields(), change, connectionsCut });
+    } catch (error) {
+      handle[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** The old namespace is gone for everybody else too: its rules go with it. */
+  async #leave(): Promise<void> {
+    await this.#tools.agents.withdraw(this.pod.uid);
+    if (this.#state.kind === 'enrolled') this.#state.handle[Symbol.dispose]();
+    this.#state = { kind: 'absent' };
+    this.#tools.logger.info('network namespace of an enrolled pod is gone', this.#fields());
+  }
+
+  async #release(signal: AbortSignal): Promise<void> {
+    const { agents, finder, logger, netfilter } = this.#tools;
+    const state = this.#state;
+    // While rules stand and nobody listens behind them connections are refused: better than a moment past the mesh.
+    await agents.withdraw(this.pod.uid);
+    const handle = state.kind === 'enrolled' ? state.handle : finder.openUnchecked(this.pod);
+    if (handle !== null) {
+      await this.#counted('remove', () => netfilter.remove(handle, signal));
+      handle[Symbol.dispose]();
+    }
+    this.#state = { kind: 'absent' };
+    logger.info('pod released', this.#fields());
+  }
+
+  async #counted<T>(change: 'apply' | 'remove', work: () => Promise<T>): Promise<T> {
+    const { redirections } = this.#tools.metrics;
+    try {
+      const result = await work();
+      redirections.add([change, 'done']);
+      return result;
+    } catch (error) {
+      redirections.add([change, 'failed']);
+      throw error;
+    }
+  }
+
+  /** The same problem again is worth a line only to who looks closely. */
+  #report(step: NextStep, error: unknown, logger: Logger): void {
+    const problem = `${step} ${error instanceof MeshError ? error.code : String(error)}`;
+    const level = problem === this.#lastProblem ? 'debug' : 'warn';
+    this.#lastProblem = problem;
+    logger[level]('a step of enrolment failed, it is tried again', { ...this.#fields(), step, error });
+  }
+
+  #identifiedState(): EnrolmentState<NetnsIdentity> {
+    return this.#state;
+  }
+
+  #fields(): Readonly<Record<string, string>> {
+    return { 'pod.namespace': this.pod.namespace, 'pod.name': this.pod.name, 'pod.uid': this.pod.uid };
+  }
+
+  async #pause(delayMs: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
+    const woken = Promise.withResolvers<void>();
+    this.#wake = woken.resolve;
+    const timer = this.#tools.clock.setTimer(delayMs, woken.resolve);
+    await woken.promise;
+    timer[Symbol.dispose]();
+    this.#wake = null;
+  }
+}

@@ -1,0 +1,74 @@
+import { parseArgs } from 'node:util';
+import {
+  createEnvironment,
+  createLineSink,
+  createRootLogger,
+  type Environment,
+  EXIT,
+  type MainContext,
+  runMain,
+  systemClock,
+  UsageError,
+} from '@ambit/mesh/runtime';
+import { type CniAgentOptions, createCniAgent, uninstall } from './app.ts';
+import { parseConfig, SETTINGS, usage } from './config.ts';
+
+const VERSION = '0.1.0';
+const UNINSTALL_MS = 30_000;
+
+await runMain({ name: 'cni', version: VERSION, usage: usage(), run });
+
+async function run(context: MainContext): Promise<number> {
+  const { flags, environment } = readArguments(context);
+  const config = parseConfig(environment);
+  const clock = systemClock;
+  const sink = createLineSink({ fd: context.logFd, clock });
+  const logger = await createRootLogger({
+    format: config.logFormat,
+    filter: config.logFilter,
+    sink,
+    clock,
+    scope: 'cni',
+  });
+  context.onFatal(() => logger.flushSync());
+  const options: CniAgentOptions = { config, userId: process.getuid?.() ?? 0, clock, logger };
+  if (flags.has('uninstall')) {
+    const left = await uninstall(options, UNINSTALL_MS);
+    await logger.flush();
+    return left === 0 ? EXIT.ok : EXIT.failed;
+  }
+  logger.info('CNI agent starts', { version: VERSION, node: config.nodeName, manifests: config.manifests });
+  const agent = await createCniAgent(options);
+  logger.info('CNI agent runs', { pods: agent.statuses().length });
+  const stopped = Promise.withResolvers<void>();
+  if (context.signal.aborted) stopped.resolve();
+  context.signal.addEventListener('abort', () => stopped.resolve(), { once: true });
+  await stopped.promise;
+  logger.info('CNI agent stops', { redirection: config.removeOnExit ? 'removed' : 'left in place' });
+  await agent.stop();
+  await logger.flush();
+  return EXIT.ok;
+}
+
+/** Options of the command line stand in for environment variables, and win. @throws UsageError. */
+function readArguments(context: MainContext): {
+  readonly flags: ReadonlySet<string>;
+  readonly environment: Environment;
+} {
+  const named = SETTINGS.flatMap(({ name, flag }) => (flag === undefined ? [] : [{ name, flag }]));
+  const variables: Record<string, string | undefined> = {};
+  for (const name of context.environment.names()) variables[name] = context.environment.get(name);
+  const options: Record<string, { readonly type: 'string' | 'boolean' }> = { uninstall: { type: 'boolean' } };
+  for (const { flag } of named) options[flag] = { type: 'string' };
+  try {
+    const values = new Map(Object.entries(parseArgs({ args: [...context.args], options }).values));
+    for (const { name, flag } of named) {
+      const value = values.get(flag);
+      if (typeof value === 'string') variables[name] = value;
+    }
+    const flags = new Set(values.get('uninstall') === true ? ['uninstall'] : []);
+    return { flags, environment: createEnvironment(variables) };
+  } catch (cause) {
+    throw new UsageError(cause instanceof Error ? cause.message : 'wrong arguments', { cause });
+  }
+}

@@ -1,0 +1,55 @@
+import { counter, gauge, type Instruments, type MetricSpec } from '@ambit/mesh/runtime';
+
+/** Results of a request to a node agent, as metric labels. */
+export type AgentAnswer = 'done' | 'refused' | 'failed';
+
+/** Read from the pods themselves at each scrape. */
+export const podsMetric: MetricSpec<'gauge'> = gauge({
+  name: 'ambit_cni_pods',
+  help: 'Pods of this node that are enrolled, wait to be, or wait to be released.',
+  labels: ['state'],
+});
+
+/** What the CNI agent counts. */
+export const cniMetrics: {
+  readonly redirections: MetricSpec<'counter'>;
+  readonly connectionsCut: MetricSpec<'counter'>;
+  readonly agentsConnected: MetricSpec<'gauge'>;
+  readonly agentRequests: MetricSpec<'counter'>;
+  readonly agentConnections: MetricSpec<'counter'>;
+  readonly manifestProblems: MetricSpec<'gauge'>;
+} = {
+  redirections: counter({
+    name: 'ambit_cni_redirections_total',
+    help: 'Attempts to change the redirection of a pod.',
+    labels: ['change', 'result'],
+    initial: [
+      ['apply', 'done'],
+      ['apply', 'failed'],
+      ['remove', 'done'],
+      ['remove', 'failed'],
+    ],
+  }),
+  connectionsCut: counter({
+    name: 'ambit_cni_connections_cut_total',
+    help: 'Connections that were open before their pod was enrolled, and were closed for that.',
+  }),
+  agentsConnected: gauge({ name: 'ambit_cni_node_agents_connected', help: 'Node agents connected now.' }),
+  agentRequests: counter({
+    name: 'ambit_cni_node_agent_requests_total',
+    help: 'Requests to node agents.',
+    labels: ['request', 'result'],
+    initial: ['add', 'delete', 'snapshot-sent'].flatMap((request) =>
+      ['done', 'refused', 'failed'].map((result) => [request, result]),
+    ),
+  }),
+  agentConnections: counter({
+    name: 'ambit_cni_node_agent_connections_total',
+    help: 'Connections of node agents that ended, by why.',
+    labels: ['end'],
+    initial: [['closed'], ['broke-protocol'], ['silent'], ['failed'], ['stranger'], ['too-many']],
+  }),
+  manifestProblems: gauge({ name: 'ambit_cni_manifest_problems', help: 'Problems in the manifests directory now.' }),
+};
+
+export type CniInstruments = Instruments<typeof cniMetrics>;
