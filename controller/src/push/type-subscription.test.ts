@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { DiscoveryRequest, DiscoveryResponse } from '@ambit/mesh/wire';
+import { PUSH_LIMITS } from './limits.ts';
+import { type PushResource, ResourceStore } from './resource-store.ts';
+import { TypeSubscription } from './type-subscription.ts';
+
+const TYPE = 'type.googleapis.com/istio.workload.Address';
+
+function resource(name: string, version = '1', extra: Partial<PushResource> = {}): PushResource {
+  return { name, version, aliases: [], typeUrl: TYPE, value: new Uint8Array(1), backs: [], ...extra };
+}
+
+function storeOf(...resources: readonly PushResource[]): ResourceStore {
+  const store = new ResourceStore(TYPE);
+  store.update([], resources);
+  return store;
+}
+
+function request(fields: Partial<DiscoveryRequest> = {}): DiscoveryRequest {
+  return {
+    typeUrl: TYPE,
+    subscribe: [],
+    unsubscribe: [],
+    initialResourceVersions: new Map(),
+    responseNonce: '',
+    ...fields,
+  };
+}
+
+function shown(response: DiscoveryResponse | null): readonly string[] | null {
+  if (response === null) return null;
+  return [
+    ...response.resources.map((item) => `${item.name}@${item.version}`),
+    ...response.removedResources.map((name) => `-${name}`),
+  ];
+}
+
+/** Changes the store and tells the subscription, as the push server does. */
+function change(
+  store: ResourceStore,
+  state: TypeSubscription,
+  removed: readonly string[],
+  put: readonly PushResource[],
+): void {
+  store.update(removed, put);
+  state.changed([...removed, ...put.map(({ name }) => name)]);
+}
+
+test('TypeSubscription sends everything once, then changes, one unanswered response at a time', () => {
+  const store = storeOf(resource('a'), resource('b'));
+  const state = new TypeSubscription(store);
+  state.accept(request());
+  assert.deepEqual(shown(state.next('1')), ['a@1', 'b@1']);
+  change(store, state, [], [resource('a', '2')]);
+  change(store, state, ['b'], [resource('a', '3'), resource('c')]);
+  assert.equal(state.next('2'), null);
+  assert.deepEqual(state.accept(request({ responseNonce: '1' })).answer, { kind: 'accepted' });
+  // What happened in between comes together: only the last version of a.
+  assert.deepEqual(shown(state.next('2')), ['a@3', 'c@1', '-b']);
+  state.accept(request({ responseNonce: '2' }));
+  assert.equal(state.next('3'), null);
+});
+
+test('TypeSubscription answers the first request even when there is nothing, so that the client becomes ready', () => {
+  const state = new TypeSubscription(storeOf());
+  state.accept(request());
+  assert.deepEqual(shown(state.next('1')), []);
+  state.accept(request({ responseNonce: '1' }));
+  assert.equal(state.next('2'), null);
+});
+
+test('TypeSubscription sends a returning client only what differs from what it holds', () => {
+  const state = new TypeSubscription(storeOf(resource('same'), resource('changed', '2'), resource('new')));
+  const held = new Map([
+    ['same', '1'],
+    ['changed', '1'],
+    ['gone', '1'],
+  ]);
+  state.accept(request({ initialResourceVersions: held, responseNonce: 'of-another-stream' }));
+  assert.deepEqual(shown(state.next('1')), ['changed@2', 'new@1', '-gone']);
+});
+
+test('TypeSubscription takes a refusal with its reason, does not repeat it, and sends the next version', () => {
+  const store = storeOf(resource('a'));
+  const state = new TypeSubscription(store);
+  state.accept(request());
+  state.next('1');
+  const errorDetail = { code: 3, message: `bad ${'x'.repeat(5000)}` };
+  const { answer } = state.accept(request({ responseNonce: '1', errorDetail }));
+  assert.equal(answer.kind === 'refused' && answer.reason.length, PUSH_LIMITS.refusalLengthMax);
+  assert.equal(state.next('2'), null);
+  change(store, state, [], [resource('a', '2')]);
+  assert.deepEqual(shown(state.next('2')), ['a@2']);
+});
+
+test('TypeSubscription ignores an answer to a response that is not the unanswered one', () => {
+  const store = storeOf(resource('a'));
+  const state = new TypeSubscription(store);
+  state.accept(request());
+  state.next('1');
+  assert.deepEqual(state.accept(request({ responseNonce: '0' })).answer, { kind: 'none' });
+  change(store, state, [], [resource('a', '2')]);
+  assert.equal(state.next('2'), null);
+});
+
+test('TypeSubscription serves on demand by name, alias and service, and says what does not exist', () => {
+  const service = 'ns/svc.ns.svc.cluster.local';
+  const store = storeOf(
+    resource('uid-1', '1', { aliases: ['/10.0.0.1'], backs: [service] }),
+    resource('uid-2', '1', { aliases: ['/10.0.0.2'] }),
+    resource(service, '1', { aliases: ['/10.96.0.1'] }),
+  );
+  const state = new TypeSubscription(store);
+  state.accept(request({ subscribe: ['*'], unsubscribe: ['*'] }));
+  assert.deepEqual(shown(state.next('1')), []);
+  state.accept(request({ responseNonce: '1' }));
+  state.accept(request({ subscribe: ['/10.0.0.2', '/10.0.0.9', '/10.96.0.1'] }));
+  assert.deepEqual(shown(state.next('2'))?.toSorted(), ['-/10.0.0.9', `${service}@1`, 'uid-1@1', 'uid-2@1']);
+  state.accept(request({ responseNonce: '2' }));
+  // Nobody asked for uid-3 itself, but it now backs a service that is subscribed.
+  change(store, state, [], [resource('uid-3', '1', { backs: [service] }), resource('uid-4', '1')]);
+  assert.deepEqual(shown(state.next('3')), ['uid-3@1']);
+  state.accept(request({ responseNonce: '3' }));
+  // The address that did not exist appears.
+  change(store, state, [], [resource('uid-9', '1', { aliases: ['/10.0.0.9'] })]);
+  assert.deepEqual(shown(state.next('4')), ['uid-9@1']);
+  state.accept(request({ responseNonce: '4' }));
+  // And goes: both the resource and the name by which it was asked for.
+  change(store, state, ['uid-9'], []);
+  assert.deepEqual(shown(state.next('5'))?.toSorted(), ['-/10.0.0.9', '-uid-9']);
+});
+
+test('TypeSubscription stops following what is unsubscribed and answers again when it is asked for again', () => {
+  const store = storeOf(resource('a'), resource('b'));
+  const state = new TypeSubscription(store);
+  state.accept(request({ subscribe: ['a', 'b'] }));
+  assert.deepEqual(shown(state.next('1')), ['a@1', 'b@1']);
+  state.accept(request({ responseNonce: '1', unsubscribe: ['a'] }));
+  change(store, state, [], [resource('a', '2')]);
+  assert.equal(state.next('2'), null);
+  state.accept(request({ subscribe: ['a', 'b'] }));
+  assert.deepEqual(shown(state.next('2'))?.toSorted(), ['a@2', 'b@1']);
+});
+
+test('TypeSubscription refuses names beyond its limits', () => {
+  const state = new TypeSubscription(storeOf());
+  assert.equal(state.accept(request({ subscribe: ['x'.repeat(PUSH_LIMITS.nameLengthMax + 1)] })).withinLimits, false);
+  const many = Array.from({ length: PUSH_LIMITS.subscribedNamesMax + 1 }, (_, index) => `n${index}`);
+  assert.equal(new TypeSubscription(storeOf()).accept(request({ subscribe: many })).withinLimits, false);
+});
