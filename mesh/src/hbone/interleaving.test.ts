@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import { until } from '../testing/until.ts';
 import { createHbonePool } from './pool.ts';
-import { dial, environment, listen, listenHbone, targetOf } from './tunnel-world.ts';
+import { dial, environment, listen, listenHbone, targetOf } from '../testing/tunnel-world.ts';
 import type { TunnelResult } from './tunnel.ts';
 
 const SEED = 20261121;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { createHbonePool } from './pool.ts';
-import { dbSvid, dial, environment, listen, listenHbone, targetOf, webSvid } from './tunnel-world.ts';
+import { dbSvid, dial, environment, listen, listenHbone, targetOf, webSvid } from '../testing/tunnel-world.ts';
 
 test('a tunnel carries bytes and half-close both ways between two sockets', async () => {
   await using echo = await listen((socket) => {

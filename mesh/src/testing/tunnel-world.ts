@@ -3,15 +3,15 @@ import { once } from 'node:events';
 import net, { type Socket } from 'node:net';
 import { systemClock } from '../runtime/clock.ts';
 import { silentLogger } from '../runtime/logger.ts';
-import { createTestCa, testIdentity } from '../testing/test-ca.ts';
+import { createTestCa, testIdentity } from './test-ca.ts';
 import { identifyPeer } from '../tls/peer-identity.ts';
 import { secureContextOf } from '../tls/secure-context.ts';
 import type { Svid } from '../tls/svid.ts';
-import type { AcceptOptions, HboneEnvironment, PoolTarget } from './contract.ts';
-import type { HboneConnection, TunnelRequest } from './tunnel.ts';
-import { acceptHbone } from './server.ts';
+import type { AcceptOptions, HboneEnvironment, PoolTarget } from '../hbone/contract.ts';
+import type { HboneConnection, TunnelRequest } from '../hbone/tunnel.ts';
+import { acceptHbone } from '../hbone/server.ts';
 
-// What the tests of this folder share: a CA, two identities, and servers on port 0.
+// What tests of tunnels share: a CA, two identities, and servers on port 0.
 
 const ca = createTestCa();
 export const webSvid: Svid = ca.issue(testIdentity('shop', 'web'));
