@@ -15,7 +15,7 @@ export const NODE_VALIDITY_MS: number = 7 * DAY_MS;
 export const TOKEN_VALIDITY_MS_MAX: number = HOUR_MS;
 export const TOKEN_VALIDITY_MS_MIN = 1000;
 /** Tokens that wait to be used. */
-export const TOKENS_MAX = 10_000;
+export const TOKENS_MAX = 1000;
 /** How far a certificate begins before it is issued, for peers whose clock is behind; less for short lives. */
 export const BACKDATE_MS_MAX = 60_000;
 export const BACKDATE_SHARE = 0.1;

@@ -13,7 +13,7 @@ export interface IssuedRecord {
 const ISSUED = 'node-certificates';
 const REVOKED = 'revoked-nodes';
 /** Records of expired certificates are dropped once per that many new ones. */
-const ISSUES_PER_CLEANING = 256;
+const ISSUES_PER_CLEANING = 32;
 
 /**
  * Which node certificates are out (by serial number) and which nodes were revoked when. A certificate is withdrawn if its
