@@ -152,6 +152,7 @@ async function openAccess(
       const identity = await openNodeIdentity({
         address,
         ...(token === undefined ? {} : { token }),
+        node: config.nodeName,
         state,
         clock,
         logger: scoped,
