@@ -103,18 +103,19 @@ export class Subscriber {
   #pump(): void {
     if (this.#sending || this.#over) return;
     this.#sending = true;
-    void this.#sendAll()
-      .catch((error: unknown) => this.#fail(error))
-      .finally(() => {
-        this.#sending = false;
-      });
+    this.#sendAll().catch((error: unknown) => this.#fail(error));
   }
 
   async #sendAll(): Promise<void> {
-    for (let response = this.#nextResponse(); response !== null && !this.#over; response = this.#nextResponse()) {
-      this.#record(response);
-      await this.#options.stream.send(response);
-      this.#watchPatience();
+    try {
+      for (let response = this.#nextResponse(); response !== null && !this.#over; response = this.#nextResponse()) {
+        this.#record(response);
+        await this.#options.stream.send(response);
+        this.#watchPatience();
+      }
+    } finally {
+      // In the same turn as the last look for work: an answer that is read later must start the pump again.
+      this.#sending = false;
     }
   }
 

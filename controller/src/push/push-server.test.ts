@@ -1,0 +1,248 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type DiscoveryServerStream, GrpcError } from '@ambit/mesh/grpc';
+import { type LogFields, type Logger, Metrics } from '@ambit/mesh/runtime';
+import { ManualClock, until } from '@ambit/mesh/testing';
+import {
+  ADDRESS_TYPE_URL,
+  AUTHORIZATION_TYPE_URL,
+  type DiscoveryRequest,
+  type DiscoveryResponse,
+} from '@ambit/mesh/wire';
+import { PUSH_LIMITS } from './limits.ts';
+import { PushServer } from './push-server.ts';
+import { type PushResource, ResourceStore } from './resource-store.ts';
+
+/** The server's end of a stream without a network: requests are put in, responses are taken out when the test allows. */
+class MemoryStream implements DiscoveryServerStream {
+  readonly peer = { address: '10.0.0.1:5000', certificate: undefined, bearerToken: undefined };
+  readonly sent: DiscoveryResponse[] = [];
+  readonly #gone = new AbortController();
+  readonly #waiting: DiscoveryRequest[] = [];
+  #wake: (() => void) | null = null;
+  #ended = false;
+  /** Resolves sends; replaced by a pending promise to play a slow network. */
+  network: Promise<void> = Promise.resolve();
+
+  readonly requests: AsyncIterable<DiscoveryRequest> = this.#read();
+
+  get signal(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  async send(response: DiscoveryResponse): Promise<void> {
+    this.sent.push(response);
+    await this.network;
+  }
+
+  ask(fields: Partial<DiscoveryRequest> = {}): void {
+    const base = {
+      typeUrl: ADDRESS_TYPE_URL,
+      subscribe: [],
+      unsubscribe: [],
+      initialResourceVersions: new Map(),
+      responseNonce: '',
+    };
+    this.#waiting.push({ ...base, ...fields });
+    this.#wake?.();
+  }
+
+  /** Acknowledges the last response. */
+  acknowledge(fields: Partial<DiscoveryRequest> = {}): void {
+    const last = this.sent.at(-1);
+    this.ask({ typeUrl: last?.typeUrl ?? '', responseNonce: last?.nonce ?? '', ...fields });
+  }
+
+  halfClose(): void {
+    this.#ended = true;
+    this.#wake?.();
+  }
+
+  breakOff(): void {
+    this.#gone.abort(new GrpcError('cancelled'));
+    this.halfClose();
+  }
+
+  async *#read(): AsyncGenerator<DiscoveryRequest, void, void> {
+    for (;;) {
+      const next = this.#waiting.shift();
+      if (next !== undefined) yield next;
+      else if (this.#ended) return;
+      else {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+      }
+    }
+  }
+}
+
+function resource(name: string, version: string): PushResource {
+  return { name, version, aliases: [], typeUrl: ADDRESS_TYPE_URL, value: new Uint8Array(10), backs: [] };
+}
+
+function createWorld() {
+  const addresses = new ResourceStore(ADDRESS_TYPE_URL);
+  const clock = new ManualClock();
+  const metrics = new Metrics();
+  const warnings: [string, LogFields | undefined][] = [];
+  const logger: Logger = {
+    debug: () => {},
+    info: () => {},
+    warn: (message, fields) => void warnings.push([message, fields]),
+    error: (message, fields) => void warnings.push([message, fields]),
+    child: () => logger,
+  };
+  const stores = [addresses, new ResourceStore(AUTHORIZATION_TYPE_URL)];
+  const server = new PushServer({
+    stores,
+    authenticate: (peer) => {
+      if (peer.address !== '10.0.0.1:5000') throw new GrpcError('unauthenticated');
+      return { kind: 'node-agent', node: 'host-a' };
+    },
+    clock,
+    logger,
+    metrics,
+  });
+  const put = (...resources: PushResource[]): void => {
+    addresses.update([], resources);
+    server.changed(ADDRESS_TYPE_URL, new Set(resources.map(({ name }) => name)));
+  };
+  return { server, put, clock, metrics, warnings };
+}
+
+function names(response: DiscoveryResponse | undefined): readonly string[] {
+  return response?.resources.map(({ name, version }) => `${name}@${version}`) ?? [];
+}
+
+test('PushServer pushes to each subscriber what it lacks, sharing the bytes', async () => {
+  const { server, put, metrics } = createWorld();
+  put(resource('a', '1'));
+  const [one, two] = [new MemoryStream(), new MemoryStream()];
+  const served = [server.serve(one), server.serve(two)];
+  one.ask();
+  two.ask();
+  await until('both have the first state', () => one.sent.length === 1 && two.sent.length === 1);
+  assert.equal(one.sent[0]?.resources[0]?.value, two.sent[0]?.resources[0]?.value);
+  one.acknowledge();
+  await until(
+    'the acknowledgement was read',
+    async () => (await metrics.value('ambit_xds_answers_total', ['Address', 'accepted'])) === 1,
+  );
+  put(resource('a', '2'), resource('b', '1'));
+  await until('the first subscriber has the change', () => one.sent.length === 2);
+  assert.deepEqual(names(one.sent[1]), ['a@2', 'b@1']);
+  assert.equal(two.sent.length, 1);
+  two.acknowledge();
+  await until('the second subscriber has it after its answer', () => two.sent.length === 2);
+  assert.equal(await metrics.value('ambit_xds_subscribers'), 2);
+  assert.deepEqual(server.subscribers[0], {
+    kind: 'node-agent',
+    node: 'host-a',
+    peer: '10.0.0.1:5000',
+    held: { [ADDRESS_TYPE_URL]: 2 },
+  });
+  one.halfClose();
+  two.breakOff();
+  await Promise.all(served);
+  assert.equal(await metrics.value('ambit_xds_subscribers'), 0);
+  assert.equal(await metrics.value('ambit_xds_stream_ends_total', ['client']), 2);
+  assert.equal(await metrics.value('ambit_xds_resources_sent_total', ['Address']), 6);
+});
+
+test('PushServer gathers changes for a subscriber whose network is slow', async () => {
+  const { server, put } = createWorld();
+  const stream = new MemoryStream();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  stream.network = promise;
+  const served = server.serve(stream);
+  stream.ask();
+  await until('the first response is on its way', () => stream.sent.length === 1);
+  stream.acknowledge();
+  for (let version = 1; version <= 1000; version++) put(resource('a', String(version)));
+  stream.network = Promise.resolve();
+  resolve();
+  await until('one response brings it up to date', () => stream.sent.length === 2);
+  assert.deepEqual(names(stream.sent[1]), ['a@1000']);
+  stream.halfClose();
+  await served;
+});
+
+test('PushServer logs the reason of a refusal and counts it', async () => {
+  const { server, metrics, warnings } = createWorld();
+  const stream = new MemoryStream();
+  const served = server.serve(stream);
+  stream.ask();
+  await until('the first response is there', () => stream.sent.length === 1);
+  stream.acknowledge({ errorDetail: { code: 3, message: 'workload a: bad address' } });
+  stream.halfClose();
+  await served;
+  assert.deepEqual(warnings, [
+    ['subscriber refused a response', { type: ADDRESS_TYPE_URL, reason: 'workload a: bad address' }],
+  ]);
+  assert.equal(await metrics.value('ambit_xds_answers_total', ['Address', 'refused']), 1);
+});
+
+test('PushServer cuts off a subscriber that does not answer, not one that does', async () => {
+  const { server, clock, put } = createWorld();
+  const [deaf, alive] = [new MemoryStream(), new MemoryStream()];
+  const deafServed = assert.rejects(server.serve(deaf), { code: 'deadline-exceeded' });
+  const aliveServed = server.serve(alive);
+  deaf.ask();
+  alive.ask();
+  await until('both have the first state', () => deaf.sent.length === 1 && alive.sent.length === 1);
+  alive.acknowledge();
+  await clock.advance(PUSH_LIMITS.acknowledgeMs - 1);
+  put(resource('a', '1'));
+  await until('the change is sent', () => alive.sent.length === 2);
+  await clock.advance(1);
+  await deafServed;
+  assert.equal(server.subscribers.length, 1);
+  alive.halfClose();
+  await aliveServed;
+  assert.equal(clock.pending, 0);
+});
+
+test('PushServer refuses callers it does not know and ends streams that break limits', async () => {
+  const { server, metrics } = createWorld();
+  const stranger = Object.assign(new MemoryStream(), {
+    peer: { address: 'x', certificate: undefined, bearerToken: undefined },
+  });
+  await assert.rejects(server.serve(stranger), { code: 'unauthenticated' });
+  const greedy = new MemoryStream();
+  const served = server.serve(greedy);
+  greedy.ask({ subscribe: ['x'.repeat(PUSH_LIMITS.nameLengthMax + 1)] });
+  await assert.rejects(served, { code: 'resource-exhausted' });
+  assert.equal(await metrics.value('ambit_xds_stream_ends_total', ['refused']), 1);
+  assert.equal(await metrics.value('ambit_xds_stream_ends_total', ['limits']), 1);
+});
+
+test('PushServer drops the streams of a node that may no longer read', async () => {
+  const { server } = createWorld();
+  const stream = new MemoryStream();
+  const served = assert.rejects(server.serve(stream), { code: 'unauthenticated' });
+  stream.ask();
+  await until('the first response is there', () => stream.sent.length === 1);
+  assert.equal(
+    server.drop((identity) => identity.node === 'host-b'),
+    0,
+  );
+  assert.equal(
+    server.drop((identity) => identity.node === 'host-a'),
+    1,
+  );
+  await served;
+});
+
+test('PushServer ignores types it does not serve and says so once', async () => {
+  const { server, warnings } = createWorld();
+  const stream = new MemoryStream();
+  const served = server.serve(stream);
+  for (let i = 0; i < 3; i++) stream.ask({ typeUrl: 'type.googleapis.com/envoy.config.cluster.v3.Cluster' });
+  stream.ask();
+  await until('the known type is served', () => stream.sent.length === 1);
+  assert.equal(stream.sent[0]?.typeUrl, ADDRESS_TYPE_URL);
+  assert.equal(warnings.length, 1);
+  stream.halfClose();
+  await served;
+});
