@@ -1,5 +1,13 @@
-import type { Namespace, ObjectChange, ObjectKey, ObjectObserver, ObjectProblem, Pod } from '@ambit/mesh/kinds';
-import { keyOf } from '@ambit/mesh/kinds';
+import {
+  keyOf,
+  type MeshObject,
+  type Namespace,
+  type ObjectChange,
+  type ObjectKey,
+  type ObjectObserver,
+  type ObjectProblem,
+  type Pod,
+} from '@ambit/mesh/kinds';
 import { type DesiredPod, selectDesiredPods } from './desired-pods.ts';
 
 export interface PodWatcherOptions {
@@ -22,7 +30,7 @@ export class PodWatcher implements ObjectObserver {
 
   onChanges(changes: readonly ObjectChange[]): void {
     for (const change of changes) {
-      if (change.kind === 'delete') this.#delete(change.key);
+      if (change.kind === 'delete') this.#delete(change.last);
       else if (change.object.kind === 'Namespace') this.#namespaces.set(change.object.meta.name, change.object);
       else if (change.object.kind === 'Pod') this.#putPod(change.object);
     }
@@ -41,8 +49,8 @@ export class PodWatcher implements ObjectObserver {
     else this.#pods.delete(keyOf(pod));
   }
 
-  #delete(key: ObjectKey): void {
-    this.#pods.delete(key);
-    for (const [name, namespace] of this.#namespaces) if (keyOf(namespace) === key) this.#namespaces.delete(name);
+  #delete(object: MeshObject): void {
+    if (object.kind === 'Namespace') this.#namespaces.delete(object.meta.name);
+    else if (object.kind === 'Pod') this.#pods.delete(keyOf(object));
   }
 }

@@ -1,0 +1,238 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, symlinkSync, unlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { NetnsHandle, sameNetns } from '@ambit/mesh/linux';
+import { parseIpAddress } from '@ambit/mesh/model';
+import { Metrics, silentLogger } from '@ambit/mesh/runtime';
+import { ManualClock, rootTestOptions, TestNetns, until } from '@ambit/mesh/testing';
+import { CniError } from '../errors.ts';
+import { cniMetrics } from '../metrics.ts';
+import type { Netfilter } from '../redirect/netfilter.ts';
+import { DEFAULT_REDIRECT_OPTIONS } from '../redirect/ruleset.ts';
+import type { AnnouncedPod } from './agent-connection.ts';
+import { ConcurrencyLimit } from './concurrency-limit.ts';
+import type { DesiredPod } from './desired-pods.ts';
+import type { EnrolmentRecord, EnrolmentRecords } from './enrolment-records.ts';
+import { DirectoryNetnsFinder } from './netns-finder.ts';
+import { PodEnroller } from './pod-enroller.ts';
+import { NETNS_CHECK_MS } from './pod-enrolment.ts';
+
+const options = rootTestOptions();
+
+/**
+ * Real namespaces at real paths; rules and node agents are only noted down, in order. What the fakes leave out: the rules
+ * themselves (nftables.root.test.ts) and the protocol (zds-server.test.ts).
+ */
+class World implements AsyncDisposable {
+  readonly directory: string = mkdtempSync(join(tmpdir(), 'ambit-enroller-'));
+  readonly clock: ManualClock = new ManualClock();
+  readonly steps: string[] = [];
+  readonly records: Map<string, EnrolmentRecord> = new Map();
+  readonly announced: Map<string, AnnouncedPod> = new Map();
+  readonly redirected: Set<bigint> = new Set();
+  failApply = false;
+  failRemove = false;
+  readonly enroller: PodEnroller;
+  readonly #stack: AsyncDisposableStack = new AsyncDisposableStack();
+
+  constructor() {
+    this.#stack.defer(() => rmSync(this.directory, { recursive: true }));
+    this.enroller = this.#stack.use(this.createEnroller());
+  }
+
+  createEnroller(): PodEnroller {
+    const records: EnrolmentRecords = {
+      all: () => [...this.records.values()],
+      put: (record) => void this.records.set(record.uid, record),
+      delete: (uid) => void this.records.delete(uid),
+    };
+    return new PodEnroller({
+      netfilter: this.#netfilter(),
+      finder: new DirectoryNetnsFinder(this.directory),
+      records,
+      agents: {
+        announce: (pod) => {
+          this.steps.push(`announce ${pod.uid}`);
+          this.announced.set(pod.uid, pod);
+        },
+        withdraw: async (uid) => {
+          if (this.announced.delete(uid)) this.steps.push(`withdraw ${uid}`);
+        },
+        isTaken: (uid) => this.announced.has(uid),
+      },
+      redirect: DEFAULT_REDIRECT_OPTIONS,
+      limit: new ConcurrencyLimit(2),
+      clock: this.clock,
+      logger: silentLogger,
+      metrics: new Metrics().register(cniMetrics),
+    });
+  }
+
+  /** A pod's namespace holding `address`, at the path of `<shop>-<name>`. */
+  async addNetns(name: string, address: string): Promise<TestNetns> {
+    const netns = this.#stack.use(await TestNetns.create());
+    netns.run('ip', 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'cable');
+    netns.run('ip', 'link', 'set', 'cable', 'up');
+    netns.run('ip', 'address', 'add', `${address}/24`, 'dev', 'eth0');
+    netns.run('ip', 'link', 'set', 'eth0', 'up');
+    this.removePath(name);
+    symlinkSync(netns.path, join(this.directory, `shop-${name}`));
+    return netns;
+  }
+
+  removePath(name: string): void {
+    try {
+      unlinkSync(join(this.directory, `shop-${name}`));
+    } catch {
+      // It was not there.
+    }
+  }
+
+  takeSteps(): readonly string[] {
+    return this.steps.splice(0);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack[Symbol.asyncDispose]();
+  }
+
+  #netfilter(): Netfilter {
+    return {
+      apply: async (netns) => {
+        if (this.failApply) throw new CniError('redirection-failed');
+        const change = this.redirected.has(netns.identity.inode) ? 'replaced' : 'added';
+        this.redirected.add(netns.identity.inode);
+        this.steps.push(`apply ${change}`);
+        return change;
+      },
+      remove: async (netns) => {
+        if (this.failRemove) throw new CniError('redirection-failed');
+        this.redirected.delete(netns.identity.inode);
+        this.steps.push('remove');
+      },
+      cutConnections: async () => {
+        this.steps.push('cut');
+        return 2;
+      },
+    };
+  }
+}
+
+function desire(...pods: readonly (readonly [string, string])[]): ReadonlyMap<string, DesiredPod> {
+  return new Map(
+    pods.map(([name, address]) => {
+      const addresses = [parseIpAddress(address)];
+      return [name, { uid: name, namespace: 'shop', name, serviceAccount: 'default', addresses }];
+    }),
+  );
+}
+
+const stateOf = (world: World, uid: string): string | undefined =>
+  world.enroller.statuses().find((status) => status.uid === uid)?.state;
+
+test(
+  'a pod is redirected, older connections are cut, then it is announced; release goes the other way',
+  options,
+  async () => {
+    await using world = new World();
+    const netns = await world.addNetns('a', '10.0.0.1');
+    await world.enroller.setDesired(desire(['a', '10.0.0.1']));
+    assert.deepEqual(world.takeSteps(), ['apply added', 'cut', 'announce a']);
+    using handle = NetnsHandle.open(netns.path);
+    assert.ok(sameNetns(world.announced.get('a')?.netns.identity ?? assert.fail('not announced'), handle.identity));
+    assert.deepEqual([stateOf(world, 'a'), [...world.records.keys()]], ['enrolled', ['a']]);
+    await world.enroller.setDesired(new Map());
+    await until('the pod is forgotten', () => world.enroller.statuses().length === 0);
+    assert.deepEqual([world.takeSteps(), world.records.size], [['withdraw a', 'remove'], 0]);
+  },
+);
+
+test('a pod whose namespace comes later is enrolled then', options, async () => {
+  await using world = new World();
+  await world.enroller.setDesired(desire(['a', '10.0.0.1']));
+  assert.deepEqual([world.takeSteps(), stateOf(world, 'a')], [[], 'enrolling']);
+  await world.addNetns('a', '10.0.0.1');
+  await world.clock.advance(6000);
+  await until('the pod is enrolled', () => stateOf(world, 'a') === 'enrolled');
+});
+
+test('a namespace that holds none of the addresses is left alone', options, async () => {
+  await using world = new World();
+  await world.addNetns('a', '10.0.0.9');
+  await world.enroller.setDesired(desire(['a', '10.0.0.1']));
+  await world.clock.advance(6000);
+  assert.deepEqual([world.takeSteps(), stateOf(world, 'a'), world.records.size], [[], 'enrolling', 0]);
+});
+
+test('rules that fail are tried again without end; the pod is not announced before they stand', options, async () => {
+  await using world = new World();
+  world.failApply = true;
+  await world.addNetns('a', '10.0.0.1');
+  await world.enroller.setDesired(desire(['a', '10.0.0.1']));
+  await world.clock.advance(60_000);
+  assert.deepEqual([world.takeSteps(), stateOf(world, 'a')], [[], 'enrolling']);
+  world.failApply = false;
+  await world.clock.advance(6000);
+  await until('the pod is enrolled', () => stateOf(world, 'a') === 'enrolled');
+  world.failRemove = true;
+  await world.enroller.setDesired(new Map());
+  await world.clock.advance(60_000);
+  assert.equal(stateOf(world, 'a'), 'releasing');
+  world.failRemove = false;
+  await world.clock.advance(6000);
+  await until('the pod is forgotten', () => world.enroller.statuses().length === 0);
+});
+
+test('a pod made anew under its name is withdrawn and enrolled in its new namespace', options, async () => {
+  await using world = new World();
+  await world.addNetns('a', '10.0.0.1');
+  await world.enroller.setDesired(desire(['a', '10.0.0.1']));
+  world.takeSteps();
+  await world.addNetns('a', '10.0.0.1');
+  await world.clock.advance(NETNS_CHECK_MS);
+  await until('the pod is enrolled again', () => world.announced.has('a') && world.steps.length === 4);
+  assert.deepEqual(world.takeSteps(), ['withdraw a', 'apply added', 'cut', 'announce a']);
+});
+
+test('stopping leaves the rules; the next run takes them over without cutting anything', options, async () => {
+  await using world = new World();
+  await world.addNetns('a', '10.0.0.1');
+  await world.addNetns('b', '10.0.0.2');
+  await world.addNetns('c', '10.0.0.3');
+  await world.enroller.setDesired(desire(['a', '10.0.0.1'], ['b', '10.0.0.2'], ['c', '10.0.0.3']));
+  await world.enroller[Symbol.asyncDispose]();
+  world.takeSteps();
+  world.announced.clear();
+  assert.equal(world.redirected.size, 3);
+  // Meanwhile b is no longer wanted, and c was made anew and is no longer wanted either.
+  await world.addNetns('c', '10.0.0.3');
+  await using next = world.createEnroller();
+  await next.setDesired(desire(['a', '10.0.0.1']));
+  await until('b and c are forgotten', () => next.statuses().length === 1);
+  assert.deepEqual([...world.takeSteps()].sort(), ['announce a', 'apply replaced', 'remove']);
+  assert.deepEqual([...world.records.keys()], ['a']);
+});
+
+test('releaseAll() releases what this and an earlier run enrolled', options, async () => {
+  await using world = new World();
+  await world.addNetns('a', '10.0.0.1');
+  await world.enroller.setDesired(desire(['a', '10.0.0.1']));
+  await world.enroller[Symbol.asyncDispose]();
+  await using next = world.createEnroller();
+  await next.releaseAll();
+  assert.deepEqual([world.redirected.size, world.records.size, next.statuses()], [0, 0, []]);
+});
+
+test('a pod that is wanted again while it is released ends up enrolled', options, async () => {
+  await using world = new World();
+  await world.addNetns('a', '10.0.0.1');
+  for (let i = 0; i < 20; i++) {
+    await world.enroller.setDesired(desire(['a', '10.0.0.1']));
+    const releasing = world.enroller.setDesired(new Map());
+    for (let turns = 0; turns < i; turns++) await Promise.resolve();
+    await Promise.all([releasing, world.enroller.setDesired(desire(['a', '10.0.0.1']))]);
+    await until('the pod is enrolled', () => stateOf(world, 'a') === 'enrolled');
+  }
+});
