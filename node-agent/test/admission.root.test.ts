@@ -6,7 +6,8 @@ import { type AccessPolicy, parseSocketAddress, workloadIdentity } from '@ambit/
 import { silentLogger, systemClock } from '@ambit/mesh/runtime';
 import { buildPolicy, createTestCa, rootTestOptions, type TestCa } from '@ambit/mesh/testing';
 import { secureContextOf } from '@ambit/mesh/tls';
-import { PodWorld, type PodPlan, readAll, until } from './pod-world.ts';
+import { type PodPlan, PodWorld, readAll, until } from './pod-world.ts';
+import { TEST_PACKET_MARK } from './redirect.ts';
 
 const options = { ...rootTestOptions(), timeout: 30_000 };
 
@@ -141,7 +142,10 @@ describe('a tunnel request', () => {
       clock: systemClock,
       logger: silentLogger,
       openSocket: () =>
-        dialInNetns(world.pod('client').handle, { destination: parseSocketAddress('10.77.0.2:15008'), mark: 1337 }),
+        dialInNetns(world.pod('client').handle, {
+          destination: parseSocketAddress('10.77.0.2:15008'),
+          mark: TEST_PACKET_MARK,
+        }),
       secureContext: secureContextOf(ca.issue(identity)),
       verifyPeer: () => null,
     });

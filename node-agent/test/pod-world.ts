@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import net, { type Server, type Socket } from 'node:net';
 import { execFileSync } from 'node:child_process';
 import { openSync } from 'node:fs';
-import { DEFAULT_REDIRECT_OPTIONS, nftables } from '@ambit/cni/redirect';
 import { dialInNetns, listenInNetns, NetnsHandle } from '@ambit/mesh/linux';
 import {
   DEFAULT_TRUST_DOMAIN,
@@ -19,9 +18,9 @@ import type { ProxySettings } from '../src/proxy/pod-context.ts';
 import { podSpecOf } from '../src/pods/pod-registry.ts';
 import { DataPlane } from '../src/worker/data-plane.ts';
 import type { WorkerMetrics } from '../src/worker/worker-protocol.ts';
+import { redirectPod, TEST_PACKET_MARK } from './redirect.ts';
 
 const CLUSTER = 'cluster-1';
-const PACKET_MARK = DEFAULT_REDIRECT_OPTIONS.packetMark;
 
 /** One captured pod: a network namespace, its workload, and applications that run in this process. */
 export class TestPod implements AsyncDisposable {
@@ -103,7 +102,7 @@ export class TestNode {
         network: '',
         trustDomain: DEFAULT_TRUST_DOMAIN,
         meshRanges: [parseCidr('10.77.0.0/16'), parseCidr('fd77::/16')],
-        packetMark: PACKET_MARK,
+        packetMark: TEST_PACKET_MARK,
         patienceMs: 300,
         connectTimeoutMs: 1000,
         connectionsPerPodMax: 20_000,
@@ -151,6 +150,7 @@ export class PodWorld implements AsyncDisposable {
   readonly nodes: Map<string, TestNode> = new Map();
   readonly pods: Map<string, TestPod> = new Map();
   readonly #instances = new Map<string, number>();
+  readonly #redirected = new Set<string>();
   readonly #settings: Partial<ProxySettings>;
   readonly #bridge: TestNetns;
 
@@ -203,7 +203,7 @@ export class PodWorld implements AsyncDisposable {
   async capture(name: string, options: { readonly svid?: boolean } = {}): Promise<void> {
     const pod = this.pod(name);
     const { plane } = this.nodeOf(name);
-    await nftables.apply(pod.handle, DEFAULT_REDIRECT_OPTIONS, AbortSignal.timeout(10_000));
+    this.redirect(name);
     const identity = workloadIdentity(pod.workload);
     if (options.svid !== false) plane['set-svid']({ identity, svid: this.ca.issue(identity) });
     const { namespace, serviceAccount } = pod.workload;
@@ -215,6 +215,13 @@ export class PodWorld implements AsyncDisposable {
     const instance = this.#instances.size + 1;
     this.#instances.set(name, instance);
     await plane['add-pod']({ instance, pod: spec, netnsFd: openSync(pod.netns.path, 'r') });
+  }
+
+  /** Sends the pod's traffic to the ports of a node agent. */
+  redirect(name: string): void {
+    if (this.#redirected.has(name)) return;
+    this.#redirected.add(name);
+    redirectPod(this.pod(name).netns);
   }
 
   async remove(name: string, drainMs = 0): Promise<void> {

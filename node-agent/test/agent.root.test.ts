@@ -1,0 +1,310 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { createEnvironment, createRootLogger, type LineSink, type RootLogger, systemClock } from '@ambit/mesh/runtime';
+import { buildPolicy, rootTestOptions, until } from '@ambit/mesh/testing';
+import { createNodeAgent, type NodeAgent } from '../src/app.ts';
+import { parseConfig } from '../src/config.ts';
+import { FakeCni } from './fake-cni.ts';
+import { FakeController, TEST_SERVER_NAME, TEST_TOKEN } from './fake-controller.ts';
+import { PodWorld, type TestPod } from './pod-world.ts';
+
+const options = { ...rootTestOptions(), timeout: 60_000 };
+const refusal = { code: 'ECONNRESET' };
+
+/** A whole agent with a real worker thread, under a fake controller and a fake CNI agent, serving `client` and `server`. */
+class AgentWorld implements AsyncDisposable {
+  readonly controller = new FakeController();
+  readonly directory: string = mkdtempSync(join(tmpdir(), 'ambit-agent-'));
+  readonly cni: FakeCni = new FakeCni(join(this.directory, 'zds.sock'));
+  readonly log: string[] = [];
+  readonly accessLog: string = join(this.directory, 'access.log');
+  stopRequests = 0;
+  #agent: NodeAgent | null = null;
+  #pods: PodWorld | null = null;
+
+  static async create(): Promise<AgentWorld> {
+    const world = new AgentWorld();
+    world.#pods = await PodWorld.create([
+      {
+        name: 'client',
+        clusterId: 'Kubernetes',
+        uid: 'Kubernetes//Pod/shop/client',
+        captured: false,
+        tunnelProtocol: 'hbone',
+      },
+      {
+        name: 'server',
+        clusterId: 'Kubernetes',
+        uid: 'Kubernetes//Pod/shop/server',
+        captured: false,
+        tunnelProtocol: 'hbone',
+      },
+    ]);
+    for (const name of ['client', 'server']) world.#pods.redirect(name);
+    for (const { workload } of world.#pods.pods.values()) await world.controller.push({ kind: 'workload', workload });
+    await world.controller.start();
+    writeFileSync(join(world.directory, 'token'), TEST_TOKEN);
+    writeFileSync(join(world.directory, 'root.pem'), world.controller.rootPem);
+    return world;
+  }
+
+  get agent(): NodeAgent {
+    if (this.#agent === null) throw new Error('the agent does not run');
+    return this.#agent;
+  }
+
+  pod(name: string): TestPod {
+    if (this.#pods === null) throw new Error('no pods');
+    return this.#pods.pod(name);
+  }
+
+  async startAgent(more: Readonly<Record<string, string>> = {}): Promise<void> {
+    const environment = createEnvironment({
+      AMBIT_NODE_NAME: 'node-1',
+      AMBIT_CONTROLLER_ADDRESS: this.controller.address,
+      AMBIT_CONTROLLER_SERVER_NAME: TEST_SERVER_NAME,
+      AMBIT_TOKEN_FILE: join(this.directory, 'token'),
+      AMBIT_CONTROLLER_ROOT_FILE: join(this.directory, 'root.pem'),
+      AMBIT_ZDS_SOCKET: this.cni.path,
+      AMBIT_MESH_CIDRS: '10.77.0.0/16',
+      AMBIT_ACCESS_LOG: this.accessLog,
+      AMBIT_ADMIN_ADDRESS: '127.0.0.1:0',
+      AMBIT_METRICS_ADDRESS: '127.0.0.1:0',
+      AMBIT_READINESS_ADDRESS: '127.0.0.1:0',
+      AMBIT_LOG_LEVEL: 'warn',
+      ...more,
+    });
+    this.#agent = await createNodeAgent({
+      config: parseConfig(environment),
+      workerProgram: new URL('../src/worker-main.ts', import.meta.url),
+      version: 'test',
+      clock: systemClock,
+      logger: await this.#logger(),
+      logFd: 2,
+      requestStop: () => {
+        this.stopRequests++;
+      },
+    });
+    await this.cni.accept();
+  }
+
+  /** Announces both pods and the end of the snapshot. */
+  async announce(): Promise<void> {
+    for (const name of ['client', 'server']) {
+      assert.equal(
+        await this.cni.add(`uid-${name}`, { name, namespace: 'shop', serviceAccount: name }, this.pod(name).netns.path),
+        '',
+      );
+    }
+    assert.equal(await this.cni.send({ kind: 'snapshot-sent' }), '');
+  }
+
+  async get(
+    server: 'admin' | 'metrics' | 'readiness',
+    path: string,
+    method = 'GET',
+  ): Promise<{ readonly status: number; readonly text: string }> {
+    const { host, port } = this.agent.addresses[server];
+    const response = await fetch(`http://${host}:${port}${path}`, { method });
+    return { status: response.status, text: await response.text() };
+  }
+
+  async stopAgent(): Promise<void> {
+    const agent = this.#agent;
+    this.#agent = null;
+    await agent?.stop();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#agent?.[Symbol.asyncDispose]();
+    await this.cni[Symbol.asyncDispose]();
+    await this.controller[Symbol.asyncDispose]();
+    await this.#pods?.[Symbol.asyncDispose]();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  async #logger(): Promise<RootLogger> {
+    const sink: LineSink = {
+      write: (line) => void this.log.push(line),
+      dropped: 0,
+      flush: async () => {},
+      flushSync: () => {},
+    };
+    return createRootLogger({ format: 'text', filter: 'info', sink, clock: systemClock, scope: 'node-agent' });
+  }
+}
+
+async function serveEcho(pod: TestPod): Promise<void> {
+  await pod.serve(8080, (socket) => void socket.on('end', () => socket.end()).pipe(socket, { end: false }));
+}
+
+describe('a node agent', () => {
+  test(
+    'is ready once state and pods are known, serves them, and keeps serving while the controller is away',
+    options,
+    async () => {
+      await using world = await AgentWorld.create();
+      await world.startAgent();
+      assert.match((await world.get('readiness', '/healthz/ready')).text, /pods/);
+      await world.announce();
+      await until('the agent is ready', async () => (await world.get('readiness', '/healthz/ready')).status === 200);
+      await serveEcho(world.pod('server'));
+      assert.equal(await world.pod('client').exchange('10.77.0.2:8080', 'hello'), 'hello');
+      const held = world.pod('client').dial('10.77.0.2:8080');
+      held.write('held');
+      await once(held, 'data');
+
+      await world.controller.stop();
+      assert.equal(
+        await world.pod('client').exchange('10.77.0.2:8080', 'without a controller'),
+        'without a controller',
+      );
+      held.write('still');
+      assert.equal(String((await once(held, 'data'))[0]), 'still');
+
+      const broken = once(held.resume(), 'error');
+      await world.controller.push({
+        kind: 'policy',
+        policy: buildPolicy({ action: 'deny', match: [{ serviceAccounts: ['shop/client'] }] }),
+      });
+      await world.controller.start();
+      assert.equal(((await broken)[0] as NodeJS.ErrnoException).code, 'ECONNRESET');
+      await assert.rejects(world.pod('client').exchange('10.77.0.2:8080', 'x'), refusal);
+      await world.stopAgent();
+      await assert.rejects(world.pod('client').exchange('10.77.0.2:8080', 'x'), { code: 'ECONNREFUSED' });
+      const lines = readFileSync(world.accessLog, 'utf8').trimEnd().split('\n');
+      assert.equal(
+        lines.filter((line) => line.includes('connection complete') && line.includes('direction="inbound"')).length,
+        3,
+      );
+    },
+  );
+
+  test('shows what it works with, without keys, and counts', options, async () => {
+    await using world = await AgentWorld.create();
+    await world.startAgent();
+    await world.announce();
+    await serveEcho(world.pod('server'));
+    assert.equal(await world.pod('client').exchange('10.77.0.2:8080', 'hello'), 'hello');
+    const { text } = await world.get('admin', '/config_dump');
+    assert.doesNotMatch(text, /PRIVATE/);
+    const dump = JSON.parse(text) as Readonly<Record<string, unknown>>;
+    assert.deepEqual(Object.keys(dump), [
+      'workloads',
+      'services',
+      'policies',
+      'stagedServices',
+      'staticConfig',
+      'version',
+      'config',
+      'certificates',
+      'workloadState',
+      'source',
+    ]);
+    const certificates = dump['certificates'] as readonly {
+      identity: string;
+      state: string;
+      certChain: unknown[];
+      rootCerts: unknown[];
+    }[];
+    assert.deepEqual(
+      certificates.map(({ identity, state, certChain, rootCerts }) => [
+        identity,
+        state,
+        certChain.length,
+        rootCerts.length,
+      ]),
+      ['client', 'server'].map((name) => [`spiffe://cluster.local/ns/shop/sa/${name}`, 'Available', 2, 1]),
+    );
+    await until('both ends are counted', async () => {
+      const { text: metrics } = await world.get('metrics', '/metrics');
+      const closed = metrics
+        .split('\n')
+        .filter((line) => line.startsWith('istio_tcp_connections_closed_total{') && line.endsWith(' 1'));
+      return (
+        closed.length === 2 &&
+        closed.some(
+          (line) => line.includes('reporter="destination"') && line.includes('connection_security_policy="mutual_tls"'),
+        )
+      );
+    });
+    assert.match((await world.get('admin', '/logging?level=debug', 'POST')).text, /debug/);
+    assert.equal((await world.get('admin', '/logging?level=loud', 'POST')).status, 400);
+    assert.equal((await world.get('admin', '/connections?limit=0')).status, 400);
+    assert.deepEqual(JSON.parse((await world.get('admin', '/connections')).text), []);
+    assert.equal((await world.get('admin', '/quitquitquit', 'POST')).status, 200);
+    await until('the stop was asked for', () => world.stopRequests === 1);
+  });
+
+  test('follows the CNI agent through a new connection and a removed pod', options, async () => {
+    await using world = await AgentWorld.create();
+    await world.startAgent();
+    await world.announce();
+    await serveEcho(world.pod('server'));
+    assert.equal(await world.pod('client').exchange('10.77.0.2:8080', 'first'), 'first');
+
+    world.cni.hangUp();
+    await world.cni.accept();
+    assert.equal(await world.cni.send({ kind: 'keep', uid: 'uid-client' }), '');
+    assert.match(await world.cni.send({ kind: 'keep', uid: 'uid-nobody' }), /not known/);
+    const server = { name: 'server', namespace: 'shop', serviceAccount: 'server' };
+    assert.equal(await world.cni.add('uid-server', server, world.pod('server').netns.path), '');
+    assert.equal(await world.pod('client').exchange('10.77.0.2:8080', 'unchanged'), 'unchanged');
+    assert.equal(await world.cni.send({ kind: 'snapshot-sent' }), '');
+    assert.match(await world.cni.send({ kind: 'add', uid: 'uid-x', pod: server }), /namespace is missing/);
+    assert.match(await world.cni.send({ kind: 'add', uid: 'uid-x' }, world.pod('server').netns.path), /workload_info/);
+    assert.equal(await world.pod('client').exchange('10.77.0.2:8080', 'after'), 'after');
+
+    assert.equal(await world.cni.send({ kind: 'delete', uid: 'uid-server' }), '');
+    await assert.rejects(world.pod('client').exchange('10.77.0.2:8080', 'x'), refusal);
+    // Its certificate goes with it.
+    const dump = JSON.parse((await world.get('admin', '/config_dump')).text) as {
+      certificates: { identity: string }[];
+    };
+    assert.deepEqual(
+      dump.certificates.map(({ identity }) => identity),
+      ['spiffe://cluster.local/ns/shop/sa/client'],
+    );
+
+    world.cni.hangUp();
+    await world.cni.accept();
+    assert.equal(await world.cni.send({ kind: 'snapshot-sent' }), '');
+    await assert.rejects(world.pod('client').exchange('10.77.0.2:8080', 'x'), { code: 'ECONNREFUSED' });
+  });
+
+  test('refuses until it has certificates, and gets them as soon as the authority lets it', options, async () => {
+    await using world = await AgentWorld.create();
+    world.controller.refuseCertificates = true;
+    await world.startAgent();
+    await world.announce();
+    await serveEcho(world.pod('server'));
+    const answer = world.pod('client').exchange('10.77.0.2:8080', 'late');
+    answer.catch(() => {});
+    await until('the refusal was logged', () =>
+      world.log.some((line) => line.includes('certificate could not be obtained')),
+    );
+    world.controller.refuseCertificates = false;
+    assert.equal(await answer, 'late');
+  });
+
+  test('renews certificates at half of their life under running traffic', options, async () => {
+    await using world = await AgentWorld.create();
+    world.controller.ttlMs = 3000;
+    await world.startAgent();
+    await world.announce();
+    await serveEcho(world.pod('server'));
+    const held = world.pod('client').dial('10.77.0.2:8080');
+    held.write('held');
+    await once(held, 'data');
+    await until('each was issued three times', async () => {
+      assert.equal(await world.pod('client').exchange('10.77.0.2:8080', 'x'), 'x');
+      return world.controller.issued.length >= 6;
+    });
+    held.write('still');
+    assert.equal(String((await once(held, 'data'))[0]), 'still');
+  });
+});

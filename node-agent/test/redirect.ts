@@ -1,0 +1,38 @@
+import { execFileSync } from 'node:child_process';
+import type { TestNetns } from '@ambit/mesh/testing';
+
+/** Mark of the agent's own sockets in tests. */
+export const TEST_PACKET_MARK = 0x539;
+const RETURN_MARK = 0x111;
+
+// The rules of protocol.md 2.2 as far as these tests need them. The real ones are the CNI agent's; together they are
+// tested end to end. Marks are compared whole, since nobody else marks packets here.
+const RULES = `table inet test {
+  chain mark_inbound { type filter hook prerouting priority mangle; meta mark ${TEST_PACKET_MARK} ct mark set ${RETURN_MARK}; }
+  chain mark_replies { type route hook output priority mangle; ct mark ${RETURN_MARK} meta mark set ct mark; }
+  chain inbound {
+    type nat hook prerouting priority dstnat;
+    ip daddr 127.0.0.0/8 accept
+    ip6 daddr ::1 accept
+    tcp dport != 15008 meta mark != ${TEST_PACKET_MARK} redirect to :15006
+  }
+  chain outbound {
+    type nat hook output priority -100;
+    meta mark ${RETURN_MARK} accept
+    oifname lo accept
+    meta l4proto tcp meta mark != ${TEST_PACKET_MARK} redirect to :15001
+  }
+}
+`;
+
+/** Captures the pod's TCP for a node agent, for the life of the namespace. */
+export function redirectPod(netns: TestNetns): void {
+  execFileSync('nsenter', [`--net=${netns.path}`, 'nft', '-f', '-'], { input: RULES });
+  for (const [family, everything] of [
+    ['-4', '0.0.0.0/0'],
+    ['-6', '::/0'],
+  ] as const) {
+    netns.run('ip', family, 'rule', 'add', 'fwmark', String(RETURN_MARK), 'lookup', '100');
+    netns.run('ip', family, 'route', 'add', 'local', everything, 'dev', 'lo', 'table', '100');
+  }
+}
