@@ -7,6 +7,8 @@ import {
   FLOW_CONTROL_WINDOW_BYTES,
   KEEPALIVE_INTERVAL_MS,
   KEEPALIVE_TIMEOUT_MS,
+  RECONNECT_INITIAL_MS,
+  RECONNECT_MAX_MS,
   REQUEST_BYTES_MAX,
   RESPONSE_BYTES_MAX,
 } from './limits.ts';
@@ -42,6 +44,8 @@ const CHANNEL_OPTIONS: ChannelOptions = {
   'grpc.keepalive_time_ms': KEEPALIVE_INTERVAL_MS,
   'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
   'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES,
+  'grpc.initial_reconnect_backoff_ms': RECONNECT_INITIAL_MS,
+  'grpc.max_reconnect_backoff_ms': RECONNECT_MAX_MS,
   // Ambit retries by itself, resolves no service configuration, and its way to the controller does not depend on
   // proxy variables of the environment.
   'grpc.enable_retries': 0,

@@ -4,6 +4,7 @@ import net from 'node:net';
 import { test } from 'node:test';
 import tls from 'node:tls';
 import { type LogFields, type Logger, silentLogger } from '../runtime/logger.ts';
+import { until } from '../testing/until.ts';
 import { createTestCa, type TestCertificate, testIdentity } from '../testing/test-ca.ts';
 import { identifyPeer } from '../tls/peer-identity.ts';
 import { ADDRESS_TYPE_URL, type DiscoveryRequest, type DiscoveryResponse } from '../wire/discovery-messages.ts';
@@ -30,10 +31,15 @@ function serverTls(certificate: TestCertificate): { privateKeyPem: string; chain
   return { ...certificate, clientRootsPem: clientCa.rootPem };
 }
 
-function startServer(services: GrpcServices, logger: Logger = silentLogger, connectionsMax = 100): Promise<GrpcServer> {
+function startServer(
+  services: GrpcServices,
+  logger: Logger = silentLogger,
+  connectionsMax = 100,
+  port = 0,
+): Promise<GrpcServer> {
   return startGrpcServer({
     host: '127.0.0.1',
-    port: 0,
+    port,
     tls: serverTls(serverCertificate),
     services,
     logger,
@@ -150,6 +156,15 @@ test('a push stream fails when the server goes away', async () => {
   await server[Symbol.asyncDispose]();
   assert.equal(await pending, 'unavailable');
   assert.equal(await failureOf(stream.send(request())), 'unavailable');
+});
+
+test('a push stream carries a push of many megabytes in one message', async () => {
+  const bytes = 30_000_000;
+  await using server = await startServer({ discovery: (stream) => stream.send(response('n', bytes)) });
+  const stream = await createPushTransport(accessTo(server)).open(signal);
+  const sizes: (number | undefined)[] = [];
+  for await (const each of stream.responses) sizes.push(each.resources[0]?.value.length);
+  assert.deepEqual(sizes, [bytes]);
 });
 
 test('a slow reader holds the sender back', async () => {
@@ -344,6 +359,20 @@ test('a call that is aborted, refused or not served says so', async () => {
   if (!gone.aborted) await once(gone, 'abort');
   const nodes = createNodeIdentityClient(accessTo(server));
   assert.equal(await failureOf(nodes.join({ token: 't', csrPem: 'c' }, signal)), 'unimplemented');
+});
+
+test('a CA client works again soon after the controller came back', async () => {
+  const services: GrpcServices = { certificates: { createCertificate: async () => ['leaf', 'roots'] } };
+  const first = await startServer(services);
+  using client = createCaClient(accessTo(first));
+  const ask = (): Promise<string> =>
+    failureOf(client.createCertificate({ identity: node, csrPem: 'csr', validitySeconds: 1 }, signal));
+  assert.equal(await ask(), 'none');
+  await first[Symbol.asyncDispose]();
+  for (let attempt = 0; attempt < 5; attempt++) assert.equal(await ask(), 'unavailable');
+  await using second = await startServer(services, silentLogger, 100, first.port);
+  assert.equal(second.port, first.port);
+  await until('a call succeeds', async () => (await ask()) === 'none', 5000);
 });
 
 test('a node identity client joins and renews', async () => {

@@ -10,6 +10,11 @@ export const CONNECTIONS_MAX = 10_000;
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** How long one attempt to reach the controller may take. */
 export const CONNECT_TIMEOUT_MS = 10_000;
+/**
+ * While it waits to reconnect, a channel fails every call at once. Callers have their own backoff, so its is short.
+ */
+export const RECONNECT_INITIAL_MS = 100;
+export const RECONNECT_MAX_MS = 2000;
 /** Deadline of a call with one answer. */
 export const CALL_TIMEOUT_MS = 20_000;
 /** A silent connection is probed after this and given up after the next. Istio's control plane allows no less than 15 s. */
