@@ -2,6 +2,7 @@ import { join, relative, resolve } from 'node:path';
 import { run } from 'node:test';
 import { inspect } from 'node:util';
 import type { FileCoverage } from './coverage-gate.ts';
+import { killChildrenRunning } from './kill-children.ts';
 import { COVERED_LAYERS, type TestGroup } from './plan.ts';
 
 /** What came out of one group; `skipReasons` are the distinct reasons its tests gave. */
@@ -118,6 +119,9 @@ class GroupReport {
     stream.on('test:coverage', ({ summary }) => (this.#coverage = summary.files));
     stream.on('test:summary', ({ file }) => {
       if (file !== undefined) this.#print(relative(this.#root, file));
+    });
+    limit.addEventListener('abort', () => killChildrenRunning(files.filter((file) => !this.#printed.has(file))), {
+      once: true,
     });
     for await (const _ of stream);
     for (const file of files) {

@@ -123,6 +123,15 @@ test('runGroup() kills a file that leaves something running, and counts it as fa
   assert.match(printed, /the file did not end in time: it hangs, or leaves a timer/);
 });
 
+test('runGroup() kills a file that never yields', () => {
+  const began = performance.now();
+  const { result } = runPlanted('plain', {
+    'spin.test.ts': `import { test } from 'node:test'; test('spins', () => { for (;;); });`,
+  });
+  assert.deepEqual(result, { passed: 0, failed: 1, skipped: 0, skipReasons: [], coverage: [] });
+  assert.ok(performance.now() - began < 15_000);
+});
+
 test('runGroup() measures the gated layers without their tests', () => {
   const { result } = runPlanted('covered', {
     'mesh/src/model/a.ts': 'export function a(b: boolean): number {\n  if (b) {\n    return 1;\n  }\n  return 2;\n}\n',
