@@ -23,7 +23,8 @@ export function parseAuthorizationJson(json: unknown): AccessPolicy {
 
 function fromJsonOf<Desc extends DescMessage>(schema: Desc, json: unknown): MessageShape<Desc> {
   try {
-    return fromJson(schema, json as JsonValue); // Refuses what is none.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- fromJson refuses what is no JSON of the message
+    return fromJson(schema, json as JsonValue);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : 'not the JSON of this message';
     throw new WireError('malformed', { path: schema.name, reason }, { cause });
