@@ -4,13 +4,18 @@
  */
 import { fileURLToPath } from 'node:url';
 import { architecture } from './checks/architecture.ts';
-import type { Check } from './checks/check.ts';
+import type { Check, Outcome } from './checks/check.ts';
 import { limits } from './checks/limits.ts';
 import { lintDisables } from './checks/lint-disables.ts';
 import { format, generated, lint, types, unused } from './checks/tools.ts';
 
 /** In the order they run: the quickest to fix first. */
 export const CHECKS: readonly Check[] = [format, limits, lintDisables, lint, types, architecture, unused, generated];
+
+/** A checker that cannot do its work has found something: often a file that does not parse. */
+function broken(error: unknown): Outcome {
+  return { ok: false, report: `the checker itself failed: ${error instanceof Error ? error.message : String(error)}` };
+}
 
 async function main(names: readonly string[]): Promise<number> {
   const root = fileURLToPath(new URL('..', import.meta.url));
@@ -23,7 +28,7 @@ async function main(names: readonly string[]): Promise<number> {
   for (const check of CHECKS) {
     if (names.length > 0 && !names.includes(check.name)) continue;
     const began = performance.now();
-    const outcome = await check.run(root);
+    const outcome = await check.run(root).catch(broken);
     const seconds = ((performance.now() - began) / 1000).toFixed(1);
     const note = outcome.ok ? (outcome.note ?? '') : '';
     console.log(`${outcome.ok ? 'ok  ' : 'FAIL'} ${check.name.padEnd(16)} ${seconds.padStart(5)} s  ${note}`.trimEnd());
