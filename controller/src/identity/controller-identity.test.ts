@@ -30,6 +30,7 @@ import {
   identifyPeer,
   openPrivateDirectory,
   parseJoinToken,
+  privateKeyToPem,
   secureContextOf,
 } from '@ambit/mesh/tls';
 import { type ControllerIdentity, type IdentityOptions, openIdentity } from './controller-identity.ts';
@@ -313,6 +314,46 @@ test('openNodeIdentity() spends a token only when it must', async () => {
   assert.equal(await failureOf(world.join(spare)), 'none');
   const other = await openNodeIdentity({ ...options, token: await world.token('n2') });
   assert.equal(other.node, 'n2');
+});
+
+test('a damaged credentials file is as good as none: the node joins again', async () => {
+  await using world = await startWorld();
+  const state = openPrivateDirectory(join(world.path, 'node'));
+  const options = { address: world.address, state, clock: systemClock, logger: silentLogger, signal };
+  const joined = await openNodeIdentity({ ...options, token: await world.token('n1') });
+  const whole = state.read('node.json') ?? '';
+  const { privateKey } = createKeyPairSync();
+  const otherKey = JSON.stringify({ ...JSON.parse(whole), privateKeyPem: privateKeyToPem(privateKey) });
+  for (const damaged of ['', '{', 'null', '{}', whole.slice(0, -20), otherKey]) {
+    state.write('node.json', damaged);
+    assert.equal(loadNodeCredentials(state), undefined);
+  }
+  assert.equal(await failureOf(openNodeIdentity(options)), 'unauthenticated');
+  const again = await openNodeIdentity({ ...options, token: await world.token('n1') });
+  assert.notDeepEqual(again.current, joined.current);
+});
+
+test('a renewal that fails is tried again with growing pauses, and the old certificate stays in use', async () => {
+  await using world = await startWorld();
+  const clock = new ManualClock(Date.now());
+  const warnings: string[] = [];
+  const logger: Logger = { ...silentLogger, warn: (message) => void warnings.push(message) };
+  const state = openPrivateDirectory(join(world.path, 'node'));
+  const token = await world.token('n1');
+  const identity = await openNodeIdentity({ address: world.address, state, clock, logger, signal, token });
+  const first = identity.current;
+  await world.server[Symbol.asyncDispose]();
+  const stop = new AbortController();
+  const kept = identity.keepRenewed(stop.signal);
+  await clock.advance((first.notAfterMs - first.notBeforeMs) / 2 + 1000);
+  for (let failures = 1; failures <= 3; failures++) {
+    await until(`failure ${failures} is logged`, () => warnings.length === failures && clock.pending === 1);
+    await clock.advance(10_000);
+  }
+  stop.abort();
+  await kept;
+  assert.equal(identity.current, first);
+  assert.ok(warnings.every((message) => message === 'node certificate not renewed'));
 });
 
 test('a node keeps its certificate renewed at half of its life', async () => {

@@ -19,6 +19,9 @@ export const NODE_CREDENTIALS_FILE = 'node.json';
 
 const RENEWAL_BACKOFF: BackoffOptions = { initialMs: 1000, maxMs: 150_000, factor: 2, jitter: 0.2 };
 
+/** A longer timer would fire at once. */
+const SLEEP_MS_MAX = 86_400_000;
+
 /** What a node holds after joining. */
 export interface NodeCredentials {
   readonly node: string;
@@ -163,7 +166,9 @@ export async function openNodeIdentity(options: {
       const backoff = createBackoff(RENEWAL_BACKOFF);
       while (!signal.aborted) {
         try {
-          await clock.sleep(nodeRenewalDelayMs(current, clock.now()), signal);
+          const delayMs = nodeRenewalDelayMs(current, clock.now());
+          await clock.sleep(Math.min(delayMs, SLEEP_MS_MAX), signal);
+          if (delayMs > SLEEP_MS_MAX) continue;
           current = await renewNode(address, current, state, signal);
           backoff.reset();
           logger.info('node certificate renewed', { node: current.node, 'valid.until': new Date(current.notAfterMs) });
