@@ -61,18 +61,20 @@ async function makeCall(world: MeshWorld, call: PlannedCall): Promise<Evidence> 
   const seen = new Map(world.hosts.map((host) => [host.name, world.accessLog(host.name).length]));
   const result = await world.app(call.caller).run(call.request);
   const inHost = world.hosts.find((host) => host.pods.some((pod) => pod.name === call.caller));
+  // The caller itself may not know its address: a reset can come before Node says that it is connected.
+  const callerIps = inHost?.pods.find((pod) => pod.name === call.caller)?.addresses ?? [];
   const fresh = (host: string): string => world.accessLog(host).slice(seen.get(host) ?? 0);
   const inbound = (): AccessRecord | undefined =>
     world.hosts
       .flatMap((host) => accessRecords(fresh(host.name), 'inbound'))
-      .findLast((record) => addressOnly(record.fields.get('src.addr')) === addressOnly(result.localAddress));
+      .findLast((record) => callerIps.includes(addressOnly(record.fields.get('src.addr')).replace(/^\[|\]$/g, '')));
   const outbound = (): AccessRecord | undefined =>
     recordOfSource(accessRecords(fresh(inHost?.name ?? ''), 'outbound'), result.localAddress);
   // Records are written when a connection has ended on both sides, a moment after the app has its answer.
   await until('the agents record the call', () => outbound() !== undefined || inbound() !== undefined, RECORD_MS).catch(
     () => {},
   );
-  if (result.ok && outbound()?.fields.get('dst.hbone_addr') !== undefined) {
+  if (tunnelled(outbound())) {
     await until('the destination’s agent records the call', inbound, RECORD_MS).catch(() => {});
   }
   return { call, result, outbound: outbound(), inbound: inbound() };
@@ -81,12 +83,14 @@ async function makeCall(world: MeshWorld, call: PlannedCall): Promise<Evidence> 
 function row(entry: Evidence, stage: Stage): string[] {
   const { call, result, inbound, outbound } = entry;
   const { palette } = stage;
-  const identity = inbound?.fields.get('src.identity') ?? outbound?.fields.get('src.identity');
+  // Only a tunnel carries an identity to the other side; the caller's agent knows its own pod's in any case.
+  const identity =
+    inbound?.fields.get('src.identity') ?? (tunnelled(outbound) ? outbound?.fields.get('src.identity') : undefined);
   const verdict = result.ok ? palette.good('allowed') : palette.bad('refused');
   return [
     call.caller,
     call.callee,
-    identity?.replace('spiffe://', '') ?? palette.dim('none (plaintext)'),
+    identity?.replace('spiffe://', '') ?? palette.dim('none'),
     result.ok === (call.expect === 'allowed') ? verdict : `${verdict} ${palette.bad('(!)')}`,
     result.ok ? `${addressOnly(result.seenSource)}` : palette.dim('never reached it'),
     result.ms.toFixed(1),
@@ -99,6 +103,10 @@ function why({ result, inbound, outbound }: Omit<Evidence, 'call'>): string {
   const complaint = inbound?.fields.get('error') ?? outbound?.fields.get('error');
   if (result.ok) return `answered by ${result.servedBy ?? 'nobody'}`;
   return complaint ?? `no agent recorded it (${result.error ?? result.status})`;
+}
+
+function tunnelled(record: AccessRecord | undefined): boolean {
+  return record?.fields.has('dst.hbone_addr') ?? false;
 }
 
 /** `10.0.0.1:80` -> `10.0.0.1`. */

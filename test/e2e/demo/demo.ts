@@ -43,13 +43,15 @@ export async function runDemo(stage: Stage, options: DemoOptions): Promise<numbe
     () => actWire(world, stage, WIRE),
     () => actCalls(world, stage, CALLS),
     () => actPolicy(world, stage, POLICY),
+    // Before an agent is killed, and its counters with it.
+    () => showMetrics(world, stage),
     () => actOutage(world, stage, OUTAGE),
   ];
   for (const act of acts) {
     options.signal.throwIfAborted();
     await act();
   }
-  await summarize(world, stage);
+  summarize(stage);
   if (options.keep) await keepRunning(world, stage, options.signal);
   return stage.failures === 0 ? 0 : 1;
 }
@@ -58,30 +60,37 @@ function topology(world: MeshWorld): readonly [TopologyHost, TopologyHost] {
   const [left, right] = world.hosts.map((host, index) => ({
     name: host.name,
     address: world.network.linkAddress(host.name),
-    pods: host.pods.map((pod) => ({
-      ...pod,
-      address: pod.addresses[0] ?? '',
-      enrolled: ENROLLED.includes(`${pod.namespace}/${pod.name}`),
-    })),
+    pods: host.pods
+      .map((pod) => ({
+        ...pod,
+        address: pod.addresses[0] ?? '',
+        enrolled: ENROLLED.includes(`${pod.namespace}/${pod.name}`),
+      }))
+      .toSorted((a, b) => Number(b.enrolled) - Number(a.enrolled)),
     processes: index === 0 ? ['node agent, CNI agent', 'controller'] : ['node agent, CNI agent'],
   }));
   if (left === undefined || right === undefined) throw new Error('examples/shop has two hosts');
   return [left, right];
 }
 
-async function summarize(world: MeshWorld, stage: Stage): Promise<void> {
-  stage.act('Summary');
+/** What the agents counted while the acts so far ran. */
+async function showMetrics(world: MeshWorld, stage: Stage): Promise<void> {
   const texts = await Promise.all(
     world.hosts.map(async (host) => (await world.ask(host.name, 'metrics', '/metrics')) ?? ''),
   );
   const sum = (name: string, labels: Readonly<Record<string, string>>): number =>
     texts.reduce((total, text) => total + sumOfMetric(text, name, labels), 0);
-  const secure = sum('istio_tcp_connections_opened_total', { connection_security_policy: 'mutual_tls' });
-  const refused = sum('istio_tcp_connections_failed_total', {});
-  const bytes = sum('istio_tcp_sent_bytes_total', { connection_security_policy: 'mutual_tls' });
+  const secure = { reporter: 'source', connection_security_policy: 'mutual_tls' };
+  const opened = sum('istio_tcp_connections_opened_total', secure);
+  const refused = sum('istio_tcp_connections_failed_total', { response_flags: 'DENY' });
+  const bytes = sum('istio_tcp_sent_bytes_total', secure) + sum('istio_tcp_received_bytes_total', secure);
   stage.line(
-    `  the agents’ metrics since their start: ${secure} connections in mutual TLS, ${refused} refused or failed, ${(bytes / 1e6).toFixed(1)} MB sent in TLS`,
+    `\n  by the agents’ own metrics so far: ${opened} connections in mutual TLS carried ${(bytes / 1e6).toFixed(1)} MB, policy refused ${refused}`,
   );
+}
+
+function summarize(stage: Stage): void {
+  stage.act('Summary');
   const verdict =
     stage.failures === 0
       ? stage.palette.good(`all ${stage.checks} statements verified`)

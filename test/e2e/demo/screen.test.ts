@@ -35,7 +35,7 @@ test('drawTopology() puts both hosts side by side and marks who is enrolled', ()
       '  │                               ╞════════╡ node agent                    │',
       '  │ node agent                    │        │ controller                    │',
       '  └───────────────────────────────┘        └───────────────────────────────┘',
-      '   ● enrolled   ○ not enrolled   ═ the link whose bytes are captured',
+      '   ● to be enrolled   ○ outside the mesh   ═ the link whose bytes are captured',
     ].join('\n'),
   );
 });

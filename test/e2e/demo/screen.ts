@@ -48,7 +48,7 @@ export function drawTopology(hosts: readonly [TopologyHost, TopologyHost], palet
   }
   rows.push(`  └${'─'.repeat(width + 2)}┘        └${'─'.repeat(width + 2)}┘`);
   rows.push(
-    `   ${palette.good('●')} enrolled   ${palette.dim('○')} not enrolled   ═ the link whose bytes are captured`,
+    `   ${palette.good('●')} to be enrolled   ${palette.dim('○')} outside the mesh   ═ the link whose bytes are captured`,
   );
   return rows.join('\n');
 }

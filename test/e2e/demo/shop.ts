@@ -85,7 +85,7 @@ export const CALLS: readonly PlannedCall[] = [
     callee: 'an unknown pod address',
     request: http(POD.nobody, 8080),
     expect: 'refused',
-    reason: /unknown/i,
+    reason: /not known/i,
   },
 ];
 

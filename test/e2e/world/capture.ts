@@ -6,7 +6,7 @@ export interface CaptureReport {
   readonly bytes: number;
   /** Payload of TCP segments to or from `tunnelPort`. */
   readonly tunnelBytes: number;
-  /** Of those, bytes inside TLS application-data records whose header was seen. */
+  /** Of those, bytes inside TLS application-data records. */
   readonly tlsApplicationBytes: number;
   /** How often the marker was found in any frame. */
   readonly markers: number;
@@ -15,6 +15,7 @@ export interface CaptureReport {
 const ETHERTYPE_IPV4 = 0x0800;
 const ETHERTYPE_IPV6 = 0x86dd;
 const TCP = 6;
+const TLS_HEADER_BYTES = 5;
 const TLS_APPLICATION_DATA = 23;
 const TLS_RECORD_BYTES_MAX = 16_640;
 
@@ -29,7 +30,7 @@ export class LinkCapture implements Disposable {
   #frames = 0;
   #bytes = 0;
   #tunnelBytes = 0;
-  #tlsApplicationBytes = 0;
+  readonly #records = new TlsRecordCounter();
   #markers = 0;
 
   constructor(interfaceName: string, marker: string, tunnelPort: number) {
@@ -45,7 +46,7 @@ export class LinkCapture implements Disposable {
       frames: this.#frames,
       bytes: this.#bytes,
       tunnelBytes: this.#tunnelBytes,
-      tlsApplicationBytes: this.#tlsApplicationBytes,
+      tlsApplicationBytes: this.#records.applicationBytes,
       markers: this.#markers,
     };
   }
@@ -60,43 +61,83 @@ export class LinkCapture implements Disposable {
     for (let at = frame.indexOf(this.#marker); at !== -1; at = frame.indexOf(this.#marker, at + this.#marker.length)) {
       this.#markers++;
     }
-    const payload = tcpPayload(frame, this.#tunnelPort);
-    if (payload === null) return;
-    this.#tunnelBytes += payload.length;
-    this.#tlsApplicationBytes += tlsApplicationBytes(payload);
+    const segment = tcpSegment(frame, this.#tunnelPort);
+    if (segment === null) return;
+    this.#tunnelBytes += segment.payload.length;
+    this.#records.add(segment);
   }
 }
 
-/** The TCP payload of an Ethernet frame whose source or destination port is `port`; null for any other frame. */
-export function tcpPayload(frame: Buffer, port: number): Buffer | null {
-  if (frame.length < 14) return null;
-  const segment = tcpSegment(frame.readUInt16BE(12), frame.subarray(14));
-  if (segment === null || segment.length < 20) return null;
-  if (segment.readUInt16BE(0) !== port && segment.readUInt16BE(2) !== port) return null;
-  return segment.subarray(((segment[12] ?? 0) >> 4) * 4);
+/** One direction of a TCP connection in a captured frame. */
+export interface CapturedSegment {
+  /** Tells the directions of all connections apart; of no other meaning. */
+  readonly flow: string;
+  readonly payload: Buffer;
 }
 
-function tcpSegment(etherType: number, packet: Buffer): Buffer | null {
-  if (etherType === ETHERTYPE_IPV4 && packet.length >= 20 && packet[9] === TCP) {
-    return packet.subarray(((packet[0] ?? 0) & 0x0f) * 4);
+/** The TCP segment of an Ethernet frame whose source or destination port is `port`; null for any other frame. */
+export function tcpSegment(frame: Buffer, port: number): CapturedSegment | null {
+  const packet = ipPacket(frame);
+  if (packet === null || packet.transport.length < 20) return null;
+  const { addresses, transport } = packet;
+  if (transport.readUInt16BE(0) !== port && transport.readUInt16BE(2) !== port) return null;
+  return {
+    flow: `${addresses}${transport.toString('latin1', 0, 4)}`,
+    payload: transport.subarray(((transport[12] ?? 0) >> 4) * 4),
+  };
+}
+
+/** IPv4, or IPv6 without extension headers, which nothing in these worlds writes. Only TCP. */
+function ipPacket(frame: Buffer): { readonly addresses: string; readonly transport: Buffer } | null {
+  if (frame.length < 14 + 20) return null;
+  const etherType = frame.readUInt16BE(12);
+  const ip = frame.subarray(14);
+  if (etherType === ETHERTYPE_IPV4 && ip[9] === TCP) {
+    const headerBytes = ((ip[0] ?? 0) & 0x0f) * 4;
+    return {
+      addresses: ip.toString('latin1', 12, 20),
+      transport: ip.subarray(headerBytes, ip.readUInt16BE(2) || undefined),
+    };
   }
-  // No extension headers: nothing in these worlds writes them.
-  return etherType === ETHERTYPE_IPV6 && packet.length >= 40 && packet[6] === TCP ? packet.subarray(40) : null;
+  if (etherType === ETHERTYPE_IPV6 && ip.length >= 40 && ip[6] === TCP) {
+    return { addresses: ip.toString('latin1', 8, 40), transport: ip.subarray(40) };
+  }
+  return null;
 }
 
 /**
- * Bytes of TLS application-data records that begin in this segment, up to its end. Segments that begin inside a record
- * count from the next record on, so the figure is a lower bound.
+ * Counts the bytes of TLS application-data records, flow by flow, in the order of arrival. A flow that is joined in the
+ * middle of a record, or loses a segment, stops counting: the figure never says too much.
  */
-function tlsApplicationBytes(payload: Buffer): number {
-  let total = 0;
-  let at = 0;
-  while (at + 5 <= payload.length) {
-    const length = payload.readUInt16BE(at + 3);
-    const isRecord = payload[at] === TLS_APPLICATION_DATA && payload[at + 1] === 3 && payload[at + 2] === 3;
-    if (!isRecord || length > TLS_RECORD_BYTES_MAX) return total;
-    total += Math.min(length, payload.length - at - 5);
-    at += 5 + length;
+export class TlsRecordCounter {
+  readonly #flows = new Map<string, { left: number; isData: boolean; header: Buffer; lost: boolean }>();
+  #applicationBytes = 0;
+
+  get applicationBytes(): number {
+    return this.#applicationBytes;
   }
-  return total;
+
+  add({ flow, payload }: CapturedSegment): void {
+    const state = this.#flows.get(flow) ?? { left: 0, isData: false, header: Buffer.alloc(0), lost: false };
+    this.#flows.set(flow, state);
+    let rest = payload;
+    while (rest.length > 0 && !state.lost) {
+      if (state.left > 0) {
+        const taken = Math.min(state.left, rest.length);
+        if (state.isData) this.#applicationBytes += taken;
+        state.left -= taken;
+        rest = rest.subarray(taken);
+        continue;
+      }
+      const header = Buffer.concat([state.header, rest.subarray(0, TLS_HEADER_BYTES - state.header.length)]);
+      rest = rest.subarray(header.length - state.header.length);
+      state.header = header;
+      if (header.length < TLS_HEADER_BYTES) return;
+      state.header = Buffer.alloc(0);
+      state.left = header.readUInt16BE(3);
+      const type = header[0] ?? 0;
+      state.isData = type === TLS_APPLICATION_DATA;
+      state.lost = type < 20 || type > TLS_APPLICATION_DATA || header[1] !== 3 || state.left > TLS_RECORD_BYTES_MAX;
+    }
+  }
 }

@@ -27,7 +27,6 @@ export function requestInNetns(
       path,
       host: destination.ip,
       port,
-      agent: false,
       timeout: TIMEOUT_MS,
       createConnection: () => dialInNetns(netns, { destination }),
     });

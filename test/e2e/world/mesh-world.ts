@@ -30,6 +30,7 @@ export interface HostProcesses {
 
 const STATE = '/run/ambit';
 const CONTROLLER_PORT = 15012;
+const CONTROLLER_METRICS_PORT = 15114;
 const ADMIN_PORT = 15000;
 const METRICS_PORT = 15020;
 const READINESS_PORT = 15021;
@@ -158,6 +159,8 @@ export class MeshWorld implements AsyncDisposable {
     const controllerState = join(STATE, 'controller');
     this.#controller = this.#process('controller', first.name, 'controller', [
       ...['--manifests', this.options.manifests, '--state', controllerState, '--listen', address],
+      // The CNI agent of this host has the usual port; in Kubernetes they live in different network namespaces.
+      ...['--metrics', `127.0.0.1:${CONTROLLER_METRICS_PORT}`],
     ]);
     this.#controller.start();
     const controller = this.#controller;
