@@ -61,12 +61,13 @@ test('decideDelta sends what is new or changed and wanted, removes what is gone,
     'told-absent',
     'never-known',
   ];
+  const options = { bytesMax: 1000, holdRemovals: false };
   const delta = decideDelta(
     candidates,
     sent,
     (name) => current.get(name),
     (name) => !name.includes('unwanted'),
-    1000,
+    options,
   );
   assert.deepEqual(
     { names: delta.resources.map(({ name }) => name), removed: delta.removed, rest: delta.rest },
@@ -84,10 +85,23 @@ test('decideDelta fills a response up to its bytes and leaves the others for the
       new Map(),
       (name) => current.get(name),
       () => true,
-      100,
+      { bytesMax: 100, holdRemovals: false },
     );
     rounds.push(delta.resources.map(({ name }) => name));
     candidates = delta.rest;
   }
   assert.deepEqual(rounds, [['r0', 'r2'], ['r1'], ['r3']]);
+});
+
+test('decideDelta leaves removals for later when they are held back', () => {
+  const current = new Map([['new', resource('new', '1')]]);
+  const options = { bytesMax: 1000, holdRemovals: true };
+  const delta = decideDelta(
+    ['gone', 'new'],
+    new Map([['gone', '1']]),
+    (name) => current.get(name),
+    () => true,
+    options,
+  );
+  assert.deepEqual([delta.resources.map(({ name }) => name), delta.removed, delta.rest], [['new'], [], ['gone']]);
 });

@@ -32,7 +32,7 @@ export function nextSubscription(before: Subscription | null, request: Discovery
 export interface Delta<Resource extends DiscoveryResource = DiscoveryResource> {
   readonly resources: readonly Resource[];
   readonly removed: readonly string[];
-  /** Candidates left for the next response because this one is full. */
+  /** Candidates left for a later response: this one is full, or removals are held back. */
   readonly rest: readonly string[];
 }
 
@@ -45,7 +45,7 @@ export function decideDelta<Resource extends DiscoveryResource>(
   sent: ReadonlyMap<string, string>,
   current: (name: string) => Resource | undefined,
   wanted: (name: string) => boolean,
-  bytesMax: number,
+  options: { readonly bytesMax: number; readonly holdRemovals: boolean },
 ): Delta<Resource> {
   const resources: Resource[] = [];
   const removed: string[] = [];
@@ -55,10 +55,10 @@ export function decideDelta<Resource extends DiscoveryResource>(
     const resource = current(name);
     const held = sent.get(name);
     if (resource === undefined) {
-      if (held !== undefined && held !== '') removed.push(name);
+      if (held !== undefined && held !== '') (options.holdRemovals ? rest : removed).push(name);
     } else if (held !== resource.version && (wanted(name) || (held !== undefined && held !== ''))) {
       // One resource larger than the limit still goes, alone.
-      if (resources.length > 0 && bytes + resource.value.length > bytesMax) {
+      if (resources.length > 0 && bytes + resource.value.length > options.bytesMax) {
         rest.push(name);
         continue;
       }

@@ -93,7 +93,8 @@ function createWorld() {
     error: (message, fields) => void warnings.push([message, fields]),
     child: () => logger,
   };
-  const stores = [addresses, new ResourceStore(AUTHORIZATION_TYPE_URL)];
+  const policies = new ResourceStore(AUTHORIZATION_TYPE_URL);
+  const stores = [addresses, policies];
   const server = new PushServer({
     stores,
     authenticate: (peer) => {
@@ -108,7 +109,7 @@ function createWorld() {
     addresses.update([], resources);
     server.changed(ADDRESS_TYPE_URL, new Set(resources.map(({ name }) => name)));
   };
-  return { server, put, clock, metrics, warnings };
+  return { server, addresses, policies, put, clock, metrics, warnings };
 }
 
 function names(response: DiscoveryResponse | undefined): readonly string[] {
@@ -243,6 +244,47 @@ test('PushServer ignores types it does not serve and says so once', async () => 
   await until('the known type is served', () => stream.sent.length === 1);
   assert.equal(stream.sent[0]?.typeUrl, ADDRESS_TYPE_URL);
   assert.equal(warnings.length, 1);
+  stream.halfClose();
+  await served;
+});
+
+test('PushServer sends policies before the workloads that name them and removes them after', async () => {
+  const { server, addresses, policies } = createWorld();
+  const stream = new MemoryStream();
+  const served = server.serve(stream);
+  const types = (from: number): readonly string[] =>
+    stream.sent
+      .slice(from)
+      .map(
+        ({ typeUrl, resources, removedResources }) =>
+          `${typeUrl.split('.').at(-1)} +${resources.length} -${removedResources.length}`,
+      );
+  const both = (workload: PushResource, removed: string[], policy: PushResource[]): void => {
+    addresses.update([], [workload]);
+    policies.update(removed, policy);
+    server.changed(ADDRESS_TYPE_URL, new Set([workload.name]));
+    server.changed(AUTHORIZATION_TYPE_URL, new Set([...removed, ...policy.map(({ name }) => name)]));
+  };
+  stream.ask({ typeUrl: ADDRESS_TYPE_URL });
+  stream.ask({ typeUrl: AUTHORIZATION_TYPE_URL });
+  await until('both types are answered', () => stream.sent.length === 2);
+  for (const { typeUrl, nonce } of stream.sent) stream.ask({ typeUrl, responseNonce: nonce });
+  await until('both answers were read', () => server.subscribers.length === 1);
+  await new Promise((resolve) => setImmediate(resolve));
+  both(resource('w', '1'), [], [{ ...resource('p', '1'), typeUrl: AUTHORIZATION_TYPE_URL }]);
+  await until('both were sent', () => stream.sent.length === 4);
+  assert.deepEqual(types(2), ['Authorization +1 -0', 'Address +1 -0']);
+  const [policyPush, addressPush] = stream.sent.slice(2);
+  stream.ask({ typeUrl: AUTHORIZATION_TYPE_URL, responseNonce: policyPush?.nonce ?? '' });
+  stream.ask({ typeUrl: ADDRESS_TYPE_URL, responseNonce: addressPush?.nonce ?? '' });
+  await new Promise((resolve) => setImmediate(resolve));
+  both(resource('w', '2'), ['p'], []);
+  await until('the workload was sent', () => stream.sent.length === 5);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(types(4), ['Address +1 -0']);
+  stream.acknowledge();
+  await until('the removal follows its acknowledgement', () => stream.sent.length === 6);
+  assert.deepEqual(types(5), ['Authorization +0 -1']);
   stream.halfClose();
   await served;
 });

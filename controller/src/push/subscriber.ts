@@ -1,6 +1,6 @@
 import { type DiscoveryServerStream, GrpcError } from '@ambit/mesh/grpc';
 import type { Clock, Logger } from '@ambit/mesh/runtime';
-import type { DiscoveryRequest, DiscoveryResponse } from '@ambit/mesh/wire';
+import { AUTHORIZATION_TYPE_URL, type DiscoveryRequest, type DiscoveryResponse } from '@ambit/mesh/wire';
 import { PUSH_LIMITS } from './limits.ts';
 import type { PushMetrics } from './metrics.ts';
 import type { ResourceStore } from './resource-store.ts';
@@ -108,6 +108,8 @@ export class Subscriber {
 
   async #sendAll(): Promise<void> {
     try {
+      // Whoever is announcing changes finishes first, so that the order of types is ours to choose.
+      await Promise.resolve();
       for (let response = this.#nextResponse(); response !== null && !this.#over; response = this.#nextResponse()) {
         this.#record(response);
         await this.#options.stream.send(response);
@@ -119,14 +121,25 @@ export class Subscriber {
     }
   }
 
+  /**
+   * Policies before the workloads that name them, and out only after those that no longer do: an agent denies what names a
+   * policy it does not have, so any other order would refuse connections for a moment.
+   */
   #nextResponse(): DiscoveryResponse | null {
-    for (const state of this.#types.values()) {
-      const response = state.next(String(this.#nonce + 1));
-      if (response === null) continue;
-      this.#nonce++;
-      return response;
-    }
-    return null;
+    const policies = this.#types.get(AUTHORIZATION_TYPE_URL);
+    const others = [...this.#types.values()].filter((state) => state !== policies);
+    const nonce = String(this.#nonce + 1);
+    const ofPolicies = (): DiscoveryResponse | null =>
+      policies?.next(
+        nonce,
+        others.some((state) => state.busy),
+      ) ?? null;
+    let response = ofPolicies();
+    for (const state of others) response ??= state.next(nonce);
+    // Once more: the others may have turned out to have nothing to send.
+    response ??= ofPolicies();
+    if (response !== null) this.#nonce++;
+    return response;
   }
 
   /** One timer per stream: when it fires with a response still unanswered since before it was set, the client is stuck. */

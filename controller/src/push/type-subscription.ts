@@ -31,6 +31,11 @@ export class TypeSubscription {
     return this.#awaitedNonce;
   }
 
+  /** Something may still have to be sent, or was sent and not answered. */
+  get busy(): boolean {
+    return this.#candidates.size > 0 || this.#mustRespond || this.#awaitedNonce !== null;
+  }
+
   get sentCount(): number {
     return this.#sent.size;
   }
@@ -67,8 +72,11 @@ export class TypeSubscription {
     for (const name of names) this.#candidates.add(name);
   }
 
-  /** The response to send now, or null: nothing to say, or the last one is unanswered. */
-  next(nonce: string): DiscoveryResponse | null {
+  /**
+   * The response to send now, or null: nothing to say, or the last one is unanswered. With `holdRemovals` what is gone stays
+   * for a later call.
+   */
+  next(nonce: string, holdRemovals = false): DiscoveryResponse | null {
     const subscription = this.#subscription;
     if (subscription === null || this.#awaitedNonce !== null) return null;
     if (this.#candidates.size === 0 && !this.#mustRespond) return null;
@@ -79,7 +87,7 @@ export class TypeSubscription {
       this.#sent,
       (name) => this.#store.get(name),
       (name) => effective === null || effective.has(name),
-      PUSH_LIMITS.responseBytesMax,
+      { bytesMax: PUSH_LIMITS.responseBytesMax, holdRemovals },
     );
     const absent = this.#newlyAbsent(subscription);
     this.#candidates = new Set(delta.rest);
