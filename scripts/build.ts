@@ -35,8 +35,12 @@ export interface Built {
   readonly bytes: number;
 }
 
-/** Builds the named bundles, or all of them, into <root>/dist. @throws when an entry is missing or does not compile. */
-export async function buildBundles(root: string, names: readonly string[] = []): Promise<readonly Built[]> {
+/** Builds the named bundles, or all of them, into <root>/<outdir>. @throws when an entry is missing or does not compile. */
+export async function buildBundles(
+  root: string,
+  names: readonly string[] = [],
+  outdir: string = 'dist',
+): Promise<readonly Built[]> {
   const unknown = names.filter((name) => !BUNDLES.some((bundle) => bundle.name === name));
   if (unknown.length > 0) throw new Error(`no such bundle: ${unknown.join(', ')}`);
   const wanted = BUNDLES.filter((bundle) => names.length === 0 || names.includes(bundle.name));
@@ -45,7 +49,7 @@ export async function buildBundles(root: string, names: readonly string[] = []):
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: wanted.map(({ name, entry }) => ({ in: entry, out: name })),
-    outdir: 'dist',
+    outdir,
     outExtension: { '.js': '.mjs' },
     bundle: true,
     platform: 'node',
@@ -60,7 +64,7 @@ export async function buildBundles(root: string, names: readonly string[] = []):
     logLevel: 'warning',
   });
   return wanted.map(({ name }) => {
-    const path = `dist/${name}.mjs`;
+    const path = `${outdir}/${name}.mjs`;
     return { name, path, bytes: metafile.outputs[path]?.bytes ?? 0 };
   });
 }
