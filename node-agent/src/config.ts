@@ -1,10 +1,10 @@
 import {
   type Cidr,
+  type IpAddress,
   DEFAULT_TRUST_DOMAIN,
   parseCidr,
   parseSocketAddress,
   parseTrustDomain,
-  type SocketAddress,
   type TrustDomain,
 } from '@ambit/mesh/model';
 import { type Environment, EnvironmentReader, isLevelFilter, type LogFormat } from '@ambit/mesh/runtime';
@@ -27,6 +27,12 @@ export type Upstream =
     }
   | { readonly kind: 'local'; readonly file: string };
 
+/** Where to listen. Port 0 picks a free one. */
+export interface ListenAddress {
+  readonly ip: IpAddress;
+  readonly port: number;
+}
+
 /** Everything a node agent is told at start; immutable. */
 export interface NodeAgentConfig {
   readonly nodeName: string;
@@ -37,9 +43,9 @@ export interface NodeAgentConfig {
   readonly trustDomain: TrustDomain;
   readonly packetMark: number;
   readonly workers: number;
-  readonly adminAddress: SocketAddress;
-  readonly metricsAddress: SocketAddress;
-  readonly readinessAddress: SocketAddress;
+  readonly adminAddress: ListenAddress;
+  readonly metricsAddress: ListenAddress;
+  readonly readinessAddress: ListenAddress;
   /** `stdout`, `off`, or the path of a file. */
   readonly accessLog: string;
   readonly logFilter: string;
@@ -150,7 +156,7 @@ export function usage(): string {
 /** @throws EnvironmentError that names the variable, its value and what was expected. */
 export function parseConfig(environment: Environment): NodeAgentConfig {
   const read = new EnvironmentReader(environment);
-  const socketAddress = (name: string): SocketAddress =>
+  const socketAddress = (name: string): ListenAddress =>
     read.parsed(name, 'IP:port', parseListenAddress, parseListenAddress(fallbackOf(name)));
   const config: NodeAgentConfig = {
     upstream: readUpstream(read),
@@ -192,11 +198,10 @@ function fallbackOf(name: string): string {
   return SETTINGS.find((setting) => setting.name === name)?.fallback ?? '';
 }
 
-/** Port 0 picks a free one. */
-function parseListenAddress(text: string): SocketAddress {
+function parseListenAddress(text: string): ListenAddress {
   if (!text.endsWith(':0')) return parseSocketAddress(text);
-  const { ip, port } = parseSocketAddress(`${text.slice(0, -1)}1`);
-  return { ip, port: (port - 1) as SocketAddress['port'] }; // 0 is no port to connect to, but one to listen on.
+  // 0 is no port to connect to, but one to listen on.
+  return { ip: parseSocketAddress(`${text.slice(0, -1)}1`).ip, port: 0 };
 }
 
 function parseAccessLog(text: string): string {

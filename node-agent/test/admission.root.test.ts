@@ -178,19 +178,14 @@ describe('a tunnel request', () => {
       const statuses: number[] = [];
       for (const authority of authorities) statuses.push(await openTunnelTo(world, authority));
       assert.deepEqual(statuses, [200, 400, 400, 503, 503, 503, 503]);
-      const refusals = new Map(
-        world
-          .nodeOf('server')
-          .metrics()
-          .refusals.map(([, reason, count]) => [reason, count]),
-      );
-      assert.deepEqual([...refusals].sort(), [
-        ['authority-mismatch', 1],
-        ['bad-authority', 1],
-        ['destination-connect', 1],
-        ['illegal-port', 2],
-        ['unknown-hostname', 1],
-      ]);
+      const { refusals } = world.nodeOf('server').metrics();
+      assert.deepEqual(Object.fromEntries(refusals.map(([, reason, count]) => [reason, count])), {
+        'authority-mismatch': 1,
+        'bad-authority': 1,
+        'destination-connect': 1,
+        'illegal-port': 2,
+        'unknown-hostname': 1,
+      });
     },
   );
 

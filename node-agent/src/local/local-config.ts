@@ -87,7 +87,7 @@ function listOf<T>(root: JsonRecord, key: string, parse: (path: string, item: un
 function recordOf(path: string, value: unknown): JsonRecord {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new LocalConfigError(path, 'an object');
-  return value as JsonRecord; // An object that is no list.
+  return Object.fromEntries(Object.entries(value));
 }
 
 function textOf(path: string, record: JsonRecord, key: string): string {

@@ -115,7 +115,7 @@ export class PodSupervisor implements AsyncDisposable {
       netns[Symbol.dispose]();
       return 'too many pods';
     }
-    if (current !== undefined) this.#retire(current, this.#options.drainMs);
+    if (current !== undefined) void this.#retire(current, this.#options.drainMs);
     const pod: Running = {
       spec,
       netns,

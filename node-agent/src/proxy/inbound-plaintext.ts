@@ -46,7 +46,7 @@ export class InboundPlaintextProxy {
     while (workloadOf(context) === undefined) {
       if ((await context.state.nextChange(startedMs + context.settings.patienceMs)) !== 'changed') break;
     }
-    if (context.closed || socket.destroyed) return refuseSocket(socket);
+    if (context.isClosed() || socket.destroyed) return refuseSocket(socket);
     const admission = admitPlaintext(context.state.view, workloadOf(context), connection);
     for (const { would } of admission.decision?.dryRun ?? []) context.onDryRun(would);
     if (admission.kind === 'refused') {
@@ -78,7 +78,7 @@ export class InboundPlaintextProxy {
     destination.on('error', () => {});
     // The policy may have changed while the application was being dialled.
     const again = admitPlaintext(context.state.view, workloadOf(context), connection);
-    if (again.kind === 'refused' || context.closed || socket.destroyed) {
+    if (again.kind === 'refused' || context.isClosed() || socket.destroyed) {
       destination.destroy();
       this.#refuse(socket, connection, again, again.kind === 'refused' ? again.reason : 'pod-removed', startedMs);
       return;

@@ -70,7 +70,7 @@ export class InboundProxy {
     const context = this.#context;
     const startedMs = context.clock.monotonic();
     const use = await svidOf(context);
-    if (context.closed || socket.destroyed) return refuseSocket(socket);
+    if (context.isClosed() || socket.destroyed) return refuseSocket(socket);
     const refuse = (reason: FailureReason, detail?: string): void => {
       const subject = refusedSubject(context, { source, destination, peer: null }, true);
       recordRefusal(context.sinks, subject, reason, context.clock.monotonic() - startedMs, detail);
@@ -153,7 +153,7 @@ export class InboundProxy {
     startedMs: number,
   ): void {
     const context = this.#context;
-    if (request.aborted || context.closed) {
+    if (request.aborted || context.isClosed()) {
       socket.destroy();
       if (!request.aborted) this.#reject(request, connection, 'pod-removed', startedMs, admission);
       return;

@@ -91,7 +91,7 @@ export class OutboundProxy {
   }
 
   #abandoned(captured: Captured): boolean {
-    if (this.#context.closed) refuseSocket(captured.socket);
+    if (this.#context.isClosed()) refuseSocket(captured.socket);
     return captured.socket.destroyed;
   }
 

@@ -58,7 +58,7 @@ export interface PodContext extends ProxyDependencies {
   /** Every connection being carried. */
   readonly live: Set<ConnectionRecord>;
   /** True once the pod is gone or its proxy is closed: nothing new may start. */
-  readonly closed: boolean;
+  readonly isClosed: () => boolean;
 }
 
 export type SvidForUse =

@@ -41,16 +41,13 @@ export class PodProxy {
     this.#dependencies = dependencies;
     const environment: HboneEnvironment = { clock: dependencies.clock, logger: dependencies.logger };
     this.#pool = createHbonePool<SpiffeId>(environment);
-    const self = this;
     const context: PodContext = {
       ...dependencies,
       pod,
       netns,
       pool: this.#pool,
       live: this.live,
-      get closed() {
-        return self.#closed;
-      },
+      isClosed: () => this.#closed,
     };
     this.#inbound = new InboundProxy(context, environment);
     this.#outbound = new OutboundProxy(context);

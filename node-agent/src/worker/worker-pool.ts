@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { MeshError, type Logger } from '@ambit/mesh/runtime';
-import type { WorkerCall, WorkerCalls, WorkerConfig, WorkerRequest, WorkerResponse } from './worker-protocol.ts';
+import type { WorkerCall, WorkerCalls, WorkerConfig, WorkerResponse } from './worker-protocol.ts';
 
 /** `worker-failed`: the worker could not do what was asked; `data.reason` is its error. `worker-lost`: it ended. */
 export class WorkerError extends MeshError<'worker-failed' | 'worker-lost'> {
@@ -23,8 +23,10 @@ export interface WorkerPoolOptions {
  */
 const HEAP_LIMITS = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 2048 } as const;
 
+type WorkerResult = WorkerCalls[WorkerCall]['result'];
+
 interface Pending {
-  readonly resolve: (result: never) => void;
+  readonly resolve: (result: WorkerResult) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -91,8 +93,8 @@ class WorkerHandle {
       return Promise.reject(new WorkerError('worker-lost', 'a data worker has ended', { data: { call } }));
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
-      this.#pending.set(id, { resolve, reject });
-      this.#worker.postMessage({ id, call, args } as WorkerRequest); // `args` belong to `call`.
+      this.#pending.set(id, { resolve: (result) => resolve(result as WorkerCalls[Call]['result']), reject });
+      this.#worker.postMessage({ id, call, args });
     });
   }
 
@@ -108,8 +110,7 @@ class WorkerHandle {
     const pending = this.#pending.get(response.id);
     this.#pending.delete(response.id);
     if (pending === undefined) return;
-    if (response.kind === 'result')
-      pending.resolve(response.result as never); // The worker answers a call with its result.
+    if (response.kind === 'result') pending.resolve(response.result);
     else {
       const { type, code, message } = response.error;
       pending.reject(

@@ -11,7 +11,14 @@ import {
   systemClock,
 } from '@ambit/mesh/runtime';
 import { DataPlane } from './data-plane.ts';
-import type { WorkerConfig, WorkerHandlers, WorkerRequest, WorkerResponse } from './worker-protocol.ts';
+import type {
+  WorkerCall,
+  WorkerCalls,
+  WorkerConfig,
+  WorkerHandlers,
+  WorkerRequest,
+  WorkerResponse,
+} from './worker-protocol.ts';
 
 const silentSink: LineSink = { write: () => {}, dropped: 0, flush: async () => {}, flushSync: () => {} };
 
@@ -21,7 +28,8 @@ const silentSink: LineSink = { write: () => {}, dropped: 0, flush: async () => {
  */
 export async function runWorkerThread(): Promise<void> {
   const port = parentPort ?? bug('a data worker runs in a worker thread');
-  const config = workerData as WorkerConfig; // Made by WorkerPool of this very program.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- made by WorkerPool of this very program
+  const config = workerData as WorkerConfig;
   const clock = systemClock;
   selfTestNodeInternals();
   const logger = await createRootLogger({
@@ -67,13 +75,21 @@ async function stop(plane: DataPlane, drainMs: number, accessLog: LineSink, logg
 }
 
 async function answer(handlers: WorkerHandlers, request: WorkerRequest): Promise<WorkerResponse> {
-  const { id, call, args } = request;
+  const { id } = request;
   try {
-    const handle = handlers[call] as (args: WorkerRequest['args']) => ReturnType<WorkerHandlers[typeof call]>; // `args` belong to `call`.
-    return { id, kind: 'result', result: await handle(args) };
+    return { id, kind: 'result', result: await handle(handlers, request.call, request.args) };
   } catch (error) {
     return { id, kind: 'error', error: serializeError(error) };
   }
+}
+
+function handle<Call extends WorkerCall>(
+  handlers: WorkerHandlers,
+  call: Call,
+  args: WorkerRequest['args'],
+): ReturnType<WorkerHandlers[Call]> {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- WorkerPool sends a call with its own arguments
+  return handlers[call](args as WorkerCalls[Call]['args']) as ReturnType<WorkerHandlers[Call]>;
 }
 
 function openAccessLog({ accessLog }: WorkerConfig): LineSink {
