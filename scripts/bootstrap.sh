@@ -68,6 +68,8 @@ programs() {
       echo "nft nftables nftables nftables nftables nftables"
       echo "ip iproute2 iproute iproute2 iproute2 iproute2"
       echo "unshare util-linux util-linux util-linux util-linux util-linux"
+      # Certificates are checked by a second opinion.
+      [ "$task" != test ] || echo "openssl openssl openssl openssl openssl openssl"
       ;;
   esac
 }
@@ -115,7 +117,7 @@ install_command() {
 missing_programs=$(programs | while read -r program _; do present "$program" || echo "$program"; done | tr '\n' ' ')
 if [ -n "$missing_programs" ]; then
   manager=$(package_manager)
-  [ -n "$manager" ] || die "these programs are missing: $missing_programs; install the packages nftables, iproute2 and util-linux by hand (no known package manager found)."
+  [ -n "$manager" ] || die "these programs are missing: $missing_programs; install the packages nftables, iproute2, util-linux and openssl by hand (no known package manager found)."
   packages=$(missing_packages "$manager")
   command=$(install_command "$manager" "$packages")
   if [ "$(id -u)" = 0 ]; then
