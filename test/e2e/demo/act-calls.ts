@@ -26,27 +26,14 @@ interface Evidence {
 }
 
 const RECORD_MS = 4000;
+const TABLE_COLUMNS = 132;
 
 /** Makes the calls one after the other and shows each with the records that prove it. */
 export async function actCalls(world: MeshWorld, stage: Stage, calls: readonly PlannedCall[]): Promise<void> {
   stage.act('2  Who calls whom: every value from the agents’ logs and from what the apps saw themselves');
   const evidence: Evidence[] = [];
   for (const call of calls) evidence.push(await makeCall(world, call));
-  stage.line(
-    drawTable(
-      [
-        { title: 'caller' },
-        { title: 'called' },
-        { title: 'identity in mTLS' },
-        { title: 'verdict' },
-        { title: 'caller’s address, as the app saw it' },
-        { title: 'ms', align: 'right' },
-        { title: 'why' },
-      ],
-      evidence.map((entry) => row(entry, stage)),
-      stage.palette,
-    ),
-  );
+  stage.line(stage.width >= TABLE_COLUMNS ? wide(evidence, stage) : narrow(evidence, stage));
   const asPlanned = evidence.filter(({ call, result }) => result.ok === (call.expect === 'allowed'));
   stage.check(asPlanned.length === calls.length, `${asPlanned.length} of ${calls.length} calls ended as policy says`);
   const explained = evidence.filter(({ call, ...entry }) => call.reason?.test(why(entry)) ?? true);
@@ -80,22 +67,59 @@ async function makeCall(world: MeshWorld, call: PlannedCall): Promise<Evidence> 
   return { call, result, outbound: outbound(), inbound: inbound() };
 }
 
-function row(entry: Evidence, stage: Stage): string[] {
-  const { call, result, inbound, outbound } = entry;
-  const { palette } = stage;
-  // Only a tunnel carries an identity to the other side; the caller's agent knows its own pod's in any case.
+/** One row a call. */
+function wide(evidence: readonly Evidence[], stage: Stage): string {
+  return drawTable(
+    [
+      { title: 'caller' },
+      { title: 'called' },
+      { title: 'identity' },
+      { title: 'verdict' },
+      { title: 'app saw' },
+      { title: 'ms', align: 'right' },
+      { title: 'why' },
+    ],
+    evidence.map((entry) => [
+      entry.call.caller,
+      entry.call.callee,
+      identityOf(entry) ?? stage.palette.dim('none'),
+      verdictOf(entry, stage),
+      entry.result.ok ? addressOnly(entry.result.seenSource) : stage.palette.dim('nothing'),
+      entry.result.ms.toFixed(1),
+      why(entry),
+    ]),
+    stage.palette,
+  );
+}
+
+/** Two lines a call, for terminals that would break the rows of the table. */
+function narrow(evidence: readonly Evidence[], stage: Stage): string {
+  return evidence
+    .flatMap((entry) => {
+      const { call, result } = entry;
+      const detail = [
+        identityOf(entry) ?? 'no identity',
+        result.ok ? `app saw ${addressOnly(result.seenSource)}` : 'app saw nothing',
+        `${result.ms.toFixed(1)} ms`,
+      ];
+      return [
+        `  ${call.caller} → ${call.callee}: ${verdictOf(entry, stage)}, ${why(entry)}`,
+        stage.palette.dim(`      ${detail.join(' · ')}`),
+      ];
+    })
+    .join('\n');
+}
+
+/** What mutual TLS proved to the other side; only a tunnel carries it there, though the caller's agent knows it in any case. */
+function identityOf({ inbound, outbound }: Evidence): string | undefined {
   const identity =
     inbound?.fields.get('src.identity') ?? (tunnelled(outbound) ? outbound?.fields.get('src.identity') : undefined);
-  const verdict = result.ok ? palette.good('allowed') : palette.bad('refused');
-  return [
-    call.caller,
-    call.callee,
-    identity?.replace('spiffe://', '') ?? palette.dim('none'),
-    result.ok === (call.expect === 'allowed') ? verdict : `${verdict} ${palette.bad('(!)')}`,
-    result.ok ? `${addressOnly(result.seenSource)}` : palette.dim('never reached it'),
-    result.ms.toFixed(1),
-    why(entry),
-  ];
+  return identity?.replace(/^spiffe:\/\/[^/]*\//, '');
+}
+
+function verdictOf({ call, result }: Evidence, stage: Stage): string {
+  const verdict = result.ok ? stage.palette.good('allowed') : stage.palette.bad('refused');
+  return result.ok === (call.expect === 'allowed') ? verdict : `${verdict} ${stage.palette.bad('(!)')}`;
 }
 
 /** What the agents say about the outcome; for a call without complaint, who answered. */

@@ -36,7 +36,7 @@ async function outside(args: readonly string[]): Promise<number> {
 async function inside(keep: boolean): Promise<number> {
   const stop = new AbortController();
   const colour = process.stdout.isTTY === true && process.env['NO_COLOR'] === undefined;
-  const stage = new Stage((text) => process.stdout.write(text), colour);
+  const stage = new Stage((text) => process.stdout.write(text), colour, process.stdout.columns ?? 200);
   const interrupted = (): void => {
     stage.line('\n  interrupted: taking everything down');
     stop.abort(new Error('interrupted'));

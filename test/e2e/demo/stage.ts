@@ -3,12 +3,15 @@ import { createPalette, type Palette } from './screen.ts';
 /** Where the demo speaks: one place that knows time, colour and width. */
 export class Stage {
   readonly palette: Palette;
+  /** Columns of the terminal; wide where nobody looks. */
+  readonly width: number;
   readonly #write: (text: string) => void;
   readonly #startMs = performance.now();
   #failures = 0;
   #checks = 0;
 
-  constructor(write: (text: string) => void, colour: boolean) {
+  constructor(write: (text: string) => void, colour: boolean, width: number) {
+    this.width = width;
     this.#write = write;
     this.palette = createPalette(colour);
   }
