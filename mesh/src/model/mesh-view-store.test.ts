@@ -291,6 +291,20 @@ describe('policiesFor()', () => {
     assert.deepEqual(effective(), [[], ['shop/one']]);
   });
 
+  test('keeps the other policies of a namespace when one goes, and of the mesh', () => {
+    const { view, apply } = createMeshViewStore();
+    const [two, three] = [buildPolicy({ name: 'two' }), buildPolicy({ name: 'three' })];
+    const meshTwo = buildPolicy({ namespace: 'root', name: 'mesh-two', scope: 'mesh' });
+    apply({ policies: [shop, two, three, mesh, meshTwo] });
+    apply({ removedPolicies: [two.key, mesh.key] });
+    assert.deepEqual(view.policiesFor(buildWorkload()).policies, [meshTwo, shop, three]);
+    apply({ removedPolicies: [three.key] });
+    assert.deepEqual(view.policiesFor(buildWorkload()).policies, [meshTwo, shop]);
+    apply({ removedPolicies: [shop.key] });
+    apply({ policies: [two] });
+    assert.deepEqual(view.policiesFor(buildWorkload()).policies, [meshTwo, two]);
+  });
+
   test('gives one answer until a policy changes', () => {
     const { view, apply } = createMeshViewStore();
     const workload = buildWorkload();
