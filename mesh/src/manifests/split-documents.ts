@@ -5,7 +5,9 @@ export interface DocumentText {
   readonly line: number;
 }
 
-const BOUNDARY = /^---(?=[ \t\r\n]|$)/gm;
+/** Start (`---`) or end (`...`) of a document. */
+const MARKER = /^(?:---|\.\.\.)(?=[ \t\r\n]|$)/gm;
+const END = '...';
 const ONLY_DIRECTIVES = /^(?:[ \t]*(?:#[^\n]*)?\r?\n|%[^\n]*\n)*$/;
 
 /**
@@ -13,27 +15,30 @@ const ONLY_DIRECTIVES = /^(?:[ \t]*(?:#[^\n]*)?\r?\n|%[^\n]*\n)*$/;
  * that does not parse leaves the others of its file alone. Documents without content are left out.
  */
 export function splitDocuments(text: string): readonly DocumentText[] {
-  const starts = [0, ...[...text.matchAll(BOUNDARY)].map((match) => match.index)];
+  const starts = [0, ...[...text.matchAll(MARKER)].map((match) => match.index)];
   const documents: DocumentText[] = [];
   let line = 1;
-  let carried = '';
+  let directives = '';
   for (const [index, start] of starts.entries()) {
-    const part = text.slice(start, starts[index + 1] ?? text.length);
-    if (part.startsWith('%') || (ONLY_DIRECTIVES.test(part) && part.includes('\n%'))) {
-      carried = part; // Directives belong to the document that follows.
+    const part = withoutEndMarker(text.slice(start, starts[index + 1] ?? text.length));
+    if (part.includes('%') && ONLY_DIRECTIVES.test(part)) {
+      directives = part; // They belong to the document that follows.
       continue;
     }
-    const whole = carried + part;
+    const whole = directives + part;
     if (hasContent(part)) documents.push({ text: whole, line });
     line += countLines(whole);
-    carried = '';
+    directives = '';
   }
   return documents;
 }
 
+function withoutEndMarker(part: string): string {
+  return part.startsWith(END) ? part.slice(END.length) : part;
+}
+
 function hasContent(part: string): boolean {
-  const body = part.replace(/^---/, '');
-  return /^[ \t]*[^\s#]/m.test(body) && body.trim() !== '...';
+  return /^[ \t]*[^\s#]/m.test(part.replace(/^---/, ''));
 }
 
 function countLines(text: string): number {
