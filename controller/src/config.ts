@@ -1,6 +1,12 @@
 import { parseArgs } from 'node:util';
 import { DEFAULT_EXCLUDED_NAMESPACES } from '@ambit/mesh/kinds';
-import { DEFAULT_TRUST_DOMAIN, type IpAddress, parseIpAddress, parseSocketAddress, parseTrustDomain } from '@ambit/mesh/model';
+import {
+  DEFAULT_TRUST_DOMAIN,
+  type IpAddress,
+  parseIpAddress,
+  parseSocketAddress,
+  parseTrustDomain,
+} from '@ambit/mesh/model';
 import { type Environment, EnvironmentReader, isLevelFilter, type LogFormat, UsageError } from '@ambit/mesh/runtime';
 import type { MeshSettings } from './translate/mesh-settings.ts';
 
@@ -34,12 +40,7 @@ export interface ControllerConfig {
 /** What the command line asks for. */
 export type ControllerCommand =
   | { readonly kind: 'run'; readonly config: ControllerConfig }
-  | {
-      readonly kind: 'token';
-      readonly stateDirectory: string;
-      readonly node: string;
-      readonly trustDomain: MeshSettings['trustDomain'];
-    }
+  | { readonly kind: 'token'; readonly stateDirectory: string; readonly node: string }
   | { readonly kind: 'revoke'; readonly stateDirectory: string; readonly node: string };
 
 export const USAGE = `Usage:
@@ -81,7 +82,7 @@ export function parseCommand(args: readonly string[], environment: Environment):
     case undefined:
       return { kind: 'run', config: { ...settings, stateDirectory, ...runArguments(values) } };
     case 'token':
-      return { kind: 'token', stateDirectory, node: nodeName(values), trustDomain: settings.mesh.trustDomain };
+      return { kind: 'token', stateDirectory, node: nodeName(values) };
     case 'revoke':
       return { kind: 'revoke', stateDirectory, node: nodeName(values) };
     default:
@@ -93,8 +94,12 @@ export function parseCommand(args: readonly string[], environment: Environment):
 export function describeConfig(config: ControllerConfig): Readonly<Record<string, unknown>> {
   const { listen, metricsListen, healthListen, debugListen, ...rest } = config;
   const addresses = { listen, metricsListen, healthListen, debugListen };
-  const shown = Object.entries(addresses).map(([name, address]) => [name, `${address.ip}:${address.port}`]);
+  const shown = Object.entries(addresses).map(([name, address]) => [name, formatListenAddress(address)]);
   return { ...rest, ...Object.fromEntries(shown) };
+}
+
+function formatListenAddress({ ip, port }: ListenAddress): string {
+  return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`;
 }
 
 type Values = Readonly<Partial<Record<OptionName, string>>>;

@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createEnvironment, EnvironmentError, UsageError } from '@ambit/mesh/runtime';
+import { describeConfig, parseCommand, USAGE } from './config.ts';
+
+const NOTHING = createEnvironment({});
+const RUN = ['--manifests', 'm', '--state', 's'];
+
+test('parseCommand fills in what a run leaves out', () => {
+  const command = parseCommand(RUN, NOTHING);
+  assert.deepEqual(command, {
+    kind: 'run',
+    config: {
+      manifestsDirectory: 'm',
+      stateDirectory: 's',
+      listen: { ip: '127.0.0.1', port: 15012 },
+      metricsListen: { ip: '127.0.0.1', port: 15014 },
+      healthListen: { ip: '127.0.0.1', port: 8080 },
+      debugListen: { ip: '127.0.0.1', port: 15016 },
+      serverNames: [],
+      mesh: {
+        clusterId: 'Kubernetes',
+        clusterDomain: 'cluster.local',
+        trustDomain: 'cluster.local',
+        rootNamespace: 'ambit-system',
+        defaultNetwork: '',
+        excludedNamespaces: ['kube-system', 'ambit-system'],
+      },
+      logFilter: 'info',
+      logFormat: 'text',
+    },
+  });
+});
+
+test('parseCommand takes every option and variable', () => {
+  const environment = createEnvironment({
+    AMBIT_CLUSTER_ID: 'c1',
+    AMBIT_CLUSTER_DOMAIN: 'example.org',
+    AMBIT_TRUST_DOMAIN: 'td',
+    AMBIT_ROOT_NAMESPACE: 'root',
+    AMBIT_NETWORK: 'net',
+    AMBIT_EXCLUDED_NAMESPACES: 'a, b',
+    AMBIT_SERVER_NAMES: 'controller.example.org,FD00::1',
+    AMBIT_LOG_LEVEL: 'debug,xds=info',
+    AMBIT_LOG_FORMAT: 'json',
+    HOME: '/nowhere',
+  });
+  const addresses = [
+    '--listen',
+    '[fd00::1]:1',
+    '--metrics',
+    '0.0.0.0:0',
+    '--health',
+    '127.0.0.1:3',
+    '--debug',
+    '[::1]:0',
+  ];
+  const command = parseCommand([...RUN, ...addresses], environment);
+  assert.deepEqual(command.kind === 'run' && describeConfig(command.config), {
+    manifestsDirectory: 'm',
+    stateDirectory: 's',
+    listen: '[fd00::1]:1',
+    metricsListen: '0.0.0.0:0',
+    healthListen: '127.0.0.1:3',
+    debugListen: '[::1]:0',
+    serverNames: ['controller.example.org', 'fd00::1'],
+    mesh: {
+      clusterId: 'c1',
+      clusterDomain: 'example.org',
+      trustDomain: 'td',
+      rootNamespace: 'root',
+      defaultNetwork: 'net',
+      excludedNamespaces: ['a', 'b'],
+    },
+    logFilter: 'debug,xds=info',
+    logFormat: 'json',
+  });
+});
+
+test('parseCommand reads the commands for operators', () => {
+  assert.deepEqual(parseCommand(['token', '--state', 's', '--node', 'host-a'], NOTHING), {
+    kind: 'token',
+    stateDirectory: 's',
+    node: 'host-a',
+  });
+  assert.deepEqual(parseCommand(['revoke', '--node', 'host-a', '--state', 's'], NOTHING), {
+    kind: 'revoke',
+    stateDirectory: 's',
+    node: 'host-a',
+  });
+});
+
+test('parseCommand refuses wrong arguments in words', () => {
+  const cases: [readonly string[], RegExp][] = [
+    [[], /--state is missing: expected a directory/],
+    [['--state', 's'], /--manifests is missing: expected a directory of manifests/],
+    [[...RUN, '--nodde', 'a'], /nodde/],
+    [[...RUN, '--node', 'a'], /--node goes with token and revoke only/],
+    [[...RUN, '--listen', '127.0.0.1'], /--listen "127\.0\.0\.1" is not IP:PORT/],
+    [[...RUN, '--listen', 'localhost:1'], /is not IP:PORT/],
+    [['start', ...RUN], /unknown command "start"/],
+    [['token', 'x', ...RUN], /unexpected argument "x"/],
+    [['token', '--state', 's'], /--node is missing/],
+    [['token', '--state', 's', '--node', 'a/b'], /--node "a\/b" is not the name of a node/],
+  ];
+  for (const [args, message] of cases) {
+    assert.throws(
+      () => parseCommand(args, NOTHING),
+      (error) => error instanceof UsageError && message.test(error.message),
+      args.join(' '),
+    );
+  }
+});
+
+test('parseCommand refuses wrong and unknown variables by name', () => {
+  for (const [variable, value] of [
+    ['AMBIT_TRUST_DOMAIN', 'Upper Case'],
+    ['AMBIT_LOG_FORMAT', 'xml'],
+    ['AMBIT_LOG_LEVEL', 'loud'],
+    ['AMBIT_CLUSTER_ID', 'a/b'],
+    ['AMBIT_SERVER_NAMES', 'ok,not ok'],
+    ['AMBIT_TRUSTDOMAIN', 'x'],
+  ] as const) {
+    assert.throws(
+      () => parseCommand(RUN, createEnvironment({ [variable]: value })),
+      (error) => error instanceof EnvironmentError && error.data['variable'] === variable,
+      variable,
+    );
+  }
+});
+
+test('USAGE names every option and variable that is read', () => {
+  for (const word of [
+    '--manifests',
+    '--state',
+    '--listen',
+    '--metrics',
+    '--health',
+    '--debug',
+    '--node',
+    'AMBIT_SERVER_NAMES',
+    'AMBIT_NETWORK',
+  ]) {
+    assert.ok(USAGE.includes(word), word);
+  }
+});
