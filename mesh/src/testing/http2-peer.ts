@@ -73,6 +73,7 @@ export class Http2Peer {
     socket.on('error', () => {});
     socket.on('end', () => {
       this.ended = true;
+      socket.end();
     });
     socket.on('close', () => {
       this.ended = true;

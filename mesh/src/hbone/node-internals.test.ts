@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import net, { type Socket } from 'node:net';
+import { test } from 'node:test';
+import { dial, listen } from '../testing/tunnel-world.ts';
+import { findReadInternals } from './node-internals.ts';
+
+test('this Node has the read internals: what arrives lands in our buffer, and reading stops and starts', async () => {
+  const internals = findReadInternals();
+  assert.ok(internals !== undefined, 'Node changed its internals: adapt node-internals.ts or accept the slow path');
+  const accepted = Promise.withResolvers<Socket>();
+  await using listener = await listen(accepted.resolve);
+  const client = dial(listener.port);
+  const socket = await accepted.promise;
+  const memory = Buffer.alloc(64);
+  const seen: string[] = [];
+  const arrived: (() => void)[] = [];
+  let goOn = true;
+  internals.installReadBuffer(
+    socket,
+    memory.subarray(0, 32),
+    function onRead(bytes) {
+      assert.equal(this, socket);
+      seen.push(
+        memory
+          .toString('latin1', 0, 64)
+          .replaceAll('\0', '')
+          .slice(0, bytes + 32),
+      );
+      arrived.shift()?.();
+      return goOn;
+    },
+    () => memory.subarray(32),
+  );
+  const next = (): Promise<void> => new Promise((resolve) => arrived.push(resolve));
+  internals.startReading(socket);
+  let read = next();
+  client.write('first');
+  await read;
+  goOn = false;
+  read = next();
+  client.write('second');
+  await read;
+  client.write('third');
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(seen.length, 2);
+  goOn = true;
+  read = next();
+  internals.startReading(socket);
+  await read;
+  internals.stopReading(socket);
+  internals.stopReading(socket);
+  client.end('fourth');
+  internals.startReading(socket);
+  await once(socket, 'end');
+  assert.equal(seen.length, 4);
+  assert.deepEqual([memory.toString('latin1', 0, 5), memory.toString('latin1', 32, 38)], ['first', 'fourth']);
+  socket.destroy();
+  internals.startReading(socket);
+  internals.stopReading(socket);
+  internals.installReadBuffer(socket, memory, () => true, null);
+});
+
+test('a Node whose sockets keep the read buffer elsewhere has no internals', () => {
+  class Elsewhere extends net.Socket {
+    constructor() {
+      super({});
+    }
+  }
+  assert.equal(findReadInternals(Elsewhere), undefined);
+});
