@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createMeshViewStore, type MeshViewUpdate } from '../model/index.ts';
+import { createMeshViewStore } from '../model/mesh-view-store.ts';
+import type { MeshViewUpdate } from '../model/mesh-view.ts';
 import type { LogFields, Logger } from '../runtime/logger.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import { buildPolicy } from '../testing/policy-builder.ts';

@@ -1,4 +1,4 @@
-import type { MeshViewUpdate } from '../model/index.ts';
+import type { MeshViewUpdate } from '../model/mesh-view.ts';
 import { type Backoff, createBackoff } from '../runtime/backoff.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { MeshViewUpdate } from '../model/index.ts';
+import type { MeshViewUpdate } from '../model/mesh-view.ts';
 import { buildPolicy } from '../testing/policy-builder.ts';
 import { buildService } from '../testing/service-builder.ts';
 import { buildWorkload } from '../testing/workload-builder.ts';

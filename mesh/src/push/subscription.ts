@@ -1,12 +1,7 @@
-import type {
-  AccessPolicy,
-  MeshViewUpdate,
-  PolicyKey,
-  Service,
-  ServiceKey,
-  Workload,
-  WorkloadUid,
-} from '../model/index.ts';
+import type { AccessPolicy, PolicyKey } from '../model/access-policy.ts';
+import type { MeshViewUpdate } from '../model/mesh-view.ts';
+import type { Service, ServiceKey } from '../model/service.ts';
+import type { Workload, WorkloadUid } from '../model/workload.ts';
 import type { DiscoveryNode, DiscoveryRequest, DiscoveryResponse } from '../wire/discovery-messages.ts';
 import { WireError } from '../wire/errors.ts';
 import type { PushedObject } from '../wire/push-resource.ts';

@@ -1,24 +1,16 @@
 import fc from 'fast-check';
 import {
   type AccessPolicy,
-  type Cidr,
-  createCidr,
   type FieldMatch,
-  type IpAddress,
-  ipAddressFromBytes,
-  parsePort,
-  parseServiceKey,
-  parseTrustDomain,
-  parseWorkloadUid,
   type PolicyMatch,
   policyKey,
-  type Service,
-  type ServiceAddress,
-  serviceKey,
   type StringMatch,
-  type WaypointRef,
-  type Workload,
-} from '../model/index.ts';
+} from '../model/access-policy.ts';
+import { type Cidr, createCidr, type IpAddress, ipAddressFromBytes, parsePort } from '../model/address.ts';
+import { parseServiceKey, type Service, type ServiceAddress, serviceKey } from '../model/service.ts';
+import { parseTrustDomain } from '../model/spiffe-id.ts';
+import type { WaypointRef } from '../model/waypoint-ref.ts';
+import { parseWorkloadUid, type Workload } from '../model/workload.ts';
 
 // Any value the model allows, for properties that must hold for all of them.
 

@@ -1,13 +1,13 @@
 import {
   type AccessPolicy,
   type FieldMatch,
-  parseCidr,
   type PolicyMatch,
   type PolicyRule,
   policyKey,
   type ServiceAccountMatch,
   type StringMatch,
-} from '../model/index.ts';
+} from '../model/access-policy.ts';
+import { parseCidr } from '../model/address.ts';
 
 type Texts = readonly string[];
 

@@ -1,11 +1,5 @@
-import {
-  parseCidr,
-  parseIpAddress,
-  type Service,
-  type ServiceAddress,
-  serviceKey,
-  ipAddressFromBytes,
-} from '../model/index.ts';
+import { parseCidr, parseIpAddress, ipAddressFromBytes } from '../model/address.ts';
+import { type Service, type ServiceAddress, serviceKey } from '../model/service.ts';
 import { buildServicePort } from './workload-builder.ts';
 
 /** What a test is about, in plain text; everything else gets the default of an ordinary ClusterIP service. */

@@ -1,14 +1,9 @@
-import {
-  DEFAULT_TRUST_DOMAIN,
-  parseIpAddress,
-  parsePolicyKey,
-  parsePort,
-  parseServiceKey,
-  parseWorkloadUid,
-  type ServicePort,
-  type WaypointRef,
-  type Workload,
-} from '../model/index.ts';
+import { parsePolicyKey } from '../model/access-policy.ts';
+import { parseIpAddress, parsePort } from '../model/address.ts';
+import { parseServiceKey, type ServicePort } from '../model/service.ts';
+import { DEFAULT_TRUST_DOMAIN } from '../model/spiffe-id.ts';
+import type { WaypointRef } from '../model/waypoint-ref.ts';
+import { parseWorkloadUid, type Workload } from '../model/workload.ts';
 
 /** What a test is about, in plain text; everything else gets the default of an ordinary enrolled pod. */
 export interface WorkloadOptions

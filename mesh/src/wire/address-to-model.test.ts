@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
-import { parseCidr } from '../model/index.ts';
+import { parseCidr } from '../model/address.ts';
 import { buildService } from '../testing/service-builder.ts';
 import { wireRefusal } from '../testing/wire-refusal.ts';
 import { buildWorkload } from '../testing/workload-builder.ts';

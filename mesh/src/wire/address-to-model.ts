@@ -1,23 +1,17 @@
+import { parsePolicyKey } from '../model/access-policy.ts';
+import { createCidr, ipAddressFromBytes, parsePort, type Port } from '../model/address.ts';
 import {
-  createCidr,
-  createSpiffeId,
-  DEFAULT_TRUST_DOMAIN,
-  ipAddressFromBytes,
   type LoadBalancing,
-  parsePolicyKey,
-  parsePort,
   parseServiceKey,
-  parseTrustDomain,
-  parseWorkloadUid,
-  type Port,
   type Service,
   type ServiceAddress,
   type ServiceKey,
   type ServicePort,
   serviceKey,
-  type WaypointRef,
-  type Workload,
-} from '../model/index.ts';
+} from '../model/service.ts';
+import { createSpiffeId, DEFAULT_TRUST_DOMAIN, parseTrustDomain } from '../model/spiffe-id.ts';
+import type { WaypointRef } from '../model/waypoint-ref.ts';
+import { parseWorkloadUid, type Workload } from '../model/workload.ts';
 import * as words from './enum-words.ts';
 import { invalidField, readEnum, readList, readModel, readName, readText, readWirePort } from './field-reader.ts';
 import type * as pb from './gen/istio/workload/workload_pb.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { ipAddressFromBytes, parseIpAddress, parsePort } from '../model/index.ts';
+import { ipAddressFromBytes, parseIpAddress, parsePort } from '../model/address.ts';
 import { type Authority, formatAuthority, parseAuthority } from './authority.ts';
 import { WireError, type WireErrorCode } from './errors.ts';
 

@@ -1,4 +1,4 @@
-import { formatSocketAddress, parseIpAddress, parsePort, type Port, type SocketAddress } from '../model/index.ts';
+import { formatSocketAddress, parseIpAddress, parsePort, type Port, type SocketAddress } from '../model/address.ts';
 import { WireError } from './errors.ts';
 import { readModel } from './field-reader.ts';
 import { LIMITS } from './limits.ts';

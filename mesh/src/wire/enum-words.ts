@@ -1,4 +1,6 @@
-import type { AccessPolicy, AppProtocol, BalanceScope, LoadBalancing, Service, Workload } from '../model/index.ts';
+import type { AccessPolicy } from '../model/access-policy.ts';
+import type { AppProtocol, BalanceScope, LoadBalancing, Service } from '../model/service.ts';
+import type { Workload } from '../model/workload.ts';
 import * as security from './gen/istio/security/authorization_pb.ts';
 import * as workload from './gen/istio/workload/workload_pb.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { parseSocketAddress } from '../model/index.ts';
+import { parseSocketAddress } from '../model/address.ts';
 import { buildWorkload } from '../testing/workload-builder.ts';
 import {
   type Baggage,

@@ -1,4 +1,5 @@
-import { formatSocketAddress, type SocketAddress, type Workload } from '../model/index.ts';
+import { formatSocketAddress, type SocketAddress } from '../model/address.ts';
+import type { Workload } from '../model/workload.ts';
 import { LIMITS } from './limits.ts';
 
 export const BAGGAGE_HEADER = 'baggage';

@@ -1,16 +1,9 @@
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
-import {
-  type AccessPolicy,
-  type Cidr,
-  ipAddressToBytes,
-  type PolicyMatch,
-  type Service,
-  type ServiceAddress,
-  type ServicePort,
-  type StringMatch,
-  type WaypointRef,
-  type Workload,
-} from '../model/index.ts';
+import type { AccessPolicy, PolicyMatch, StringMatch } from '../model/access-policy.ts';
+import { type Cidr, ipAddressToBytes } from '../model/address.ts';
+import type { Service, ServiceAddress, ServicePort } from '../model/service.ts';
+import type { WaypointRef } from '../model/waypoint-ref.ts';
+import type { Workload } from '../model/workload.ts';
 import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL, type DiscoveryResource } from './discovery-messages.ts';
 import * as words from './enum-words.ts';
 import {

@@ -1,14 +1,13 @@
 import {
   type AccessPolicy,
-  type Cidr,
-  createCidr,
   type FieldMatch,
   type PolicyMatch,
   parsePolicyKey,
   policyKey,
   type ServiceAccountMatch,
   type StringMatch,
-} from '../model/index.ts';
+} from '../model/access-policy.ts';
+import { type Cidr, createCidr } from '../model/address.ts';
 import { POLICY_ACTION, POLICY_SCOPE } from './enum-words.ts';
 import { invalidField, overLimit, readEnum, readModel, readName, readText, readWirePort } from './field-reader.ts';
 import type * as pb from './gen/istio/security/authorization_pb.ts';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { parseSocketAddress, parseSpiffeId } from '../model/index.ts';
+import { parseSocketAddress } from '../model/address.ts';
+import { parseSpiffeId } from '../model/spiffe-id.ts';
 import { formatProxyHeader } from './proxy-protocol.ts';
 
 const SIGNATURE = '0d0a0d0a000d0a515549540a';

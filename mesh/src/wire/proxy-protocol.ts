@@ -1,4 +1,5 @@
-import { ipAddressToBytes, ipFamily, type SocketAddress, type SpiffeId } from '../model/index.ts';
+import { ipAddressToBytes, ipFamily, type SocketAddress } from '../model/address.ts';
+import type { SpiffeId } from '../model/spiffe-id.ts';
 
 /** TLV type under which the client's SPIFFE ID travels (protocol.md 1.5). */
 export const PROXY_TLV_IDENTITY = 0xd0;

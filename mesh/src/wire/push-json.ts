@@ -1,5 +1,7 @@
 import { type DescMessage, fromJson, type JsonValue, type MessageShape } from '@bufbuild/protobuf';
-import type { AccessPolicy, Service, Workload } from '../model/index.ts';
+import type { AccessPolicy } from '../model/access-policy.ts';
+import type { Service } from '../model/service.ts';
+import type { Workload } from '../model/workload.ts';
 import { serviceToModel, workloadToModel } from './address-to-model.ts';
 import { WireError } from './errors.ts';
 import { AuthorizationSchema } from './gen/istio/security/authorization_pb.ts';

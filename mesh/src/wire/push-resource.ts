@@ -1,4 +1,6 @@
-import type { AccessPolicy, Service, Workload } from '../model/index.ts';
+import type { AccessPolicy } from '../model/access-policy.ts';
+import type { Service } from '../model/service.ts';
+import type { Workload } from '../model/workload.ts';
 
 /** What one `istio.workload.Address` resource stands for. */
 export type AddressResource =

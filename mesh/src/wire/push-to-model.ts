@@ -1,4 +1,4 @@
-import type { AccessPolicy } from '../model/index.ts';
+import type { AccessPolicy } from '../model/access-policy.ts';
 import { serviceToModel, workloadToModel } from './address-to-model.ts';
 import { decodeMessage } from './decode-message.ts';
 import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL, type DiscoveryResource } from './discovery-messages.ts';
