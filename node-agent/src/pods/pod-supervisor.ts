@@ -95,8 +95,7 @@ export class PodSupervisor implements AsyncDisposable {
   async add(uid: string, names: PodNames, netnsFd: number): Promise<string> {
     let announced: { readonly netns: NetnsHandle; readonly spec: PodSpec };
     try {
-      const netns = NetnsHandle.adopt(netnsFd);
-      announced = { netns, spec: podSpecOf(uid, names, this.#options) };
+      announced = readAnnouncement(uid, names, netnsFd, this.#options);
     } catch (error) {
       this.#options.logger.error('announced pod cannot be used', { 'pod.uid': uid, error });
       return error instanceof Error ? error.message : 'unusable';
@@ -205,5 +204,21 @@ export class PodSupervisor implements AsyncDisposable {
     pod.retry?.[Symbol.dispose]();
     pod.hold[Symbol.dispose]();
     pod.netns[Symbol.dispose]();
+  }
+}
+
+/** Takes over `netnsFd`, also when it throws. */
+function readAnnouncement(
+  uid: string,
+  names: PodNames,
+  netnsFd: number,
+  mesh: Pick<PodSupervisorOptions, 'clusterId' | 'trustDomain'>,
+): { readonly netns: NetnsHandle; readonly spec: PodSpec } {
+  const netns = NetnsHandle.adopt(netnsFd);
+  try {
+    return { netns, spec: podSpecOf(uid, names, mesh) };
+  } catch (error) {
+    netns[Symbol.dispose]();
+    throw error;
   }
 }

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { parseCidr, parseIpAddress } from '@ambit/mesh/model';
+import { createEnvironment, EnvironmentError } from '@ambit/mesh/runtime';
+import { parseConfig, SETTINGS } from './config.ts';
+
+const minimal = { AMBIT_NODE_NAME: 'node-1', AMBIT_CONTROLLER_ADDRESS: 'controller:15012' };
+const parse = (variables: Readonly<Record<string, string>>): ReturnType<typeof parseConfig> =>
+  parseConfig(createEnvironment(variables));
+
+describe('parseConfig()', () => {
+  test('needs a name and a controller, and has defaults for the rest', () => {
+    assert.deepEqual(parse(minimal), {
+      nodeName: 'node-1',
+      upstream: {
+        kind: 'controller',
+        address: 'controller:15012',
+        serverName: undefined,
+        joinTokenFile: undefined,
+        bearerTokenFile: undefined,
+        rootFile: undefined,
+        stateDirectory: '/var/lib/ambit/node-agent',
+        zdsSocket: '/var/run/ambit/zds.sock',
+      },
+      meshRanges: [],
+      network: '',
+      clusterId: 'Kubernetes',
+      trustDomain: 'cluster.local',
+      packetMark: 1337,
+      workers: 1,
+      adminAddress: { ip: parseIpAddress('127.0.0.1'), port: 15000 },
+      metricsAddress: { ip: parseIpAddress('0.0.0.0'), port: 15020 },
+      readinessAddress: { ip: parseIpAddress('0.0.0.0'), port: 15021 },
+      accessLog: 'stdout',
+      logFilter: 'info',
+      logFormat: 'text',
+      certificateTtlMs: 86_400_000,
+      terminationDeadlineMs: 5000,
+    });
+  });
+
+  test('needs neither with a local configuration', () => {
+    const config = parse({
+      AMBIT_LOCAL_CONFIG: '/etc/ambit/mesh.json',
+      AMBIT_MESH_CIDRS: '10.0.0.0/8, fd00::/8',
+      AMBIT_ADMIN_ADDRESS: '[::1]:0',
+    });
+    assert.deepEqual(config.upstream, { kind: 'local', file: '/etc/ambit/mesh.json' });
+    assert.deepEqual(config.meshRanges, [parseCidr('10.0.0.0/8'), parseCidr('fd00::/8')]);
+    assert.deepEqual(config.adminAddress, { ip: parseIpAddress('::1'), port: 0 });
+  });
+
+  const refused: readonly (readonly [string, Readonly<Record<string, string>>])[] = [
+    ['AMBIT_CONTROLLER_ADDRESS', { AMBIT_NODE_NAME: 'n' }],
+    ['AMBIT_NODE_NAME', { AMBIT_CONTROLLER_ADDRESS: 'c:1' }],
+    ['AMBIT_MESH_CIDRS', { ...minimal, AMBIT_MESH_CIDRS: '10.0.0.0/33' }],
+    ['AMBIT_TRUST_DOMAIN', { ...minimal, AMBIT_TRUST_DOMAIN: 'Not.Lower' }],
+    ['AMBIT_PACKET_MARK', { ...minimal, AMBIT_PACKET_MARK: '4096' }],
+    ['AMBIT_PACKET_MARK', { ...minimal, AMBIT_PACKET_MARK: '0' }],
+    ['AMBIT_WORKERS', { ...minimal, AMBIT_WORKERS: '0' }],
+    ['AMBIT_ADMIN_ADDRESS', { ...minimal, AMBIT_ADMIN_ADDRESS: 'localhost:15000' }],
+    ['AMBIT_ACCESS_LOG', { ...minimal, AMBIT_ACCESS_LOG: 'relative.log' }],
+    ['AMBIT_LOG_LEVEL', { ...minimal, AMBIT_LOG_LEVEL: 'loud' }],
+    ['AMBIT_LOG_FORMAT', { ...minimal, AMBIT_LOG_FORMAT: 'xml' }],
+    ['AMBIT_TERMINATION_DEADLINE', { ...minimal, AMBIT_TERMINATION_DEADLINE: '5' }],
+    ['AMBIT_TYPO', { ...minimal, AMBIT_TYPO: 'x' }],
+  ];
+  for (const [variable, variables] of refused) {
+    test(`names ${variable} when it cannot be used`, () => {
+      assert.throws(
+        () => parse(variables),
+        (error) => error instanceof EnvironmentError && error.data['variable'] === variable,
+      );
+    });
+  }
+
+  test('reads every setting that is documented', () => {
+    for (const { name, fallback } of SETTINGS) {
+      // A known variable that is empty counts as absent; an unknown one is refused.
+      assert.doesNotThrow(
+        () => parse({ ...minimal, [name]: name in minimal ? 'x:1' : fallback === '' ? '' : fallback }),
+        name,
+      );
+    }
+  });
+});

@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { SpiffeId } from '@ambit/mesh/model';
+import { silentLogger } from '@ambit/mesh/runtime';
+import { createTestCa, ManualClock, testIdentity } from '@ambit/mesh/testing';
+import type { Svid } from '@ambit/mesh/tls';
+import { refreshAtMs } from './refresh-schedule.ts';
+import { SVID_REQUESTS_MAX, SvidStore } from './svid-store.ts';
+
+const HOUR_MS = 3_600_000;
+const ca = createTestCa({ nowMs: Date.UTC(2030, 0, 1) });
+const web = testIdentity('shop', 'web');
+
+/** A store over an authority that answers when the test says so. */
+class StoreWorld {
+  readonly clock = new ManualClock();
+  readonly asked: SpiffeId[] = [];
+  readonly published: SpiffeId[] = [];
+  readonly forgotten: SpiffeId[] = [];
+  failures = 0;
+  #answers: {
+    readonly identity: SpiffeId;
+    readonly resolve: (svid: Svid) => void;
+    readonly reject: (error: Error) => void;
+  }[] = [];
+  readonly store = new SvidStore({
+    clock: this.clock,
+    logger: silentLogger,
+    request: (identity, signal) => {
+      this.asked.push(identity);
+      return new Promise((resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+        this.#answers.push({ identity, resolve, reject });
+      });
+    },
+    publish: async (identity) => void this.published.push(identity),
+    forget: async (identity) => void this.forgotten.push(identity),
+    onFailure: () => {
+      this.failures++;
+    },
+    random: () => 0.5,
+  });
+
+  /** Requests that wait for an answer. */
+  get waiting(): number {
+    return this.#answers.length;
+  }
+
+  async issue(lifeMs: number = 24 * HOUR_MS): Promise<void> {
+    const answer = this.#answers.shift();
+    const now = this.clock.now();
+    if (answer !== undefined) answer.resolve(ca.issue(answer.identity, { notBeforeMs: now, notAfterMs: now + lifeMs }));
+    await settle();
+  }
+
+  async fail(): Promise<void> {
+    this.#answers.shift()?.reject(new Error('authority away'));
+    await settle();
+  }
+}
+
+async function settle(): Promise<void> {
+  for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+describe('SvidStore', () => {
+  test('asks once for an identity however many pods hold it, and forgets it with the last', async () => {
+    const world = new StoreWorld();
+    const holds = [world.store.hold(web), world.store.hold(web)];
+    assert.deepEqual(world.store.status(), [{ identity: web, state: 'Initializing' }]);
+    await world.issue();
+    assert.deepEqual([world.asked, world.published], [[web], [web]]);
+    assert.equal(world.store.status()[0]?.state, 'Available');
+    holds[0]?.[Symbol.dispose]();
+    holds[0]?.[Symbol.dispose]();
+    assert.equal(world.store.status().length, 1);
+    holds[1]?.[Symbol.dispose]();
+    assert.deepEqual([world.store.status(), world.forgotten], [[], [web]]);
+    assert.equal(world.clock.pending, 0);
+    await world.store[Symbol.asyncDispose]();
+  });
+
+  test('renews at half of the life', async () => {
+    const world = new StoreWorld();
+    world.store.hold(web);
+    await world.issue(24 * HOUR_MS);
+    await world.clock.advance(12 * HOUR_MS - 1);
+    assert.equal(world.asked.length, 1);
+    await world.clock.advance(1);
+    assert.equal(world.asked.length, 2);
+    await world.issue();
+    assert.deepEqual(world.published, [web, web]);
+    await world.store[Symbol.asyncDispose]();
+  });
+
+  test('retries with growing delays, keeps what it has until that expires, and says so', async () => {
+    const world = new StoreWorld();
+    world.store.hold(web);
+    await world.fail();
+    assert.deepEqual(world.store.status(), [{ identity: web, state: 'Unavailable: authority away' }]);
+    for (const delayMs of [500, 1000, 2000, 4000]) {
+      const before = world.asked.length;
+      await world.clock.advance(delayMs - 1);
+      assert.equal(world.asked.length, before);
+      await world.clock.advance(1);
+      assert.equal(world.asked.length, before + 1);
+      await world.fail();
+    }
+    await world.clock.advance(8000);
+    await world.issue(HOUR_MS);
+    assert.equal(world.store.status()[0]?.state, 'Available');
+    assert.equal(world.failures, 5);
+    await world.clock.advance(HOUR_MS / 2);
+    await world.fail();
+    assert.equal(world.store.status()[0]?.state, 'Available');
+    await world.clock.advance(HOUR_MS / 2);
+    assert.equal(world.store.status()[0]?.state, 'Unavailable: expired');
+    await world.store[Symbol.asyncDispose]();
+  });
+
+  test('never has more than eight requests under way, and serves pods without a certificate before renewals', async () => {
+    const world = new StoreWorld();
+    world.store.hold(web);
+    await world.issue(HOUR_MS);
+    const many = Array.from({ length: SVID_REQUESTS_MAX }, (_, i) => testIdentity('shop', `pod-${i}`));
+    for (const identity of many) world.store.hold(identity);
+    assert.equal(world.waiting, SVID_REQUESTS_MAX);
+    await world.clock.advance(HOUR_MS / 2);
+    const urgent = testIdentity('shop', 'urgent');
+    world.store.hold(urgent);
+    assert.equal(world.waiting, SVID_REQUESTS_MAX);
+    await world.issue();
+    assert.equal(world.asked.at(-1), urgent);
+    await world.issue();
+    assert.equal(world.asked.at(-1), web);
+    await world.store[Symbol.asyncDispose]();
+  });
+
+  test('gives up requests for identities that are gone, and everything when it is closed', async () => {
+    const world = new StoreWorld();
+    const hold = world.store.hold(web);
+    hold[Symbol.dispose]();
+    await settle();
+    world.store.hold(testIdentity('shop', 'other'));
+    await world.store[Symbol.asyncDispose]();
+    assert.deepEqual([world.published, world.failures, world.clock.pending], [[], 0, 0]);
+  });
+});
+
+describe('refreshAtMs()', () => {
+  const certificate = { notBeforeMs: 1000, notAfterMs: 2000 };
+  for (const [random, nowMs, expected] of [
+    [0.5, 1000, 1500],
+    [0, 1000, 1450],
+    [0.999999, 1000, 1550],
+    [0.5, 1700, 1700],
+    [0.5, 5000, 5000],
+  ] as const) {
+    test(`at ${nowMs} with ${random} is ${expected}`, () => {
+      assert.equal(Math.round(refreshAtMs(certificate, nowMs, random)), expected);
+    });
+  }
+});
