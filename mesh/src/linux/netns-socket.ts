@@ -3,12 +3,16 @@ import { type IpAddress, ipFamily, parseIpAddress, type SocketAddress } from '..
 import { SyscallError } from './errors.ts';
 import { type NetnsHandle, runInNetns } from './netns.ts';
 import { unconnectedSocket } from './node-internals.ts';
+import { takeTcpSocket } from './socket-stock.ts';
 import { SOCKADDR_BYTES_MAX, writeSockaddr } from './socket-address.ts';
 import {
   AF_INET,
   AF_INET6,
   checked,
   EAFNOSUPPORT,
+  EALREADY,
+  EINPROGRESS,
+  EISCONN,
   IP_BIND_ADDRESS_NO_PORT,
   IP_FREEBIND,
   IP_TRANSPARENT,
@@ -53,6 +57,11 @@ export interface DialOptions {
    * a port the kernel picks one when it connects, so many connections may share the address. Same family as the destination.
    */
   readonly source?: { readonly ip: IpAddress; readonly port?: number };
+  /**
+   * The destination is expected to be in the namespace itself: the kernel then completes the connection at once, and the
+   * event loop is not asked to wait for it. Right for any destination, cheaper for one inside. Default false.
+   */
+  readonly inside?: boolean;
 }
 
 const address = Buffer.allocUnsafeSlow(SOCKADDR_BYTES_MAX);
@@ -82,13 +91,51 @@ export function listenInNetns(netns: NetnsHandle, options: ListenOptions): numbe
  * @throws SyscallError when the socket cannot be made, marked or bound.
  */
 export function dialInNetns(netns: NetnsHandle, options: DialOptions): net.Socket {
-  const { destination } = options;
+  const { destination, inside } = options;
   const fd = openOutboundSocket(netns, options);
+  if (inside === true) return connectAtOnce(fd, destination);
   return unconnectedSocket(fd).connect({ host: destination.ip, port: destination.port });
 }
 
 const ANY_IPV6 = parseIpAddress('::');
 const ANY_IPV4 = parseIpAddress('0.0.0.0');
+
+/** Connects by the system call itself; the socket emits 'connect' or 'error' after this has returned. */
+function connectAtOnce(fd: number, destination: SocketAddress): net.Socket {
+  const socket = unconnectedSocket(fd);
+  libc().connect(fd, address, writeSockaddr(address, destination.ip, destination.port));
+  queueMicrotask(() => {
+    if (!completeConnect(socket, fd, destination)) completeWhenWritable(socket, fd, destination);
+  });
+  return socket;
+}
+
+/** False while the connection is still being made. */
+function completeConnect(socket: net.Socket, fd: number, { ip, port }: SocketAddress): boolean {
+  if (socket.destroyed) return true;
+  // The second call reports how the first one ended.
+  const result = libc().connect(fd, address, writeSockaddr(address, ip, port));
+  if (result === -EALREADY || result === -EINPROGRESS) return false;
+  if (result === 0 || result === -EISCONN) socket.emit('connect');
+  else socket.destroy(new SyscallError('connect', -result, { ip, port }));
+  return true;
+}
+
+/** The kernel put delivery off, or the other side has to be waited for after all. */
+function completeWhenWritable(socket: net.Socket, fd: number, destination: SocketAddress): void {
+  // Not the descriptor itself: the event loop knows each by one watcher, and the socket may close it under this one.
+  const watched = checked('dup', libc().dup(fd));
+  const watch = libc().watch(watched, () => {
+    if (completeConnect(socket, fd, destination)) stop();
+  });
+  const stop = (): void => {
+    socket.off('close', stop);
+    watch.close();
+    libc().close(watched);
+  };
+  socket.once('close', stop);
+  watch.want(false, true);
+}
 
 function configureListener(fd: number, ip: IpAddress, wildcard: boolean, options: ListenOptions): void {
   const binding = libc();
@@ -114,14 +161,8 @@ function configureListener(fd: number, ip: IpAddress, wildcard: boolean, options
 
 function openOutboundSocket(netns: NetnsHandle, options: DialOptions): number {
   const family = ipFamily(options.destination.ip);
-  const binding = libc();
   // Only the creation decides which namespace a socket belongs to.
-  const fd = checked(
-    'socket',
-    runInNetns(netns, () =>
-      binding.socket(family === 6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0),
-    ),
-  );
+  const fd = takeTcpSocket(netns, family);
   return closeUnlessDone(fd, () => {
     if (options.mark !== undefined) setOption(fd, SOL_SOCKET, SO_MARK, options.mark);
     if (options.source !== undefined) bindTransparently(fd, family, options.source.ip, options.source.port ?? 0);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { closeSync, fstatSync, openSync, readFileSync, readlinkSync } from 'node:fs';
 import { test } from 'node:test';
 import { rootTestOptions, TestNetns } from '../testing/test-netns.ts';
@@ -67,6 +68,21 @@ test('NetnsHandle keeps a namespace alive that nothing else holds', options, asy
     runInNetns(handle, () => readFileSync('/proc/thread-self/net/dev', 'utf8')),
     /lo:/,
   );
+});
+
+test('runInNetns() aborts the process when it cannot come home', options, async () => {
+  await using netns = await TestNetns.create();
+  const module = new URL('netns.ts', import.meta.url).href;
+  const program = `
+    import { closeSync, readdirSync, readlinkSync } from 'node:fs';
+    import { NetnsHandle, runInNetns } from ${JSON.stringify(module)};
+    const handle = NetnsHandle.open(${JSON.stringify(netns.path)});
+    const home = readlinkSync('/proc/thread-self/ns/net');
+    const isHome = (fd) => { try { return readlinkSync('/proc/self/fd/' + fd) === home; } catch { return false; } };
+    runInNetns(handle, () => readdirSync('/proc/self/fd').filter(isHome).forEach((fd) => closeSync(Number(fd))));
+    console.log('went on');`;
+  const ended = spawnSync(process.execPath, ['--conditions=source', '--input-type=module', '-e', program]);
+  assert.deepEqual([ended.signal, ended.stdout.toString()], ['SIGABRT', '']);
 });
 
 test('NetnsHandle.duplicate() outlives the handle it was made of', options, async () => {

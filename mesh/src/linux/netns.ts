@@ -16,6 +16,7 @@ export interface NetnsIdentity {
 export class NetnsHandle implements Disposable {
   readonly fd: number;
   readonly identity: NetnsIdentity;
+  readonly #belongings: Disposable[] = [];
   #state: 'owned' | 'borrowed' | 'disposed';
 
   private constructor(fd: number, ownership: 'owned' | 'borrowed') {
@@ -50,6 +51,12 @@ export class NetnsHandle implements Disposable {
     return NetnsHandle.adopt(checked('dup', libc().dup(this.fd)));
   }
 
+  /** Disposes `belonging` with the handle, before the descriptor is closed. */
+  own(belonging: Disposable): void {
+    if (this.#state === 'disposed') bug('something is given to the handle of a network namespace after its disposal');
+    this.#belongings.push(belonging);
+  }
+
   /** False once disposed; every use after that throws. */
   get isOpen(): boolean {
     return this.#state !== 'disposed';
@@ -58,6 +65,7 @@ export class NetnsHandle implements Disposable {
   [Symbol.dispose](): void {
     const state = this.#state;
     this.#state = 'disposed';
+    for (const belonging of this.#belongings.splice(0)) belonging[Symbol.dispose]();
     if (state === 'owned') closeSync(this.fd);
   }
 }

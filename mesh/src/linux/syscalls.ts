@@ -42,6 +42,7 @@ export const EINTR = 4;
 export const EAGAIN = 11;
 export const EPERM = 1;
 export const EISCONN = 106;
+export const EALREADY = 114;
 export const EINPROGRESS = 115;
 export const EAFNOSUPPORT = 97;
 
