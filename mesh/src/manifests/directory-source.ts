@@ -8,7 +8,7 @@ import { FolderWatch } from './folder-watch.ts';
 import { MANIFEST_LIMITS, type ManifestLimits } from './limits.ts';
 import { ObjectClaims } from './object-claims.ts';
 import { EMPTY_FILE, type FileObject, keepLastGood, type ParsedFile, parseFile } from './parse-file.ts';
-import { codeOf, type DirectoryScan, type FileStamp, scanDirectory } from './scan-directory.ts';
+import { codeOf, type DirectoryScan, type FileStamp, OVER_LIMIT, scanDirectory } from './scan-directory.ts';
 
 export interface DirectorySourceOptions {
   /** Read recursively: `*.yaml`, `*.yml`, `*.json`. */
@@ -27,6 +27,9 @@ const GATHER_MS = 30;
 const SETTLING_MS = 40;
 /** So often at most; a file that is written to all the time is read in whatever state it is. */
 const SETTLING_ROUNDS_MAX = 25;
+/** Files read at the same time. */
+const BATCH_FILES_MAX = 64;
+const BATCH_BYTES_MAX: number = 8 * 1024 * 1024;
 /** A file that vanished or became empty keeps its objects this long: it may be in the middle of being replaced. */
 const FADING_MS = 300;
 
@@ -44,6 +47,8 @@ interface FileState {
   readonly missingSinceMs: number | null;
 }
 
+const NEW_FILE = { parsed: EMPTY_FILE, inForce: EMPTY_FILE.objects, unreadable: null };
+
 class DirectorySource implements ObjectSource {
   readonly #options: DirectorySourceOptions;
   readonly #limits: ManifestLimits;
@@ -51,6 +56,8 @@ class DirectorySource implements ObjectSource {
   readonly #claims = new ObjectClaims();
   #problems: readonly ObjectProblem[] = [];
   #settlingRounds = 0;
+  /** The first state was delivered. */
+  #begun = false;
   #watched = false;
 
   constructor(options: DirectorySourceOptions) {
@@ -100,26 +107,21 @@ class DirectorySource implements ObjectSource {
 
   async #apply(scan: DirectoryScan, observer: ObjectObserver, signal: AbortSignal): Promise<void> {
     const touched: ObjectKey[] = [];
-    const now = this.#options.clock.monotonic();
-    const settledBeforeMs = this.#options.clock.now() - (this.#settlingRounds < SETTLING_ROUNDS_MAX ? SETTLING_MS : 0);
-    let settling = false;
-    for (const [path, stamp] of scan.files) {
-      const known = this.#files.get(path);
-      if (known !== undefined && sameStamp(known.stamp, stamp) && known.missingSinceMs === null) continue;
-      if (known !== undefined && stamp.modifiedMs > settledBeforeMs && stamp.modifiedMs <= this.#options.clock.now()) {
-        settling = true;
-        continue;
-      }
+    const nowMs = this.#options.clock.monotonic();
+    for (const batch of batches(this.#dueFiles(scan))) {
+      const contents = await Promise.all(batch.map(readContent));
       signal.throwIfAborted();
-      const next = await this.#load(path, stamp, known, now);
-      touched.push(...this.#replace(path, known, next));
+      for (const [index, file] of batch.entries()) {
+        const known = this.#files.get(file.path);
+        const content = contents[index] ?? { kind: 'over-limit' };
+        touched.push(...this.#replace(file.path, known, nextState(known, file.stamp, content, nowMs, this.#limits)));
+      }
       await nextTurn(undefined, { signal });
     }
-    this.#settlingRounds = settling ? this.#settlingRounds + 1 : 0;
     for (const [path, known] of this.#files) {
-      if (!scan.files.has(path)) touched.push(...this.#replace(path, known, fade(known, known.stamp, now)));
+      if (!scan.files.has(path)) touched.push(...this.#replace(path, known, fade(known, known.stamp, nowMs)));
     }
-    signal.throwIfAborted();
+    this.#begun = true;
     const changes = this.#claims.settle(touched);
     if (changes.length > 0) observer.onChanges(changes);
     const problems = this.#collectProblems(scan);
@@ -129,24 +131,21 @@ class DirectorySource implements ObjectSource {
     }
   }
 
-  async #load(path: string, stamp: FileStamp, known: FileState | undefined, now: number): Promise<FileState | null> {
-    const before = known ?? {
-      stamp,
-      parsed: EMPTY_FILE,
-      inForce: EMPTY_FILE.objects,
-      unreadable: null,
-      missingSinceMs: null,
-    };
-    if (stamp.bytes === -1) return { ...before, stamp, unreadable: null, missingSinceMs: null }; // Over a limit; the scan says so.
-    if (stamp.bytes === 0 && before.inForce.size > 0) return fade(before, stamp, now);
-    try {
-      const text = await readFile(path, 'utf8');
-      if (text.length > this.#limits.fileBytesMax) return { ...before, stamp };
-      const parsed = parseFile(text, before.parsed, this.#limits);
-      return { stamp, parsed, inForce: keepLastGood(before.inForce, parsed), unreadable: null, missingSinceMs: null };
-    } catch (error) {
-      return { ...before, stamp, unreadable: `file cannot be read: ${codeOf(error)}`, missingSinceMs: null };
+  /** Files that differ from what is known of them; those still being written to are left for the next round. */
+  #dueFiles(scan: DirectoryScan): readonly DueFile[] {
+    const nowMs = this.#options.clock.now();
+    const patient = this.#begun && this.#settlingRounds < SETTLING_ROUNDS_MAX;
+    const due: DueFile[] = [];
+    let settling = false;
+    for (const [path, stamp] of scan.files) {
+      const known = this.#files.get(path);
+      if (known !== undefined && sameStamp(known.stamp, stamp) && known.missingSinceMs === null) continue;
+      const ageMs = nowMs - stamp.modifiedMs;
+      if (patient && ageMs >= 0 && ageMs < SETTLING_MS) settling = true;
+      else due.push({ path, stamp });
     }
+    this.#settlingRounds = settling ? this.#settlingRounds + 1 : 0;
+    return due;
   }
 
   #replace(path: string, before: FileState | undefined, after: FileState | null): readonly ObjectKey[] {
@@ -171,6 +170,67 @@ class DirectorySource implements ObjectSource {
       }
     }
     return [...problems, ...this.#claims.problems()];
+  }
+}
+
+interface DueFile {
+  readonly path: string;
+  readonly stamp: FileStamp;
+}
+
+type FileContent =
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'unreadable'; readonly reason: string }
+  | { readonly kind: 'over-limit' };
+
+/** Groups files to be read at the same time, bounded in number and bytes. */
+function batches(files: readonly DueFile[]): readonly (readonly DueFile[])[] {
+  const result: DueFile[][] = [];
+  let batch: DueFile[] = [];
+  let bytes = 0;
+  for (const file of files) {
+    if (batch.length >= BATCH_FILES_MAX || (batch.length > 0 && bytes + file.stamp.bytes > BATCH_BYTES_MAX)) {
+      result.push(batch);
+      batch = [];
+      bytes = 0;
+    }
+    batch.push(file);
+    bytes += file.stamp.bytes;
+  }
+  if (batch.length > 0) result.push(batch);
+  return result;
+}
+
+async function readContent({ path, stamp }: DueFile): Promise<FileContent> {
+  if (stamp.bytes === OVER_LIMIT) return { kind: 'over-limit' };
+  try {
+    return { kind: 'text', text: await readFile(path, 'utf8') };
+  } catch (error) {
+    return { kind: 'unreadable', reason: `file cannot be read: ${codeOf(error)}` };
+  }
+}
+
+/** What holds of a file after reading it; null when nothing does any more. */
+function nextState(
+  known: FileState | undefined,
+  stamp: FileStamp,
+  content: FileContent,
+  nowMs: number,
+  limits: ManifestLimits,
+): FileState | null {
+  const before = { ...(known ?? NEW_FILE), stamp, missingSinceMs: null };
+  switch (content.kind) {
+    case 'unreadable':
+      return { ...before, unreadable: content.reason };
+    case 'over-limit':
+      return { ...before, unreadable: null }; // The scan says why.
+    case 'text': {
+      if (content.text === '' && before.inForce.size > 0) return fade(known ?? before, stamp, nowMs);
+      // It grew since the scan: the next one sees its size.
+      if (content.text.length > limits.fileBytesMax) return { ...before, unreadable: null };
+      const parsed = parseFile(content.text, before.parsed, limits);
+      return { ...before, parsed, inForce: keepLastGood(before.inForce, parsed), unreadable: null };
+    }
   }
 }
 

@@ -3,6 +3,9 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ManifestLimits } from './limits.ts';
 
+/** Stands for the size of a file that exceeds a limit and is not read. */
+export const OVER_LIMIT = -1;
+
 /** Changes whenever the file's content may have. */
 export interface FileStamp {
   readonly bytes: number;
@@ -49,7 +52,11 @@ export async function scanDirectory(root: string, limits: ManifestLimits): Promi
       if (reason !== null) problems.push({ path, reason });
       else totalBytes += found.size;
       // A file over a limit is listed all the same, so that its objects are not taken for deleted.
-      files.set(path, { bytes: reason === null ? found.size : -1, modifiedMs: found.mtimeMs, inode: found.ino });
+      files.set(path, {
+        bytes: reason === null ? found.size : OVER_LIMIT,
+        modifiedMs: found.mtimeMs,
+        inode: found.ino,
+      });
     }
   };
   await visit(root, 0);
