@@ -105,7 +105,10 @@ export class Splice implements StreamSink, LinkSource {
   }
 
   onEnd(): void {
-    this.socket.end();
+    const { socket } = this;
+    // With nothing left to read or to write, closing sends the same FIN as shutting down first, for less work.
+    if (socket.readableEnded && socket.writableLength === 0) socket.destroy();
+    else socket.end();
   }
 
   onWritable(): void {

@@ -1,0 +1,274 @@
+import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
+import { test } from 'node:test';
+import { frameOf, type Http2Peer, securePeer, statusBlock, uint32 } from '../testing/http2-peer.ts';
+import { ManualClock } from '../testing/manual-clock.ts';
+import { dbSvid, environment, listen, listenHbone, targetOf } from '../testing/tunnel-world.ts';
+import { until } from '../testing/until.ts';
+import type { HbonePool } from './contract.ts';
+import { encodeGoaway, encodeSettings, FrameFlag, FrameType, Http2Code, type Setting } from './frame-codec.ts';
+import { createHbonePool } from './pool.ts';
+import type { TunnelResult, TunnelStream } from './tunnel.ts';
+
+const { headers, goaway, rstStream } = FrameType;
+const { none, endHeaders } = FrameFlag;
+const opening = { authority: '10.0.0.1:80', headers: [] } as const;
+
+/** Takes a tunnel and lets go of it when the peer does. */
+function hold(stream: TunnelStream): Promise<TunnelResult> {
+  const { promise, resolve } = Promise.withResolvers<TunnelResult>();
+  stream.read({ onData: () => {}, onEnd: () => stream.end(), onClose: resolve });
+  return promise;
+}
+
+/** Scripted servers behind one port; each connection becomes the next peer. */
+async function withPeers(
+  run: (port: number, peers: Http2Peer[], pool: HbonePool<string>) => Promise<void>,
+  options: { settings?: readonly Setting[]; limits?: object; clock?: ManualClock } = {},
+): Promise<void> {
+  const peers: Http2Peer[] = [];
+  await using listener = await listen((socket) => {
+    void securePeer(socket, 'server', dbSvid).then(
+      (peer) => {
+        peer.send(encodeSettings(options.settings ?? []));
+        peers.push(peer);
+      },
+      () => {},
+    );
+  });
+  await using pool = createHbonePool<string>({
+    ...environment,
+    ...(options.clock === undefined ? {} : { clock: options.clock }),
+    limits: options.limits ?? {},
+  });
+  await run(listener.port, peers, pool);
+}
+
+const answer = (id: number): Buffer => frameOf(headers, endHeaders, id, statusBlock(200));
+
+test('tunnels of one key share a session up to the limit, then get another; keys do not share', async () => {
+  let connections = 0;
+  await using server = await listenHbone((request) => void hold(request.accept()), {
+    onConnection: () => {
+      connections += 1;
+    },
+  });
+  await using pool = createHbonePool<string>({ ...environment, limits: { clientStreamsMax: 5 } });
+  const target = targetOf(server.port);
+  const tunnels = await Promise.all(Array.from({ length: 12 }, () => pool.openTunnel(target, opening)));
+  assert.equal(pool.streamCount, 12);
+  assert.equal(pool.sessionCount, 3);
+  assert.equal(connections, 3);
+  await pool.openTunnel({ ...target, key: 'another identity' }, opening);
+  assert.equal(pool.sessionCount, 4);
+  for (const { stream } of tunnels) stream.reset();
+  assert.equal(pool.streamCount, 1);
+});
+
+test('while a session is being created its waiters are bounded', async () => {
+  const sockets: Socket[] = [];
+  await using listener = await listen((socket) => void sockets.push(socket));
+  const pool = createHbonePool<string>({ ...environment, limits: { poolWaitersMax: 3 } });
+  const target = targetOf(listener.port);
+  const outcomes = Array.from({ length: 4 }, () =>
+    pool.openTunnel(target, opening).then(
+      () => 'open',
+      (error) => error.code,
+    ),
+  );
+  assert.equal(await outcomes[3], 'pool-full');
+  await until('one connection', () => sockets.length > 0);
+  await pool[Symbol.asyncDispose]();
+  assert.deepEqual(await Promise.all(outcomes), ['draining', 'draining', 'draining', 'pool-full']);
+  assert.equal(sockets.length, 1);
+});
+
+test('when a session cannot be created, all who wait for it hear why, and the next caller tries again', async () => {
+  const closed = await listen(() => {});
+  await closed[Symbol.asyncDispose]();
+  await using pool = createHbonePool<string>(environment);
+  const target = targetOf(closed.port);
+  for (let round = 0; round < 2; round += 1) {
+    const all = [pool.openTunnel(target, opening), pool.openTunnel(target, opening)];
+    for (const each of all) await assert.rejects(each, { code: 'connect' });
+  }
+  assert.equal(pool.sessionCount, 0);
+});
+
+test('a waiter may give up', async () => {
+  await using listener = await listen(() => {});
+  await using pool = createHbonePool<string>(environment);
+  const abort = new AbortController();
+  const waiting = pool.openTunnel(targetOf(listener.port), opening, abort.signal);
+  abort.abort();
+  await assert.rejects(waiting, { code: 'aborted' });
+  await assert.rejects(pool.openTunnel(targetOf(listener.port), opening, abort.signal), { code: 'aborted' });
+});
+
+const stale: readonly { name: string; act: (peer: Http2Peer) => void }[] = [
+  { name: 'that closed', act: (peer) => void peer.socket.destroy() },
+  { name: 'that said GOAWAY before the request', act: (peer) => peer.send(encodeGoaway(0, 0)) },
+  {
+    name: 'that refused the stream',
+    act: (peer) => peer.send(frameOf(rstStream, none, 1, uint32(Http2Code.refusedStream))),
+  },
+];
+
+for (const { name, act } of stale) {
+  test(`a request on a session ${name} goes to another one, once`, async () => {
+    await withPeers(async (port, peers, pool) => {
+      const request = pool.openTunnel(targetOf(port), opening);
+      const first = await until('the first session', () => peers[0]);
+      await first.receive(headers, 1);
+      act(first);
+      const second = await until('the second session', () => peers[1]);
+      await second.receive(headers, 1);
+      second.send(answer(1));
+      hold((await request).stream);
+      assert.equal(peers.length, 2);
+    });
+  });
+}
+
+test('a request is not repeated a second time, nor after a plain reset', async () => {
+  await withPeers(async (port, peers, pool) => {
+    const request = pool.openTunnel(targetOf(port), opening);
+    for (const turn of [0, 1]) {
+      const peer = await until('a session', () => peers[turn]);
+      await peer.receive(headers, 1);
+      peer.send(frameOf(rstStream, none, 1, uint32(Http2Code.refusedStream)));
+    }
+    await assert.rejects(request, { code: 'reset' });
+    const another = pool.openTunnel(targetOf(port), opening);
+    const second = await until('a session', () => peers[1]);
+    await second.receive(headers, 3);
+    second.send(frameOf(rstStream, none, 3, uint32(Http2Code.internalError)));
+    await assert.rejects(another, { code: 'reset' });
+    assert.equal(peers.length, 2);
+  });
+});
+
+test('waiters get a stream that ends elsewhere, and the limit of the peer counts', async () => {
+  await withPeers(
+    async (port, peers, pool) => {
+      const request = pool.openTunnel(targetOf(port), opening);
+      const first = await until('a session', () => peers[0]);
+      await first.receive(headers, 1);
+      first.send(answer(1));
+      const { stream } = await request;
+      const others = [pool.openTunnel(targetOf(port), opening), pool.openTunnel(targetOf(port), opening)];
+      const second = await until('a second session', () => peers[1]);
+      await second.receive(headers, 1);
+      stream.reset();
+      second.send(answer(1));
+      const third = await until('a stream on either', () =>
+        peers.find((peer, i) => peer.of(headers).length > (i < 2 ? 1 : 0)),
+      );
+      third.send(answer(third === first ? 3 : third === second ? 3 : 1));
+      await Promise.all(others);
+    },
+    { settings: [[3, 1]] },
+  );
+});
+
+test('an unused session is closed after the idle time, a used one is not', async () => {
+  const clock = new ManualClock();
+  await withPeers(
+    async (port, peers, pool) => {
+      const request = pool.openTunnel(targetOf(port), opening);
+      const peer = await until('a session', () => peers[0]);
+      await peer.receive(headers, 1);
+      peer.send(answer(1));
+      const { stream } = await request;
+      for (let second = 0; second < 9; second += 1) {
+        await clock.advance(1000);
+        await peer.settle();
+      }
+      assert.equal(pool.sessionCount, 1);
+      stream.reset();
+      for (let second = 0; second < 4; second += 1) {
+        await clock.advance(1000);
+        await peer.settle();
+      }
+      assert.deepEqual(peer.of(goaway), []);
+      await clock.advance(2000);
+      await peer.receive(goaway);
+      await until('the session is gone', () => pool.sessionCount === 0);
+    },
+    { clock, limits: { idleReleaseMs: 5000, pingIntervalMs: 3000, pingTimeoutMs: 60_000 } },
+  );
+});
+
+test('retire() moves new tunnels to a new session while old ones go on', async () => {
+  await using server = await listenHbone((request) => void hold(request.accept()));
+  await using pool = createHbonePool<string>(environment);
+  const target = targetOf(server.port, 'a');
+  const old = await pool.openTunnel(target, opening);
+  assert.equal(
+    pool.retire((key) => key === 'b'),
+    0,
+  );
+  assert.equal(
+    pool.retire((key) => key === 'a'),
+    1,
+  );
+  await pool.openTunnel(target, opening);
+  assert.equal(pool.sessionCount, 2);
+  assert.equal(old.stream.closed, false);
+  const done = hold(old.stream);
+  old.stream.write(Buffer.from('x'));
+  old.stream.end();
+  assert.equal((await done).error, undefined);
+  await until('the old session is gone', () => pool.sessionCount === 1);
+});
+
+test('retire() also replaces a session that is still being created', async () => {
+  await using server = await listenHbone((request) => void hold(request.accept()));
+  await using pool = createHbonePool<string>(environment);
+  let contexts = 0;
+  const target = targetOf(server.port, 'a');
+  const counting = {
+    ...target,
+    secureContext: () => {
+      contexts += 1;
+      return target.secureContext();
+    },
+  };
+  const request = pool.openTunnel(counting, opening);
+  pool.retire(() => true);
+  await request;
+  assert.equal(contexts, 2);
+});
+
+test('cut() ends sessions, tunnels and waiters of a key at once', async () => {
+  await using server = await listenHbone((request) => void hold(request.accept()));
+  await using silent = await listen(() => {});
+  await using pool = createHbonePool<string>(environment);
+  const { stream } = await pool.openTunnel(targetOf(server.port, 'a'), opening);
+  const done = hold(stream);
+  const waiting = pool.openTunnel(targetOf(silent.port, 'a2'), opening);
+  assert.equal(
+    pool.cut((key) => key.startsWith('a'), 'identity revoked'),
+    1,
+  );
+  const { error } = await done;
+  assert.deepEqual([error?.code, error?.data['reason']], ['cut', 'identity revoked']);
+  await assert.rejects(waiting, { code: 'cut' });
+});
+
+test('drain() refuses new tunnels and waits for the last one', async () => {
+  await using server = await listenHbone((request) => void hold(request.accept()));
+  const pool = createHbonePool<string>(environment);
+  const { stream } = await pool.openTunnel(targetOf(server.port), opening);
+  let drained = false;
+  const draining = pool.drain().then(() => {
+    drained = true;
+  });
+  await assert.rejects(pool.openTunnel(targetOf(server.port), opening), { code: 'draining' });
+  assert.equal(drained, false);
+  stream.reset();
+  await draining;
+  assert.equal(pool.sessionCount, 0);
+  await pool.drain();
+  await pool[Symbol.asyncDispose]();
+});
