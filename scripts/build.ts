@@ -1,6 +1,7 @@
 /**
- * `npm run build [name …]`: one ESM file per process in dist/, quick to start and easy to ship. Addons stay outside: koffi
- * holds machine code. The demo and the bench run these files; tests run from source.
+ * `npm run build [name …]`: one ESM file per process in dist/, quick to start and easy to ship, and in dist/parts/ what a
+ * process loads only when it needs it. Addons stay outside: koffi holds machine code. The demo and the bench run these
+ * files; tests run from source.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -52,6 +53,10 @@ export async function buildBundles(
     outdir,
     outExtension: { '.js': '.mjs' },
     bundle: true,
+    // Dynamic imports stay files of their own: in one file they would be evaluated lazily, and with `sideEffects: false` the
+    // bundler then leaves out the evaluation of modules that are reached through an index.
+    splitting: true,
+    chunkNames: 'parts/[name]-[hash]',
     platform: 'node',
     target: 'node24',
     format: 'esm',
