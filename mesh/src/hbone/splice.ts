@@ -105,9 +105,9 @@ export class Splice implements StreamSink, LinkSource {
   }
 
   onEnd(): void {
-    const { socket } = this;
-    // With nothing left to read or to write, closing sends the same FIN as shutting down first, for less work.
-    if (socket.readableEnded && socket.writableLength === 0) socket.destroy();
+    const { socket, stream } = this;
+    // With nothing left to read, to send or to write, closing sends the same FIN as shutting down first, for less work.
+    if (socket.readableEnded && !stream.isSendBlocked && socket.writableLength === 0) socket.destroy();
     else socket.end();
   }
 
