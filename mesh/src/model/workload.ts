@@ -59,7 +59,14 @@ export function parseWorkloadUid(text: string): WorkloadUid {
   return branded(text);
 }
 
+/** Asked for on every connection; a workload object never changes. */
+const identities = new WeakMap<object, SpiffeId>();
+
 /** The identity the workload's SVID carries. */
 export function workloadIdentity(workload: Pick<Workload, 'trustDomain' | 'namespace' | 'serviceAccount'>): SpiffeId {
-  return createSpiffeId(workload);
+  const known = identities.get(workload);
+  if (known !== undefined) return known;
+  const identity = createSpiffeId(workload);
+  identities.set(workload, identity);
+  return identity;
 }
