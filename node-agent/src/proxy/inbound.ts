@@ -114,19 +114,22 @@ export class InboundProxy {
       if ((await context.state.nextChange(deadlineMs)) !== 'changed') break;
     }
     if (request.aborted) return;
-    const admission = admitInbound(context.state.view, workloadOf(context), connection, request.authority);
+    const { view } = context.state;
+    const { epoch } = view;
+    const admission = admitInbound(view, workloadOf(context), connection, request.authority);
     for (const { would } of admission.decision?.dryRun ?? []) context.onDryRun(would);
     if (admission.kind === 'refused') {
       this.#reject(request, connection, admission.reason, startedMs, admission);
       return;
     }
-    this.#dial(request, connection, admission, startedMs);
+    this.#dial(request, connection, admission, epoch, startedMs);
   }
 
   #dial(
     request: Request,
     connection: InboundConnection,
     admission: Admission & { readonly kind: 'allowed' },
+    epoch: number,
     startedMs: number,
   ): void {
     const context = this.#context;
@@ -135,20 +138,31 @@ export class InboundProxy {
       {
         destination: admission.target,
         mark: context.settings.packetMark,
+        inside: true,
         clock: context.clock,
         timeoutMs: context.settings.connectTimeoutMs,
         ...spoofedSource(connection.source.ip, admission.target.ip),
       },
-      (socket) => this.#carry(request, connection, admission, socket, startedMs),
+      (socket) =>
+        this.#carry(request, connection, this.#confirm(request, connection, admission, epoch), socket, startedMs),
       ({ reason, detail }) => this.#reject(request, connection, reason, startedMs, admission, detail),
     );
     request.onAborted(() => dialing.cancel());
   }
 
+  /** The policy may have changed while the application was being dialled: then it is asked again. */
+  #confirm(request: Request, connection: InboundConnection, admission: Admission, epoch: number): Admission {
+    const context = this.#context;
+    const { view } = context.state;
+    if (view.epoch === epoch) return admission;
+    const again = admitInbound(view, workloadOf(context), connection, request.authority);
+    return again.kind === 'refused' ? again : admission;
+  }
+
   #carry(
     request: Request,
     connection: InboundConnection,
-    admission: Admission & { readonly kind: 'allowed' },
+    admission: Admission,
     socket: Socket,
     startedMs: number,
   ): void {
@@ -158,11 +172,9 @@ export class InboundProxy {
       if (!request.aborted) this.#reject(request, connection, 'pod-removed', startedMs, admission);
       return;
     }
-    // The policy may have changed while the application was being dialled.
-    const again = admitInbound(context.state.view, workloadOf(context), connection, request.authority);
-    if (again.kind === 'refused') {
+    if (admission.kind === 'refused') {
       socket.destroy();
-      this.#reject(request, connection, again.reason, startedMs, again);
+      this.#reject(request, connection, admission.reason, startedMs, admission);
       return;
     }
     const { workload, policyTarget, applicationTunnel } = admission;
