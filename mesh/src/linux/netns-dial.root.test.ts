@@ -92,34 +92,41 @@ for (const inside of [false, true]) {
   });
 }
 
-test('sockets in stock stay few, and are closed with the handle of their namespace', options, async () => {
-  await using netns = await TestNetns.create();
-  const handle = NetnsHandle.open(netns.path);
-  await using server = await echoServer(handle, 7000);
-  const before = descriptorCount();
-  for (let round = 0; round < 10; round++) {
-    const sockets = await Promise.all(
-      Array.from({ length: 40 }, async (_, i) => {
-        const destination = parseSocketAddress(i % 2 === 0 ? '127.0.0.1:7000' : '[::1]:7000');
-        const socket = dialInNetns(handle, { destination, inside: i % 3 === 0 }).on('error', assert.fail);
-        await once(socket, 'connect');
-        return socket;
-      }),
-    );
-    await Promise.all(
-      sockets.map((socket) => {
-        socket.resetAndDestroy();
-        return once(socket, 'close');
-      }),
-    );
-  }
-  // Fifteen of each family, and none of the connections on either side.
-  await until('few descriptors are kept', () => descriptorCount() - before <= 30);
-  handle[Symbol.dispose]();
-  assert.ok(server.listening);
-  await until('all descriptors are closed, the handle among them', () => descriptorCount() === before - 1);
-  assert.throws(() => dialInNetns(handle, { destination: parseSocketAddress('127.0.0.1:1') }), /disposed/);
-});
+test(
+  'sockets in stock stay few, are closed when load is over, and with the handle of their namespace',
+  options,
+  async () => {
+    await using netns = await TestNetns.create();
+    const handle = NetnsHandle.open(netns.path);
+    await using server = await echoServer(handle, 7000);
+    const before = descriptorCount();
+    for (let round = 0; round < 10; round++) {
+      const sockets = await Promise.all(
+        Array.from({ length: 40 }, async (_, i) => {
+          const destination = parseSocketAddress(i % 2 === 0 ? '127.0.0.1:7000' : '[::1]:7000');
+          const socket = dialInNetns(handle, { destination, inside: i % 3 === 0 }).on('error', assert.fail);
+          await once(socket, 'connect');
+          return socket;
+        }),
+      );
+      await Promise.all(
+        sockets.map((socket) => {
+          socket.resetAndDestroy();
+          return once(socket, 'close');
+        }),
+      );
+    }
+    // Fifteen of each family, and none of the connections on either side.
+    await until('few descriptors are kept', () => descriptorCount() - before <= 30);
+    await until('no descriptor is kept', () => descriptorCount() === before);
+    const dial = (): net.Socket => dialInNetns(handle, { destination: parseSocketAddress('127.0.0.1:7000') });
+    for (let i = 0; i < 20; i++) dial().on('error', assert.fail).destroy();
+    handle[Symbol.dispose]();
+    assert.ok(server.listening);
+    await until('all descriptors are closed, the handle among them', () => descriptorCount() === before - 1);
+    assert.throws(() => dialInNetns(handle, { destination: parseSocketAddress('127.0.0.1:1') }), /disposed/);
+  },
+);
 
 test('a dial that fails before it connects closes its descriptor', options, async () => {
   await using netns = await TestNetns.create();

@@ -1,3 +1,4 @@
+import { systemClock } from '../runtime/clock.ts';
 import { type NetnsHandle, runInNetns } from './netns.ts';
 import { AF_INET, AF_INET6, checked, libc, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM } from './syscalls.ts';
 
@@ -5,6 +6,8 @@ import { AF_INET, AF_INET6, checked, libc, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STR
 const BATCH_MAX = 16;
 /** A refill this soon after the last one means load. */
 const LOAD_INTERVAL_MS = 50;
+/** When load is over what is left in stock is closed, within twice this. */
+const IDLE_MS = 500;
 
 /** Unused TCP sockets of one namespace and family, ready to be dialled from. At most `BATCH_MAX` of them. */
 class SocketStock implements Disposable {
@@ -13,6 +16,7 @@ class SocketStock implements Disposable {
   readonly #fds: number[] = [];
   #batch = 1;
   #refilledAtMs: number = Number.NEGATIVE_INFINITY;
+  #idleTimer: Disposable | null = null;
 
   constructor(netns: NetnsHandle, family: number) {
     this.#netns = netns;
@@ -25,13 +29,23 @@ class SocketStock implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#idleTimer?.[Symbol.dispose]();
+    this.#idleTimer = null;
     for (const fd of this.#fds.splice(0)) libc().close(fd);
   }
 
+  #watchForIdleness(): void {
+    this.#idleTimer = systemClock.setTimer(IDLE_MS, () => {
+      if (systemClock.monotonic() - this.#refilledAtMs < IDLE_MS) this.#watchForIdleness();
+      else this[Symbol.dispose]();
+    });
+  }
+
   #refill(): number {
-    const nowMs = performance.now();
+    const nowMs = systemClock.monotonic();
     this.#batch = nowMs - this.#refilledAtMs < LOAD_INTERVAL_MS ? Math.min(BATCH_MAX, this.#batch * 2) : 1;
     this.#refilledAtMs = nowMs;
+    if (this.#batch > 1 && this.#idleTimer === null) this.#watchForIdleness();
     return runInNetns(this.#netns, () => {
       const first = checked('socket', this.#open());
       for (let i = 1; i < this.#batch; i++) {
