@@ -58,6 +58,7 @@ export class InboundPlaintextProxy {
       {
         destination: admission.target,
         mark: context.settings.packetMark,
+        inside: true,
         clock: context.clock,
         timeoutMs: context.settings.connectTimeoutMs,
         ...spoofedSource(connection.source.ip, admission.target.ip),
