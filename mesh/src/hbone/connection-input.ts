@@ -1,4 +1,4 @@
-import type { TLSSocket } from 'node:tls';
+import type { Duplex } from 'node:stream';
 import type { Connection } from './connection.ts';
 import { HboneError } from './errors.ts';
 import { receiveOnConnection } from './flow-control.ts';
@@ -40,7 +40,7 @@ export class ConnectionInput implements FrameSink {
   }
 
   /** Begins to read `socket`. */
-  start(socket: TLSSocket): void {
+  start(socket: Duplex): void {
     this.records = new RecordReader(socket, this.connection.internals, (memory, start, end) =>
       this.take(memory, start, end),
     );

@@ -1,4 +1,4 @@
-import type { TLSSocket } from 'node:tls';
+import type { Duplex } from 'node:stream';
 import { FlushThreshold } from './flush-threshold.ts';
 import { FRAME_HEADER_BYTES, FrameFlag, FrameType, writeFrameHeader, writeUint32 } from './frame-codec.ts';
 import { giveStage, sourceFrame, takeStage } from './read-memory.ts';
@@ -25,7 +25,7 @@ const STAGE_WORTH_KEEPING_BYTES = 16 * 1024;
  * Invariant: frames leave in the order of the calls.
  */
 export class ConnectionWriter {
-  private readonly socket: TLSSocket;
+  private readonly socket: Duplex;
   private stage: Buffer | undefined;
   private stagedBytes = 0;
   /** Whole frames, before what is staged. Only filled while busy. */
@@ -53,7 +53,7 @@ export class ConnectionWriter {
     if (!this.busy && this.held.size > 0) this.releaseSources();
   };
 
-  constructor(socket: TLSSocket) {
+  constructor(socket: Duplex) {
     this.socket = socket;
   }
 

@@ -1,4 +1,4 @@
-import type { TLSSocket } from 'node:tls';
+import type { Duplex } from 'node:stream';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { AbuseGuard, type AbuseKind } from './abuse-guard.ts';
@@ -39,8 +39,8 @@ export interface ConnectionProfile {
 
 export interface ConnectionOptions {
   readonly role: 'client' | 'server';
-  /** After the handshake. Owned from now on. */
-  readonly socket: TLSSocket;
+  /** A TLS socket after its handshake, or another stream that copies what it is given before `write` returns. Owned from now on. */
+  readonly socket: Duplex;
   readonly limits: HboneLimits;
   readonly headerListMaxBytes: number;
   readonly clock: Clock;
@@ -84,7 +84,7 @@ export class Connection {
   /** Highest stream the peer has opened. */
   lastPeerStreamId = 0;
   state: 'open' | 'draining' | 'closing' | 'closed' = 'open';
-  private readonly socket: TLSSocket;
+  private readonly socket: Duplex;
   private readonly logger: Logger;
   private readonly guard: AbuseGuard;
   private readonly keepalive: Keepalive;

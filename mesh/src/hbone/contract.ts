@@ -31,6 +31,9 @@ export interface AcceptOptions<Peer> extends HboneEnvironment {
   readonly signal?: AbortSignal;
 }
 
+/** What remains of `AcceptOptions` after the handshake. */
+export type ServeOptions<Peer> = Omit<AcceptOptions<Peer>, 'secureContext' | 'verifyPeer' | 'signal'>;
+
 export interface ConnectOptions<Peer> extends HboneEnvironment {
   /** Opens the TCP connection (it may still be connecting when returned). Owned by the session then. */
   readonly openSocket: (signal: AbortSignal) => Socket | Promise<Socket>;
@@ -39,6 +42,9 @@ export interface ConnectOptions<Peer> extends HboneEnvironment {
   readonly onClose?: (session: HboneSession<Peer>, error: HboneError | undefined) => void;
   readonly signal?: AbortSignal;
 }
+
+/** What remains of `ConnectOptions` after the handshake. */
+export type SessionOptions<Peer> = Omit<ConnectOptions<Peer>, 'openSocket' | 'secureContext' | 'verifyPeer' | 'signal'>;
 
 /** Where a pooled tunnel goes. Equal keys must mean equal source address and identity, expected identities and destination. */
 export interface PoolTarget<Peer> {

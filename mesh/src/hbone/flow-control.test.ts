@@ -72,3 +72,9 @@ test('a send window may become negative and not overflow', () => {
   assert.equal(window.grant(30), true);
   assert.equal(window.availableBytes, WINDOW_MAX_BYTES);
 });
+
+test('a receiver announces what was released once, never again', () => {
+  const window = new ReceiveWindow(10, 5);
+  assert.equal(window.receive(10), true);
+  assert.deepEqual([window.release(5), window.release(4), window.release(1)], [5, 0, 5]);
+});

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
+import { randomOf } from '../testing/random.ts';
+import { dial, environment, listen, listenHbone, targetOf } from '../testing/tunnel-world.ts';
 import { until } from '../testing/until.ts';
 import { createHbonePool } from './pool.ts';
-import { dial, environment, listen, listenHbone, targetOf } from '../testing/tunnel-world.ts';
 import type { TunnelResult } from './tunnel.ts';
 
 const SEED = 20261121;
@@ -12,17 +13,6 @@ const INTERLEAVINGS = 10_000;
 const AT_ONCE = 40;
 const PATTERN_BYTES = 65_521;
 const WRITE_MAX_BYTES = 60_000;
-
-/** Repeatable random numbers in [0, 1). */
-function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 const pattern = Buffer.alloc(PATTERN_BYTES * 2);
 {

@@ -1,4 +1,5 @@
-import type { TLSSocket } from 'node:tls';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { ReadInternals } from './node-internals.ts';
 import { RECORD_MAX_BYTES, type RecordSlab, takeRecordSlab } from './read-memory.ts';
 import type { Stream } from './stream.ts';
@@ -25,9 +26,9 @@ export class RecordReader {
   private nextBuffer: Buffer | undefined;
   private flushScheduled = false;
 
-  constructor(socket: TLSSocket, internals: ReadInternals | undefined, onBytes: TakeBytes) {
+  constructor(socket: Duplex, internals: ReadInternals | undefined, onBytes: TakeBytes) {
     this.onBytes = onBytes;
-    if (internals === undefined) {
+    if (internals === undefined || !(socket instanceof Socket)) {
       socket.on('data', (chunk: Buffer) => this.takeChunk(chunk));
       return;
     }

@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import type { Duplex } from 'node:stream';
 import { bug } from '../runtime/errors.ts';
 import { handshakes } from '../tls/handshake.ts';
 import { matchConnect } from './connect-headers.ts';
 import { Connection, type ConnectionProfile } from './connection.ts';
-import type { AcceptOptions } from './contract.ts';
+import type { AcceptOptions, ServeOptions } from './contract.ts';
 import { HboneError } from './errors.ts';
 import { Http2Code } from './frame-codec.ts';
 import type { DecodedHeaders } from './hpack-decoder.ts';
@@ -39,13 +39,13 @@ export function acceptHbone<Peer>(socket: Socket, options: AcceptOptions<Peer>):
   });
 }
 
-/** The server's side of CONNECT on one connection. */
-class ServerConnection<Peer> implements HboneConnection<Peer>, ConnectionProfile {
+/** The server's side of CONNECT on one connection. Call `start` once. */
+export class ServerConnection<Peer> implements HboneConnection<Peer>, ConnectionProfile {
   readonly peer: Peer;
   private readonly connection: Connection;
-  private readonly options: AcceptOptions<Peer>;
+  private readonly options: ServeOptions<Peer>;
 
-  constructor(socket: TLSSocket, peer: Peer, options: AcceptOptions<Peer>, limits: HboneLimits) {
+  constructor(socket: Duplex, peer: Peer, options: ServeOptions<Peer>, limits: HboneLimits) {
     this.peer = peer;
     this.options = options;
     this.connection = new Connection({

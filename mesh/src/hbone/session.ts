@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import type { Duplex } from 'node:stream';
 import { handshakes } from '../tls/handshake.ts';
 import { matchAnswer } from './connect-headers.ts';
 import { Connection, type ConnectionProfile } from './connection.ts';
-import type { ConnectOptions } from './contract.ts';
+import type { ConnectOptions, SessionOptions } from './contract.ts';
 import { HboneError } from './errors.ts';
 import { DEFAULT_FRAME_MAX_BYTES, Http2Code } from './frame-codec.ts';
 import type { DecodedHeaders } from './hpack-decoder.ts';
@@ -77,18 +77,18 @@ async function openSocket<Peer>(options: ConnectOptions<Peer>, timeoutMs: number
   }
 }
 
-/** The client's side of CONNECT on one connection. */
-class ClientSession<Peer> implements HboneSession<Peer>, ConnectionProfile {
+/** The client's side of CONNECT on one connection. Call `start` once. */
+export class ClientSession<Peer> implements HboneSession<Peer>, ConnectionProfile {
   readonly peer: Peer;
   private readonly connection: Connection;
-  private readonly options: ConnectOptions<Peer>;
+  private readonly options: SessionOptions<Peer>;
   private readonly limits: HboneLimits;
   private readonly capacityCallback: (session: HboneSession<Peer>) => void;
 
   constructor(
-    socket: TLSSocket,
+    socket: Duplex,
     peer: Peer,
-    options: ConnectOptions<Peer>,
+    options: SessionOptions<Peer>,
     limits: HboneLimits,
     onCapacity: (session: HboneSession<Peer>) => void,
   ) {

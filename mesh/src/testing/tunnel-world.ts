@@ -15,6 +15,8 @@ import { acceptHbone } from '../hbone/server.ts';
 
 const ca = createTestCa();
 export const webSvid: Svid = ca.issue(testIdentity('shop', 'web'));
+/** Another certificate of the same identity, as rotation brings it. */
+export const issueWebSvid = (): Svid => ca.issue(webSvid.id);
 export const dbSvid: Svid = ca.issue(testIdentity('shop', 'db'));
 export const environment: HboneEnvironment = { clock: systemClock, logger: silentLogger };
 
