@@ -136,9 +136,38 @@ describe('Subscription', () => {
     take(subscription, { resources: [resource({ kind: 'workload', workload }, '1')] });
     const swapped = take(subscription, { resources: [resource({ kind: 'service', service }, '2')] });
     assert.deepEqual(swapped.update, { ...NOTHING, services: [service], removedWorkloads: ['shop/x'] });
+    const back = take(subscription, { resources: [resource({ kind: 'workload', workload }, '3')] });
+    assert.deepEqual(back.update, { ...NOTHING, workloads: [workload], removedServices: ['shop/x'] });
     const both = [resource({ kind: 'workload', workload }, '3'), resource({ kind: 'service', service }, '4')];
     const read = new Subscription(ADDRESS_TYPE_URL).read(response({ resources: both }));
     assert.deepEqual(read.update, { ...NOTHING, services: [service], removedWorkloads: ['shop/x'] });
+    const reversed = new Subscription(ADDRESS_TYPE_URL).read(response({ resources: both.toReversed() }));
+    assert.deepEqual(reversed.update, { ...NOTHING, workloads: [workload], removedServices: ['shop/x'] });
+  });
+
+  test('sees a change in every single addition and removal', () => {
+    const subscription = new Subscription(ADDRESS_TYPE_URL);
+    const names = ['cluster-1//Pod/shop/web', 'shop/web.shop.svc.cluster.local'];
+    const steps: Partial<DiscoveryResponse>[] = [
+      { resources: [resource(WEB, '1')] },
+      { resources: [resource(SERVICE, '1')] },
+      ...names.map((name) => ({ removedResources: [name] })),
+      ...names.map((name) => ({ removedResources: [name] })),
+    ];
+    assert.deepEqual(
+      steps.map((parts) => take(subscription, parts).isEmpty),
+      [false, false, false, false, true, true],
+    );
+  });
+
+  test('refuses new resources beyond its bound, and still takes changes of those it holds', () => {
+    const subscription = new Subscription(ADDRESS_TYPE_URL, 2);
+    take(subscription, { resources: [resource(WEB, '1')] });
+    const read = take(subscription, { resources: [resource(DB, '1'), resource(SERVICE, '1'), resource(WEB, '2')] });
+    assert.deepEqual(read.refused, [
+      { name: 'shop/web.shop.svc.cluster.local', version: '1', reason: 'over-limit: resources: more than 2 held' },
+    ]);
+    assert.deepEqual(versions(subscription), { 'cluster-1//Pod/shop/web': '2', 'cluster-1//Pod/shop/db': '1' });
   });
 
   test('refuses a bad resource with its name and reason, and applies the good ones', () => {

@@ -46,14 +46,16 @@ export type HeldResource =
  */
 export class Subscription {
   readonly typeUrl: string;
+  readonly #resourcesMax: number;
   /** Invariant: exactly the resources whose content the last committed state holds. */
   readonly #held = new Map<string, HeldResource>();
   /** By name, those whose newest pushed version was refused; at most REFUSED_KEPT_MAX of them. */
   readonly #refused = new Map<string, RefusedResource>();
   #acknowledged = false;
 
-  constructor(typeUrl: string) {
+  constructor(typeUrl: string, resourcesMax: number = RESOURCES_MAX) {
     this.typeUrl = typeUrl;
+    this.#resourcesMax = resourcesMax;
   }
 
   /** True once a first response was committed: the server's initial state is in force. */
@@ -94,8 +96,8 @@ export class Subscription {
         if (resource.typeUrl !== this.typeUrl) {
           throw new WireError('invalid-field', { path: 'resource.type_url', reason: 'not that of the response' });
         }
-        if (!this.#held.has(name) && this.#held.size + accepted.size >= RESOURCES_MAX) {
-          throw new WireError('over-limit', { path: 'resources', reason: `more than ${RESOURCES_MAX} held` });
+        if (!this.#held.has(name) && this.#held.size + accepted.size >= this.#resourcesMax) {
+          throw new WireError('over-limit', { path: 'resources', reason: `more than ${this.#resourcesMax} held` });
         }
         const object = parsePushedResource(resource);
         const before = accepted.get(name) ?? this.#held.get(name);

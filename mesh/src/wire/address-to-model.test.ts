@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { parseCidr } from '../model/address.ts';
+import { ModelError } from '../model/errors.ts';
 import { buildService } from '../testing/service-builder.ts';
 import { wireRefusal } from '../testing/wire-refusal.ts';
 import { buildWorkload } from '../testing/workload-builder.ts';
+import { WireError } from './errors.ts';
 import { AddressSchema, ServiceSchema, WorkloadSchema } from './gen/istio/workload/workload_pb.ts';
 import { parseAddressResource } from './push-to-model.ts';
 
@@ -42,6 +44,19 @@ describe('parseAddressResource() of a workload', () => {
       clusterId: '',
     });
     assert.deepEqual(parseAddressResource(workloadBytes({})), { kind: 'workload', workload: expected });
+  });
+
+  test('keeps the cause of a refusal where the model gave one', () => {
+    const cause = (init: WorkloadInit): unknown => {
+      try {
+        parseAddressResource(workloadBytes(init));
+      } catch (error) {
+        return error instanceof WireError ? error.cause : error;
+      }
+      return 'accepted';
+    };
+    assert.ok(cause({ uid: '' }) instanceof ModelError);
+    assert.equal(cause({ waypoint: {} }), undefined);
   });
 
   test('takes port 15008 for a gateway that names none', () => {

@@ -89,8 +89,10 @@ describe('parseAuthority()', () => {
       assert.throws(() => parseAuthority(text), refuses('invalid-field')));
   }
 
-  test('refuses what is longer than any authority', () => {
-    assert.throws(() => parseAuthority(`${'a'.repeat(260)}:80`), refuses('over-limit'));
+  test('takes the longest authority, and refuses what is longer than any', () => {
+    const longest = `${'a.'.repeat(126)}a`;
+    assert.deepEqual(parseAuthority(`${longest}:65535`), hostname(longest, 65535));
+    assert.throws(() => parseAuthority(`${longest}b:65535`), refuses('over-limit'));
   });
 
   test('round trips with format for any address', () => {

@@ -79,6 +79,12 @@ describe('parseBaggage()', () => {
     test(name, () => assert.deepEqual(parseBaggage(header), expected));
   }
 
+  test('looks into a header of exactly its bound', () => {
+    const value = 'x'.repeat(8192 - 'service.name='.length);
+    assert.deepEqual(parseBaggage(`service.name=${value}`), { canonicalName: value });
+    assert.equal(parseForwardedHost(`host=web;x=${'y'.repeat(8192 - 'host=web;x='.length)}`), 'web');
+  });
+
   test('undoes format for any values, and the text is safe for a header', () => {
     const value = fc.string({ minLength: 1, maxLength: 40, unit: 'grapheme' }).filter((text) => text.trim() === text);
     const baggage: fc.Arbitrary<Baggage> = fc.record(

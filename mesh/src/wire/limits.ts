@@ -20,8 +20,8 @@ export const LIMITS = {
   policyNodes: 100_000,
   /** One packet of the CNI agent's protocol, either way (protocol.md 2.5). */
   podMessageBytes: 1024,
-  /** One authority: a host name of 253 characters, brackets, a port. */
-  authorityLength: 262,
+  /** One authority: a host name of 253 characters, a colon, a port of five digits. */
+  authorityLength: 259,
   /** Baggage and forwarded headers longer than this are not looked into. */
   labelHeaderLength: 8192,
 } as const;
