@@ -1,6 +1,15 @@
 import { ADMISSION_MUTATIONS } from './list-admission.ts';
 import { AUTHORIZATION_MUTATIONS } from './list-authorization.ts';
+import { FLOW_CONTROL_MUTATIONS } from './list-flow-control.ts';
+import { FRAMING_MUTATIONS } from './list-framing.ts';
+import { HPACK_MUTATIONS } from './list-hpack.ts';
 import type { Mutation } from './mutation.ts';
 
 /** Every mutation, by area. */
-export const MUTATIONS: readonly Mutation[] = [...AUTHORIZATION_MUTATIONS, ...ADMISSION_MUTATIONS];
+export const MUTATIONS: readonly Mutation[] = [
+  ...AUTHORIZATION_MUTATIONS,
+  ...ADMISSION_MUTATIONS,
+  ...FLOW_CONTROL_MUTATIONS,
+  ...FRAMING_MUTATIONS,
+  ...HPACK_MUTATIONS,
+];
