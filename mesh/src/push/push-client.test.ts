@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { describe, test } from 'node:test';
 import { createMeshViewStore } from '../model/mesh-view-store.ts';
 import type { MeshViewUpdate } from '../model/mesh-view.ts';
@@ -142,6 +143,7 @@ function startClient(apply?: (update: MeshViewUpdate) => Promise<void>, refuse =
     client,
     readyCount: () => readyCount,
     settle: () => clock.advance(0),
+    listenerCount: () => getEventListeners(abort.signal, 'abort').length,
     stop: async () => {
       abort.abort();
       await done;
@@ -276,6 +278,10 @@ describe('PushClient', () => {
     run.transport.stream(0).push(policies({ resources }));
     await run.settle();
     assert.equal(run.logger.lines.length, 11);
+    run.transport.stream(0).push(policies({ resources: resources.slice(0, 10) }));
+    await run.settle();
+    assert.equal(run.logger.lines.length, 21);
+    run.logger.lines.length = 11;
     assert.deepEqual(run.logger.lines.at(-1), [
       'warn',
       'refused more pushed resources',
@@ -293,8 +299,10 @@ describe('PushClient', () => {
     const bad = { ...web('9', buildWorkload({ name: 'bad' })), value: Uint8Array.of(0xff) };
     run.transport.stream(0).push(addresses({ resources: [web('7'), web('8', gone), bad] }));
     await run.settle();
+    assert.equal(run.listenerCount(), 1);
     run.transport.stream(0).end(new Error('connection reset'));
     await run.settle();
+    assert.equal(run.listenerCount(), 1, 'that of the delay before the next attempt');
     assert.equal(run.client.status().connected, false);
     assert.deepEqual(run.view.workload(UID), WEB);
 
@@ -378,6 +386,7 @@ describe('PushClient', () => {
     await run.settle();
     run.transport.stream(0).end();
     await run.clock.advance(10);
+    assert.deepEqual(run.logger.lines, [['info', 'controller ended the push stream', {}]]);
     run.transport.stream(1).end(new Error('reset'));
     await run.settle();
     const nothing = { resources: 0, removed: 0, refused: 0, resourceBytes: 0 };
@@ -424,6 +433,7 @@ describe('PushClient', () => {
   test('closes a stream that opens just as it is stopped', async () => {
     const abort = new AbortController();
     const stream = new ScriptedStream();
+    const logger = new RecordingLogger();
     const client = new PushClient({
       transport: {
         open: () => {
@@ -433,10 +443,10 @@ describe('PushClient', () => {
       },
       node: NODE,
       clock: new ManualClock(),
-      logger: new RecordingLogger(),
+      logger,
       apply: () => assert.fail('applied an update'),
     });
     await client.run(abort.signal);
-    assert.deepEqual([stream.closed, stream.sent], [true, []]);
+    assert.deepEqual([stream.closed, stream.sent, logger.lines], [true, [], []]);
   });
 });
