@@ -6,13 +6,16 @@ import {
   type AdminServer,
   type Clock,
   get,
+  jsonResponse,
   loggingSections,
   Metrics,
   metricsSections,
   openAdminServer,
   Readiness,
   readinessSection,
+  registerProcessMetrics,
   type RootLogger,
+  textResponse,
   withinDeadline,
 } from '@ambit/mesh/runtime';
 import type { CniConfig } from './config.ts';
@@ -29,6 +32,7 @@ import { nftables } from './redirect/nftables.ts';
 
 export interface CniAgentOptions {
   readonly config: CniConfig;
+  readonly version: string;
   /** The user this process runs as: node agents may run as it too. */
   readonly userId: number;
   readonly clock: Clock;
@@ -54,6 +58,7 @@ export async function createCniAgent(options: CniAgentOptions): Promise<CniAgent
   await using cleanup = new AsyncDisposableStack();
   const metrics = new Metrics();
   const instruments = metrics.register(cniMetrics);
+  registerProcessMetrics(metrics, { component: 'cni', version: options.version });
   const readiness = new Readiness();
   const ready = readiness.task('pods of this node');
   mkdirSync(dirname(config.zdsSocket), { recursive: true, mode: SOCKET_DIRECTORY_MODE });
@@ -159,9 +164,9 @@ async function openServers(
   readiness: Readiness,
   enroller: PodEnroller,
 ): Promise<Readonly<Record<'metrics' | 'readiness', AdminServer>>> {
-  const healthz = get('/healthz', 'liveness', () => ({ status: 200, contentType: 'text/plain', body: 'ok\n' }));
-  const pods = get('/pods', 'every pod of this node and its state', () => json(enroller.statuses()));
-  const configuration = get('/config', 'effective configuration', () => json(config));
+  const healthz = get('/healthz', 'liveness', () => textResponse(200, 'ok\n'));
+  const pods = get('/pods', 'every pod of this node and its state', () => jsonResponse(enroller.statuses()));
+  const configuration = get('/config', 'effective configuration', () => jsonResponse(config));
   const scrape = await openAdminServer({
     host: config.metricsAddress.ip,
     port: config.metricsAddress.port,
@@ -177,8 +182,4 @@ async function openServers(
   });
   cleanup.use(health);
   return { metrics: scrape, readiness: health };
-}
-
-function json(value: unknown): { readonly status: number; readonly contentType: string; readonly body: string } {
-  return { status: 200, contentType: 'application/json', body: `${JSON.stringify(value, null, 2)}\n` };
 }

@@ -31,7 +31,7 @@ async function run(context: MainContext): Promise<number> {
     scope: 'cni',
   });
   context.onFatal(() => logger.flushSync());
-  const options: CniAgentOptions = { config, userId: process.getuid?.() ?? 0, clock, logger };
+  const options: CniAgentOptions = { config, version: VERSION, userId: process.getuid?.() ?? 0, clock, logger };
   if (flags.has('uninstall')) {
     const left = await uninstall(options, UNINSTALL_MS);
     await logger.flush();

@@ -17,7 +17,6 @@ export const SOCK_CLOEXEC = 0o2000000;
 export const SOL_IP = 0;
 export const SOL_SOCKET = 1;
 export const SOL_IPV6 = 41;
-export const SOL_PACKET = 263;
 export const SO_REUSEADDR = 2;
 export const SO_REUSEPORT = 15;
 export const SO_PEERCRED = 17;
@@ -37,10 +36,8 @@ export const MSG_DONTWAIT = 0x40;
 export const MSG_NOSIGNAL = 0x4000;
 export const MSG_CMSG_CLOEXEC = 0x40000000;
 export const SCM_RIGHTS = 1;
-export const ENOENT = 2;
 export const EINTR = 4;
 export const EAGAIN = 11;
-export const EPERM = 1;
 export const EISCONN = 106;
 export const EALREADY = 114;
 export const EINPROGRESS = 115;
@@ -70,8 +67,6 @@ export interface Binding {
   close(fd: number): number;
   /** With close-on-exec set. */
   dup(fd: number): number;
-  /** Sets what the kernel sends this process when its parent thread dies; `signal` 0 clears it. */
-  setParentDeathSignal(signal: number): number;
   /** The address of a buffer's first byte, for structures that hold pointers. The caller keeps the buffer alive. */
   addressOf(buffer: Uint8Array): bigint;
   /** Ends the process at once, from any thread, without running anything more. */
@@ -89,7 +84,6 @@ export interface Watch {
 }
 
 const F_DUPFD_CLOEXEC = 1030;
-const PR_SET_PDEATHSIG = 1;
 
 let binding: Binding | null = null;
 
@@ -126,9 +120,6 @@ function loadBinding(): Binding {
   const recv = program.func('intptr_t recv(int fd, void *buffer, size_t length, int flags)');
   const close = program.func('int close(int fd)');
   const fcntl = program.func('int fcntl(int fd, int command, int value)');
-  const prctl = program.func(
-    'int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)',
-  );
   const abort = program.func('void abort()');
   return {
     setns: (fd, kind) => result(setns(fd, kind)),
@@ -145,7 +136,6 @@ function loadBinding(): Binding {
     recv: (fd, buffer, length, flags) => result(recv(fd, buffer, length, flags)),
     close: (fd) => result(close(fd)),
     dup: (fd) => result(fcntl(fd, F_DUPFD_CLOEXEC, 0)),
-    setParentDeathSignal: (signal) => result(prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0)),
     addressOf: (buffer) => koffi.address(buffer),
     abort: () => {
       abort();
