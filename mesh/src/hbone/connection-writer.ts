@@ -57,11 +57,6 @@ export class ConnectionWriter {
     this.socket = socket;
   }
 
-  /** Bytes that TLS has not taken yet. */
-  get backlogBytes(): number {
-    return this.queuedBytes + this.stagedBytes;
-  }
-
   get isCongested(): boolean {
     return this.busy && this.queuedBytes + this.stagedBytes > BACKLOG_MAX_BYTES;
   }

@@ -70,11 +70,6 @@ export class FrameReader {
     this.prefaceLeft = role === 'server' ? CLIENT_PREFACE.length : 0;
   }
 
-  /** True while a frame has been begun and not completed, or within the nine bytes of a header. */
-  get midFrame(): boolean {
-    return this.inFrame || this.headerFill > 0;
-  }
-
   /**
    * Takes the bytes `[start, end)` of `buffer`.
    * @throws Http2Violation; the reader must not be used after one of the whole connection.

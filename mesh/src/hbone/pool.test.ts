@@ -124,7 +124,7 @@ for (const { name, act } of stale) {
       const second = await until('the second session', () => peers[1]);
       await second.receive(headers, 1);
       second.send(answer(1));
-      hold((await request).stream);
+      void hold((await request).stream);
       assert.equal(peers.length, 2);
     });
   });

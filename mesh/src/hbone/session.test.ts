@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import net from 'node:net';
+import type net from 'node:net';
 import { test } from 'node:test';
 import { ManualClock } from '../testing/manual-clock.ts';
 import { frameOf, type Http2Peer, securePeer, statusBlock, uint32 } from '../testing/http2-peer.ts';
