@@ -7,7 +7,7 @@ delete table inet ambit
 table inet ambit {
   chain mark_inbound {
     type filter hook prerouting priority mangle; policy accept;
-    meta mark & 0xfff == 0x539 ct mark set (ct mark & 0xfffff000) | 0x111
+    ct state new ct direction original meta mark & 0xfff == 0x539 ct mark set (ct mark & 0xfffff000) | 0x111
   }
   chain mark_replies {
     type route hook output priority mangle; policy accept;
@@ -34,7 +34,7 @@ delete table inet ambit
 table inet ambit {
   chain mark_inbound {
     type filter hook prerouting priority mangle; policy accept;
-    meta mark & 0xfff == 0x2a ct mark set (ct mark & 0xfffff000) | 0x111
+    ct state new ct direction original meta mark & 0xfff == 0x2a ct mark set (ct mark & 0xfffff000) | 0x111
   }
   chain mark_replies {
     type route hook output priority mangle; policy accept;

@@ -82,8 +82,9 @@ export function replyRouting(family: '-4' | '-6'): ReplyRouting {
 function markChains(options: RedirectOptions): readonly string[] {
   return [
     ...chain('mark_inbound', 'type filter hook prerouting priority mangle; policy accept;', [
-      // A packet that arrives with our mark opens the agent's connection into the app, under the client's address.
-      `${fromAgent(options)} ct mark set (ct mark & ${hex(~MARK_MASK >>> 0)}) | ${hex(RETURN_MARK)}`,
+      // A packet that arrives with our mark opens the agent's connection into the app, under the client's address. Only one
+      // that opens a connection: answers on connections that the app opened carry the mark too, and need no detour.
+      `ct state new ct direction original ${fromAgent(options)} ct mark set (ct mark & ${hex(~MARK_MASK >>> 0)}) | ${hex(RETURN_MARK)}`,
     ]),
     // Of type route, since the new mark must choose the route again: the app's replies return to the agent's socket.
     ...chain('mark_replies', 'type route hook output priority mangle; policy accept;', [
