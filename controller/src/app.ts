@@ -13,6 +13,7 @@ import {
   openAdminServer,
   Readiness,
   readinessSection,
+  registerProcessMetrics,
   type RootLogger,
 } from '@ambit/mesh/runtime';
 import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL } from '@ambit/mesh/wire';
@@ -24,6 +25,8 @@ import { PushServer } from './push/push-server.ts';
 export interface ControllerDependencies {
   readonly clock: Clock;
   readonly logger: RootLogger;
+  /** Of this build, for the metrics. */
+  readonly version: string;
 }
 
 /** A running controller; disposing it ends all streams and releases every port. */
@@ -56,10 +59,11 @@ export async function startController(
 
 async function openAll(
   config: ControllerConfig,
-  { clock, logger }: ControllerDependencies,
+  { clock, logger, version }: ControllerDependencies,
   lifetime: Lifetime,
 ): Promise<ControllerApp['ports']> {
   const metrics = new Metrics();
+  registerProcessMetrics(metrics, { component: 'controller', version });
   const readiness = new Readiness();
   const stateTask = readiness.task('first state');
   const listenTask = readiness.task('discovery');
@@ -77,7 +81,7 @@ async function openAll(
   const metricsServer = await open('metrics server', config.metricsListen, metricsSections(metrics));
   logger.info('effective configuration', describeConfig(config));
 
-  const pipeline = createPipeline(config, { clock, logger }, metrics);
+  const pipeline = createPipeline(config, clock, logger, metrics);
   const identity = lifetime.own(
     'identity',
     await openIdentity({
@@ -90,7 +94,7 @@ async function openAll(
       metrics,
     }),
   );
-  const push = createPushServer(pipeline, identity, { clock, logger }, metrics);
+  const push = createPushServer(pipeline, identity, clock, logger, metrics);
   const debug = await open('debug server', config.debugListen, debugSections(config, pipeline, push, logger));
 
   const stop = new AbortController();
@@ -102,11 +106,7 @@ async function openAll(
   return { grpc: grpc.port, metrics: metricsServer.port, health: health.port, debug: debug.port };
 }
 
-function createPipeline(
-  config: ControllerConfig,
-  { clock, logger }: ControllerDependencies,
-  metrics: Metrics,
-): Pipeline {
+function createPipeline(config: ControllerConfig, clock: Clock, logger: RootLogger, metrics: Metrics): Pipeline {
   const sourceLogger = logger.child({ scope: 'source' });
   return new Pipeline({
     source: createDirectorySource({ directory: config.manifestsDirectory, clock, logger: sourceLogger }),
@@ -121,7 +121,8 @@ function createPipeline(
 function createPushServer(
   pipeline: Pipeline,
   identity: ControllerIdentity,
-  { clock, logger }: ControllerDependencies,
+  clock: Clock,
+  logger: RootLogger,
   metrics: Metrics,
 ): PushServer {
   const push = new PushServer({

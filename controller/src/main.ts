@@ -36,7 +36,7 @@ async function serve(config: ControllerConfig, context: MainContext): Promise<un
   });
   context.onFatal(() => logger.flushSync());
   {
-    await using _app = await startController(config, { clock: systemClock, logger });
+    await using _app = await startController(config, { clock: systemClock, logger, version: VERSION });
     await aborted(context.signal);
     logger.info('controller stops');
   }

@@ -70,7 +70,7 @@ function config(): ControllerConfig {
 async function start(grpcPort = 0): Promise<ControllerApp> {
   const base = config();
   const listen = { ip: parseIpAddress('127.0.0.1'), port: grpcPort };
-  return startController({ ...base, listen }, { clock: systemClock, logger });
+  return startController({ ...base, listen }, { clock: systemClock, logger, version: 'test' });
 }
 
 async function joinAs(app: ControllerApp, node: string): Promise<NodeCredentials> {

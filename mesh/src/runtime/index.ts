@@ -28,6 +28,7 @@ export {
   type MetricSample,
   type MetricSpec,
 } from './metrics.ts';
+export * from './process-metrics.ts';
 export * from './readiness.ts';
 export * from './root-logger.ts';
 export * from './run-main.ts';

@@ -22,8 +22,10 @@ class MemoryDuplex extends Duplex {
   }
 
   override _read(): void {
-    this.#resume?.();
+    // Forgotten before it is called: it may bring the next chunk and its own callback.
+    const resume = this.#resume;
     this.#resume = null;
+    resume?.();
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
