@@ -1,8 +1,7 @@
-import { statSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { NetnsHandle, type NetnsIdentity, runInNetns } from '@ambit/mesh/linux';
-import { type IpAddress, parseIpAddress } from '@ambit/mesh/model';
+import { type IpAddress, ipAddressFromBytes, isLoopback, parseIpAddress } from '@ambit/mesh/model';
 import { CniError } from '../errors.ts';
 
 /** Finds the network namespace of a pod. */
@@ -64,8 +63,24 @@ export class DirectoryNetnsFinder implements NetnsFinder {
   }
 }
 
+/**
+ * Addresses of the namespace but for loopback. Read from the kernel's tables: getifaddrs, as Node has it, leaves out links that
+ * came up a moment ago.
+ */
 function addressesIn(netns: NetnsHandle): ReadonlySet<IpAddress> {
-  const interfaces = runInNetns(netns, () => networkInterfaces());
-  const found = Object.values(interfaces).flatMap((list) => list ?? []);
-  return new Set(found.filter((item) => !item.internal).map((item) => parseIpAddress(item.address)));
+  const { ipv4, ipv6 } = runInNetns(netns, () => ({ ipv4: readTable('fib_trie'), ipv6: readTable('if_inet6') }));
+  const found = new Set<IpAddress>();
+  for (const [, address] of ipv4.matchAll(/\|-- (\S+)\n\s+\/32 host LOCAL/g)) found.add(parseIpAddress(address ?? ''));
+  for (const [, address] of ipv6.matchAll(/^([\da-f]{32}) /gm))
+    found.add(ipAddressFromBytes(Buffer.from(address ?? '', 'hex')));
+  return new Set([...found].filter((address) => !isLoopback(address)));
+}
+
+/** Empty when the kernel lacks the family. */
+function readTable(name: string): string {
+  try {
+    return readFileSync(`/proc/thread-self/net/${name}`, 'latin1');
+  } catch {
+    return '';
+  }
 }

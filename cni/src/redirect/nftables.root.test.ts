@@ -35,6 +35,8 @@ class Link implements AsyncDisposable {
       [pod, 1],
       [neighbour, 2],
     ] as const) {
+      // A link-local address would turn up a second or two later, in the middle of a comparison.
+      netns.run('ip', 'link', 'set', 'eth0', 'addrgenmode', 'none');
       netns.run('ip', 'address', 'add', `10.9.0.${last}/24`, 'dev', 'eth0');
       netns.run('ip', 'address', 'add', `fd00:9::${last}/64`, 'dev', 'eth0', 'nodad');
       netns.run('ip', 'link', 'set', 'eth0', 'up');
