@@ -83,6 +83,12 @@ test('parseCommand reads the commands for operators', () => {
     stateDirectory: 's',
     node: 'host-a',
   });
+  assert.deepEqual(parseCommand(['token', '--state', 's', '--node', 'host-a', '--valid', '90s'], NOTHING), {
+    kind: 'token',
+    stateDirectory: 's',
+    node: 'host-a',
+    validityMs: 90_000,
+  });
   assert.deepEqual(parseCommand(['revoke', '--node', 'host-a', '--state', 's'], NOTHING), {
     kind: 'revoke',
     stateDirectory: 's',
@@ -101,6 +107,8 @@ test('parseCommand refuses wrong arguments in words', () => {
     [['start', ...RUN], /unknown command "start"/],
     [['token', 'x', ...RUN], /unexpected argument "x"/],
     [['token', '--state', 's'], /--node is missing/],
+    [['token', '--state', 's', '--node', 'a', '--valid', 'soon'], /--valid "soon" is not a duration/],
+    [[...RUN, '--valid', '1m'], /--valid goes with token only/],
     [['token', '--state', 's', '--node', 'a/b'], /--node "a\/b" is not the name of a node/],
   ];
   for (const [args, message] of cases) {

@@ -7,7 +7,14 @@ import {
   parseSocketAddress,
   parseTrustDomain,
 } from '@ambit/mesh/model';
-import { type Environment, EnvironmentReader, isLevelFilter, type LogFormat, UsageError } from '@ambit/mesh/runtime';
+import {
+  type Environment,
+  EnvironmentReader,
+  isLevelFilter,
+  type LogFormat,
+  parseDurationMs,
+  UsageError,
+} from '@ambit/mesh/runtime';
 import type { MeshSettings } from './translate/mesh-settings.ts';
 
 /** Where to listen. Port 0 picks a free one, for tests and for several controllers on one machine. */
@@ -40,14 +47,14 @@ export interface ControllerConfig {
 /** What the command line asks for. */
 export type ControllerCommand =
   | { readonly kind: 'run'; readonly config: ControllerConfig }
-  | { readonly kind: 'token'; readonly stateDirectory: string; readonly node: string }
+  | { readonly kind: 'token'; readonly stateDirectory: string; readonly node: string; readonly validityMs?: number }
   | { readonly kind: 'revoke'; readonly stateDirectory: string; readonly node: string };
 
 export const USAGE = `Usage:
   controller --manifests DIR --state DIR [--listen IP:PORT] [--metrics IP:PORT] [--health IP:PORT] [--debug IP:PORT]
       Serves configuration and identities of the mesh that the manifests in DIR describe.
-  controller token --state DIR --node NAME
-      Prints a token with which a node agent joins once, within an hour.
+  controller token --state DIR --node NAME [--valid DURATION]
+      Prints a token with which a node agent joins once, within an hour or the time given.
   controller revoke --state DIR --node NAME
       Takes a node's certificates away.
 
@@ -59,6 +66,7 @@ Options:
   --health IP:PORT   readiness (default 127.0.0.1:8080)
   --debug IP:PORT    debug pages (default 127.0.0.1:15016)
   --node NAME        name of the node, as in spec.nodeName of its pods
+  --valid DURATION   how long the token may be used, such as 10m (default and at most 1h)
   --help, --version
 
 Environment: AMBIT_CLUSTER_ID, AMBIT_CLUSTER_DOMAIN, AMBIT_TRUST_DOMAIN, AMBIT_ROOT_NAMESPACE, AMBIT_NETWORK,
@@ -76,13 +84,14 @@ export function parseCommand(args: readonly string[], environment: Environment):
   const { values, positionals } = readArguments(args);
   const [command, ...extra] = positionals;
   if (extra.length > 0) throw new UsageError(`unexpected argument ${JSON.stringify(extra[0])}`);
+  if (values.valid !== undefined && command !== 'token') throw new UsageError('--valid goes with token only');
   const settings = parseEnvironment(environment);
   const stateDirectory = required(values, 'state', 'a directory for keys and certificates');
   switch (command) {
     case undefined:
       return { kind: 'run', config: { ...settings, stateDirectory, ...runArguments(values) } };
     case 'token':
-      return { kind: 'token', stateDirectory, node: nodeName(values) };
+      return { kind: 'token', stateDirectory, node: nodeName(values), ...validity(values) };
     case 'revoke':
       return { kind: 'revoke', stateDirectory, node: nodeName(values) };
     default:
@@ -103,7 +112,7 @@ function formatListenAddress({ ip, port }: ListenAddress): string {
 }
 
 type Values = Readonly<Partial<Record<OptionName, string>>>;
-const OPTION_NAMES = ['manifests', 'state', 'listen', 'metrics', 'health', 'debug', 'node'] as const;
+const OPTION_NAMES = ['manifests', 'state', 'listen', 'metrics', 'health', 'debug', 'node', 'valid'] as const;
 type OptionName = (typeof OPTION_NAMES)[number];
 
 function readArguments(args: readonly string[]): { readonly values: Values; readonly positionals: readonly string[] } {
@@ -139,6 +148,15 @@ function nodeName(values: Values): string {
   const name = required(values, 'node', 'the name of a node');
   if (!DNS_NAME.test(name)) throw new UsageError(`--node ${JSON.stringify(name)} is not the name of a node`);
   return name;
+}
+
+function validity({ valid }: Values): { readonly validityMs?: number } {
+  if (valid === undefined) return {};
+  try {
+    return { validityMs: parseDurationMs(valid) };
+  } catch (cause) {
+    throw new UsageError(`--valid ${JSON.stringify(valid)} is not a duration such as 10m`, { cause });
+  }
 }
 
 function address(values: Values, name: OptionName, fallback: ListenAddress): ListenAddress {
