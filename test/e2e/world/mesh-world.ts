@@ -1,5 +1,6 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import type { MeshObject, Pod } from '@ambit/mesh/kinds';
 import { createDirectorySource } from '@ambit/mesh/manifests';
 import { silentLogger, systemClock } from '@ambit/mesh/runtime';
@@ -7,7 +8,7 @@ import { until } from '@ambit/mesh/testing';
 import { AppHandle } from './apps/app-handle.ts';
 import { type HostPlan, NETNS_DIRECTORY, WorldNetwork } from './network.ts';
 import { planHosts } from './plan.ts';
-import { type ProgramForm, programCommand } from './programs.ts';
+import { type ProgramForm, programCommand, type ProgramName } from './programs.ts';
 import { WorldProcess } from './world-process.ts';
 
 export interface MeshWorldOptions {
@@ -16,8 +17,19 @@ export interface MeshWorldOptions {
   readonly form: ProgramForm;
   /** Address blocks of pods and services, for the agents' rule about unknown addresses. */
   readonly meshRanges: readonly string[];
+  /** Variables besides those the world sets itself. */
+  readonly variables?: Partial<Readonly<Record<ProgramName, Readonly<Record<string, string>>>>>;
   /** Called with the name of each step as it is done. */
   readonly onStep?: (what: string) => void;
+}
+
+/** How a command of the controller ended. */
+export interface CommandOutcome {
+  readonly code: number | null;
+  /** Standard output. */
+  readonly output: string;
+  /** Standard error. */
+  readonly complaint: string;
 }
 
 /** The Ambit processes of one host. */
@@ -29,11 +41,18 @@ export interface HostProcesses {
 }
 
 const STATE = '/run/ambit';
+/** Where the controller keeps its authorities. */
+export const CONTROLLER_STATE: string = join(STATE, 'controller');
 const CONTROLLER_PORT = 15012;
-const CONTROLLER_METRICS_PORT = 15114;
-const ADMIN_PORT = 15000;
-const METRICS_PORT = 15020;
-const READINESS_PORT = 15021;
+const PORTS = {
+  admin: 15000,
+  metrics: 15020,
+  readiness: 15021,
+  'cni-metrics': 15014,
+  // The CNI agent of this host has the usual port; in Kubernetes they live in different network namespaces.
+  'controller-metrics': 15114,
+  'controller-readiness': 8080,
+} as const;
 const START_MS = 20_000;
 
 /**
@@ -52,6 +71,7 @@ export class MeshWorld implements AsyncDisposable {
   private constructor(options: MeshWorldOptions, hosts: readonly HostPlan[]) {
     this.options = options;
     this.hosts = hosts;
+    this.#stack.defer(() => rmSync(STATE, { recursive: true, force: true }));
     this.network = this.#stack.use(WorldNetwork.create(hosts));
   }
 
@@ -75,6 +95,11 @@ export class MeshWorld implements AsyncDisposable {
     return this.#controller;
   }
 
+  /** Where agents reach the controller. */
+  get controllerAddress(): string {
+    return `${this.network.linkAddress(this.#firstHost)}:${CONTROLLER_PORT}`;
+  }
+
   app(pod: string): AppHandle {
     const app = this.#apps.get(pod);
     if (app === undefined) throw new Error(`no pod ${pod} in this world`);
@@ -91,11 +116,20 @@ export class MeshWorld implements AsyncDisposable {
     return readIfThere(this.processes(host).accessLogFile);
   }
 
-  /** GET from a host's own loopback; null when nobody answers. */
-  async ask(host: string, port: 'admin' | 'metrics' | 'readiness', path: string): Promise<string | null> {
-    const number = { admin: ADMIN_PORT, metrics: METRICS_PORT, readiness: READINESS_PORT }[port];
-    const answer = await this.network.requestOnHost(host, 'GET', number, path);
+  /** GET from a host's own loopback; null when nobody answers. The first three are the node agent's. */
+  async ask(host: string, port: keyof typeof PORTS, path: string): Promise<string | null> {
+    const answer = await this.network.requestOnHost(host, 'GET', PORTS[port], path);
     return answer?.status === 200 ? answer.body : null;
+  }
+
+  /** GET from the controller's own loopback; null when nobody answers. */
+  askController(port: 'controller-metrics' | 'controller-readiness', path: string): Promise<string | null> {
+    return this.ask(this.#firstHost, port, path);
+  }
+
+  /** Resolves when the controller says it is ready. */
+  async controllerReady(): Promise<void> {
+    await this.#ready(this.controller, () => this.askController('controller-readiness', '/healthz/ready'));
   }
 
   /** Resolves when the node agent of `host` says it is ready. */
@@ -131,6 +165,50 @@ export class MeshWorld implements AsyncDisposable {
     );
   }
 
+  /** `controller token`, as a person would run it. `more` are further arguments. */
+  async joinToken(node: string, more: readonly string[] = []): Promise<string> {
+    const { code, output, complaint } = await this.controllerCommand(['token', '--node', node, ...more]);
+    if (code !== 0) throw new Error(`controller token ended with ${code}: ${complaint}`);
+    return output;
+  }
+
+  /** Runs the controller's program beside the running one, with its state directory, until it ends. */
+  controllerCommand(args: readonly string[]): Promise<CommandOutcome> {
+    const all = [...args, '--state', CONTROLLER_STATE];
+    const { command, args: withProgram } = programCommand(this.options.form, 'controller', all);
+    const child = this.network.spawnOnHost(this.#firstHost, command, withProgram, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: environment(this.options.variables?.controller),
+    });
+    const output = textOf(child.stdout);
+    const complaint = textOf(child.stderr);
+    return new Promise((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', (code) => resolve({ code, output: output(), complaint: complaint() }));
+    });
+  }
+
+  /** A process of Ambit on a host, not started yet; the world ends it. Its log is `<name>.log` of this world. */
+  program(
+    name: string,
+    host: string,
+    program: ProgramName,
+    args: readonly string[],
+    variables: Readonly<Record<string, string>> = {},
+  ): WorldProcess {
+    const logFile = join(STATE, `${name}.log`);
+    writeFileSync(logFile, '');
+    const plan = {
+      name,
+      ...programCommand(this.options.form, program, args),
+      environment: environment({ ...variables, ...this.options.variables?.[program] }),
+      logFile,
+    };
+    return this.#stack.use(
+      new WorldProcess(plan, (command, all, options) => this.network.spawnOnHost(host, command, all, options)),
+    );
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync();
   }
@@ -139,9 +217,10 @@ export class MeshWorld implements AsyncDisposable {
     const apps = await Promise.all(
       pods.map((pod) => {
         const { namespace, name } = pod.meta;
-        const ports = pod.containerPorts.map((port) =>
-          port.name.startsWith('http') ? { httpPort: port.port } : { linePort: port.port },
-        );
+        const ports = pod.containerPorts.map(({ name: portName, port }) => {
+          if (portName.startsWith('http')) return { httpPort: port };
+          return portName.startsWith('bulk') ? { bulkPort: port } : { linePort: port };
+        });
         return AppHandle.start(Object.assign({ name }, ...ports), (command, args) =>
           this.network.spawnInPod({ namespace, name }, command, args, { stdio: ['pipe', 'pipe', 'inherit'] }),
         );
@@ -152,42 +231,34 @@ export class MeshWorld implements AsyncDisposable {
   }
 
   async #startMesh(): Promise<void> {
-    const [first] = this.hosts;
-    if (first === undefined) throw new Error('a world needs at least one Node');
     mkdirSync(STATE, { recursive: true });
-    const address = `${this.network.linkAddress(first.name)}:${CONTROLLER_PORT}`;
-    const controllerState = join(STATE, 'controller');
-    this.#controller = this.#process('controller', first.name, 'controller', [
-      ...['--manifests', this.options.manifests, '--state', controllerState, '--listen', address],
-      // The CNI agent of this host has the usual port; in Kubernetes they live in different network namespaces.
-      ...['--metrics', `127.0.0.1:${CONTROLLER_METRICS_PORT}`],
+    this.#controller = this.program('controller', this.#firstHost, 'controller', [
+      ...['--manifests', this.options.manifests, '--state', CONTROLLER_STATE, '--listen', this.controllerAddress],
+      ...['--metrics', `127.0.0.1:${PORTS['controller-metrics']}`],
     ]);
     this.#controller.start();
-    const controller = this.#controller;
-    await this.#ready(controller, async () =>
-      (await this.network.requestOnHost(first.name, 'GET', 8080, '/healthz/ready'))?.status === 200 ? 'ready' : null,
-    );
+    await this.controllerReady();
     this.options.onStep?.('controller');
-    await Promise.all(this.hosts.map((host) => this.#startHost(host, address, controllerState)));
+    await Promise.all(this.hosts.map((host) => this.#startHost(host)));
   }
 
-  async #startHost(host: HostPlan, controllerAddress: string, controllerState: string): Promise<void> {
+  async #startHost(host: HostPlan): Promise<void> {
     const state = join(STATE, host.name);
     mkdirSync(state, { recursive: true, mode: 0o700 });
     const tokenFile = join(state, 'join-token');
-    writeFileSync(tokenFile, await this.#token(host.name, controllerState), { mode: 0o600 });
+    writeFileSync(tokenFile, await this.joinToken(host.name), { mode: 0o600 });
     const zds = join(state, 'zds.sock');
     const accessLogFile = join(state, 'access.log');
-    const cniAgent = this.#process(`cni-${host.name}`, host.name, 'cni', [], {
+    const cniAgent = this.program(`cni-${host.name}`, host.name, 'cni', [], {
       AMBIT_MANIFESTS: this.options.manifests,
       AMBIT_NODE_NAME: host.name,
       AMBIT_NETNS_DIR: NETNS_DIRECTORY,
       AMBIT_STATE_DIR: join(state, 'cni'),
       AMBIT_ZDS_SOCKET: zds,
     });
-    const nodeAgent = this.#process(`node-agent-${host.name}`, host.name, 'node-agent', [], {
+    const nodeAgent = this.program(`node-agent-${host.name}`, host.name, 'node-agent', [], {
       AMBIT_NODE_NAME: host.name,
-      AMBIT_CONTROLLER_ADDRESS: controllerAddress,
+      AMBIT_CONTROLLER_ADDRESS: this.controllerAddress,
       AMBIT_JOIN_TOKEN_FILE: tokenFile,
       AMBIT_STATE_DIR: join(state, 'node-agent'),
       AMBIT_ZDS_SOCKET: zds,
@@ -201,50 +272,10 @@ export class MeshWorld implements AsyncDisposable {
     this.options.onStep?.(`node agent and CNI agent of ${host.name}`);
   }
 
-  /** `controller token`, as a person would run it. */
-  async #token(host: string, state: string): Promise<string> {
+  get #firstHost(): string {
     const [first] = this.hosts;
-    const logFile = join(STATE, `token-${host}`);
-    const args = ['token', '--state', state, '--node', host];
-    const { command, args: all } = programCommand(this.options.form, 'controller', args);
-    const child = this.network.spawnOnHost(first?.name ?? '', command, all, {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: environment({}),
-    });
-    let output = '';
-    child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
-      output += chunk;
-    });
-    let complaint = '';
-    child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
-      complaint += chunk;
-    });
-    const code = await new Promise<number | null>((resolve, reject) => {
-      child.once('error', reject);
-      child.once('close', resolve);
-    });
-    if (code !== 0) throw new Error(`controller token ended with ${code}: ${complaint} (${logFile})`);
-    return output;
-  }
-
-  #process(
-    name: string,
-    host: string,
-    program: 'controller' | 'node-agent' | 'cni',
-    args: readonly string[],
-    variables: Readonly<Record<string, string>> = {},
-  ): WorldProcess {
-    const logFile = join(STATE, `${name}.log`);
-    writeFileSync(logFile, '');
-    const plan = {
-      name,
-      ...programCommand(this.options.form, program, args),
-      environment: environment(variables),
-      logFile,
-    };
-    return this.#stack.use(
-      new WorldProcess(plan, (command, all, options) => this.network.spawnOnHost(host, command, all, options)),
-    );
+    if (first === undefined) throw new Error('a world needs at least one Node');
+    return first.name;
   }
 
   async #ready(process: WorldProcess, probe: () => Promise<string | null>): Promise<void> {
@@ -257,8 +288,17 @@ export class MeshWorld implements AsyncDisposable {
   }
 }
 
+/** Collects what a stream says; the function returned tells it. */
+function textOf(stream: Readable | null): () => string {
+  let text = '';
+  stream?.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk;
+  });
+  return () => text;
+}
+
 /** Processes get what they need and nothing of the caller's environment. */
-function environment(variables: Readonly<Record<string, string>>): Record<string, string> {
+function environment(variables: Readonly<Record<string, string>> = {}): Record<string, string> {
   return { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin', ...variables };
 }
 

@@ -74,6 +74,14 @@ export class WorldNetwork implements Disposable {
     return this.#spawn(hostNetns(host), command, args, options);
   }
 
+  /** Runs a program in a pod's namespace, or a host's, to its end. @throws Error with what it complained about. */
+  outputOf(place: Pick<PodPlan, 'namespace' | 'name'> | string, command: string, args: readonly string[]): string {
+    const netns = typeof place === 'string' ? hostNetns(place) : podNetns(place);
+    const result = runInNetns(this.#handle(netns), () => spawnSync(command, [...args], { encoding: 'utf8' }));
+    if (result.status !== 0) throw new Error(`${command} ${args.join(' ')} in ${netns}: ${result.stderr}`);
+    return result.stdout;
+  }
+
   /** Asks a server on a host's own loopback; null when nobody answers in time. */
   requestOnHost(host: string, method: 'GET' | 'POST', port: number, path: string): Promise<HostResponse | null> {
     return requestInNetns(this.#handle(hostNetns(host)), method, port, path);

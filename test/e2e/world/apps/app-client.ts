@@ -2,6 +2,7 @@ import { request as httpRequest } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { type AppCommand, type AppEvent, type AppResult, BODY_BYTES_MAX } from './app-protocol.ts';
 import { addressOf } from './app-servers.ts';
+import { exchangeAsClient } from './bulk.ts';
 
 type Report = (event: AppEvent) => void;
 type Outcome = Omit<AppResult, 'id' | 'ms' | 'localAddress'>;
@@ -26,6 +27,12 @@ export class AppClient {
         return;
       case 'hold':
         this.#hold(command);
+        return;
+      case 'bulk':
+        this.#bulk(command);
+        return;
+      case 'churn':
+        void this.#churn(command);
         return;
       case 'release':
         this.#held.get(command.hold)?.end();
@@ -87,7 +94,9 @@ export class AppClient {
     });
     socket.setTimeout(0);
     this.#held.set(command.id, socket);
-    const ticker = setInterval(() => socket.write(`hold ${command.id} ${lines}\n`), command.intervalMs);
+    const ticker = setInterval(() => {
+      if (!socket.writableEnded) socket.write(`hold ${command.id} ${lines}\n`);
+    }, command.intervalMs);
     let failure: string | undefined;
     socket.on('error', (error) => {
       failure = codeOf(error);
@@ -103,6 +112,37 @@ export class AppClient {
         ...(cut === undefined ? {} : { error: cut }),
       });
     });
+  }
+
+  #bulk(command: Command<'bulk'>): void {
+    const answer = this.#answerer(command.id);
+    const socket = connect({ host: command.ip, port: command.port, allowHalfOpen: true });
+    socket.setTimeout(command.timeoutMs, () => socket.destroy(new Error('ETIMEDOUT')));
+    socket.on('error', (error) => answer({ ok: false, error: codeOf(error) }));
+    socket.on('connect', () => answer.note(socket));
+    const received = exchangeAsClient(socket, command.bytes);
+    socket.on('close', () => {
+      const { receivedBytes, brokenAt } = received;
+      const error = brokenAt === null ? `ended after ${receivedBytes} bytes` : `other bytes at ${brokenAt}`;
+      const ok = brokenAt === null && receivedBytes === command.bytes;
+      answer({ ok, receivedBytes, ...(ok ? {} : { error }) });
+    });
+  }
+
+  async #churn(command: Command<'churn'>): Promise<void> {
+    const answer = this.#answerer(command.id);
+    let started = 0;
+    let completed = 0;
+    let failure: string | undefined;
+    const oneAfterTheOther = async (): Promise<void> => {
+      while (failure === undefined && started < command.count) {
+        started++;
+        failure = (await greetedOnce(command)) ?? failure;
+        if (failure === undefined) completed++;
+      }
+    };
+    await Promise.all(Array.from({ length: command.concurrency }, oneAfterTheOther));
+    answer({ ok: completed === command.count, completed, ...(failure === undefined ? {} : { error: failure }) });
   }
 
   #openLines(
@@ -146,6 +186,21 @@ export class AppClient {
 interface Answer {
   (outcome: Outcome): void;
   note(socket: Socket): void;
+}
+
+/** Opens a connection, waits for the first bytes and the orderly end after its own; resolves with what went wrong. */
+function greetedOnce({ ip, port, timeoutMs }: Command<'churn'>): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: ip, port });
+    let isGreeted = false;
+    socket.setTimeout(timeoutMs, () => socket.destroy(new Error('ETIMEDOUT')));
+    socket.on('error', (error) => resolve(codeOf(error)));
+    socket.on('data', () => {
+      isGreeted = true;
+      socket.end();
+    });
+    socket.on('close', () => resolve(isGreeted ? undefined : 'closed before a greeting'));
+  });
 }
 
 function repeat(text: string, bytes: number): Buffer {

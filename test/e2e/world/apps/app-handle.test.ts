@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
+import { until } from '@ambit/mesh/testing';
 import { AppHandle } from './app-handle.ts';
 
 const here = (command: string, args: readonly string[]) => spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
@@ -65,4 +66,25 @@ test('a call nobody answers says why', async () => {
   const port = await freePort();
   const refused = await client.run({ op: 'http', ip: '127.0.0.1', port, path: '/', timeoutMs: 2000 });
   assert.deepEqual({ ok: refused.ok, error: refused.error }, { ok: false, error: 'ECONNREFUSED' });
+});
+
+test('a bulk exchange checks every byte both ways, and churn counts what was greeted', async () => {
+  const [bulkPort, linePort] = [await freePort(), await freePort()];
+  await using server = await AppHandle.start({ name: 'server', bulkPort, linePort }, here);
+  await using client = await AppHandle.start({ name: 'client' }, here);
+  const bytes = (3 << 20) + 17;
+  const bulk = await client.run({ op: 'bulk', ip: '127.0.0.1', port: bulkPort, bytes, timeoutMs: 5000 });
+  assert.deepEqual({ ok: bulk.ok, receivedBytes: bulk.receivedBytes }, { ok: true, receivedBytes: bytes });
+  await until('the server reports', () => server.served.length === 1);
+  assert.deepEqual(server.served, [
+    { event: 'served', kind: 'bulk', source: bulk.localAddress, what: `${bytes} intact` },
+  ]);
+  const churn = { op: 'churn', ip: '127.0.0.1', count: 50, concurrency: 5, timeoutMs: 2000 } as const;
+  const greeted = await client.run({ ...churn, port: linePort });
+  assert.deepEqual({ ok: greeted.ok, completed: greeted.completed }, { ok: true, completed: 50 });
+  const refused = await client.run({ ...churn, port: await freePort() });
+  assert.deepEqual(
+    { ok: refused.ok, completed: refused.completed, error: refused.error },
+    { ok: false, completed: 0, error: 'ECONNREFUSED' },
+  );
 });

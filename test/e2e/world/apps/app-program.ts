@@ -5,6 +5,7 @@
 import { createInterface } from 'node:readline';
 import { AppClient } from './app-client.ts';
 import type { AppCommand, AppEvent, AppOptions } from './app-protocol.ts';
+import { startBulkApp } from './bulk.ts';
 import { startHttpApp, startLineApp } from './app-servers.ts';
 
 const options = JSON.parse(process.argv[2] ?? '{}') as AppOptions; // lint: our own test passes it
@@ -14,6 +15,7 @@ const report = (event: AppEvent): void => {
 
 if (options.httpPort !== undefined) await startHttpApp(options.name, options.httpPort, report);
 if (options.linePort !== undefined) await startLineApp(options.name, options.linePort, report);
+if (options.bulkPort !== undefined) await startBulkApp(options.bulkPort, report);
 
 const client = new AppClient(report);
 const input = createInterface({ input: process.stdin });

@@ -28,7 +28,26 @@ export type AppCommand =
       readonly intervalMs: number;
       readonly timeoutMs: number;
     }
-  | { readonly id: number; readonly op: 'release'; readonly hold: number };
+  | { readonly id: number; readonly op: 'release'; readonly hold: number }
+  /** Sends `bytes` of a pattern to a bulk server while it sends as many; both compare every byte with what it must be. */
+  | {
+      readonly id: number;
+      readonly op: 'bulk';
+      readonly ip: string;
+      readonly port: number;
+      readonly bytes: number;
+      readonly timeoutMs: number;
+    }
+  /** Opens `count` connections to a line server, `concurrency` at a time; each waits for the greeting and closes. */
+  | {
+      readonly id: number;
+      readonly op: 'churn';
+      readonly ip: string;
+      readonly port: number;
+      readonly count: number;
+      readonly concurrency: number;
+      readonly timeoutMs: number;
+    };
 
 /** Answer to one command. `localAddress` is the caller's own `ip:port`, which its node agent logs as `src.addr`. */
 export interface AppResult {
@@ -42,6 +61,10 @@ export interface AppResult {
   readonly servedBy?: string;
   /** The caller's address as the answering app saw it. */
   readonly seenSource?: string;
+  /** Of `bulk`: bytes that arrived here and were as they must be. */
+  readonly receivedBytes?: number;
+  /** Of `churn`: connections that were greeted and ended well. */
+  readonly completed?: number;
   /** Node's error code, or what was wrong with the answer. */
   readonly error?: string;
 }
@@ -52,12 +75,18 @@ export type AppEvent =
   | { readonly event: 'result'; readonly result: AppResult }
   /** A held connection ended: by `release` (`error` absent) or because something cut it. */
   | { readonly event: 'held-ended'; readonly id: number; readonly lines: number; readonly error?: string }
-  | { readonly event: 'served'; readonly kind: 'http' | 'line'; readonly source: string; readonly what: string };
+  | {
+      readonly event: 'served';
+      readonly kind: 'http' | 'line' | 'bulk';
+      readonly source: string;
+      readonly what: string;
+    };
 
 export interface AppOptions {
   readonly name: string;
   readonly httpPort?: number;
   readonly linePort?: number;
+  readonly bulkPort?: number;
 }
 
 /** Largest body a command may ask for: the demo needs a few MB. */

@@ -50,7 +50,8 @@ export function startLineApp(name: string, port: number, report: Report): Promis
   return listening(server, port);
 }
 
-function listening(server: Server, port: number): Promise<Server> {
+/** Resolves once the server takes connections on `port`, of both families. */
+export function listening(server: Server, port: number): Promise<Server> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen({ port, host: WILDCARD }, () => resolve(server));
