@@ -11,7 +11,7 @@ export const COVERED_LAYERS: readonly string[] = ['mesh/src/model', 'mesh/src/wi
 
 const PRIVILEGED = /\.root\.test\.ts$|^test\/e2e\//;
 /** Long runs that measure endurance, not lines: coverage would only slow them down. */
-const ENDURANCE = /\.soak\.test\.ts$/;
+const ENDURANCE = /\.soak\.test\.ts$|^mesh\/src\/hbone\/(?:1gib|interleaving|fuzz)\.test\.ts$/;
 
 /** Sorts test files into groups; `filters` are parts of paths, and none means all. */
 export function planTests(paths: readonly string[], filters: readonly string[]): TestGroup[] {
