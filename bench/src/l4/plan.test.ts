@@ -12,10 +12,11 @@ test('roundOrder() leaves direct out once its rounds are done', () => {
   assert.deepEqual(roundOrder(QUICK_PLAN, 1), ['ambit', 'envoy']);
 });
 
-test('the quick plan keeps its loads within 40 seconds', () => {
+test('the quick plan keeps its loads and warm-up within 40 seconds', () => {
+  const warmUpSeconds = QUICK_PLAN.warmUp.reduce((sum, { seconds }) => sum + seconds, 0);
   let loadCount = 0;
   for (let round = 0; round < QUICK_PLAN.rounds; round++) {
     loadCount += roundOrder(QUICK_PLAN, round).length * QUICK_PLAN.loads.length;
   }
-  assert.ok(loadCount * QUICK_PLAN.loadSeconds <= 40);
+  assert.ok(loadCount * QUICK_PLAN.loadSeconds + warmUpSeconds <= 40);
 });

@@ -1,3 +1,4 @@
+import { bug } from '@ambit/mesh/runtime';
 import type { PeerName } from './peer.ts';
 
 /** One kind of load. Requests carry 1 KiB each way; bulk is an upload. */
@@ -23,12 +24,19 @@ export const LOADS: readonly Load[] = [
   { kind: 'bulk', name: 'bulk4', streams: 4 },
 ];
 
+function requestLoad(name: RequestLoadName): Load {
+  const found = LOADS.find((load) => load.name === name);
+  return found ?? bug(`no load ${name}`);
+}
+
 /** What one run of the L4 bench does. Times are whole seconds because wrk takes no others. */
 export interface L4Plan {
   readonly peers: readonly PeerName[];
   readonly rounds: number;
   readonly loads: readonly Load[];
   readonly loadSeconds: number;
+  /** Loads that run through all peers at once before anything counts: a proxy is judged as it runs, not as it starts. */
+  readonly warmUp: readonly { readonly load: Load; readonly seconds: number }[];
   readonly idleConnectionCount: number;
   /** Direct TCP is a yardstick of the machine, not a rival: one round is enough where time is short. */
   readonly directRounds: number;
@@ -39,6 +47,10 @@ export const FULL_PLAN: L4Plan = {
   rounds: 5,
   loads: LOADS,
   loadSeconds: 3,
+  warmUp: [
+    { load: requestLoad('c32'), seconds: 3 },
+    { load: requestLoad('churn'), seconds: 6 },
+  ],
   idleConnectionCount: 2_000,
   directRounds: 5,
 };
@@ -49,6 +61,10 @@ export const QUICK_PLAN: L4Plan = {
   rounds: 2,
   loads: LOADS,
   loadSeconds: 1,
+  warmUp: [
+    { load: requestLoad('c32'), seconds: 1 },
+    { load: requestLoad('churn'), seconds: 3 },
+  ],
   idleConnectionCount: 2_000,
   directRounds: 1,
 };

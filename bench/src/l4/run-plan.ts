@@ -32,7 +32,7 @@ interface Entrant {
 }
 
 /**
- * Runs a plan: every peer's memory on fresh processes, then, restarted, the interleaved rounds. All peers stand at the
+ * Runs a plan: every peer's memory on fresh processes, then, restarted, a warm-up and the interleaved rounds. All peers stand at the
  * same time, each in its own pods, and only one at a time has traffic. Any failure of any peer fails the whole run.
  */
 export async function runPlan(
@@ -54,6 +54,7 @@ export async function runPlan(
     }
     entrants.set(peer.name, { peer, site, running: await startReady(peer, site, surroundings) });
   }
+  await warmUp(plan, [...entrants.values()], surroundings);
   const samples: Sample[] = [];
   for (let round = 0; round < plan.rounds; round++) {
     for (const load of plan.loads) {
@@ -70,6 +71,17 @@ export async function runPlan(
     await assertOnPath(peer, running, churned(samples, peer.name), surroundings.signal);
   }
   return { samples, memory };
+}
+
+/** Proxies take time to reach their speed, one that compiles as it runs more than others. All at once, to be quick. */
+async function warmUp(plan: L4Plan, entrants: readonly Entrant[], surroundings: PlanSurroundings): Promise<void> {
+  for (const { load, seconds } of plan.warmUp) {
+    surroundings.say(`warming up: ${load.name} through all, ${seconds} s`);
+    const proxied = entrants.filter(({ peer }) => peer.name !== 'direct');
+    await Promise.all(
+      proxied.map((entrant) => runLoad({ ...entrant, load, round: -1, seconds, ownPid: surroundings.ownPid })),
+    );
+  }
 }
 
 /** Connections of the churn load: each has a line of its own in the access logs. */
