@@ -1,24 +1,18 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, test } from 'node:test';
-import { createPushTransport, joinNode, type NodeCredentials } from '@ambit/mesh/grpc';
-import { parseIpAddress } from '@ambit/mesh/model';
+import { rm } from 'node:fs/promises';
+import { test } from 'node:test';
+import { createPushTransport, type NodeCredentials } from '@ambit/mesh/grpc';
 import type { PushStream } from '@ambit/mesh/push';
-import { createEnvironment, createRootLogger, type RootLogger, systemClock } from '@ambit/mesh/runtime';
 import { checkLeaks, until } from '@ambit/mesh/testing';
-import { openPrivateDirectory } from '@ambit/mesh/tls';
 import {
   ADDRESS_TYPE_URL,
   AUTHORIZATION_TYPE_URL,
-  parsePushedResource,
   type DiscoveryRequest,
   type DiscoveryResponse,
+  parsePushedResource,
 } from '@ambit/mesh/wire';
-import { type ControllerApp, startController } from '../src/app.ts';
-import { type ControllerConfig, parseCommand } from '../src/config.ts';
-import { issueJoinToken, revokeNode } from '../src/identity/index.ts';
+import type { ControllerApp } from '../src/app.ts';
+import { ask, ControllerWorld } from './controller-world.ts';
 
 checkLeaks();
 
@@ -35,50 +29,6 @@ spec:
   containers: [{name: app, ports: [{name: http, containerPort: 8080}]}]
 status: {phase: Running, podIPs: [{ip: 10.0.0.1}], conditions: [{type: Ready, status: "True"}]}
 `;
-
-let root = '';
-let manifests = '';
-let lines: string[] = [];
-let logger: RootLogger;
-
-beforeEach(async () => {
-  root = await mkdtemp(join(tmpdir(), 'ambit-controller-'));
-  manifests = join(root, 'manifests');
-  await mkdir(manifests);
-  lines = [];
-  const sink = {
-    write: (line: string) => void lines.push(line),
-    dropped: 0,
-    flush: async () => {},
-    flushSync: () => {},
-  };
-  logger = await createRootLogger({ format: 'text', filter: 'debug', sink, clock: systemClock, scope: 'controller' });
-});
-
-afterEach(async () => {
-  await rm(root, { recursive: true, force: true });
-});
-
-function config(): ControllerConfig {
-  const args = ['--manifests', manifests, '--state', join(root, 'state')];
-  const ports = ['listen', 'metrics', 'health', 'debug'].flatMap((name) => [`--${name}`, '127.0.0.1:0']);
-  const command = parseCommand([...args, ...ports], createEnvironment({}));
-  assert.equal(command.kind, 'run');
-  return command.kind === 'run' ? command.config : assert.fail();
-}
-
-async function start(grpcPort = 0): Promise<ControllerApp> {
-  const base = config();
-  const listen = { ip: parseIpAddress('127.0.0.1'), port: grpcPort };
-  return startController({ ...base, listen }, { clock: systemClock, logger, version: 'test' });
-}
-
-async function joinAs(app: ControllerApp, node: string): Promise<NodeCredentials> {
-  const token = await issueJoinToken({ stateDirectory: join(root, 'state'), node, clock: systemClock });
-  const state = openPrivateDirectory(join(root, `node-${node}`));
-  const address = `127.0.0.1:${app.ports.grpc}`;
-  return joinNode({ address, token, state, nowMs: systemClock.now(), signal: AbortSignal.timeout(10_000) });
-}
 
 /** A delta client that answers every response and keeps what it holds, as an agent does. */
 class DeltaClient {
@@ -151,24 +101,25 @@ const EMPTY_REQUEST: Omit<DiscoveryRequest, 'typeUrl'> = {
 };
 
 test('controller serves a directory over TLS and pushes an edit as a delta, while a broken file keeps what it had', async () => {
-  await writeFile(join(manifests, 'pod.yaml'), POD);
-  await using app = await start();
-  const credentials = await joinAs(app, 'host-a');
+  await using world = await ControllerWorld.create();
+  await world.write('pod.yaml', POD);
+  await using app = await world.start();
+  const credentials = await world.joinAs(app, 'host-a');
   using client = await DeltaClient.open(app, credentials);
   await until('both types have arrived', () => client.responses.length >= 2);
   assert.deepEqual(client.named(ADDRESS_TYPE_URL), [['Kubernetes//Pod/shop/web']]);
   assert.deepEqual(client.named(AUTHORIZATION_TYPE_URL), [['ambit-system/ambit_strict']]);
 
   const service = `---\napiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\nspec: {clusterIP: 10.96.0.1, selector: {app: web}, ports: [{port: 80, targetPort: http}]}\n`;
-  await writeFile(join(manifests, 'pod.yaml'), POD + service);
+  await world.write('pod.yaml', POD + service);
   await until('the edit has arrived', () => client.responses.length >= 3);
   assert.deepEqual(client.named(ADDRESS_TYPE_URL)[1]?.toSorted(), [
     'Kubernetes//Pod/shop/web',
     'shop/web.shop.svc.cluster.local',
   ]);
 
-  await writeFile(
-    join(manifests, 'pod.yaml'),
+  await world.write(
+    'pod.yaml',
     `${POD.replace('10.0.0.1', '10.0.0.300')}${service.replace('web, namespace', 'web2, namespace')}`,
   );
   await until('the renamed service has arrived', () => client.responses.length >= 4);
@@ -177,41 +128,41 @@ test('controller serves a directory over TLS and pushes an edit as a delta, whil
     'Kubernetes//Pod/shop/web',
     'shop/web2.shop.svc.cluster.local',
   ]);
-  const report = lines.find((line) => line.includes('last good version stays'));
+  const report = world.lines.find((line) => line.includes('last good version stays'));
   assert.match(
     report ?? '',
     /path=".*pod\.yaml" line=12 reason="status\.podIPs\[0\]\.ip must be an IPv4 or IPv6 address but is \\"10\.0\.0\.300\\"" object="Pod\/shop\/web"/,
   );
-  const problems: unknown = await (
-    await fetch(`http://127.0.0.1:${app.ports.debug}/problems`, { headers: { connection: 'close' } })
-  ).json();
+  const problems: unknown = JSON.parse(await ask(app.ports.debug, '/problems'));
   assert.equal(Array.isArray(problems) && problems.length, 1);
 });
 
 test('controller gives the same versions after a restart, so that a returning agent is sent nothing', async () => {
-  await writeFile(join(manifests, 'pod.yaml'), POD);
+  await using world = await ControllerWorld.create();
+  await world.write('pod.yaml', POD);
   let port = 0;
   let credentials: NodeCredentials;
   let held: ReadonlyMap<string, string>;
   {
-    await using app = await start();
+    await using app = await world.start();
     port = app.ports.grpc;
-    credentials = await joinAs(app, 'host-a');
+    credentials = await world.joinAs(app, 'host-a');
     using client = await DeltaClient.open(app, credentials);
     await until('both types have arrived', () => client.responses.length >= 2);
     held = new Map(client.held);
     assert.equal(held.size, 1);
   }
-  await using again = await start(port);
+  await using again = await world.start(port);
   using client = await DeltaClient.open(again, credentials, new Map([...held, ['Kubernetes//Pod/shop/gone', 'v']]));
   await until('both types were answered', () => client.responses.length >= 2);
   assert.deepEqual(client.named(ADDRESS_TYPE_URL), [['-Kubernetes//Pod/shop/gone']]);
 });
 
 test('controller refuses a stream without a node certificate and cuts the stream of a revoked node', async () => {
-  await writeFile(join(manifests, 'pod.yaml'), POD);
-  await using app = await start();
-  const credentials = await joinAs(app, 'host-a');
+  await using world = await ControllerWorld.create();
+  await world.write('pod.yaml', POD);
+  await using app = await world.start();
+  const credentials = await world.joinAs(app, 'host-a');
   const { client: _own, ...anonymous } = credentials.controller;
   using stranger = await DeltaClient.open(app, {
     ...credentials,
@@ -222,16 +173,15 @@ test('controller refuses a stream without a node certificate and cuts the stream
 
   using client = await DeltaClient.open(app, credentials);
   await until('both types have arrived', () => client.responses.length >= 2);
-  await revokeNode({ stateDirectory: join(root, 'state'), node: 'host-a', clock: systemClock });
+  await world.revoke('host-a');
   await until('the stream was cut', () => client.ended);
   assert.match(JSON.stringify(client.failure), /unauthenticated/);
 });
 
 test('controller is ready only with its first state and says what it serves', async () => {
-  await writeFile(join(manifests, 'pod.yaml'), POD);
-  await using app = await start();
-  const ask = async (port: number, path: string): Promise<string> =>
-    (await fetch(`http://127.0.0.1:${port}${path}`, { headers: { connection: 'close' } })).text();
+  await using world = await ControllerWorld.create();
+  await world.write('pod.yaml', POD);
+  await using app = await world.start();
   assert.equal(await ask(app.ports.health, '/healthz/ready'), 'ready\n');
   const metrics = await ask(app.ports.metrics, '/metrics');
   assert.match(metrics, /ambit_resources\{type="Address"\} 1\n/);
@@ -241,6 +191,7 @@ test('controller is ready only with its first state and says what it serves', as
 });
 
 test('controller does not start without its directory, and releases what it had opened', async () => {
-  await rm(manifests, { recursive: true });
-  await assert.rejects(start(), { code: 'ENOENT' });
+  await using world = await ControllerWorld.create();
+  await rm(world.manifests, { recursive: true });
+  await assert.rejects(world.start(), { code: 'ENOENT' });
 });
