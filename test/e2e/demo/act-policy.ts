@@ -29,7 +29,7 @@ export async function actPolicy(world: MeshWorld, stage: Stage, target: PolicyTa
   const ms = Math.round(performance.now() - start);
   stage.check(
     ended.lines > 1 && ended.error !== undefined,
-    `${target.caller} held a connection to ${opened.servedBy} (${ended.lines} lines exchanged); ${ms} ms after ${target.file} changed it was cut: ${ended.error}`,
+    `${target.caller}’s connection to ${opened.servedBy} was cut ${ms} ms after ${target.file} changed`,
   );
   const record = await until('the agent records the cut', () =>
     accessRecords(world.accessLog(target.calleeHost).slice(before), 'inbound').find((line) => line.fields.has('error')),
