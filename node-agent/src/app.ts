@@ -11,6 +11,7 @@ import {
 import type { SpiffeId } from '@ambit/mesh/model';
 import type { Svid } from '@ambit/mesh/tls';
 import type { NodeAgentConfig } from './config.ts';
+import { compactHeap } from './heap.ts';
 import { PodSupervisor, type IdentityHolder } from './pods/pod-supervisor.ts';
 import type { ProxySettings } from './proxy/pod-context.ts';
 import { agentMetrics } from './telemetry/agent-metrics.ts';
@@ -72,6 +73,8 @@ export interface HeldCertificate {
 const CONNECT_TIMEOUT_MS = 10_000;
 const PATIENCE_MS = 5000;
 const CONNECTIONS_PER_POD_MAX = 65_536;
+/** Lets the first connections through before. */
+const COMPACT_DELAY_MS = 1000;
 
 export async function createNodeAgent(options: NodeAgentOptions): Promise<NodeAgent> {
   const { config, clock, logger } = options;
@@ -97,6 +100,7 @@ export async function createNodeAgent(options: NodeAgentOptions): Promise<NodeAg
       stack,
       openAdmin({ ...parts, supervisor, source, version: options.version, requestStop: options.requestStop }),
     );
+    compactOnceReady(parts, stack);
     const stop = async (): Promise<void> => {
       await workers.callAll('stop', { drainMs: config.terminationDeadlineMs });
       await stack[Symbol.asyncDispose]();
@@ -111,6 +115,21 @@ export async function createNodeAgent(options: NodeAgentOptions): Promise<NodeAg
     await stack[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** A moment after the agent got ready, what starting left behind is given back, once. */
+function compactOnceReady({ readiness, workers, clock, logger }: AgentParts, stack: AsyncDisposableStack): void {
+  const stop = new AbortController();
+  stack.defer(() => stop.abort());
+  const compact = async (): Promise<void> => {
+    await readiness.whenReady(stop.signal);
+    await clock.sleep(COMPACT_DELAY_MS, stop.signal);
+    compactHeap();
+    await workers.callAll('compact-heap', {});
+  };
+  compact().catch((error: unknown) => {
+    if (!stop.signal.aborted) logger.warn('memory could not be given back', { error });
+  });
 }
 
 async function openSource(

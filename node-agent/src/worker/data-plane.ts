@@ -30,7 +30,7 @@ export interface DataPlaneOptions {
 type Args<Call extends keyof WorkerCalls> = WorkerCalls[Call]['args'];
 
 /** The sockets and tunnels of one thread. Logs and descriptors of namespaces belong to whoever made it. */
-export class DataPlane implements Omit<WorkerHandlers, 'stop' | 'set-log-filter'> {
+export class DataPlane implements Omit<WorkerHandlers, 'stop' | 'set-log-filter' | 'compact-heap'> {
   readonly #options: DataPlaneOptions;
   readonly #state: MeshState;
   readonly #svids: SvidTable;

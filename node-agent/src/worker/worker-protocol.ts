@@ -72,6 +72,8 @@ export interface WorkerCalls {
   metrics: { readonly args: Record<string, never>; readonly result: WorkerMetrics };
   connections: { readonly args: { readonly limit: number }; readonly result: readonly ConnectionSummary[] };
   'dump-view': { readonly args: Record<string, never>; readonly result: ViewDump };
+  /** Gives memory back that starting left behind. */
+  'compact-heap': { readonly args: Record<string, never>; readonly result: null };
   'set-log-filter': { readonly args: { readonly filter: string }; readonly result: null };
 }
 

@@ -10,6 +10,7 @@ import {
   serializeError,
   systemClock,
 } from '@ambit/mesh/runtime';
+import { compactHeap } from '../heap.ts';
 import { DataPlane } from './data-plane.ts';
 import type {
   WorkerCall,
@@ -57,6 +58,10 @@ export async function runWorkerThread(): Promise<void> {
     metrics: plane.metrics,
     connections: plane.connections,
     'dump-view': plane['dump-view'],
+    'compact-heap': () => {
+      compactHeap();
+      return null;
+    },
     'set-log-filter': ({ filter }) => {
       logger.setFilter(filter);
       return null;
