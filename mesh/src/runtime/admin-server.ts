@@ -1,3 +1,4 @@
+import type * as http from 'node:http';
 import type { Server } from 'node:http';
 import { createRequire } from 'node:module';
 import type { Logger } from './logger.ts';
@@ -57,7 +58,7 @@ export async function openAdminServer(options: AdminServerOptions): Promise<Admi
   // Importing node:http reads every export of it, one of which loads a whole HTTP client: 13 MB. Requiring it does not.
   const require = createRequire(import.meta.url);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- require knows no types
-  const { createServer } = require('node:http') as typeof import('node:http');
+  const { createServer } = require('node:http') as typeof http;
   const routes = new Map<string, AdminSection>();
   for (const section of [indexSection(options.sections), ...options.sections]) {
     const key = `${section.method} ${section.path}`;
