@@ -50,7 +50,8 @@ function textWriter({ sink, clock }: RootLoggerOptions): WriteLine {
 }
 
 async function jsonWriter({ sink, clock }: RootLoggerOptions): Promise<WriteLine> {
-  const { pino } = await import('pino');
+  // The default export is the one that Node and the bundler agree on for this CommonJS package.
+  const { default: pino } = await import('pino');
   const logger = pino(
     {
       base: null,
