@@ -260,14 +260,40 @@ describe('PushClient', () => {
       connected: true,
       ready: true,
       types: [
-        { typeUrl: AUTHORIZATION_TYPE_URL, resources: 0, refused: [] },
+        { typeUrl: AUTHORIZATION_TYPE_URL, resources: 0, standIns: 0, refused: [] },
         {
           typeUrl: ADDRESS_TYPE_URL,
           resources: 1,
+          standIns: 0,
           refused: [{ name: 'cluster-1//Pod/shop/bad', version: '1', reason }],
         },
       ],
     });
+    await run.stop();
+  });
+
+  test('denies in place of a policy that was never readable, and says so as an error', async () => {
+    const run = startClient();
+    await run.settle();
+    const bad = { ...resource({ kind: 'policy', policy: POLICY }, '3'), value: Uint8Array.of(0xff) };
+    run.transport.stream(0).push(policies({ resources: [bad] }));
+    await run.settle();
+    assert.deepEqual(
+      [...run.view.policies()].map(({ key, action, scope }) => [key, action, scope]),
+      [[POLICY.key, 'deny', 'namespace']],
+    );
+    assert.deepEqual(run.logger.lines.at(-1), [
+      'error',
+      'a policy cannot be read; everything is denied where it would hold',
+      {
+        'push.type': AUTHORIZATION_TYPE_URL,
+        'push.resource': POLICY.key,
+        'push.version': '3',
+        'push.reason': 'malformed: Authorization: not the bytes of this message',
+        'push.denies': 'namespace',
+      },
+    ]);
+    assert.equal(run.client.status().types[0]?.standIns, 1);
     await run.stop();
   });
 

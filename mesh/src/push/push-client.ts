@@ -52,6 +52,8 @@ export interface PushStatus {
   readonly types: readonly {
     readonly typeUrl: string;
     readonly resources: number;
+    /** Of the resources, those that are denials in place of policies that cannot be read. */
+    readonly standIns: number;
     readonly refused: readonly RefusedResource[];
   }[];
 }
@@ -97,9 +99,10 @@ export class PushClient {
     return {
       connected: this.#connected,
       ready: this.#ready,
-      types: [this.#policies, this.#addresses].map(({ typeUrl, resourceCount, refused }) => ({
+      types: [this.#policies, this.#addresses].map(({ typeUrl, resourceCount, standInCount, refused }) => ({
         typeUrl,
         resources: resourceCount,
+        standIns: standInCount,
         refused,
       })),
     };
@@ -174,13 +177,21 @@ export class PushClient {
   }
 
   #logRefused(typeUrl: string, refused: readonly RefusedResource[]): void {
-    for (const { name, version, reason } of refused.slice(0, REFUSALS_LOGGED_MAX)) {
-      this.#options.logger.warn('refused a pushed resource; its last good version stays in force', {
+    for (const { name, version, reason, denies } of refused.slice(0, REFUSALS_LOGGED_MAX)) {
+      const fields = {
         'push.type': typeUrl,
         'push.resource': name,
         'push.version': version,
         'push.reason': reason,
-      });
+      };
+      if (denies === undefined) {
+        this.#options.logger.warn('refused a pushed resource; its last good version stays in force', fields);
+      } else {
+        this.#options.logger.error('a policy cannot be read; everything is denied where it would hold', {
+          ...fields,
+          'push.denies': denies,
+        });
+      }
     }
     if (refused.length > REFUSALS_LOGGED_MAX) {
       this.#options.logger.warn('refused more pushed resources', {

@@ -2,8 +2,15 @@ import type { AccessPolicy, PolicyKey } from '../model/access-policy.ts';
 import type { MeshViewUpdate } from '../model/mesh-view.ts';
 import type { Service, ServiceKey } from '../model/service.ts';
 import type { Workload, WorkloadUid } from '../model/workload.ts';
-import type { DiscoveryNode, DiscoveryRequest, DiscoveryResponse } from '../wire/discovery-messages.ts';
+import {
+  AUTHORIZATION_TYPE_URL,
+  type DiscoveryNode,
+  type DiscoveryRequest,
+  type DiscoveryResource,
+  type DiscoveryResponse,
+} from '../wire/discovery-messages.ts';
 import { WireError } from '../wire/errors.ts';
+import { denyInPlaceOf } from '../wire/policy-stand-in.ts';
 import type { PushedObject } from '../wire/push-resource.ts';
 import { parsePushedResource } from '../wire/push-to-model.ts';
 
@@ -21,6 +28,11 @@ export interface RefusedResource {
   readonly name: string;
   readonly version: string;
   readonly reason: string;
+  /**
+   * Only for a policy of which no version was ever accepted: where everything is denied in its place until a readable
+   * version comes or it is removed.
+   */
+  readonly denies?: 'mesh' | 'namespace';
 }
 
 /** What one response means, computed before anything is changed. */
@@ -38,7 +50,16 @@ export interface ReadResponse {
 export type HeldResource =
   | { readonly kind: 'workload'; readonly version: string; readonly key: WorkloadUid }
   | { readonly kind: 'service'; readonly version: string; readonly key: ServiceKey }
-  | { readonly kind: 'policy'; readonly version: string; readonly key: PolicyKey };
+  | {
+      readonly kind: 'policy';
+      readonly version: string;
+      readonly key: PolicyKey;
+      /** Not the policy that was pushed, which cannot be read, but a denial in its place. */
+      readonly standsIn?: true;
+    };
+
+/** What the server is told to be held of a policy that something stands in for: never the version it has. */
+const NO_VERSION = '';
 
 /**
  * The client's side of one resource type on a delta stream, without I/O: wildcard subscription, versions that survive
@@ -72,9 +93,17 @@ export class Subscription {
     return [...this.#refused.values()];
   }
 
+  /** Policies that are denials in place of what cannot be read. */
+  get standInCount(): number {
+    let count = 0;
+    for (const held of this.#held.values()) if (held.kind === 'policy' && held.standsIn === true) count++;
+    return count;
+  }
+
   /**
    * First request of this type on a new stream: everything is wanted, and these versions are held already. What was
-   * refused is not among them unless an earlier version is held, so the server sends it again.
+   * refused is not among them unless an earlier version is held, so the server sends it again. Where a denial stands in
+   * the name is there without a version, so that the server sends the policy, or its removal.
    */
   openRequest(node: DiscoveryNode): DiscoveryRequest {
     const versions = new Map([...this.#held].map(([name, { version }]) => [name, version]));
@@ -86,27 +115,35 @@ export class Subscription {
     const accepted = new Map<string, HeldResource>();
     const refused: RefusedResource[] = [];
     const changes = new Changes();
-    for (const name of response.removedResources) {
+    const gone = new Set(response.removedResources);
+    for (const name of gone) {
       const held = this.#held.get(name);
       if (held !== undefined) changes.remove(held);
     }
     for (const resource of response.resources) {
       const { name, version } = resource;
+      const before = accepted.get(name) ?? (gone.has(name) ? undefined : this.#held.get(name));
       try {
         if (resource.typeUrl !== this.typeUrl) {
           throw new WireError('invalid-field', { path: 'resource.type_url', reason: 'not that of the response' });
         }
-        if (!this.#held.has(name) && this.#held.size + accepted.size >= this.#resourcesMax) {
+        if (before === undefined && this.#held.size + accepted.size >= this.#resourcesMax) {
           throw new WireError('over-limit', { path: 'resources', reason: `more than ${this.#resourcesMax} held` });
         }
         const object = parsePushedResource(resource);
-        const before = accepted.get(name) ?? this.#held.get(name);
         if (before !== undefined && before.kind !== object.kind) changes.remove(before);
         changes.put(object);
         accepted.set(name, heldResource(object, version));
       } catch (error) {
         if (!(error instanceof WireError)) throw error;
-        refused.push({ name, version, reason: error.message });
+        const standIn = this.#standInFor(resource, before);
+        if (standIn !== undefined) {
+          changes.put({ kind: 'policy', policy: standIn });
+          accepted.set(name, { kind: 'policy', version: NO_VERSION, key: standIn.key, standsIn: true });
+        }
+        const denies =
+          standIn === undefined ? {} : ({ denies: standIn.scope === 'mesh' ? 'mesh' : 'namespace' } as const);
+        refused.push({ name, version, reason: error.message, ...denies });
       }
     }
     const { nonce, removedResources: removed } = response;
@@ -130,6 +167,14 @@ export class Subscription {
     const request = { ...this.#request(), responseNonce: read.nonce };
     if (read.refused.length === 0) return request;
     return { ...request, errorDetail: { code: INVALID_ARGUMENT, message: refusalMessage(read.refused) } };
+  }
+
+  /** A version that was read once stays in force; a policy that never was must not leave its place open. */
+  #standInFor(resource: DiscoveryResource, before: HeldResource | undefined): AccessPolicy | undefined {
+    if (this.typeUrl !== AUTHORIZATION_TYPE_URL) return undefined;
+    if (before?.kind === 'policy' && before.standsIn !== true) return undefined;
+    if (before === undefined && this.#held.size >= this.#resourcesMax) return undefined;
+    return denyInPlaceOf(resource);
   }
 
   #request(): DiscoveryRequest {

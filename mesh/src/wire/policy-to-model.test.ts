@@ -113,6 +113,11 @@ describe('parseAuthorizationResource()', () => {
       ['an ALLOW with an unknown field never matches', unknownField(0), buildMatch({})],
       ['a DENY loses its extension', matchBytes(1, extension), buildMatch({ ports: [80] })],
       ['a DENY loses its unknown field', unknownField(1), buildMatch({ ports: [80] })],
+      [
+        'a DENY of nothing but an extension always matches',
+        matchBytes(1, { extensions: [{ name: 'future' }] }),
+        buildMatch({ destinationIps: ['0.0.0.0/0', '::/0'] }),
+      ],
     ];
     for (const [name, bytes, expected] of table) {
       test(name, () =>

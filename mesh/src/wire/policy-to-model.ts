@@ -12,6 +12,7 @@ import { POLICY_ACTION, POLICY_SCOPE } from './enum-words.ts';
 import { invalidField, overLimit, readEnum, readModel, readName, readText, readWirePort } from './field-reader.ts';
 import type * as pb from './gen/istio/security/authorization_pb.ts';
 import { LIMITS } from './limits.ts';
+import { ALWAYS } from './policy-stand-in.ts';
 
 const ANYTHING: FieldMatch<never> = { any: [], none: [] };
 
@@ -65,7 +66,7 @@ function matchToModel(message: pb.Match, path: string, action: 'allow' | 'deny',
     any: budget.read(`${path}.${name}`, any, read),
     none: budget.read(`${path}.not_${name}`, none, read),
   });
-  return {
+  const read: PolicyMatch = {
     namespaces: field('namespaces', message.namespaces, message.notNamespaces, stringMatchToModel),
     serviceAccounts: field(
       'service_accounts',
@@ -83,6 +84,10 @@ function matchToModel(message: pb.Match, path: string, action: 'allow' | 'deny',
       (port, portPath) => readWirePort(portPath, port),
     ),
   };
+  // authorize() skips a match without conditions: a DENY of unknown conditions alone would deny nobody.
+  return hasUnknownCondition && Object.values(read).every(({ any, none }) => any.length + none.length === 0)
+    ? ALWAYS
+    : read;
 }
 
 function stringMatchToModel({ matchType }: pb.StringMatch, path: string): StringMatch {

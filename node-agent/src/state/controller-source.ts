@@ -60,6 +60,10 @@ export async function openControllerSource(
     onReady: () => stateReady.done(),
     onEvent: countPushEvents(parts),
   });
+  parts.metrics.collect(agentMetrics.policyStandIns, () => {
+    const standIns = push.status().types.reduce((sum, type) => sum + type.standIns, 0);
+    return [{ labels: [], value: standIns }];
+  });
   const zds = new ZdsClient({
     clock,
     logger: logger.child({ scope: 'zds' }),

@@ -10,6 +10,7 @@ export const agentMetrics: {
   readonly xdsMessages: MetricSpec<'counter'>;
   readonly xdsMessageBytes: MetricSpec<'counter'>;
   readonly xdsRefused: MetricSpec<'counter'>;
+  readonly policyStandIns: MetricSpec<'gauge'>;
   readonly certificates: MetricSpec<'gauge'>;
   readonly certificateFailures: MetricSpec<'counter'>;
   readonly build: MetricSpec<'gauge'>;
@@ -34,6 +35,10 @@ export const agentMetrics: {
     name: 'ambit_xds_resources_refused_total',
     help: 'Pushed resources refused; their last good version stays in force.',
     labels: ['url'],
+  }),
+  policyStandIns: gauge({
+    name: 'ambit_policies_unreadable',
+    help: 'Policies that were never readable: everything is denied where they would hold.',
   }),
   certificates: gauge({
     name: 'ambit_certificates',
