@@ -62,8 +62,8 @@ export const QUICK_PLAN: L4Plan = {
   loads: LOADS,
   loadSeconds: 1,
   warmUp: [
-    { load: requestLoad('c32'), seconds: 1 },
-    { load: requestLoad('churn'), seconds: 3 },
+    { load: requestLoad('c32'), seconds: 2 },
+    { load: requestLoad('churn'), seconds: 4 },
   ],
   idleConnectionCount: 2_000,
   directRounds: 1,

@@ -25,10 +25,13 @@ export interface PlanSurroundings {
   readonly say: (line: string) => void;
 }
 
-interface Entrant {
+interface PeerSite {
   readonly peer: Peer;
   readonly site: Site;
-  running: RunningPeer;
+}
+
+interface Entrant extends PeerSite {
+  readonly running: RunningPeer;
 }
 
 /**
@@ -40,18 +43,17 @@ export async function runPlan(
   peers: readonly Peer[],
   surroundings: PlanSurroundings,
 ): Promise<{ readonly samples: readonly Sample[]; readonly memory: readonly MemorySample[] }> {
-  const memory: MemorySample[] = [];
+  const sites: readonly PeerSite[] = await Promise.all(
+    peers.map(async (peer, index) => {
+      const pair = surroundings.topology.pairs[index] ?? bug('a peer without its pods');
+      return { peer, site: await openSite(peer, pair, surroundings) };
+    }),
+  );
+  surroundings.say(`memory at rest and with ${plan.idleConnectionCount} idle connections`);
+  const proxied = sites.filter(({ peer }) => peer.name !== 'direct');
+  const memory = await Promise.all(proxied.map((one) => measureMemory(one, plan, surroundings)));
   const entrants = new Map<PeerName, Entrant>();
-  for (const [index, peer] of peers.entries()) {
-    const pair = surroundings.topology.pairs[index] ?? bug('a peer without its pods');
-    const site = await openSite(peer, pair, surroundings);
-    if (peer.name !== 'direct') {
-      surroundings.say(`${peer.name}: memory at rest and with ${plan.idleConnectionCount} idle connections`);
-      const fresh = await startReady(peer, site, surroundings);
-      memory.push(await runMemory(peer, fresh, site, { count: plan.idleConnectionCount, node: surroundings.node }));
-      await assertRefusesOthers(peer, fresh, site, surroundings.node);
-      await fresh.stop();
-    }
+  for (const { peer, site } of sites) {
     entrants.set(peer.name, { peer, site, running: await startReady(peer, site, surroundings) });
   }
   await warmUp(plan, [...entrants.values()], surroundings);
@@ -71,6 +73,20 @@ export async function runPlan(
     await assertOnPath(peer, running, churned(samples, peer.name), surroundings.signal);
   }
   return { samples, memory };
+}
+
+/** Memory does not depend on what else runs, so all peers take this at the same time. */
+async function measureMemory(
+  { peer, site }: PeerSite,
+  plan: L4Plan,
+  surroundings: PlanSurroundings,
+): Promise<MemorySample> {
+  const { node } = surroundings;
+  const fresh = await startReady(peer, site, surroundings);
+  const sample = await runMemory(peer, fresh, site, { count: plan.idleConnectionCount, node });
+  await assertRefusesOthers(peer, fresh, site, node);
+  await fresh.stop();
+  return sample;
 }
 
 /** Proxies take time to reach their speed, one that compiles as it runs more than others. All at once, to be quick. */
