@@ -188,7 +188,7 @@ const FORBIDDEN_IMPORTS: readonly (readonly [rule: string, from: string, to: str
   ['D2-manifests', 'mesh/src/manifests/a.ts', 'mesh/src/tls/b.ts'],
   ['D3-node', 'controller/src/translate/a.ts', 'node:fs'],
   ['D3-node', 'node-agent/src/proxy/decide-outbound.ts', 'node:net'],
-  ['D3-runtime', 'controller/src/translate/a.ts', 'mesh/src/runtime/index.ts'],
+  ['D3-impure', 'controller/src/translate/a.ts', 'mesh/src/runtime/index.ts'],
   ['D4-linux', 'controller/src/a.ts', 'mesh/src/linux/index.ts'],
   ['D4-testing', 'node-agent/src/a.ts', 'mesh/src/testing/index.ts'],
   ['D6-@bufbuild/protobuf', 'controller/src/a.ts', '@bufbuild/protobuf'],
