@@ -121,6 +121,8 @@ export class SvidStore implements AsyncDisposable {
     this.#queue = this.#queue.filter((job) => job.entry !== entry);
     if (this.#closed) return;
     this.#options.forget(entry.identity).catch((error: unknown) => {
+      // Whoever should forget it ends as well.
+      if (this.#closed) return;
       this.#options.logger.error('certificate could not be forgotten', { identity: entry.identity, error });
     });
   }

@@ -4,7 +4,7 @@ import { type AccessLogFormat, formatAccessLogEntry } from './access-log-line.ts
 import { FAILURES, type FailureReason } from './failures.ts';
 import type { InboundConnection } from './inbound-admission.ts';
 import type { Party } from './party.ts';
-import type { TrafficSeries, TrafficTable } from './traffic-table.ts';
+import type { TrafficTable } from './traffic-table.ts';
 
 /** What carries a connection's bytes: a tunnel stream or a pair of plaintext sockets. */
 export interface Carrier {
@@ -80,7 +80,7 @@ export class ConnectionRecord {
     this.admitted = options.admitted;
     this.openedAtMs = sinks.clock.now();
     this.#openedMonotonicMs = sinks.clock.monotonic();
-    this.#row = sinks.traffic.row(seriesOf(subject), '-');
+    this.#row = sinks.traffic.row(subject, '-');
     sinks.traffic.add(this.#row, 'opened', 1);
   }
 
@@ -109,7 +109,7 @@ export class ConnectionRecord {
     const { traffic, clock } = this.#sinks;
     const reason = this.#failure ?? failure;
     const flag = reason === null ? '-' : FAILURES[reason].flag;
-    const row = flag === '-' ? this.#row : traffic.row(seriesOf(this.subject), flag);
+    const row = flag === '-' ? this.#row : traffic.row(this.subject, flag);
     traffic.add(row, 'closed', 1);
     if (reason !== null) traffic.add(row, 'failed', 1);
     const durationMs = clock.monotonic() - this.#openedMonotonicMs;
@@ -131,7 +131,7 @@ export function recordRefusal(
   durationMs: number,
   detail?: string,
 ): void {
-  const row = sinks.traffic.row(seriesOf(subject), FAILURES[reason].flag);
+  const row = sinks.traffic.row(subject, FAILURES[reason].flag);
   sinks.traffic.add(row, 'failed', 1);
   const counts = sinks.refusals[subject.direction];
   counts.set(reason, (counts.get(reason) ?? 0) + 1);
@@ -171,16 +171,4 @@ function writeLine(sinks: RecordSinks, subject: ConnectionSubject, ending: Endin
       sinks.accessLogFormat,
     ),
   );
-}
-
-function seriesOf(subject: ConnectionSubject): TrafficSeries {
-  return {
-    reporter: subject.direction === 'inbound' ? 'destination' : 'source',
-    source: subject.source,
-    sourceIdentity: subject.sourceIdentity,
-    destination: subject.destination,
-    destinationIdentity: subject.destinationIdentity,
-    service: subject.service,
-    encrypted: subject.encrypted,
-  };
 }

@@ -14,7 +14,7 @@ import { dialPlain, spoofedSource } from './dial.ts';
 import { FAILURES, type FailureReason, failureOfTunnel } from './failures.ts';
 import { type Admission, admitInbound, type InboundConnection } from './inbound-admission.ts';
 import { inboundSubject, refusedSubject } from './inbound-subject.ts';
-import { type PodContext, refuseSocket, svidOf, workloadOf } from './pod-context.ts';
+import { type PodContext, refuseSocket, svidLater, svidNow, workloadOf } from './pod-context.ts';
 import { localAddressOf, remoteAddressOf } from './socket-addresses.ts';
 import { destinationHeaders } from './tunnel-headers.ts';
 import { clientVerifier, PeerRefusedError } from './verify-peer.ts';
@@ -69,7 +69,7 @@ export class InboundProxy {
   async #serve(socket: Socket, source: SocketAddress, destination: SocketAddress): Promise<void> {
     const context = this.#context;
     const startedMs = context.clock.monotonic();
-    const use = await svidOf(context);
+    const use = svidNow(context) ?? (await svidLater(context));
     if (context.isClosed() || socket.destroyed) return refuseSocket(socket);
     const refuse = (reason: FailureReason, detail?: string): void => {
       const subject = refusedSubject(context, { source, destination, peer: null }, true);

@@ -225,10 +225,23 @@ function addressOf(workload: Workload, like: IpAddress): IpAddress | null {
   return workload.addresses.find((ip) => ipFamily(ip) === family) ?? workload.addresses[0] ?? null;
 }
 
+// Made once per workload object: the same list for every connection to it.
+const ownIdentities = new WeakMap<Workload, readonly [SpiffeId]>();
+
+function ownIdentity(workload: Workload): readonly [SpiffeId] {
+  let identities = ownIdentities.get(workload);
+  if (identities === undefined) {
+    identities = [workloadIdentity(workload)];
+    ownIdentities.set(workload, identities);
+  }
+  return identities;
+}
+
 /** protocol.md 1.2: the workload's own identity and the names its service claims. Unparsable names never match. */
 function identitiesOf(workload: Workload, service: Service | undefined): readonly SpiffeId[] {
-  const identities: SpiffeId[] = [workloadIdentity(workload)];
-  for (const name of service?.subjectAltNames ?? []) {
+  if (service === undefined || service.subjectAltNames.length === 0) return ownIdentity(workload);
+  const identities: SpiffeId[] = [...ownIdentity(workload)];
+  for (const name of service.subjectAltNames) {
     const identity = toSpiffeId(name);
     if (identity !== null && !identities.includes(identity)) identities.push(identity);
   }

@@ -1,13 +1,13 @@
 import { type Socket } from 'node:net';
 import { HboneError, type OpenedTunnel, type PoolTarget } from '@ambit/mesh/hbone';
 import { dialInNetns, readOriginalDestination } from '@ambit/mesh/linux';
-import type { OriginalDestination, SocketAddress, SpiffeId, Workload } from '@ambit/mesh/model';
+import type { IpAddress, OriginalDestination, SocketAddress, SpiffeId, Workload } from '@ambit/mesh/model';
 import { secureContextOf, type Svid } from '@ambit/mesh/tls';
 import { ConnectionRecord, type ConnectionSubject, recordRefusal } from './connection-record.ts';
 import { dialPlain } from './dial.ts';
 import { type FailureReason, failureOfTunnel } from './failures.ts';
 import { decideOutbound, type OutboundRoute, type TunnelRoute } from './outbound-route.ts';
-import { ownSource, type PodContext, refuseSocket, svidOf, workloadOf } from './pod-context.ts';
+import { ownSource, type PodContext, refuseSocket, svidLater, svidNow, workloadOf } from './pod-context.ts';
 import { PlainSplice } from './plain-splice.ts';
 import { remoteAddressOf } from './socket-addresses.ts';
 import { outboundHeaders } from './tunnel-headers.ts';
@@ -23,9 +23,18 @@ interface Captured {
   readonly startedMs: number;
 }
 
+interface KnownTarget {
+  readonly bind: IpAddress | null;
+  readonly svid: Svid;
+  readonly route: TunnelRoute;
+  readonly target: PoolTarget<SpiffeId>;
+}
+
 /** Port 15001 of one pod: captured outbound connections go where `decideOutbound` sends them, or are refused. */
 export class OutboundProxy {
   readonly #context: PodContext;
+  /** The last way to each workload: connections repeat. */
+  readonly #targets = new WeakMap<Workload, KnownTarget>();
 
   constructor(context: PodContext) {
     this.#context = context;
@@ -97,7 +106,7 @@ export class OutboundProxy {
 
   async #tunnel(captured: Captured, route: Settled & TunnelRoute): Promise<void> {
     const context = this.#context;
-    const use = await svidOf(context);
+    const use = svidNow(context) ?? (await svidLater(context));
     if (this.#abandoned(captured)) return;
     const source = workloadOf(context);
     if (use.kind === 'none' || source === undefined) {
@@ -131,9 +140,22 @@ export class OutboundProxy {
   }
 
   #target(captured: Captured, route: TunnelRoute, source: Workload, svid: Svid): PoolTarget<SpiffeId> {
+    const bind = ownSource(source, captured.source.ip, route.hboneAddress.ip);
+    const known = this.#targets.get(route.workload);
+    if (known !== undefined && known.bind === bind && known.svid === svid && isSameWay(known.route, route)) {
+      return known.target;
+    }
+    const target = this.#createTarget(route, bind, svid);
+    this.#targets.set(route.workload, { bind, svid, route, target });
+    return target;
+  }
+
+  #createTarget(
+    { hboneAddress, expectedIdentities }: TunnelRoute,
+    bind: IpAddress | null,
+    svid: Svid,
+  ): PoolTarget<SpiffeId> {
     const { netns, settings } = this.#context;
-    const { hboneAddress, expectedIdentities } = route;
-    const bind = ownSource(source, captured.source.ip, hboneAddress.ip);
     return {
       key: `${bind ?? ''}|${svid.id}|${expectedIdentities.join(',')}|${hboneAddress.ip}|${hboneAddress.port}`,
       openSocket: () =>
@@ -217,4 +239,12 @@ function detailOf(error: HboneError): string | undefined {
   if (status !== undefined) return `status ${status}`;
   const cause = error.cause;
   return cause instanceof Error && 'code' in cause ? String(cause.code) : undefined;
+}
+
+function isSameWay(a: TunnelRoute, b: TunnelRoute): boolean {
+  return (
+    a.expectedIdentities === b.expectedIdentities &&
+    a.hboneAddress.ip === b.hboneAddress.ip &&
+    a.hboneAddress.port === b.hboneAddress.port
+  );
 }

@@ -72,12 +72,15 @@ export function workloadOf(context: PodContext): Workload | undefined {
   return workload;
 }
 
-/** The pod's SVID, at once when it is there. */
-export async function svidOf(context: PodContext): Promise<SvidForUse> {
+/** The pod's SVID, unless it has to be waited for. */
+export function svidNow(context: PodContext): (SvidForUse & { readonly kind: 'valid' }) | null {
   const found = context.svids.lookup(context.pod.identity);
-  return toUse(
-    found.kind === 'valid' ? found : await context.svids.wait(context.pod.identity, context.settings.patienceMs),
-  );
+  return found.kind === 'valid' ? found : null;
+}
+
+/** The pod's SVID as soon as there is one, or why there is none once patience ends. */
+export async function svidLater(context: PodContext): Promise<SvidForUse> {
+  return toUse(await context.svids.wait(context.pod.identity, context.settings.patienceMs));
 }
 
 function toUse(lookup: SvidLookup): SvidForUse {

@@ -86,7 +86,11 @@ export class PodProxy {
     if (this.#closed) return;
     this.#closed = true;
     this.#closeServers();
-    for (const record of [...this.live]) record.cut(reason);
+    for (const record of [...this.live]) {
+      record.cut(reason);
+      // Not when its sockets have closed: after a drain this thread ends before that.
+      record.end(reason);
+    }
     this.#inbound.close();
     void this.#pool[Symbol.asyncDispose]();
     this.#netns[Symbol.dispose]();

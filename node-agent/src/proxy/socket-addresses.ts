@@ -18,9 +18,18 @@ function toSocketAddress(ip: string | undefined, port: number | undefined): Sock
   return { ip: fromKernel(ip), port: parsePort(port) };
 }
 
+// Peers repeat. Emptied when full.
+const RECENT_COUNT_MAX = 4096;
+const recent = new Map<string, IpAddress>();
+
 /** A dual-stack listener shows IPv4 peers in mapped form; link-local ones carry a zone. */
 function fromKernel(text: string): IpAddress {
-  if (text.startsWith(MAPPED_PREFIX) && text.includes('.')) return parseIpAddress(text.slice(MAPPED_PREFIX.length));
+  const known = recent.get(text);
+  if (known !== undefined) return known;
+  const isMapped = text.startsWith(MAPPED_PREFIX) && text.includes('.');
   const zone = text.indexOf('%');
-  return parseIpAddress(zone === -1 ? text : text.slice(0, zone));
+  const ip = parseIpAddress(isMapped ? text.slice(MAPPED_PREFIX.length) : zone === -1 ? text : text.slice(0, zone));
+  if (recent.size >= RECENT_COUNT_MAX) recent.clear();
+  recent.set(text, ip);
+  return ip;
 }

@@ -15,12 +15,12 @@ export type ResponseFlag =
 
 /** What tells one traffic series from another. */
 export interface TrafficSeries {
-  readonly reporter: 'source' | 'destination';
+  readonly direction: 'inbound' | 'outbound';
   readonly source: Party;
   readonly sourceIdentity: SpiffeId | null;
   readonly destination: Party;
   readonly destinationIdentity: SpiffeId | null;
-  readonly service: Pick<Service, 'hostname' | 'namespace' | 'name'> | undefined;
+  readonly service?: Pick<Service, 'hostname' | 'namespace' | 'name'> | undefined;
   readonly encrypted: boolean;
 }
 
@@ -42,13 +42,28 @@ const UNKNOWN = 'unknown';
 export class TrafficTable {
   readonly #rows = new Map<string, number>();
   readonly #labels: (readonly string[])[] = [];
+  /** Connections repeat: newest first, so that most need no key to be made. */
+  readonly #recent: RecentRow[] = [];
   #values: Float64Array = new Float64Array(INITIAL_ROWS * COLUMNS);
 
   /** The row of this series with that flag; stays valid for the life of the table. */
   row(series: TrafficSeries, flag: ResponseFlag): number {
+    const recent = this.#recent.find((candidate) => isSame(candidate, series, flag));
+    if (recent !== undefined) return recent.row;
+    const row = this.#lookUp(series, flag);
+    const { direction, source, sourceIdentity, destination, destinationIdentity, service, encrypted } = series;
+    if (this.#recent.length === RECENT_COUNT_MAX) this.#recent.pop();
+    this.#recent.unshift({
+      ...{ direction, source, sourceIdentity, destination, destinationIdentity, service, encrypted },
+      ...{ flag, row },
+    });
+    return row;
+  }
+
+  #lookUp(series: TrafficSeries, flag: ResponseFlag): number {
     const service = series.service;
     const key =
-      `${series.reporter}|${flag}|${series.encrypted ? 1 : 0}|${series.source.id}|${series.destination.id}|` +
+      `${series.direction}|${flag}|${series.encrypted ? 1 : 0}|${series.source.id}|${series.destination.id}|` +
       `${series.sourceIdentity ?? ''}|${series.destinationIdentity ?? ''}|${service?.namespace ?? ''}|${service?.hostname ?? ''}`;
     const known = this.#rows.get(key);
     if (known !== undefined) return known;
@@ -88,13 +103,33 @@ export class TrafficTable {
   }
 }
 
+interface RecentRow extends TrafficSeries {
+  readonly flag: ResponseFlag;
+  readonly row: number;
+}
+
+const RECENT_COUNT_MAX = 8;
+
+function isSame(a: RecentRow, b: TrafficSeries, flag: ResponseFlag): boolean {
+  return (
+    a.flag === flag &&
+    a.source === b.source &&
+    a.destination === b.destination &&
+    a.service === b.service &&
+    a.direction === b.direction &&
+    a.encrypted === b.encrypted &&
+    a.sourceIdentity === b.sourceIdentity &&
+    a.destinationIdentity === b.destinationIdentity
+  );
+}
+
 const LABEL_COUNT = 27;
 
 function labelsOf(series: TrafficSeries, flag: ResponseFlag): readonly string[] {
   const { description: source } = series.source;
   const { description: destination } = series.destination;
   return [
-    series.reporter,
+    series.direction === 'inbound' ? 'destination' : 'source',
     source.workload,
     source.canonicalService,
     source.canonicalRevision,
