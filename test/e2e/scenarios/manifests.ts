@@ -1,0 +1,124 @@
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** A manifest as it is written down; the mesh under test is who reads it. */
+export type Manifest = Readonly<Record<string, unknown>>;
+
+/** A directory of manifests that a test edits while a mesh runs from it, each time with one rename, as editors do. */
+export class ManifestDirectory implements Disposable {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+    mkdirSync(path, { recursive: true });
+  }
+
+  /** JSON is YAML. */
+  write(file: string, ...manifests: readonly Manifest[]): void {
+    this.writeText(file, manifests.map((manifest) => JSON.stringify(manifest, null, 2)).join('\n---\n'));
+  }
+
+  writeText(file: string, text: string): void {
+    const path = join(this.path, file);
+    writeFileSync(`${path}.new`, text);
+    renameSync(`${path}.new`, path);
+  }
+
+  read(file: string): string {
+    return readFileSync(join(this.path, file), 'utf8');
+  }
+
+  remove(file: string): void {
+    rmSync(join(this.path, file));
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.path, { recursive: true, force: true });
+  }
+}
+
+export const HTTP_PORT = 8080;
+export const LINE_PORT = 9000;
+export const BULK_PORT = 9001;
+
+/** Address blocks of all pods and services of the scenarios. */
+export const MESH_RANGES: readonly string[] = ['10.10.0.0/16', 'fd10:10::/32', '10.20.0.0/16', 'fd10:20::/64'];
+
+export const NODES: readonly Manifest[] = ['host-a', 'host-b'].map((name) => ({
+  apiVersion: 'v1',
+  kind: 'Node',
+  metadata: { name },
+}));
+
+export type Mode = 'ambient' | 'none' | 'unlabelled';
+
+function labelsOf(mode: Mode): Readonly<Record<string, string>> {
+  return mode === 'unlabelled' ? {} : { 'ambit.dev/mode': mode };
+}
+
+export function namespace(name: string, mode: Mode): Manifest {
+  return { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels: labelsOf(mode) } };
+}
+
+export interface PodOptions {
+  readonly name: string;
+  readonly host: 'host-a' | 'host-b';
+  /** Last part of its addresses. */
+  readonly number: number;
+  readonly namespace?: string;
+  readonly serviceAccount?: string;
+  readonly mode?: Mode;
+  readonly hostNetwork?: boolean;
+}
+
+/** The addresses that `pod` gives, IPv4 first. */
+export function addressesOf({ host, number }: Pick<PodOptions, 'host' | 'number'>): readonly [v4: string, v6: string] {
+  const block = host === 'host-a' ? 1 : 2;
+  return [`10.10.${block}.${number}`, `fd10:10:${block}::${number}`];
+}
+
+/** A pod that serves HTTP, lines and bulk exchanges. */
+export function pod(options: PodOptions): Manifest {
+  const { name, host, mode = 'unlabelled', hostNetwork = false } = options;
+  const ports = [
+    { name: 'http', containerPort: HTTP_PORT },
+    { name: 'tcp-lines', containerPort: LINE_PORT },
+    { name: 'bulk', containerPort: BULK_PORT },
+  ];
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: options.namespace ?? 'shop', labels: { app: name, ...labelsOf(mode) } },
+    spec: {
+      nodeName: host,
+      serviceAccountName: options.serviceAccount ?? name,
+      hostNetwork,
+      containers: [{ name, image: 'example.invalid/app', ports }],
+    },
+    status: {
+      phase: 'Running',
+      podIPs: addressesOf(options).map((ip) => ({ ip })),
+      conditions: [{ type: 'Ready', status: 'True' }],
+    },
+  };
+}
+
+/** An AccessPolicy of `shop` for the pod `app`, or for the whole namespace. */
+export function accessPolicy(name: string, app: string | null, spec: Manifest): Manifest {
+  const selector = app === null ? {} : { selector: { matchLabels: { app } } };
+  return {
+    apiVersion: 'ambit.dev/v1alpha1',
+    kind: 'AccessPolicy',
+    metadata: { name, namespace: 'shop' },
+    spec: { ...selector, ...spec },
+  };
+}
+
+export function mutualTlsPolicy(mode: 'Strict' | 'Permissive'): Manifest {
+  return {
+    apiVersion: 'ambit.dev/v1alpha1',
+    kind: 'MutualTLSPolicy',
+    metadata: { name: 'shop', namespace: 'shop' },
+    spec: { mode },
+  };
+}
