@@ -39,10 +39,13 @@ test('TlsRecordCounter counts application data across any segmentation, and noth
   }
 });
 
-test('TlsRecordCounter counts nothing of a flow that is not TLS', () => {
+test('TlsRecordCounter counts nothing of what is not TLS, and goes on at the next record', () => {
   const counter = new TlsRecordCounter();
   counter.add({ flow: 'a', payload: Buffer.from('GET / HTTP/1.1\r\n\r\n'.repeat(100)) });
+  assert.equal(counter.applicationBytes, 0);
+  counter.add({ flow: 'a', payload: record(22, 100) });
+  assert.equal(counter.applicationBytes, 0);
   counter.add({ flow: 'a', payload: record(23, 100) });
-  counter.add({ flow: 'b', payload: record(23, 100) });
-  assert.equal(counter.applicationBytes, 100);
+  counter.add({ flow: 'b', payload: record(23, 10) });
+  assert.equal(counter.applicationBytes, 110);
 });

@@ -107,7 +107,8 @@ function ipPacket(frame: Buffer): { readonly addresses: string; readonly transpo
 
 /**
  * Counts the bytes of TLS application-data records, flow by flow, in the order of arrival. A flow that is joined in the
- * middle of a record, or loses a segment, stops counting: the figure never says too much.
+ * middle of a record, or of which a segment was lost or sent again, counts on from the next segment that begins with a
+ * record, so the figure is a lower bound.
  */
 export class TlsRecordCounter {
   readonly #flows = new Map<string, { left: number; isData: boolean; header: Buffer; lost: boolean }>();
@@ -121,6 +122,7 @@ export class TlsRecordCounter {
     const state = this.#flows.get(flow) ?? { left: 0, isData: false, header: Buffer.alloc(0), lost: false };
     this.#flows.set(flow, state);
     let rest = payload;
+    if (state.lost && beginsWithData(payload)) state.lost = false;
     while (rest.length > 0 && !state.lost) {
       if (state.left > 0) {
         const taken = Math.min(state.left, rest.length);
@@ -138,6 +140,15 @@ export class TlsRecordCounter {
       const type = header[0] ?? 0;
       state.isData = type === TLS_APPLICATION_DATA;
       state.lost = type < 20 || type > TLS_APPLICATION_DATA || header[1] !== 3 || state.left > TLS_RECORD_BYTES_MAX;
+      if (state.lost) state.left = 0;
     }
   }
+}
+
+function beginsWithData(payload: Buffer): boolean {
+  return (
+    payload.length >= TLS_HEADER_BYTES &&
+    payload.readUIntBE(0, 3) === (TLS_APPLICATION_DATA << 16) + 0x0303 &&
+    payload.readUInt16BE(3) <= TLS_RECORD_BYTES_MAX
+  );
 }
