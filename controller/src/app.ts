@@ -13,6 +13,7 @@ import {
   openAdminServer,
   Readiness,
   readinessSection,
+  registerLogMetrics,
   registerProcessMetrics,
   type RootLogger,
 } from '@ambit/mesh/runtime';
@@ -63,6 +64,7 @@ async function openAll(
   lifetime: Lifetime,
 ): Promise<ControllerApp['ports']> {
   const metrics = new Metrics();
+  registerLogMetrics(metrics, logger);
   registerProcessMetrics(metrics, { component: 'controller', version });
   const readiness = new Readiness();
   const stateTask = readiness.task('first state');

@@ -73,6 +73,9 @@ Environment: AMBIT_CLUSTER_ID, AMBIT_CLUSTER_DOMAIN, AMBIT_TRUST_DOMAIN, AMBIT_R
 AMBIT_EXCLUDED_NAMESPACES, AMBIT_SERVER_NAMES, AMBIT_LOG_LEVEL, AMBIT_LOG_FORMAT.`;
 
 const CLUSTER_ID = /^[A-Za-z0-9._-]{1,128}$/;
+/** A name with room for a service and its namespace before it. */
+const CLUSTER_DOMAIN = /^[a-z0-9](?:[-a-z0-9.]{0,98}[a-z0-9])?$/;
+const NETWORK = /^[A-Za-z0-9._-]{0,63}$/;
 const DNS_NAME = /^[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?$/;
 const DEFAULT_LISTEN = parseSocketAddress('127.0.0.1:15012');
 const DEFAULT_METRICS = parseSocketAddress('127.0.0.1:15014');
@@ -174,7 +177,6 @@ function parseEnvironment(
   environment: Environment,
 ): Pick<ControllerConfig, 'mesh' | 'serverNames' | 'logFilter' | 'logFormat'> {
   const reader = new EnvironmentReader(environment);
-  const domain = 'a DNS name';
   const result = {
     mesh: {
       clusterId: reader.parsed(
@@ -183,10 +185,20 @@ function parseEnvironment(
         matching(CLUSTER_ID),
         'Kubernetes',
       ),
-      clusterDomain: reader.parsed('AMBIT_CLUSTER_DOMAIN', domain, matching(DNS_NAME), 'cluster.local'),
+      clusterDomain: reader.parsed(
+        'AMBIT_CLUSTER_DOMAIN',
+        'a DNS name of at most 100 characters',
+        matching(CLUSTER_DOMAIN),
+        'cluster.local',
+      ),
       trustDomain: reader.parsed('AMBIT_TRUST_DOMAIN', 'a trust domain', parseTrustDomain, DEFAULT_TRUST_DOMAIN),
       rootNamespace: reader.parsed('AMBIT_ROOT_NAMESPACE', 'a namespace', matching(DNS_NAME), 'ambit-system'),
-      defaultNetwork: reader.text('AMBIT_NETWORK', ''),
+      defaultNetwork: reader.parsed(
+        'AMBIT_NETWORK',
+        'at most 63 letters, digits, ".", "_", "-"',
+        matching(NETWORK),
+        '',
+      ),
       excludedNamespaces: reader.list(
         'AMBIT_EXCLUDED_NAMESPACES',
         'namespaces',

@@ -317,7 +317,7 @@ test('deriveMesh makes workloads of bare endpoint addresses until a pod or exter
   const workload = world.workload('192.0.2.7');
   assert.deepEqual(
     [workload.tunnelProtocol, workload.serviceAccount, ports(workload)],
-    ['none', '', { [key]: [[80, 5432]] }],
+    ['none', 'default', { [key]: [[80, 5432]] }],
   );
   world.put(ours('ExternalWorkload', 'legacy', { addresses: ['192.0.2.7'] }), pod('p', '192.0.2.8', {}, {}));
   assert.deepEqual(world.names, ['c1//Pod/shop/p', 'c1/ambit.dev/ExternalWorkload/shop/legacy', key]);

@@ -44,7 +44,8 @@ export function workloadFromEndpointAddress(
     network: networkOf(undefined, around.namespace, settings),
     tunnelProtocol: 'none',
     trustDomain: settings.trustDomain,
-    serviceAccount: '',
+    // Never used as an identity, as there is no tunnel; readers of the wire take the empty name for this one.
+    serviceAccount: 'default',
     node: '',
     canonicalName: name,
     canonicalRevision: 'latest',

@@ -12,9 +12,13 @@ import type {
   PolicyTarget,
   ServiceAccountName,
 } from './objects.ts';
-import { isNamespaceName, isObjectName, parseMeta } from './parse-meta.ts';
+import { isNamespaceName, isObjectName, parseLabels, parseMeta } from './parse-meta.ts';
 
 const SPIFFE_SCHEME = 'spiffe://';
+/** Longest principal or namespace match; a SPIFFE ID of Kubernetes names is shorter. */
+const MATCH_LENGTH_MAX = 800;
+/** Values of all lists of one policy together: it is walked for every new connection. */
+const VALUES_MAX = 10_000;
 const EXPECTED_BLOCK = 'an IP address or block such as 10.0.0.0/8';
 
 /**
@@ -26,14 +30,27 @@ export function parseAccessPolicy(object: FieldReader): AccessPolicyObject {
   const meta = parseMeta(object, 'namespaced');
   const spec = object.object('spec') ?? object.fail('spec', 'an object with an action');
   spec.allowOnly(['targetRefs', 'selector', 'action', 'rules', 'dryRun']);
+  const target = parseTarget(spec);
+  const action = parseAction(spec);
+  const rules = spec.objects('rules', (reader) => parseRule(reader, meta.namespace));
+  if (countValues(rules) > VALUES_MAX)
+    spec.unsupported('rules', `a policy may hold at most ${VALUES_MAX} values; make several`);
   return {
     kind: 'AccessPolicy',
     meta,
-    target: parseTarget(spec),
-    action: parseAction(spec),
-    rules: spec.objects('rules', (reader) => parseRule(reader, meta.namespace)),
+    target,
+    action,
+    rules,
     dryRun: spec.bool('dryRun', false),
   };
+}
+
+function countValues(rules: readonly AccessRule[]): number {
+  const entries = rules.flatMap((rule) => [...rule.from, ...rule.to]);
+  return entries.reduce((sum, entry) => {
+    const lists = Object.values(entry).flatMap((pair: OneOf<unknown>) => [pair.any.length, pair.none.length]);
+    return sum + lists.reduce((count, length) => count + length, 1);
+  }, rules.length);
 }
 
 function parseAction(spec: FieldReader): AccessPolicyObject['action'] {
@@ -57,7 +74,7 @@ export function parseSelector(
   const selector = spec.object('selector');
   if (selector === null) return null;
   selector.allowOnly(['matchLabels']);
-  const matchLabels = selector.textMap('matchLabels');
+  const matchLabels = parseLabels(selector, 'matchLabels');
   if (matchLabels.size === 0)
     selector.fail('matchLabels', 'at least one label; leave the selector out for the whole namespace');
   return { kind: 'selector', matchLabels };
@@ -158,7 +175,8 @@ function parseAccount(text: string, namespace: string): ServiceAccountName {
 function parseMatch(text: string): StringMatch {
   if (text === '*') return { kind: 'presence' };
   const inner = text.endsWith('*') ? text.slice(0, -1) : text.startsWith('*') ? text.slice(1) : text;
-  if (inner === '' || inner.includes('*')) throw new RangeError('not a match');
+  if (!/^[!-~]+$/.test(inner) || inner.length > MATCH_LENGTH_MAX || inner.includes('*'))
+    throw new RangeError('not a match');
   if (text.endsWith('*')) return { kind: 'prefix', value: inner };
   return text.startsWith('*') ? { kind: 'suffix', value: inner } : { kind: 'exact', value: inner };
 }

@@ -1,7 +1,7 @@
 import { parseIpAddress } from '../model/address.ts';
 import type { FieldReader } from './field-reader.ts';
 import type { ExternalWorkload } from './objects.ts';
-import { isObjectName, parseMeta } from './parse-meta.ts';
+import { isObjectName, parseLabelText, parseMeta, parseNameOrNothing } from './parse-meta.ts';
 
 const FIELDS = [
   'addresses',
@@ -33,8 +33,8 @@ export function parseExternalWorkload(object: FieldReader): ExternalWorkload {
     services: spec.parsedTexts('services', 'the name of a Service in this namespace', parseServiceName),
     ports: new Map(spec.objects('ports', parsePort)),
     tunnel: spec.oneOf('tunnel', ['HBONE', 'None'], 'None'),
-    network: spec.has('network') ? spec.text('network') : null,
-    nodeName: spec.text('nodeName', ''),
+    network: spec.has('network') ? parseLabelText(spec, 'network') : null,
+    nodeName: parseNameOrNothing(spec, 'nodeName'),
     locality: parseLocality(spec.object('locality')),
     ready: spec.bool('ready', true),
     weight: spec.integer('weight', 1, WEIGHT_MAX, 1),
@@ -59,8 +59,8 @@ function parsePort(reader: FieldReader): readonly [string, number] {
 function parseLocality(reader: FieldReader | null): ExternalWorkload['locality'] {
   reader?.allowOnly(['region', 'zone', 'subzone']);
   return {
-    region: reader?.text('region', '') ?? '',
-    zone: reader?.text('zone', '') ?? '',
-    subzone: reader?.text('subzone', '') ?? '',
+    region: parseLabelText(reader, 'region'),
+    zone: parseLabelText(reader, 'zone'),
+    subzone: parseLabelText(reader, 'subzone'),
   };
 }

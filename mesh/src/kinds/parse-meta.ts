@@ -8,6 +8,10 @@ const NAMESPACE_NAME = /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/;
 /** Where an object without a namespace lives when its kind needs one, as `kubectl apply` does. */
 const DEFAULT_NAMESPACE = 'default';
 
+/** What Kubernetes allows as a label's value; what becomes part of a pushed resource is bounded by it. */
+const LABEL_VALUE = /^(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
+const EXPECTED_LABEL = 'at most 63 letters, digits, "-", "_", ".", beginning and ending with a letter or digit';
+
 const EXPECTED_NAME = 'a name of lower-case letters, digits, "-" and ".", at most 253 long';
 
 /** @throws KindError when name, namespace, labels, annotations or timestamp are not what Kubernetes allows. */
@@ -19,7 +23,7 @@ export function parseMeta(object: FieldReader, scope: 'cluster' | 'namespaced'):
     name,
     namespace: scope === 'cluster' ? '' : parseNamespaceName(meta),
     uid: meta.text('uid', ''),
-    labels: meta.textMap('labels'),
+    labels: parseLabels(meta, 'labels'),
     annotations: meta.textMap('annotations'),
     creationTimestampMs: parseTimestamp(meta, 'creationTimestamp'),
   };
@@ -28,6 +32,27 @@ export function parseMeta(object: FieldReader, scope: 'cluster' | 'namespaced'):
 function parseNamespaceName(meta: FieldReader): string {
   const namespace = meta.text('namespace', DEFAULT_NAMESPACE);
   return isNamespaceName(namespace) ? namespace : meta.fail('namespace', 'a namespace name');
+}
+
+/** A map of labels, such as `metadata.labels` or a selector. @throws KindError for a value that no label can have. */
+export function parseLabels(reader: FieldReader, name: string): ReadonlyMap<string, string> {
+  const labels = reader.textMap(name);
+  for (const [label, value] of labels) {
+    if (!LABEL_VALUE.test(value)) reader.object(name)?.fail(label, EXPECTED_LABEL);
+  }
+  return labels;
+}
+
+/** A text with the bounds of a label's value, empty when absent. @throws KindError. */
+export function parseLabelText(reader: FieldReader | null, name: string): string {
+  const text = reader?.text(name, '') ?? '';
+  return LABEL_VALUE.test(text) || reader === null ? text : reader.fail(name, EXPECTED_LABEL);
+}
+
+/** The name of another object, empty when absent. @throws KindError. */
+export function parseNameOrNothing(reader: FieldReader | null, name: string): string {
+  const text = reader?.text(name, '') ?? '';
+  return text === '' || reader === null || OBJECT_NAME.test(text) ? text : reader.fail(name, EXPECTED_NAME);
 }
 
 export function isNamespaceName(text: string): boolean {

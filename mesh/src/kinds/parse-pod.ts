@@ -1,7 +1,7 @@
 import { parseIpAddress } from '../model/address.ts';
 import type { FieldReader } from './field-reader.ts';
 import type { ContainerPort, OwnerReference, Pod, PortProtocol } from './objects.ts';
-import { isObjectName, parseMeta } from './parse-meta.ts';
+import { isObjectName, parseMeta, parseNameOrNothing } from './parse-meta.ts';
 
 const PROTOCOLS = ['TCP', 'UDP', 'SCTP'] as const satisfies readonly PortProtocol[];
 const PHASES = ['Pending', 'Running', 'Succeeded', 'Failed', 'Unknown'] as const satisfies readonly Pod['phase'][];
@@ -23,7 +23,7 @@ export function parsePod(object: FieldReader): Pod {
       generateName: metadata?.text('generateName', '') ?? '',
       deleting: metadata?.has('deletionTimestamp') ?? false,
     },
-    nodeName: spec?.text('nodeName', '') ?? '',
+    nodeName: parseNameOrNothing(spec, 'nodeName'),
     // The API server fills this in; a manifest written by hand may leave it out.
     serviceAccountName: parseAccountName(spec),
     hostNetwork: spec?.bool('hostNetwork', false) ?? false,
@@ -43,7 +43,7 @@ function parseOwner(reader: FieldReader): OwnerReference {
   return {
     apiVersion: reader.text('apiVersion', ''),
     kind: reader.text('kind'),
-    name: reader.text('name'),
+    name: parseNameOrNothing(reader, 'name'),
     controller: reader.bool('controller', false),
   };
 }

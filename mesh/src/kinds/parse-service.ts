@@ -3,7 +3,7 @@ import type { IpAddress } from '../model/address.ts';
 import type { FieldReader } from './field-reader.ts';
 import { SERVICE_NAME_LABEL } from './labels.ts';
 import type { EndpointSlice, KubeService, KubeServicePort, SliceEndpoint } from './objects.ts';
-import { parseMeta } from './parse-meta.ts';
+import { isNamespaceName, parseLabels, parseMeta } from './parse-meta.ts';
 
 const PROTOCOLS = ['TCP', 'UDP', 'SCTP'] as const;
 const TYPES = ['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'] as const;
@@ -12,6 +12,8 @@ const HEADLESS = 'None';
 /** v1 Service. @throws KindError. */
 export function parseService(object: FieldReader): KubeService {
   const meta = parseMeta(object, 'namespaced');
+  if (!isNamespaceName(meta.name))
+    object.object('metadata')?.fail('name', 'a DNS label: at most 63 lower-case letters, digits, "-"');
   const spec = object.object('spec') ?? object.fail('spec', 'an object with ports');
   const ips = clusterIpTexts(spec);
   return {
@@ -45,7 +47,7 @@ function parseClusterIp(spec: FieldReader, text: string): IpAddress {
 }
 
 function parseSelector(spec: FieldReader): KubeService['selector'] {
-  const selector = spec.textMap('selector');
+  const selector = parseLabels(spec, 'selector');
   return selector.size === 0 ? null : selector;
 }
 

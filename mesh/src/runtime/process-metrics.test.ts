@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { test } from 'node:test';
 import { Metrics } from './metrics.ts';
-import { registerProcessMetrics } from './process-metrics.ts';
+import { registerLogMetrics, registerProcessMetrics } from './process-metrics.ts';
 
 test('registerProcessMetrics shows plausible values of this process', {
   skip: !existsSync('/proc/self/stat') && 'no /proc here',
@@ -18,4 +18,12 @@ test('registerProcessMetrics shows plausible values of this process', {
   assert.ok(cpu > 0 && cpu < 100, `${cpu}`);
   const [open, max] = [await metrics.value('process_open_fds'), await metrics.value('process_max_fds')];
   assert.ok(open >= 3 && open <= max, `${open} of ${max}`);
+});
+
+test('registerLogMetrics shows how many log lines were lost so far', async () => {
+  const metrics = new Metrics();
+  const logger = { dropped: 0 };
+  registerLogMetrics(metrics, logger);
+  logger.dropped = 3;
+  assert.equal(await metrics.value('ambit_log_lines_dropped_total'), 3);
 });

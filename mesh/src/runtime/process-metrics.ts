@@ -1,4 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
+import type { RootLogger } from './root-logger.ts';
 import { counter, gauge, type Metrics, type MetricSample } from './metrics.ts';
 
 /** Kernel clock ticks per second in /proc, the same on every Linux that Node runs on. */
@@ -33,6 +34,13 @@ export function registerProcessMetrics(
   metrics.collect(counter({ name: 'process_cpu_seconds_total', help: 'CPU time, user and system.' }), () =>
     one(cpuSeconds),
   );
+}
+
+/** Log lines that were lost because their reader was too slow. */
+export function registerLogMetrics(metrics: Metrics, logger: Pick<RootLogger, 'dropped'>): void {
+  metrics.collect(counter({ name: 'ambit_log_lines_dropped_total', help: 'Log lines lost to a slow reader.' }), () => [
+    { labels: [], value: logger.dropped },
+  ]);
 }
 
 async function cpuSeconds(): Promise<number> {
