@@ -38,6 +38,11 @@ esac
 # The stamp holds the lock file and platform of the last complete installation.
 stamp=node_modules/.ambit-installed
 want="$(cksum <package-lock.json) $system $(uname -m)"
+# Somebody ran npm by hand: what it wrote last is newer than the lock file. Believe it, also without a network.
+if [ ! -f "$stamp" ] && [ -e node_modules/.bin/tsc ] &&
+  [ -n "$(find node_modules/.package-lock.json -newer package-lock.json 2>/dev/null)" ]; then
+  printf '%s\n' "$want" >"$stamp"
+fi
 if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$want" ]; then
   command -v npm >/dev/null 2>&1 || die "npm is missing: install Node.js with npm (any version from 18 on; the right one is then fetched by npm)."
   if [ -d node_modules ]; then
