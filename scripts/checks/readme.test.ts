@@ -57,3 +57,23 @@ test('documents link only to files that exist', async () => {
   }
   assert.deepEqual(dead, []);
 });
+
+test('README: the port table names every port that a process listens on by default, and no other', () => {
+  const sources = [
+    'node-agent/src/config.ts',
+    'node-agent/src/proxy/illegal-ports.ts',
+    'controller/src/config.ts',
+    'cni/src/config.ts',
+  ];
+  const listens = /(?:fallback: |DEFAULT_[A-Z]+ = parseSocketAddress\()'[\d.]+:(\d+)'|_PORT = (\d+);/g;
+  const inCode = sources.flatMap((path) =>
+    [...readFileSync(join(ROOT, path), 'utf8').matchAll(listens)].map((match) => Number(match[1] ?? match[2])),
+  );
+  const byNumber = (a: number, b: number): number => a - b;
+  assert.deepEqual(
+    table('Ports')
+      .map(([port]) => Number(port))
+      .sort(byNumber),
+    [...new Set(inCode)].sort(byNumber),
+  );
+});
