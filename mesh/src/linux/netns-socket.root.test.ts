@@ -10,7 +10,7 @@ import { SyscallError } from './errors.ts';
 import { NetnsHandle } from './netns.ts';
 import { dialInNetns, type ListenOptions, listenInNetns } from './netns-socket.ts';
 import { descriptorOf, selfTestNodeInternals } from './node-internals.ts';
-import { libc } from './syscalls.ts';
+import { IPPROTO_TCP, libc, TCP_NODELAY } from './syscalls.ts';
 
 const options = rootTestOptions();
 const loopback4 = parseIpAddress('127.0.0.1');
@@ -68,6 +68,27 @@ test(
     }
   },
 );
+
+test('sockets of a namespace send small writes at once, accepted and dialled ones alike', options, async () => {
+  await using netns = await TestNetns.create();
+  using handle = NetnsHandle.open(netns.path);
+  await using server = await serve(listenInNetns(handle, listenOptions(loopback4)));
+  const accepted = once(server, 'connection');
+  using client = disposable(
+    dialInNetns(handle, { destination: { ip: loopback4, port: parsePort(15006) } }).on('error', assert.fail),
+  );
+  await once(client.socket, 'connect');
+  const [socket] = (await accepted) as [net.Socket];
+  using peer = disposable(socket.on('error', assert.fail));
+  assert.deepEqual([noDelayOf(client.socket), noDelayOf(peer.socket)], [1, 1]);
+});
+
+function noDelayOf(socket: net.Socket): number {
+  const value = Buffer.alloc(4);
+  const result = libc().getsockopt(descriptorOf(socket), IPPROTO_TCP, TCP_NODELAY, value, Uint32Array.of(4));
+  assert.equal(result, 0);
+  return value.readUInt32LE(0);
+}
 
 test('listenInNetns() binds one address alone when told to', options, async () => {
   await using netns = await TestNetns.create();

@@ -14,9 +14,8 @@ import {
   EINPROGRESS,
   EISCONN,
   IP_BIND_ADDRESS_NO_PORT,
-  IP_FREEBIND,
+  IPPROTO_TCP,
   IP_TRANSPARENT,
-  IPV6_FREEBIND,
   IPV6_TRANSPARENT,
   IPV6_V6ONLY,
   libc,
@@ -29,6 +28,7 @@ import {
   SOL_IP,
   SOL_IPV6,
   SOL_SOCKET,
+  TCP_NODELAY,
 } from './syscalls.ts';
 
 /** Accepted connections that may wait for the event loop. The kernel caps it at net.core.somaxconn. */
@@ -53,7 +53,7 @@ export interface DialOptions {
   /** Socket mark. None when absent. */
   readonly mark?: number;
   /**
-   * Address the destination sees as the peer; it need not exist in the namespace (IP_TRANSPARENT and IP_FREEBIND). Without
+   * Address the destination sees as the peer; it need not exist in the namespace (IP_TRANSPARENT). Without
    * a port the kernel picks one when it connects, so many connections may share the address. Same family as the destination.
    */
   readonly source?: { readonly ip: IpAddress; readonly port?: number };
@@ -70,7 +70,7 @@ const number = Buffer.allocUnsafeSlow(4);
 /**
  * Opens a listening TCP socket inside `netns` and returns its descriptor, which belongs to the caller: give it to
  * `net.Server.listen({ fd })` or close it. All of it happens before this returns, so the port is open in that namespace
- * and nowhere else. @throws SyscallError, for example with errno EADDRINUSE.
+ * and nowhere else. Sockets accepted from it do not delay small writes. @throws SyscallError, for example with errno EADDRINUSE.
  */
 export function listenInNetns(netns: NetnsHandle, options: ListenOptions): number {
   return runInNetns(netns, () => {
@@ -87,7 +87,8 @@ export function listenInNetns(netns: NetnsHandle, options: ListenOptions): numbe
 
 /**
  * Opens a TCP socket inside `netns` and starts to connect it. The socket emits 'connect' or 'error' later; the caller adds
- * its 'error' listener in the same statement. Name resolution never happens: the destination is an address.
+ * its 'error' listener in the same statement. Name resolution never happens: the destination is an address. Small writes are
+ * not delayed.
  * @throws SyscallError when the socket cannot be made, marked or bound.
  */
 export function dialInNetns(netns: NetnsHandle, options: DialOptions): net.Socket {
@@ -142,6 +143,8 @@ function configureListener(fd: number, ip: IpAddress, wildcard: boolean, options
   const family = ipFamily(ip);
   if (family === 6) setOption(fd, SOL_IPV6, IPV6_V6ONLY, wildcard ? 0 : 1);
   setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+  // Accepted sockets inherit it, which costs nothing.
+  setOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
   if (options.reusePort === true) setOption(fd, SOL_SOCKET, SO_REUSEPORT, 1);
   if (options.mark !== undefined) setOption(fd, SOL_SOCKET, SO_MARK, options.mark);
   const transparent = options.transparent ?? 'off';
@@ -164,18 +167,18 @@ function openOutboundSocket(netns: NetnsHandle, options: DialOptions): number {
   // Only the creation decides which namespace a socket belongs to.
   const fd = takeTcpSocket(netns, family);
   return closeUnlessDone(fd, () => {
+    setOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     if (options.mark !== undefined) setOption(fd, SOL_SOCKET, SO_MARK, options.mark);
     if (options.source !== undefined) bindTransparently(fd, family, options.source.ip, options.source.port ?? 0);
   });
 }
 
+/** IP_TRANSPARENT implies IP_FREEBIND: the address need not exist. */
 function bindTransparently(fd: number, family: 4 | 6, ip: IpAddress, port: number): void {
   if (family === 6) {
     setOption(fd, SOL_IPV6, IPV6_TRANSPARENT, 1);
-    setOption(fd, SOL_IPV6, IPV6_FREEBIND, 1);
   } else {
     setOption(fd, SOL_IP, IP_TRANSPARENT, 1);
-    setOption(fd, SOL_IP, IP_FREEBIND, 1);
   }
   if (port === 0) setOption(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, 1);
   else setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);

@@ -143,7 +143,7 @@ export class PodProxy {
       transparent: 'best-effort',
       reusePort: true,
     });
-    const options = { allowHalfOpen: true, pauseOnConnect: true, noDelay: true };
+    const options = { allowHalfOpen: true, pauseOnConnect: true };
     const server = net
       .createServer(options, (socket) => {
         socket.on('error', () => {});
