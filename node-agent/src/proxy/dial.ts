@@ -46,12 +46,15 @@ export function dialPlain(
   // Not read until somebody takes what arrives; each direction ends on its own.
   socket.pause();
   socket.allowHalfOpen = true;
-  timer = options.clock.setTimer(options.timeoutMs, () => fail({ reason: 'destination-timeout' }));
+  // An application in the same namespace is connected by the time this runs, and needs no timer.
+  queueMicrotask(() => {
+    if (settled) return;
+    timer = options.clock.setTimer(options.timeoutMs, () => fail({ reason: 'destination-timeout' }));
+  });
   socket.once('connect', () => {
     if (settled) return;
     settled = true;
     timer?.[Symbol.dispose]();
-    socket.setNoDelay(true);
     onConnected(socket);
   });
   return {
