@@ -21,7 +21,7 @@ export interface LineSinkOptions {
 
 export const LINE_SINK_CAPACITY_BYTES: number = 1024 * 1024;
 /** Lines gather this long so that a busy process makes few writes. */
-const GATHER_MS = 10;
+const GATHER_MS = 50;
 /** A descriptor shared with others may be in non-blocking mode. */
 const RETRY_MS = 10;
 
