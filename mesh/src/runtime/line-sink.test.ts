@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, constants, mkdtempSync, openSync, readFileSync, readSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { afterEach, beforeEach, test } from 'node:test';
 import { systemClock } from './clock.ts';
-import { createLineSink } from './line-sink.ts';
+import { ManualClock } from '../testing/manual-clock.ts';
+import { until } from '../testing/until.ts';
+import { createLineSink, FLUSH_MS_MAX } from './line-sink.ts';
 
 let directory = '';
 let fd = -1;
@@ -46,4 +50,40 @@ test('LineSink writes what is buffered at once when the process ends', () => {
   sink.write('a\n');
   sink.flushSync();
   assert.equal(readFileSync(join(directory, 'log'), 'utf8'), 'a\n');
+});
+
+test('LineSink holds nobody up when its reader is stuck, and goes on when the reader does', async () => {
+  const pipe = join(directory, 'pipe');
+  await once(spawn('mkfifo', [pipe]), 'close');
+  const reader = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
+  const writer = openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK);
+  try {
+    const clock = new ManualClock();
+    const sink = createLineSink({ fd: writer, clock });
+    const line = `${'x'.repeat(99)}\n`;
+    for (let i = 0; i < 2000; i++) sink.write(line);
+    let flushed = false;
+    const flushing = sink.flush().then(() => {
+      flushed = true;
+    });
+    await clock.advance(FLUSH_MS_MAX - 1);
+    assert.equal(flushed, false);
+    await clock.advance(1);
+    await flushing;
+    let received = 0;
+    const buffer = Buffer.alloc(64 * 1024);
+    await until('everything arrives once the reader reads', () => {
+      try {
+        received += readSync(reader, buffer);
+      } catch {
+        // Nothing there at the moment.
+      }
+      return received === 200_000;
+    });
+    assert.equal(sink.dropped, 0);
+    await sink.flush();
+  } finally {
+    closeSync(reader);
+    closeSync(writer);
+  }
 });

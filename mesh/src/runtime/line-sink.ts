@@ -6,7 +6,7 @@ export interface LineSink {
   write(line: string): void;
   /** Lines dropped since the start. */
   readonly dropped: number;
-  /** Resolves when everything taken so far is written or given up. Never rejects. */
+  /** Resolves when everything taken so far is written, or after `FLUSH_MS_MAX` when the reader is stuck. Never rejects. */
   flush(): Promise<void>;
   /** Writes what is buffered before the process ends; blocks. */
   flushSync(): void;
@@ -20,6 +20,8 @@ export interface LineSinkOptions {
 }
 
 export const LINE_SINK_CAPACITY_BYTES: number = 1024 * 1024;
+/** A stuck reader holds nobody up longer than this. */
+export const FLUSH_MS_MAX = 2000;
 /** Lines gather this long so that a busy process makes few writes. */
 const GATHER_MS = 50;
 /** A descriptor shared with others may be in non-blocking mode. */
@@ -64,7 +66,11 @@ class DescriptorSink implements LineSink {
   flush(): Promise<void> {
     if (this.#writing === null && this.#lines.length === 0) return Promise.resolve();
     return new Promise((resolve) => {
-      this.#waiters.push(resolve);
+      const deadline = this.#options.clock.setTimer(FLUSH_MS_MAX, resolve);
+      this.#waiters.push(() => {
+        deadline[Symbol.dispose]();
+        resolve();
+      });
       if (this.#writing === null) this.#start();
     });
   }
