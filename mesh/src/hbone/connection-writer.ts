@@ -31,8 +31,10 @@ export class ConnectionWriter {
   /** Whole frames, before what is staged. Only filled while busy. */
   private readonly queue: Buffer[] = [];
   private queuedBytes = 0;
-  /** Answers and credit waiting behind a busy link: what a peer that asks and does not read can make us keep. */
-  waitingControlBytes = 0;
+  /** How much of each queued buffer, and of what is staged, is not payload. */
+  private readonly queueControlBytes: number[] = [];
+  private queuedControlBytes = 0;
+  private stagedControlBytes = 0;
   private busy = false;
   private scheduled = false;
   private ending = false;
@@ -57,6 +59,11 @@ export class ConnectionWriter {
     this.socket = socket;
   }
 
+  /** Answers and credit waiting behind a busy link: what a peer that asks and does not read can make us keep. */
+  get waitingControlBytes(): number {
+    return this.queuedControlBytes + this.stagedControlBytes;
+  }
+
   get isCongested(): boolean {
     return this.busy && this.queuedBytes + this.stagedBytes > BACKLOG_MAX_BYTES;
   }
@@ -67,7 +74,7 @@ export class ConnectionWriter {
     if (at < 0 || this.stage === undefined) return;
     writeFrameHeader(this.stage, at, 4, type, FrameFlag.none, streamId);
     writeUint32(this.stage, at + FRAME_HEADER_BYTES, value);
-    this.waitingControlBytes += FRAME_HEADER_BYTES + 4;
+    this.stagedControlBytes += FRAME_HEADER_BYTES + 4;
     this.schedule();
   }
 
@@ -76,7 +83,7 @@ export class ConnectionWriter {
     const at = this.reserve(bytes.length);
     if (at < 0 || this.stage === undefined) return;
     this.stage.set(bytes, at);
-    this.waitingControlBytes += bytes.length;
+    this.stagedControlBytes += bytes.length;
     this.schedule();
   }
 
@@ -93,6 +100,7 @@ export class ConnectionWriter {
     const flags = FrameFlag.endHeaders | (endStream ? FrameFlag.endStream : 0);
     writeFrameHeader(this.stage, at, end - at - FRAME_HEADER_BYTES, FrameType.headers, flags, streamId);
     this.stagedBytes = end;
+    this.stagedControlBytes += end - at;
     this.staged(end - at);
   }
 
@@ -173,10 +181,10 @@ export class ConnectionWriter {
     const queued = this.queue.shift();
     if (queued !== undefined) {
       this.queuedBytes -= queued.length;
+      this.queuedControlBytes -= this.queueControlBytes.shift() ?? 0;
       this.write(queued);
     } else if (this.stagedBytes > 0) {
       const stage = this.stage;
-      this.waitingControlBytes = 0;
       this.write(this.takeStaged());
       // TLSWrap has encrypted it already: see sourceData.
       if (stage !== undefined) giveStage(stage);
@@ -197,7 +205,10 @@ export class ConnectionWriter {
     this.closed = true;
     this.queue.length = 0;
     this.queuedBytes = 0;
+    this.queueControlBytes.length = 0;
+    this.queuedControlBytes = 0;
     this.stagedBytes = 0;
+    this.stagedControlBytes = 0;
     this.stage = undefined;
     this.held = new Set();
     this.bulk.clear();
@@ -227,26 +238,31 @@ export class ConnectionWriter {
     const staged = stage.subarray(0, this.stagedBytes);
     this.stage = undefined;
     this.stagedBytes = 0;
+    this.stagedControlBytes = 0;
     return staged;
   }
 
   private enqueueStaged(): void {
+    const controlBytes = this.stagedControlBytes;
     if (this.stagedBytes >= STAGE_WORTH_KEEPING_BYTES || this.stage === undefined) {
-      this.push(this.takeStaged());
+      this.push(this.takeStaged(), controlBytes);
     } else {
-      this.push(Buffer.from(this.stage.subarray(0, this.stagedBytes)));
+      this.push(Buffer.from(this.stage.subarray(0, this.stagedBytes)), controlBytes);
       this.stagedBytes = 0;
+      this.stagedControlBytes = 0;
     }
   }
 
   private enqueue(frame: Buffer): void {
     if (this.stagedBytes > 0) this.enqueueStaged();
-    this.push(frame);
+    this.push(frame, 0);
   }
 
-  private push(bytes: Buffer): void {
+  private push(bytes: Buffer, controlBytes: number): void {
     this.queue.push(bytes);
     this.queuedBytes += bytes.length;
+    this.queueControlBytes.push(controlBytes);
+    this.queuedControlBytes += controlBytes;
   }
 
   private staged(bytes: number): void {
