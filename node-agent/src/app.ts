@@ -101,7 +101,10 @@ export async function createNodeAgent(options: NodeAgentOptions): Promise<NodeAg
       openAdmin({ ...parts, supervisor, source, version: options.version, requestStop: options.requestStop }),
     );
     compactOnceReady(parts, stack);
+    const serving = parts.readiness.task('serving');
+    serving.done();
     const stop = async (): Promise<void> => {
+      serving.undo();
       await workers.callAll('stop', { drainMs: config.terminationDeadlineMs });
       await stack[Symbol.asyncDispose]();
     };

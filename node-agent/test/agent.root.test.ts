@@ -307,4 +307,54 @@ describe('a node agent', () => {
     held.write('still');
     assert.equal(String((await once(held, 'data'))[0]), 'still');
   });
+
+  test('shares the connections of a pod among its workers and counts them together', options, async () => {
+    await using world = await AgentWorld.create();
+    await world.startAgent({ AMBIT_WORKERS: '2' });
+    await world.announce();
+    await serveEcho(world.pod('server'));
+    const count = 40;
+    await Promise.all(
+      Array.from({ length: count }, async () => {
+        assert.equal(await world.pod('client').exchange('10.77.0.2:8080', 'shared'), 'shared');
+      }),
+    );
+    await until('all are counted, on both sides', async () => {
+      const { text } = await world.get('metrics', '/metrics');
+      return (
+        text
+          .split('\n')
+          .filter((line) => line.startsWith('istio_tcp_connections_closed_total{') && line.endsWith(` ${count}`))
+          .length === 2
+      );
+    });
+  });
+
+  test('turns unready, refuses new pods and lets connections end while it stops', options, async () => {
+    await using world = await AgentWorld.create();
+    await world.startAgent({ AMBIT_TERMINATION_DEADLINE: '20s' });
+    await world.announce();
+    await serveEcho(world.pod('server'));
+    await until('the agent is ready', async () => (await world.get('readiness', '/healthz/ready')).status === 200);
+    const held = world.pod('client').dial('10.77.0.2:8080');
+    held.write('held');
+    await once(held, 'data');
+    const stopped = world.agent.stop();
+    await until('the agent is not ready', async () => (await world.get('readiness', '/healthz/ready')).status === 500);
+    await until('nothing new is accepted', async () =>
+      world
+        .pod('client')
+        .exchange('10.77.0.2:8080', 'x')
+        .then(
+          () => false,
+          ({ code }: NodeJS.ErrnoException) => code === 'ECONNREFUSED',
+        ),
+    );
+    const late = { name: 'late', namespace: 'shop', serviceAccount: 'late' };
+    assert.notEqual(await world.cni.add('uid-late', late, world.pod('client').netns.path), '');
+    held.write('still');
+    assert.equal(String((await once(held, 'data'))[0]), 'still');
+    held.end();
+    await stopped;
+  });
 });

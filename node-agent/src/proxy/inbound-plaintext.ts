@@ -4,6 +4,7 @@ import type { SocketAddress } from '@ambit/mesh/model';
 import { ConnectionRecord, recordRefusal } from './connection-record.ts';
 import { dialPlain, spoofedSource } from './dial.ts';
 import type { FailureReason } from './failures.ts';
+import { KEEPALIVE_MS } from './keepalive.ts';
 import { type Admission, admitPlaintext, type InboundConnection } from './inbound-admission.ts';
 import { inboundSubject } from './inbound-subject.ts';
 import { PlainSplice } from './plain-splice.ts';
@@ -22,6 +23,7 @@ export class InboundPlaintextProxy {
 
   /** Takes over an accepted, paused socket. */
   accept(socket: Socket): void {
+    socket.setKeepAlive(true, KEEPALIVE_MS);
     const source = remoteAddressOf(socket);
     if (source === null) {
       socket.destroy();

@@ -6,6 +6,7 @@ import { secureContextOf, type Svid } from '@ambit/mesh/tls';
 import { ConnectionRecord, type ConnectionSubject, recordRefusal } from './connection-record.ts';
 import { dialPlain } from './dial.ts';
 import { type FailureReason, failureOfTunnel } from './failures.ts';
+import { KEEPALIVE_MS } from './keepalive.ts';
 import { decideOutbound, type OutboundRoute, type TunnelRoute } from './outbound-route.ts';
 import { ownSource, type PodContext, refuseSocket, svidLater, svidNow, workloadOf } from './pod-context.ts';
 import { PlainSplice } from './plain-splice.ts';
@@ -183,7 +184,7 @@ export class OutboundProxy {
         ...(bind === null ? {} : { source: { ip: bind } }),
       },
       (destination) => {
-        destination.on('error', () => {});
+        destination.on('error', () => {}).setKeepAlive(true, KEEPALIVE_MS);
         if (this.#abandoned(captured)) {
           destination.destroy();
           return;

@@ -1,7 +1,7 @@
 import net, { type Server, type Socket } from 'node:net';
 import { createHbonePool, type HboneEnvironment, type HbonePool } from '@ambit/mesh/hbone';
 import { listenInNetns, type NetnsHandle } from '@ambit/mesh/linux';
-import type { MeshViewChange, SpiffeId } from '@ambit/mesh/model';
+import type { MeshViewChange, SpiffeId, Workload } from '@ambit/mesh/model';
 import type { ConnectionRecord } from './connection-record.ts';
 import type { FailureReason } from './failures.ts';
 import { HBONE_PORT, INBOUND_PLAINTEXT_PORT, OUTBOUND_PORT } from './illegal-ports.ts';
@@ -32,6 +32,7 @@ export class PodProxy {
   readonly #outbound: OutboundProxy;
   readonly #plaintext: InboundPlaintextProxy;
   readonly #servers: Server[] = [];
+  #lastWorkload: Workload | undefined;
   #closed = false;
 
   /** Takes over `netns`. Nothing listens before `open`. */
@@ -61,6 +62,7 @@ export class PodProxy {
 
   /** Opens the listeners. Rejects, with nothing left open, when one cannot be opened. */
   async open(): Promise<void> {
+    this.#currentOrLast();
     try {
       await this.#listen(HBONE_PORT, (socket) => this.#inbound.accept(socket));
       await this.#listen(INBOUND_PLAINTEXT_PORT, (socket) => this.#plaintext.accept(socket));
@@ -101,9 +103,12 @@ export class PodProxy {
     this.#pool.retire(() => true);
   }
 
-  /** Asks policy again about every live inbound connection where it may have changed, and cuts what it denies. */
+  /**
+   * Asks policy again about every live inbound connection where it may have changed, and cuts what it denies. A pod that
+   * has left the mesh view and still ends its connections is judged as what it last was.
+   */
   async recheck(change: MeshViewChange): Promise<number> {
-    const workload = workloadOf(this.#context);
+    const workload = this.#currentOrLast();
     if (workload === undefined || !change.policiesMayDifferAt(workload)) return 0;
     let cut = 0;
     let checked = 0;
@@ -111,13 +116,18 @@ export class PodProxy {
       const admitted = record.admitted;
       if (admitted === null) continue;
       if (++checked % RECHECK_BATCH === 0) await new Promise((resolve) => setImmediate(resolve));
-      const now = workloadOf(this.#context) ?? workload;
+      const now = this.#currentOrLast() ?? workload;
       const decision = reauthorize(this.#dependencies.state.view, now, admitted.connection, admitted.policyTarget);
       if (decision.verdict === 'allow') continue;
       record.cut('policy-changed');
       cut++;
     }
     return cut;
+  }
+
+  #currentOrLast(): Workload | undefined {
+    this.#lastWorkload = workloadOf(this.#context) ?? this.#lastWorkload;
+    return this.#lastWorkload;
   }
 
   #idle(deadlineMs: number): Promise<void> {

@@ -39,6 +39,7 @@ export class DataPlane implements Omit<WorkerHandlers, 'stop' | 'set-log-filter'
   readonly #pods = new Map<PodInstance, PodProxy>();
   readonly #cuts = new Map<string, number>();
   readonly #dryRun = new Map<string, number>();
+  #draining = false;
 
   constructor(options: DataPlaneOptions) {
     this.#options = options;
@@ -85,6 +86,7 @@ export class DataPlane implements Omit<WorkerHandlers, 'stop' | 'set-log-filter'
   };
 
   'add-pod' = async ({ instance, pod, netnsFd }: Args<'add-pod'>): Promise<null> => {
+    if (this.#draining) throw new Error('the agent is stopping');
     const { logger } = this.#options;
     const scoped = logger.child({ 'pod.namespace': pod.namespace, 'pod.name': pod.name });
     const proxy = new PodProxy(pod, NetnsHandle.borrow(netnsFd), { ...this.#dependencies, logger: scoped });
@@ -149,8 +151,9 @@ export class DataPlane implements Omit<WorkerHandlers, 'stop' | 'set-log-filter'
     };
   };
 
-  /** Drains every pod at once. */
+  /** Drains every pod at once; none is added any more. */
   async drain(drainMs: number): Promise<void> {
+    this.#draining = true;
     await Promise.all([...this.#pods.keys()].map((instance) => this['remove-pod']({ instance, drainMs })));
   }
 
