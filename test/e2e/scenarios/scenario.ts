@@ -36,7 +36,7 @@ export function logsOf(world: MeshWorld): string {
   const logs = [world.controller, ...hosts].map(({ plan, log }) => [plan.name, log] as const);
   const accesses = world.hosts.map(({ name }) => [`access log of ${name}`, world.accessLog(name)] as const);
   return [...logs, ...accesses]
-    .map(([name, text]) => `--- ${name}\n${text.trimEnd().split('\n').slice(-12).join('\n')}`)
+    .map(([name, text]) => `--- ${name}\n${text.trimEnd().split('\n').slice(-15).join('\n')}`)
     .join('\n');
 }
 
