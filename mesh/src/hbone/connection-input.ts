@@ -121,10 +121,10 @@ export class ConnectionInput implements FrameSink {
       case FrameType.settings:
         if ((flags & FrameFlag.ack) !== 0) break;
         this.connection.applySettings(parseSettings(payload));
-        this.answer(FRAME_SETTINGS_ACK);
+        this.connection.writer.frame(FRAME_SETTINGS_ACK);
         break;
       case FrameType.ping:
-        if ((flags & FrameFlag.ack) === 0) this.answer(encodePing(payload, true));
+        if ((flags & FrameFlag.ack) === 0) this.connection.writer.frame(encodePing(payload, true));
         else this.connection.onPingAck(payload);
         break;
       case FrameType.goaway:
@@ -144,6 +144,9 @@ export class ConnectionInput implements FrameSink {
     connection.noteAlive();
     try {
       this.frames.push(memory, start, end);
+      if (connection.writer.waitingControlBytes > connection.limits.unsentControlMaxBytes) {
+        throw new Http2Violation(Http2Code.enhanceYourCalm, 'peer asks without reading');
+      }
     } catch (error) {
       if (!(error instanceof Http2Violation)) throw error;
       this.stopped = true;
@@ -152,14 +155,6 @@ export class ConnectionInput implements FrameSink {
       connection.fail(new HboneError(code, { data: { rule, http2Code } }), http2Code);
     }
     if (connection.state === 'closing' || connection.state === 'closed') this.stopped = true;
-  }
-
-  private answer(frame: Uint8Array): void {
-    const { writer, limits } = this.connection;
-    writer.frame(frame);
-    if (writer.waitingControlBytes > limits.unsentControlMaxBytes) {
-      throw new Http2Violation(Http2Code.enhanceYourCalm, 'peer asks without reading');
-    }
   }
 
   private onReset(streamId: number, http2Code: number): void {

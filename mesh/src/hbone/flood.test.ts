@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { blockOf, connectBlock, frameOf, type Http2Peer, securePeer, uint32 } from '../testing/http2-peer.ts';
 import { dial, listenHbone, webSvid } from '../testing/tunnel-world.ts';
 import { until } from '../testing/until.ts';
@@ -8,6 +10,9 @@ import type { HboneError } from './errors.ts';
 import { encodeSettings, FrameFlag, FrameType, Http2Code } from './frame-codec.ts';
 import type { HboneLimits } from './limits.ts';
 import type { TunnelRequest } from './tunnel.ts';
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
 
 const { data, headers, priority, rstStream, settings, ping } = FrameType;
 const { none, endHeaders, endStream } = FrameFlag;
@@ -165,3 +170,54 @@ test('settings of a peer are acknowledged', async () => {
     );
   });
 });
+
+test('a server ends a connection that asks for tunnels and never reads the answers', async () => {
+  let error: HboneError | undefined;
+  await using server = await listenHbone((request) => request.reject(401, [['why', 'x'.repeat(4000)]]), {
+    limits: { unsentControlMaxBytes: 64 * 1024 },
+    onClose: (_, cause) => {
+      error = cause;
+    },
+  });
+  await using peer = await securePeer(dial(server.port), 'client', webSvid);
+  peer.greet();
+  await peer.settle();
+  peer.socket.pause();
+  let id = -1;
+  // The kernel takes some megabytes of answers before they wait here.
+  for (let round = 0; round < 200 && error === undefined; round += 1) {
+    const requests = times(1000, () => [frameOf(headers, endHeaders | endStream, (id += 2), connectBlock())]);
+    await new Promise<void>((resolve) => peer.socket.write(Buffer.concat(requests), () => resolve()));
+  }
+  await until('the connection ended', () => error);
+  assert.equal(error?.code, 'flood');
+});
+
+const single = (id: number, count: number): Buffer =>
+  Buffer.concat(times(count, () => [frameOf(data, none, id, Buffer.alloc(1))]));
+
+/** Objects alive after the collector has run, as bytes of the heap. */
+function heapBytes(): number {
+  collect();
+  return process.memoryUsage().heapUsed;
+}
+
+for (const [when, answer] of [
+  ['before their request is answered', () => {}],
+  ['after their request was refused', (request: TunnelRequest<string>) => request.reject(401)],
+] as const) {
+  test(`payload in single bytes costs no object for each, ${when}`, async () => {
+    await using server = await listenHbone(answer);
+    await using peer = await securePeer(dial(server.port), 'client', webSvid);
+    peer.greet();
+    peer.send(opened(1));
+    await peer.settle();
+    const frames = single(1, 200_000);
+    const before = heapBytes();
+    peer.send(frames);
+    await peer.settle();
+    const perByte = (heapBytes() - before) / 200_000;
+    assert.ok(perByte < 20, `${perByte} bytes of heap for each byte of payload`);
+    assert.equal(peer.ended, false);
+  });
+}

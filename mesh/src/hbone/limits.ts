@@ -26,6 +26,8 @@ export interface HboneLimits {
   readonly idleReleaseMs: number;
   /** Callers that may wait for one session to be created. */
   readonly poolWaitersMax: number;
+  /** Sessions of one pool key; beyond them callers wait for a stream to end. */
+  readonly poolSessionsMax: number;
   /** Streams reset by the peer, or refused, beyond those completed, per `abuseWindowMs`. */
   readonly resetsMax: number;
   /** SETTINGS, PING, PRIORITY, unknown and other frames that make us work without moving data, per `abuseWindowMs`. */
@@ -33,7 +35,7 @@ export interface HboneLimits {
   /** Empty DATA frames without END_STREAM, per `abuseWindowMs`. */
   readonly emptyDataMax: number;
   readonly abuseWindowMs: number;
-  /** Answers (SETTINGS and PING ACK, RST, WINDOW_UPDATE) that may wait for a peer that does not read. */
+  /** Answers (HEADERS, SETTINGS and PING ACK, RST, WINDOW_UPDATE) that may wait for a peer that does not read. */
   readonly unsentControlMaxBytes: number;
 }
 
@@ -57,6 +59,7 @@ export const DEFAULT_LIMITS: HboneLimits = {
   pingTimeoutMs: 20_000,
   idleReleaseMs: 300_000,
   poolWaitersMax: 1024,
+  poolSessionsMax: 256,
   resetsMax: 200,
   controlFramesMax: 1000,
   emptyDataMax: 100,

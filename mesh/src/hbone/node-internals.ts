@@ -1,8 +1,9 @@
 import net, { type Socket } from 'node:net';
 
 // The only file of mesh/hbone that leans on what Node (24) does not document: the read buffer of `onread`, which the
-// public API installs on outgoing plain sockets only, and starting and stopping a handle's reads without touching the
-// stream above it. `findReadInternals` proves both on objects of this process before anyone relies on them.
+// public API installs on outgoing plain sockets only; starting and stopping a handle's reads, and writing to it, without
+// the stream above it (which costs more than the system call's share of a small write). `findReadInternals` and
+// `findWriteInternals` look for what they need on objects of this process before anyone relies on it.
 
 /**
  * Called with the socket as `this` after `bytes` have landed at the start of the current read buffer. False stops
@@ -23,14 +24,31 @@ export interface ReadInternals {
   startReading(socket: Socket): void;
 }
 
+/** Who waits for a write that the kernel did not take at once. */
+export interface WriteOwner {
+  /** `status` is negative when the write failed. */
+  onWriteDone(status: number): void;
+}
+
+/** How sockets are written to. */
+export interface SocketWrites {
+  /**
+   * Writes to a connected TCP socket. 0: everything has been taken. 1: `chunk` must stay as it is until `owner` hears that
+   * it has left. Negative: a system error.
+   */
+  writeNow(socket: Socket, chunk: Buffer, owner: WriteOwner): number;
+}
+
 interface Handle {
   reading: boolean;
+  writeBuffer(request: WriteRequest, chunk: Buffer): number;
   readStart(): number;
   readStop(): number;
   useUserBuffer(buffer: Buffer): void;
 }
 
-const METHODS = ['readStart', 'readStop', 'useUserBuffer'] as const;
+const METHODS = ['readStart', 'readStop', 'useUserBuffer', 'writeBuffer'] as const;
+const ECANCELED = -125;
 
 /**
  * The internals, or undefined when this Node does not have them: then sockets are read through 'data' events. `socketType`
@@ -75,6 +93,60 @@ export function findReadInternals(socketType: typeof Socket = net.Socket): ReadI
   };
 }
 
+/** libuv's write request as JavaScript sees it; used once if the write has to wait, else again and again. */
+interface WriteRequest {
+  owner?: WriteOwner;
+  oncomplete?: (this: WriteRequest, status: number) => void;
+}
+
+/** What `process.binding` gives: names are checked below. */
+interface StreamBinding {
+  readonly WriteWrap: new () => WriteRequest;
+  readonly streamBaseState: Int32Array;
+  readonly kLastWriteWasAsync: number;
+}
+
+/**
+ * The internals, or undefined when this Node does not have them: then sockets are written to through their streams.
+ * `binding` is what is examined; tests pass their own.
+ */
+export function findWriteInternals(binding: unknown = streamBinding()): SocketWrites | undefined {
+  if (!isStreamBinding(binding) || !handleTypeHasMethods()) return undefined;
+  const { WriteWrap, streamBaseState, kLastWriteWasAsync } = binding;
+  const oncomplete = function oncomplete(this: WriteRequest, status: number): void {
+    this.owner?.onWriteDone(status);
+  };
+  let spare = new WriteWrap();
+  return {
+    writeNow(socket, chunk, owner) {
+      const handle = handleOf(socket);
+      if (handle === undefined) return ECANCELED;
+      const error = handle.writeBuffer(spare, chunk);
+      if (error !== 0) return error;
+      if (streamBaseState[kLastWriteWasAsync] === 0) return 0;
+      spare.owner = owner;
+      spare.oncomplete = oncomplete;
+      spare = new WriteWrap();
+      return 1;
+    },
+  };
+}
+
+function streamBinding(): unknown {
+  // oxlint-disable-next-line no-restricted-globals -- the write request's constructor is nowhere else to be had
+  const find: unknown = Reflect.get(process, 'binding');
+  return typeof find === 'function' ? find('stream_wrap') : undefined;
+}
+
+function isStreamBinding(binding: unknown): binding is StreamBinding {
+  if (typeof binding !== 'object' || binding === null) return false;
+  return (
+    typeof Reflect.get(binding, 'WriteWrap') === 'function' &&
+    Reflect.get(binding, 'streamBaseState') instanceof Int32Array &&
+    typeof Reflect.get(binding, 'kLastWriteWasAsync') === 'number'
+  );
+}
+
 /** Undefined once the socket is destroyed. */
 function handleOf(socket: Socket): Handle | undefined {
   const handle: Handle | null | undefined = Reflect.get(socket, '_handle');
@@ -96,3 +168,16 @@ function handleTypeHasMethods(): boolean {
 
 /** What this thread's connections use; undefined when this Node lacks it. */
 export const readInternals: ReadInternals | undefined = findReadInternals();
+export const writeInternals: SocketWrites | undefined = findWriteInternals();
+
+/** Writes through the stream of a socket: all public, slower. */
+export const publicWrites: SocketWrites = {
+  writeNow(socket, chunk, owner) {
+    let waits = false;
+    socket.write(chunk, (error) => {
+      if (waits) owner.onWriteDone(error ? ECANCELED : 0);
+    });
+    waits = socket.writableLength > 0;
+    return waits ? 1 : 0;
+  },
+};

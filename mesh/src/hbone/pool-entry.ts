@@ -99,7 +99,8 @@ export class PoolEntry<Peer> {
 
   private async create(): Promise<void> {
     const target = this.waiters[0]?.target;
-    if (this.creation !== undefined || target === undefined) return;
+    if (this.creation !== undefined || target === undefined || this.pooled.length >= this.limits.poolSessionsMax)
+      return;
     const creation = new AbortController();
     this.creation = creation;
     this.retiredDuringCreation = false;
@@ -129,10 +130,20 @@ export class PoolEntry<Peer> {
     if (session.state === 'closed') return;
     this.pooled.push(new PooledSession(session, this.environment.clock, this.limits.idleReleaseMs));
     if (this.retiredDuringCreation) session.drain();
+    else if (this.isUseless(session)) {
+      session.drain();
+      // Another session to the same peer would fare no better.
+      this.failWaiters(new HboneError('goaway', { data: { reason: 'peer allows no streams' } }));
+    }
+  }
+
+  private isUseless(session: HboneSession<Peer>): boolean {
+    return session.state === 'open' && session.streamCount === 0 && session.freeStreamCount === 0;
   }
 
   private onCapacity(session: HboneSession<Peer>): void {
     for (const pooled of this.pooled) if (pooled.session === session) pooled.noteStreamEnd();
+    if (this.isUseless(session)) session.drain();
     this.serve();
   }
 

@@ -171,6 +171,39 @@ test('waiters get a stream that ends elsewhere, and the limit of the peer counts
   );
 });
 
+test('a peer that allows no streams is left, and asked no oftener than there are callers', async () => {
+  await withPeers(
+    async (port, peers, pool) => {
+      for (let i = 0; i < 5; i += 1) {
+        const request = pool.openTunnel(targetOf(port), opening);
+        const peer = await until('a session', () => peers[i]);
+        // The request may have left before the peer's settings came.
+        await Promise.race([
+          assert.rejects(request),
+          peer.receive(headers, 1).then(() => peer.send(frameOf(rstStream, none, 1, uint32(Http2Code.cancel)))),
+        ]);
+        await assert.rejects(request, (error: { code: string }) => ['goaway', 'reset'].includes(error.code));
+      }
+      await until('no session is left', () => pool.sessionCount === 0);
+      assert.equal(peers.length, 5);
+    },
+    { settings: [[3, 0]] },
+  );
+});
+
+test('sessions of one key are bounded; who comes then waits for a stream to end', async () => {
+  await using server = await listenHbone((request) => void hold(request.accept()));
+  await using pool = createHbonePool<string>({ ...environment, limits: { clientStreamsMax: 1, poolSessionsMax: 2 } });
+  const target = targetOf(server.port);
+  const first = await pool.openTunnel(target, opening);
+  await pool.openTunnel(target, opening);
+  const third = pool.openTunnel(target, opening);
+  assert.equal(pool.sessionCount, 2);
+  first.stream.reset();
+  await third;
+  assert.equal(pool.sessionCount, 2);
+});
+
 test('an unused session is closed after the idle time, a used one is not', async () => {
   const clock = new ManualClock();
   await withPeers(

@@ -91,9 +91,11 @@ export class ServerConnection<Peer> implements HboneConnection<Peer>, Connection
         break;
       }
       case 'refused':
+        this.connection.guardAgainst('reset');
         answer(stream, verdict.status, [], true);
         break;
       case 'malformed':
+        this.connection.guardAgainst('reset');
         stream.abortWith(
           Http2Code.protocolError,
           new HboneError('protocol', { data: { rule: verdict.rule, http2Code: Http2Code.protocolError } }),

@@ -3,12 +3,11 @@ import type { LinkSource } from './connection-writer.ts';
 import { SMALL_PAYLOAD_BYTES } from './connection-writer.ts';
 import { HboneError } from './errors.ts';
 import { Http2Code } from './frame-codec.ts';
+import { publicWrites, writeInternals } from './node-internals.ts';
 import { type RecordSlab, sourceRead } from './read-memory.ts';
+import { SocketOutlet } from './socket-outlet.ts';
 import type { Stream, StreamSink } from './stream.ts';
 import type { TunnelResult } from './tunnel.ts';
-
-/** Chunks below this are copied rather than pinning the slab they lie in while their socket is behind. */
-const PIN_WORTH_BYTES = 32 * 1024;
 
 const spliceKey = Symbol('splice');
 
@@ -26,13 +25,12 @@ interface SplicedSocket extends Socket {
 export class Splice implements StreamSink, LinkSource {
   private readonly stream: Stream;
   private readonly socket: Socket;
+  private readonly outlet: SocketOutlet;
   private onDone: ((result: TunnelResult) => void) | undefined;
   /** Reasons not to read the socket. */
   private heldByLink = false;
   private heldByCredit = false;
   private isBulk = false;
-  /** Bytes given to the socket while it was behind: their credit is withheld until it has drained. */
-  private owedBytes = 0;
   private socketGone = false;
   private streamGone = false;
   private error: HboneError | undefined;
@@ -41,6 +39,9 @@ export class Splice implements StreamSink, LinkSource {
     this.stream = stream;
     this.socket = socket;
     this.onDone = onDone;
+    const { internals } = stream.connection;
+    const writes = (internals === undefined ? undefined : writeInternals) ?? publicWrites;
+    this.outlet = new SocketOutlet(socket, writes, (bytes) => stream.release(bytes));
   }
 
   /** Begins; `onDone` may be called from now on. */
@@ -51,7 +52,6 @@ export class Splice implements StreamSink, LinkSource {
     socket.on('error', onSocketError);
     socket.on('end', onSocketEnd);
     socket.on('close', onSocketClose);
-    socket.on('drain', onSocketDrain);
     if (socket.destroyed) {
       this.onSocketGone();
       this.stream.attach(this);
@@ -81,34 +81,14 @@ export class Splice implements StreamSink, LinkSource {
   }
 
   onBytes(memory: Buffer, start: number, end: number, slab: RecordSlab | undefined): boolean {
-    const { socket } = this;
-    const bytes = end - start;
-    if (this.socketGone || socket.destroyed) {
-      this.stream.release(bytes);
-      return true;
-    }
-    const chunk = memory.subarray(start, end);
-    let free = true;
-    if (socket.writableLength > 0 && (slab === undefined || bytes < PIN_WORTH_BYTES)) {
-      socket.write(Buffer.from(chunk));
-    } else if (slab === undefined) {
-      socket.write(chunk);
-      free = socket.writableLength === 0;
-    } else {
-      slab.pin();
-      socket.write(chunk, slab.unpin);
-      free = socket.writableLength === 0;
-    }
-    if (socket.writableLength > 0 && socket.writableNeedDrain) this.owedBytes += bytes;
-    else this.stream.release(bytes);
-    return free;
+    return this.outlet.write(memory, start, end, slab);
   }
 
   onEnd(): void {
-    const { socket, stream } = this;
+    const { socket, stream, outlet } = this;
     // With nothing left to read, to send or to write, closing sends the same FIN as shutting down first, for less work.
-    if (socket.readableEnded && !stream.isSendBlocked && socket.writableLength === 0) socket.destroy();
-    else socket.end();
+    if (socket.readableEnded && !stream.isSendBlocked && !outlet.isBehind) socket.destroy();
+    else outlet.end();
   }
 
   onWritable(): void {
@@ -127,7 +107,7 @@ export class Splice implements StreamSink, LinkSource {
     } else if (error.code === 'reset' && error.data['quiet'] === true) {
       this.error ??= error;
       this.stopReading();
-      this.socket.destroySoon();
+      this.outlet.close();
     } else {
       this.error ??= error;
       this.resetSocket();
@@ -163,13 +143,6 @@ export class Splice implements StreamSink, LinkSource {
     this.stream.end();
   }
 
-  onSocketDrain(): void {
-    const owed = this.owedBytes;
-    if (owed === 0) return;
-    this.owedBytes = 0;
-    this.stream.release(owed);
-  }
-
   onSocketError(cause: Error): void {
     this.error ??= new HboneError('socket', { cause });
   }
@@ -177,7 +150,7 @@ export class Splice implements StreamSink, LinkSource {
   onSocketGone(): void {
     if (this.socketGone) return;
     this.socketGone = true;
-    this.onSocketDrain();
+    this.outlet.drop();
     if (!this.streamGone) {
       this.stream.abort(this.error === undefined ? Http2Code.cancel : Http2Code.connectError);
       this.error ??= new HboneError('socket');
@@ -250,10 +223,6 @@ function onSocketData(this: SplicedSocket, chunk: Buffer): void {
 
 function onSocketEnd(this: SplicedSocket): void {
   this[spliceKey]?.onSocketEnd();
-}
-
-function onSocketDrain(this: SplicedSocket): void {
-  this[spliceKey]?.onSocketDrain();
 }
 
 function onSocketError(this: SplicedSocket, cause: Error): void {

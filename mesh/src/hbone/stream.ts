@@ -1,3 +1,4 @@
+import { ChunkQueue } from './chunk-queue.ts';
 import type { Connection } from './connection.ts';
 import { SMALL_PAYLOAD_BYTES } from './connection-writer.ts';
 import type { HboneError } from './errors.ts';
@@ -52,7 +53,9 @@ export class Stream {
   private readonly receiveWindow: ReceiveWindow;
   private sink: StreamSink | undefined;
   /** Payload that came before there was a sink; bounded by the stream's window. */
-  private early: Buffer[] | undefined;
+  private early: ChunkQueue | undefined;
+  /** The stream was refused: what arrives is dropped. */
+  private discards = false;
   /** Payload that waits for credit. */
   private queue: Uint8Array[] | undefined;
   private endQueued = false;
@@ -76,7 +79,9 @@ export class Stream {
     this.sink = sink;
     const { early } = this;
     this.early = undefined;
-    for (const chunk of early ?? []) sink.onBytes(chunk, 0, chunk.length, undefined);
+    for (let next = early?.shift(); next !== undefined; next = early?.shift()) {
+      sink.onBytes(next.chunk, 0, next.chunk.length, undefined);
+    }
     if (this.remoteEnded) sink.onEnd();
     if (this.closed) sink.onClosed(this.failure);
   }
@@ -115,9 +120,11 @@ export class Stream {
     else this.endQueued = true;
   }
 
-  /** END_STREAM has left with a header block. */
+  /** END_STREAM has left with a header block: there will be no sink, so what arrives is dropped. */
   endedWithHeaders(): void {
     this.localEnded = true;
+    this.discards = true;
+    this.dropEarly();
     this.closeIfEnded();
   }
 
@@ -186,8 +193,13 @@ export class Stream {
   deliver(memory: Buffer, start: number, end: number, slab: RecordSlab | undefined): boolean {
     this.bytesReceived += end - start;
     if (this.sink !== undefined) return this.sink.onBytes(memory, start, end, slab);
-    this.early ??= [];
-    this.early.push(Buffer.from(memory.subarray(start, end)));
+    if (this.discards) {
+      // The stream's own credit stays spent, so this comes to an end.
+      this.connection.release(end - start);
+    } else {
+      this.early ??= new ChunkQueue();
+      this.early.append(memory.subarray(start, end));
+    }
     return true;
   }
 
@@ -237,12 +249,15 @@ export class Stream {
     this.closed = true;
     this.queue = undefined;
     this.endQueued = false;
+    this.connection.forget(this);
+    this.dropEarly();
+  }
+
+  private dropEarly(): void {
     const { early } = this;
     this.early = undefined;
-    this.connection.forget(this);
-    if (early === undefined) return;
-    // A clean end cannot come before the sink: there is none to answer for these bytes any more.
-    for (const chunk of early) this.connection.release(chunk.length);
+    for (let next = early?.shift(); next !== undefined; next = early?.shift())
+      this.connection.release(next.chunk.length);
   }
 }
 
