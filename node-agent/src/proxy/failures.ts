@@ -7,6 +7,7 @@ import type { ResponseFlag } from './traffic-table.ts';
 type LocalFailure =
   | 'no-svid'
   | 'svid-expired'
+  | 'peer-expired'
   | 'no-original-destination'
   | 'destination-connect'
   | 'destination-timeout'
@@ -56,6 +57,7 @@ export const FAILURES: Readonly<Record<FailureReason, Failure>> = {
   'policy-not-received': entry('a policy that the destination names has not arrived', 'DENY', 401),
   'no-svid': entry('no certificate for the identity of the pod has arrived', 'IDENTITY_ERROR'),
   'svid-expired': entry('the certificate of the pod has expired and could not be renewed', 'IDENTITY_ERROR'),
+  'peer-expired': entry('the certificate of the tunnel peer has expired since it connected', 'IDENTITY_ERROR', 401),
   'no-original-destination': entry('the original destination of the connection could not be read'),
   'destination-connect': entry('the destination refused the connection', 'CONNECT'),
   'destination-timeout': entry('the destination did not answer in time', 'CONNECT'),

@@ -159,7 +159,8 @@ export class PodProxy {
         socket.on('error', () => {});
         accept(socket);
       })
-      .on('error', (error) => logger.error('pod listener failed', { port, error }));
+      .on('error', (error) => logger.error('pod listener failed', { port, error }))
+      .on('drop', () => countDrop(this.#dependencies, port));
     server.maxConnections = settings.connectionsPerPodMax;
     this.#servers.push(server);
     await new Promise<void>((resolve, reject) => {
@@ -174,4 +175,10 @@ export class PodProxy {
   #closeServers(): void {
     for (const server of this.#servers.splice(0)) server.close();
   }
+}
+
+/** A connection beyond the limit is closed before anything is known of it: it has a count, and no line in the log. */
+function countDrop({ sinks }: ProxyDependencies, port: number): void {
+  const counts = sinks.refusals[port === OUTBOUND_PORT ? 'outbound' : 'inbound'];
+  counts.set('too-many-connections', (counts.get('too-many-connections') ?? 0) + 1);
 }

@@ -1,7 +1,15 @@
 import type { VerifyPeer } from '@ambit/mesh/hbone';
 import type { SpiffeId, TrustDomain } from '@ambit/mesh/model';
 import { MeshError } from '@ambit/mesh/runtime';
-import { noRevocations, type PeerRefusal, type PeerVerdict, verifyClient, verifyServer } from '@ambit/mesh/tls';
+import {
+  noRevocations,
+  type PeerRefusal,
+  type PeerVerdict,
+  readCertificateFields,
+  readValidity,
+  verifyClient,
+  verifyServer,
+} from '@ambit/mesh/tls';
 
 /** The peer of a handshake is not who it must be. `data.reason` says why; the peer is told nothing. */
 export class PeerRefusedError extends MeshError<'peer-refused'> {
@@ -22,6 +30,12 @@ export function serverVerifier(identities: readonly SpiffeId[]): VerifyPeer<Spif
 /** For connections we accept: the peer must be a workload of our trust domain. */
 export function clientVerifier(trustDomain: TrustDomain): VerifyPeer<SpiffeId> {
   return (certificate) => accepted(verifyClient(certificate, { trustDomain, revocations: noRevocations }));
+}
+
+/** When a peer's certificate (DER) ends; 0, which is long ago, if it does not say so in the prescribed form. */
+export function validUntilMs(certificate: Uint8Array): number {
+  const fields = readCertificateFields(certificate);
+  return fields === undefined ? 0 : (readValidity(certificate, fields)?.notAfterMs ?? 0);
 }
 
 function accepted(verdict: PeerVerdict): SpiffeId {
