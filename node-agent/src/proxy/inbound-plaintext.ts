@@ -8,7 +8,7 @@ import { KEEPALIVE_MS } from './keepalive.ts';
 import { type Admission, admitPlaintext, type InboundConnection } from './inbound-admission.ts';
 import { inboundSubject } from './inbound-subject.ts';
 import { PlainSplice } from './plain-splice.ts';
-import { type PodContext, refuseSocket, workloadOf } from './pod-context.ts';
+import { type PodContext, refuseSocket, reportDryRun, workloadOf } from './pod-context.ts';
 import { remoteAddressOf } from './socket-addresses.ts';
 
 type Plaintext = InboundConnection & { readonly peer: null };
@@ -50,7 +50,7 @@ export class InboundPlaintextProxy {
     }
     if (context.isClosed() || socket.destroyed) return refuseSocket(socket);
     const admission = admitPlaintext(context.state.view, workloadOf(context), connection);
-    for (const { would } of admission.decision?.dryRun ?? []) context.onDryRun(would);
+    reportDryRun(context, admission, connection);
     if (admission.kind === 'refused') {
       this.#refuse(socket, connection, admission, admission.reason, startedMs);
       return;

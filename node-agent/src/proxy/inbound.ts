@@ -14,10 +14,10 @@ import { dialPlain, spoofedSource } from './dial.ts';
 import { FAILURES, type FailureReason, failureOfTunnel } from './failures.ts';
 import { type Admission, admitInbound, type InboundConnection } from './inbound-admission.ts';
 import { inboundSubject, refusedSubject } from './inbound-subject.ts';
-import { type PodContext, refuseSocket, svidLater, svidNow, workloadOf } from './pod-context.ts';
+import { type PodContext, refuseSocket, reportDryRun, svidLater, svidNow, workloadOf } from './pod-context.ts';
 import { localAddressOf, remoteAddressOf } from './socket-addresses.ts';
 import { destinationHeaders } from './tunnel-headers.ts';
-import { clientVerifier, PeerRefusedError } from './verify-peer.ts';
+import { clientVerifier, PeerRefusedError, validUntilMs } from './verify-peer.ts';
 
 type Request = TunnelRequest<SpiffeId>;
 
@@ -79,18 +79,28 @@ export class InboundProxy {
       refuse(use.reason);
       return refuseSocket(socket);
     }
+    const verify = clientVerifier(context.settings.trustDomain);
+    let peerUntilMs = 0;
     try {
       const connection = await acceptHbone<SpiffeId>(socket, {
         ...this.#environment,
         secureContext: secureContextOf(use.svid),
-        verifyPeer: clientVerifier(context.settings.trustDomain),
-        onTunnel: (request) => this.#answer(request, source, destination),
+        verifyPeer: (certificate) => {
+          peerUntilMs = validUntilMs(certificate);
+          return verify(certificate);
+        },
+        onTunnel: (request) => {
+          const refusal = this.#expired(peerUntilMs);
+          this.#answer(request, source, destination, refusal);
+          if (refusal !== null) request.connection.drain();
+        },
         onClose: (closed) => this.#connections.delete(closed),
         signal: this.#abort.signal,
       });
       if (connection.state === 'closed') return;
       this.#connections.add(connection);
-      if (this.#draining) connection.drain();
+      if (context.isClosed()) connection.destroy(new HboneError('draining'));
+      else if (this.#draining) connection.drain();
     } catch (error) {
       if (!(error instanceof HboneError)) throw error;
       // A peer that only looked whether the port is open is not worth a line.
@@ -98,9 +108,22 @@ export class InboundProxy {
     }
   }
 
-  #answer(request: Request, source: SocketAddress, destination: SocketAddress): void {
+  /** TLS has looked at certificates once, when the connection began; it may outlive them, its new tunnels may not. */
+  #expired(peerUntilMs: number): FailureReason | null {
+    const context = this.#context;
+    if (context.clock.now() >= peerUntilMs) return 'peer-expired';
+    return context.svids.lookup(context.pod.identity).kind === 'expired' ? 'svid-expired' : null;
+  }
+
+  #answer(request: Request, source: SocketAddress, destination: SocketAddress, refusal: FailureReason | null): void {
     const startedMs = this.#context.clock.monotonic();
     const connection: InboundConnection = { source, destination, peer: request.connection.peer };
+    if (refusal !== null) {
+      request.reject(FAILURES[refusal].status);
+      const subject = refusedSubject(this.#context, connection, true);
+      recordRefusal(this.#context.sinks, { ...subject, hboneAddress: request.authority }, refusal, 0);
+      return;
+    }
     this.#admit(request, connection, startedMs).catch((error: unknown) => {
       this.#context.logger.error('tunnel request failed unexpectedly', { error });
       if (!request.aborted) request.reject(503);
@@ -117,7 +140,7 @@ export class InboundProxy {
     const { view } = context.state;
     const { epoch } = view;
     const admission = admitInbound(view, workloadOf(context), connection, request.authority);
-    for (const { would } of admission.decision?.dryRun ?? []) context.onDryRun(would);
+    reportDryRun(context, admission, connection);
     if (admission.kind === 'refused') {
       this.#reject(request, connection, admission.reason, startedMs, admission);
       return;

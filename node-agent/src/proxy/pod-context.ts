@@ -7,6 +7,8 @@ import type { Svid } from '@ambit/mesh/tls';
 import type { SvidLookup, SvidTable } from '../identity/svid-table.ts';
 import type { MeshState } from '../state/mesh-state.ts';
 import type { ConnectionRecord, RecordSinks } from './connection-record.ts';
+import type { Admission, InboundConnection } from './inbound-admission.ts';
+import type { DryRunReporter } from './dry-run-reporter.ts';
 import type { FailureReason } from './failures.ts';
 import type { PartyTable } from './party.ts';
 
@@ -46,8 +48,7 @@ export interface ProxyDependencies {
   readonly sinks: RecordSinks;
   /** [0, 1). */
   readonly random: () => number;
-  /** A dry-run verdict that would have changed the outcome. */
-  readonly onDryRun: (would: 'allow' | 'deny') => void;
+  readonly dryRun: DryRunReporter;
 }
 
 /** One pod while its proxy runs; shared by its three listeners. */
@@ -93,6 +94,16 @@ export function ownSource(workload: Workload, sourceIp: IpAddress, destinationIp
   const sameFamily = (ip: IpAddress): boolean => ip.includes(':') === destinationIp.includes(':');
   if (!sameFamily(sourceIp) || !workload.addresses.includes(sourceIp)) return null;
   return workload.addresses.find(sameFamily) === sourceIp ? null : sourceIp;
+}
+
+/** Reports what policies in dry run would have made of a connection; most often there are none. */
+export function reportDryRun({ dryRun }: PodContext, admission: Admission, connection: InboundConnection): void {
+  const verdicts = admission.decision?.dryRun;
+  if (verdicts === undefined || verdicts.length === 0) return;
+  const destination = admission.kind === 'allowed' ? admission.policyTarget : connection.destination;
+  for (const verdict of verdicts) {
+    dryRun.report(verdict, { source: connection.source, sourceIdentity: connection.peer, destination });
+  }
 }
 
 /** The application sees a reset rather than an orderly end: nothing was served. */

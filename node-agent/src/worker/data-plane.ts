@@ -4,6 +4,7 @@ import type { Clock, LineSink, Logger } from '@ambit/mesh/runtime';
 import { SvidTable } from '../identity/svid-table.ts';
 import type { AccessLogFormat } from '../proxy/access-log-line.ts';
 import type { ConnectionRecord, RecordSinks } from '../proxy/connection-record.ts';
+import { DryRunReporter } from '../proxy/dry-run-reporter.ts';
 import { PartyTable } from '../proxy/party.ts';
 import type { ProxyDependencies, ProxySettings } from '../proxy/pod-context.ts';
 import { PodProxy } from '../proxy/pod-proxy.ts';
@@ -38,7 +39,7 @@ export class DataPlane implements Omit<WorkerHandlers, 'stop' | 'set-log-filter'
   readonly #sinks: RecordSinks;
   readonly #pods = new Map<PodInstance, PodProxy>();
   readonly #cuts = new Map<string, number>();
-  readonly #dryRun = new Map<string, number>();
+  readonly #dryRun: DryRunReporter;
   #draining = false;
 
   constructor(options: DataPlaneOptions) {
@@ -46,6 +47,7 @@ export class DataPlane implements Omit<WorkerHandlers, 'stop' | 'set-log-filter'
     const { clock, logger, settings, random, accessLog, accessLogFormat } = options;
     this.#state = new MeshState({ clock });
     this.#svids = new SvidTable({ clock });
+    this.#dryRun = new DryRunReporter({ clock, logger });
     this.#sinks = {
       clock,
       traffic: new TrafficTable(),
@@ -62,7 +64,7 @@ export class DataPlane implements Omit<WorkerHandlers, 'stop' | 'set-log-filter'
       svids: this.#svids,
       parties: new PartyTable(),
       sinks: this.#sinks,
-      onDryRun: (would) => increase(this.#dryRun, would),
+      dryRun: this.#dryRun,
     };
     this.#state.onChange((change) => this.#recheck(change));
     this.#svids.onSet((identity) => {
@@ -125,7 +127,7 @@ export class DataPlane implements Omit<WorkerHandlers, 'stop' | 'set-log-filter'
         ...[...outbound].map(([reason, count]) => ['outbound', reason, count] as const),
       ],
       cuts: [...this.#cuts],
-      dryRun: [...this.#dryRun],
+      dryRun: this.#dryRun.counts,
       accessLogDropped: this.#options.accessLog.dropped,
     };
   };
