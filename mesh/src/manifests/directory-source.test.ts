@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -179,6 +179,36 @@ test('directory source bounds files, their size and their number, and keeps what
   assert.deepEqual(follower.keys, ['Pod/ns/a', 'Pod/ns/b']);
   await write('a.yaml', pod('a', 'n3'));
   await until('it recovers', () => follower.node('a') === 'n3');
+});
+
+test('directory source keeps what it had of files and folders that it cannot look at for now', async () => {
+  await write('team/a.yaml', pod('a'));
+  await write('b.yaml', pod('b'));
+  const follower = await new Follower().watch({ pollMs: 20 });
+  const both = ['Pod/ns/a', 'Pod/ns/b'];
+  assert.deepEqual(follower.keys, both);
+  await rm(join(directory, 'b.yaml'));
+  await symlink('b.yaml', join(directory, 'b.yaml'));
+  await chmod(directory, 0o755);
+  await chmod(join(directory, 'team'), 0);
+  const user = process.geteuid?.() ?? 0;
+  // Root may look everywhere.
+  if (user === 0) process.seteuid?.(65_534);
+  try {
+    await until('both are reported', () => follower.problems.length === 2);
+    await new Promise((resolve) => setTimeout(resolve, 400));
+  } finally {
+    if (user === 0) process.seteuid?.(0);
+    await chmod(join(directory, 'team'), 0o755);
+  }
+  assert.deepEqual(follower.keys, both);
+  assert.deepEqual(
+    follower.problems.map(({ reason }) => reason),
+    ['file cannot be read: ELOOP', 'folder cannot be read: EACCES'],
+  );
+  await rm(join(directory, 'b.yaml'));
+  await until('what is gone is gone', () => follower.keys.join() === 'Pod/ns/a');
+  await until('nothing is reported any more', () => follower.problems.length === 0);
 });
 
 test('directory source finds changes by polling where there are no events', async () => {

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { sep } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ObjectObserver, ObjectProblem, ObjectSource } from '../kinds/object-source.ts';
 import type { ObjectKey } from '../kinds/objects.ts';
@@ -119,7 +120,8 @@ class DirectorySource implements ObjectSource {
       await nextTurn(undefined, { signal });
     }
     for (const [path, known] of this.#files) {
-      if (!scan.files.has(path)) touched.push(...this.#replace(path, known, fade(known, known.stamp, nowMs)));
+      if (!scan.files.has(path) && !isUnseen(path, scan))
+        touched.push(...this.#replace(path, known, fade(known, known.stamp, nowMs)));
     }
     this.#begun = true;
     const changes = this.#claims.settle(touched);
@@ -171,6 +173,11 @@ class DirectorySource implements ObjectSource {
     }
     return [...problems, ...this.#claims.problems()];
   }
+}
+
+/** What could not be looked at is not gone: no rights, too many open files or a bad disk must not withdraw a policy. */
+function isUnseen(path: string, { unseen }: DirectoryScan): boolean {
+  return unseen.some((hidden) => path === hidden || path.startsWith(`${hidden}${sep}`));
 }
 
 interface DueFile {

@@ -22,6 +22,8 @@ export interface DirectoryScan {
   /** Manifest files by path, in order of path. */
   readonly files: ReadonlyMap<string, FileStamp>;
   readonly folders: readonly string[];
+  /** Files and folders that are there, or may be, and could not be looked at: nothing below them is known to be gone. */
+  readonly unseen: readonly string[];
   readonly problems: readonly ScanProblem[];
 }
 
@@ -34,11 +36,16 @@ const MANIFEST_NAME = /\.(?:ya?ml|json)$/;
 export async function scanDirectory(root: string, limits: ManifestLimits): Promise<DirectoryScan> {
   const files = new Map<string, FileStamp>();
   const folders: string[] = [];
+  const unseen: string[] = [];
   const problems: ScanProblem[] = [];
+  const overlook = (path: string, reason: string): void => {
+    unseen.push(path);
+    problems.push({ path, reason });
+  };
   let totalBytes = 0;
   const visit = async (folder: string, depth: number): Promise<void> => {
     folders.push(folder);
-    for (const entry of await listFolder(folder, depth === 0, problems)) {
+    for (const entry of await listFolder(folder, depth === 0, overlook)) {
       const path = join(folder, entry.name);
       if (entry.isDirectory()) {
         if (depth < limits.depthMax) await visit(path, depth + 1);
@@ -46,7 +53,7 @@ export async function scanDirectory(root: string, limits: ManifestLimits): Promi
         continue;
       }
       if (!MANIFEST_NAME.test(entry.name)) continue;
-      const found = await statOrNull(path);
+      const found = await statOrNull(path, overlook);
       if (found?.isFile() !== true) continue;
       const reason = whyTooMuch(found.size, files.size, totalBytes, limits);
       if (reason !== null) problems.push({ path, reason });
@@ -60,10 +67,12 @@ export async function scanDirectory(root: string, limits: ManifestLimits): Promi
     }
   };
   await visit(root, 0);
-  return { files, folders, problems };
+  return { files, folders, unseen, problems };
 }
 
-async function listFolder(folder: string, mustExist: boolean, problems: ScanProblem[]): Promise<readonly Dirent[]> {
+type Overlook = (path: string, reason: string) => void;
+
+async function listFolder(folder: string, mustExist: boolean, overlook: Overlook): Promise<readonly Dirent[]> {
   try {
     const entries = await readdir(folder, { withFileTypes: true });
     return entries
@@ -71,18 +80,23 @@ async function listFolder(folder: string, mustExist: boolean, problems: ScanProb
       .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   } catch (error) {
     if (mustExist) throw error;
-    problems.push({ path: folder, reason: `folder cannot be read: ${codeOf(error)}` });
+    if (!isGone(error)) overlook(folder, `folder cannot be read: ${codeOf(error)}`);
     return [];
   }
 }
 
-/** Null when the file went away between the listing and now, or is a dangling link. */
-async function statOrNull(path: string): Promise<Stats | null> {
+/** Null when the file went away between the listing and now, is a dangling link, or cannot be looked at. */
+async function statOrNull(path: string, overlook: Overlook): Promise<Stats | null> {
   try {
     return await stat(path);
-  } catch {
+  } catch (error) {
+    if (!isGone(error)) overlook(path, `file cannot be read: ${codeOf(error)}`);
     return null;
   }
+}
+
+function isGone(error: unknown): boolean {
+  return codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR';
 }
 
 function whyTooMuch(bytes: number, fileCount: number, totalBytes: number, limits: ManifestLimits): string | null {
