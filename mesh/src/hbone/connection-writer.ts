@@ -1,6 +1,8 @@
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { FlushThreshold } from './flush-threshold.ts';
 import { FRAME_HEADER_BYTES, FrameFlag, FrameType, writeFrameHeader, writeUint32 } from './frame-codec.ts';
+import { type SocketWrites, systemError, type WriteOwner } from './node-internals.ts';
 import { giveStage, sourceFrame, takeStage } from './read-memory.ts';
 
 /** Something that feeds a connection and can be held back while the link is busy. */
@@ -24,7 +26,7 @@ const STAGE_WORTH_KEEPING_BYTES = 16 * 1024;
  * completion there), so there is at most one write per socket before that phase; what comes meanwhile waits here.
  * Invariant: frames leave in the order of the calls.
  */
-export class ConnectionWriter {
+export class ConnectionWriter implements WriteOwner {
   private readonly socket: Duplex;
   private stage: Buffer | undefined;
   private stagedBytes = 0;
@@ -48,15 +50,24 @@ export class ConnectionWriter {
     this.scheduled = false;
     this.flush();
   };
-  private readonly onWritten = (): void => {
+  private readonly onWritten = (): void => this.onWriteDone(0);
+  private readonly writes: SocketWrites | undefined;
+
+  /** `writes`: how to write past the stream of `socket`, a TLSSocket; otherwise it is written to as a stream. */
+  constructor(socket: Duplex, writes: SocketWrites | undefined) {
+    this.socket = socket;
+    this.writes = socket instanceof Socket ? writes : undefined;
+  }
+
+  onWriteDone(status: number): void {
     this.busy = false;
+    if (status < 0) {
+      this.socket.destroy(systemError(status));
+      return;
+    }
     this.threshold.endTurn();
     this.flush();
     if (!this.busy && this.held.size > 0) this.releaseSources();
-  };
-
-  constructor(socket: Duplex) {
-    this.socket = socket;
   }
 
   /** Answers and credit waiting behind a busy link: what a peer that asks and does not read can make us keep. */
@@ -101,7 +112,7 @@ export class ConnectionWriter {
     writeFrameHeader(this.stage, at, end - at - FRAME_HEADER_BYTES, FrameType.headers, flags, streamId);
     this.stagedBytes = end;
     this.stagedControlBytes += end - at;
-    this.staged(end - at);
+    this.staged();
   }
 
   /** A DATA frame, copied; its payload is smaller than `SMALL_PAYLOAD_BYTES`. */
@@ -111,7 +122,7 @@ export class ConnectionWriter {
     if (at < 0 || this.stage === undefined) return;
     writeFrameHeader(this.stage, at, bytes, FrameType.data, endStream ? FrameFlag.endStream : FrameFlag.none, streamId);
     payload.copy(this.stage, at + FRAME_HEADER_BYTES, start, end);
-    this.staged(FRAME_HEADER_BYTES + bytes);
+    this.staged();
   }
 
   /** A DATA frame of the first `bytes` of this thread's source memory; not copied when the link is idle. */
@@ -125,11 +136,8 @@ export class ConnectionWriter {
       // TLSWrap encrypts before `write` returns, so the memory is free again then.
       this.write(frame);
     } else {
-      this.socket.cork();
       const stage = this.stage;
-      this.socket.write(this.takeStaged());
-      this.write(frame);
-      this.socket.uncork();
+      this.write(Buffer.concat([this.takeStaged(), frame]));
       if (stage !== undefined) giveStage(stage);
     }
   }
@@ -216,7 +224,14 @@ export class ConnectionWriter {
 
   private write(bytes: Buffer): void {
     this.busy = true;
-    this.socket.write(bytes, this.onWritten);
+    const { socket, writes } = this;
+    if (writes === undefined || !(socket instanceof Socket)) {
+      socket.write(bytes, this.onWritten);
+      return;
+    }
+    const result = writes.writeNow(socket, bytes, this);
+    if (result === 0) setImmediate(this.onWritten);
+    else if (result < 0) socket.destroy(systemError(result));
   }
 
   /** Makes room in the stage and returns the offset of the frame, or -1 when nothing is written any more. */
@@ -265,8 +280,8 @@ export class ConnectionWriter {
     this.queuedControlBytes += controlBytes;
   }
 
-  private staged(bytes: number): void {
-    if (this.threshold.staged(bytes) && !this.busy) this.flush();
+  private staged(): void {
+    if (this.threshold.staged() && !this.busy) this.flush();
     else this.schedule();
   }
 

@@ -24,7 +24,7 @@ import {
 import type { DecodedHeaders } from './hpack-decoder.ts';
 import { Keepalive } from './keepalive.ts';
 import type { HboneLimits } from './limits.ts';
-import type { ReadInternals } from './node-internals.ts';
+import { type ReadInternals, writeInternals } from './node-internals.ts';
 import { Stream } from './stream.ts';
 
 /** What is done with streams: CONNECT tunnels are one profile. */
@@ -106,7 +106,7 @@ export class Connection {
     this.profile = options.profile;
     this.guard = new AbuseGuard(limits);
     this.receiveWindow = new ReceiveWindow(limits.connectionWindowBytes, limits.connectionWindowBytes >>> 2);
-    this.writer = new ConnectionWriter(socket);
+    this.writer = new ConnectionWriter(socket, options.internals === undefined ? undefined : writeInternals);
     this.keepalive = new Keepalive({
       clock: options.clock,
       intervalMs: limits.pingIntervalMs,

@@ -1,25 +1,28 @@
 /**
  * Decides when staged frames leave before the end of a loop turn. Waiting for the end gives the fewest writes, but then the
  * proxies and the programs of a busy closed loop take turns and half the cores idle. So the first write of a turn goes out
- * once it holds the usual share of a turn's bytes; with one frame a turn (one busy stream) that is at once. Pure.
+ * once it holds half of the frames that a busy turn has; with one frame a turn (one busy stream) that is at once. Measured
+ * against the busiest recent turn, not the average: that would shrink with every split until each frame went alone. Pure.
  */
 const SHARE = 0.5;
-const MEMORY = 1 / 8;
+/** How fast a busy turn is forgotten: by half in some 70 turns. */
+const DECAY = 0.01;
 
 export class FlushThreshold {
-  private averageBytes = 0;
-  private turnBytes = 0;
+  private busyFrames = 0;
+  private turnFrames = 0;
 
-  /** Notes bytes staged in this turn. True: write now. */
-  staged(bytes: number): boolean {
-    this.turnBytes += bytes;
-    return this.turnBytes >= this.averageBytes * SHARE;
+  /** Notes a frame staged in this turn. True: write now. */
+  staged(): boolean {
+    this.turnFrames += 1;
+    return this.turnFrames >= this.busyFrames * SHARE;
   }
 
   /** The turn is over: what comes next is another batch. */
   endTurn(): void {
-    if (this.turnBytes === 0) return;
-    this.averageBytes += (this.turnBytes - this.averageBytes) * MEMORY;
-    this.turnBytes = 0;
+    const { turnFrames } = this;
+    this.turnFrames = 0;
+    if (turnFrames > this.busyFrames) this.busyFrames = turnFrames;
+    else if (turnFrames > 0) this.busyFrames -= (this.busyFrames - turnFrames) * DECAY;
   }
 }

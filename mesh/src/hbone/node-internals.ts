@@ -1,4 +1,5 @@
 import net, { type Socket } from 'node:net';
+import { getSystemErrorName } from 'node:util';
 
 // The only file of mesh/hbone that leans on what Node (24) does not document: the read buffer of `onread`, which the
 // public API installs on outgoing plain sockets only; starting and stopping a handle's reads, and writing to it, without
@@ -169,6 +170,11 @@ function handleTypeHasMethods(): boolean {
 /** What this thread's connections use; undefined when this Node lacks it. */
 export const readInternals: ReadInternals | undefined = findReadInternals();
 export const writeInternals: SocketWrites | undefined = findWriteInternals();
+
+/** The error of a negative status. */
+export function systemError(status: number): Error {
+  return Object.assign(new Error('write failed'), { code: getSystemErrorName(status), syscall: 'write' });
+}
 
 /** Writes through the stream of a socket: all public, slower. */
 export const publicWrites: SocketWrites = {

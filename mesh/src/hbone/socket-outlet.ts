@@ -1,7 +1,6 @@
 import type { Socket } from 'node:net';
-import { getSystemErrorName } from 'node:util';
 import { ChunkQueue } from './chunk-queue.ts';
-import type { SocketWrites, WriteOwner } from './node-internals.ts';
+import { type SocketWrites, systemError, type WriteOwner } from './node-internals.ts';
 import type { RecordSlab } from './read-memory.ts';
 
 /** Chunks below this are copied rather than pinning the slab they lie in while their socket is behind. */
@@ -109,8 +108,4 @@ export class SocketOutlet implements WriteOwner {
     else if (how === 'close') this.socket.destroySoon();
     else this.socket.end();
   }
-}
-
-function systemError(status: number): Error {
-  return Object.assign(new Error('write failed'), { code: getSystemErrorName(status), syscall: 'write' });
 }
