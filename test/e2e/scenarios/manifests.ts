@@ -68,7 +68,8 @@ export interface PodOptions {
   readonly namespace?: string;
   readonly serviceAccount?: string;
   readonly mode?: Mode;
-  readonly hostNetwork?: boolean;
+  /** The host's address, for a pod that has no network of its own. */
+  readonly hostAddress?: string;
 }
 
 /** The addresses that `pod` gives, IPv4 first. */
@@ -79,7 +80,7 @@ export function addressesOf({ host, number }: Pick<PodOptions, 'host' | 'number'
 
 /** A pod that serves HTTP, lines and bulk exchanges. */
 export function pod(options: PodOptions): Manifest {
-  const { name, host, mode = 'unlabelled', hostNetwork = false } = options;
+  const { name, host, mode = 'unlabelled', hostAddress } = options;
   const ports = [
     { name: 'http', containerPort: HTTP_PORT },
     { name: 'tcp-lines', containerPort: LINE_PORT },
@@ -92,12 +93,12 @@ export function pod(options: PodOptions): Manifest {
     spec: {
       nodeName: host,
       serviceAccountName: options.serviceAccount ?? name,
-      hostNetwork,
+      hostNetwork: hostAddress !== undefined,
       containers: [{ name, image: 'example.invalid/app', ports }],
     },
     status: {
       phase: 'Running',
-      podIPs: addressesOf(options).map((ip) => ({ ip })),
+      podIPs: (hostAddress === undefined ? addressesOf(options) : [hostAddress]).map((ip) => ({ ip })),
       conditions: [{ type: 'Ready', status: 'True' }],
     },
   };
