@@ -16,8 +16,8 @@ const SERVER = { name: 'server', host: 'host-b', number: 20 } as const;
 const [server, serverV6] = addressesOf(SERVER);
 const [client] = addressesOf(CLIENT);
 const MARKER = 'IN-THE-CLEAR-4712';
-/** In full rounds of every process. The seed makes the pauses the same each time. */
-const ROUNDS = 4;
+/** Each round kills every process once. The seed makes the pauses the same each time. */
+const ROUNDS = 2;
 const SEED = 4711;
 
 /** A small generator of numbers in [0, 1), the same for each seed (mulberry32). */
@@ -102,6 +102,6 @@ describe('a mesh whose processes are killed at any moment', { skip: requireSandb
     }
     const { markers, tlsApplicationBytes } = capture.report();
     assert.deepEqual({ admitted, markers }, { admitted: [], markers: 0 });
-    assert.ok(attempts > 100 && tlsApplicationBytes > 0, `${attempts} attempts, ${tlsApplicationBytes} bytes in TLS`);
+    assert.ok(attempts > 50 && tlsApplicationBytes > 0, `${attempts} attempts, ${tlsApplicationBytes} bytes in TLS`);
   });
 });
