@@ -3,7 +3,7 @@ import type { AppResult } from '../world/apps/app-protocol.ts';
 import type { MeshWorld } from '../world/mesh-world.ts';
 import { until } from '@ambit/mesh/testing';
 import { accessRecords, type AccessRecord, recordOfSource } from './access-log.ts';
-import { drawTable } from './screen.ts';
+import { drawTable, wrap } from './screen.ts';
 import type { Stage } from './stage.ts';
 
 /** One call of the demo, and what has to come of it. */
@@ -34,6 +34,9 @@ export async function actCalls(world: MeshWorld, stage: Stage, calls: readonly P
   const evidence: Evidence[] = [];
   for (const call of calls) evidence.push(await makeCall(world, call));
   stage.line(stage.width >= TABLE_COLUMNS ? wide(evidence, stage) : narrow(evidence, stage));
+  if (evidence.some((entry) => why(entry).includes('ambit_strict'))) {
+    stage.say(stage.palette.dim('(ambit_strict: what "mode: Strict" in policy-mutual-tls.yaml becomes at the agents)'));
+  }
   const asPlanned = evidence.filter(({ call, result }) => result.ok === (call.expect === 'allowed'));
   stage.check(asPlanned.length === calls.length, `${asPlanned.length} of ${calls.length} calls ended as policy says`);
   const explained = evidence.filter(({ call, ...entry }) => call.reason?.test(why(entry)) ?? true);
@@ -73,9 +76,9 @@ function wide(evidence: readonly Evidence[], stage: Stage): string {
     [
       { title: 'caller' },
       { title: 'called' },
-      { title: 'identity' },
+      { title: 'proven identity' },
       { title: 'verdict' },
-      { title: 'app saw' },
+      { title: 'app saw caller' },
       { title: 'ms', align: 'right' },
       { title: 'why' },
     ],
@@ -98,12 +101,12 @@ function narrow(evidence: readonly Evidence[], stage: Stage): string {
     .flatMap((entry) => {
       const { call, result } = entry;
       const detail = [
-        identityOf(entry) ?? 'no identity',
-        result.ok ? `app saw ${addressOnly(result.seenSource)}` : 'app saw nothing',
+        identityOf(entry) ?? 'no proven identity',
+        result.ok ? `app saw caller ${addressOnly(result.seenSource)}` : 'app saw nothing',
         `${result.ms.toFixed(1)} ms`,
       ];
       return [
-        `  ${call.caller} → ${call.callee}: ${verdictOf(entry, stage)}, ${why(entry)}`,
+        wrap(`${call.caller} → ${call.callee}: ${verdictOf(entry, stage)}, ${why(entry)}`, stage.width, '  ', '      '),
         stage.palette.dim(`      ${detail.join(' · ')}`),
       ];
     })

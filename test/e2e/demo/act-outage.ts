@@ -25,7 +25,7 @@ export async function actOutage(world: MeshWorld, stage: Stage, target: OutageTa
   const attempt = async (): Promise<boolean[]> =>
     await Promise.all(calls.map(async ({ caller, request }) => (await world.app(caller).run(request)).ok));
   const healthy = await attempt();
-  stage.check(healthy.every(Boolean), 'calls into and out of the host work');
+  stage.check(healthy.every(Boolean), 'before: calls into and out of the host work');
 
   await nodeAgent.stop('SIGKILL');
   let through = 0;
@@ -33,7 +33,7 @@ export async function actOutage(world: MeshWorld, stage: Stage, target: OutageTa
   const leaked = capture.report().markers;
   stage.check(
     through === 0 && leaked === 0,
-    `kill -9: ${TRIES * calls.length} calls tried, ${through} got through, ${leaked} left the host readable`,
+    `kill -9: ${TRIES * calls.length} calls tried, ${through} got through, ${leaked} secrets crossed the link readable`,
   );
 
   const start = performance.now();
@@ -43,6 +43,6 @@ export async function actOutage(world: MeshWorld, stage: Stage, target: OutageTa
   const readable = capture.report().markers;
   stage.check(
     readable === 0,
-    `started again: calls work ${seconds} s later; ${readable} markers crossed the link in all that time`,
+    `started again: calls work ${seconds} s later; in all that time ${readable} of their secrets crossed the link readable`,
   );
 }

@@ -17,6 +17,7 @@ export const MODE_LABEL = '  labels:\n    ambit.dev/mode: ambient\n';
 
 export interface WireTarget {
   readonly caller: string;
+  readonly callee: string;
   readonly calleeIp: string;
   readonly calleePort: number;
   /** `<namespace>/<name>` of every pod that is enrolled once the namespace is labelled. */
@@ -26,23 +27,26 @@ export interface WireTarget {
 /** The same call and the same search on the link twice: before the namespace is labelled, and after. */
 export async function actWire(world: MeshWorld, stage: Stage, target: WireTarget): Promise<void> {
   stage.act('1  What crosses the link between the hosts, before and after one label');
+  stage.say(
+    `${target.caller} sends ${target.callee}, on the other host, 2 MB in which “${MARKER.trim()}” stands again and again; every packet on the link is searched for it`,
+  );
   const before = await captureCalls(world, target, (report) => report.markers > 0);
   stage.check(
     before.markers > 0,
-    `namespace unlabelled: the marker is on the wire ${before.markers.toLocaleString('en')} times, for everyone to read`,
+    `namespace unlabelled: found ${before.markers.toLocaleString('en')} times, for everyone on the link to read`,
   );
   const start = performance.now();
   editManifest(join(world.options.manifests, 'namespaces.yaml'), '  name: shop\n', `  name: shop\n${MODE_LABEL}`);
   await world.captured(target.enrolled);
   await world.tunnelled(target.enrolled);
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
-  stage.line(
-    `  ${stage.palette.dim('…')} added "ambit.dev/mode: ambient" to namespaces.yaml: ${target.enrolled.length} pods enrolled in ${seconds} s, none restarted`,
+  stage.say(
+    `${stage.palette.dim('…')} added "ambit.dev/mode: ambient" to namespaces.yaml: ${target.enrolled.length} pods enrolled in ${seconds} s, none restarted`,
   );
   const after = await captureCalls(world, target, (report) => report.tlsApplicationBytes > TLS_BYTES_MIN);
   stage.check(
     after.markers === 0 && after.tlsApplicationBytes > TLS_BYTES_MIN,
-    `namespace labelled: the same search finds it ${after.markers} times in ${megabytes(after.tlsApplicationBytes)} of TLS 1.3 records`,
+    `namespace labelled: the same search finds it ${after.markers} times, in ${megabytes(after.tlsApplicationBytes)} of TLS 1.3 records`,
   );
 }
 

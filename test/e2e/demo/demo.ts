@@ -51,7 +51,7 @@ export async function runDemo(stage: Stage, options: DemoOptions): Promise<numbe
     options.signal.throwIfAborted();
     await act();
   }
-  summarize(stage);
+  summarize(stage, options.keep);
   if (options.keep) await keepRunning(world, stage, options.signal);
   return stage.failures === 0 ? 0 : 1;
 }
@@ -84,18 +84,26 @@ async function showMetrics(world: MeshWorld, stage: Stage): Promise<void> {
   const opened = sum('istio_tcp_connections_opened_total', secure);
   const refused = sum('istio_tcp_connections_failed_total', { response_flags: 'DENY' });
   const bytes = sum('istio_tcp_sent_bytes_total', secure) + sum('istio_tcp_received_bytes_total', secure);
-  stage.line(
-    `\n  by the agents’ own metrics so far: ${opened} connections in mutual TLS carried ${(bytes / 1e6).toFixed(1)} MB, policy refused ${refused}`,
+  stage.line('');
+  stage.say(
+    `by the agents’ own metrics so far: ${opened} connections in mutual TLS carried ${(bytes / 1e6).toFixed(1)} MB, policy refused or cut ${refused}`,
   );
 }
 
-function summarize(stage: Stage): void {
+function summarize(stage: Stage, keep: boolean): void {
   stage.act('Summary');
   const verdict =
     stage.failures === 0
       ? stage.palette.good(`all ${stage.checks} statements verified`)
       : stage.palette.bad(`${stage.failures} of ${stage.checks} statements are not true`);
   stage.line(`  ${verdict} in ${stage.elapsedSeconds.toFixed(1)} s`);
+  if (!keep) {
+    stage.say(
+      stage.palette.dim(
+        'Everything is taken down again. To look around in it: npm run demo -- --keep; what it is: README.md',
+      ),
+    );
+  }
 }
 
 async function keepRunning(world: MeshWorld, stage: Stage, signal: AbortSignal): Promise<void> {

@@ -5,20 +5,28 @@ import { insideSandbox, probeSandbox, runInSandbox } from '../world/sandbox.ts';
 import { runDemo } from './demo.ts';
 import { Stage } from './stage.ts';
 
-const USAGE = `npm run demo [-- OPTIONS]: a mesh of two hosts and nine pods on this machine, under a minute
+const USAGE = `npm run demo [-- OPTIONS]: a mesh of two hosts and nine pods, under a minute
 
   --keep   leave it running at the end and print what to try; Ctrl-C ends it
   --help   this text
 
-It needs Linux, nft and ip, and root or user namespaces. Everything lives in namespaces of its own: nothing of this machine's
-network, files or processes is touched, and nothing is left behind.
+It needs Linux, nft and ip, and root or user namespaces. Everything lives in
+namespaces of its own: nothing of this machine's network, files or processes is
+touched, and nothing is left behind.
 `;
 
+/** What shells report for a program that Ctrl-C ended. */
+const INTERRUPTED_EXIT_CODE = 130;
+
 async function main(args: readonly string[]): Promise<number> {
-  const unknown = args.filter((arg) => arg !== '--keep' && arg !== '--help');
-  if (unknown.length > 0 || args.includes('--help')) {
-    process.stdout.write(unknown.length > 0 ? `unknown option ${unknown.join(' ')}\n\n${USAGE}` : USAGE);
-    return unknown.length > 0 ? 2 : 0;
+  const unknown = args.filter((arg) => !['--keep', '--help', '-h'].includes(arg));
+  if (unknown.length > 0) {
+    process.stderr.write(`unknown option ${unknown.join(' ')}\n\n${USAGE}`);
+    return 2;
+  }
+  if (args.includes('--help') || args.includes('-h')) {
+    process.stdout.write(USAGE);
+    return 0;
   }
   return insideSandbox() ? await inside(args.includes('--keep')) : await outside(args);
 }
@@ -37,16 +45,20 @@ async function inside(keep: boolean): Promise<number> {
   const stop = new AbortController();
   const colour = process.stdout.isTTY === true && process.env['NO_COLOR'] === undefined;
   const stage = new Stage((text) => process.stdout.write(text), colour, process.stdout.columns ?? 200);
-  const interrupted = (): void => {
-    stage.line('\n  interrupted: taking everything down');
-    stop.abort(new Error('interrupted'));
-  };
-  process.on('SIGINT', interrupted);
-  process.on('SIGTERM', interrupted);
+  // Ctrl-C reaches every process of the world at once: what an act would still find out is not about the mesh. So nothing is
+  // waited for; the end of this process, the first of its sandbox, takes everything with it.
+  const interrupted = new Promise<number>((resolve) => {
+    const interrupt = (): void => {
+      stage.line('\n  interrupted: everything is taken down');
+      stop.abort(new Error('interrupted'));
+      resolve(INTERRUPTED_EXIT_CODE);
+    };
+    process.on('SIGINT', interrupt);
+    process.on('SIGTERM', interrupt);
+  });
   try {
-    return await runDemo(stage, { keep, signal: stop.signal });
+    return await Promise.race([interrupted, runDemo(stage, { keep, signal: stop.signal })]);
   } catch (error) {
-    if (stop.signal.aborted) return 130;
     stage.line(
       `\n  ${stage.palette.bad('the demo failed:')} ${error instanceof Error ? error.message : String(error)}`,
     );

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createPalette, drawTable, drawTopology } from './screen.ts';
+import { createPalette, drawTable, drawTopology, wrap } from './screen.ts';
 
 const plain = createPalette(false);
 
@@ -51,4 +51,11 @@ test('drawTable() aligns by what is seen, not by colour codes', () => {
     plain,
   );
   assert.equal(table, ['  who           ms', `  ${colour.good('cart')}         1.2`, '  storefront  10.0'].join('\n'));
+});
+
+test('wrap() breaks between words and not by colour codes, and leaves a word that is too long whole', () => {
+  const colour = createPalette(true);
+  assert.equal(wrap(`${colour.good('✓')} one two three`, 11, '  ', '    '), `  ${colour.good('✓')} one two\n    three`);
+  assert.equal(wrap('1  short', 80, '', '   '), '1  short');
+  assert.equal(wrap('a-word-too-long b', 5, '  ', '    '), '  a-word-too-long\n    b');
 });

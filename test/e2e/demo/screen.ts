@@ -77,6 +77,23 @@ export function drawTable(columns: readonly Column[], rows: readonly (readonly s
   return [palette.dim(line(columns.map((column) => column.title))), ...rows.map(line)].join('\n');
 }
 
+/** Breaks `text` between words so that no line is wider than `width`, unless a single word is. */
+export function wrap(text: string, width: number, firstIndent: string, furtherIndent: string): string {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    const indent = lines.length === 0 ? firstIndent : furtherIndent;
+    if (line !== '' && visibleWidth(`${indent}${line} ${word}`) > width) {
+      lines.push(indent + line);
+      line = word;
+    } else {
+      line = line === '' ? word : `${line} ${word}`;
+    }
+  }
+  lines.push((lines.length === 0 ? firstIndent : furtherIndent) + line);
+  return lines.join('\n');
+}
+
 function pad(text: string, width: number, align: 'left' | 'right' = 'left'): string {
   const blanks = ' '.repeat(Math.max(0, width - visibleWidth(text)));
   return align === 'left' ? text + blanks : blanks + text;

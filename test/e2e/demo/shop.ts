@@ -89,7 +89,13 @@ export const CALLS: readonly PlannedCall[] = [
   },
 ];
 
-export const WIRE: WireTarget = { caller: 'storefront', calleeIp: POD.cart, calleePort: 8080, enrolled: ENROLLED };
+export const WIRE: WireTarget = {
+  caller: 'storefront',
+  callee: 'cart',
+  calleeIp: POD.cart,
+  calleePort: 8080,
+  enrolled: ENROLLED,
+};
 
 export const POLICY: PolicyTarget = {
   caller: 'cart',

@@ -1,4 +1,4 @@
-import { createPalette, type Palette } from './screen.ts';
+import { createPalette, type Palette, wrap } from './screen.ts';
 
 /** Where the demo speaks: one place that knows time, colour and width. */
 export class Stage {
@@ -30,7 +30,7 @@ export class Stage {
 
   /** Heading of an act. */
   act(title: string): void {
-    this.line(`\n${this.palette.strong(title)}`);
+    this.line(`\n${this.palette.strong(wrap(title, this.width, '', '   '))}`);
   }
 
   /** A step of the preparation, with the time since the start. */
@@ -43,7 +43,12 @@ export class Stage {
   check(holds: boolean, what: string): void {
     this.#checks++;
     if (!holds) this.#failures++;
-    this.line(`  ${holds ? this.palette.good('✓') : this.palette.bad('✗ NOT TRUE:')} ${what}`);
+    this.say(`${holds ? this.palette.good('✓') : this.palette.bad('✗ NOT TRUE:')} ${what}`);
+  }
+
+  /** A sentence, broken between words where the terminal is too narrow for it. */
+  say(text: string): void {
+    this.line(wrap(text, this.width, '  ', '    '));
   }
 
   line(text: string): void {
