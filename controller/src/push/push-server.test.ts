@@ -288,3 +288,43 @@ test('PushServer sends policies before the workloads that name them and removes 
   stream.halfClose();
   await served;
 });
+
+test('PushServer keeps workloads back while a policy waits behind an unanswered response', async () => {
+  const { server, addresses, policies } = createWorld();
+  const stream = new MemoryStream();
+  const served = server.serve(stream);
+  stream.ask({ typeUrl: AUTHORIZATION_TYPE_URL });
+  stream.ask({ typeUrl: ADDRESS_TYPE_URL });
+  await until('both types are answered', () => stream.sent.length === 2);
+  for (const { typeUrl, nonce } of stream.sent) stream.ask({ typeUrl, responseNonce: nonce });
+  await new Promise((resolve) => setImmediate(resolve));
+  const policy = (name: string): void => {
+    policies.update([], [{ ...resource(name, '1'), typeUrl: AUTHORIZATION_TYPE_URL }]);
+    server.changed(AUTHORIZATION_TYPE_URL, new Set([name]));
+  };
+  const names = (): readonly (string | undefined)[] => stream.sent.slice(2).map(({ resources }) => resources[0]?.name);
+  policy('first');
+  await until('the first policy was sent', () => stream.sent.length === 3);
+  policy('of-the-namespace');
+  addresses.update([], [resource('workload', '1')]);
+  server.changed(ADDRESS_TYPE_URL, new Set(['workload']));
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(names(), ['first']);
+  stream.acknowledge();
+  await until('the rest was sent', () => stream.sent.length === 5);
+  assert.deepEqual(names(), ['first', 'of-the-namespace', 'workload']);
+  stream.halfClose();
+  await served;
+});
+
+test('PushServer tells the removal of a policy that a client names without having been able to read it', async () => {
+  const { server } = createWorld();
+  const stream = new MemoryStream();
+  const served = server.serve(stream);
+  const initialResourceVersions = new Map([['shop/p', 'unreadable']]);
+  stream.ask({ typeUrl: AUTHORIZATION_TYPE_URL, initialResourceVersions });
+  await until('it is answered', () => stream.sent.length === 1);
+  assert.deepEqual(stream.sent[0]?.removedResources, ['shop/p']);
+  stream.halfClose();
+  await served;
+});

@@ -123,7 +123,9 @@ export class Subscriber {
 
   /**
    * Policies before the workloads that name them, and out only after those that no longer do: an agent denies what names a
-   * policy it does not have, so any other order would refuse connections for a moment.
+   * policy it does not have, so any other order would refuse connections for a moment. A policy of a whole namespace is
+   * named by nobody: without it a workload of that namespace would admit everybody for a moment. So while policies wait
+   * for the client's answer, everything waits.
    */
   #nextResponse(): DiscoveryResponse | null {
     const policies = this.#types.get(AUTHORIZATION_TYPE_URL);
@@ -135,6 +137,7 @@ export class Subscriber {
         others.some((state) => state.busy),
       ) ?? null;
     let response = ofPolicies();
+    if (response === null && policies?.owesResources === true) return null;
     for (const state of others) response ??= state.next(nonce);
     // Once more: the others may have turned out to have nothing to send.
     response ??= ofPolicies();

@@ -36,6 +36,19 @@ export class TypeSubscription {
     return this.#candidates.size > 0 || this.#mustRespond || this.#awaitedNonce !== null;
   }
 
+  /** Waiting behind an unanswered response is something the client does not have, or not in this version. */
+  get owesResources(): boolean {
+    const subscription = this.#subscription;
+    if (subscription === null) return false;
+    const effective = subscription.wildcard ? null : this.#effectiveNames(subscription);
+    for (const name of this.#candidates) {
+      const resource = this.#store.get(name);
+      if (resource === undefined || this.#sent.get(name) === resource.version) continue;
+      if (effective === null || effective.has(name) || (this.#sent.get(name) ?? '') !== '') return true;
+    }
+    return false;
+  }
+
   get sentCount(): number {
     return this.#sent.size;
   }
