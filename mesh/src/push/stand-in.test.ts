@@ -144,10 +144,10 @@ describe('a policy that was never readable', () => {
     assert.deepEqual(world.verdicts('shop', 'other'), ['deny', 'deny']);
   });
 
-  test('is named on a new stream without a version, so that its removal meanwhile is told', () => {
+  test('is named on a new stream with a version of no policy, so that its removal meanwhile is told', () => {
     const world = new World();
     world.take({ resources: [pushed('shop/p', GARBAGE)] });
-    assert.deepEqual(world.versionsToldOnReconnect, { 'shop/p': '' });
+    assert.deepEqual(world.versionsToldOnReconnect, { 'shop/p': 'unreadable' });
   });
 
   test('denies too when it is removed and pushed anew in one response', () => {

@@ -58,8 +58,11 @@ export type HeldResource =
       readonly standsIn?: true;
     };
 
-/** What the server is told to be held of a policy that something stands in for: never the version it has. */
-const NO_VERSION = '';
+/**
+ * What the server is told to be held of a policy that something stands in for: not empty, which would mean that nothing is
+ * held and no removal need be told, and never the version it has.
+ */
+const NO_VERSION = 'unreadable';
 
 /**
  * The client's side of one resource type on a delta stream, without I/O: wildcard subscription, versions that survive
@@ -103,7 +106,7 @@ export class Subscription {
   /**
    * First request of this type on a new stream: everything is wanted, and these versions are held already. What was
    * refused is not among them unless an earlier version is held, so the server sends it again. Where a denial stands in
-   * the name is there without a version, so that the server sends the policy, or its removal.
+   * the name is there with a version of no policy, so that the server sends the policy, or its removal.
    */
   openRequest(node: DiscoveryNode): DiscoveryRequest {
     const versions = new Map([...this.#held].map(([name, { version }]) => [name, version]));
