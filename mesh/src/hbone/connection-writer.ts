@@ -52,11 +52,14 @@ export class ConnectionWriter implements WriteOwner {
   };
   private readonly onWritten = (): void => this.onWriteDone(0);
   private readonly writes: SocketWrites | undefined;
+  /** The socket again, where it can be written to past its stream. */
+  private readonly direct: Socket | undefined;
 
   /** `writes`: how to write past the stream of `socket`, a TLSSocket; otherwise it is written to as a stream. */
   constructor(socket: Duplex, writes: SocketWrites | undefined) {
     this.socket = socket;
-    this.writes = socket instanceof Socket ? writes : undefined;
+    this.writes = writes;
+    this.direct = writes !== undefined && socket instanceof Socket ? socket : undefined;
   }
 
   onWriteDone(status: number): void {
@@ -224,14 +227,14 @@ export class ConnectionWriter implements WriteOwner {
 
   private write(bytes: Buffer): void {
     this.busy = true;
-    const { socket, writes } = this;
-    if (writes === undefined || !(socket instanceof Socket)) {
-      socket.write(bytes, this.onWritten);
+    const { direct, writes } = this;
+    if (direct === undefined || writes === undefined) {
+      this.socket.write(bytes, this.onWritten);
       return;
     }
-    const result = writes.writeNow(socket, bytes, this);
+    const result = writes.writeNow(direct, bytes, this);
     if (result === 0) setImmediate(this.onWritten);
-    else if (result < 0) socket.destroy(systemError(result));
+    else if (result < 0) direct.destroy(systemError(result));
   }
 
   /** Makes room in the stage and returns the offset of the frame, or -1 when nothing is written any more. */

@@ -97,6 +97,8 @@ export function findReadInternals(socketType: typeof Socket = net.Socket): ReadI
 /** libuv's write request as JavaScript sees it; used once if the write has to wait, else again and again. */
 interface WriteRequest {
   owner?: WriteOwner;
+  /** Keeps the memory alive that libuv is still reading. */
+  chunk?: Buffer;
   oncomplete?: (this: WriteRequest, status: number) => void;
 }
 
@@ -126,6 +128,7 @@ export function findWriteInternals(binding: unknown = streamBinding()): SocketWr
       if (error !== 0) return error;
       if (streamBaseState[kLastWriteWasAsync] === 0) return 0;
       spare.owner = owner;
+      spare.chunk = chunk;
       spare.oncomplete = oncomplete;
       spare = new WriteWrap();
       return 1;
@@ -148,10 +151,14 @@ function isStreamBinding(binding: unknown): binding is StreamBinding {
   );
 }
 
-/** Undefined once the socket is destroyed. */
+interface WithHandle {
+  readonly _handle?: Handle | null;
+}
+
+/** Undefined once the socket is destroyed. A plain property access: this is on the path of every write. */
 function handleOf(socket: Socket): Handle | undefined {
-  const handle: Handle | null | undefined = Reflect.get(socket, '_handle');
-  return handle ?? undefined;
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- handleTypeHasMethods has seen that Node's handle is one
+  return (socket as unknown as WithHandle)._handle ?? undefined;
 }
 
 function keyHolding(target: object, value: unknown): symbol | undefined {
