@@ -70,9 +70,11 @@ const RESULTS: L4Results = {
       peer: 'ambit',
       clientAtRest: { rssBytes: 80 * MEGABYTE, anonymousBytes: 30 * MEGABYTE },
       serverAtRest: { rssBytes: 85 * MEGABYTE, anonymousBytes: 31 * MEGABYTE },
+      clientFirstIdle: { rssBytes: 84 * MEGABYTE, anonymousBytes: 33 * MEGABYTE },
+      serverFirstIdle: { rssBytes: 87 * MEGABYTE, anonymousBytes: 33 * MEGABYTE },
       idleConnectionCount: 1024,
-      clientIdle: { rssBytes: 86 * MEGABYTE, anonymousBytes: 36 * MEGABYTE },
-      serverIdle: { rssBytes: 93 * MEGABYTE, anonymousBytes: 39 * MEGABYTE },
+      clientIdle: { rssBytes: 90 * MEGABYTE, anonymousBytes: 36 * MEGABYTE },
+      serverIdle: { rssBytes: 95 * MEGABYTE, anonymousBytes: 39 * MEGABYTE },
     },
   ],
 };

@@ -65,8 +65,8 @@ export function memoryFigures(results: L4Results, peer: PeerName): MemoryFigures
   return {
     restRssBytes: Math.max(sample.clientAtRest.rssBytes, sample.serverAtRest.rssBytes),
     restAnonymousBytes: Math.max(sample.clientAtRest.anonymousBytes, sample.serverAtRest.anonymousBytes),
-    clientIdleBytesPerConnection: perConnection(sample, sample.clientAtRest, sample.clientIdle),
-    serverIdleBytesPerConnection: perConnection(sample, sample.serverAtRest, sample.serverIdle),
+    clientIdleBytesPerConnection: perConnection(sample, sample.clientFirstIdle, sample.clientIdle),
+    serverIdleBytesPerConnection: perConnection(sample, sample.serverFirstIdle, sample.serverIdle),
   };
 }
 

@@ -37,7 +37,13 @@ export interface L4Plan {
   readonly loadSeconds: number;
   /** Loads that run through all peers at once before anything counts: a proxy is judged as it runs, not as it starts. */
   readonly warmUp: readonly { readonly load: Load; readonly seconds: number }[];
+  /** Idle connections opened before those whose memory counts. */
+  readonly idleFirstCount: number;
   readonly idleConnectionCount: number;
+  /** How long nothing happens before memory is read: collectors of garbage come to rest only after several seconds. */
+  readonly memorySettleMs: number;
+  /** Loads after the first round are left out once the run has taken this long; absent: never. */
+  readonly budgetMs?: number;
   /** Direct TCP is a yardstick of the machine, not a rival: one round is enough where time is short. */
   readonly directRounds: number;
 }
@@ -51,7 +57,9 @@ export const FULL_PLAN: L4Plan = {
     { load: requestLoad('c32'), seconds: 3 },
     { load: requestLoad('churn'), seconds: 6 },
   ],
+  idleFirstCount: 1_000,
   idleConnectionCount: 2_000,
+  memorySettleMs: 15_000,
   directRounds: 5,
 };
 
@@ -65,7 +73,10 @@ export const QUICK_PLAN: L4Plan = {
     { load: requestLoad('c32'), seconds: 2 },
     { load: requestLoad('churn'), seconds: 4 },
   ],
+  idleFirstCount: 1_000,
   idleConnectionCount: 2_000,
+  memorySettleMs: 500,
+  budgetMs: 50_000,
   directRounds: 1,
 };
 

@@ -1,40 +1,50 @@
-import { openIdleConnections } from '../load/idle-connections.ts';
+import { openIdleConnections, type IdleConnections } from '../load/idle-connections.ts';
 import { readMemory, type Memory } from '../measure/process-usage.ts';
 import { CLIENT_CORE, REQUEST_PORT, type Peer, type RunningPeer, type Site } from './peer.ts';
 import type { MemorySample } from './samples.ts';
 
-/** Time for start-up garbage and one-off work to be over before memory is read. */
-const SETTLE_MS = 500;
+export interface MemoryOptions {
+  /** Connections opened first, so that what grows once is not charged to the others. */
+  readonly firstCount: number;
+  /** Connections whose memory counts. */
+  readonly count: number;
+  readonly settleMs: number;
+  readonly node: string;
+}
 
-/** Reads the memory of freshly started proxies at rest, then with `count` idle connections through them. */
+/** Reads the memory of freshly started proxies at rest, and what idle connections through them add. */
 export async function runMemory(
   peer: Peer,
   running: RunningPeer,
   site: Site,
-  options: { readonly count: number; readonly node: string },
+  options: MemoryOptions,
 ): Promise<MemorySample> {
-  const read = (): { client: Memory; server: Memory } => ({
-    client: readMemory(running.clientPids),
-    server: readMemory(running.serverPids),
-  });
-  await pause(SETTLE_MS);
-  const rest = read();
-  await using connections = await openIdleConnections({
-    netns: site.pair.clientNetns,
-    core: CLIENT_CORE,
-    address: site.pair.serverAddress,
-    port: REQUEST_PORT,
-    count: options.count,
-    node: options.node,
-    signal: site.signal,
-  });
-  await pause(SETTLE_MS);
-  running.assertAlive();
-  const idle = read();
+  const open = (count: number): Promise<IdleConnections> =>
+    openIdleConnections({
+      netns: site.pair.clientNetns,
+      core: CLIENT_CORE,
+      address: site.pair.serverAddress,
+      port: REQUEST_PORT,
+      count,
+      node: options.node,
+      signal: site.signal,
+    });
+  const settled = async (): Promise<{ client: Memory; server: Memory }> => {
+    await pause(options.settleMs);
+    running.assertAlive();
+    return { client: readMemory(running.clientPids), server: readMemory(running.serverPids) };
+  };
+  const rest = await settled();
+  await using _first = await open(options.firstCount);
+  const first = await settled();
+  await using connections = await open(options.count);
+  const idle = await settled();
   return {
     peer: peer.name,
     clientAtRest: rest.client,
     serverAtRest: rest.server,
+    clientFirstIdle: first.client,
+    serverFirstIdle: first.server,
     idleConnectionCount: connections.count,
     clientIdle: idle.client,
     serverIdle: idle.server,

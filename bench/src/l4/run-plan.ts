@@ -43,6 +43,7 @@ export async function runPlan(
   peers: readonly Peer[],
   surroundings: PlanSurroundings,
 ): Promise<{ readonly samples: readonly Sample[]; readonly memory: readonly MemorySample[] }> {
+  const startedMs = performance.now();
   const sites: readonly PeerSite[] = await Promise.all(
     peers.map(async (peer, index) => {
       const pair = surroundings.topology.pairs[index] ?? bug('a peer without its pods');
@@ -58,8 +59,10 @@ export async function runPlan(
   }
   await warmUp(plan, [...entrants.values()], surroundings);
   const samples: Sample[] = [];
+  const isOverdue = (): boolean => performance.now() - startedMs > (plan.budgetMs ?? Number.POSITIVE_INFINITY);
   for (let round = 0; round < plan.rounds; round++) {
     for (const load of plan.loads) {
+      if (round > 0 && isOverdue()) break;
       for (const name of roundOrder(plan, round)) {
         const entrant = entrants.get(name) ?? bug('a planned peer was not started');
         surroundings.say(`round ${round + 1} of ${plan.rounds}: ${load.name} through ${name}`);
@@ -83,7 +86,8 @@ async function measureMemory(
 ): Promise<MemorySample> {
   const { node } = surroundings;
   const fresh = await startReady(peer, site, surroundings);
-  const sample = await runMemory(peer, fresh, site, { count: plan.idleConnectionCount, node });
+  const { idleFirstCount: firstCount, idleConnectionCount: count, memorySettleMs: settleMs } = plan;
+  const sample = await runMemory(peer, fresh, site, { firstCount, count, settleMs, node });
   await assertRefusesOthers(peer, fresh, site, node);
   await fresh.stop();
   return sample;

@@ -35,11 +35,13 @@ export interface BulkSample extends SampleBase {
   readonly serverAfter: Memory;
 }
 
-/** Memory of fresh proxies: after one request each way, and with idle connections standing. */
+/** Memory of fresh proxies: after one request, with some idle connections standing, and with `idleConnectionCount` more. */
 export interface MemorySample {
   readonly peer: PeerName;
   readonly clientAtRest: Memory;
   readonly serverAtRest: Memory;
+  readonly clientFirstIdle: Memory;
+  readonly serverFirstIdle: Memory;
   readonly idleConnectionCount: number;
   readonly clientIdle: Memory;
   readonly serverIdle: Memory;
