@@ -93,6 +93,11 @@ export async function createNodeAgent(options: NodeAgentOptions): Promise<NodeAg
     );
     const parts: AgentParts = { config, clock, logger, workers, metrics: new Metrics(), readiness: new Readiness() };
     registerMetrics(parts, options.version);
+    if (config.meshRanges.length === 0) {
+      logger.warn('no mesh ranges are set: addresses that are not known yet are passed through', {
+        variable: 'AMBIT_MESH_CIDRS',
+      });
+    }
     const { supervisor, source } = await openSource(parts, stack);
     const { openAdmin } = await import('./admin/admin.ts');
     const servers = await openServers(

@@ -1,4 +1,4 @@
-import { createLineSink, createRootLogger, type MainContext, runMain, systemClock } from '@ambit/mesh/runtime';
+import { createLineSink, createRootLogger, type MainContext, runMain, systemClock, UsageError } from '@ambit/mesh/runtime';
 import { createNodeAgent } from './app.ts';
 import { parseConfig, usage } from './config.ts';
 
@@ -15,6 +15,8 @@ export function runNodeAgent(workerProgram: URL): Promise<void> {
 }
 
 async function run(workerProgram: URL, context: MainContext): Promise<number> {
+  const [extra] = context.args;
+  if (extra !== undefined) throw new UsageError(`unexpected argument ${JSON.stringify(extra)}`);
   const config = parseConfig(context.environment);
   const clock = systemClock;
   const sink = createLineSink({ fd: context.logFd, clock });

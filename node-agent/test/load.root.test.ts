@@ -90,3 +90,22 @@ test('an application that does not read a plaintext connection stops its source'
   assert.equal(stalled, true);
   assert.ok(accepted < 48 * MIB, `${accepted / MIB} MiB were taken`);
 });
+
+test('a pod takes no more connections than its limit, and counts the others', options, async () => {
+  await using world = await PodWorld.create([{ name: 'client' }, { name: 'server' }], {
+    settings: { connectionsPerPodMax: 2 },
+  });
+  await world.pod('server').serve(8080, (socket) => socket.on('end', () => socket.end()).pipe(socket, { end: false }));
+  const held = [world.pod('client').dial('10.77.0.2:8080'), world.pod('client').dial('10.77.0.2:8080')];
+  for (const socket of held) {
+    socket.write('held');
+    await once(socket, 'data');
+  }
+  const third = world.pod('client').dial('10.77.0.2:8080');
+  await Promise.race([once(third.resume(), 'end'), once(third, 'error')]);
+  const { plane } = world.nodeOf('client');
+  assert.deepEqual(plane.metrics().refusals, [['outbound', 'too-many-connections', 1]]);
+  held[0]?.end();
+  await until(() => plane.metrics().open.source === 1);
+  assert.equal(await world.pod('client').exchange('10.77.0.2:8080', 'room again'), 'room again');
+});

@@ -34,11 +34,10 @@ export function dialPlain(
     socket?.destroy();
     onFailed(failure);
   };
+  const onError = (error: Error): void => fail({ reason: 'destination-connect', detail: codeOf(error) });
   let timer: Disposable | null = null;
   try {
-    socket = dialInNetns(netns, options).on('error', (error) =>
-      fail({ reason: 'destination-connect', detail: codeOf(error) }),
-    );
+    socket = dialInNetns(netns, options).on('error', onError);
   } catch (error) {
     queueMicrotask(() => fail({ reason: 'dial', detail: codeOf(error) }));
     return { cancel: () => void (settled = true) };
@@ -56,6 +55,8 @@ export function dialPlain(
     settled = true;
     timer?.[Symbol.dispose]();
     onConnected(socket);
+    // Whoever took the socket listens now. What this function knows would otherwise live as long as the connection.
+    if (socket.listenerCount('error') > 1) socket.off('error', onError);
   });
   return {
     cancel: () => {
