@@ -92,7 +92,7 @@ export class ConnectionInput implements FrameSink {
     const stream = connection.streams.get(streamId);
     if (stream !== undefined) {
       if (stream.remoteEnded) this.refuse(stream, Http2Code.streamClosed, 'HEADERS after END_STREAM');
-      else stream.observer?.onHeaders(headers, endStream);
+      else stream.observer?.onHeaders(stream, headers, endStream);
       if (endStream) stream.endRemote();
       return;
     }

@@ -151,8 +151,8 @@ class ConnectRequest<Peer> implements TunnelRequest<Peer>, StreamObserver {
     if (!this.stream.closed) answer(this.stream, status, headers, true);
   }
 
-  onHeaders(_headers: DecodedHeaders, endStream: boolean): void {
-    refuseUnendedTrailers(this.stream, endStream);
+  onHeaders(stream: Stream, headers: DecodedHeaders, endStream: boolean): void {
+    answeredStream.onHeaders(stream, headers, endStream);
   }
 
   onFailed(): void {
@@ -163,6 +163,8 @@ class ConnectRequest<Peer> implements TunnelRequest<Peer>, StreamObserver {
     if (this.answered) bug('a tunnel request was answered twice');
     this.answered = true;
     this.abortCallback = undefined;
+    // A tunnel lives long: it need not keep its request and headers.
+    this.stream.observer = answeredStream;
   }
 }
 
@@ -178,9 +180,17 @@ function answer(stream: Stream, status: number, headers: HeaderList, endStream: 
   stream.endedWithHeaders();
 }
 
-/** Trailers carry nothing for a tunnel; ones that do not end the stream are malformed (RFC 9113 8.1). */
-export function refuseUnendedTrailers(stream: Stream, endStream: boolean): void {
-  if (endStream) return;
-  const data = { rule: 'trailers without END_STREAM', http2Code: Http2Code.protocolError };
-  stream.abortWith(Http2Code.protocolError, new HboneError('protocol', { data }));
-}
+/**
+ * Observes streams whose answer has been given. Trailers carry nothing for a tunnel; ones that do not end the stream are
+ * malformed (RFC 9113 8.1).
+ */
+export const answeredStream: StreamObserver = {
+  onHeaders(stream, _headers, endStream) {
+    if (endStream) return;
+    const data = { rule: 'trailers without END_STREAM', http2Code: Http2Code.protocolError };
+    stream.abortWith(Http2Code.protocolError, new HboneError('protocol', { data }));
+  },
+  onFailed() {
+    // Whoever takes the tunnel will hear of it.
+  },
+};

@@ -11,7 +11,7 @@ import { CONNECT_BYTES_MAX, encodeConnect, encodedBytesMax, encodeFields } from 
 import { CLIENT_HEADER_LIST_MAX_BYTES, DEFAULT_LIMITS, type HboneLimits } from './limits.ts';
 import { readInternals } from './node-internals.ts';
 import { secureSocket } from './secure-socket.ts';
-import { refuseUnendedTrailers } from './server.ts';
+import { answeredStream } from './server.ts';
 import type { Stream, StreamObserver } from './stream.ts';
 import type { HboneSession, OpenedTunnel, TunnelOpening } from './tunnel.ts';
 import { ConnectTunnel } from './tunnel-stream.ts';
@@ -192,12 +192,7 @@ class PendingTunnel<Peer> implements StreamObserver {
     signal?.addEventListener('abort', this.onAbort, { once: true });
   }
 
-  onHeaders(decoded: DecodedHeaders, endStream: boolean): void {
-    const { stream } = this;
-    if (stream.answered) {
-      refuseUnendedTrailers(stream, endStream);
-      return;
-    }
+  onHeaders(_stream: Stream, decoded: DecodedHeaders, endStream: boolean): void {
     const verdict = matchAnswer(decoded);
     switch (verdict.kind) {
       case 'interim':
@@ -212,15 +207,17 @@ class PendingTunnel<Peer> implements StreamObserver {
     }
   }
 
-  onFailed(error: HboneError): void {
+  onFailed(_stream: Stream, error: HboneError): void {
     this.settle();
-    if (!this.stream.answered) this.reject(error);
+    this.reject(error);
   }
 
   private onFinal(status: number, headers: OpenedTunnel<Peer>['headers']): void {
     const { stream, peer } = this;
     this.settle();
     stream.answered = true;
+    // A tunnel lives long: it need not keep what waited for its answer.
+    stream.observer = answeredStream;
     if (status === 200) {
       this.resolve({ stream: new ConnectTunnel(stream), peer, headers });
       return;

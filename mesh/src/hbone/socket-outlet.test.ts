@@ -56,8 +56,10 @@ async function withOutlet(
   await once(socket, 'connect');
   const kernel = new SlowKernel();
   let taken = 0;
-  const outlet = new SocketOutlet(socket, kernel, (bytes) => {
-    taken += bytes;
+  const outlet = new SocketOutlet(socket, kernel, {
+    release: (bytes) => {
+      taken += bytes;
+    },
   });
   await run(outlet, kernel, () => taken, socket);
   socket.destroy();

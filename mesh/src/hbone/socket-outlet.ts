@@ -6,24 +6,29 @@ import type { RecordSlab } from './read-memory.ts';
 /** Chunks below this are copied rather than pinning the slab they lie in while their socket is behind. */
 const PIN_WORTH_BYTES = 32 * 1024;
 
+/** Takes back credit for bytes that need no memory any more: a stream. */
+export interface CreditReturn {
+  release(bytes: number): void;
+}
+
 /**
  * Writes to a plaintext socket, one write at a time, and keeps what the kernel does not take at once. What it keeps is
- * bounded by the credit of the peer, which is given back through `onTaken` only for bytes that have left.
+ * bounded by the credit of the peer, which is given back only for bytes that have left.
  */
 export class SocketOutlet implements WriteOwner {
   private readonly socket: Socket;
   private readonly writes: SocketWrites;
-  private readonly onTaken: (bytes: number) => void;
+  private readonly credit: CreditReturn;
   private queue: ChunkQueue | undefined;
   private writingBytes = 0;
   private writingSlab: RecordSlab | undefined;
   /** What becomes of the socket once everything has left. */
   private finish: 'nothing' | 'end' | 'close' = 'nothing';
 
-  constructor(socket: Socket, writes: SocketWrites, onTaken: (bytes: number) => void) {
+  constructor(socket: Socket, writes: SocketWrites, credit: CreditReturn) {
     this.socket = socket;
     this.writes = writes;
-    this.onTaken = onTaken;
+    this.credit = credit;
   }
 
   get isBehind(): boolean {
@@ -34,7 +39,7 @@ export class SocketOutlet implements WriteOwner {
   write(memory: Buffer, start: number, end: number, slab: RecordSlab | undefined): boolean {
     const chunk = memory.subarray(start, end);
     if (this.socket.destroyed) {
-      this.onTaken(chunk.length);
+      this.credit.release(chunk.length);
       return true;
     }
     if (this.writingBytes === 0) {
@@ -66,7 +71,7 @@ export class SocketOutlet implements WriteOwner {
   drop(): void {
     for (let next = this.queue?.shift(); next !== undefined; next = this.queue?.shift()) {
       next.slab?.unpin();
-      this.onTaken(next.chunk.length);
+      this.credit.release(next.chunk.length);
     }
   }
 
@@ -75,7 +80,7 @@ export class SocketOutlet implements WriteOwner {
     this.writingBytes = 0;
     this.writingSlab?.unpin();
     this.writingSlab = undefined;
-    this.onTaken(bytes);
+    this.credit.release(bytes);
     if (this.socket.destroyed) this.drop();
     else if (status < 0) this.socket.destroy(systemError(status));
     else this.goOn();
@@ -98,7 +103,7 @@ export class SocketOutlet implements WriteOwner {
       this.writingSlab = slab;
       return true;
     }
-    this.onTaken(chunk.length);
+    this.credit.release(chunk.length);
     if (result < 0) this.socket.destroy(systemError(result));
     return false;
   }

@@ -41,7 +41,7 @@ export class Splice implements StreamSink, LinkSource {
     this.onDone = onDone;
     const { internals } = stream.connection;
     const writes = (internals === undefined ? undefined : writeInternals) ?? publicWrites;
-    this.outlet = new SocketOutlet(socket, writes, (bytes) => stream.release(bytes));
+    this.outlet = new SocketOutlet(socket, writes, stream);
   }
 
   /** Begins; `onDone` may be called from now on. */

@@ -23,12 +23,12 @@ export interface StreamSink {
   onClosed(error: HboneError | undefined): void;
 }
 
-/** The profile's side of a stream, for what is not payload. */
+/** The profile's side of a stream, for what is not payload. May be shared by streams. */
 export interface StreamObserver {
   /** Headers on an open stream: a client's answer, or trailers of either side. */
-  onHeaders(headers: DecodedHeaders, endStream: boolean): void;
+  onHeaders(stream: Stream, headers: DecodedHeaders, endStream: boolean): void;
   /** The stream failed before a sink was attached. */
-  onFailed(error: HboneError): void;
+  onFailed(stream: Stream, error: HboneError): void;
 }
 
 /**
@@ -172,7 +172,7 @@ export class Stream {
     if (this.closed) return;
     this.failure = error;
     this.leave();
-    if (this.sink === undefined) this.observer?.onFailed(error);
+    if (this.sink === undefined) this.observer?.onFailed(this, error);
     else this.sink.onClosed(error);
   }
 
