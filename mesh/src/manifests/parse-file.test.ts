@@ -108,11 +108,13 @@ test('parseFile survives bombs of aliases, depth and size with a problem', () =>
     [Array.from({ length: 100_000 }, (_, index) => `k${index}: 1`).join('\n'), /apiVersion/],
   ];
   for (const [text, expected] of bombs) {
-    const begun = performance.now();
+    // Processor time: how busy the machine is must not decide.
+    const begun = process.cpuUsage();
     const file = parse(text);
     assert.equal(file.objects.size, 0);
     assert.match(file.problems[0]?.reason ?? '', expected);
-    assert.ok(performance.now() - begun < 5000, 'takes seconds at most');
+    const { user, system } = process.cpuUsage(begun);
+    assert.ok(user + system < 10_000_000, 'takes seconds at most');
   }
 });
 
