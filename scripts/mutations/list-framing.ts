@@ -41,7 +41,7 @@ export const FRAMING_MUTATIONS: readonly Mutation[] = [
     'this.blockParts.length > this.limits.continuationMax',
     'this.blockParts.length > this.limits.continuationMax + 1',
   ),
-  reader('if (padBytes > this.left)', 'if (padBytes > this.left + 1)'),
+  reader('if (padBytes > this.left)', 'if (padBytes >= this.left)'),
   reader('(((source[at + 5] ?? 0) & 0x7f) << 24)', '((source[at + 5] ?? 0) << 24)'),
   reader(
     'if (this.blockBytes > this.limits.headerBlockMaxBytes)',
