@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type TestContext } from 'node:test';
+import { until } from '@ambit/mesh/testing';
 import { insideSandbox, probeSandbox, runInSandbox, SANDBOX_VARIABLE } from './sandbox.ts';
 
 const support = probeSandbox();
@@ -70,4 +71,25 @@ test('killing the outer program leaves nothing of the inner one', { skip }, asyn
     await sleep(100);
   }
   assert.equal(read(), last, 'its heart beats no more');
+});
+
+test('a second Ctrl-C ends an inner program that does not listen', { skip }, async (t) => {
+  if (support.kind === 'unsupported') return;
+  const { path, file } = program(
+    t,
+    `import { writeFileSync } from 'node:fs';
+     import { insideSandbox, runInSandbox } from ${sandboxModule};
+     if (insideSandbox()) setInterval(() => writeFileSync(process.argv[2], 'runs'), 20);
+     else process.exit(await runInSandbox(${JSON.stringify(support.kind)}, process.argv.slice(1)));`,
+  );
+  const outer = spawn(process.execPath, [path, file('beat')], {
+    stdio: 'ignore',
+    env: { ...process.env, [SANDBOX_VARIABLE]: undefined },
+  });
+  const ended = new Promise((resolve) => outer.once('exit', resolve));
+  await until('the inner program runs', () => existsSync(file('beat')));
+  outer.kill('SIGINT');
+  await sleep(50);
+  outer.kill('SIGINT');
+  assert.equal(await ended, 130);
 });

@@ -19,6 +19,8 @@ export type SandboxSupport =
  * kernel takes everything down with it: namespaces, nft tables, processes, and files below the private /run.
  */
 const NAMESPACES = ['--mount', '--net', '--pid', '--fork', '--kill-child', '--mount-proc'] as const;
+/** How long a program may take to end in order after Ctrl-C. */
+const INTERRUPTED_MS = 10_000;
 const USER_NAMESPACE = ['--user', '--map-root-user'] as const;
 
 export function insideSandbox(): boolean {
@@ -47,7 +49,8 @@ export function probeSandbox(): SandboxSupport {
 
 /**
  * Runs `node <args>` inside the sandbox with this process's terminal and returns its exit code. Ctrl-C reaches the
- * inner program through the terminal; if this process dies, even by SIGKILL, the kernel ends the inner ones.
+ * inner program through the terminal and has some seconds to end it, a second one ends it at once; if this process dies,
+ * even by SIGKILL, the kernel ends the inner ones.
  */
 export function runInSandbox(kind: SandboxKind, args: readonly string[]): Promise<number> {
   const unshare = [
@@ -65,20 +68,27 @@ export function runInSandbox(kind: SandboxKind, args: readonly string[]): Promis
     stdio: 'inherit',
     env: { ...process.env, [SANDBOX_VARIABLE]: kind },
   });
-  const ignore = (): void => {};
   const end = (): void => {
     child.kill('SIGKILL');
   };
-  process.on('SIGINT', ignore);
+  let force: NodeJS.Timeout | null = null;
+  // The inner program is process 1 there: while it does not listen for the signal yet, the kernel does not even deliver it.
+  const interrupted = (): void => {
+    if (force !== null) end();
+    force ??= setTimeout(end, INTERRUPTED_MS);
+  };
+  process.on('SIGINT', interrupted);
   process.on('SIGTERM', end);
   process.on('SIGHUP', end);
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code, signal) => {
-      process.off('SIGINT', ignore);
+      process.off('SIGINT', interrupted);
       process.off('SIGTERM', end);
       process.off('SIGHUP', end);
-      resolve(code ?? (signal === 'SIGKILL' ? 137 : 1));
+      clearTimeout(force ?? undefined);
+      if (force !== null && signal === 'SIGKILL') resolve(130);
+      else resolve(code ?? (signal === 'SIGKILL' ? 137 : 1));
     });
   });
 }
