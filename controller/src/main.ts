@@ -17,10 +17,12 @@ await runMain({
       case 'token':
         context.print(await issueJoinToken({ ...command, clock: systemClock }));
         return undefined;
-      case 'revoke':
-        await revokeNode({ ...command, clock: systemClock });
-        context.print(`node ${command.node} is revoked`);
+      case 'revoke': {
+        const { certificates, tokens } = await revokeNode({ ...command, clock: systemClock });
+        // Two zeros may mean a misspelt name or directory.
+        context.print(`node ${command.node} is revoked: certificates ${certificates}, unused tokens ${tokens}`);
         return undefined;
+      }
     }
   },
 });

@@ -1,4 +1,11 @@
-import { createLineSink, createRootLogger, type MainContext, runMain, systemClock, UsageError } from '@ambit/mesh/runtime';
+import {
+  createLineSink,
+  createRootLogger,
+  type MainContext,
+  runMain,
+  systemClock,
+  UsageError,
+} from '@ambit/mesh/runtime';
 import { createNodeAgent } from './app.ts';
 import { parseConfig, usage } from './config.ts';
 

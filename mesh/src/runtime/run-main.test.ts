@@ -17,8 +17,10 @@ async function run(
   body: string,
   args: readonly string[] = [],
   onOutput?: (out: string, kill: (signal: NodeJS.Signals) => void) => void,
+  nodeVersion: string = process.versions.node,
 ): Promise<Outcome> {
   const script = `import { runMain, UsageError } from '${RUN_MAIN}'; import { EnvironmentReader } from '${ENVIRONMENT}';
+    Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${nodeVersion}' } });
     await runMain({ name: 'demo', version: '1.2.3', usage: 'Usage: demo', run: async (context) => { ${body} } });`;
   const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', script, '--', 'main.ts', ...args], {
     env: { ...process.env, AMBIT_ODD: '1', NODE_OPTIONS: '' },
@@ -55,7 +57,21 @@ test('runMain reports wrong usage and wrong configuration with exit code 2', asy
   assert.deepEqual(usage, { code: 2, out: '', err: '--x is missing\n\nUsage: demo\n' });
   const environment = await run('new EnvironmentReader(context.environment).refuseUnknown()');
   assert.equal(environment.code, 2);
-  assert.match(environment.err, /environment-unknown.*AMBIT_ODD/);
+  assert.match(
+    environment.err,
+    /^demo: AMBIT_ODD: an environment variable is not known, perhaps misspelt; expected one of/,
+  );
+  const value = await run('new EnvironmentReader(context.environment).boolean("AMBIT_ODD")');
+  assert.equal(
+    value.err,
+    'demo: AMBIT_ODD: an environment variable has a value that is not usable ("1"); expected one of true, false\n',
+  );
+});
+
+test('runMain names the Node it needs when an older one runs it', async () => {
+  const outcome = await run('context.print("ran")', [], undefined, '20.1.0');
+  assert.deepEqual([outcome.code, outcome.out], [2, '']);
+  assert.match(outcome.err, /^demo needs Node 24, but this is 20\.1\.0: .*node_modules\/\.bin\/node\n$/);
 });
 
 test('runMain dies loudly of failures and of unhandled rejections, after the fatal callbacks', async () => {

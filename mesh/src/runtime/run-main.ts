@@ -35,12 +35,20 @@ export class UsageError extends Error {
 }
 
 const STANDARD_OUTPUT_FD = 1;
+const NODE_MAJOR_MIN = 24;
 
 /** Runs `run` and ends the process with its code. `--help` and `--version` are answered before. Call it once, from main.ts. */
 export async function runMain(options: MainOptions): Promise<void> {
   const args = process.argv.slice(2);
   if (args.includes('--help') || args.includes('-h')) return printAndExit(options.usage);
   if (args.includes('--version')) return printAndExit(`${options.name} ${options.version}`);
+  if (Number.parseInt(process.versions.node, 10) < NODE_MAJOR_MIN) {
+    process.stderr.write(
+      `${options.name} needs Node ${NODE_MAJOR_MIN}, but this is ${process.versions.node}: ` +
+        'start it with the one that npm installed, node_modules/.bin/node\n',
+    );
+    process.exit(EXIT.usage);
+  }
   const fatalCallbacks: (() => void)[] = [];
   const fatal = (message: string, error: unknown): never => {
     for (const callback of fatalCallbacks) callback();
@@ -69,9 +77,16 @@ export async function runMain(options: MainOptions): Promise<void> {
   } catch (error) {
     for (const callback of fatalCallbacks) callback();
     if (error instanceof UsageError) process.stderr.write(`${error.message}\n\n${options.usage}\n`);
+    else if (error instanceof EnvironmentError) process.stderr.write(`${options.name}: ${describe(error)}\n`);
     else report(options.name, 'process failed', error);
     process.exit(error instanceof UsageError || error instanceof EnvironmentError ? EXIT.usage : EXIT.failed);
   }
+}
+
+/** A sentence for the person who set the variable. */
+function describe({ message, data }: EnvironmentError): string {
+  const value = data['value'] === undefined ? '' : ` (${JSON.stringify(data['value'])})`;
+  return `${String(data['variable'])}: ${message}${value}; expected ${String(data['expected'])}`;
 }
 
 function printAndExit(text: string): void {
