@@ -9,11 +9,6 @@ interface WithHandle {
   readonly _handle?: { readonly fd?: number } | null;
 }
 
-interface InternalSocketOptions extends net.SocketConstructorOpts {
-  readonly manualStart: boolean;
-  readonly handle?: TcpHandle;
-}
-
 /** The descriptor of an open TCP socket or server, or -1 once it has none. It stays the socket's own. */
 export function descriptorOf(socket: net.Socket | net.Server): number {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- an internal field; the self-test notices when it is gone
@@ -27,9 +22,14 @@ export function descriptorOf(socket: net.Socket | net.Server): number {
 export function unconnectedSocket(fd: number): net.Socket {
   // Told only the descriptor, Node asks the kernel four questions about it, half the cost of the object.
   const handle = tcpHandleOf(fd);
-  const options: InternalSocketOptions = { manualStart: true, readable: true, writable: true };
-  const made: InternalSocketOptions = handle === undefined ? { ...options, fd } : { ...options, handle };
-  return new net.Socket(made);
+  const options = {
+    manualStart: true,
+    readable: true,
+    writable: true,
+    ...(handle === undefined ? { fd } : { handle }),
+  };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- options that Node takes and does not declare
+  return new net.Socket(options as net.SocketConstructorOpts);
 }
 
 interface TcpHandle {
