@@ -109,14 +109,19 @@ function summarize(stage: Stage, keep: boolean): void {
 async function keepRunning(world: MeshWorld, stage: Stage, signal: AbortSignal): Promise<void> {
   const enter = enterSandboxCommand();
   stage.act('The world stays up until Ctrl-C. In another terminal, try:');
-  for (const line of [
-    `${enter} ip netns exec shop-storefront curl -s http://10.20.0.2/items`,
-    `${enter} ip netns exec shop-cart nft list table inet ambit`,
-    `${enter} ip netns exec host.host-a curl -s http://127.0.0.1:15000/config_dump`,
-    `${enter} tail -f ${world.processes('host-a').accessLogFile}`,
-    `${enter} sh -c 'sed -i s/Strict/Permissive/ ${world.options.manifests}/policy-mutual-tls.yaml'`,
-  ]) {
-    stage.line(`  ${line}`);
+  const inPod = (pod: string, command: string): string => `${enter} ip netns exec ${pod} ${command}`;
+  for (const [what, command] of [
+    ['call the service catalog from the pod storefront', inPod('shop-storefront', 'curl -s http://10.20.0.2/items')],
+    ['what the agent of host-a wrote about it', `${enter} tail -n 3 ${world.processes('host-a').accessLogFile}`],
+    ['the redirection inside the pod cart', inPod('shop-cart', 'nft list table inet ambit')],
+    ['all that host-a’s agent knows', inPod('host.host-a', 'curl -s http://127.0.0.1:15000/config_dump')],
+    ['a caller without identity is refused', inPod('legacy-scanner', 'curl -sS http://10.10.2.12:8080/')],
+    [
+      'let such callers in: edit the manifest, then call again',
+      `${enter} sed -i s/Strict/Permissive/ ${world.options.manifests}/policy-mutual-tls.yaml`,
+    ],
+  ] as const) {
+    stage.line(`  ${stage.palette.dim(`# ${what}`)}\n  ${command}`);
   }
   await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
 }
