@@ -117,9 +117,9 @@ class ConnectRequest<Peer> implements TunnelRequest<Peer>, StreamObserver {
   readonly connection: HboneConnection<Peer>;
   readonly authority: string;
   readonly headers: HeaderList;
+  answered = false;
   private readonly stream: Stream;
   private abortCallback: (() => void) | undefined;
-  private answered = false;
 
   constructor(connection: HboneConnection<Peer>, stream: Stream, authority: string, headers: HeaderList) {
     this.connection = connection;

@@ -65,6 +65,8 @@ export interface TunnelRequest<Peer> {
   header(name: string): string | undefined;
   /** True once the peer gave up; `accept` then returns a stream that is closed already. */
   readonly aborted: boolean;
+  /** True once `accept` or `reject` was called. */
+  readonly answered: boolean;
   /** Called at most once, when the peer resets the request or its connection dies before the answer. Replaces an earlier callback. */
   onAborted(callback: () => void): void;
   /** Answers 200 and opens the tunnel. Call once, or `reject`. */

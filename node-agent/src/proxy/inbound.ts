@@ -126,7 +126,7 @@ export class InboundProxy {
     }
     this.#admit(request, connection, startedMs).catch((error: unknown) => {
       this.#context.logger.error('tunnel request failed unexpectedly', { error });
-      if (!request.aborted) request.reject(503);
+      if (!request.aborted && !request.answered) request.reject(503);
     });
   }
 
