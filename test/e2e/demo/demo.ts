@@ -1,4 +1,4 @@
-import { cpSync } from 'node:fs';
+import { cpSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { enterSandboxCommand, preparePrivateRun } from '../world/sandbox.ts';
@@ -113,7 +113,7 @@ async function keepRunning(world: MeshWorld, stage: Stage, signal: AbortSignal):
   for (const [what, command] of [
     ['call the service catalog from the pod storefront', inPod('shop-storefront', 'curl -s http://10.20.0.2/items')],
     ['what the agent of host-a wrote about it', `${enter} tail -n 3 ${world.processes('host-a').accessLogFile}`],
-    ['the redirection inside the pod cart', inPod('shop-cart', 'nft list table inet ambit')],
+    ['the redirection inside the pod cart', inPod('shop-cart', `${findNft()} list table inet ambit`)],
     ['all that host-a’s agent knows', inPod('host.host-a', 'curl -s http://127.0.0.1:15000/config_dump')],
     ['a caller without identity is refused', inPod('legacy-scanner', 'curl -sS http://10.10.2.12:8080/')],
     [
@@ -124,4 +124,9 @@ async function keepRunning(world: MeshWorld, stage: Stage, signal: AbortSignal):
     stage.line(`  ${stage.palette.dim(`# ${what}`)}\n  ${command}`);
   }
   await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+}
+
+/** `nft` as a person's shell finds it: Debian keeps it where an ordinary user's PATH does not lead. */
+function findNft(): string {
+  return ['/usr/sbin/nft', '/sbin/nft'].find((path) => existsSync(path)) ?? 'nft';
 }
