@@ -38,7 +38,10 @@ async function run(workerProgram: URL, context: MainContext): Promise<number> {
   const stop = new AbortController();
   const signal = AbortSignal.any([context.signal, stop.signal]);
   logger.info('node agent starts', { version: VERSION, node: config.nodeName, workers: config.workers });
-  const agent = await createNodeAgent({
+  const stopped = Promise.withResolvers<null>();
+  if (signal.aborted) stopped.resolve(null);
+  signal.addEventListener('abort', () => stopped.resolve(null), { once: true });
+  const starting = createNodeAgent({
     config,
     workerProgram,
     version: VERSION,
@@ -47,10 +50,14 @@ async function run(workerProgram: URL, context: MainContext): Promise<number> {
     logFd: context.logFd,
     requestStop: () => stop.abort(),
   });
+  const agent = await Promise.race([starting, stopped.promise]);
+  if (agent === null) {
+    // Nothing is carried yet, and what is open ends with the process.
+    logger.info('node agent stops before it runs');
+    await logger.flush();
+    return 0;
+  }
   logger.info('node agent runs', { addresses: agent.addresses });
-  const stopped = Promise.withResolvers<void>();
-  if (signal.aborted) stopped.resolve();
-  signal.addEventListener('abort', () => stopped.resolve(), { once: true });
   // A lost worker ends the process: the supervisor of the process starts a whole one.
   await Promise.race([stopped.promise, agent.failed]);
   logger.info('node agent stops', { deadlineMs: config.terminationDeadlineMs });
