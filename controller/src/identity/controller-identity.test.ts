@@ -301,17 +301,22 @@ test('a node renews its certificate with the current one, with a new key, and ke
   assert.equal((await requestSvid(client, { identity: web, validitySeconds: 60 }, signal)).id, web);
 });
 
-test('openNodeIdentity() spends a token only when it must', async () => {
+test('openNodeIdentity() spends each token once, and goes on with its certificate when a token is refused', async () => {
   await using world = await startWorld();
   const state = openPrivateDirectory(join(world.path, 'node'));
   const options = { address: world.address, state, clock: systemClock, logger: silentLogger, signal };
   assert.equal(await failureOf(openNodeIdentity(options)), 'unauthenticated');
   const [token, spare] = [await world.token('n1'), await world.token('n1')];
   const joined = await openNodeIdentity({ ...options, token });
-  const again = await openNodeIdentity({ ...options, token: spare });
+  const again = await openNodeIdentity({ ...options, token });
   const without = await openNodeIdentity(options);
   assert.deepEqual([again.current, without.current], [joined.current, joined.current]);
-  assert.equal(await failureOf(world.join(spare)), 'none');
+  const anew = await openNodeIdentity({ ...options, token: spare });
+  assert.notDeepEqual(anew.current, joined.current);
+  assert.equal(await failureOf(world.join(spare)), 'permission-denied');
+  // Back to the first token, which is spent.
+  const refused = await openNodeIdentity({ ...options, token });
+  assert.deepEqual(refused.current, anew.current);
   const other = await openNodeIdentity({ ...options, token: await world.token('n2') });
   assert.equal(other.node, 'n2');
 });

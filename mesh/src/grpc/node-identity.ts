@@ -17,6 +17,9 @@ import { fetchPinnedRoot } from './pinned-root.ts';
 /** File in the node agent's state directory: root, key and certificate in one, so that they always fit together. */
 export const NODE_CREDENTIALS_FILE = 'node.json';
 
+/** SHA-256 of the token the node joined with: another one in its place means that it shall join anew. */
+const JOINED_WITH_FILE = 'joined-with';
+
 const RENEWAL_BACKOFF: BackoffOptions = { initialMs: 1000, maxMs: 150_000, factor: 2, jitter: 0.2 };
 
 /** A longer timer would fire at once. */
@@ -123,8 +126,9 @@ export interface NodeIdentity {
 }
 
 /**
- * The node's identity: what is stored, or what the token gives. A token for another node or controller than the stored
- * ones replaces them; otherwise none is spent while the stored certificate is valid.
+ * The node's identity: what is stored, or what the token gives. A token other than the one the node joined with is spent,
+ * for it is there to bring the node back after a revocation, or elsewhere; should that fail, a stored certificate that fits the
+ * token is used on.
  * @throws GrpcError as `joinNode`, `unauthenticated` when there is neither a valid certificate nor a token.
  */
 export async function openNodeIdentity(options: {
@@ -140,19 +144,18 @@ export async function openNodeIdentity(options: {
   const stored = loadNodeCredentials(state);
   const isUsable = stored !== undefined && clock.now() < stored.notAfterMs && fitsToken(stored, token);
   let current: NodeCredentials;
-  if (isUsable) current = stored;
-  else if (token !== undefined) {
-    const { node, signal } = options;
-    current = await joinNode({
-      address,
-      token,
-      state,
-      nowMs: clock.now(),
-      signal,
-      ...(node === undefined ? {} : { node }),
-    });
-    logger.info('node joined', { node: current.node });
-  } else {
+  if (token !== undefined && !(isUsable && joinedWith(state, token))) {
+    try {
+      current = await joinNode({ ...options, token, nowMs: clock.now() });
+      state.write(JOINED_WITH_FILE, sha256(token));
+      logger.info('node joined', { node: current.node });
+    } catch (error) {
+      if (!isUsable) throw error;
+      logger.warn('node could not join with its new token, its certificate stays in use', { error });
+      current = stored;
+    }
+  } else if (isUsable) current = stored;
+  else {
     const reason = stored === undefined ? 'not-joined' : 'certificate-expired';
     throw new GrpcError('unauthenticated', { data: { reason, hint: 'give a join token' } });
   }
@@ -182,11 +185,19 @@ export async function openNodeIdentity(options: {
   };
 }
 
+function joinedWith(state: PrivateDirectory, token: string): boolean {
+  return state.read(JOINED_WITH_FILE) === sha256(token);
+}
+
+function sha256(data: string | Buffer): string {
+  return createHash('sha256').update(data).digest('hex');
+}
+
 function fitsToken(stored: NodeCredentials, text: string | undefined): boolean {
   if (text === undefined) return true;
   const token = parseJoinToken(text);
   const root = new X509Certificate(stored.controller.rootsPem);
-  return token?.node === stored.node && token.rootSha256 === createHash('sha256').update(root.raw).digest('hex');
+  return token?.node === stored.node && token.rootSha256 === sha256(root.raw);
 }
 
 function nodeAccess(
