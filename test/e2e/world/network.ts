@@ -92,7 +92,7 @@ export class WorldNetwork implements Disposable {
     this.#handles.clear();
     for (const name of this.#names()) spawnSync('ip', ['netns', 'delete', name], { stdio: 'ignore' });
     // The kernel takes down a deleted namespace's end of a cable when it gets to it; a next world may be faster.
-    for (const link of [...this.#hosts.keys().map((index) => `up${index}`), WIRE]) {
+    for (const link of [...this.#hosts.map((_, index) => `up${index}`), WIRE]) {
       spawnSync('ip', ['link', 'delete', link], { stdio: 'ignore' });
     }
   }
