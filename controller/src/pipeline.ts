@@ -1,4 +1,4 @@
-import type { ObjectChange, ObjectProblem, ObjectSource } from '@ambit/mesh/kinds';
+import type { ObjectChange, ObjectKey, ObjectProblem, ObjectSource } from '@ambit/mesh/kinds';
 import type { Clock, Logger, Metrics } from '@ambit/mesh/runtime';
 import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL, type PushedObject } from '@ambit/mesh/wire';
 import type { Collection } from './collections/collection.ts';
@@ -10,6 +10,7 @@ import { createPipelineMetrics, type PipelineMetrics } from './pipeline-metrics.
 import { encodeResource, sameResource } from './push/encode-resource.ts';
 import { type PushResource, ResourceStore } from './push/resource-store.ts';
 import type { MeshSettings } from './translate/mesh-settings.ts';
+import { UnreadablePolicies } from './unreadable-policies.ts';
 
 export interface PipelineOptions {
   readonly source: ObjectSource;
@@ -40,6 +41,7 @@ export class Pipeline {
   readonly #graph = new CollectionGraph();
   readonly #objects: ObjectCollections;
   readonly #listeners: ResourceListener[] = [];
+  readonly #unreadable: UnreadablePolicies;
   #problems: readonly ObjectProblem[] = [];
   #commitPlanned = false;
   #started = false;
@@ -50,8 +52,16 @@ export class Pipeline {
     this.#objects = createObjectCollections(this.#graph);
     this.workloadsByNode = createWorkloadsByNode(this.#objects);
     const mesh = deriveMesh(this.#graph, this.#objects, options.settings);
+    const standIns = this.#graph.source<PushedObject>('denials in place of policies that cannot be read');
+    this.#unreadable = new UnreadablePolicies({
+      policies: standIns,
+      rootNamespace: options.settings.rootNamespace,
+      logger: options.logger,
+      isInForce: (key) => isPolicyInForce(this.#objects, key),
+    });
+    const all = this.#graph.union<PushedObject>('all authorizations', [mesh.authorizations, standIns]);
     this.#serve(mesh.addresses, this.addresses);
-    this.#serve(mesh.authorizations, this.authorizations);
+    this.#serve(all, this.authorizations);
   }
 
   get problems(): readonly ObjectProblem[] {
@@ -73,12 +83,15 @@ export class Pipeline {
           this.#problems = problems;
           this.#metrics.problems.set([], problems.length);
           this.#options.onProblems(problems);
+          if (this.#started && this.#unreadable.settle(problems)) this.#planCommit();
         },
       },
       signal,
     );
     this.#started = true;
     this.#commit();
+    // Only now is it known which broken policies have no version in force.
+    if (this.#unreadable.begin(this.#problems)) this.#commit();
     logger.info('first state is complete', {
       addresses: this.addresses.size,
       policies: this.authorizations.size,
@@ -89,7 +102,11 @@ export class Pipeline {
   #take(changes: readonly ObjectChange[]): void {
     for (const change of changes) this.#metrics.objectChanges.add([change.kind]);
     applyChanges(this.#objects, changes);
-    if (!this.#started || this.#commitPlanned) return;
+    if (this.#started) this.#planCommit();
+  }
+
+  #planCommit(): void {
+    if (this.#commitPlanned) return;
     this.#commitPlanned = true;
     this.#options.clock.setTimer(GATHER_MS, () => this.#commit());
   }
@@ -132,4 +149,11 @@ export class Pipeline {
       for (const listener of this.#listeners) listener(store.typeUrl, names);
     });
   }
+}
+
+function isPolicyInForce(objects: ObjectCollections, key: ObjectKey): boolean {
+  const slash = key.indexOf('/');
+  const name = key.slice(slash + 1);
+  const collection = key.startsWith('AccessPolicy/') ? objects.accessPolicies : objects.mutualTlsPolicies;
+  return collection.get(name) !== undefined;
 }

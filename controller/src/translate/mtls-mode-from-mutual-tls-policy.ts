@@ -8,7 +8,8 @@ const STRICT_NAME = 'ambit_strict';
 const EXCEPTIONS_PREFIX = 'ambit_mtls_';
 
 const DEFAULT_MODE: MutualTlsMode = 'Permissive';
-const NO_IDENTITY: PolicyMatch = { ...MATCH_ALL, principals: { any: [], none: [{ kind: 'presence' }] } };
+/** Holds for callers without an identity: those that come in plaintext. */
+export const NO_IDENTITY: PolicyMatch = { ...MATCH_ALL, principals: { any: [], none: [{ kind: 'presence' }] } };
 
 /** The policy that refuses every caller without an identity; named by workloads whose mode is Strict on all ports. */
 export function strictPolicy(rootNamespace: string): AccessPolicy {
