@@ -8,6 +8,7 @@ import { parseSocketAddress, workloadIdentity } from '@ambit/mesh/model';
 import { silentLogger, systemClock } from '@ambit/mesh/runtime';
 import { buildPolicy, buildService, rootTestOptions } from '@ambit/mesh/testing';
 import { secureContextOf, type Svid } from '@ambit/mesh/tls';
+import { HANDSHAKE_LIMITS } from '../src/proxy/handshake-limit.ts';
 import { type PodPlan, PodWorld, until } from './pod-world.ts';
 import { TEST_PACKET_MARK } from './redirect.ts';
 
@@ -135,6 +136,21 @@ describe('a hostile tunnel peer', () => {
     await until(() => Date.now() > svid.notAfterMs, 5000);
     assert.equal(await ask(session, '10.77.0.2:8080'), 503);
     assert.deepEqual(refusals(world, 'server'), { 'svid-expired': 1 });
+  });
+});
+
+describe('a peer that begins handshakes and never ends them', () => {
+  test('gets no more than its share, and others get theirs', options, async () => {
+    await using world = await PodWorld.create([OUTSIDER, { name: 'server' }, { name: 'client' }]);
+    await world.pod('server').serve(8080, (socket) => void socket.end('ok'));
+    const idle = Array.from({ length: 200 }, () => world.pod('outsider').dial('10.77.0.2:15008'));
+    await until(() => refusals(world, 'server')['too-many-handshakes'] === 200 - HANDSHAKE_LIMITS.pendingPerSourceMax);
+    assert.equal(await world.pod('client').exchange('10.77.0.2:8080', 'x'), 'ok');
+    for (const socket of idle) socket.destroy();
+    await until(() => refusals(world, 'server')['tunnel-tls'] === HANDSHAKE_LIMITS.pendingPerSourceMax);
+    const late = world.pod('outsider').dial('10.77.0.2:15008');
+    await once(late, 'connect');
+    await assert.rejects(once(late, 'close', { signal: AbortSignal.timeout(300) }), { name: 'AbortError' });
   });
 });
 

@@ -13,6 +13,7 @@ type LocalFailure =
   | 'destination-timeout'
   | 'dial'
   | 'too-many-connections'
+  | 'too-many-handshakes'
   | 'too-many-waiting'
   | 'policy-changed'
   | 'pod-removed'
@@ -63,6 +64,7 @@ export const FAILURES: Readonly<Record<FailureReason, Failure>> = {
   'destination-timeout': entry('the destination did not answer in time', 'CONNECT'),
   dial: entry('no socket to the destination could be opened', 'CONNECT'),
   'too-many-connections': entry('the pod has too many connections'),
+  'too-many-handshakes': entry('too many handshakes of this peer, or of all, are under way'),
   'too-many-waiting': entry('too many connections wait for workloads to become known'),
   'policy-changed': entry('connection closed due to policy change', 'DENY', 401),
   'pod-removed': entry('connection closed because the pod was removed'),

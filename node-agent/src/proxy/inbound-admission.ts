@@ -97,7 +97,11 @@ export function admitInbound(
   if (isIllegalPort(real.port) || isIllegalPort(dial.target.port)) return { ...refused(503, 'illegal-port'), workload };
   const decision = reauthorize(view, workload, connection, real);
   if (decision.verdict === 'deny') return denied(workload, decision);
-  return { kind: 'allowed', workload, policyTarget: real, ...dial, ...serviceField(addressed.service), decision };
+  return allowed(
+    { kind: 'allowed', workload, policyTarget: real, target: dial.target, decision },
+    dial,
+    addressed.service,
+  );
 }
 
 /** Admits one captured plaintext connection: it has no identity and keeps its original destination (protocol.md 4.10). */
@@ -121,15 +125,13 @@ export function reauthorize(
   connection: InboundConnection,
   policyTarget: SocketAddress,
 ): AuthorizationDecision {
-  return authorize(
-    {
-      ...(connection.peer === null ? {} : { sourceIdentity: connection.peer }),
-      sourceIp: connection.source.ip,
-      destinationIp: policyTarget.ip,
-      destinationPort: policyTarget.port,
-    },
-    view.policiesFor(workload),
-  );
+  const addresses = {
+    sourceIp: connection.source.ip,
+    destinationIp: policyTarget.ip,
+    destinationPort: policyTarget.port,
+  };
+  const facts = connection.peer === null ? addresses : Object.assign(addresses, { sourceIdentity: connection.peer });
+  return authorize(facts, view.policiesFor(workload));
 }
 
 type Addressed =
@@ -237,8 +239,18 @@ function tunnelDestination(
   return vips[0]?.ip ?? realIp;
 }
 
-function serviceField(service: Service | undefined): { readonly service?: Service } {
-  return service === undefined ? {} : { service };
+/** Most connections have neither: their admission is used as it is. */
+function allowed(
+  admission: Extract<Admission, { kind: 'allowed' }>,
+  { applicationTunnel }: { readonly applicationTunnel?: ApplicationTunnelTarget },
+  service: Service | undefined,
+): Admission {
+  if (service === undefined && applicationTunnel === undefined) return admission;
+  return {
+    ...admission,
+    ...(service === undefined ? {} : { service }),
+    ...(applicationTunnel === undefined ? {} : { applicationTunnel }),
+  };
 }
 
 function denied(workload: Workload, decision: AuthorizationDecision & { readonly verdict: 'deny' }): Admission {

@@ -16,13 +16,9 @@ export function inboundSubject(
   admission: Admission,
   request: Request | null,
 ): ConnectionSubject {
-  const named = admission.kind === 'allowed' ? admission.service : undefined;
-  const service = named ?? (admission.kind === 'allowed' ? guessService(context, admission, request) : undefined);
-  return {
-    ...refusedSubject(context, connection, request !== null, request),
-    hboneAddress: request?.authority,
-    service,
-  };
+  const service =
+    admission.kind === 'refused' ? undefined : (admission.service ?? guessService(context, admission, request));
+  return subjectOf(context, connection, request !== null, request, service);
 }
 
 /** The same for a connection that ended before it asked for anything. */
@@ -30,7 +26,16 @@ export function refusedSubject(
   context: PodContext,
   connection: InboundConnection,
   encrypted: boolean,
-  request: Request | null = null,
+): ConnectionSubject {
+  return subjectOf(context, connection, encrypted, null, undefined);
+}
+
+function subjectOf(
+  context: PodContext,
+  connection: InboundConnection,
+  encrypted: boolean,
+  request: Request | null,
+  service: Service | undefined,
 ): ConnectionSubject {
   return {
     direction: 'inbound',
@@ -38,8 +43,10 @@ export function refusedSubject(
     source: sourceParty(context, connection, request),
     sourceIdentity: connection.peer,
     destinationAddress: connection.destination,
+    hboneAddress: request?.authority,
     destination: context.parties.ofWorkload(workloadOf(context)),
     destinationIdentity: encrypted ? context.pod.identity : null,
+    service,
     encrypted,
   };
 }
@@ -64,6 +71,7 @@ function guessService(
   request: Request | null,
 ): Service | undefined {
   const { workload, policyTarget } = admission;
+  if (workload.services.size === 0) return undefined;
   const forwarded = request?.header(FORWARDED_HEADER);
   const hostname = forwarded === undefined ? undefined : parseForwardedHost(forwarded);
   let first: Service | undefined;

@@ -13,6 +13,7 @@ import { ConnectionRecord, recordRefusal } from './connection-record.ts';
 import { dialPlain, spoofedSource } from './dial.ts';
 import { FAILURES, type FailureReason, failureOfTunnel } from './failures.ts';
 import { type Admission, admitInbound, type InboundConnection } from './inbound-admission.ts';
+import { HandshakeLimit } from './handshake-limit.ts';
 import { inboundSubject, refusedSubject } from './inbound-subject.ts';
 import { type PodContext, refuseSocket, reportDryRun, svidLater, svidNow, workloadOf } from './pod-context.ts';
 import { localAddressOf, remoteAddressOf } from './socket-addresses.ts';
@@ -27,6 +28,7 @@ export class InboundProxy {
   readonly #environment: HboneEnvironment;
   /** Accepted connections that are still open, for the drain. */
   readonly #connections = new Set<HboneConnection<SpiffeId>>();
+  readonly #handshakes = new HandshakeLimit();
   /** Ends handshakes that run when the pod goes. */
   readonly #abort = new AbortController();
   #draining = false;
@@ -48,10 +50,19 @@ export class InboundProxy {
       socket.destroy();
       return;
     }
-    this.#serve(socket, source, destination).catch((error: unknown) => {
-      this.#context.logger.error('inbound connection failed unexpectedly', { error });
+    if (!this.#handshakes.enter(source.ip)) {
+      // Counted and no line in the log: who does this does it many times.
+      const { inbound } = this.#context.sinks.refusals;
+      inbound.set('too-many-handshakes', (inbound.get('too-many-handshakes') ?? 0) + 1);
       refuseSocket(socket);
-    });
+      return;
+    }
+    this.#serve(socket, source, destination)
+      .catch((error: unknown) => {
+        this.#context.logger.error('inbound connection failed unexpectedly', { error });
+        refuseSocket(socket);
+      })
+      .finally(() => this.#handshakes.leave(source.ip));
   }
 
   /** Open connections take no new tunnels and close after their last one. */
@@ -66,6 +77,7 @@ export class InboundProxy {
     for (const connection of [...this.#connections]) connection.destroy(new HboneError('draining'));
   }
 
+  /** Resolves when the handshake is over, whatever came of it. */
   async #serve(socket: Socket, source: SocketAddress, destination: SocketAddress): Promise<void> {
     const context = this.#context;
     const startedMs = context.clock.monotonic();

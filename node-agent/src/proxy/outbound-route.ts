@@ -11,6 +11,7 @@ import {
   type IpAddress,
   type MeshView,
   type OriginalDestination,
+  type Port,
   type Service,
   type SocketAddress,
   type SpiffeId,
@@ -68,6 +69,8 @@ export interface OutboundOptions {
   /** True once the bounded wait for missing workloads is over: `wait` becomes a refusal. */
   readonly waited: boolean;
 }
+
+const HBONE: Port = parsePort(HBONE_PORT);
 
 /** Routes one connection of the captured workload `source` (protocol.md 4.8). Pure: the same inputs give the same route. */
 export function decideOutbound(
@@ -207,16 +210,17 @@ function direct(
   const ip = service === undefined ? destination.ip : addressOf(workload, destination.ip);
   if (ip === null) return refused('no-address', service);
   const address: SocketAddress = { ip, port: parsePort(port) };
-  const addressed = service === undefined ? {} : { service };
-  if (workload.tunnelProtocol === 'none') return { kind: 'direct-tcp', address, workload, ...addressed };
-  return {
-    kind: 'direct-hbone',
-    workload,
-    hboneAddress: { ip, port: parsePort(HBONE_PORT) },
-    authority: formatSocketAddress(address),
-    expectedIdentities: identitiesOf(workload, service),
-    ...addressed,
-  };
+  if (workload.tunnelProtocol === 'none') {
+    return service === undefined
+      ? { kind: 'direct-tcp', address, workload }
+      : { kind: 'direct-tcp', address, workload, service };
+  }
+  const hboneAddress: SocketAddress = { ip, port: HBONE };
+  const authority = formatSocketAddress(address);
+  const expectedIdentities = identitiesOf(workload, service);
+  return service === undefined
+    ? { kind: 'direct-hbone', workload, hboneAddress, authority, expectedIdentities }
+    : { kind: 'direct-hbone', workload, hboneAddress, authority, expectedIdentities, service };
 }
 
 /** The workload's address of the wanted family, else its first. */

@@ -56,24 +56,26 @@ export class OutboundProxy {
       return;
     }
     const captured: Captured = { socket, source, destination, startedMs: this.#context.clock.monotonic() };
-    this.#route(captured).catch((error: unknown) => {
-      this.#context.logger.error('outbound connection failed unexpectedly', { error });
-      refuseSocket(socket);
-    });
+    try {
+      const route = this.#decide(destination, false);
+      if (route.kind !== 'wait') this.#follow(captured, route);
+      else this.#wait(captured).catch((error: unknown) => this.#fail(captured, error));
+    } catch (error) {
+      this.#fail(captured, error);
+    }
   }
 
-  async #route(captured: Captured): Promise<void> {
-    let route = this.#decide(captured.destination, false);
-    if (route.kind === 'wait') {
-      const waited = await this.#wait(captured);
-      if (waited === null) return;
-      route = waited;
-    }
+  #fail(captured: Captured, error: unknown): void {
+    this.#context.logger.error('outbound connection failed unexpectedly', { error });
+    refuseSocket(captured.socket);
+  }
+
+  #follow(captured: Captured, route: Settled): void {
     if (this.#abandoned(captured)) return;
     if (route.kind === 'refused')
       this.#refuse(captured, route.reason, { ...(route.service === undefined ? {} : { service: route.service }) });
     else if (route.kind === 'direct-tcp' || route.kind === 'passthrough') this.#plain(captured, route);
-    else await this.#tunnel(captured, route);
+    else this.#tunnel(captured, route).catch((error: unknown) => this.#fail(captured, error));
   }
 
   #decide(destination: OriginalDestination, waited: boolean): OutboundRoute {
@@ -85,18 +87,20 @@ export class OutboundProxy {
     });
   }
 
-  /** Asks again after every update until there is an answer or patience ends; null when the connection was refused here. */
-  async #wait(captured: Captured): Promise<Settled | null> {
+  /** Asks again after every update until there is an answer or patience ends. */
+  async #wait(captured: Captured): Promise<void> {
     const { state, settings } = this.#context;
     const deadlineMs = captured.startedMs + settings.patienceMs;
     for (;;) {
       const outcome = await state.nextChange(deadlineMs);
       if (outcome === 'too-many') {
         this.#refuse(captured, 'too-many-waiting');
-        return null;
+        return;
       }
       const route = this.#decide(captured.destination, outcome === 'timeout');
-      if (route.kind !== 'wait') return route;
+      if (route.kind === 'wait') continue;
+      this.#follow(captured, route);
+      return;
     }
   }
 
