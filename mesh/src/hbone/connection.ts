@@ -24,7 +24,7 @@ import {
 import type { DecodedHeaders } from './hpack-decoder.ts';
 import { Keepalive } from './keepalive.ts';
 import type { HboneLimits } from './limits.ts';
-import { type ReadInternals, writeInternals } from './node-internals.ts';
+import { type ReadInternals, warnWithoutInternals, writeInternals } from './node-internals.ts';
 import { Stream } from './stream.ts';
 
 /** What is done with streams: CONNECT tunnels are one profile. */
@@ -103,6 +103,7 @@ export class Connection {
     this.clock = options.clock;
     this.internals = options.internals;
     this.logger = options.logger;
+    warnWithoutInternals(options.logger);
     this.profile = options.profile;
     this.guard = new AbuseGuard(limits);
     this.receiveWindow = new ReceiveWindow(limits.connectionWindowBytes, limits.connectionWindowBytes >>> 2);

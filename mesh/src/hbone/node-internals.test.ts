@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net, { type Socket } from 'node:net';
 import { test } from 'node:test';
+import { silentLogger } from '../runtime/logger.ts';
 import { dial, listen } from '../testing/tunnel-world.ts';
-import { findReadInternals } from './node-internals.ts';
+import { findReadInternals, warnWithoutInternals } from './node-internals.ts';
 
 test('this Node has the read internals: what arrives lands in our buffer, and reading stops and starts', async () => {
   const internals = findReadInternals();
@@ -68,4 +69,14 @@ test('a Node whose sockets keep the read buffer elsewhere has no internals', () 
     }
   }
   assert.equal(findReadInternals(Elsewhere), undefined);
+});
+
+test('a Node without internals is worth one warning', () => {
+  const warnings: string[] = [];
+  const logger = { ...silentLogger, warn: (message: string) => void warnings.push(message) };
+  warnWithoutInternals(logger, true);
+  assert.deepEqual(warnings, []);
+  warnWithoutInternals(logger, false);
+  warnWithoutInternals(logger, false);
+  assert.equal(warnings.length, 1);
 });

@@ -1,5 +1,6 @@
 import net, { type Socket } from 'node:net';
 import { getSystemErrorName } from 'node:util';
+import type { Logger } from '../runtime/logger.ts';
 
 // The only file of mesh/hbone that leans on what Node (24) does not document: the read buffer of `onread`, which the
 // public API installs on outgoing plain sockets only; starting and stopping a handle's reads, and writing to it, without
@@ -177,6 +178,21 @@ function handleTypeHasMethods(): boolean {
 /** What this thread's connections use; undefined when this Node lacks it. */
 export const readInternals: ReadInternals | undefined = findReadInternals();
 export const writeInternals: SocketWrites | undefined = findWriteInternals();
+
+let hasWarned = false;
+
+/** Warns once per thread when tunnels have to do without the internals. */
+export function warnWithoutInternals(
+  logger: Logger,
+  isComplete: boolean = readInternals !== undefined && writeInternals !== undefined,
+): void {
+  if (isComplete || hasWarned) return;
+  hasWarned = true;
+  logger.warn('this Node lacks internals that tunnels use, they go through its public API and are slower', {
+    'internals.read': readInternals !== undefined,
+    'internals.write': writeInternals !== undefined,
+  });
+}
 
 /** The error of a negative status. */
 export function systemError(status: number): Error {

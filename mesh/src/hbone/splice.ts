@@ -87,7 +87,8 @@ export class Splice implements StreamSink, LinkSource {
   onEnd(): void {
     const { socket, stream, outlet } = this;
     // With nothing left to read, to send or to write, closing sends the same FIN as shutting down first, for less work.
-    if (socket.readableEnded && !stream.isSendBlocked && !outlet.isBehind) socket.destroy();
+    const isIdle = !stream.isSendBlocked && !outlet.isBehind && socket.writableLength === 0;
+    if (socket.readableEnded && isIdle) socket.destroy();
     else outlet.end();
   }
 
