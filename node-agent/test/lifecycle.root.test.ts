@@ -249,3 +249,36 @@ test('a listener that cannot be opened leaves none of the others open', options,
     await assert.rejects(world.pod('server').exchange(`127.0.0.1:${port}`, 'x'), refusal);
   }
 });
+
+describe('a destination that cannot be reached', () => {
+  async function refusalOf(prepare: (world: PodWorld) => void): Promise<readonly (string | undefined)[]> {
+    await using world = await PodWorld.create([{ name: 'client' }, { name: 'server' }]);
+    prepare(world);
+    await assert.rejects(world.pod('client').exchange('10.77.0.2:8080', 'x'), refusal);
+    const [record] = world.nodeOf('client').records('outbound');
+    const { labels } = world.nodeOf('client').metrics().traffic;
+    return [record?.get('error'), labels[0]?.find((label) => label === 'NETWORK_POLICY' || label === 'CONNECT')];
+  }
+
+  test('because nothing answers on port 15008: a hint at the likely cause', options, async () => {
+    const drop =
+      'add table inet wall; add chain inet wall in { type filter hook input priority 0; }; add rule inet wall in tcp dport 15008 drop';
+    assert.deepEqual(await refusalOf((world) => void world.pod('server').netns.run('nft', drop)), [
+      'connection timed out, maybe a NetworkPolicy is blocking HBONE port 15008',
+      'NETWORK_POLICY',
+    ]);
+  });
+
+  test('because its node agent is away: refused, not plaintext', options, async () => {
+    const answer = await refusalOf((world) => {
+      void world.pod('server').serve(8080, (socket) => socket.end('leak'));
+      void world.remove('server');
+    });
+    assert.deepEqual(answer, ['the tunnel connection could not be opened: ECONNREFUSED', 'CONNECT']);
+  });
+
+  test('because the application does not listen: refused by the other side', options, async () => {
+    const [error] = await refusalOf(() => {});
+    assert.equal(error, 'the tunnel peer refused the request: status 503');
+  });
+});

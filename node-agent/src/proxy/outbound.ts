@@ -239,10 +239,10 @@ export class OutboundProxy {
   }
 }
 
-function detailOf(error: HboneError): string | undefined {
-  const status = error.data['status'];
-  if (status !== undefined) return `status ${status}`;
-  const cause = error.cause;
+/** What the tunnel knows beside the code: the peer's status, why the handshake failed, or the system's error. */
+function detailOf({ data, cause }: HboneError): string | undefined {
+  if (data['status'] !== undefined) return `status ${data['status']}`;
+  if (data['reason'] !== undefined) return String(data['reason']);
   return cause instanceof Error && 'code' in cause ? String(cause.code) : undefined;
 }
 

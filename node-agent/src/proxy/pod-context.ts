@@ -32,7 +32,7 @@ export interface ProxySettings {
   readonly packetMark: number;
   /** How long a connection waits for what its decision needs: a workload or a certificate. */
   readonly patienceMs: number;
-  /** To the application, and to plaintext destinations. */
+  /** To tunnel peers, to the application, and to plaintext destinations. */
   readonly connectTimeoutMs: number;
   readonly connectionsPerPodMax: number;
 }

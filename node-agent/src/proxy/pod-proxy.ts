@@ -40,7 +40,9 @@ export class PodProxy {
     this.pod = pod;
     this.#netns = netns;
     this.#dependencies = dependencies;
-    const environment: HboneEnvironment = { clock: dependencies.clock, logger: dependencies.logger };
+    const { clock, logger, settings } = dependencies;
+    const limits = { connectTimeoutMs: settings.connectTimeoutMs };
+    const environment: HboneEnvironment = { clock, logger, limits };
     this.#pool = createHbonePool<SpiffeId>(environment);
     const context: PodContext = {
       ...dependencies,
