@@ -109,6 +109,7 @@ describe('a mesh under load', { skip: requireSandbox() }, () => {
       `${issuedAfter - issuedBefore} in ${seconds} s`,
     );
     t.diagnostic(`${seconds.toFixed(1)} s, ${edits} edits, ${issuedAfter - issuedBefore} certificates`);
+    for (const host of HOSTS) assert.doesNotMatch(world.processes(host).nodeAgent.log, /\t(error|warn)\t/);
     manifests.remove('policy.yaml');
   });
 
