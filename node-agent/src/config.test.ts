@@ -52,6 +52,9 @@ describe('parseConfig()', () => {
 
   const refused: readonly (readonly [string, Readonly<Record<string, string>>])[] = [
     ['AMBIT_CONTROLLER_ADDRESS', { AMBIT_NODE_NAME: 'n' }],
+    ['AMBIT_CONTROLLER_ADDRESS', { ...minimal, AMBIT_CONTROLLER_ADDRESS: 'controller' }],
+    ['AMBIT_CONTROLLER_ADDRESS', { ...minimal, AMBIT_CONTROLLER_ADDRESS: 'https://controller:15012' }],
+    ['AMBIT_CONTROLLER_ADDRESS', { ...minimal, AMBIT_CONTROLLER_ADDRESS: '::1:15012' }],
     ['AMBIT_NODE_NAME', { AMBIT_CONTROLLER_ADDRESS: 'c:1' }],
     ['AMBIT_MESH_CIDRS', { ...minimal, AMBIT_MESH_CIDRS: '10.0.0.0/33' }],
     ['AMBIT_TRUST_DOMAIN', { ...minimal, AMBIT_TRUST_DOMAIN: 'Not.Lower' }],

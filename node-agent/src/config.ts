@@ -63,6 +63,9 @@ export interface Setting {
 
 const WORKERS_MAX = 64;
 
+/** A name, an IPv4 address, or an IPv6 address in brackets. */
+const HOST_AND_PORT = /^(?:\[[0-9A-Fa-f:.]+\]|[^\s:/[\]]+):\d{1,5}$/;
+
 /** Every variable, in the order of the reference page. A test compares this list with that page and with `parseConfig`. */
 export const SETTINGS: readonly Setting[] = [
   { name: 'AMBIT_NODE_NAME', fallback: '', describe: 'Name of this node. Required unless AMBIT_LOCAL_CONFIG is set.' },
@@ -190,8 +193,18 @@ function readUpstream(read: EnvironmentReader): Upstream {
     stateDirectory: read.text('AMBIT_STATE_DIR', fallbackOf('AMBIT_STATE_DIR')),
     zdsSocket: read.text('AMBIT_ZDS_SOCKET', fallbackOf('AMBIT_ZDS_SOCKET')),
   };
-  const address = read.text('AMBIT_CONTROLLER_ADDRESS', file === undefined ? undefined : '');
+  const address = read.parsed(
+    'AMBIT_CONTROLLER_ADDRESS',
+    'HOST:PORT of the controller',
+    parseHostAndPort,
+    file === undefined ? undefined : '',
+  );
   return file === undefined ? { kind: 'controller', address, ...controller } : { kind: 'local', file };
+}
+
+function parseHostAndPort(text: string): string {
+  if (!HOST_AND_PORT.test(text)) throw new RangeError('not HOST:PORT');
+  return text;
 }
 
 function fallbackOf(name: string): string {

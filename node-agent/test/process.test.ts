@@ -48,6 +48,31 @@ test('a variable that cannot be used is named, with an exit code of its own', op
   assert.match(program.output, /AMBIT_WORKERS/);
 });
 
+test('an argument is refused, and so is a token file that is missing or holds something else', options, async () => {
+  await using extra = new Program({}, '--workers=2');
+  assert.equal(await extra.exited, 2);
+  assert.match(extra.output, /^unexpected argument "--workers=2"\n/);
+  const directory = mkdtempSync(join(tmpdir(), 'ambit-process-'));
+  try {
+    const tokenFile = join(directory, 'token');
+    const variables = {
+      AMBIT_NODE_NAME: 'n',
+      AMBIT_CONTROLLER_ADDRESS: '127.0.0.1:1',
+      AMBIT_JOIN_TOKEN_FILE: tokenFile,
+      AMBIT_STATE_DIR: join(directory, 'state'),
+    };
+    await using missing = new Program(variables);
+    assert.equal(await missing.exited, 1);
+    assert.match(missing.output, /join token cannot be read.*path="[^"]*\/token".*ENOENT/);
+    writeFileSync(tokenFile, 'something else');
+    await using other = new Program(variables);
+    assert.equal(await other.exited, 1);
+    assert.match(other.output, /join token cannot be used.*path="[^"]*\/token"/);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+});
+
 test('an agent that cannot join yet keeps trying, and stops in order when asked to', options, async () => {
   const directory = mkdtempSync(join(tmpdir(), 'ambit-process-'));
   try {

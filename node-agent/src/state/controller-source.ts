@@ -145,12 +145,17 @@ async function openAccess(
   const scoped = logger.child({ scope: 'identity' });
   const backoff = createBackoff(JOIN_BACKOFF);
   for (;;) {
+    let unreadable: unknown;
     const token =
       joinTokenFile === undefined
         ? undefined
         : await readFile(joinTokenFile, 'utf8').then(
             (text) => text.trim(),
-            () => undefined,
+            (error: unknown) => {
+              // It may be deleted once the node has joined; openNodeIdentity knows whether it is still needed.
+              unreadable = error;
+              return undefined;
+            },
           );
     try {
       const identity = await openNodeIdentity({
@@ -169,6 +174,10 @@ async function openAccess(
       running.push(identity.keepRenewed(signal));
       return { ...identity.access, headers };
     } catch (error) {
+      if (unreadable !== undefined)
+        scoped.error('join token cannot be read', { path: joinTokenFile, error: unreadable });
+      else if (token !== undefined && error instanceof GrpcError && error.code === 'invalid-argument')
+        scoped.error('join token cannot be used', { path: joinTokenFile });
       if (!(error instanceof GrpcError) || !error.retryable) throw error;
       scoped.warn('node could not join yet, will try again', { error });
       await clock.sleep(backoff.nextMs(), signal);
