@@ -119,7 +119,21 @@ describe('parseAuthorizationResource()', () => {
         buildMatch({ destinationIps: ['0.0.0.0/0', '::/0'] }),
       ],
     ];
-    for (const [name, bytes, expected] of table) {
+    /** A rule whose clause is the bytes given, with field 15 where the bytes say so. */
+    const rule = (action: number, ...bytes: number[]): Uint8Array =>
+      Uint8Array.from([...policyBytes({}), 0x20, action, 0x2a, bytes.length, ...bytes]);
+    const unknown = [0x7a, 1, 65];
+    const clauseOf80 = [0x0a, 5, 0x12, 3, 0x4a, 1, 80];
+    const nested: readonly [name: string, bytes: Uint8Array, expected: ReturnType<typeof buildMatch>][] = [
+      ['an ALLOW rule with an unknown field never matches', rule(0, ...clauseOf80, ...unknown), buildMatch({})],
+      [
+        'a clause of an ALLOW with an unknown field never matches',
+        rule(0, 0x0a, 8, 0x12, 3, 0x4a, 1, 80, ...unknown),
+        buildMatch({}),
+      ],
+      ['a DENY rule loses its unknown field', rule(1, ...clauseOf80, ...unknown), buildMatch({ ports: [80] })],
+    ];
+    for (const [name, bytes, expected] of [...table, ...nested]) {
       test(name, () =>
         assert.deepEqual(parseAuthorizationResource(bytes).rules, [{ clauses: [{ matches: [expected] }] }]),
       );

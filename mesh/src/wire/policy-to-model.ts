@@ -43,19 +43,24 @@ export function policyToModel(message: pb.Authorization): AccessPolicy {
     namespace,
     scope: readEnum(at('scope'), message.scope, POLICY_SCOPE),
     action,
-    rules: budget.read(at('rules'), message.rules, ({ clauses }, rulePath) => ({
-      clauses: budget.read(`${rulePath}.clauses`, clauses, ({ matches }, clausePath) => ({
-        matches: budget.read(`${clausePath}.matches`, matches, (match, path) =>
-          matchToModel(match, path, action, budget),
-        ),
-      })),
-    })),
+    rules: budget.read(at('rules'), message.rules, (rule, rulePath) => {
+      if (action === 'allow' && hasUnknownField(rule)) return { clauses: [{ matches: [NEVER] }] };
+      const clauses = budget.read(`${rulePath}.clauses`, rule.clauses, (clause, clausePath) => ({
+        matches:
+          action === 'allow' && hasUnknownField(clause)
+            ? [NEVER]
+            : budget.read(`${clausePath}.matches`, clause.matches, (match, path) =>
+                matchToModel(match, path, action, budget),
+              ),
+      }));
+      return { clauses };
+    }),
     dryRun: message.dryRun,
   };
 }
 
 function matchToModel(message: pb.Match, path: string, action: 'allow' | 'deny', budget: NodeBudget): PolicyMatch {
-  const hasUnknownCondition = message.extensions.length > 0 || (message.$unknown ?? []).length > 0;
+  const hasUnknownCondition = message.extensions.length > 0 || hasUnknownField(message);
   if (hasUnknownCondition && action === 'allow') return NEVER;
   const field = <In, Out>(
     name: string,
@@ -88,6 +93,11 @@ function matchToModel(message: pb.Match, path: string, action: 'allow' | 'deny',
   return hasUnknownCondition && Object.values(read).every(({ any, none }) => any.length + none.length === 0)
     ? ALWAYS
     : read;
+}
+
+/** Of a later version of the protocol: it may well be a condition. */
+function hasUnknownField({ $unknown }: pb.Rule | pb.Clause | pb.Match): boolean {
+  return $unknown !== undefined && $unknown.length > 0;
 }
 
 function stringMatchToModel({ matchType }: pb.StringMatch, path: string): StringMatch {
