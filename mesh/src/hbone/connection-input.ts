@@ -52,7 +52,9 @@ export class ConnectionInput implements FrameSink {
   }
 
   onFrameHeader(type: number): void {
-    if (type > FrameType.headers && type !== FrameType.windowUpdate) this.connection.guardAgainst('control');
+    // WINDOW_UPDATE goes with data, however often; what RST_STREAM means is seen in onReset.
+    const isCounted = type > FrameType.headers && type !== FrameType.windowUpdate && type !== FrameType.rstStream;
+    if (isCounted) this.connection.guardAgainst('control');
   }
 
   onDataBegin(streamId: number, payloadBytes: number): void {
@@ -161,9 +163,11 @@ export class ConnectionInput implements FrameSink {
     const stream = this.connection.streams.get(streamId);
     if (stream === undefined) {
       this.checkNotIdle(streamId);
+      this.connection.guardAgainst('control');
       return;
     }
     this.records?.flush();
+    // The reset of an answered stream is the end of a connection that was really made, and they may come by the thousand.
     if (this.connection.role === 'server' && !stream.answered) this.connection.guardAgainst('reset');
     stream.fail(new HboneError('reset', { data: { http2Code, quiet: isQuietReset(http2Code) } }));
   }

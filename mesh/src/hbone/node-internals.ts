@@ -126,7 +126,10 @@ export function findWriteInternals(binding: unknown = streamBinding()): SocketWr
       const handle = handleOf(socket);
       if (handle === undefined) return ECANCELED;
       const error = handle.writeBuffer(spare, chunk);
-      if (error !== 0) return error;
+      if (error !== 0) {
+        spare = new WriteWrap();
+        return error;
+      }
       if (streamBaseState[kLastWriteWasAsync] === 0) return 0;
       spare.owner = owner;
       spare.chunk = chunk;

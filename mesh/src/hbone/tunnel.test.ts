@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { createHbonePool } from './pool.ts';
 import { dbSvid, dial, environment, listen, listenHbone, targetOf, webSvid } from '../testing/tunnel-world.ts';
+import { until } from '../testing/until.ts';
+import { HboneError } from './errors.ts';
+import { createHbonePool } from './pool.ts';
+import type { TunnelResult } from './tunnel.ts';
 
 test('a tunnel carries bytes and half-close both ways between two sockets', async () => {
   await using echo = await listen((socket) => {
@@ -35,4 +38,46 @@ test('a tunnel carries bytes and half-close both ways between two sockets', asyn
   assert.equal(text, 'hello world');
   assert.deepEqual(await done.promise, { bytesSent: 11, bytesReceived: 11 });
   assert.deepEqual(seen, ['10.0.0.1:80', webSvid.id, 'a=1', dbSvid.id, '[["baggage","b=2"]]']);
+});
+
+test('a writer that is ahead of the link is told to wait and then to go on', async () => {
+  let received = 0;
+  await using server = await listenHbone((request) => {
+    const stream = request.accept();
+    stream.read({
+      onData: (chunk) => {
+        received += chunk.length;
+      },
+      onEnd: () => stream.end(),
+      onClose: () => {},
+    });
+  });
+  await using pool = createHbonePool<string>(environment);
+  const { stream } = await pool.openTunnel(targetOf(server.port), { authority: 'a:1', headers: [] });
+  const drained = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<unknown>();
+  stream.read({ onData: () => {}, onEnd: () => {}, onDrain: drained.resolve, onClose: closed.resolve });
+  const chunk = Buffer.alloc(100_000);
+  let writes = 1;
+  while (stream.write(chunk)) writes += 1;
+  assert.ok(writes < 5, `${writes} writes of 100 kB in one turn`);
+  await drained.promise;
+  stream.end();
+  assert.deepEqual(await closed.promise, { bytesSent: writes * 100_000, bytesReceived: 0 });
+  assert.equal(received, writes * 100_000);
+});
+
+test('a connection that its server destroys ends the tunnels of both', async () => {
+  const ends: unknown[] = [];
+  const note = (result: TunnelResult): void => void ends.push(result.error?.code);
+  const reader = { onData: () => {}, onEnd: () => {}, onClose: note };
+  await using server = await listenHbone((request) => {
+    request.accept().read(reader);
+    setImmediate(() => request.connection.destroy(new HboneError('draining')));
+  });
+  await using pool = createHbonePool<string>(environment);
+  const { stream } = await pool.openTunnel(targetOf(server.port), { authority: 'a:1', headers: [] });
+  stream.read(reader);
+  await until('both ends', () => ends.length === 2);
+  assert.deepEqual(ends, ['draining', 'closed']);
 });
