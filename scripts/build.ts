@@ -76,9 +76,22 @@ export async function buildBundles(
 
 if (import.meta.main) {
   const root = fileURLToPath(new URL('..', import.meta.url));
+  process.exitCode = await main(root, process.argv.slice(2));
+}
+
+async function main(root: string, names: readonly string[]): Promise<number> {
+  const known = BUNDLES.map(({ name }) => name);
+  const unknown = names.filter((name) => !known.includes(name));
+  if (unknown.length > 0) {
+    const asked = names.includes('--help') || names.includes('-h');
+    const usage = `npm run build [-- NAME ...]: dist/NAME.mjs, all of them or these: ${known.join(', ')}`;
+    console[asked ? 'log' : 'error'](asked ? usage : `no such bundle: ${unknown.join(', ')}\n\n${usage}`);
+    return asked ? 0 : 2;
+  }
   const began = performance.now();
-  for (const { path, bytes } of await buildBundles(root, process.argv.slice(2))) {
+  for (const { path, bytes } of await buildBundles(root, names)) {
     console.log(`${path.padEnd(28)} ${(bytes / 1024).toFixed(0).padStart(6)} KiB`);
   }
   console.log(`built in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+  return 0;
 }

@@ -30,7 +30,17 @@ async function runOne(root: string, group: TestGroup, strict: boolean): Promise<
   return runGroup(root, group);
 }
 
+const USAGE = `npm test [-- PART_OF_PATH ...]: all tests, or those in files whose path contains one of the words
+
+CI=true or REQUIRE_ROOT_TESTS=1: a skipped test is a failure.`;
+
 async function main(filters: readonly string[]): Promise<number> {
+  const option = filters.find((filter) => filter.startsWith('-'));
+  if (option !== undefined) {
+    const asked = option === '--help' || option === '-h';
+    console[asked ? 'log' : 'error'](asked ? USAGE : `unknown option ${option}\n\n${USAGE}`);
+    return asked ? 0 : 2;
+  }
   const began = performance.now();
   const root = fileURLToPath(new URL('..', import.meta.url));
   const strict = process.env['CI'] === 'true' || process.env['REQUIRE_ROOT_TESTS'] === '1';
