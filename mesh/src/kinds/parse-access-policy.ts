@@ -54,9 +54,11 @@ function countValues(rules: readonly AccessRule[]): number {
 }
 
 function parseAction(spec: FieldReader): AccessPolicyObject['action'] {
-  const action = spec.oneOf('action', ['Allow', 'Deny', 'Audit', 'External']);
-  if (action === 'Allow' || action === 'Deny') return action;
-  return spec.unsupported('action', 'only a waypoint can enforce it, and this version has none; use Allow or Deny');
+  // Known words of the API, but not offered to whoever misspells another.
+  const action = spec.raw('action');
+  if (action === 'Audit' || action === 'External')
+    return spec.unsupported('action', 'only a waypoint can enforce it, and this version has none; use Allow or Deny');
+  return spec.oneOf('action', ['Allow', 'Deny']);
 }
 
 function parseTarget(spec: FieldReader): PolicyTarget {

@@ -135,10 +135,10 @@ test('parseObject refuses in own kinds whatever could make a policy mean somethi
   const mtls = (spec: unknown): Json => ours('MutualTLSPolicy', spec);
   const external = (spec: Json): Json => ours('ExternalWorkload', { addresses: ['192.0.2.1'], ...spec });
   const cases: [Json, string][] = [
-    [ours('AccessPolicy', {}), 'spec.action is missing: expected one of Allow, Deny, Audit, External'],
+    [ours('AccessPolicy', {}), 'spec.action is missing: expected one of Allow, Deny'],
     [
       ours('AccessPolicy', { action: 'deny' }),
-      'spec.action must be one of Allow, Deny, Audit, External but is "deny" (did you mean Deny?)',
+      'spec.action must be one of Allow, Deny but is "deny" (did you mean Deny?)',
     ],
     [
       ours('AccessPolicy', { action: 'Audit' }),
