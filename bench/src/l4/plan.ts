@@ -56,7 +56,7 @@ export const FULL_PLAN: L4Plan = {
   loadSeconds: 3,
   warmUp: [
     { load: requestLoad('c32'), seconds: 3 },
-    { load: requestLoad('churn'), seconds: 6 },
+    { load: requestLoad('churn'), seconds: 12 },
   ],
   idleFirstCount: 1_000,
   idleConnectionCount: 2_000,
