@@ -110,6 +110,7 @@ export class TestNode {
       },
       accessLog: { write: (line) => void this.lines.push(line), dropped: 0 },
       accessLogFormat: 'text',
+      logFilter: 'info',
       random: Math.random,
     });
   }

@@ -6,8 +6,8 @@ export type AccessLogFormat = 'text' | 'json';
 /** Everything one line says about one connection (protocol.md 4.3). Absent values leave their field out. */
 export interface AccessLogEntry {
   readonly timeMs: number;
-  /** `connection failed` is a refusal before anything was carried. */
-  readonly event: 'complete' | 'failed';
+  /** `connection failed` is a refusal before anything was carried; `connection opened` is for debugging. */
+  readonly event: 'opened' | 'complete' | 'failed';
   readonly direction: 'inbound' | 'outbound';
   readonly sourceAddress: SocketAddress;
   readonly source: Party;
@@ -30,15 +30,36 @@ export function formatAccessLogEntry(entry: AccessLogEntry, format: AccessLogFor
   return format === 'json' ? jsonLine(entry) : textLine(entry);
 }
 
-function levelOf(entry: AccessLogEntry): 'info' | 'warn' | 'error' {
-  if (entry.event === 'failed') return 'warn';
-  return entry.error === undefined ? 'info' : 'error';
+/** How much an access log says; `off` says nothing. */
+export type AccessLogLevel = 'debug' | 'info' | 'warn' | 'error' | 'off';
+
+const RANK: Readonly<Record<AccessLogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3, off: 4 };
+
+/** The level that a log filter sets for the scope `access`; info, whatever the rest of the log says, when it names none. */
+export function accessLogLevelOf(filter: string): AccessLogLevel {
+  const level = /(?:^|,)access=([a-z]+)/.exec(filter)?.[1] ?? 'info';
+  return isLevel(level) ? level : 'info';
+}
+
+function isLevel(text: string): text is AccessLogLevel {
+  return text in RANK;
+}
+
+/** Whether a log of `threshold` holds a line about this event. */
+export function isLogged(threshold: AccessLogLevel, event: AccessLogEntry['event'], isFailure: boolean): boolean {
+  return RANK[levelOf(event, isFailure)] >= RANK[threshold];
+}
+
+function levelOf(event: AccessLogEntry['event'], isFailure: boolean): 'debug' | 'info' | 'warn' | 'error' {
+  if (event === 'opened') return 'debug';
+  if (event === 'failed') return 'warn';
+  return isFailure ? 'error' : 'info';
 }
 
 function textLine(entry: AccessLogEntry): string {
   const { source, destination } = entry;
   return (
-    `${timestamp(entry.timeMs)}\t${levelOf(entry)}\taccess\tconnection ${entry.event}\t` +
+    `${timestamp(entry.timeMs)}\t${levelOf(entry.event, entry.error !== undefined)}\taccess\tconnection ${entry.event}\t` +
     `src.addr=${formatSocketAddress(entry.sourceAddress)}${source.logNames.source}` +
     `${identityField('src.identity', entry.sourceIdentity)}${source.logCluster.source}` +
     ` dst.addr=${formatSocketAddress(entry.destinationAddress)}` +
@@ -64,7 +85,7 @@ function jsonLine(entry: AccessLogEntry): string {
   const { description: source } = entry.source;
   const { description: destination } = entry.destination;
   const line = {
-    level: levelOf(entry),
+    level: levelOf(entry.event, entry.error !== undefined),
     time: timestamp(entry.timeMs),
     scope: 'access',
     message: `connection ${entry.event}`,

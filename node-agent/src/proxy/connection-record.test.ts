@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { parseSocketAddress } from '@ambit/mesh/model';
 import { buildService, buildWorkload, ManualClock, testIdentity } from '@ambit/mesh/testing';
-import type { AccessLogFormat } from './access-log-line.ts';
+import { type AccessLogFormat, type AccessLogLevel, accessLogLevelOf } from './access-log-line.ts';
 import {
   type Carrier,
   ConnectionRecord,
@@ -32,6 +32,7 @@ class RecordWorld {
       traffic: new TrafficTable(),
       accessLog: { write: (line) => void this.lines.push(line) },
       accessLogFormat: format,
+      accessLogLevel: { current: 'info' },
       refusals: { inbound: new Map(), outbound: new Map() },
     };
   }
@@ -145,6 +146,40 @@ describe('ConnectionRecord', () => {
       bytes_recv: 0,
       duration: '0ms',
     });
+  });
+});
+
+describe('the level of the access log', () => {
+  const linesAt = (level: AccessLogLevel): readonly (string | undefined)[] => {
+    const world = new RecordWorld();
+    world.sinks.accessLogLevel.current = level;
+    const open = (): ConnectionRecord =>
+      new ConnectionRecord(world.sinks, world.subject(), world.carrier, { sendsRequest: true, admitted: null });
+    open().end(null);
+    open().end('copy');
+    recordRefusal(world.sinks, world.subject(), 'dial', 0);
+    return world.lines.map((line) => line.split('\t').slice(1, 4).join(' '));
+  };
+
+  const complete = 'info access connection complete';
+  const broken = 'error access connection complete';
+  const failed = 'warn access connection failed';
+  const opened = 'debug access connection opened';
+  for (const [level, expected] of [
+    ['debug', [opened, complete, opened, broken, failed]],
+    ['info', [complete, broken, failed]],
+    ['warn', [broken, failed]],
+    ['error', [broken]],
+    ['off', []],
+  ] as const) {
+    test(`${level} holds ${expected.length} lines`, () => assert.deepEqual(linesAt(level), expected));
+  }
+
+  test('is what the filter says of the scope access, else info', () => {
+    const levels = ['info', 'warn', 'debug,access=off', 'access=debug', 'warn,xds=debug,access=error'].map(
+      accessLogLevelOf,
+    );
+    assert.deepEqual(levels, ['info', 'info', 'off', 'debug', 'error']);
   });
 });
 

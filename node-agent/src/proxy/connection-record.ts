@@ -1,6 +1,6 @@
 import type { Service, SocketAddress, SpiffeId, WorkloadUid } from '@ambit/mesh/model';
 import type { Clock, LineSink } from '@ambit/mesh/runtime';
-import { type AccessLogFormat, formatAccessLogEntry } from './access-log-line.ts';
+import { type AccessLogFormat, type AccessLogLevel, formatAccessLogEntry, isLogged } from './access-log-line.ts';
 import { FAILURES, type FailureReason } from './failures.ts';
 import type { InboundConnection } from './inbound-admission.ts';
 import type { Party } from './party.ts';
@@ -23,6 +23,8 @@ export interface RecordSinks {
   readonly traffic: TrafficTable;
   readonly accessLog: Pick<LineSink, 'write'>;
   readonly accessLogFormat: AccessLogFormat;
+  /** May change while connections live. */
+  readonly accessLogLevel: { current: AccessLogLevel };
   readonly refusals: { readonly inbound: ReasonCounts; readonly outbound: ReasonCounts };
 }
 
@@ -82,6 +84,9 @@ export class ConnectionRecord {
     this.#openedMonotonicMs = sinks.clock.monotonic();
     this.#row = sinks.traffic.row(subject, '-');
     sinks.traffic.add(this.#row, 'opened', 1);
+    if (sinks.accessLogLevel.current === 'debug') {
+      writeLine(sinks, subject, { event: 'opened', reason: null, durationMs: 0, sent: 0, received: 0 });
+    }
   }
 
   /** Adds the bytes carried since the last call to the counters. */
@@ -139,7 +144,7 @@ export function recordRefusal(
 }
 
 interface Ending {
-  readonly event: 'complete' | 'failed';
+  readonly event: 'opened' | 'complete' | 'failed';
   readonly reason: FailureReason | null;
   readonly durationMs: number;
   readonly sent: number;
@@ -148,6 +153,7 @@ interface Ending {
 }
 
 function writeLine(sinks: RecordSinks, subject: ConnectionSubject, ending: Ending): void {
+  if (!isLogged(sinks.accessLogLevel.current, ending.event, ending.reason !== null)) return;
   const message = ending.reason === null ? undefined : FAILURES[ending.reason].message;
   sinks.accessLog.write(
     formatAccessLogEntry(

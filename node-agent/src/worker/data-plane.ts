@@ -2,7 +2,7 @@ import { NetnsHandle } from '@ambit/mesh/linux';
 import { formatSocketAddress, type MeshViewChange } from '@ambit/mesh/model';
 import type { Clock, LineSink, Logger } from '@ambit/mesh/runtime';
 import { SvidTable } from '../identity/svid-table.ts';
-import type { AccessLogFormat } from '../proxy/access-log-line.ts';
+import { type AccessLogFormat, accessLogLevelOf } from '../proxy/access-log-line.ts';
 import type { ConnectionRecord, RecordSinks } from '../proxy/connection-record.ts';
 import { DryRunReporter } from '../proxy/dry-run-reporter.ts';
 import { PartyTable } from '../proxy/party.ts';
@@ -25,13 +25,14 @@ export interface DataPlaneOptions {
   readonly settings: ProxySettings;
   readonly accessLog: Pick<LineSink, 'write' | 'dropped'>;
   readonly accessLogFormat: AccessLogFormat;
+  readonly logFilter: string;
   readonly random: () => number;
 }
 
 type Args<Call extends keyof WorkerCalls> = WorkerCalls[Call]['args'];
 
 /** The sockets and tunnels of one thread. Logs and descriptors of namespaces belong to whoever made it. */
-export class DataPlane implements Omit<WorkerHandlers, 'stop' | 'set-log-filter' | 'compact-heap'> {
+export class DataPlane implements Omit<WorkerHandlers, 'stop' | 'compact-heap'> {
   readonly #options: DataPlaneOptions;
   readonly #state: MeshState;
   readonly #svids: SvidTable;
@@ -53,6 +54,7 @@ export class DataPlane implements Omit<WorkerHandlers, 'stop' | 'set-log-filter'
       traffic: new TrafficTable(),
       accessLog,
       accessLogFormat,
+      accessLogLevel: { current: accessLogLevelOf(options.logFilter) },
       refusals: { inbound: new Map(), outbound: new Map() },
     };
     this.#dependencies = {
@@ -109,6 +111,11 @@ export class DataPlane implements Omit<WorkerHandlers, 'stop' | 'set-log-filter'
     this.#pods.delete(instance);
     if (proxy.live.size > 0) increase(this.#cuts, drainMs > 0 ? 'drain-deadline' : 'pod-removed', proxy.live.size);
     proxy.close(drainMs > 0 ? 'drain-deadline' : 'pod-removed');
+    return null;
+  };
+
+  'set-log-filter' = ({ filter }: Args<'set-log-filter'>): null => {
+    this.#sinks.accessLogLevel.current = accessLogLevelOf(filter);
     return null;
   };
 

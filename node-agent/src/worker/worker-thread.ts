@@ -47,6 +47,7 @@ export async function runWorkerThread(): Promise<void> {
     settings: config.settings,
     accessLog,
     accessLogFormat: config.accessLogFormat,
+    logFilter: config.logFilter,
     random: Math.random,
   });
   const handlers: WorkerHandlers = {
@@ -64,7 +65,7 @@ export async function runWorkerThread(): Promise<void> {
     },
     'set-log-filter': ({ filter }) => {
       logger.setFilter(filter);
-      return null;
+      return plane['set-log-filter']({ filter });
     },
     stop: ({ drainMs }) => stop(plane, drainMs, accessLog, logger),
   };
