@@ -34,8 +34,6 @@ test('decideEnrolment follows labels, the pod over its namespace, and never take
     ['pod alone', pod('ambient'), undefined, yes('pod-label')],
     ['pod opts out', pod('none'), namespace('ambient'), no('pod-opted-out')],
     ['namespace says none', pod('ambient'), namespace('none'), yes('pod-label')],
-    ['unknown word on the pod', pod('Ambient'), namespace('ambient'), yes('namespace-label')],
-    ['unknown word on the namespace', pod(), namespace('yes'), no('not-labelled')],
     ['host network', pod('ambient', 'shop', true), namespace('ambient'), no('host-network')],
     ['excluded namespace', pod('ambient', 'kube-system'), namespace('ambient'), no('excluded-namespace')],
   ];

@@ -1,4 +1,5 @@
 import type { FieldReader } from './field-reader.ts';
+import { MODE_LABEL } from './labels.ts';
 import type { ObjectMeta } from './objects.ts';
 
 /** DNS subdomain, RFC 1123: what Kubernetes allows as an object's name. */
@@ -11,6 +12,8 @@ const DEFAULT_NAMESPACE = 'default';
 /** What Kubernetes allows as a label's value; what becomes part of a pushed resource is bounded by it. */
 const LABEL_VALUE = /^(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
 const EXPECTED_LABEL = 'at most 63 letters, digits, "-", "_", ".", beginning and ending with a letter or digit';
+
+const MODES = ['ambient', 'none'] as const;
 
 const EXPECTED_NAME = 'a name of lower-case letters, digits, "-" and ".", at most 253 long';
 
@@ -27,6 +30,14 @@ export function parseMeta(object: FieldReader, scope: 'cluster' | 'namespaced'):
     annotations: meta.textMap('annotations'),
     creationTimestampMs: parseTimestamp(meta, 'creationTimestamp'),
   };
+}
+
+/**
+ * Refuses an enrolment label that says neither yes nor no: a misspelt one would leave pods outside the mesh in silence.
+ * @throws KindError.
+ */
+export function checkMode(object: FieldReader): void {
+  object.object('metadata')?.object('labels')?.oneOf(MODE_LABEL, MODES, 'none');
 }
 
 function parseNamespaceName(meta: FieldReader): string {

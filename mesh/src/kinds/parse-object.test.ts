@@ -287,3 +287,25 @@ test('parseObject gives an object, null or KindError for any JSON, and nothing e
     { seed: 7, numRuns: 2000 },
   );
 });
+
+test('parseObject refuses a namespace or pod whose enrolment label says neither yes nor no', () => {
+  const labels = { 'ambit.dev/mode': 'ambiant' };
+  for (const kind of ['Namespace', 'Pod']) {
+    assert.throws(
+      () => parseObject(core(kind, {}, { labels })),
+      (error) => {
+        assert.ok(error instanceof KindError);
+        assert.deepEqual(error.detail, {
+          field: 'metadata.labels.ambit.dev/mode',
+          value: '"ambiant"',
+          expected: 'one of ambient, none',
+          hint: 'ambient',
+        });
+        return true;
+      },
+    );
+    for (const mode of ['ambient', 'none']) {
+      assert.equal(parseObject(core(kind, {}, { labels: { 'ambit.dev/mode': mode } }))?.kind, kind);
+    }
+  }
+});

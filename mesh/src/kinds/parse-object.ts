@@ -1,10 +1,10 @@
 import { KindError } from './errors.ts';
 import { FieldReader } from './field-reader.ts';
 import { AMBIT_API_VERSION, AMBIT_DOMAIN } from './labels.ts';
-import type { MeshKind, MeshObject } from './objects.ts';
+import type { MeshKind, MeshObject, Namespace } from './objects.ts';
 import { parseAccessPolicy } from './parse-access-policy.ts';
 import { parseExternalWorkload } from './parse-external-workload.ts';
-import { parseMeta } from './parse-meta.ts';
+import { checkMode, parseMeta } from './parse-meta.ts';
 import { parseMutualTlsPolicy } from './parse-mutual-tls-policy.ts';
 import { parsePod } from './parse-pod.ts';
 import { parseEndpointSlice, parseService } from './parse-service.ts';
@@ -23,7 +23,7 @@ const KINDS: Readonly<Record<MeshKind, KindEntry>> = {
   Namespace: {
     apiVersion: 'v1',
     scope: 'cluster',
-    parse: (object) => ({ kind: 'Namespace', meta: parseMeta(object, 'cluster') }),
+    parse: parseNamespace,
   },
   Node: {
     apiVersion: 'v1',
@@ -97,6 +97,11 @@ export function identifyObject(
 /** Whether `parseObject` would read this kind. */
 export function isReadKind(kind: string, apiVersion: string): boolean {
   return entryOf(kind, apiVersion) !== undefined;
+}
+
+function parseNamespace(object: FieldReader): Namespace {
+  checkMode(object);
+  return { kind: 'Namespace', meta: parseMeta(object, 'cluster') };
 }
 
 function entryOf(kind: string, apiVersion: string): KindEntry | undefined {

@@ -1,7 +1,7 @@
 import { parseIpAddress } from '../model/address.ts';
 import type { FieldReader } from './field-reader.ts';
 import type { ContainerPort, OwnerReference, Pod, PortProtocol } from './objects.ts';
-import { isObjectName, parseMeta, parseNameOrNothing } from './parse-meta.ts';
+import { checkMode, isObjectName, parseMeta, parseNameOrNothing } from './parse-meta.ts';
 
 const PROTOCOLS = ['TCP', 'UDP', 'SCTP'] as const satisfies readonly PortProtocol[];
 const PHASES = ['Pending', 'Running', 'Succeeded', 'Failed', 'Unknown'] as const satisfies readonly Pod['phase'][];
@@ -9,6 +9,7 @@ const DEFAULT_SERVICE_ACCOUNT = 'default';
 
 /** v1 Pod. @throws KindError. */
 export function parsePod(object: FieldReader): Pod {
+  checkMode(object);
   const metadata = object.object('metadata');
   const spec = object.object('spec');
   const status = object.object('status');
