@@ -1,4 +1,5 @@
 /** `npm run demo [-- --keep]`: a mesh of two hosts on this machine, and the proof that it is one. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { buildBundles } from '../../../scripts/build.ts';
 import { insideSandbox, probeSandbox, runInSandbox } from '../world/sandbox.ts';
@@ -17,6 +18,8 @@ touched, and nothing is left behind.
 
 /** What shells report for a program that Ctrl-C ended. */
 const INTERRUPTED_EXIT_CODE = 130;
+/** By then a signal that was sent before has been delivered. */
+const SIGNAL_MS = 200;
 
 async function main(args: readonly string[]): Promise<number> {
   const unknown = args.filter((arg) => !['--keep', '--help', '-h'].includes(arg));
@@ -59,6 +62,9 @@ async function inside(keep: boolean): Promise<number> {
   try {
     return await Promise.race([interrupted, runDemo(stage, { keep, signal: stop.signal })]);
   } catch (error) {
+    // Ctrl-C also ends the programs we wait for, and their failure may be seen before our own signal is.
+    const code = await Promise.race([interrupted, sleep(SIGNAL_MS)]);
+    if (code !== undefined) return code;
     stage.line(
       `\n  ${stage.palette.bad('the demo failed:')} ${error instanceof Error ? error.message : String(error)}`,
     );
