@@ -18,7 +18,8 @@ export const MESH_LAYERS: Readonly<Record<string, readonly string[]>> = {
   linux: ['model', 'runtime'],
   kinds: ['model'],
   manifests: ['model', 'kinds', 'runtime'],
-  testing: ['model', 'wire', 'runtime', 'tls', 'hbone', 'grpc', 'push', 'linux', 'kinds', 'manifests'],
+  kube: ['model', 'kinds', 'runtime'],
+  testing: ['model', 'wire', 'runtime', 'tls', 'hbone', 'grpc', 'push', 'linux', 'kinds', 'manifests', 'kube'],
 };
 
 /** Decisions, translations and codecs: same input, same output, testable by a table. */
