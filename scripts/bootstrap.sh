@@ -75,6 +75,8 @@ programs() {
       echo "unshare util-linux util-linux util-linux util-linux util-linux"
       # Certificates are checked by a second opinion.
       [ "$task" != test ] || echo "openssl openssl openssl openssl openssl openssl"
+      # The CNI plugin is a static C program; names joined by + are several packages.
+      [ "$task" != test ] || echo "static-gcc gcc+libc6-dev gcc+glibc-static+libasan+libubsan gcc+musl-dev gcc+glibc-devel-static gcc"
       ;;
   esac
 }
@@ -83,6 +85,7 @@ present() {
   case $1 in
     # busybox has an `ip` without what is needed here; iproute2 names itself.
     ip) ip -V 2>/dev/null | grep -q iproute2 ;;
+    static-gcc) echo 'int main(void) { return 0; }' | gcc -static -x c -o /dev/null - 2>/dev/null ;;
     *) command -v "$1" >/dev/null 2>&1 ;;
   esac
 }
@@ -97,7 +100,7 @@ missing_packages() {
       zypper) echo "$zypper" ;;
       pacman) echo "$pacman" ;;
     esac
-  done | sort -u | tr '\n' ' '
+  done | tr '+' '\n' | sort -u | tr '\n' ' '
 }
 
 package_manager() {
@@ -122,7 +125,7 @@ install_command() {
 missing_programs=$(programs | while read -r program _; do present "$program" || echo "$program"; done | tr '\n' ' ')
 if [ -n "$missing_programs" ]; then
   manager=$(package_manager)
-  [ -n "$manager" ] || die "these programs are missing: $missing_programs; install the packages nftables, iproute2, util-linux and openssl by hand (no known package manager found)."
+  [ -n "$manager" ] || die "these programs are missing: $missing_programs; install the packages nftables, iproute2, util-linux, openssl and a C compiler with static libraries by hand (no known package manager found)."
   packages=$(missing_packages "$manager")
   command=$(install_command "$manager" "$packages")
   if [ "$(id -u)" = 0 ]; then

@@ -55,7 +55,7 @@ class Machine implements Disposable {
       'npm',
       'echo "npm $*"; mkdir -p node_modules/.bin; printf \'#!/bin/sh\\n[ "$1" = -v ] && echo v24.21.0 || echo "node $*"\\n\' >node_modules/.bin/node; chmod +x node_modules/.bin/node',
     );
-    for (const name of ['nft', 'unshare', 'openssl']) this.program(name, ':');
+    for (const name of ['nft', 'unshare', 'openssl', 'gcc']) this.program(name, ':');
     this.program('ip', 'echo "ip utility, iproute2-6.1.0"');
   }
 

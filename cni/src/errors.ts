@@ -4,7 +4,8 @@ import { MeshError, type MeshErrorOptions } from '@ambit/mesh/runtime';
  * `netns-not-found`: the pod's network namespace is not there (yet). `netns-mismatch`: the namespace at its path holds none of
  * its addresses. `redirection-failed`: the rules could not be put in
  * place or taken away. `agent-refused`: the node agent acknowledged with an error. `agent-protocol`: the node agent sent
- * what the protocol does not allow. `agent-silent`: it did not answer in time.
+ * what the protocol does not allow. `agent-silent`: it did not answer in time. `plugin-protocol`: whoever connected to the
+ * plugin's socket is no CNI plugin of this version.
  */
 export type CniErrorCode =
   | 'netns-not-found'
@@ -12,7 +13,8 @@ export type CniErrorCode =
   | 'redirection-failed'
   | 'agent-refused'
   | 'agent-protocol'
-  | 'agent-silent';
+  | 'agent-silent'
+  | 'plugin-protocol';
 
 const messages = {
   'netns-not-found': 'the network namespace of the pod was not found',
@@ -21,6 +23,7 @@ const messages = {
   'agent-refused': 'the node agent could not take the pod',
   'agent-protocol': 'the node agent broke the protocol',
   'agent-silent': 'the node agent did not answer in time',
+  'plugin-protocol': 'the message is not one of the CNI plugin',
 } satisfies Record<CniErrorCode, string>;
 
 /** Any failure of the CNI agent. */
