@@ -10,13 +10,18 @@ export interface TestGroup {
 export const COVERED_LAYERS: readonly string[] = ['mesh/src/model', 'mesh/src/wire', 'mesh/src/hbone'];
 
 const PRIVILEGED = /\.root\.test\.ts$|^test\/e2e\//;
+/** Tests with a runner of their own, which starts what they need: `npm run test:kube`, `test:interop`, `test:cluster`. */
+const OTHER_TIERS = /\.(?:kube|interop|cluster)\.test\.ts$/;
 /** Long runs that measure endurance, not lines: coverage would only slow them down. */
 const ENDURANCE = /\.soak\.test\.ts$|^mesh\/src\/hbone\/(?:1gib|interleaving|fuzz)\.test\.ts$/;
 
 /** Sorts test files into groups; `filters` are parts of paths, and none means all. */
 export function planTests(paths: readonly string[], filters: readonly string[]): TestGroup[] {
   const files = paths.filter(
-    (path) => path.endsWith('.test.ts') && (filters.length === 0 || filters.some((filter) => path.includes(filter))),
+    (path) =>
+      path.endsWith('.test.ts') &&
+      !OTHER_TIERS.test(path) &&
+      (filters.length === 0 || filters.some((filter) => path.includes(filter))),
   );
   const privileged = files.filter((file) => PRIVILEGED.test(file));
   const covered = files.filter(

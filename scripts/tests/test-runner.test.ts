@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { coverageByLayer, coverageTable, lineRanges } from './coverage-gate.ts';
 import { planTests, type TestGroup } from './plan.ts';
 
-test('planTests() puts every test file into one group and nothing else', () => {
+test('planTests() puts every test file into one group, and nothing else nor one of another tier', () => {
   const paths = [
     'mesh/src/model/address.test.ts',
     'mesh/src/model/address.ts',
@@ -15,6 +15,9 @@ test('planTests() puts every test file into one group and nothing else', () => {
     'mesh/src/linux/netns.root.test.ts',
     'mesh/src/tls/svid.test.ts',
     'test/e2e/scenarios/mtls.test.ts',
+    'mesh/src/kube/watch.kube.test.ts',
+    'test/e2e/interop/echo.interop.test.ts',
+    'test/e2e/cluster/reboot.cluster.test.ts',
     'README.md',
   ];
   assert.deepEqual(planTests(paths, []), [
