@@ -122,7 +122,12 @@ function createTools(
     netfilter: nftables,
     finder: new DirectoryNetnsFinder(config.netnsDirectory),
     records: new FileEnrolmentRecords(join(config.stateDirectory, 'enrolled-pods.json'), logger),
-    redirect: { packetMark: config.packetMark, dnsCapture: config.dnsCapture, probeSource: null },
+    redirect: {
+      packetMark: config.packetMark,
+      dnsCapture: config.dnsCapture,
+      probeSource: null,
+      predating: 'reset',
+    },
     limit: new ConcurrencyLimit(REDIRECTIONS_AT_A_TIME_MAX),
     clock,
     logger: logger.child({ scope: 'enrol' }),

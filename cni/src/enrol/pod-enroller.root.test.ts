@@ -112,6 +112,7 @@ class World implements AsyncDisposable {
         this.redirected.delete(netns.identity.inode);
         this.steps.push('remove');
       },
+      generation: () => 1,
       cutConnections: async () => {
         this.steps.push('cut');
         return 2;

@@ -76,6 +76,24 @@ class Link implements AsyncDisposable {
     return answer;
   }
 
+  /** An open connection from one of the two to a server of the other, or of itself. */
+  async connect(from: 'pod' | 'neighbour', to: string): Promise<Pair> {
+    const destination = parseSocketAddress(to);
+    const handle = ['10.9.0.2', 'fd00:9::2'].includes(destination.ip) ? this.neighbourHandle : this.podHandle;
+    const listener = net.createServer().on('error', assert.fail);
+    const fd = listenInNetns(handle, { address: 'wildcard', port: destination.port });
+    await once(listener.listen({ fd }), 'listening');
+    const accepted = once(listener, 'connection');
+    const client = dialInNetns(from === 'pod' ? this.podHandle : this.neighbourHandle, { destination });
+    await once(
+      client.on('error', () => {}),
+      'connect',
+    );
+    const [server]: net.Socket[] = await accepted;
+    listener.close();
+    return new Pair(client, server ?? assert.fail('nothing was accepted'));
+  }
+
   state(): readonly string[] {
     const show = (...args: readonly string[]): string => this.pod.run('ip', ...args);
     return [
@@ -89,6 +107,28 @@ class Link implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#stack[Symbol.asyncDispose]();
+  }
+}
+
+/** Both ends of one connection. */
+class Pair implements AsyncDisposable {
+  readonly #ends: Readonly<Record<'client' | 'server', net.Socket>>;
+
+  constructor(client: net.Socket, server: net.Socket) {
+    this.#ends = { client, server: server.on('error', () => {}) };
+  }
+
+  /** Whether what one end says arrives at the other, or breaks the connection of the one. */
+  async say(who: 'client' | 'server'): Promise<'heard' | 'reset'> {
+    const listener = this.#ends[who === 'client' ? 'server' : 'client'];
+    const heard = new Promise<'heard'>((resolve) => listener.once('data', () => resolve('heard')));
+    const reset = closed(this.#ends[who]).then(() => 'reset' as const);
+    this.#ends[who].write('hello');
+    return Promise.race([heard, reset]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const end of Object.values(this.#ends)) end.destroy();
   }
 }
 
@@ -183,7 +223,7 @@ test('rules with every option on are accepted by the kernel and removed', option
   await using link = await Link.open();
   const before = link.state();
   const probeSource = { ipv4: '169.254.7.127', ipv6: 'fd16:9254:7127:1337:ffff:ffff:ffff:ffff' };
-  await nftables.apply(link.podHandle, { packetMark: 42, dnsCapture: true, probeSource });
+  await nftables.apply(link.podHandle, { packetMark: 42, dnsCapture: true, probeSource, predating: 'reset' });
   await nftables.remove(link.podHandle);
   assert.deepEqual(link.state(), before);
 });
@@ -193,7 +233,7 @@ test('rules that cannot be applied are reported and leave nothing behind', optio
   const before = link.state();
   const probeSource = { ipv4: 'not an address', ipv6: '::7' };
   await assert.rejects(
-    nftables.apply(link.podHandle, { packetMark: 42, dnsCapture: false, probeSource }),
+    nftables.apply(link.podHandle, { packetMark: 42, dnsCapture: false, probeSource, predating: 'reset' }),
     (error: unknown) => error instanceof CniError && error.code === 'redirection-failed',
   );
   assert.deepEqual(link.state(), before);
@@ -227,6 +267,65 @@ test('cutConnections() ends connections to others and spares those within the po
     [false, false],
   );
   for (const server of servers) server.close();
+});
+
+for (const tracked of [false, true]) {
+  const before = tracked ? 'that the kernel had tracked' : 'in a pod without rules';
+
+  test(`connections ${before} are reset with their next packet, in either direction`, options, async () => {
+    await using link = await Link.open();
+    // Rules of somebody else make the kernel track connections.
+    if (tracked)
+      link.pod.run('nft', 'table inet other { chain c { type filter hook input priority 0; ct state new; }; }');
+    for (const [from, to, speaks] of [
+      ['pod', '10.9.0.2:80', 'client'],
+      ['pod', '[fd00:9::2]:80', 'server'],
+      ['neighbour', '10.9.0.1:80', 'client'],
+      ['neighbour', '[fd00:9::1]:80', 'server'],
+    ] as const) {
+      await using pair = await link.connect(from, to);
+      await nftables.apply(link.podHandle, DEFAULT_REDIRECT_OPTIONS);
+      assert.equal(await pair.say(speaks), 'reset', `${from} ${to} ${speaks}`);
+      await nftables.remove(link.podHandle);
+    }
+  });
+}
+
+test(
+  'connections that are to be spared go on past the rules, until the rules no longer spare them',
+  options,
+  async () => {
+    await using link = await Link.open();
+    await using calling = await link.connect('pod', '10.9.0.2:80');
+    await using called = await link.connect('neighbour', '10.9.0.1:80');
+    await nftables.apply(link.podHandle, { ...DEFAULT_REDIRECT_OPTIONS, predating: 'spare' });
+    assert.deepEqual([await calling.say('client'), await calling.say('server')], ['heard', 'heard']);
+    assert.deepEqual([await called.say('client'), await called.say('server')], ['heard', 'heard']);
+    // What begins now is captured all the same: by nobody, here.
+    assert.equal(await link.call('pod', '10.9.0.2:80'), '');
+    await nftables.apply(link.podHandle, DEFAULT_REDIRECT_OPTIONS);
+    assert.deepEqual([await calling.say('client'), await called.say('server')], ['reset', 'reset']);
+  },
+);
+
+test('connections within the pod, over loopback or its own address, survive the rules', options, async () => {
+  await using link = await Link.open();
+  await using loopback = await link.connect('pod', '127.0.0.1:80');
+  await using own = await link.connect('pod', '10.9.0.1:80');
+  await nftables.apply(link.podHandle, DEFAULT_REDIRECT_OPTIONS);
+  for (const pair of [loopback, own]) {
+    assert.deepEqual([await pair.say('client'), await pair.say('server')], ['heard', 'heard']);
+  }
+});
+
+test('generation() changes when anybody changes rules, and only then', options, async () => {
+  await using link = await Link.open();
+  await nftables.apply(link.podHandle, DEFAULT_REDIRECT_OPTIONS);
+  const applied = nftables.generation(link.podHandle);
+  link.pod.run('nft', 'list', 'ruleset');
+  assert.equal(nftables.generation(link.podHandle), applied);
+  link.pod.run('nft', 'delete', 'table', 'inet', 'ambit');
+  assert.notEqual(nftables.generation(link.podHandle), applied);
 });
 
 /** Resolves when the socket is closed, broken or not. */

@@ -1,5 +1,13 @@
 import { readFileSync } from 'node:fs';
-import { type NetnsCommandResult, type NetnsHandle, runCommandInNetns, runInNetns } from '@ambit/mesh/linux';
+import {
+  forgetTrackedConnections,
+  LinuxError,
+  type NetnsCommandResult,
+  type NetnsHandle,
+  readRulesetGeneration,
+  runCommandInNetns,
+  runInNetns,
+} from '@ambit/mesh/linux';
 import { CniError } from '../errors.ts';
 import type { Netfilter } from './netfilter.ts';
 import { buildRemoval, buildRuleset, type RedirectOptions, type ReplyRouting, replyRouting } from './ruleset.ts';
@@ -8,6 +16,12 @@ import { buildRemoval, buildRuleset, type RedirectOptions, type ReplyRouting, re
 const COMMAND_TIMEOUT_MS = 5000;
 const ERROR_OUTPUT_CHARACTERS_MAX = 500;
 
+/** Sockets with a peer that is not the pod itself: loopback traffic is never captured. */
+const CUT_FILTER = [
+  ...['state', 'connected', 'exclude', 'time-wait'],
+  ...['(', 'not', 'dst', '127.0.0.0/8', 'and', 'not', 'dst', '[::1]', ')'],
+];
+
 /** Redirection by `nft` and `ip`, both of which have to be on the host. */
 export const nftables: Netfilter = {
   async apply(netns, options: RedirectOptions, signal) {
@@ -15,13 +29,18 @@ export const nftables: Netfilter = {
     const replaces = before.output.split('\n').includes('table inet ambit');
     try {
       // Replies find their way before anything can be captured.
-      for (const routing of usableRoutings(netns)) await addRouting(netns, routing, signal);
+      await Promise.all(usableRoutings(netns).map((routing) => addRouting(netns, routing, signal)));
       await run(netns, 'nft', ['-f', '-'], signal, buildRuleset(options));
+      if (!replaces) forgetConnections(netns);
     } catch (error) {
       if (!replaces) await nftables.remove(netns).catch(() => {}); // The first failure is the one to report.
       throw error;
     }
     return replaces ? 'replaced' : 'added';
+  },
+
+  generation(netns) {
+    return readRulesetGeneration(netns);
   },
 
   async remove(netns, signal) {
@@ -30,29 +49,11 @@ export const nftables: Netfilter = {
   },
 
   async cutConnections(netns, signal) {
-    // Prints a line for each socket it destroyed. Loopback traffic is never captured, so it stays.
-    const filter = [
-      'state',
-      'connected',
-      'exclude',
-      'time-wait',
-      '(',
-      'not',
-      'dst',
-      '127.0.0.0/8',
-      'and',
-      'not',
-      'dst',
-      '[::1]',
-      ')',
-    ];
     try {
-      const result = await runCommandInNetns(
-        netns,
-        { program: 'ss', args: ['-tnHK', ...filter], timeoutMs: COMMAND_TIMEOUT_MS },
-        signal,
-      );
-      return result.code === 0 ? result.output.split('\n').filter((line) => line.trim() !== '').length : null;
+      const before = await run(netns, 'ss', ['-tnH', ...CUT_FILTER], signal);
+      const open = before.output.split('\n').filter((line) => line.trim() !== '').length;
+      if (open > 0) await run(netns, 'ss', ['-tnHK', ...CUT_FILTER], signal);
+      return open;
     } catch {
       signal?.throwIfAborted();
       return null;
@@ -76,8 +77,24 @@ function ipv6Enabled(netns: NetnsHandle): boolean {
 
 async function addRouting(netns: NetnsHandle, routing: ReplyRouting, signal: AbortSignal | undefined): Promise<void> {
   const { family, rule, route } = routing;
-  await run(netns, 'ip', [family, 'route', 'replace', ...route], signal);
-  if (!(await hasRule(netns, routing, signal))) await run(netns, 'ip', [family, 'rule', 'add', ...rule], signal);
+  const commands = [`route replace ${route.join(' ')}`, `rule add ${rule.join(' ')}`, ''].join('\n');
+  const args = [family, '-force', '-batch', '-'];
+  const result = await execute(netns, 'ip', args, signal, commands);
+  if (result.code === 0) return;
+  // The rule is there already.
+  const expected = /^(?:RTNETLINK answers: File exists|Command failed -:2)$/;
+  const problems = result.errorOutput.split('\n').filter((line) => line.trim() !== '' && !expected.test(line.trim()));
+  if (problems.length > 0 || result.errorOutput.trim() === '') throw failed('ip', args, result);
+}
+
+/** Whatever is still open then begins in its middle as far as the kernel can tell, and the rules see that. */
+function forgetConnections(netns: NetnsHandle): void {
+  try {
+    forgetTrackedConnections(netns);
+  } catch (error) {
+    // Without that part of the kernel `cutConnections` is left; a pod that had no rules tracked nothing anyway.
+    if (!(error instanceof LinuxError)) throw error;
+  }
 }
 
 async function removeRouting(
@@ -106,6 +123,7 @@ function isRule(rule: unknown, expected: ReplyRouting['shownRule']): boolean {
   return Object.entries(expected).every(([key, value]) => fields.get(key) === value);
 }
 
+/** @throws CniError `redirection-failed` when the program cannot be run or ends with another code than 0. */
 async function run(
   netns: NetnsHandle,
   program: string,
@@ -113,18 +131,28 @@ async function run(
   signal: AbortSignal | undefined,
   input = '',
 ): Promise<NetnsCommandResult> {
-  let result: NetnsCommandResult;
+  const result = await execute(netns, program, args, signal, input);
+  if (result.code !== 0) throw failed(program, args, result);
+  return result;
+}
+
+async function execute(
+  netns: NetnsHandle,
+  program: string,
+  args: readonly string[],
+  signal: AbortSignal | undefined,
+  input: string,
+): Promise<NetnsCommandResult> {
   try {
-    result = await runCommandInNetns(netns, { program, args, input, timeoutMs: COMMAND_TIMEOUT_MS }, signal);
+    return await runCommandInNetns(netns, { program, args, input, timeoutMs: COMMAND_TIMEOUT_MS }, signal);
   } catch (cause) {
     signal?.throwIfAborted();
     throw new CniError('redirection-failed', { cause, data: { command: [program, ...args].join(' ') } });
   }
-  if (result.code !== 0) {
-    const reason = result.errorOutput.trim().slice(0, ERROR_OUTPUT_CHARACTERS_MAX);
-    throw new CniError('redirection-failed', {
-      data: { command: [program, ...args].join(' '), exitCode: result.code ?? -1, reason },
-    });
-  }
-  return result;
+}
+
+function failed(program: string, args: readonly string[], result: NetnsCommandResult): CniError {
+  const reason = result.errorOutput.trim().slice(0, ERROR_OUTPUT_CHARACTERS_MAX);
+  const command = [program, ...args].join(' ');
+  return new CniError('redirection-failed', { data: { command, exitCode: result.code ?? -1, reason } });
 }

@@ -8,23 +8,35 @@ table inet ambit {
   chain mark_inbound {
     type filter hook prerouting priority mangle; policy accept;
     ct state new ct direction original meta mark & 0xfff == 0x539 ct mark set (ct mark & 0xfffff000) | 0x111
+    iifname != "lo" tcp dport != 15008 meta l4proto tcp ct state new tcp flags & (syn | ack) != syn meta mark & 0xfff != 0x539 ct mark set (ct mark & 0xfffff000) | 0x112
   }
   chain mark_replies {
     type route hook output priority mangle; policy accept;
     ct mark & 0xfff == 0x111 meta mark set ct mark
+    oifname != "lo" meta l4proto tcp ct state new tcp flags & (syn | ack) != syn meta mark & 0xfff != 0x539 ct mark set (ct mark & 0xfffff000) | 0x112
   }
   chain inbound {
     type nat hook prerouting priority dstnat; policy accept;
+    ct mark & 0xfff == 0x112 accept
     ip daddr != 127.0.0.0/8 tcp dport != 15008 meta mark & 0xfff != 0x539 redirect to :15006
     ip6 daddr != ::1 tcp dport != 15008 meta mark & 0xfff != 0x539 redirect to :15006
   }
   chain outbound {
     type nat hook output priority -100; policy accept;
+    ct mark & 0xfff == 0x112 accept
     meta l4proto tcp meta mark & 0xfff == 0x111 accept
     oifname "lo" ip daddr != 127.0.0.0/8 accept
     oifname "lo" ip6 daddr != ::1 accept
     ip daddr != 127.0.0.0/8 meta l4proto tcp meta mark & 0xfff != 0x539 redirect to :15001
     ip6 daddr != ::1 meta l4proto tcp meta mark & 0xfff != 0x539 redirect to :15001
+  }
+  chain reset_inbound {
+    type filter hook input priority filter; policy accept;
+    ct mark & 0xfff == 0x112 tcp flags & rst == 0 counter reject with tcp reset
+  }
+  chain reset_outbound {
+    type filter hook output priority filter; policy accept;
+    ct mark & 0xfff == 0x112 tcp flags & rst == 0 counter reject with tcp reset
   }
 }
 `;
@@ -35,10 +47,12 @@ table inet ambit {
   chain mark_inbound {
     type filter hook prerouting priority mangle; policy accept;
     ct state new ct direction original meta mark & 0xfff == 0x2a ct mark set (ct mark & 0xfffff000) | 0x111
+    iifname != "lo" tcp dport != 15008 meta l4proto tcp ct state new tcp flags & (syn | ack) != syn meta mark & 0xfff != 0x2a ct mark set (ct mark & 0xfffff000) | 0x112
   }
   chain mark_replies {
     type route hook output priority mangle; policy accept;
     ct mark & 0xfff == 0x111 meta mark set ct mark
+    oifname != "lo" meta l4proto tcp ct state new tcp flags & (syn | ack) != syn meta mark & 0xfff != 0x2a ct mark set (ct mark & 0xfffff000) | 0x112
   }
   chain dns_zone_output {
     type filter hook output priority raw; policy accept;
@@ -51,6 +65,7 @@ table inet ambit {
   }
   chain inbound {
     type nat hook prerouting priority dstnat; policy accept;
+    ct mark & 0xfff == 0x112 accept
     ip saddr 169.254.7.127 meta l4proto tcp accept
     ip6 saddr fd16::7 meta l4proto tcp accept
     ip daddr != 127.0.0.0/8 tcp dport != 15008 meta mark & 0xfff != 0x2a redirect to :15006
@@ -58,6 +73,7 @@ table inet ambit {
   }
   chain outbound {
     type nat hook output priority -100; policy accept;
+    ct mark & 0xfff == 0x112 accept
     ip daddr 169.254.7.127 meta l4proto tcp accept
     ip6 daddr fd16::7 meta l4proto tcp accept
     oifname != "lo" udp dport 53 meta mark & 0xfff != 0x2a redirect to :15053
@@ -75,8 +91,8 @@ table inet ambit {
 const cases: readonly (readonly [string, RedirectOptions, string])[] = [
   ['captures TCP both ways and nothing else by default', DEFAULT_REDIRECT_OPTIONS, plain],
   [
-    'adds DNS capture, a probe exemption and another mark when asked',
-    { packetMark: 42, dnsCapture: true, probeSource: { ipv4: '169.254.7.127', ipv6: 'fd16::7' } },
+    'adds DNS capture, a probe exemption and another mark, and spares open connections, when asked',
+    { packetMark: 42, dnsCapture: true, probeSource: { ipv4: '169.254.7.127', ipv6: 'fd16::7' }, predating: 'spare' },
     everything,
   ],
 ];

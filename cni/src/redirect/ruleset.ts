@@ -6,6 +6,8 @@ export const DNS_PORT = 15053;
 
 /** Connection mark of what the node agent opened with a borrowed source address; the app's replies carry it back. */
 export const RETURN_MARK = 0x111;
+/** Connection mark of what was open before the rules were there. */
+const PREDATING_MARK = 0x112;
 /** Bits of a mark that are ours. */
 export const MARK_MASK = 0xfff;
 export const DEFAULT_PACKET_MARK = 0x539;
@@ -21,12 +23,15 @@ export interface RedirectOptions {
   readonly dnsCapture: boolean;
   /** Addresses that probes of the host arrive from; they reach the app uncaptured. Null: no exemption. */
   readonly probeSource: { readonly ipv4: string; readonly ipv6: string } | null;
+  /** TCP connections that were open before the rules, past the node agent: `reset` them with their next packet, or `spare` them. */
+  readonly predating: 'reset' | 'spare';
 }
 
 export const DEFAULT_REDIRECT_OPTIONS: RedirectOptions = {
   packetMark: DEFAULT_PACKET_MARK,
   dnsCapture: false,
   probeSource: null,
+  predating: 'reset',
 };
 
 /**
@@ -43,6 +48,7 @@ export function buildRuleset(options: RedirectOptions): string {
     ...(options.dnsCapture ? dnsZoneChains(options) : []),
     ...inboundChain(options),
     ...outboundChain(options),
+    ...(options.predating === 'reset' ? resetChains() : []),
     '}',
     '',
   ].join('\n');
@@ -80,15 +86,19 @@ export function replyRouting(family: '-4' | '-6'): ReplyRouting {
 }
 
 function markChains(options: RedirectOptions): readonly string[] {
+  // What begins with anything but SYN began earlier. Loopback is not captured, so nothing there is past the agent.
+  const predating = `meta l4proto tcp ct state new tcp flags & (syn | ack) != syn ${notFromAgent(options)} ct mark set ${withMark(PREDATING_MARK)}`;
   return [
     ...chain('mark_inbound', 'type filter hook prerouting priority mangle; policy accept;', [
       // A packet that arrives with our mark opens the agent's connection into the app, under the client's address. Only one
       // that opens a connection: answers on connections that the app opened carry the mark too, and need no detour.
-      `ct state new ct direction original ${fromAgent(options)} ct mark set (ct mark & ${hex(~MARK_MASK >>> 0)}) | ${hex(RETURN_MARK)}`,
+      `ct state new ct direction original ${fromAgent(options)} ct mark set ${withMark(RETURN_MARK)}`,
+      `iifname != "lo" tcp dport != ${HBONE_PORT} ${predating}`,
     ]),
     // Of type route, since the new mark must choose the route again: the app's replies return to the agent's socket.
     ...chain('mark_replies', 'type route hook output priority mangle; policy accept;', [
-      `ct mark & ${hex(MARK_MASK)} == ${hex(RETURN_MARK)} meta mark set ct mark`,
+      `${hasMark(RETURN_MARK)} meta mark set ct mark`,
+      `oifname != "lo" ${predating}`,
     ]),
   ];
 }
@@ -109,10 +119,20 @@ function dnsZoneChains(options: RedirectOptions): readonly string[] {
   ];
 }
 
+// A reset that is answered by a reset would go on for ever; and the one that the rule itself sends has to arrive.
+function resetChains(): readonly string[] {
+  const reset = `${hasMark(PREDATING_MARK)} tcp flags & rst == 0 counter reject with tcp reset`;
+  return [
+    ...chain('reset_inbound', 'type filter hook input priority filter; policy accept;', [reset]),
+    ...chain('reset_outbound', 'type filter hook output priority filter; policy accept;', [reset]),
+  ];
+}
+
 function inboundChain(options: RedirectOptions): readonly string[] {
   const { probeSource } = options;
   const captured = `tcp dport != ${HBONE_PORT} ${notFromAgent(options)} redirect to :${INBOUND_PLAINTEXT_PORT}`;
   return chain('inbound', 'type nat hook prerouting priority dstnat; policy accept;', [
+    `${hasMark(PREDATING_MARK)} accept`,
     ...(probeSource === null
       ? []
       : [
@@ -128,6 +148,7 @@ function outboundChain(options: RedirectOptions): readonly string[] {
   const { probeSource } = options;
   const redirect = (port: number): string => `${notFromAgent(options)} redirect to :${port}`;
   return chain('outbound', 'type nat hook output priority -100; policy accept;', [
+    `${hasMark(PREDATING_MARK)} accept`,
     ...(probeSource === null
       ? []
       : [
@@ -152,6 +173,14 @@ function outboundChain(options: RedirectOptions): readonly string[] {
 
 function chain(name: string, hook: string, rules: readonly string[]): readonly string[] {
   return [`  chain ${name} {`, `    ${hook}`, ...rules.map((rule) => `    ${rule}`), '  }'];
+}
+
+function hasMark(mark: number): string {
+  return `ct mark & ${hex(MARK_MASK)} == ${hex(mark)}`;
+}
+
+function withMark(mark: number): string {
+  return `(ct mark & ${hex(~MARK_MASK >>> 0)}) | ${hex(mark)}`;
 }
 
 function fromAgent(options: RedirectOptions): string {

@@ -5,6 +5,7 @@ import { MeshError, type MeshErrorOptions } from '../runtime/errors.ts';
  * `unsupported-platform`: not Linux, or not a 64-bit little-endian one. `syscall-failed`: see `syscall` and `errno`.
  * `channel-closed`: this end of a descriptor channel was closed. `message-too-large`, `message-truncated`,
  * `too-many-descriptors`: a peer, or a caller, broke the limits of a descriptor channel.
+ * `malformed-answer`: the kernel answered what it should not.
  * `internals-changed`: this Node no longer has the internals that `node-internals.ts` relies on.
  */
 export type LinuxErrorCode =
@@ -14,6 +15,7 @@ export type LinuxErrorCode =
   | 'message-too-large'
   | 'message-truncated'
   | 'too-many-descriptors'
+  | 'malformed-answer'
   | 'internals-changed';
 
 const messages = {
@@ -23,6 +25,7 @@ const messages = {
   'message-too-large': 'the message exceeds the size limit of a descriptor channel',
   'message-truncated': 'the peer sent a message above the size limit of a descriptor channel',
   'too-many-descriptors': 'the peer sent more than one descriptor with a message',
+  'malformed-answer': 'the answer of the kernel is not what was asked for',
   'internals-changed': 'this version of Node lacks internals that namespaced sockets need',
 } satisfies Record<LinuxErrorCode, string>;
 

@@ -4,5 +4,6 @@ export { NetnsHandle, type NetnsIdentity, runInNetns, sameNetns } from './netns.
 export * from './netns-socket.ts';
 export { descriptorOf, selfTestNodeInternals } from './node-internals.ts';
 export { readOriginalDestination, readOriginalDestinationOfFd } from './original-destination.ts';
+export { forgetTrackedConnections, readRulesetGeneration } from './netfilter-netlink.ts';
 export * from './netns-command.ts';
 export { capturePackets, type PacketCapture } from './packet-socket.ts';

@@ -8,6 +8,7 @@ export const CLONE_NEWNET = 0x40000000;
 export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
+export const AF_NETLINK = 16;
 export const AF_PACKET = 17;
 export const SOCK_STREAM = 1;
 export const SOCK_RAW = 3;
@@ -63,6 +64,7 @@ export interface Binding {
   /** `header` is a msghdr whose pointers come from `addressOf`. */
   sendmsg(fd: number, header: Uint8Array, flags: number): number;
   recvmsg(fd: number, header: Uint8Array, flags: number): number;
+  send(fd: number, buffer: Uint8Array, length: number, flags: number): number;
   recv(fd: number, buffer: Uint8Array, length: number, flags: number): number;
   close(fd: number): number;
   /** With close-on-exec set. */
@@ -117,6 +119,7 @@ function loadBinding(): Binding {
   const getsockname = program.func('int getsockname(int fd, void *address, void *length)');
   const sendmsg = program.func('intptr_t sendmsg(int fd, const void *header, int flags)');
   const recvmsg = program.func('intptr_t recvmsg(int fd, void *header, int flags)');
+  const send = program.func('intptr_t send(int fd, const void *buffer, size_t length, int flags)');
   const recv = program.func('intptr_t recv(int fd, void *buffer, size_t length, int flags)');
   const close = program.func('int close(int fd)');
   const fcntl = program.func('int fcntl(int fd, int command, int value)');
@@ -133,6 +136,7 @@ function loadBinding(): Binding {
     getsockname: (fd, address, length) => result(getsockname(fd, address, length)),
     sendmsg: (fd, header, flags) => result(sendmsg(fd, header, flags)),
     recvmsg: (fd, header, flags) => result(recvmsg(fd, header, flags)),
+    send: (fd, buffer, length, flags) => result(send(fd, buffer, length, flags)),
     recv: (fd, buffer, length, flags) => result(recv(fd, buffer, length, flags)),
     close: (fd) => result(close(fd)),
     dup: (fd) => result(fcntl(fd, F_DUPFD_CLOEXEC, 0)),
