@@ -18,6 +18,8 @@ export const cniMetrics: {
   readonly agentRequests: MetricSpec<'counter'>;
   readonly agentConnections: MetricSpec<'counter'>;
   readonly manifestProblems: MetricSpec<'gauge'>;
+  readonly installations: MetricSpec<'counter'>;
+  readonly installed: MetricSpec<'gauge'>;
 } = {
   redirections: counter({
     name: 'ambit_cni_redirections_total',
@@ -49,7 +51,21 @@ export const cniMetrics: {
     labels: ['end'],
     initial: [['closed'], ['broke-protocol'], ['silent'], ['failed'], ['stranger'], ['too-many']],
   }),
-  manifestProblems: gauge({ name: 'ambit_cni_manifest_problems', help: 'Problems in the manifests directory now.' }),
+  manifestProblems: gauge({
+    name: 'ambit_cni_manifest_problems',
+    help: 'Problems in the manifests directory, or with objects of the API server, now.',
+  }),
+  installations: counter({
+    name: 'ambit_cni_installations_total',
+    help: "Times the plugin's program or its entry in the network configuration was put in place or repaired.",
+    labels: ['what', 'result'],
+    initial: [
+      ['plugin', 'done'],
+      ['configuration', 'done'],
+      ['configuration', 'failed'],
+    ],
+  }),
+  installed: gauge({ name: 'ambit_cni_installed', help: '1 while new pods of this node pass through the plugin.' }),
 };
 
 export type CniInstruments = Instruments<typeof cniMetrics>;
