@@ -249,6 +249,24 @@ test('deriveMesh publishes HBONE for exactly the enrolled pods and follows the l
   assert.deepEqual(tunnels(), ['none', 'none', 'none', 'none', 'hbone']);
 });
 
+test('deriveMesh tells of the probes of enrolled pods, with the addresses of their node', () => {
+  const probed = { containers: [{ name: 'c', readinessProbe: { tcpSocket: { port: 8080 } } }] };
+  const world = new World(
+    SHOP,
+    object('v1', 'Node', 'host-a', { status: { addresses: [{ type: 'InternalIP', address: '192.0.2.1' }] } }),
+    pod('probed', '10.0.0.1', probed),
+    pod('plain', '10.0.0.2'),
+    pod('out', '10.0.0.3', probed, { labels: { 'ambit.dev/mode': 'none' } }),
+  );
+  const probes = [{ kind: 'tcp', port: 8080, timeoutMs: 1000 }];
+  assert.deepEqual(
+    ['probed', 'plain', 'out'].map((name) => world.workload(name).probes),
+    [{ nodeAddresses: ['192.0.2.1'], probes }, undefined, undefined],
+  );
+  world.remove('Node//host-a');
+  assert.deepEqual(world.workload('probed').probes, { nodeAddresses: [], probes });
+});
+
 test('deriveMesh maps services to pods by selector, ports by number and by name of each pod', () => {
   const named = (port: number): Json => ({
     containers: [{ name: 'c', ports: [{ name: 'http', containerPort: port }] }],

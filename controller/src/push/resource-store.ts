@@ -4,6 +4,15 @@ import type { DiscoveryResource } from '@ambit/mesh/wire';
 export interface PushResource extends DiscoveryResource {
   /** Names of the services this workload backs; empty for anything else. */
   readonly backs: readonly string[];
+  /** What subscribers of that node get in place of what all others do. */
+  readonly forNode?: Pick<DiscoveryResource, 'version' | 'value'> & { readonly node: string };
+}
+
+/** The resource as subscribers of `node` get it. */
+export function resourceFor(node: string, resource: PushResource | undefined): DiscoveryResource | undefined {
+  const own = resource?.forNode;
+  if (resource === undefined || own === undefined || own.node !== node) return resource;
+  return { ...resource, version: own.version, value: own.value };
 }
 
 /**

@@ -90,7 +90,7 @@ export class Subscriber {
       return true;
     }
     let state = this.#types.get(typeUrl);
-    if (state === undefined) this.#types.set(typeUrl, (state = new TypeSubscription(store)));
+    if (state === undefined) this.#types.set(typeUrl, (state = new TypeSubscription(store, this.identity.node)));
     const { answer, withinLimits } = state.accept(request);
     if (answer.kind !== 'none') metrics.answers.add([shortType(typeUrl), answer.kind]);
     if (answer.kind === 'refused')

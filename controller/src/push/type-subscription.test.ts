@@ -149,3 +149,33 @@ test('TypeSubscription refuses names beyond its limits', () => {
   const many = Array.from({ length: PUSH_LIMITS.subscribedNamesMax + 1 }, (_, index) => `n${index}`);
   assert.equal(new TypeSubscription(storeOf()).accept(request({ subscribe: many })).withinLimits, false);
 });
+
+test('TypeSubscription gives a node its own version of a resource, and everybody else the other', () => {
+  const own = (version: string, node = 'n1'): Partial<PushResource> => ({
+    forNode: { node, version, value: new Uint8Array(2) },
+  });
+  const store = storeOf(resource('pod', '1', own('1-n1')), resource('other'));
+  const [n1, n2] = ['n1', 'n2'].map((node) => new TypeSubscription(store, node));
+  assert.ok(n1 !== undefined && n2 !== undefined);
+  const take = (state: TypeSubscription, nonce: string): readonly string[] | null => {
+    const response = shown(state.next(nonce));
+    state.accept(request({ responseNonce: nonce }));
+    return response;
+  };
+  for (const state of [n1, n2]) state.accept(request());
+  assert.deepEqual(
+    [take(n1, '1'), take(n2, '1')],
+    [
+      ['pod@1-n1', 'other@1'],
+      ['pod@1', 'other@1'],
+    ],
+  );
+  // What changes for one node alone is news to that node alone.
+  store.update([], [resource('pod', '1', own('2-n1'))]);
+  for (const state of [n1, n2]) state.changed(['pod']);
+  assert.deepEqual([take(n1, '2'), take(n2, '2')], [['pod@2-n1'], null]);
+  // The same name on another node.
+  store.update([], [resource('pod', '3', own('3-n2', 'n2'))]);
+  for (const state of [n1, n2]) state.changed(['pod']);
+  assert.deepEqual([take(n1, '3'), take(n2, '3')], [['pod@3'], ['pod@3-n2']]);
+});

@@ -1,7 +1,7 @@
-import type { DiscoveryRequest, DiscoveryResponse } from '@ambit/mesh/wire';
+import type { DiscoveryRequest, DiscoveryResource, DiscoveryResponse } from '@ambit/mesh/wire';
 import { decideDelta, nextSubscription, type Subscription } from './delta.ts';
 import { PUSH_LIMITS } from './limits.ts';
-import type { ResourceStore } from './resource-store.ts';
+import { resourceFor, type ResourceStore } from './resource-store.ts';
 
 /** How a client answered a response. */
 export type Answer =
@@ -15,6 +15,7 @@ export type Answer =
  */
 export class TypeSubscription {
   readonly #store: ResourceStore;
+  readonly #node: string;
   #subscription: Subscription | null = null;
   /** Version by name; empty where the client was told that the name does not exist. */
   readonly #sent = new Map<string, string>();
@@ -22,8 +23,10 @@ export class TypeSubscription {
   #mustRespond = false;
   #awaitedNonce: string | null = null;
 
-  constructor(store: ResourceStore) {
+  /** `node` is the subscriber's. */
+  constructor(store: ResourceStore, node = '') {
     this.#store = store;
+    this.#node = node;
   }
 
   /** Nonce of the response that is not answered yet, or null. */
@@ -42,7 +45,7 @@ export class TypeSubscription {
     if (subscription === null) return false;
     const effective = subscription.wildcard ? null : this.#effectiveNames(subscription);
     for (const name of this.#candidates) {
-      const resource = this.#store.get(name);
+      const resource = this.#resource(name);
       if (resource === undefined || this.#sent.get(name) === resource.version) continue;
       if (effective === null || effective.has(name) || (this.#sent.get(name) ?? '') !== '') return true;
     }
@@ -98,7 +101,7 @@ export class TypeSubscription {
     const delta = decideDelta(
       this.#candidates,
       this.#sent,
-      (name) => this.#store.get(name),
+      (name) => this.#resource(name),
       (name) => effective === null || effective.has(name),
       { bytesMax: PUSH_LIMITS.responseBytesMax, holdRemovals },
     );
@@ -117,6 +120,10 @@ export class TypeSubscription {
       resources: delta.resources,
       removedResources: [...new Set([...delta.removed, ...absent])],
     };
+  }
+
+  #resource(name: string): DiscoveryResource | undefined {
+    return resourceFor(this.#node, this.#store.get(name));
   }
 
   #answerOf(request: DiscoveryRequest): Answer {

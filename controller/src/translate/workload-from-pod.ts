@@ -11,6 +11,7 @@ import { type Locality, parseWorkloadUid, type PolicyKey, type Workload } from '
 import { canonicalService } from './canonical-service.ts';
 import type { MeshSettings } from './mesh-settings.ts';
 import { networkOf } from './network-of.ts';
+import { probesOfPod } from './probes-of-pod.ts';
 import { podBackend, type ServiceCandidate, serviceMemberships } from './service-membership.ts';
 import { workloadOwner } from './workload-owner.ts';
 
@@ -29,6 +30,8 @@ export function workloadFromPod(pod: Pod, around: PodSurroundings, settings: Mes
   const canonical = canonicalService(pod.meta.labels, owner.name);
   const enrolment = decideEnrolment(pod, around.namespace, settings.excludedNamespaces);
   const { name, namespace } = pod.meta;
+  // A pod that nobody captures is probed as ever.
+  const probes = enrolment.kind === 'enrolled' ? probesOfPod(pod, around.node) : undefined;
   return {
     uid: parseWorkloadUid(`${settings.clusterId}//Pod/${namespace}/${name}`),
     name,
@@ -52,6 +55,7 @@ export function workloadFromPod(pod: Pod, around: PodSurroundings, settings: Mes
     locality: localityOf(around.node),
     networkMode: pod.hostNetwork ? 'host-network' : 'standard',
     capacity: 1,
+    ...(probes === undefined ? {} : { probes }),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Cidr, IpAddress } from '../model/address.ts';
 import type { StringMatch } from '../model/access-policy.ts';
+import type { Probe } from '../model/probe.ts';
 
 /** `<kind>/<namespace>/<name>`; the namespace is empty for cluster-scoped kinds. Compares objects. */
 export type ObjectKey = `${MeshKind}/${string}/${string}`;
@@ -24,6 +25,10 @@ export interface Namespace {
 export interface Node {
   readonly kind: 'Node';
   readonly meta: ObjectMeta;
+  /** Addresses of type InternalIP. */
+  readonly addresses: readonly IpAddress[];
+  /** Ranges that pods of this node get their addresses from, where Kubernetes assigns them. */
+  readonly podCidrs: readonly Cidr[];
 }
 
 export interface ServiceAccount {
@@ -63,6 +68,8 @@ export interface Pod {
   readonly phase: 'Pending' | 'Running' | 'Succeeded' | 'Failed' | 'Unknown';
   /** Condition Ready is True. */
   readonly ready: boolean;
+  /** What the kubelet connects to at the pod's own addresses; each once. */
+  readonly probes: readonly Probe[];
 }
 
 export interface KubeServicePort {

@@ -27,7 +27,11 @@ test('parseObject reads the fields it needs of every Kubernetes kind and leaves 
         meta: { ...META, namespace: '', uid: 'u', labels: new Map([['a', 'b']]), creationTimestampMs: 1767323045000 },
       },
     ],
-    ['Node', core('Node', { status: { anything: 1 } }), { kind: 'Node', meta: { ...META, namespace: '' } }],
+    [
+      'Node',
+      core('Node', { status: { anything: 1 } }),
+      { kind: 'Node', meta: { ...META, namespace: '' }, addresses: [], podCidrs: [] },
+    ],
     ['ServiceAccount', core('ServiceAccount', { secrets: [{}] }), { kind: 'ServiceAccount', meta: META }],
     [
       'Pod as it is created',
@@ -42,6 +46,7 @@ test('parseObject reads the fields it needs of every Kubernetes kind and leaves 
         podIps: [],
         phase: 'Pending',
         ready: false,
+        probes: [],
       },
     ],
     [
@@ -89,6 +94,7 @@ test('parseObject reads the fields it needs of every Kubernetes kind and leaves 
         podIps: ['10.0.0.1', 'fd00::1'] as never,
         phase: 'Running',
         ready: false,
+        probes: [],
       },
     ],
     [

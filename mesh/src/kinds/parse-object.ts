@@ -6,6 +6,7 @@ import { parseAccessPolicy } from './parse-access-policy.ts';
 import { parseExternalWorkload } from './parse-external-workload.ts';
 import { checkMode, parseMeta } from './parse-meta.ts';
 import { parseMutualTlsPolicy } from './parse-mutual-tls-policy.ts';
+import { parseNode } from './parse-node.ts';
 import { parsePod } from './parse-pod.ts';
 import { parseEndpointSlice, parseService } from './parse-service.ts';
 import { suggest } from './suggest.ts';
@@ -28,7 +29,7 @@ const KINDS: Readonly<Record<MeshKind, KindEntry>> = {
   Node: {
     apiVersion: 'v1',
     scope: 'cluster',
-    parse: (object) => ({ kind: 'Node', meta: parseMeta(object, 'cluster') }),
+    parse: parseNode,
   },
   ServiceAccount: {
     apiVersion: 'v1',

@@ -1,6 +1,7 @@
 import { parseIpAddress } from '../model/address.ts';
 import type { FieldReader } from './field-reader.ts';
 import type { ContainerPort, OwnerReference, Pod, PortProtocol } from './objects.ts';
+import { parseProbes } from './parse-probes.ts';
 import { checkMode, isObjectName, parseMeta, parseNameOrNothing } from './parse-meta.ts';
 
 const PROTOCOLS = ['TCP', 'UDP', 'SCTP'] as const satisfies readonly PortProtocol[];
@@ -32,6 +33,7 @@ export function parsePod(object: FieldReader): Pod {
     podIps,
     phase,
     ready: status !== null && isReady(status, phase),
+    probes: spec === null ? [] : parseProbes(spec, podIps),
   };
 }
 

@@ -4,6 +4,7 @@ export * from './authorize.ts';
 export * from './errors.ts';
 export * from './mesh-view.ts';
 export * from './mesh-view-store.ts';
+export * from './probe.ts';
 export * from './service.ts';
 export * from './spiffe-id.ts';
 export * from './waypoint-ref.ts';

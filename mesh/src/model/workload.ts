@@ -3,6 +3,7 @@ import type { IpAddress } from './address.ts';
 import { type Brand, branded } from './brand.ts';
 import { ModelError } from './errors.ts';
 import { isPrintable } from './name.ts';
+import type { PodProbes } from './probe.ts';
 import type { ServiceKey, ServicePort } from './service.ts';
 import { createSpiffeId, type SpiffeId, type TrustDomain } from './spiffe-id.ts';
 import type { WaypointRef } from './waypoint-ref.ts';
@@ -47,6 +48,8 @@ export interface Workload {
   readonly networkMode: 'standard' | 'host-network';
   /** Relative share of new connections; the wire's absent value is 1. */
   readonly capacity: number;
+  /** Known to the node of the workload alone, and only when it declares any. */
+  readonly probes?: PodProbes;
 }
 
 const MAX_UID_LENGTH = 2048;

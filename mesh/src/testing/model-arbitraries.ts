@@ -7,6 +7,7 @@ import {
   type StringMatch,
 } from '../model/access-policy.ts';
 import { type Cidr, createCidr, type IpAddress, ipAddressFromBytes, parsePort } from '../model/address.ts';
+import type { PodProbes, Probe } from '../model/probe.ts';
 import { parseServiceKey, type Service, type ServiceAddress, serviceKey } from '../model/service.ts';
 import { parseTrustDomain } from '../model/spiffe-id.ts';
 import type { WaypointRef } from '../model/waypoint-ref.ts';
@@ -88,6 +89,28 @@ const workloadFacts = record({
   capacity: fc.nat(0xffff_ffff),
 });
 
+const probeBase = {
+  port: fc.integer({ min: 1, max: 65_535 }).map(parsePort),
+  timeoutMs: fc.integer({ min: 1, max: 60 }).map((seconds) => seconds * 1000),
+};
+
+const anyProbe: fc.Arbitrary<Probe> = fc.oneof(
+  record({
+    kind: fc.constant('http' as const),
+    ...probeBase,
+    target: text,
+    secure: fc.boolean(),
+    headers: fc.array(record({ name: text, value: text }), { maxLength: 3 }),
+  }),
+  record({ kind: fc.constant('grpc' as const), ...probeBase, service: text }),
+  record({ kind: fc.constant('tcp' as const), ...probeBase }),
+);
+
+const anyProbes: fc.Arbitrary<PodProbes> = record({
+  nodeAddresses: fc.array(anyIpAddress, { maxLength: 3 }),
+  probes: fc.array(anyProbe, { maxLength: 3 }),
+});
+
 export const anyWorkload: fc.Arbitrary<Workload> = fc
   .tuple(
     workloadFacts,
@@ -97,6 +120,7 @@ export const anyWorkload: fc.Arbitrary<Workload> = fc
       'applicationTunnel',
       record({ protocol: fc.constantFrom('none', 'proxy'), port: wirePort }),
     ),
+    optional<Workload, 'probes'>('probes', anyProbes),
   )
   .map(([facts, ...rest]) => Object.assign({}, facts, ...rest));
 

@@ -16,6 +16,7 @@ import * as words from './enum-words.ts';
 import { invalidField, readEnum, readList, readModel, readName, readText, readWirePort } from './field-reader.ts';
 import type * as pb from './gen/istio/workload/workload_pb.ts';
 import { LIMITS } from './limits.ts';
+import { probesToModel } from './probes-extension.ts';
 
 /** Where gateways listen unless they say otherwise (protocol.md 1.1). */
 const DEFAULT_HBONE_PORT = 15_008;
@@ -32,6 +33,7 @@ export function workloadToModel(message: pb.Workload): Workload {
       : readModel(at('trust_domain'), () => parseTrustDomain(message.trustDomain));
   const serviceAccount = message.serviceAccount === '' ? DEFAULT_SERVICE_ACCOUNT : message.serviceAccount;
   const { namespace } = message;
+  const probes = probesToModel(message.extensions, at('extensions'));
   // Refused here so that asking for the identity later never fails.
   readModel(at('namespace or service_account'), () => createSpiffeId({ trustDomain, namespace, serviceAccount }));
   return {
@@ -78,6 +80,7 @@ export function workloadToModel(message: pb.Workload): Workload {
     },
     networkMode: readEnum(at('network_mode'), message.networkMode, words.NETWORK_MODE),
     capacity: message.capacity ?? 1,
+    ...(probes === undefined ? {} : { probes }),
   };
 }
 

@@ -3,12 +3,14 @@ import { describe, test } from 'node:test';
 import type { DescEnum, DescMessage, DescService } from '@bufbuild/protobuf';
 import { DELTA_DISCOVERY_PATH } from './discovery-messages.ts';
 import { file_ambit_node_v1_node as nodeFile } from './gen/ambit/node/v1/node_pb.ts';
+import { file_ambit_workload_v1_probes as probesFile } from './gen/ambit/workload/v1/probes_pb.ts';
 import { file_envoy_config_core_v3_base as coreFile } from './gen/envoy/config/core/v3/base_pb.ts';
 import {
   AggregatedDiscoveryService,
   file_envoy_service_discovery_v3_discovery as discoveryFile,
 } from './gen/envoy/service/discovery/v3/discovery_pb.ts';
 import { file_google_rpc_status as statusFile } from './gen/google/rpc/status_pb.ts';
+import { file_grpc_health_v1_health as healthFile } from './gen/grpc/health/v1/health_pb.ts';
 import { file_istio_security_authorization as securityFile } from './gen/istio/security/authorization_pb.ts';
 import {
   file_istio_v1_auth_certificate as certificateFile,
@@ -43,7 +45,7 @@ const MESSAGES: Readonly<Record<string, string>> = {
   'istio.security.ServiceAccountMatch': 'namespace=1 serviceAccount=2',
   'istio.security.StringMatch': 'exact=1 prefix=2 suffix=3 presence=4',
   'istio.workload.zds.ZdsHello': 'version=1',
-  'istio.workload.zds.WorkloadInfo': 'name=1 namespace=2 service_account=3',
+  'istio.workload.zds.WorkloadInfo': 'name=1 namespace=2 service_account=3 node_addresses=100',
   'istio.workload.zds.AddWorkload': 'uid=1 workload_info=2',
   'istio.workload.zds.KeepWorkload': 'uid=1',
   'istio.workload.zds.DelWorkload': 'uid=2',
@@ -66,6 +68,14 @@ const MESSAGES: Readonly<Record<string, string>> = {
   'ambit.node.v1.JoinResponse': 'cert_chain=1',
   'ambit.node.v1.RenewRequest': 'csr=1',
   'ambit.node.v1.RenewResponse': 'cert_chain=1',
+  'ambit.workload.v1.Probes': 'node_addresses=1 probes=2',
+  'ambit.workload.v1.Probe': 'port=1 timeout_seconds=2 http=3 grpc=4 tcp=5',
+  'ambit.workload.v1.HttpGet': 'target=1 secure=2 headers=3',
+  'ambit.workload.v1.Header': 'name=1 value=2',
+  'ambit.workload.v1.Grpc': 'service=1',
+  'ambit.workload.v1.Tcp': '',
+  'grpc.health.v1.HealthCheckRequest': 'service=1',
+  'grpc.health.v1.HealthCheckResponse': 'status=1',
 };
 
 const ENUMS: Readonly<Record<string, string>> = {
@@ -83,9 +93,21 @@ const ENUMS: Readonly<Record<string, string>> = {
   'istio.security.Scope': 'GLOBAL=0 NAMESPACE=1 WORKLOAD_SELECTOR=2',
   'istio.security.Action': 'ALLOW=0 DENY=1',
   'istio.workload.zds.Version': 'NOT_USED=0 V1=1',
+  'grpc.health.v1.HealthCheckResponse.ServingStatus': 'UNKNOWN=0 SERVING=1 NOT_SERVING=2 SERVICE_UNKNOWN=3',
 };
 
-const FILES = [workloadFile, securityFile, zdsFile, certificateFile, discoveryFile, coreFile, statusFile, nodeFile];
+const FILES = [
+  workloadFile,
+  securityFile,
+  zdsFile,
+  certificateFile,
+  discoveryFile,
+  coreFile,
+  statusFile,
+  nodeFile,
+  probesFile,
+  healthFile,
+];
 
 function allMessages(messages: readonly DescMessage[]): DescMessage[] {
   return messages.flatMap((message) => [message, ...allMessages(message.nestedMessages)]);

@@ -19,8 +19,8 @@ export function readModel<T>(path: string, parse: () => T): T {
 }
 
 /** Free text, perhaps empty. @throws WireError `over-limit`. */
-export function readText(path: string, text: string): string {
-  if (text.length > LIMITS.textLength) overLimit(path, LIMITS.textLength, 'characters');
+export function readText(path: string, text: string, max: number = LIMITS.textLength): string {
+  if (text.length > max) overLimit(path, max, 'characters');
   return text;
 }
 

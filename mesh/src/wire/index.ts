@@ -2,6 +2,7 @@ export * from './authority.ts';
 export * from './discovery-messages.ts';
 export * from './errors.ts';
 export * from './hbone-headers.ts';
+export * from './health-check.ts';
 export * from './limits.ts';
 export * from './model-to-push.ts';
 export * from './pod-message.ts';

@@ -16,6 +16,11 @@ export const LIMITS = {
   waypointsPerService: 64,
   /** Scopes are six; the wire could repeat them. */
   routingPreferences: 16,
+  /** Of one node: a few interfaces, two families. */
+  nodeAddresses: 32,
+  probesPerWorkload: 64,
+  probeTargetLength: 2048,
+  headersPerProbe: 64,
   /** Rules, clauses, matches and values of one policy together: what authorize() may walk for one connection. */
   policyNodes: 100_000,
   /** One packet of the CNI agent's protocol, either way (protocol.md 2.5). */

@@ -19,6 +19,7 @@ import {
   ServiceSchema,
   WorkloadSchema,
 } from './gen/istio/workload/workload_pb.ts';
+import { encodeProbes } from './probes-extension.ts';
 import type { PushedObject } from './push-resource.ts';
 
 /** One resource ready to be sent but for its version, which is the sender's to choose. */
@@ -73,6 +74,7 @@ function encodeWorkload(workload: Workload): EncodedResource {
     clusterId: workload.clusterId,
     locality: { ...workload.locality },
     networkMode: words.NETWORK_MODE.numbers[workload.networkMode],
+    ...(workload.probes === undefined ? {} : { extensions: [encodeProbes(workload.probes)] }),
     // Absent means 1.
     ...(workload.capacity === 1 ? {} : { capacity: workload.capacity }),
   });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { parseIpAddress } from '../model/address.ts';
 import { WireError, type WireErrorCode } from './errors.ts';
 import {
   decodePodHello,
@@ -44,6 +45,15 @@ describe('pod request', () => {
       'add',
       { kind: 'add', uid: 'u1', pod: { name: 'web', namespace: 'shop', serviceAccount: 'sa' } },
       `0a15 0a02${text('u1')} 120f 0a03${text('web')} 1204${text('shop')} 1a02${text('sa')}`,
+    ],
+    [
+      'add with the addresses of the node',
+      {
+        kind: 'add',
+        uid: 'u1',
+        pod: { name: 'web', namespace: 'shop', serviceAccount: 'sa', nodeAddresses: [parseIpAddress('10.0.0.1')] },
+      },
+      `0a1c 0a02${text('u1')} 1216 0a03${text('web')} 1204${text('shop')} 1a02${text('sa')} a206040a000001`,
     ],
     ['add without names', { kind: 'add', uid: 'u1' }, `0a04 0a02${text('u1')}`],
     ['keep', { kind: 'keep', uid: 'u1' }, `2a04 0a02${text('u1')}`],

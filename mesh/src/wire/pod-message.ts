@@ -1,9 +1,12 @@
-import { create, type DescMessage, type MessageShape, toBinary } from '@bufbuild/protobuf';
+import { create, type DescMessage, type MessageInitShape, type MessageShape, toBinary } from '@bufbuild/protobuf';
+import { type IpAddress, ipAddressFromBytes, ipAddressToBytes } from '../model/address.ts';
 import { decodeMessage } from './decode-message.ts';
 import { WireError } from './errors.ts';
-import { invalidField, readName, readText } from './field-reader.ts';
+import { invalidField, readList, readModel, readName, readText } from './field-reader.ts';
 import {
   Version,
+  type WorkloadInfo,
+  type WorkloadInfoSchema,
   WorkloadRequestSchema,
   WorkloadResponseSchema,
   ZdsHelloSchema,
@@ -16,6 +19,8 @@ export interface PodNames {
   readonly namespace: string;
   /** Empty when the CNI agent did not say. */
   readonly serviceAccount: string;
+  /** Where the node itself connects to the pod from, as its kernel chooses; absent when the CNI agent does not say (Istio's does not). */
+  readonly nodeAddresses?: readonly IpAddress[];
 }
 
 /** CNI agent to node agent (protocol.md 2.5). A descriptor of the pod's network namespace travels beside `add` alone. */
@@ -60,15 +65,7 @@ export function decodePodRequest(packet: Uint8Array): PodRequest {
       return {
         kind: 'add',
         uid: readName('request.add.uid', uid),
-        ...(info === undefined
-          ? {}
-          : {
-              pod: {
-                name: readText('request.add.workload_info.name', info.name),
-                namespace: readText('request.add.workload_info.namespace', info.namespace),
-                serviceAccount: readText('request.add.workload_info.service_account', info.serviceAccount),
-              },
-            }),
+        ...(info === undefined ? {} : { pod: readNames(info) }),
       };
     }
     case 'keep':
@@ -80,6 +77,23 @@ export function decodePodRequest(packet: Uint8Array): PodRequest {
     case undefined:
       return invalidField('request.payload', 'absent, or of a kind that Ambit does not know');
   }
+}
+
+function readNames(info: WorkloadInfo): PodNames {
+  const at = (field: string): string => `request.add.workload_info.${field}`;
+  const nodeAddresses = readList(at('node_addresses'), LIMITS.nodeAddresses, info.nodeAddresses, (bytes, path) =>
+    readModel(path, () => ipAddressFromBytes(bytes)),
+  );
+  return {
+    name: readText(at('name'), info.name),
+    namespace: readText(at('namespace'), info.namespace),
+    serviceAccount: readText(at('service_account'), info.serviceAccount),
+    ...(nodeAddresses.length === 0 ? {} : { nodeAddresses }),
+  };
+}
+
+function namesMessage({ nodeAddresses = [], ...names }: PodNames): MessageInitShape<typeof WorkloadInfoSchema> {
+  return { ...names, nodeAddresses: nodeAddresses.map(ipAddressToBytes) };
 }
 
 /** The error is cut to what fits one packet. */
@@ -98,7 +112,8 @@ export function decodePodResponse(packet: Uint8Array): PodResponse {
 function requestMessage(request: PodRequest): MessageShape<typeof WorkloadRequestSchema> {
   switch (request.kind) {
     case 'add': {
-      const value = { uid: request.uid, ...(request.pod === undefined ? {} : { workloadInfo: { ...request.pod } }) };
+      const { uid, pod } = request;
+      const value = { uid, ...(pod === undefined ? {} : { workloadInfo: namesMessage(pod) }) };
       return create(WorkloadRequestSchema, { payload: { case: 'add', value } });
     }
     case 'keep':
