@@ -31,6 +31,8 @@ class Machine implements Disposable {
     cpSync(BOOTSTRAP, join(this.#checkout, 'scripts/bootstrap.sh'));
     this.write('package-lock.json', '{}');
     for (const task of ['check', 'test', 'build']) this.write(`scripts/${task}.ts`, '');
+    this.write('test/e2e/interop/main.ts', '');
+    this.write('test/e2e/interop/go/go.mod', 'module x\n\ngo 1.26.0\n');
     // The few programs of every machine that the script itself needs.
     for (const name of [
       'sh',
@@ -45,6 +47,8 @@ class Machine implements Disposable {
       'mkdir',
       'chmod',
       'touch',
+      'sed',
+      'head',
     ]) {
       const path = ['/bin', '/usr/bin'].map((folder) => join(folder, name)).find((each) => existsSync(each));
       if (path !== undefined) symlinkSync(path, join(this.#bin, name));
@@ -55,7 +59,7 @@ class Machine implements Disposable {
       'npm',
       'echo "npm $*"; mkdir -p node_modules/.bin; printf \'#!/bin/sh\\n[ "$1" = -v ] && echo v24.21.0 || echo "node $*"\\n\' >node_modules/.bin/node; chmod +x node_modules/.bin/node',
     );
-    for (const name of ['nft', 'unshare', 'openssl', 'gcc']) this.program(name, ':');
+    for (const name of ['nft', 'unshare', 'openssl', 'gcc', 'pip3']) this.program(name, ':');
     this.program('ip', 'echo "ip utility, iproute2-6.1.0"');
   }
 
@@ -181,4 +185,15 @@ test('bootstrap explains that no Node 24 is there when npm has none for this mac
   const { status, output } = machine.run('check');
   assert.match(output, /found Node v20\.1\.0, but Ambit needs Node 24/);
   assert.equal(status, 1);
+});
+
+test('bootstrap says which Go the interoperability tests need when it is missing or too old', () => {
+  using machine = new Machine();
+  const missing = machine.run('interop');
+  assert.match(missing.output, /go is missing: install Go 1\.26\.0 or newer/);
+  assert.equal(missing.status, 1);
+  machine.program('go', 'echo go1.9.7');
+  assert.match(machine.run('interop').output, /found Go 1\.9\.7, but .* need Go 1\.26\.0 or newer/);
+  machine.program('go', 'echo go1.26.8');
+  assert.equal(machine.run('interop').output, 'node --conditions=source test/e2e/interop/main.ts\n');
 });

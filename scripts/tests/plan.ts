@@ -4,25 +4,24 @@ export interface TestGroup {
   readonly files: readonly string[];
   /** Test files at a time. */
   readonly concurrency: number;
+  /** Print each test with its time, not only each file. */
+  readonly eachTest?: boolean;
 }
 
 /** Layers whose line coverage is gated; their own tests alone must reach it. */
 export const COVERED_LAYERS: readonly string[] = ['mesh/src/model', 'mesh/src/wire', 'mesh/src/hbone'];
 
+/** Files of the slower tiers, `x.<tier>.test.ts`; each tier has a command of its own and `npm test` leaves them out. */
+export type Tier = 'kube' | 'interop' | 'cluster';
+const TIER_FILE = /\.(?<tier>kube|interop|cluster)\.test\.ts$/;
+
 const PRIVILEGED = /\.root\.test\.ts$|^test\/e2e\//;
-/** Tests with a runner of their own, which starts what they need: `npm run test:kube`, `test:interop`, `test:cluster`. */
-const OTHER_TIERS = /\.(?:kube|interop|cluster)\.test\.ts$/;
 /** Long runs that measure endurance, not lines: coverage would only slow them down. */
 const ENDURANCE = /\.soak\.test\.ts$|^mesh\/src\/hbone\/(?:1gib|interleaving|fuzz)\.test\.ts$/;
 
 /** Sorts test files into groups; `filters` are parts of paths, and none means all. */
 export function planTests(paths: readonly string[], filters: readonly string[]): TestGroup[] {
-  const files = paths.filter(
-    (path) =>
-      path.endsWith('.test.ts') &&
-      !OTHER_TIERS.test(path) &&
-      (filters.length === 0 || filters.some((filter) => path.includes(filter))),
-  );
+  const files = matching(paths, filters).filter((path) => path.endsWith('.test.ts') && !TIER_FILE.test(path));
   const privileged = files.filter((file) => PRIVILEGED.test(file));
   const covered = files.filter(
     (file) =>
@@ -36,4 +35,15 @@ export function planTests(paths: readonly string[], filters: readonly string[]):
     { name: 'privileged', files: privileged, concurrency: 1 },
   ];
   return groups.filter((group) => group.files.length > 0);
+}
+
+/** The files of one tier, in order of path. */
+export function planTier(paths: readonly string[], tier: Tier, filters: readonly string[]): readonly string[] {
+  return matching(paths, filters)
+    .filter((path) => TIER_FILE.exec(path)?.groups?.['tier'] === tier)
+    .toSorted();
+}
+
+function matching(paths: readonly string[], filters: readonly string[]): readonly string[] {
+  return paths.filter((path) => filters.length === 0 || filters.some((filter) => path.includes(filter)));
 }

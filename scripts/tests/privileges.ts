@@ -36,7 +36,10 @@ export async function runPrivileged(
   const resultFile = join(folder, 'result.json');
   try {
     const main = join(root, 'scripts/tests/privileged-main.ts');
-    const code = await runInSandbox(privileges.sandbox, ['--conditions=source', main, resultFile, ...group.files]);
+    const code = await runInSandbox(privileges.sandbox, [
+      ...['--conditions=source', main, resultFile, group.eachTest === true ? 'each' : 'files'],
+      ...group.files,
+    ]);
     if (code !== 0) {
       console.log(`FAIL the runner of privileged tests ended with ${code} before it was done`);
       return { passed: 0, failed: 1, skipped: 0, skipReasons: [], coverage: [] };

@@ -49,6 +49,8 @@ class FileReport {
   durationMs = 0;
   output = '';
   readonly failures: string[] = [];
+  /** A line for each test that was good, for groups that want them. */
+  readonly times: string[] = [];
 
   add(event: TestEvent, ok: boolean, root: string): void {
     if (event.nesting === 0) this.durationMs += event.details.duration_ms;
@@ -57,8 +59,10 @@ class FileReport {
     const ofChildren = event.details.error?.failureType === 'subtestsFailed';
     if (ok && event.details.type === 'suite') return;
     if (skipped) this.skipped += 1;
-    else if (ok) this.passed += 1;
-    else if (!ofChildren) {
+    else if (ok) {
+      this.passed += 1;
+      this.times.push(`     ${secondsText(event.details.duration_ms)}    ${event.name}`);
+    } else if (!ofChildren) {
       this.failed += 1;
       const where = event.file === undefined ? '' : `${relative(root, event.file)}:${event.line ?? 1}`;
       const cause = event.details.error?.cause ?? event.details.error;
@@ -72,14 +76,18 @@ class FileReport {
     this.failures.push(`not ok: the file ${reason}`);
   }
 
-  text(path: string): string {
+  text(path: string, eachTest: boolean): string {
     const counts = `${this.passed} passed${this.skipped > 0 ? `, ${this.skipped} skipped` : ''}${this.failed > 0 ? `, ${this.failed} failed` : ''}`;
-    const seconds = (this.durationMs / 1000).toFixed(1).padStart(6);
-    const line = `${this.failed > 0 ? 'FAIL' : 'ok  '} ${seconds} s  ${path}  ${counts}`;
-    if (this.failed === 0) return line;
+    const line = `${this.failed > 0 ? 'FAIL' : 'ok  '} ${secondsText(this.durationMs)}  ${path}  ${counts}`;
+    const times = eachTest ? this.times : [];
+    if (this.failed === 0) return [line, ...times].join('\n');
     const output = this.output === '' ? [] : [`  --- output of ${path} ---`, this.output.trimEnd()];
-    return [line, ...this.failures, ...output].join('\n');
+    return [line, ...times, ...this.failures, ...output].join('\n');
   }
+}
+
+function secondsText(ms: number): string {
+  return `${(ms / 1000).toFixed(1).padStart(6)} s`;
 }
 
 /** Collects what the files of a group report, and prints each file once it has ended. */
@@ -88,10 +96,12 @@ class GroupReport {
   readonly #files = new Map<string, FileReport>();
   readonly #printed = new Set<string>();
   readonly #skipReasons = new Set<string>();
+  readonly #eachTest: boolean;
   #coverage: readonly FileCoverage[] = [];
 
-  constructor(root: string) {
+  constructor(root: string, eachTest: boolean) {
     this.#root = root;
+    this.#eachTest = eachTest;
   }
 
   /** Runs `files` to their end; those still running when `limit` says so are killed and count as failed. */
@@ -154,7 +164,7 @@ class GroupReport {
   #print(path: string): void {
     if (this.#printed.has(path)) return;
     this.#printed.add(path);
-    console.log(this.#reportOf(path).text(path));
+    console.log(this.#reportOf(path).text(path, this.#eachTest));
   }
 }
 
@@ -164,7 +174,7 @@ export async function runGroup(
   group: TestGroup,
   fileTimeoutMs: number = FILE_TIMEOUT_MS,
 ): Promise<GroupResult> {
-  const report = new GroupReport(root);
+  const report = new GroupReport(root, group.eachTest ?? false);
   if (group.name === 'covered') {
     // node:test merges coverage within one run, so these files share one time limit.
     const limitMs = fileTimeoutMs + (group.files.length * COVERED_FILE_BUDGET_MS) / group.concurrency;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { coverageByLayer, coverageTable, lineRanges } from './coverage-gate.ts';
-import { planTests, type TestGroup } from './plan.ts';
+import { planTests, planTier, type TestGroup } from './plan.ts';
 
 test('planTests() puts every test file into one group, and nothing else nor one of another tier', () => {
   const paths = [
@@ -14,8 +14,9 @@ test('planTests() puts every test file into one group, and nothing else nor one 
     'mesh/src/hbone/tunnel.soak.test.ts',
     'mesh/src/linux/netns.root.test.ts',
     'mesh/src/tls/svid.test.ts',
-    'test/e2e/scenarios/mtls.test.ts',
     'mesh/src/kube/watch.kube.test.ts',
+    'test/e2e/interop/envoy.interop.test.ts',
+    'test/e2e/scenarios/mtls.test.ts',
     'test/e2e/interop/echo.interop.test.ts',
     'test/e2e/cluster/reboot.cluster.test.ts',
     'README.md',
@@ -34,6 +35,9 @@ test('planTests() puts every test file into one group, and nothing else nor one 
     { name: 'plain', files: ['mesh/src/tls/svid.test.ts'], concurrency: 2 },
   ]);
   assert.deepEqual(planTests(paths, ['no such path']), []);
+  assert.deepEqual(planTier(paths, 'kube', []), ['mesh/src/kube/watch.kube.test.ts']);
+  assert.deepEqual(planTier(paths, 'interop', ['envoy']), ['test/e2e/interop/envoy.interop.test.ts']);
+  assert.deepEqual(planTier(paths, 'interop', ['kube']), []);
 });
 
 const file = (path: string, counts: readonly number[]): Parameters<typeof coverageByLayer>[1][number] => ({

@@ -1,0 +1,6 @@
+package main
+
+import "flag"
+
+func oddClient(flags *flag.FlagSet, args []string) error { return nil }
+func oddServer(flags *flag.FlagSet, args []string) error { return nil }
