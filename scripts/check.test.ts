@@ -25,6 +25,16 @@ const CONFIGURATION = [
   'mesh/package.json',
 ];
 
+/** What the check of generated files compares. */
+const GENERATING = [
+  'proto',
+  'mesh/src/wire/gen',
+  'scripts/generate.ts',
+  'scripts/generate',
+  'charts/ambit/files/crds',
+  'docs/reference/policies.md',
+];
+
 type Files = Readonly<Record<string, string>>;
 
 /** A tree that every checker accepts: the project's own configuration and one module with its test. */
@@ -157,8 +167,18 @@ const PLANTED: readonly Planted[] = [
     what: 'a generated file edited by hand',
     check: 'generated files',
     files: { 'mesh/src/wire/gen/google/rpc/status_pb.ts': '// edited\n' },
-    also: ['proto', 'mesh/src/wire/gen', 'scripts/generate.ts'],
+    also: GENERATING,
     report: [/status_pb\.ts differs from proto/],
+  },
+  {
+    what: 'a custom resource definition edited by hand, and one of a kind that does not exist',
+    check: 'generated files',
+    files: {
+      'charts/ambit/files/crds/accesspolicies.yaml': 'kind: CustomResourceDefinition\n',
+      'charts/ambit/files/crds/others.yaml': 'kind: CustomResourceDefinition\n',
+    },
+    also: GENERATING,
+    report: [/accesspolicies\.yaml differs from mesh\/src\/kinds\/schema/, /others\.yaml differs/],
   },
 ];
 
@@ -267,7 +287,7 @@ test('check "architecture" fails when it sees too few modules', async () => {
 
 for (const check of CHECKS.filter(({ name }) => name !== 'architecture' && name !== 'unused')) {
   test(`check "${check.name}" accepts a clean tree`, async () => {
-    const also = check.name === 'generated files' ? ['proto', 'mesh/src/wire/gen', 'scripts/generate.ts'] : [];
+    const also = check.name === 'generated files' ? GENERATING : [];
     assert.equal(reportOf(await inTree({}, (root) => check.run(root), also)), '');
   });
 }

@@ -1,12 +1,24 @@
 /**
- * Writes mesh/src/wire/gen from proto/. With --check writes nothing and fails when what is there differs.
+ * Writes mesh/src/wire/gen from proto/, and the custom resource definitions and tables of the reference from
+ * mesh/src/kinds/schema. With --check writes nothing and fails when what is there differs.
  * Needs no network: buf and the plugin come from node_modules.
  */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { CRD_DIRECTORY, definitionFiles, REFERENCE_PAGE, referencePage } from './generate/kinds.ts';
 
 const REPOSITORY = fileURLToPath(new URL('..', import.meta.url));
 const GENERATED = join(REPOSITORY, 'mesh/src/wire/gen');
@@ -38,14 +50,47 @@ export function staleFiles(expected: ReadonlyMap<string, string>, actual: Readon
   return [...names].filter((name) => expected.get(name) !== actual.get(name)).sort();
 }
 
-function main(check: boolean): number {
+/** Content of every file that the schemas of our kinds give, by path. */
+function kindFiles(): ReadonlyMap<string, string> {
+  const page = readFileSync(join(REPOSITORY, REFERENCE_PAGE), 'utf8');
+  return new Map([...definitionFiles(), [REFERENCE_PAGE, referencePage(page)]]);
+}
+
+function generateKinds(check: boolean): number {
+  const expected = kindFiles();
+  const definitions = filesUnder(join(REPOSITORY, CRD_DIRECTORY));
+  const actual = new Map([...definitions].map(([name, text]) => [`${CRD_DIRECTORY}/${name}`, text]));
+  actual.set(REFERENCE_PAGE, readFileSync(join(REPOSITORY, REFERENCE_PAGE), 'utf8'));
+  const stale = staleFiles(expected, actual);
+  if (check) {
+    for (const name of stale) {
+      console.error(`${name} differs from mesh/src/kinds/schema: run node --conditions=source scripts/generate.ts`);
+    }
+    return stale.length === 0 ? 0 : 1;
+  }
+  for (const name of stale) {
+    const text = expected.get(name);
+    const path = join(REPOSITORY, name);
+    if (text === undefined) rmSync(path);
+    else {
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, text);
+    }
+  }
+  console.log(stale.length === 0 ? 'custom resource definitions and reference: unchanged' : stale.join(', '));
+  return 0;
+}
+
+function generateWire(check: boolean): number {
   const temporary = mkdtempSync(join(check ? tmpdir() : join(GENERATED, '../..'), '.generate-'));
   try {
     generateInto(temporary);
     const stale = staleFiles(filesUnder(temporary), filesUnder(GENERATED));
     if (check) {
       for (const name of stale) {
-        console.error(`mesh/src/wire/gen/${name} differs from proto/: run node scripts/generate.ts`);
+        console.error(
+          `mesh/src/wire/gen/${name} differs from proto/: run node --conditions=source scripts/generate.ts`,
+        );
       }
       return stale.length === 0 ? 0 : 1;
     }
@@ -59,4 +104,7 @@ function main(check: boolean): number {
   }
 }
 
-if (import.meta.main) process.exitCode = main(process.argv.includes('--check'));
+if (import.meta.main) {
+  const check = process.argv.includes('--check');
+  process.exitCode = Math.max(generateWire(check), generateKinds(check));
+}

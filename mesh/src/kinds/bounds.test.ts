@@ -10,7 +10,15 @@ function object(apiVersion: string, kind: string, spec: Json, metadata: Json = {
 }
 
 const ours = (kind: string, spec: Json): Json => object('ambit.dev/v1alpha1', kind, spec);
-const accounts = (count: number): readonly string[] => Array.from({ length: count }, (_, index) => `a${index}`);
+/** As many accounts in one rule, in lists as long as may be. */
+const accounts = (count: number): readonly Json[] => {
+  const names = Array.from({ length: count }, (_, index) => `a${index}`);
+  const lists = Array.from({ length: Math.ceil(count / 64) }, (_, list) => names.slice(list * 64, (list + 1) * 64));
+  const entries = lists.map((serviceAccounts) => ({ serviceAccounts }));
+  return Array.from({ length: Math.ceil(entries.length / 16) }, (_, rule) => ({
+    from: entries.slice(rule * 16, (rule + 1) * 16),
+  }));
+};
 
 test('parseObject refuses what an agent would refuse, so that nothing is served that is not in force', () => {
   const principal = `ns/${'x'.repeat(900)}`;
@@ -37,8 +45,24 @@ test('parseObject refuses what an agent would refuse, so that nothing is served 
       /principals\[0\] must be a principal/,
     ],
     [
-      ours('AccessPolicy', { action: 'Deny', rules: [{ from: [{ serviceAccounts: accounts(9999) }] }, {}] }),
+      ours('AccessPolicy', { action: 'Deny', rules: accounts(9840) }),
       /^spec\.rules .* is not supported: a policy may hold at most 10000 values; make several$/,
+    ],
+    [
+      ours('AccessPolicy', { action: 'Deny', rules: Array.from({ length: 33 }, () => ({})) }),
+      /^spec\.rules must be a list of at most 32 but is/,
+    ],
+    [
+      ours('AccessPolicy', { action: 'Allow', rules: [{ from: [{ principals: ['td/ns/'] }] }] }),
+      /principals\[0\] must be a principal/,
+    ],
+    [
+      ours('AccessPolicy', { action: 'Allow', rules: [{ from: [{ namespaces: ['Shop'] }] }] }),
+      /namespaces\[0\] must be a namespace/,
+    ],
+    [
+      ours('ExternalWorkload', { addresses: ['10.0.0.1'], ports: [{ name: '', port: 1 }] }),
+      /^spec\.ports\[0\]\.name must be a name of 1 to 63 characters/,
     ],
     [ours('ExternalWorkload', { addresses: ['10.0.0.1'], network: 'a/b' }), /^spec\.network must be at most 63/],
     [
@@ -56,7 +80,5 @@ test('parseObject refuses what an agent would refuse, so that nothing is served 
       },
     );
   }
-  assert.ok(
-    parseObject(ours('AccessPolicy', { action: 'Deny', rules: [{ from: [{ serviceAccounts: accounts(9900) }] }] })),
-  );
+  assert.ok(parseObject(ours('AccessPolicy', { action: 'Deny', rules: accounts(9830) })));
 });

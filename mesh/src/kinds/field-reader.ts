@@ -84,17 +84,22 @@ export class FieldReader {
   }
 
   /** `parse` gets each item with its path. Absent is empty. */
-  list<T>(name: string, parse: (item: unknown, path: string) => T): readonly T[] {
+  list<T>(name: string, parse: (item: unknown, path: string) => T, itemsMax: number = LIST_ITEMS_MAX): readonly T[] {
     const value = this.raw(name);
     if (value === undefined) return [];
-    if (!Array.isArray(value) || value.length > LIST_ITEMS_MAX)
-      return this.fail(name, `a list of at most ${LIST_ITEMS_MAX}`);
+    if (!Array.isArray(value) || value.length > itemsMax) return this.fail(name, `a list of at most ${itemsMax}`);
     const path = this.pathOf(name);
     return value.map((item, index) => parse(item, `${path}[${index}]`));
   }
 
-  objects<T>(name: string, parse: (reader: FieldReader) => T): readonly T[] {
-    return this.list(name, (item, path) => parse(new FieldReader(item, path)));
+  objects<T>(name: string, parse: (reader: FieldReader) => T, itemsMax?: number): readonly T[] {
+    return this.list(name, (item, path) => parse(new FieldReader(item, path)), itemsMax);
+  }
+
+  /** An empty list could be read as "nobody" or as "anybody": refuses what two people may read differently. */
+  refuseEmptyList(name: string): void {
+    const value = this.raw(name);
+    if (Array.isArray(value) && value.length === 0) this.fail(name, 'left out, or at least one entry');
   }
 
   texts(name: string): readonly string[] {
@@ -102,8 +107,8 @@ export class FieldReader {
   }
 
   /** A list of texts, each through `parse`, whose failures become `must be <expected>`. */
-  parsedTexts<T>(name: string, expected: string, parse: (text: string) => T): readonly T[] {
-    return this.list(name, (item, field) => {
+  parsedTexts<T>(name: string, expected: string, parse: (text: string) => T, itemsMax?: number): readonly T[] {
+    const parseItem = (item: unknown, field: string): T => {
       const wrong = (options?: ErrorOptions): KindError =>
         new KindError('invalid-value', { field, value: shown(item), expected }, options);
       if (typeof item !== 'string') throw wrong();
@@ -112,7 +117,8 @@ export class FieldReader {
       } catch (cause) {
         throw wrong({ cause });
       }
-    });
+    };
+    return this.list(name, parseItem, itemsMax);
   }
 
   /** A map of texts, such as labels. */

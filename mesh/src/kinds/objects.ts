@@ -1,6 +1,7 @@
 import type { Cidr, IpAddress } from '../model/address.ts';
 import type { StringMatch } from '../model/access-policy.ts';
 import type { Probe } from '../model/probe.ts';
+import type { ACCESS_ACTIONS, MUTUAL_TLS_MODES, TUNNELS } from './limits.ts';
 
 /** `<kind>/<namespace>/<name>`; the namespace is empty for cluster-scoped kinds. Compares objects. */
 export type ObjectKey = `${MeshKind}/${string}/${string}`;
@@ -164,13 +165,13 @@ export interface AccessPolicyObject {
   readonly kind: 'AccessPolicy';
   readonly meta: ObjectMeta;
   readonly target: PolicyTarget;
-  readonly action: 'Allow' | 'Deny';
+  readonly action: (typeof ACCESS_ACTIONS)[number];
   /** None: the policy never matches, so that an Allow policy without rules denies everything. */
   readonly rules: readonly AccessRule[];
   readonly dryRun: boolean;
 }
 
-export type MutualTlsMode = 'Strict' | 'Permissive';
+export type MutualTlsMode = (typeof MUTUAL_TLS_MODES)[number];
 
 export interface MutualTlsPolicy {
   readonly kind: 'MutualTLSPolicy';
@@ -192,7 +193,7 @@ export interface ExternalWorkload {
   /** Names for the target ports of services. */
   readonly ports: ReadonlyMap<string, number>;
   /** HBONE: an Ambit node agent runs there. */
-  readonly tunnel: 'HBONE' | 'None';
+  readonly tunnel: (typeof TUNNELS)[number];
   /** Null: the network of its namespace. */
   readonly network: string | null;
   /** Name of the host, as its node agent authenticates. */

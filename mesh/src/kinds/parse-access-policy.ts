@@ -3,6 +3,15 @@ import type { StringMatch } from '../model/access-policy.ts';
 import { KindError } from './errors.ts';
 import { type FieldReader, shown } from './field-reader.ts';
 import { AMBIT_DOMAIN } from './labels.ts';
+import {
+  ACCESS_ACTIONS,
+  ACCOUNT_NAME,
+  KIND_LIMITS,
+  NAMESPACE_MATCH,
+  NAMESPACE_MATCH_LENGTH_MAX,
+  PRINCIPAL_LENGTH_MAX,
+  PRINCIPAL_MATCH,
+} from './limits.ts';
 import type {
   AccessOperation,
   AccessPolicyObject,
@@ -12,13 +21,9 @@ import type {
   PolicyTarget,
   ServiceAccountName,
 } from './objects.ts';
-import { isNamespaceName, isObjectName, parseLabels, parseMeta } from './parse-meta.ts';
+import { isObjectName, parseLabels, parseMeta } from './parse-meta.ts';
 
 const SPIFFE_SCHEME = 'spiffe://';
-/** Longest principal or namespace match; a SPIFFE ID of Kubernetes names is shorter. */
-const MATCH_LENGTH_MAX = 800;
-/** Values of all lists of one policy together: it is walked for every new connection. */
-const VALUES_MAX = 10_000;
 const EXPECTED_BLOCK = 'an IP address or block such as 10.0.0.0/8';
 
 /**
@@ -32,9 +37,9 @@ export function parseAccessPolicy(object: FieldReader): AccessPolicyObject {
   spec.allowOnly(['targetRefs', 'selector', 'action', 'rules', 'dryRun']);
   const target = parseTarget(spec);
   const action = parseAction(spec);
-  const rules = spec.objects('rules', (reader) => parseRule(reader, meta.namespace));
-  if (countValues(rules) > VALUES_MAX)
-    spec.unsupported('rules', `a policy may hold at most ${VALUES_MAX} values; make several`);
+  const rules = spec.objects('rules', (reader) => parseRule(reader, meta.namespace), KIND_LIMITS.rules);
+  if (countValues(rules) > KIND_LIMITS.policyValues)
+    spec.unsupported('rules', `a policy may hold at most ${KIND_LIMITS.policyValues} values; make several`);
   return {
     kind: 'AccessPolicy',
     meta,
@@ -58,11 +63,12 @@ function parseAction(spec: FieldReader): AccessPolicyObject['action'] {
   const action = spec.raw('action');
   if (action === 'Audit' || action === 'External')
     return spec.unsupported('action', 'only a waypoint can enforce it, and this version has none; use Allow or Deny');
-  return spec.oneOf('action', ['Allow', 'Deny']);
+  return spec.oneOf('action', ACCESS_ACTIONS);
 }
 
 function parseTarget(spec: FieldReader): PolicyTarget {
-  const refs = spec.objects('targetRefs', (reader) => parseTargetRef(reader));
+  spec.refuseEmptyList('targetRefs');
+  const refs = spec.objects('targetRefs', parseTargetRef, KIND_LIMITS.targetRefs);
   const selector = parseSelector(spec);
   if (refs.length > 0 && selector !== null) spec.fail('selector', 'absent when targetRefs are given');
   if (refs.length > 0) return { kind: 'external-workloads', names: refs };
@@ -79,6 +85,8 @@ export function parseSelector(
   const matchLabels = parseLabels(selector, 'matchLabels');
   if (matchLabels.size === 0)
     selector.fail('matchLabels', 'at least one label; leave the selector out for the whole namespace');
+  if (matchLabels.size > KIND_LIMITS.selectorLabels)
+    selector.unsupported('matchLabels', `a selector may name at most ${KIND_LIMITS.selectorLabels} labels`);
   return { kind: 'selector', matchLabels };
 }
 
@@ -99,18 +107,12 @@ function parseTargetRef(reader: FieldReader): string {
 
 function parseRule(reader: FieldReader, namespace: string): AccessRule {
   reader.allowOnly(['from', 'to']);
-  refuseEmptyList(reader, 'from');
-  refuseEmptyList(reader, 'to');
+  reader.refuseEmptyList('from');
+  reader.refuseEmptyList('to');
   return {
-    from: reader.objects('from', (source) => parseSource(source, namespace)),
-    to: reader.objects('to', parseOperation),
+    from: reader.objects('from', (source) => parseSource(source, namespace), KIND_LIMITS.ruleEntries),
+    to: reader.objects('to', parseOperation, KIND_LIMITS.ruleEntries),
   };
-}
-
-/** An empty list could be read as "nobody" or as "anybody": refuse what two people may read differently. */
-function refuseEmptyList(reader: FieldReader, name: string): void {
-  const value = reader.raw(name);
-  if (Array.isArray(value) && value.length === 0) reader.fail(name, 'left out, or at least one entry');
 }
 
 function parseSource(reader: FieldReader, namespace: string): AccessSource {
@@ -120,23 +122,21 @@ function parseSource(reader: FieldReader, namespace: string): AccessSource {
     serviceAccounts: pair(reader, 'serviceAccounts', '"name" or "namespace/name"', (text) =>
       parseAccount(text, namespace),
     ),
-    principals: pair(reader, 'principals', 'a principal, "prefix*", "*suffix" or "*"', (text) =>
-      parseMatch(text.startsWith(SPIFFE_SCHEME) ? text.slice(SPIFFE_SCHEME.length) : text),
-    ),
-    namespaces: pair(reader, 'namespaces', 'a namespace, "prefix*", "*suffix" or "*"', parseMatch),
-    ipBlocks: pair(reader, 'ipBlocks', EXPECTED_BLOCK, parseCidr),
+    principals: pair(reader, 'principals', 'a principal, "prefix*", "*suffix" or "*"', parsePrincipal),
+    namespaces: pair(reader, 'namespaces', 'a namespace, "prefix*", "*suffix" or "*"', parseNamespaceMatch),
+    ipBlocks: blockPair(reader),
   };
 }
 
 function parseOperation(reader: FieldReader): AccessOperation {
   allowPairs(reader, ['ports', 'ipBlocks']);
-  return { ports: portPair(reader), ipBlocks: pair<Cidr>(reader, 'ipBlocks', EXPECTED_BLOCK, parseCidr) };
+  return { ports: portPair(reader), ipBlocks: blockPair(reader) };
 }
 
 function allowPairs(reader: FieldReader, fields: readonly string[]): void {
   const all = fields.flatMap((name) => [name, negated(name)]);
   reader.allowOnly(all);
-  for (const name of all) refuseEmptyList(reader, name);
+  for (const name of all) reader.refuseEmptyList(name);
   if (reader.names().length === 0) {
     const detail = {
       field: reader.path,
@@ -151,11 +151,21 @@ function negated(name: string): string {
   return `not${name.charAt(0).toUpperCase()}${name.slice(1)}`;
 }
 
-function pair<T>(reader: FieldReader, name: string, expected: string, parse: (text: string) => T): OneOf<T> {
+function pair<T>(
+  reader: FieldReader,
+  name: string,
+  expected: string,
+  parse: (text: string) => T,
+  itemsMax: number = KIND_LIMITS.ruleValues,
+): OneOf<T> {
   return {
-    any: reader.parsedTexts(name, expected, parse),
-    none: reader.parsedTexts(negated(name), expected, parse),
+    any: reader.parsedTexts(name, expected, parse, itemsMax),
+    none: reader.parsedTexts(negated(name), expected, parse, itemsMax),
   };
+}
+
+function blockPair(reader: FieldReader): OneOf<Cidr> {
+  return pair(reader, 'ipBlocks', EXPECTED_BLOCK, parseCidr, KIND_LIMITS.ruleBlocks);
 }
 
 function portPair(reader: FieldReader): OneOf<number> {
@@ -163,22 +173,29 @@ function portPair(reader: FieldReader): OneOf<number> {
     if (typeof item === 'number' && Number.isInteger(item) && item >= 1 && item <= 65_535) return item;
     throw new KindError('invalid-value', { field, value: shown(item), expected: 'a port from 1 to 65535' });
   };
-  return { any: reader.list('ports', port), none: reader.list(negated('ports'), port) };
+  const { ruleValues } = KIND_LIMITS;
+  return { any: reader.list('ports', port, ruleValues), none: reader.list(negated('ports'), port, ruleValues) };
 }
 
 function parseAccount(text: string, namespace: string): ServiceAccountName {
+  if (!ACCOUNT_NAME.test(text)) throw new RangeError('not a service account');
   const slash = text.indexOf('/');
-  const result = { namespace: slash === -1 ? namespace : text.slice(0, slash), name: text.slice(slash + 1) };
-  if (!isNamespaceName(result.namespace) || !isObjectName(result.name)) throw new RangeError('not a service account');
-  return result;
+  return { namespace: slash === -1 ? namespace : text.slice(0, slash), name: text.slice(slash + 1) };
 }
 
-/** `*` any, `a*` prefix, `*a` suffix, else exact. A `*` elsewhere is refused rather than taken literally. */
-function parseMatch(text: string): StringMatch {
+function parsePrincipal(text: string): StringMatch {
+  if (!PRINCIPAL_MATCH.test(text) || text.length > PRINCIPAL_LENGTH_MAX) throw new RangeError('not a principal');
+  return toMatch(text.startsWith(SPIFFE_SCHEME) ? text.slice(SPIFFE_SCHEME.length) : text);
+}
+
+function parseNamespaceMatch(text: string): StringMatch {
+  if (!NAMESPACE_MATCH.test(text) || text.length > NAMESPACE_MATCH_LENGTH_MAX) throw new RangeError('not a namespace');
+  return toMatch(text);
+}
+
+/** `text` has at most one `*`, at one of its ends. */
+function toMatch(text: string): StringMatch {
   if (text === '*') return { kind: 'presence' };
-  const inner = text.endsWith('*') ? text.slice(0, -1) : text.startsWith('*') ? text.slice(1) : text;
-  if (!/^[!-~]+$/.test(inner) || inner.length > MATCH_LENGTH_MAX || inner.includes('*'))
-    throw new RangeError('not a match');
-  if (text.endsWith('*')) return { kind: 'prefix', value: inner };
-  return text.startsWith('*') ? { kind: 'suffix', value: inner } : { kind: 'exact', value: inner };
+  if (text.endsWith('*')) return { kind: 'prefix', value: text.slice(0, -1) };
+  return text.startsWith('*') ? { kind: 'suffix', value: text.slice(1) } : { kind: 'exact', value: text };
 }

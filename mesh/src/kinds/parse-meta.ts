@@ -1,16 +1,11 @@
 import type { FieldReader } from './field-reader.ts';
 import { MODE_LABEL } from './labels.ts';
+import { LABEL_VALUE, NAMESPACE_NAME, OBJECT_NAME } from './limits.ts';
 import type { ObjectMeta } from './objects.ts';
 
-/** DNS subdomain, RFC 1123: what Kubernetes allows as an object's name. */
-const OBJECT_NAME = /^[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?$/;
-/** DNS label, RFC 1123. */
-const NAMESPACE_NAME = /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/;
 /** Where an object without a namespace lives when its kind needs one, as `kubectl apply` does. */
 const DEFAULT_NAMESPACE = 'default';
 
-/** What Kubernetes allows as a label's value; what becomes part of a pushed resource is bounded by it. */
-const LABEL_VALUE = /^(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
 const EXPECTED_LABEL = 'at most 63 letters, digits, "-", "_", ".", beginning and ending with a letter or digit';
 
 const MODES = ['ambient', 'none'] as const;

@@ -1,0 +1,179 @@
+import {
+  ACCESS_ACTIONS,
+  ACCOUNT_NAME,
+  ACCOUNT_NAME_LENGTH_MAX,
+  IP_BLOCK_LENGTH_MAX,
+  KIND_LIMITS,
+  NAMESPACE_MATCH,
+  NAMESPACE_MATCH_LENGTH_MAX,
+  PRINCIPAL_LENGTH_MAX,
+  PRINCIPAL_MATCH,
+} from '../limits.ts';
+import { AGE, conditionColumn, matchesRule, objectName, port, SELECTOR } from './common-schema.ts';
+import type { KindDefinition, ListSchema, ObjectSchema, Schema, TextSchema } from './schema.ts';
+
+// Costs: the API server refuses a rule that may be evaluated too often. There may be 32,768 values of a list below, so
+// only cheap rules are there, and patterns beside them say exactly what they hint at.
+
+const account: TextSchema = {
+  type: 'text',
+  description: 'A service account',
+  lengthMin: 1,
+  lengthMax: ACCOUNT_NAME_LENGTH_MAX,
+  pattern: ACCOUNT_NAME,
+  rules: [
+    {
+      rule: "!self.contains(':')",
+      message: 'a service account is written "name" or "namespace/name"; a SPIFFE ID belongs in principals',
+    },
+  ],
+};
+
+const principal: TextSchema = {
+  type: 'text',
+  description: 'A SPIFFE ID, or a part of one',
+  lengthMin: 1,
+  lengthMax: PRINCIPAL_LENGTH_MAX,
+  pattern: PRINCIPAL_MATCH,
+};
+
+const namespace: TextSchema = {
+  type: 'text',
+  description: 'A namespace, or a part of its name',
+  lengthMin: 1,
+  lengthMax: NAMESPACE_MATCH_LENGTH_MAX,
+  rules: [matchesRule(NAMESPACE_MATCH, 'a namespace, "prefix*", "*suffix" or "*"')],
+};
+
+const block: TextSchema = {
+  type: 'text',
+  description: 'An address or a block of them',
+  lengthMin: 1,
+  lengthMax: IP_BLOCK_LENGTH_MAX,
+  rules: [{ rule: 'isIP(self) || isCIDR(self)', message: 'an IP address or block such as 10.0.0.0/8' }],
+};
+
+function values(description: string, items: Schema, itemsMax: number = KIND_LIMITS.ruleValues): ListSchema {
+  return { type: 'list', description, items, itemsMin: 1, itemsMax };
+}
+
+/** An entry whose fields must all hold; one that says nothing is refused, not taken for "everything". */
+function entry(description: string, fields: ObjectSchema['fields']): ObjectSchema {
+  const names = Object.keys(fields);
+  return {
+    type: 'object',
+    description,
+    fields,
+    rules: [
+      { rule: names.map((name) => `has(self.${name})`).join(' || '), message: `at least one of ${names.join(', ')}` },
+    ],
+  };
+}
+
+const source = entry('All its fields must hold for the caller', {
+  serviceAccounts: values('The caller is one of these: `name` in this namespace, or `namespace/name`', account),
+  notServiceAccounts: values('The caller has an identity and is none of these', account),
+  principals: values(
+    "The caller's SPIFFE ID: `cluster.local/ns/shop/sa/cart` exactly, or `prefix*`, `*suffix`, `*` for any identity; `spiffe://` may stand in front",
+    principal,
+  ),
+  notPrincipals: values("The caller's SPIFFE ID is none of these", principal),
+  namespaces: values(
+    "The namespace of the caller's identity; `prefix*`, `*suffix` and `*` as for principals",
+    namespace,
+  ),
+  notNamespaces: values("The namespace of the caller's identity is none of these", namespace),
+  ipBlocks: values("The caller's address, as the destination sees it", block, KIND_LIMITS.ruleBlocks),
+  notIpBlocks: values("The caller's address is in none of these", block, KIND_LIMITS.ruleBlocks),
+});
+
+const operation = entry('All its fields must hold for the connection', {
+  ports: values('The port that the application listens on', port('A port')),
+  notPorts: values('The port is none of these', port('A port')),
+  ipBlocks: values("The destination's own address", block, KIND_LIMITS.ruleBlocks),
+  notIpBlocks: values("The destination's own address is in none of these", block, KIND_LIMITS.ruleBlocks),
+});
+
+function entries(description: string, items: ObjectSchema): ListSchema {
+  return { type: 'list', description, items, itemsMin: 1, itemsMax: KIND_LIMITS.ruleEntries };
+}
+
+const spec: ObjectSchema = {
+  type: 'object',
+  description: 'What is allowed or denied, and for which workloads',
+  required: ['action'],
+  rules: [
+    {
+      rule: '!(has(self.selector) && has(self.targetRefs))',
+      message: 'selector and targetRefs exclude each other: use one, or neither for the whole namespace',
+    },
+  ],
+  fields: {
+    targetRefs: {
+      type: 'list',
+      description: 'ExternalWorkloads of this namespace by name; not together with `selector`',
+      itemsMin: 1,
+      itemsMax: KIND_LIMITS.targetRefs,
+      items: {
+        type: 'object',
+        description: 'An object of this namespace',
+        required: ['group', 'kind', 'name'],
+        rules: [
+          {
+            rule: "self.group == 'ambit.dev' && self.kind == 'ExternalWorkload'",
+            message:
+              'only an ExternalWorkload of group ambit.dev can be a target; use selector for pods, or neither for the namespace',
+          },
+        ],
+        fields: {
+          group: { type: 'text', description: '`ambit.dev`', lengthMax: 253 },
+          kind: { type: 'text', description: '`ExternalWorkload`', lengthMax: 63 },
+          name: objectName('Its name', 'an ExternalWorkload'),
+        },
+      },
+    },
+    selector: SELECTOR,
+    action: {
+      type: 'text',
+      description: '`Allow`: what no Allow policy of a workload matches is refused. `Deny`: what matches is refused',
+      values: ACCESS_ACTIONS,
+      lengthMax: 16,
+    },
+    rules: {
+      type: 'list',
+      description:
+        'Any rule that matches is a match; **no rules match nothing**: an Allow policy without rules refuses everyone',
+      itemsMax: KIND_LIMITS.rules,
+      items: {
+        type: 'object',
+        description: 'Matches when one entry of `from` and one entry of `to` match; what is left out matches',
+        fields: { from: entries('Who calls', source), to: entries('What is called', operation) },
+      },
+    },
+    dryRun: {
+      type: 'boolean',
+      description: '`true`: say what would have happened, in metrics and log, and change nothing',
+      fallback: false,
+    },
+  },
+};
+
+export const ACCESS_POLICY: KindDefinition = {
+  kind: 'AccessPolicy',
+  plural: 'accesspolicies',
+  singular: 'accesspolicy',
+  shortNames: ['ap', 'access'],
+  description:
+    'Who may open connections to which workloads. Without a selector or targets it holds for its whole namespace; in the root namespace for the whole mesh',
+  spec,
+  status: 'policy',
+  columns: [
+    { name: 'Action', type: 'string', description: 'Allow or Deny', jsonPath: '.spec.action' },
+    conditionColumn('policy', 'Accepted', 'Whether it is in force'),
+    conditionColumn('policy', 'Attached', 'Whether there are workloads that it is for'),
+    conditionColumn('policy', 'Acknowledged', 'Whether every node agent has this version'),
+    conditionColumn('policy', 'PartiallyEnforced', 'Whether some of what it is for escapes it', 'status', 1),
+    conditionColumn('policy', 'ResolvedRefs', 'Whether everything that it names exists', 'status', 1),
+    AGE,
+  ],
+};

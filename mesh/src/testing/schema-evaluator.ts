@@ -1,0 +1,82 @@
+import { isIP } from 'node:net';
+import { patternText } from '../kinds/schema/common-schema.ts';
+import type { Schema } from '../kinds/schema/schema.ts';
+import { parseCidr } from '../model/address.ts';
+import type { JsonObject } from './kind-examples.ts';
+
+/** What a rule of the schemas says, in TypeScript: the API server evaluates the CEL, test:kube asks it. */
+function ruleHolds(rule: string, value: unknown): boolean {
+  const text = String(value);
+  const has = (name: string): boolean => typeof value === 'object' && value !== null && Object.hasOwn(value, name);
+  const pattern = /^self\.matches\(r'(.*)'\)$/.exec(rule)?.[1];
+  if (pattern !== undefined) return new RegExp(pattern).test(text);
+  if (/^has\(self\.\w+\)(?: \|\| has\(self\.\w+\))*$/.test(rule))
+    return [...rule.matchAll(/has\(self\.(\w+)\)/g)].some(([, name = '']) => has(name));
+  const field = (name: string): unknown => (has(name) ? Object(value)[name] : undefined);
+  switch (rule) {
+    case "!self.contains(':')":
+      return !text.includes(':');
+    case 'isIP(self)':
+      return isIP(text) !== 0 && !text.includes('%');
+    case 'isIP(self) || isCIDR(self)':
+      return isBlock(text);
+    case '!(has(self.selector) && has(self.targetRefs))':
+      return !(has('selector') && has('targetRefs'));
+    case "self.group == 'ambit.dev' && self.kind == 'ExternalWorkload'":
+      return field('group') === 'ambit.dev' && field('kind') === 'ExternalWorkload';
+    case 'self.size() > 0':
+      return Object.keys(Object(value)).length > 0;
+    case '!has(self.ports) || has(self.selector)':
+      return !has('ports') || has('selector');
+    default:
+      throw new Error(`the test does not know what this rule says: ${rule}`);
+  }
+}
+
+function isBlock(text: string): boolean {
+  try {
+    parseCidr(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether the API server would take the value, and no field is unknown. @throws Error for a rule it does not know. */
+export function isValid(schema: Schema, value: unknown): boolean {
+  return isOfType(schema, value) && (schema.rules ?? []).every(({ rule }) => ruleHolds(rule, value));
+}
+
+function isOfType(schema: Schema, value: unknown): boolean {
+  switch (schema.type) {
+    case 'object': {
+      if (!isObject(value) || (schema.required ?? []).some((name) => !Object.hasOwn(value, name))) return false;
+      return Object.entries(value).every(([name, item]) => {
+        const field = Object.hasOwn(schema.fields, name) ? schema.fields[name] : undefined;
+        return field !== undefined && isValid(field, item);
+      });
+    }
+    case 'map':
+      if (!isObject(value) || Object.keys(value).length > schema.entriesMax) return false;
+      return Object.values(value).every((item) => isValid(schema.values, item));
+    case 'list': {
+      const { uniqueBy, itemsMin = 0, itemsMax, items } = schema;
+      if (!Array.isArray(value) || value.length < itemsMin || value.length > itemsMax) return false;
+      if (!value.every((item) => isValid(items, item))) return false;
+      return uniqueBy === undefined || new Set(value.map((item) => Object(item)[uniqueBy])).size === value.length;
+    }
+    case 'text':
+      if (typeof value !== 'string' || value.length > schema.lengthMax || value.length < (schema.lengthMin ?? 0))
+        return false;
+      if (schema.values !== undefined && !schema.values.includes(value)) return false;
+      return schema.pattern === undefined || new RegExp(patternText(schema.pattern)).test(value);
+    case 'integer':
+      return typeof value === 'number' && Number.isInteger(value) && value >= schema.min && value <= schema.max;
+    case 'boolean':
+      return typeof value === 'boolean';
+  }
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
