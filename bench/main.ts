@@ -19,6 +19,7 @@ async function runL4(command: BenchCommand & { kind: 'l4' }, signal: AbortSignal
   const plan: L4Plan = {
     ...base,
     peers: command.peers ?? base.peers,
+    loads: base.loads.filter(({ name }) => command.loads?.includes(name) ?? true),
     rounds: command.rounds ?? base.rounds,
     loadSeconds: command.seconds ?? base.loadSeconds,
   };

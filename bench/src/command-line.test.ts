@@ -11,10 +11,32 @@ test('parseCommandLine() understands what the help says', () => {
   assert.deepEqual(parseCommandLine(['l4']), { kind: 'l4', quick: false, profile: false });
   assert.deepEqual(parseCommandLine(['l4', '--quick']), { kind: 'l4', quick: true, profile: false });
   assert.deepEqual(
-    parseCommandLine(['l4', '--peers', 'ambit,direct', '--rounds', '7', '--seconds', '2', '--out', 'x', '--profile']),
-    { kind: 'l4', quick: false, profile: true, peers: ['direct', 'ambit'], rounds: 7, seconds: 2, out: 'x' },
+    parseCommandLine([
+      'l4',
+      '--peers',
+      'ambit,direct',
+      '--loads',
+      'churn,c1',
+      '--rounds',
+      '7',
+      '--seconds',
+      '2',
+      '--out',
+      'x',
+      '--profile',
+    ]),
+    {
+      kind: 'l4',
+      quick: false,
+      profile: true,
+      peers: ['direct', 'ambit'],
+      loads: ['c1', 'churn'],
+      rounds: 7,
+      seconds: 2,
+      out: 'x',
+    },
   );
-  for (const option of ['--quick', '--peers', '--rounds', '--seconds', '--out', '--profile']) {
+  for (const option of ['--quick', '--peers', '--loads', '--rounds', '--seconds', '--out', '--profile']) {
     assert.ok(HELP.includes(option), option);
   }
 });

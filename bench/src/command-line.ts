@@ -1,5 +1,6 @@
 import { BenchError } from './errors.ts';
 import type { PeerName } from './l4/peer.ts';
+import { LOADS, type LoadName } from './l4/plan.ts';
 
 /** What the user asked for. */
 export type BenchCommand =
@@ -10,12 +11,14 @@ export type BenchCommand =
       readonly quick: boolean;
       readonly profile: boolean;
       readonly peers?: readonly PeerName[];
+      readonly loads?: readonly LoadName[];
       readonly rounds?: number;
       readonly seconds?: number;
       readonly out?: string;
     };
 
 const PEERS: readonly PeerName[] = ['direct', 'nginx', 'envoy', 'ambit'];
+const LOAD_NAMES: readonly LoadName[] = LOADS.map(({ name }) => name);
 const COUNT_MAX = 1000;
 
 export const HELP: string = `usage: npm run bench -- BENCH [OPTIONS]
@@ -27,6 +30,7 @@ benches
 options of l4
   --quick           at most 55 s: Ambit, Envoy and direct TCP; the last line is one JSON object of ratios
   --peers A,B       only these of: ${PEERS.join(', ')}
+  --loads A,B       only these of: ${LOADS.map(({ name }) => name).join(', ')}
   --rounds N        interleaved rounds (default 5)
   --seconds N       length of one load (default 3)
   --out DIR         where results go (default bench/results)
@@ -51,12 +55,13 @@ export function parseCommandLine(args: readonly string[]): BenchCommand {
       continue;
     }
     const value = rest[index + 1];
-    if (!['--peers', '--rounds', '--seconds', '--out'].includes(option) || value === undefined)
+    if (!['--peers', '--loads', '--rounds', '--seconds', '--out'].includes(option) || value === undefined)
       throw badArgument(option);
     values[option] = value;
     index += 1;
   }
   const peers = values['--peers'];
+  const loads = values['--loads'];
   const rounds = values['--rounds'];
   const seconds = values['--seconds'];
   const out = values['--out'];
@@ -64,18 +69,20 @@ export function parseCommandLine(args: readonly string[]): BenchCommand {
     kind: 'l4',
     quick: flags.has('--quick'),
     profile: flags.has('--profile'),
-    ...(peers === undefined ? {} : { peers: parsePeers(peers) }),
+    ...(peers === undefined ? {} : { peers: parseNames('--peers', peers, PEERS) }),
+    ...(loads === undefined ? {} : { loads: parseNames('--loads', loads, LOAD_NAMES) }),
     ...(rounds === undefined ? {} : { rounds: parseCount('--rounds', rounds) }),
     ...(seconds === undefined ? {} : { seconds: parseCount('--seconds', seconds) }),
     ...(out === undefined ? {} : { out }),
   };
 }
 
-function parsePeers(text: string): readonly PeerName[] {
+/** The named ones, in the order in which they are known. */
+function parseNames<Name extends string>(option: string, text: string, known: readonly Name[]): readonly Name[] {
   const wanted = text.split(',');
-  const unknown = wanted.find((name) => !PEERS.some((peer) => peer === name));
-  if (unknown !== undefined) throw badArgument(`--peers ${unknown}`);
-  return PEERS.filter((peer) => wanted.includes(peer));
+  const unknown = wanted.find((name) => !known.some((each) => each === name));
+  if (unknown !== undefined) throw badArgument(`${option} ${unknown}`);
+  return known.filter((name) => wanted.includes(name));
 }
 
 function parseCount(option: string, text: string): number {
