@@ -51,7 +51,9 @@ async function inside(keep: boolean): Promise<number> {
   // Ctrl-C reaches every process of the world at once: what an act would still find out is not about the mesh. So nothing is
   // waited for; the end of this process, the first of its sandbox, takes everything with it.
   const interrupted = new Promise<number>((resolve) => {
+    // Said more than once: see runInSandbox.
     const interrupt = (): void => {
+      if (stop.signal.aborted) return;
       stage.line('\n  interrupted: everything is taken down');
       stop.abort(new Error('interrupted'));
       resolve(INTERRUPTED_EXIT_CODE);

@@ -93,3 +93,25 @@ test('a second Ctrl-C ends an inner program that does not listen', { skip }, asy
   outer.kill('SIGINT');
   assert.equal(await ended, 130);
 });
+
+test('one Ctrl-C reaches an inner program that does not listen yet', { skip }, async (t) => {
+  if (support.kind === 'unsupported') return;
+  const { path, file } = program(
+    t,
+    `import { writeFileSync } from 'node:fs';
+     import { insideSandbox, runInSandbox } from ${sandboxModule};
+     if (insideSandbox()) {
+       writeFileSync(process.argv[2], 'runs');
+       setTimeout(() => process.on('SIGINT', () => process.exit(9)), 300);
+       setInterval(() => {}, 1000);
+     } else process.exit(await runInSandbox(${JSON.stringify(support.kind)}, process.argv.slice(1)));`,
+  );
+  const outer = spawn(process.execPath, [path, file('beat')], {
+    stdio: 'ignore',
+    env: { ...process.env, [SANDBOX_VARIABLE]: undefined },
+  });
+  const ended = new Promise((resolve) => outer.once('exit', resolve));
+  await until('the inner program runs', () => existsSync(file('beat')));
+  outer.kill('SIGINT');
+  assert.equal(await ended, 9);
+});

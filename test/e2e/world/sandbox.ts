@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 
 /** Set inside the sandbox, so that a program knows that it need not enter it again. Holds how it was entered. */
 export const SANDBOX_VARIABLE = 'MESH_WORLD_SANDBOX';
@@ -21,6 +21,8 @@ export type SandboxSupport =
 const NAMESPACES = ['--mount', '--net', '--pid', '--fork', '--kill-child', '--mount-proc'] as const;
 /** How long a program may take to end in order after Ctrl-C. */
 const INTERRUPTED_MS = 10_000;
+/** How often Ctrl-C is said again to a program that goes on. */
+const REPEAT_MS = 100;
 const USER_NAMESPACE = ['--user', '--map-root-user'] as const;
 
 export function insideSandbox(): boolean {
@@ -72,10 +74,13 @@ export function runInSandbox(kind: SandboxKind, args: readonly string[]): Promis
     child.kill('SIGKILL');
   };
   let force: NodeJS.Timeout | null = null;
-  // The inner program is process 1 there: while it does not listen for the signal yet, the kernel does not even deliver it.
+  let repeat: NodeJS.Timeout | undefined;
+  // The inner program is process 1 there: while it does not listen for the signal yet, the kernel drops it. So it is said
+  // again until the program has ended.
   const interrupted = (): void => {
     if (force !== null) end();
     force ??= setTimeout(end, INTERRUPTED_MS);
+    repeat ??= setInterval(() => interruptChildOf(child.pid), REPEAT_MS);
   };
   process.on('SIGINT', interrupted);
   process.on('SIGTERM', end);
@@ -87,10 +92,21 @@ export function runInSandbox(kind: SandboxKind, args: readonly string[]): Promis
       process.off('SIGTERM', end);
       process.off('SIGHUP', end);
       clearTimeout(force ?? undefined);
+      clearInterval(repeat);
       if (force !== null && signal === 'SIGKILL') resolve(130);
       else resolve(code ?? (signal === 'SIGKILL' ? 137 : 1));
     });
   });
+}
+
+/** Sends SIGINT to the one child of `unshare`, the first process of the sandbox, if there is one yet. */
+function interruptChildOf(pid: number | undefined): void {
+  try {
+    const inner = Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim());
+    if (inner > 1) process.kill(inner, 'SIGINT');
+  } catch {
+    // It has ended meanwhile.
+  }
 }
 
 /** Inside the sandbox: the command that brings a person's terminal into it, up to its `--`. */
