@@ -50,6 +50,9 @@ export class ConnectionWriter implements WriteOwner {
     this.scheduled = false;
     this.flush();
   };
+  private readonly onLaterTurn = (): void => {
+    setImmediate(this.onFlushTurn);
+  };
   private readonly onWritten = (): void => this.onWriteDone(0);
   private readonly writes: SocketWrites | undefined;
   /** The socket again, where it can be written to past its stream. */
@@ -101,12 +104,16 @@ export class ConnectionWriter implements WriteOwner {
     this.schedule();
   }
 
-  /** A HEADERS frame whose block, at most `blockMaxBytes` (<= DEFAULT_FRAME_MAX_BYTES), `encode` builds in place. */
+  /**
+   * A HEADERS frame whose block, at most `blockMaxBytes` (<= DEFAULT_FRAME_MAX_BYTES), `encode` builds in place. It may wait
+   * for the next loop turn when `more` is likely to come in it.
+   */
   headers(
     streamId: number,
     endStream: boolean,
     blockMaxBytes: number,
     encode: (target: Buffer, offset: number) => number,
+    more = false,
   ): void {
     const at = this.reserve(FRAME_HEADER_BYTES + blockMaxBytes);
     if (at < 0 || this.stage === undefined) return;
@@ -115,7 +122,8 @@ export class ConnectionWriter implements WriteOwner {
     writeFrameHeader(this.stage, at, end - at - FRAME_HEADER_BYTES, FrameType.headers, flags, streamId);
     this.stagedBytes = end;
     this.stagedControlBytes += end - at;
-    this.staged();
+    if (more) this.schedule(this.onLaterTurn);
+    else this.staged();
   }
 
   /** A DATA frame, copied; its payload is smaller than `SMALL_PAYLOAD_BYTES`. */
@@ -288,10 +296,10 @@ export class ConnectionWriter implements WriteOwner {
     else this.schedule();
   }
 
-  private schedule(): void {
+  private schedule(flush: () => void = this.onFlushTurn): void {
     if (this.scheduled || this.busy) return;
     this.scheduled = true;
-    setImmediate(this.onFlushTurn);
+    setImmediate(flush);
   }
 
   private releaseSources(): void {

@@ -144,9 +144,10 @@ export class Connection {
     endStream: boolean,
     blockMaxBytes: number,
     encode: (target: Buffer, offset: number) => number,
+    more = false,
   ): void {
     if (this.firstBlockSent) {
-      this.writer.headers(stream.id, endStream, blockMaxBytes, encode);
+      this.writer.headers(stream.id, endStream, blockMaxBytes, encode, more);
       return;
     }
     this.firstBlockSent = true;

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
-import { frameOf, type Http2Peer, securePeer, statusBlock, uint32 } from '../testing/http2-peer.ts';
+import { frameOf, type Http2Peer, statusBlock, uint32 } from '../testing/http2-peer.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
-import { dbSvid, environment, listen, listenHbone, targetOf } from '../testing/tunnel-world.ts';
+import { environment, listen, listenHbone, targetOf, withPeers } from '../testing/tunnel-world.ts';
 import { until } from '../testing/until.ts';
-import type { HbonePool } from './contract.ts';
-import { encodeGoaway, encodeSettings, FrameFlag, FrameType, Http2Code, type Setting } from './frame-codec.ts';
+import { encodeGoaway, FrameFlag, FrameType, Http2Code } from './frame-codec.ts';
 import { createHbonePool } from './pool.ts';
 import type { TunnelResult, TunnelStream } from './tunnel.ts';
 
@@ -19,29 +18,6 @@ function hold(stream: TunnelStream): Promise<TunnelResult> {
   const { promise, resolve } = Promise.withResolvers<TunnelResult>();
   stream.read({ onData: () => {}, onEnd: () => stream.end(), onClose: resolve });
   return promise;
-}
-
-/** Scripted servers behind one port; each connection becomes the next peer. */
-async function withPeers(
-  run: (port: number, peers: Http2Peer[], pool: HbonePool<string>) => Promise<void>,
-  options: { settings?: readonly Setting[]; limits?: object; clock?: ManualClock } = {},
-): Promise<void> {
-  const peers: Http2Peer[] = [];
-  await using listener = await listen((socket) => {
-    void securePeer(socket, 'server', dbSvid).then(
-      (peer) => {
-        peer.send(encodeSettings(options.settings ?? []));
-        peers.push(peer);
-      },
-      () => {},
-    );
-  });
-  await using pool = createHbonePool<string>({
-    ...environment,
-    ...(options.clock === undefined ? {} : { clock: options.clock }),
-    limits: options.limits ?? {},
-  });
-  await run(listener.port, peers, pool);
 }
 
 const answer = (id: number): Buffer => frameOf(headers, endHeaders, id, statusBlock(200));

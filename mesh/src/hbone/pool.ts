@@ -1,4 +1,5 @@
 import type { HboneEnvironment, HbonePool, PoolTarget } from './contract.ts';
+import { EarlyPayload } from './early-payload.ts';
 import { HboneError } from './errors.ts';
 import { Http2Code } from './frame-codec.ts';
 import { DEFAULT_LIMITS, type HboneLimits } from './limits.ts';
@@ -39,18 +40,21 @@ class SessionPool<Peer> implements HbonePool<Peer> {
     opening: TunnelOpening,
     signal?: AbortSignal,
   ): Promise<OpenedTunnel<Peer>> {
+    const early = opening.source === undefined ? undefined : new EarlyPayload(opening.source);
     let used: HboneSession<Peer> | undefined;
     const open = (session: HboneSession<Peer>): Promise<OpenedTunnel<Peer>> => {
       used = session;
-      return session.openTunnel(opening, signal);
+      return session.openTunnel(opening, signal, early);
     };
     try {
       return await this.entryOf(target).withSession(target, signal, open);
     } catch (error) {
-      if (used === undefined || !isStale(error)) throw error;
-      // Nothing of the application has been sent yet, so the same request may go to another session, once.
+      if (used === undefined || !isStale(error) || early?.mayRepeat(isUnprocessed(error)) === false) throw error;
+      // No application has seen anything of it yet, so the same request may go to another session, once.
       used.drain();
-      return this.entryOf(target).withSession(target, signal, open);
+      return await this.entryOf(target).withSession(target, signal, open);
+    } finally {
+      early?.settle();
     }
   }
 
@@ -123,4 +127,9 @@ function isStale(error: unknown): boolean {
     default:
       return false;
   }
+}
+
+/** True when the peer has said that it did nothing about the request (RFC 9113 8.7). */
+function isUnprocessed(error: unknown): boolean {
+  return error instanceof HboneError && (error.code === 'goaway' || error.code === 'reset');
 }

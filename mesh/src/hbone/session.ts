@@ -4,6 +4,7 @@ import { handshakes } from '../tls/handshake.ts';
 import { matchAnswer } from './connect-headers.ts';
 import { Connection, type ConnectionProfile } from './connection.ts';
 import type { ConnectOptions, SessionOptions } from './contract.ts';
+import type { EarlyPayload } from './early-payload.ts';
 import { HboneError } from './errors.ts';
 import { DEFAULT_FRAME_MAX_BYTES, Http2Code } from './frame-codec.ts';
 import type { DecodedHeaders } from './hpack-decoder.ts';
@@ -135,7 +136,7 @@ export class ClientSession<Peer> implements HboneSession<Peer>, ConnectionProfil
     this.connection.fail(reason, Http2Code.noError);
   }
 
-  openTunnel(opening: TunnelOpening, signal?: AbortSignal): Promise<OpenedTunnel<Peer>> {
+  openTunnel(opening: TunnelOpening, signal?: AbortSignal, early?: EarlyPayload): Promise<OpenedTunnel<Peer>> {
     if (signal?.aborted === true) return Promise.reject(new HboneError('aborted', { cause: signal.reason }));
     const { authority, headers } = opening;
     const blockMaxBytes = CONNECT_BYTES_MAX + authority.length + encodedBytesMax(headers);
@@ -149,9 +150,10 @@ export class ClientSession<Peer> implements HboneSession<Peer>, ConnectionProfil
     }
     return new Promise((resolve, reject) => {
       stream.observer = new PendingTunnel(stream, this.peer, resolve, reject, signal);
-      this.connection.sendHeaders(stream, false, blockMaxBytes, (target, offset) =>
-        encodeFields(target, encodeConnect(target, offset, authority), headers),
-      );
+      const encode = (target: Buffer, offset: number): number =>
+        encodeFields(target, encodeConnect(target, offset, authority), headers);
+      this.connection.sendHeaders(stream, false, blockMaxBytes, encode, early !== undefined);
+      early?.sendOn(stream);
     });
   }
 

@@ -4,25 +4,18 @@ import { SMALL_PAYLOAD_BYTES } from './connection-writer.ts';
 import { HboneError } from './errors.ts';
 import { Http2Code } from './frame-codec.ts';
 import { publicWrites, writeInternals } from './node-internals.ts';
-import { type RecordSlab, sourceRead } from './read-memory.ts';
+import type { RecordSlab } from './read-memory.ts';
 import { SocketOutlet } from './socket-outlet.ts';
+import { ownSocket, prepareReads, type SocketOwner } from './spliced-socket.ts';
 import type { Stream, StreamSink } from './stream.ts';
 import type { TunnelResult } from './tunnel.ts';
-
-const spliceKey = Symbol('splice');
-
-interface SplicedSocket extends Socket {
-  [spliceKey]?: Splice;
-}
 
 /**
  * Joins a plaintext socket to a stream. End of stream and FIN, RST_STREAM and RST are the same thing on either side
  * (RFC 9113 8.5); a quiet RST_STREAM is an end. The socket is read only while the link takes what it brings, and the peer
  * gets credit back only while the socket takes what the peer brings.
- *
- * Listeners are functions shared by all sockets, not closures: an idle tunnel should cost little memory.
  */
-export class Splice implements StreamSink, LinkSource {
+export class Splice implements StreamSink, LinkSource, SocketOwner {
   private readonly stream: Stream;
   private readonly socket: Socket;
   private readonly outlet: SocketOutlet;
@@ -46,29 +39,19 @@ export class Splice implements StreamSink, LinkSource {
 
   /** Begins; `onDone` may be called from now on. */
   start(): void {
-    const { socket } = this;
-    (socket as SplicedSocket)[spliceKey] = this;
-    socket.allowHalfOpen = true;
-    socket.on('error', onSocketError);
-    socket.on('end', onSocketEnd);
-    socket.on('close', onSocketClose);
+    const { socket, stream } = this;
+    const before = ownSocket(socket, this);
     if (socket.destroyed) {
       this.onSocketGone();
-      this.stream.attach(this);
+      stream.attach(this);
       return;
     }
-    this.stream.attach(this);
+    // What an early payload left waiting for credit.
+    this.heldByCredit = stream.isSendBlocked;
+    stream.attach(this);
     if (this.streamGone) return;
-    const { internals } = this.stream.connection;
-    if (internals === undefined) {
-      socket.on('data', onSocketData);
-      if (!this.isHeld) socket.resume();
-      return;
-    }
-    const early: unknown = socket.read();
-    internals.installReadBuffer(socket, sourceRead, onSocketRead, null);
-    if (early instanceof Buffer) this.takeChunk(early);
-    if (!this.isHeld) internals.startReading(socket);
+    if (before === undefined) prepareReads(socket, this, stream.connection.internals);
+    this.readOn();
   }
 
   /** Ends both sides at once, by reset. */
@@ -212,24 +195,4 @@ export class Splice implements StreamSink, LinkSource {
     const counts = { bytesSent: stream.bytesSent, bytesReceived: stream.bytesReceived };
     onDone(error === undefined ? counts : { ...counts, error });
   }
-}
-
-function onSocketRead(this: SplicedSocket, bytes: number): boolean {
-  return this[spliceKey]?.takeRead(bytes) ?? false;
-}
-
-function onSocketData(this: SplicedSocket, chunk: Buffer): void {
-  this[spliceKey]?.takeChunk(chunk);
-}
-
-function onSocketEnd(this: SplicedSocket): void {
-  this[spliceKey]?.onSocketEnd();
-}
-
-function onSocketError(this: SplicedSocket, cause: Error): void {
-  this[spliceKey]?.onSocketError(cause);
-}
-
-function onSocketClose(this: SplicedSocket): void {
-  this[spliceKey]?.onSocketGone();
 }

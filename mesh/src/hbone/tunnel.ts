@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { EarlyPayload } from './early-payload.ts';
 import type { HboneError } from './errors.ts';
 
 /** Regular header fields in order of arrival, names in lower case; bounded by the limits of the connection. */
@@ -36,7 +37,8 @@ export interface TunnelStream {
   readonly closed: boolean;
   /**
    * Joins a connected plaintext socket and owns it from now on: bytes, half-close and resets travel both ways with
-   * back-pressure, without copying where possible. The socket must not have been read from (create it paused).
+   * back-pressure, without copying where possible. The socket must not have been read from (create it paused), except as
+   * the tunnel's own `TunnelOpening.source`.
    * `onDone` is called exactly once, when both are closed.
    */
   splice(socket: Socket, onDone: (result: TunnelResult) => void): void;
@@ -89,6 +91,11 @@ export interface HboneConnection<Peer> {
 export interface TunnelOpening {
   readonly authority: string;
   readonly headers: HeaderList;
+  /**
+   * The socket that the tunnel will be spliced to, for a pool: what the application says first is sent without waiting for
+   * the answer (one read at most). It stays the caller's until it is spliced, also when there will be no tunnel.
+   */
+  readonly source?: Socket;
 }
 
 /** An answered tunnel: 200 has arrived. */
@@ -104,8 +111,8 @@ export interface HboneSession<Peer> extends HboneConnection<Peer> {
   /** Streams that may be opened now: own limit and the peer's MAX_CONCURRENT_STREAMS considered. 0 when draining or closed. */
   readonly freeStreamCount: number;
   /**
-   * Opens a tunnel and waits for its answer.
+   * Opens a tunnel and waits for its answer. `early` sends what the socket to be spliced says meanwhile; the caller settles it.
    * @throws HboneError `refused-status`, `reset`, `goaway`, `closed`, `timeout`, `aborted`, `draining`, `keepalive`.
    */
-  openTunnel(opening: TunnelOpening, signal?: AbortSignal): Promise<OpenedTunnel<Peer>>;
+  openTunnel(opening: TunnelOpening, signal?: AbortSignal, early?: EarlyPayload): Promise<OpenedTunnel<Peer>>;
 }

@@ -3,11 +3,15 @@ import { once } from 'node:events';
 import net, { type Socket } from 'node:net';
 import { systemClock } from '../runtime/clock.ts';
 import { silentLogger } from '../runtime/logger.ts';
+import { type Http2Peer, securePeer } from './http2-peer.ts';
+import type { ManualClock } from './manual-clock.ts';
 import { createTestCa, testIdentity } from './test-ca.ts';
 import { identifyPeer } from '../tls/peer-identity.ts';
 import { secureContextOf } from '../tls/secure-context.ts';
 import type { Svid } from '../tls/svid.ts';
-import type { AcceptOptions, HboneEnvironment, PoolTarget } from '../hbone/contract.ts';
+import type { AcceptOptions, HboneEnvironment, HbonePool, PoolTarget } from '../hbone/contract.ts';
+import { encodeSettings, type Setting } from '../hbone/frame-codec.ts';
+import { createHbonePool } from '../hbone/pool.ts';
 import type { HboneConnection, TunnelRequest } from '../hbone/tunnel.ts';
 import { acceptHbone } from '../hbone/server.ts';
 
@@ -91,4 +95,27 @@ export function targetOf(port: number, key = `127.0.0.1:${port}`): PoolTarget<st
     secureContext: () => secureContextOf(webSvid),
     verifyPeer: identityOf,
   };
+}
+
+/** Scripted servers behind one port; each connection becomes the next peer. */
+export async function withPeers(
+  run: (port: number, peers: Http2Peer[], pool: HbonePool<string>) => Promise<void>,
+  options: { settings?: readonly Setting[]; limits?: object; clock?: ManualClock } = {},
+): Promise<void> {
+  const peers: Http2Peer[] = [];
+  await using listener = await listen((socket) => {
+    void securePeer(socket, 'server', dbSvid).then(
+      (peer) => {
+        peer.send(encodeSettings(options.settings ?? []));
+        peers.push(peer);
+      },
+      () => {},
+    );
+  });
+  await using pool = createHbonePool<string>({
+    ...environment,
+    ...(options.clock === undefined ? {} : { clock: options.clock }),
+    limits: options.limits ?? {},
+  });
+  await run(listener.port, peers, pool);
 }

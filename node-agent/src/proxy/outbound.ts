@@ -123,6 +123,7 @@ export class OutboundProxy {
       opened = await context.pool.openTunnel(this.#target(captured, route, source, use.svid), {
         authority: route.authority,
         headers: outboundHeaders(source, captured.source, route.service),
+        source: captured.socket,
       });
     } catch (error) {
       if (!(error instanceof HboneError)) throw error;
