@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prepares this checkout for one task and then runs it: sh scripts/bootstrap.sh check|test|kube|interop|demo|bench|build|mutations [arguments].
+# Prepares this checkout for one task and then runs it: sh scripts/bootstrap.sh check|test|kube|interop|demo|bench|build|images|packages|mutations [arguments].
 # Runs before anything is installed and under whatever Node the machine has, hence plain POSIX sh.
 set -eu
 
@@ -22,8 +22,11 @@ case $task in
   demo) entry=test/e2e/demo/main.ts ;;
   bench) entry=bench/main.ts ;;
   build) entry=scripts/build.ts ;;
+  images) entry=scripts/images/images-main.ts ;;
+  # Only installs.
+  packages) entry=package.json ;;
   mutations) entry=scripts/mutations.ts ;;
-  *) die "unknown task '$task': use check, test, kube, interop, demo, bench, build or mutations" ;;
+  *) die "unknown task '$task': use check, test, kube, interop, demo, bench, build, images or mutations" ;;
 esac
 
 system=$(uname -s)
@@ -157,4 +160,5 @@ if [ "$task" = interop ] || [ "$task" = kube ]; then
     die "found Go $found, but these tests need Go $wanted or newer: see https://go.dev/dl/."
 fi
 
+[ "$task" != packages ] || exit 0
 exec node --conditions=source "$entry" "$@"

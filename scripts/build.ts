@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, type Metafile } from 'esbuild';
 
 /** A process, or a thread of one that is loaded from a file of its own. */
 export interface Bundle {
@@ -42,6 +42,15 @@ export async function buildBundles(
   names: readonly string[] = [],
   outdir: string = 'dist',
 ): Promise<readonly Built[]> {
+  const { outputs } = await compileBundles(root, names, outdir);
+  return BUNDLES.filter(({ name }) => names.length === 0 || names.includes(name)).map(({ name }) => {
+    const path = `${outdir}/${name}.mjs`;
+    return { name, path, bytes: outputs[path]?.bytes ?? 0 };
+  });
+}
+
+/** As {@link buildBundles}, and says which input files went where. */
+export async function compileBundles(root: string, names: readonly string[], outdir: string): Promise<Metafile> {
   const unknown = names.filter((name) => !BUNDLES.some((bundle) => bundle.name === name));
   if (unknown.length > 0) throw new Error(`no such bundle: ${unknown.join(', ')}`);
   const wanted = BUNDLES.filter((bundle) => names.length === 0 || names.includes(bundle.name));
@@ -68,10 +77,7 @@ export async function buildBundles(
     legalComments: 'none',
     logLevel: 'warning',
   });
-  return wanted.map(({ name }) => {
-    const path = `${outdir}/${name}.mjs`;
-    return { name, path, bytes: metafile.outputs[path]?.bytes ?? 0 };
-  });
+  return metafile;
 }
 
 if (import.meta.main) {
