@@ -50,6 +50,8 @@ type resource struct {
 	Name    string          `json:"name"`
 	Version string          `json:"version"`
 	Value   json.RawMessage `json:"value"`
+	// Extensions are the names of what a workload carries beyond its fields; Istio's types cannot say what is in them.
+	Extensions []string `json:"extensions"`
 	// Unknown counts bytes of fields that Istio's types do not have.
 	Unknown int `json:"unknown"`
 }
@@ -122,7 +124,7 @@ func open(client discovery.AggregatedDiscoveryServiceClient, node string) (*sess
 		return nil, err
 	}
 	opened := &session{stream, cancel, &core.Node{Id: node, Metadata: metadata}, make(chan struct{})}
-	go opened.receive()
+	go opened.receive(ctx)
 	return opened, nil
 }
 
@@ -151,10 +153,14 @@ func (s *session) send(next command) error {
 	return s.stream.Send(request)
 }
 
-func (s *session) receive() {
+// receive reports until the stream ends; an end that close asked for is not worth a word.
+func (s *session) receive(ctx context.Context) {
 	defer close(s.done)
 	for {
 		response, err := s.stream.Recv()
+		if ctx.Err() != nil {
+			return
+		}
 		if err != nil {
 			code := status.Code(err).String()
 			if errors.Is(err, io.EOF) {
@@ -187,13 +193,29 @@ func decode(response *discovery.DeltaDiscoveryResponse) (received, error) {
 		if err := item.GetResource().UnmarshalTo(message); err != nil {
 			return told, fmt.Errorf("%s: %w", item.GetName(), err)
 		}
+		unknown := unknownBytes(message.ProtoReflect())
+		extensions := takeExtensions(message)
 		value, err := protojson.Marshal(message)
 		if err != nil {
 			return told, fmt.Errorf("%s: %w", item.GetName(), err)
 		}
-		told.Resources = append(told.Resources, resource{item.GetName(), item.GetVersion(), value, unknownBytes(message.ProtoReflect())})
+		told.Resources = append(told.Resources, resource{item.GetName(), item.GetVersion(), value, extensions, unknown})
 	}
 	return told, nil
+}
+
+// takeExtensions removes a workload's extensions, whose types nobody here knows, and names them.
+func takeExtensions(message proto.Message) []string {
+	names := []string{}
+	address, ok := message.(*workloadapi.Address)
+	if !ok || address.GetWorkload() == nil {
+		return names
+	}
+	for _, extension := range address.GetWorkload().GetExtensions() {
+		names = append(names, extension.GetName())
+	}
+	address.GetWorkload().Extensions = nil
+	return names
 }
 
 // unknownBytes counts what a message, and those in it, brought beyond the fields it knows.
