@@ -24,6 +24,8 @@ export class PoolEntry<Peer> {
   private waiters: Waiter<Peer>[] = [];
   private creation: AbortController | undefined;
   private retiredDuringCreation = false;
+  /** What the peer said last of how many streams it takes: a new session need not be refused some to learn it again. */
+  private peerStreamsMax = Number.POSITIVE_INFINITY;
 
   constructor(environment: HboneEnvironment, limits: HboneLimits, onEmpty: (entry: PoolEntry<Peer>) => void) {
     this.environment = environment;
@@ -115,6 +117,7 @@ export class PoolEntry<Peer> {
           onClose: (closed) => this.remove(closed),
         },
         (changed) => this.onCapacity(changed),
+        Math.max(1, this.peerStreamsMax),
       );
       this.creation = undefined;
       this.add(session);
@@ -142,6 +145,7 @@ export class PoolEntry<Peer> {
   }
 
   private onCapacity(session: HboneSession<Peer>): void {
+    this.peerStreamsMax = session.peerStreamsMax ?? this.peerStreamsMax;
     for (const pooled of this.pooled) if (pooled.session === session) pooled.noteStreamEnd();
     if (this.isUseless(session)) session.drain();
     this.serve();

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import http2 from 'node:http2';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import { frameOf, type Http2Peer, statusBlock, uint32 } from '../testing/http2-peer.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
-import { environment, listen, listenHbone, targetOf, withPeers } from '../testing/tunnel-world.ts';
+import { dbSvid, environment, listen, listenHbone, targetOf, withPeers } from '../testing/tunnel-world.ts';
 import { until } from '../testing/until.ts';
+import { secureContextOf, secureContextOptionsOf } from '../tls/secure-context.ts';
 import { encodeGoaway, FrameFlag, FrameType, Http2Code } from './frame-codec.ts';
 import { createHbonePool } from './pool.ts';
 import type { TunnelResult, TunnelStream } from './tunnel.ts';
@@ -122,6 +125,37 @@ test('a request is not repeated a second time, nor after a plain reset', async (
     await assert.rejects(another, { code: 'reset' });
     assert.equal(peers.length, 2);
   });
+});
+
+test('streams over the limit of a peer that says it too late go to other sessions, which are not asked for too many again', async (t) => {
+  let connections = 0;
+  const held: Promise<TunnelResult>[] = [];
+  // node:http2 refuses streams over its limit; its settings come after our first requests.
+  const server = http2.createSecureServer({
+    ...secureContextOptionsOf(secureContextOf(dbSvid)),
+    requestCert: true,
+    ALPNProtocols: ['h2'],
+    settings: { maxConcurrentStreams: 2 },
+  });
+  server.on('session', () => (connections += 1));
+  server.on('stream', (stream) => {
+    stream.on('error', () => {}).respond({ ':status': 200 });
+    stream.resume();
+  });
+  t.after(() => server.close());
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  assert.ok(address !== null && typeof address === 'object');
+  {
+    await using pool = createHbonePool<string>(environment);
+    const tunnels = await Promise.all(
+      Array.from({ length: 9 }, () => pool.openTunnel(targetOf(address.port), opening)),
+    );
+    assert.deepEqual([pool.streamCount, pool.sessionCount, connections], [9, 5, 5]);
+    held.push(...tunnels.map(({ stream }) => hold(stream)));
+  }
+  await Promise.all(held);
 });
 
 test('waiters get a stream that ends elsewhere, and the limit of the peer counts', async () => {

@@ -50,8 +50,9 @@ class SessionPool<Peer> implements HbonePool<Peer> {
       return await this.entryOf(target).withSession(target, signal, open);
     } catch (error) {
       if (used === undefined || !isStale(error) || early?.mayRepeat(isUnprocessed(error)) === false) throw error;
-      // No application has seen anything of it yet, so the same request may go to another session, once.
-      used.drain();
+      // No application has seen anything of it yet, so the same request may go to another session, once. A session that
+      // refused because it is full, which we learnt too late, is a good one.
+      if (!isFull(used, error)) used.drain();
       return await this.entryOf(target).withSession(target, signal, open);
     } finally {
       early?.settle();
@@ -111,6 +112,12 @@ class SessionPool<Peer> implements HbonePool<Peer> {
     if (this.entries.size === 0) return Promise.resolve();
     return new Promise((resolve) => this.drained.push(resolve));
   }
+}
+
+/** True when the peer refused a stream over its limit. */
+function isFull<Peer>(session: HboneSession<Peer>, error: unknown): boolean {
+  const isRefusal = error instanceof HboneError && error.code === 'reset';
+  return isRefusal && session.state === 'open' && session.peerStreamsMax !== undefined && session.freeStreamCount === 0;
 }
 
 /** True when the session, not the request, was at fault and no answer had come. */

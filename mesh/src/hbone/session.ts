@@ -25,10 +25,14 @@ export function connectHbone<Peer>(options: ConnectOptions<Peer>): Promise<Hbone
   return openSession(options, () => {});
 }
 
-/** As `connectHbone`; `onCapacity` is called when a stream ended or the peer changed how many it takes. */
+/**
+ * As `connectHbone`; `onCapacity` is called when a stream ended or the peer changed how many it takes. Until the peer has
+ * said how many it takes, `expectedStreamsMax` counts.
+ */
 export async function openSession<Peer>(
   options: ConnectOptions<Peer>,
   onCapacity: (session: HboneSession<Peer>) => void,
+  expectedStreamsMax?: number,
 ): Promise<HboneSession<Peer>> {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const { clock } = options;
@@ -43,7 +47,7 @@ export async function openSession<Peer>(
     timeoutMs: Math.max(0, limits.connectTimeoutMs - (clock.monotonic() - startMs)),
     signal: options.signal,
     use: (secured, peer) => {
-      const session = new ClientSession(secured, peer, options, limits, onCapacity);
+      const session = new ClientSession(secured, peer, options, limits, onCapacity, expectedStreamsMax);
       session.start();
       return session;
     },
@@ -85,6 +89,7 @@ export class ClientSession<Peer> implements HboneSession<Peer>, ConnectionProfil
   private readonly options: SessionOptions<Peer>;
   private readonly limits: HboneLimits;
   private readonly capacityCallback: (session: HboneSession<Peer>) => void;
+  private readonly expectedStreamsMax: number;
 
   constructor(
     socket: Duplex,
@@ -92,8 +97,10 @@ export class ClientSession<Peer> implements HboneSession<Peer>, ConnectionProfil
     options: SessionOptions<Peer>,
     limits: HboneLimits,
     onCapacity: (session: HboneSession<Peer>) => void,
+    expectedStreamsMax: number = Number.POSITIVE_INFINITY,
   ) {
     this.peer = peer;
+    this.expectedStreamsMax = expectedStreamsMax;
     this.options = options;
     this.limits = limits;
     this.capacityCallback = onCapacity;
@@ -124,8 +131,12 @@ export class ClientSession<Peer> implements HboneSession<Peer>, ConnectionProfil
 
   get freeStreamCount(): number {
     if (this.connection.state !== 'open') return 0;
-    const { peerStreamsMax, streams } = this.connection;
-    return Math.max(0, Math.min(this.limits.clientStreamsMax, peerStreamsMax) - streams.size);
+    const streamsMax = this.peerStreamsMax ?? this.expectedStreamsMax;
+    return Math.max(0, Math.min(this.limits.clientStreamsMax, streamsMax) - this.streamCount);
+  }
+
+  get peerStreamsMax(): number | undefined {
+    return this.connection.peerSettingsSeen ? this.connection.peerStreamsMax : undefined;
   }
 
   drain(): void {

@@ -110,6 +110,8 @@ export interface OpenedTunnel<Peer> {
 export interface HboneSession<Peer> extends HboneConnection<Peer> {
   /** Streams that may be opened now: own limit and the peer's MAX_CONCURRENT_STREAMS considered. 0 when draining or closed. */
   readonly freeStreamCount: number;
+  /** How many streams the peer takes at a time; undefined until its settings have arrived. */
+  readonly peerStreamsMax: number | undefined;
   /**
    * Opens a tunnel and waits for its answer. `early` sends what the socket to be spliced says meanwhile; the caller settles it.
    * @throws HboneError `refused-status`, `reset`, `goaway`, `closed`, `timeout`, `aborted`, `draining`, `keepalive`.
