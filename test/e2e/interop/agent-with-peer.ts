@@ -96,6 +96,11 @@ export class AgentWithPeer implements AsyncDisposable {
   readonly onPeer: SpawnPlaced = (command, args, options) =>
     this.#network.spawnOnHost('host-b', command, args, options);
 
+  /** GET from the loopback of the peer's host; null when nobody answers. */
+  async askOnPeer(port: number, path: string): Promise<string | null> {
+    return (await this.#network.requestOnHost('host-b', 'GET', port, path))?.body ?? null;
+  }
+
   inPod(name: 'client' | 'server'): SpawnPlaced {
     return (command, args, options) => this.#network.spawnInPod({ namespace: 'shop', name }, command, args, options);
   }

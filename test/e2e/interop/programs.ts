@@ -9,6 +9,11 @@ export function goPrograms(): GoPrograms {
   return goProgramsIn(prepared(GO_PROGRAMS_VARIABLE));
 }
 
+/** The Envoy binary that this run was prepared with. */
+export function envoyProgram(): string {
+  return prepared(ENVOY_VARIABLE);
+}
+
 function prepared(variable: string): string {
   const value = process.env[variable];
   if (value === undefined) throw new Error(`${variable} is not set: run this file by npm run test:interop`);
