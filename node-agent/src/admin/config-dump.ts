@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import type { AccessPolicy, Service, Workload } from '@ambit/mesh/model';
+import type { AccessPolicy, PodProbes, Service, Workload } from '@ambit/mesh/model';
 import { splitPemCertificates } from '@ambit/mesh/tls';
 import type { HeldCertificate } from '../app.ts';
 import type { ConnectionSummary } from '../worker/worker-protocol.ts';
@@ -54,6 +54,17 @@ function dumpWorkload(workload: Workload): Record<string, unknown> {
     protocol: workload.tunnelProtocol === 'hbone' ? 'HBONE' : 'TCP',
     status: workload.status === 'healthy' ? 'Healthy' : 'Unhealthy',
     services: Object.fromEntries(workload.services),
+    ...(workload.probes === undefined ? {} : { probes: dumpProbes(workload.probes) }),
+  };
+}
+
+/** Values of headers may be secrets. */
+function dumpProbes({ nodeAddresses, probes }: PodProbes): unknown {
+  return {
+    nodeAddresses,
+    probes: probes.map((probe) =>
+      probe.kind === 'http' ? { ...probe, headers: probe.headers.map(({ name }) => name) } : probe,
+    ),
   };
 }
 

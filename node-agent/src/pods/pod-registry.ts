@@ -43,7 +43,7 @@ export function podSpecOf(
   names: PodNames,
   mesh: { readonly clusterId: string; readonly trustDomain: TrustDomain },
 ): PodSpec {
-  const { name, namespace } = names;
+  const { name, namespace, nodeAddresses = [] } = names;
   const serviceAccount = names.serviceAccount === '' ? DEFAULT_SERVICE_ACCOUNT : names.serviceAccount;
   return {
     uid,
@@ -52,5 +52,6 @@ export function podSpecOf(
     serviceAccount,
     workload: parseWorkloadUid(`${mesh.clusterId}//Pod/${namespace}/${name}`),
     identity: createSpiffeId({ trustDomain: mesh.trustDomain, namespace, serviceAccount }),
+    nodeAddresses,
   };
 }

@@ -6,8 +6,8 @@ export type AccessLogFormat = 'text' | 'json';
 /** Everything one line says about one connection (protocol.md 4.3). Absent values leave their field out. */
 export interface AccessLogEntry {
   readonly timeMs: number;
-  /** `connection failed` is a refusal before anything was carried; `connection opened` is for debugging. */
-  readonly event: 'opened' | 'complete' | 'failed';
+  /** `connection failed` is a refusal before anything was carried; `opened` and `probed` are for debugging. */
+  readonly event: 'opened' | 'complete' | 'failed' | 'probed';
   readonly direction: 'inbound' | 'outbound';
   readonly sourceAddress: SocketAddress;
   readonly source: Party;
@@ -22,6 +22,8 @@ export interface AccessLogEntry {
   readonly bytesSent: number;
   readonly bytesReceived: number;
   readonly durationMs: number;
+  /** What a probe was and what came of it. */
+  readonly probe?: { readonly kind: string; readonly verdict: string } | undefined;
   readonly error?: string | undefined;
 }
 
@@ -51,7 +53,7 @@ export function isLogged(threshold: AccessLogLevel, event: AccessLogEntry['event
 }
 
 function levelOf(event: AccessLogEntry['event'], isFailure: boolean): 'debug' | 'info' | 'warn' | 'error' {
-  if (event === 'opened') return 'debug';
+  if (event === 'opened' || event === 'probed') return 'debug';
   if (event === 'failed') return 'warn';
   return isFailure ? 'error' : 'info';
 }
@@ -67,7 +69,8 @@ function textLine(entry: AccessLogEntry): string {
     `${entry.service === undefined ? '' : logField('dst.service', entry.service.hostname)}${destination.logNames.destination}` +
     `${identityField('dst.identity', entry.destinationIdentity)}${destination.logCluster.destination}` +
     ` direction="${entry.direction}" bytes_sent=${entry.bytesSent} bytes_recv=${entry.bytesReceived}` +
-    ` duration="${Math.round(entry.durationMs)}ms"${entry.error === undefined ? '' : logField('error', entry.error)}\n`
+    ` duration="${Math.round(entry.durationMs)}ms"${entry.probe === undefined ? '' : logField('probe', entry.probe.kind) + logField('probe.result', entry.probe.verdict)}` +
+    `${entry.error === undefined ? '' : logField('error', entry.error)}\n`
   );
 }
 
@@ -105,6 +108,8 @@ function jsonLine(entry: AccessLogEntry): string {
     bytes_sent: entry.bytesSent,
     bytes_recv: entry.bytesReceived,
     duration: `${Math.round(entry.durationMs)}ms`,
+    probe: entry.probe?.kind,
+    'probe.result': entry.probe?.verdict,
     error: entry.error,
   };
   return `${JSON.stringify(line)}\n`;

@@ -7,6 +7,7 @@ import {
   type Carrier,
   ConnectionRecord,
   type ConnectionSubject,
+  recordProbe,
   recordRefusal,
   type RecordSinks,
 } from './connection-record.ts';
@@ -34,6 +35,7 @@ class RecordWorld {
       accessLogFormat: format,
       accessLogLevel: { current: 'info' },
       refusals: { inbound: new Map(), outbound: new Map() },
+      probes: new Map(),
     };
   }
 
@@ -271,4 +273,30 @@ test('PartyTable gives the same party to equal workloads, so that an update does
   assert.equal(parties.ofWorkload(buildWorkload()), parties.ofWorkload(buildWorkload()));
   assert.notEqual(parties.ofWorkload(buildWorkload()), parties.ofWorkload(buildWorkload({ canonicalRevision: 'v2' })));
   assert.equal(parties.ofWorkload(undefined), parties.unknown);
+});
+
+test('recordProbe() counts by kind and result, and is told to a log for debugging alone', () => {
+  const world = new RecordWorld();
+  const subject = world.subject({
+    direction: 'inbound',
+    sourceIdentity: null,
+    destinationIdentity: null,
+    encrypted: false,
+  });
+  recordProbe(world.sinks, subject, { kind: 'tcp', passed: true, durationMs: 1 });
+  assert.deepEqual(world.lines, []);
+  world.sinks.accessLogLevel.current = 'debug';
+  recordProbe(world.sinks, subject, { kind: 'http', passed: false, durationMs: 2, detail: 'status 503' });
+  assert.deepEqual(
+    [...world.sinks.probes],
+    [
+      ['tcp', { passed: 1, failed: 0 }],
+      ['http', { passed: 0, failed: 1 }],
+    ],
+  );
+  assert.match(
+    world.lines.join(''),
+    /\tdebug\taccess\tconnection probed\tsrc\.addr=.* duration="2ms" probe="http" probe\.result="failed: status 503"\n$/,
+  );
+  assert.deepEqual(world.counts(), []);
 });

@@ -1,6 +1,12 @@
-import type { Service, SocketAddress, SpiffeId, WorkloadUid } from '@ambit/mesh/model';
+import type { Probe, Service, SocketAddress, SpiffeId, WorkloadUid } from '@ambit/mesh/model';
 import type { Clock, LineSink } from '@ambit/mesh/runtime';
-import { type AccessLogFormat, type AccessLogLevel, formatAccessLogEntry, isLogged } from './access-log-line.ts';
+import {
+  type AccessLogEntry,
+  type AccessLogFormat,
+  type AccessLogLevel,
+  formatAccessLogEntry,
+  isLogged,
+} from './access-log-line.ts';
 import { FAILURES, type FailureReason } from './failures.ts';
 import type { InboundConnection } from './inbound-admission.ts';
 import type { Party } from './party.ts';
@@ -26,7 +32,11 @@ export interface RecordSinks {
   /** May change while connections live. */
   readonly accessLogLevel: { current: AccessLogLevel };
   readonly refusals: { readonly inbound: ReasonCounts; readonly outbound: ReasonCounts };
+  readonly probes: ProbeCounts;
 }
+
+/** Probes served in place of connections, by `kind` and then whether they passed. */
+export type ProbeCounts = Map<Probe['kind'], { passed: number; failed: number }>;
 
 /** What is known about a connection when it is admitted or refused; the same for its whole life. */
 export interface ConnectionSubject {
@@ -143,13 +153,40 @@ export function recordRefusal(
   writeLine(sinks, subject, { event: 'failed', reason, durationMs, sent: 0, received: 0, detail });
 }
 
+/** Counts and logs a connection that was served as a probe. A kubelet probes every few seconds: for debugging only. */
+export function recordProbe(
+  sinks: RecordSinks,
+  subject: ConnectionSubject,
+  probe: {
+    readonly kind: Probe['kind'];
+    readonly passed: boolean;
+    readonly durationMs: number;
+    readonly detail?: string | undefined;
+  },
+): void {
+  const { kind, passed, durationMs, detail } = probe;
+  const counts = sinks.probes.get(kind) ?? { passed: 0, failed: 0 };
+  counts[passed ? 'passed' : 'failed']++;
+  sinks.probes.set(kind, counts);
+  const verdict = `${passed ? 'passed' : 'failed'}${detail === undefined ? '' : `: ${detail}`}`;
+  writeLine(sinks, subject, {
+    event: 'probed',
+    reason: null,
+    durationMs,
+    sent: 0,
+    received: 0,
+    probe: { kind, verdict },
+  });
+}
+
 interface Ending {
-  readonly event: 'opened' | 'complete' | 'failed';
+  readonly event: AccessLogEntry['event'];
   readonly reason: FailureReason | null;
   readonly durationMs: number;
   readonly sent: number;
   readonly received: number;
   readonly detail?: string | undefined;
+  readonly probe?: AccessLogEntry['probe'];
 }
 
 function writeLine(sinks: RecordSinks, subject: ConnectionSubject, ending: Ending): void {
@@ -172,6 +209,7 @@ function writeLine(sinks: RecordSinks, subject: ConnectionSubject, ending: Endin
         bytesSent: ending.sent,
         bytesReceived: ending.received,
         durationMs: ending.durationMs,
+        probe: ending.probe,
         error: message !== undefined && ending.detail !== undefined ? `${message}: ${ending.detail}` : message,
       },
       sinks.accessLogFormat,

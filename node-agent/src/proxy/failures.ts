@@ -19,6 +19,9 @@ type LocalFailure =
   | 'pod-removed'
   | 'drain-deadline'
   | 'copy'
+  | 'probe-only'
+  | 'probe-timeout'
+  | 'too-many-probes'
   | 'network-policy';
 
 /** Every reason a connection can fail for; a value of the metric label `reason` and stable in logs. */
@@ -70,6 +73,9 @@ export const FAILURES: Readonly<Record<FailureReason, Failure>> = {
   'pod-removed': entry('connection closed because the pod was removed'),
   'drain-deadline': entry('connection closed because the node agent shuts down'),
   copy: entry('the connection broke'),
+  'probe-only': entry('policy lets the node only probe here, and this was no declared probe', 'DENY', 401),
+  'probe-timeout': entry('policy lets the node only probe here, and no probe was asked for in time', 'DENY', 401),
+  'too-many-probes': entry('too many probes of the pod are under way'),
   'network-policy': entry('connection timed out, maybe a NetworkPolicy is blocking HBONE port 15008', 'NETWORK_POLICY'),
   'tunnel-connect': entry('the tunnel connection could not be opened', 'CONNECT'),
   'tunnel-timeout': entry('the tunnel peer did not answer in time', 'CONNECT'),

@@ -8,6 +8,7 @@ import {
   type IpAddress,
   type MeshView,
   type Port,
+  type Probe,
   type Service,
   type SocketAddress,
   type SpiffeId,
@@ -72,6 +73,19 @@ export type Admission =
       readonly decision?: AuthorizationDecision;
     };
 
+/** The permit to serve a connection that policy refuses as one of `probes`, and as nothing else. */
+export interface ProbeAdmission {
+  readonly kind: 'probe';
+  readonly workload: Workload;
+  /** The probed port. */
+  readonly policyTarget: SocketAddress;
+  /** What the pod declares for that port; never empty. */
+  readonly probes: readonly Probe[];
+  /** Why it is no more than that. */
+  readonly reason: AdmissionRefusal;
+  readonly decision: AuthorizationDecision;
+}
+
 const LOOPBACK_V4: IpAddress = parseIpAddress('127.0.0.1');
 const LOOPBACK_V6: IpAddress = parseIpAddress('::1');
 
@@ -104,18 +118,40 @@ export function admitInbound(
   );
 }
 
-/** Admits one captured plaintext connection: it has no identity and keeps its original destination (protocol.md 4.10). */
+/**
+ * Admits one captured plaintext connection: it has no identity and keeps its original destination (protocol.md 4.10). What policy
+ * refuses may still probe the pod when it comes from the node itself: from one of `nodeAddresses`, as the CNI agent
+ * found them, or of those the controller knows.
+ */
 export function admitPlaintext(
   view: MeshView,
   workload: Workload | undefined,
   connection: InboundConnection & { readonly peer: null },
-): Admission {
+  nodeAddresses: readonly IpAddress[],
+): Admission | ProbeAdmission {
   if (workload === undefined) return refused(503, 'unknown-workload');
   const target = connection.destination;
   if (isIllegalPort(target.port)) return { ...refused(503, 'illegal-port'), workload };
   const decision = reauthorize(view, workload, connection, target);
-  if (decision.verdict === 'deny') return denied(workload, decision);
-  return { kind: 'allowed', workload, policyTarget: target, target, decision };
+  if (decision.verdict === 'allow') return { kind: 'allowed', workload, policyTarget: target, target, decision };
+  const probes = isFromNode(view, workload, connection.source.ip, nodeAddresses) ? probesOf(workload, target.port) : [];
+  if (probes.length === 0) return denied(workload, decision);
+  return { kind: 'probe', workload, policyTarget: target, probes, reason: decision.reason, decision };
+}
+
+/** What the mesh knows as a workload's is no node's, whatever was guessed. */
+function isFromNode(
+  view: MeshView,
+  workload: Workload,
+  source: IpAddress,
+  nodeAddresses: readonly IpAddress[],
+): boolean {
+  const isClaimed = nodeAddresses.includes(source) || workload.probes?.nodeAddresses.includes(source) === true;
+  return isClaimed && view.workloadByAddress(workload.network, source) === undefined;
+}
+
+function probesOf({ probes }: Workload, port: Port): readonly Probe[] {
+  return probes?.probes.filter((probe) => probe.port === port) ?? [];
 }
 
 /** Asks policy about a connection to `policyTarget`: at admission, and again after each change of policy. */

@@ -5,9 +5,10 @@ import { ConnectionRecord, recordRefusal } from './connection-record.ts';
 import { dialPlain, spoofedSource } from './dial.ts';
 import type { FailureReason } from './failures.ts';
 import { KEEPALIVE_MS } from './keepalive.ts';
-import { type Admission, admitPlaintext, type InboundConnection } from './inbound-admission.ts';
-import { inboundSubject } from './inbound-subject.ts';
+import { type Admission, admitPlaintext, type InboundConnection, type ProbeAdmission } from './inbound-admission.ts';
+import { inboundSubject, refusedSubject } from './inbound-subject.ts';
 import { PlainSplice } from './plain-splice.ts';
+import { ProbeServer } from './probes/probe-server.ts';
 import { type PodContext, refuseSocket, reportDryRun, workloadOf } from './pod-context.ts';
 import { remoteAddressOf } from './socket-addresses.ts';
 
@@ -16,9 +17,16 @@ type Plaintext = InboundConnection & { readonly peer: null };
 /** Port 15006 of one pod: connections that came in plaintext, admitted without an identity. */
 export class InboundPlaintextProxy {
   readonly #context: PodContext;
+  readonly #probes: ProbeServer;
 
   constructor(context: PodContext) {
     this.#context = context;
+    this.#probes = new ProbeServer(context);
+  }
+
+  /** Probes that are being served. */
+  get probeCount(): number {
+    return this.#probes.count;
   }
 
   /** Takes over an accepted, paused socket. */
@@ -42,6 +50,16 @@ export class InboundPlaintextProxy {
     });
   }
 
+  /** Ends probes at once; carried connections are the pod's to end. */
+  close(): void {
+    this.#probes.close();
+  }
+
+  #decide(connection: Plaintext): Admission | ProbeAdmission {
+    const context = this.#context;
+    return admitPlaintext(context.state.view, workloadOf(context), connection, context.pod.nodeAddresses);
+  }
+
   async #admit(socket: Socket, connection: Plaintext): Promise<void> {
     const context = this.#context;
     const startedMs = context.clock.monotonic();
@@ -49,10 +67,14 @@ export class InboundPlaintextProxy {
       if ((await context.state.nextChange(startedMs + context.settings.patienceMs)) !== 'changed') break;
     }
     if (context.isClosed() || socket.destroyed) return refuseSocket(socket);
-    const admission = admitPlaintext(context.state.view, workloadOf(context), connection);
+    const admission = this.#decide(connection);
     reportDryRun(context, admission, connection);
     if (admission.kind === 'refused') {
       this.#refuse(socket, connection, admission, admission.reason, startedMs);
+      return;
+    }
+    if (admission.kind === 'probe') {
+      this.#probes.serve(socket, connection, admission, startedMs);
       return;
     }
     dialPlain(
@@ -80,10 +102,10 @@ export class InboundPlaintextProxy {
     const context = this.#context;
     destination.on('error', () => {});
     // The policy may have changed while the application was being dialled.
-    const again = admitPlaintext(context.state.view, workloadOf(context), connection);
-    if (again.kind === 'refused' || context.isClosed() || socket.destroyed) {
+    const again = this.#decide(connection);
+    if (again.kind !== 'allowed' || context.isClosed() || socket.destroyed) {
       destination.destroy();
-      this.#refuse(socket, connection, again, again.kind === 'refused' ? again.reason : 'pod-removed', startedMs);
+      this.#refuse(socket, connection, again, again.kind === 'allowed' ? 'pod-removed' : again.reason, startedMs);
       return;
     }
     const splice = new PlainSplice(socket, destination, ({ error }) => {
@@ -100,7 +122,7 @@ export class InboundPlaintextProxy {
   #refuse(
     socket: Socket,
     connection: Plaintext,
-    admission: Admission,
+    admission: Admission | ProbeAdmission,
     reason: FailureReason,
     startedMs: number,
     detail?: string,
@@ -109,13 +131,11 @@ export class InboundPlaintextProxy {
     const durationMs = context.clock.monotonic() - startedMs;
     const policy =
       admission.decision !== undefined && 'policy' in admission.decision ? admission.decision.policy : undefined;
-    recordRefusal(
-      context.sinks,
-      inboundSubject(context, connection, admission, null),
-      reason,
-      durationMs,
-      detail ?? policy,
-    );
+    const subject =
+      admission.kind === 'allowed'
+        ? inboundSubject(context, connection, admission, null)
+        : refusedSubject(context, connection, false);
+    recordRefusal(context.sinks, subject, reason, durationMs, detail ?? policy);
     refuseSocket(socket);
   }
 }

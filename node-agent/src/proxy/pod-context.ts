@@ -7,7 +7,7 @@ import type { Svid } from '@ambit/mesh/tls';
 import type { SvidLookup, SvidTable } from '../identity/svid-table.ts';
 import type { MeshState } from '../state/mesh-state.ts';
 import type { ConnectionRecord, RecordSinks } from './connection-record.ts';
-import type { Admission, InboundConnection } from './inbound-admission.ts';
+import type { Admission, InboundConnection, ProbeAdmission } from './inbound-admission.ts';
 import type { DryRunReporter } from './dry-run-reporter.ts';
 import type { FailureReason } from './failures.ts';
 import type { PartyTable } from './party.ts';
@@ -23,6 +23,8 @@ export interface PodSpec {
   readonly workload: WorkloadUid;
   /** The identity its SVID carries. */
   readonly identity: SpiffeId;
+  /** Where its node connects to it from, as the CNI agent found; empty when it does not say. */
+  readonly nodeAddresses: readonly IpAddress[];
 }
 
 export interface ProxySettings {
@@ -97,10 +99,14 @@ export function ownSource(workload: Workload, sourceIp: IpAddress, destinationIp
 }
 
 /** Reports what policies in dry run would have made of a connection; most often there are none. */
-export function reportDryRun({ dryRun }: PodContext, admission: Admission, connection: InboundConnection): void {
+export function reportDryRun(
+  { dryRun }: PodContext,
+  admission: Admission | ProbeAdmission,
+  connection: InboundConnection,
+): void {
   const verdicts = admission.decision?.dryRun;
   if (verdicts === undefined || verdicts.length === 0) return;
-  const destination = admission.kind === 'allowed' ? admission.policyTarget : connection.destination;
+  const destination = admission.kind === 'refused' ? connection.destination : admission.policyTarget;
   for (const verdict of verdicts) {
     dryRun.report(verdict, { source: connection.source, sourceIdentity: connection.peer, destination });
   }

@@ -81,7 +81,7 @@ export class PodProxy {
     this.#closeServers();
     this.#inbound.drain();
     const pool = this.#pool.drain();
-    if (this.live.size > 0 || this.#inbound.connectionCount > 0) await this.#idle(deadlineMs);
+    if (!this.#isIdle()) await this.#idle(deadlineMs);
     if (this.live.size === 0) await Promise.race([pool, this.#dependencies.clock.sleep(0)]);
   }
 
@@ -96,6 +96,7 @@ export class PodProxy {
       record.end(reason);
     }
     this.#inbound.close();
+    this.#plaintext.close();
     void this.#pool[Symbol.asyncDispose]();
     this.#netns[Symbol.dispose]();
   }
@@ -132,6 +133,10 @@ export class PodProxy {
     return this.#lastWorkload;
   }
 
+  #isIdle(): boolean {
+    return this.live.size === 0 && this.#inbound.connectionCount === 0 && this.#plaintext.probeCount === 0;
+  }
+
   #idle(deadlineMs: number): Promise<void> {
     return new Promise((resolve) => {
       const done = (): void => {
@@ -141,7 +146,7 @@ export class PodProxy {
       };
       const deadline = this.#dependencies.clock.setTimer(deadlineMs, done);
       const poll = setInterval(() => {
-        if (this.live.size === 0 && this.#inbound.connectionCount === 0) done();
+        if (this.#isIdle()) done();
       }, 20).unref();
     });
   }

@@ -69,6 +69,7 @@ export const dataPlaneMetrics: {
   readonly refusals: MetricSpec<'counter'>;
   readonly policyCuts: MetricSpec<'counter'>;
   readonly dryRun: MetricSpec<'counter'>;
+  readonly probes: MetricSpec<'counter'>;
 } = {
   socketsOpen: gauge({ name: 'istio_tcp_sockets_open', help: 'Connections being carried now.', labels: ['reporter'] }),
   accessLogDropped: counter({
@@ -89,5 +90,10 @@ export const dataPlaneMetrics: {
     name: 'ambit_policy_dry_run_total',
     help: 'Connections a dry-run policy would have decided otherwise.',
     labels: ['action'],
+  }),
+  probes: counter({
+    name: 'ambit_probes_total',
+    help: 'Connections from the node that policy refuses and that were served as a declared probe.',
+    labels: ['kind', 'result'],
   }),
 };

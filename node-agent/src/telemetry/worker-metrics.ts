@@ -24,6 +24,9 @@ export function registerWorkerMetrics(metrics: Metrics, read: ReadWorkerMetrics)
     refusals.map(([direction, reason, value]) => ({ labels: [direction, reason], value })),
   );
   collect(dataPlaneMetrics.policyCuts, ({ cuts }) => cuts.map(([cause, value]) => ({ labels: [cause], value })));
+  collect(dataPlaneMetrics.probes, ({ probes }) =>
+    probes.map(([kind, result, value]) => ({ labels: [kind, result], value })),
+  );
   collect(dataPlaneMetrics.dryRun, ({ dryRun }) => dryRun.map(([action, value]) => ({ labels: [action], value })));
 }
 

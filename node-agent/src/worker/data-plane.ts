@@ -56,6 +56,7 @@ export class DataPlane implements Omit<WorkerHandlers, 'stop' | 'compact-heap'> 
       accessLogFormat,
       accessLogLevel: { current: accessLogLevelOf(options.logFilter) },
       refusals: { inbound: new Map(), outbound: new Map() },
+      probes: new Map(),
     };
     this.#dependencies = {
       clock,
@@ -135,6 +136,13 @@ export class DataPlane implements Omit<WorkerHandlers, 'stop' | 'compact-heap'> 
       ],
       cuts: [...this.#cuts],
       dryRun: this.#dryRun.counts,
+      probes: [...this.#sinks.probes].flatMap(
+        ([kind, { passed, failed }]) =>
+          [
+            [kind, 'passed', passed],
+            [kind, 'failed', failed],
+          ] as const,
+      ),
       accessLogDropped: this.#options.accessLog.dropped,
     };
   };

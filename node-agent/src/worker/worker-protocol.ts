@@ -43,6 +43,7 @@ export interface WorkerMetrics {
   readonly refusals: readonly (readonly [direction: 'inbound' | 'outbound', reason: string, count: number])[];
   readonly cuts: readonly (readonly [cause: string, count: number])[];
   readonly dryRun: readonly (readonly [action: string, count: number])[];
+  readonly probes: readonly (readonly [kind: string, result: 'passed' | 'failed', count: number])[];
   readonly accessLogDropped: number;
 }
 
