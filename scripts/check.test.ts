@@ -210,6 +210,7 @@ const FORBIDDEN_IMPORTS: readonly (readonly [rule: string, from: string, to: str
   ['D3-node', 'node-agent/src/proxy/decide-outbound.ts', 'node:net'],
   ['D3-impure', 'controller/src/translate/a.ts', 'mesh/src/runtime/index.ts'],
   ['D4-linux', 'controller/src/a.ts', 'mesh/src/linux/index.ts'],
+  ['D4-kube', 'node-agent/src/a.ts', 'mesh/src/kube/index.ts'],
   ['D4-testing', 'node-agent/src/a.ts', 'mesh/src/testing/index.ts'],
   ['D6-@bufbuild/protobuf', 'controller/src/a.ts', '@bufbuild/protobuf'],
   ['D6-@grpc/grpc-js', 'mesh/src/push/a.ts', '@grpc/grpc-js'],

@@ -47,6 +47,12 @@ export const LIBRARIES: readonly Library[] = [
     licence: 'Apache-2.0 AND BSD-3-Clause',
   },
   { name: '@grpc/grpc-js', purpose: 'xDS and CA streams', onlyIn: ['mesh/src/grpc'], licence: 'Apache-2.0' },
+  {
+    name: '@kubernetes/client-node',
+    purpose: 'kubeconfig files and their credential providers',
+    onlyIn: ['mesh/src/kube'],
+    licence: 'Apache-2.0',
+  },
   { name: 'ipaddr.js', purpose: 'address parsing and CIDR', onlyIn: ['mesh/src/model'], licence: 'MIT' },
   { name: 'koffi', purpose: 'Linux system calls Node lacks', onlyIn: ['mesh/src/linux'], licence: 'MIT' },
   {
@@ -138,6 +144,13 @@ export const ARCHITECTURE_RULES: readonly ArchitectureRule[] = [
     reason: 'System calls are for the node agent and the CNI agent; everything else must run without them.',
     from: { pathNot: '^mesh/src/(?:linux|testing)/|^node-agent/|^cni/|^test/e2e/|^bench/' },
     to: { path: '^mesh/src/linux/' },
+  },
+  {
+    name: 'D4-kube',
+    reason:
+      'Only controller and CNI agent talk to the API server: nobody who takes over a node agent gets its rights there.',
+    from: { pathNot: `^mesh/src/(?:kube|testing)/|^controller/|^cni/|${TEST_CODE}` },
+    to: { path: '^mesh/src/kube/' },
   },
   {
     name: 'D4-testing',

@@ -12,6 +12,7 @@ const MESSAGES = {
   'too-many-requests': 'API server is overloaded',
   'server-error': 'API server failed',
   'malformed-response': 'response of the API server cannot be read',
+  'too-large': 'what is exchanged with the API server is larger than allowed',
 } as const;
 
 export type KubeApiErrorCode = keyof typeof MESSAGES;

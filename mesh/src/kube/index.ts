@@ -1,2 +1,5 @@
+export { createKubeClient, type KubeClientOptions } from './create-kube-client.ts';
 export * from './errors.ts';
+export * from './kube-access.ts';
 export * from './kube-client.ts';
+export { openKubeAccess, type OpenKubeAccessOptions } from './open-kube-access.ts';

@@ -54,19 +54,29 @@ export interface KubeApply {
   readonly subresource?: 'status';
 }
 
+/** A part of an object that is created by itself, such as `token` of a ServiceAccount. */
+export interface KubeSubresource {
+  readonly name: string;
+  readonly subresource: 'token' | 'eviction' | 'binding';
+}
+
 /**
  * The API server, as much of it as Ambit uses. Every call rejects with KubeApiError, except that an aborted signal rejects
  * with its reason. Nothing retries in here: callers know what is worth repeating (`KubeApiError.retryable`).
  */
 export interface KubeClient {
-  /** Null when the object does not exist. */
+  /** Null when the object does not exist, which a kind that is not served looks like too. */
   get(resource: KubeResource, name: KubeName, signal: AbortSignal): Promise<RawObject>;
-  /** One page; `continueToken` of the page before, or null for the first. */
+  /**
+   * One page of at most `itemsMax` (default 500); `continueToken` of the page before, or null for the first. Items have
+   * apiVersion and kind, which the API server leaves out, and no managedFields. `too-large`: ask for fewer.
+   */
   listPage(
     resource: KubeResource,
     selection: KubeSelection,
     continueToken: string | null,
     signal: AbortSignal,
+    itemsMax?: number,
   ): Promise<KubeListPage>;
   /** Events after `resourceVersion`, until the server ends the watch (returns) or refuses it (throws; `gone` asks for a new list). */
   watch(
@@ -75,8 +85,14 @@ export interface KubeClient {
     resourceVersion: string,
     signal: AbortSignal,
   ): AsyncIterable<KubeWatchEvent>;
-  /** `conflict` (already-exists) when there is one of that name. Also for reviews, which are answered and not kept. */
-  create(resource: KubeResource, namespace: string, object: RawObject, signal: AbortSignal): Promise<RawObject>;
+  /** `already-exists` when there is one of that name. Also for reviews, which are answered and not kept. */
+  create(
+    resource: KubeResource,
+    namespace: string,
+    object: RawObject,
+    signal: AbortSignal,
+    of?: KubeSubresource,
+  ): Promise<RawObject>;
   /** Replaces as a whole; the object's own resourceVersion, when it has one, must still be the current one. */
   replace(resource: KubeResource, name: KubeName, object: RawObject, signal: AbortSignal): Promise<RawObject>;
   apply(resource: KubeResource, name: KubeName, apply: KubeApply, signal: AbortSignal): Promise<RawObject>;
@@ -88,7 +104,7 @@ export interface KubeClient {
     signal: AbortSignal,
     subresource?: 'status',
   ): Promise<RawObject>;
-  /** True when it was there. */
+  /** True when it was there; `conflict` when a precondition does not hold. */
   delete(
     resource: KubeResource,
     name: KubeName,
