@@ -1,6 +1,6 @@
 /**
- * Writes mesh/src/wire/gen from proto/, and the custom resource definitions and tables of the reference from
- * mesh/src/kinds/schema. With --check writes nothing and fails when what is there differs.
+ * Writes mesh/src/wire/gen from proto/, the custom resource definitions and tables of the reference from
+ * mesh/src/kinds/schema, and the table of the chart's values. With --check writes nothing and fails when what is there differs.
  * Needs no network: buf and the plugin come from node_modules.
  */
 import { execFileSync } from 'node:child_process';
@@ -18,6 +18,7 @@ import {
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { CHART_PAGE, CHART_SCHEMA, CHART_VALUES, chartPage, chartValues } from './generate/chart.ts';
 import { CRD_DIRECTORY, definitionFiles, REFERENCE_PAGE, referencePage } from './generate/kinds.ts';
 
 const REPOSITORY = fileURLToPath(new URL('..', import.meta.url));
@@ -50,21 +51,28 @@ export function staleFiles(expected: ReadonlyMap<string, string>, actual: Readon
   return [...names].filter((name) => expected.get(name) !== actual.get(name)).sort();
 }
 
-/** Content of every file that the schemas of our kinds give, by path. */
-function kindFiles(): ReadonlyMap<string, string> {
-  const page = readFileSync(join(REPOSITORY, REFERENCE_PAGE), 'utf8');
-  return new Map([...definitionFiles(), [REFERENCE_PAGE, referencePage(page)]]);
+/** Content of every file that the schemas of our kinds and of the chart's values give, by path. */
+function schemaFiles(): ReadonlyMap<string, string> {
+  const text = (path: string): string => readFileSync(join(REPOSITORY, path), 'utf8');
+  return new Map([
+    ...definitionFiles(),
+    [REFERENCE_PAGE, referencePage(text(REFERENCE_PAGE))],
+    [CHART_PAGE, chartPage(text(CHART_PAGE), text(CHART_SCHEMA))],
+    [CHART_VALUES, chartValues(text(CHART_SCHEMA))],
+  ]);
 }
 
-function generateKinds(check: boolean): number {
-  const expected = kindFiles();
+function generateFromSchemas(check: boolean): number {
+  const expected = schemaFiles();
   const definitions = filesUnder(join(REPOSITORY, CRD_DIRECTORY));
   const actual = new Map([...definitions].map(([name, text]) => [`${CRD_DIRECTORY}/${name}`, text]));
-  actual.set(REFERENCE_PAGE, readFileSync(join(REPOSITORY, REFERENCE_PAGE), 'utf8'));
+  for (const path of [REFERENCE_PAGE, CHART_PAGE, CHART_VALUES]) {
+    actual.set(path, readFileSync(join(REPOSITORY, path), 'utf8'));
+  }
   const stale = staleFiles(expected, actual);
   if (check) {
     for (const name of stale) {
-      console.error(`${name} differs from mesh/src/kinds/schema: run node --conditions=source scripts/generate.ts`);
+      console.error(`${name} differs from the schemas it comes from: run node --conditions=source scripts/generate.ts`);
     }
     return stale.length === 0 ? 0 : 1;
   }
@@ -77,7 +85,7 @@ function generateKinds(check: boolean): number {
       writeFileSync(path, text);
     }
   }
-  console.log(stale.length === 0 ? 'custom resource definitions and reference: unchanged' : stale.join(', '));
+  console.log(stale.length === 0 ? 'custom resource definitions and references: unchanged' : stale.join(', '));
   return 0;
 }
 
@@ -106,5 +114,5 @@ function generateWire(check: boolean): number {
 
 if (import.meta.main) {
   const check = process.argv.includes('--check');
-  process.exitCode = Math.max(generateWire(check), generateKinds(check));
+  process.exitCode = Math.max(generateWire(check), generateFromSchemas(check));
 }

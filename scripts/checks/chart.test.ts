@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { USAGE } from '../../controller/src/config.ts';
+import { SETTINGS as NODE_AGENT } from '../../node-agent/src/config.ts';
+import { IMAGES } from '../images/image-list.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const TEMPLATES = join(ROOT, 'charts/ambit/templates');
+const HELPERS = readFileSync(join(TEMPLATES, '_helpers.tpl'), 'utf8');
+const VERSION = /"version": "([^"]+)"/.exec(readFileSync(join(ROOT, 'package.json'), 'utf8'))?.[1];
+
+/** Variables that a template sets, also through the helpers it includes. */
+function variablesOf(template: string): readonly string[] {
+  const text = readFileSync(join(TEMPLATES, template), 'utf8');
+  const included = [...text.matchAll(/include "(ambit\.env\.\w+)"/g)].map(([, name = '']) => {
+    return HELPERS.split(`define "${name}"`)[1]?.split('{{- end -}}')[0] ?? '';
+  });
+  return [text, ...included]
+    .flatMap((part) => [...part.matchAll(/- name: (AMBIT_\w+)/g)])
+    .map(([, name = '']) => name)
+    .sort();
+}
+
+interface Component {
+  readonly template: string;
+  readonly known: readonly string[];
+  /** Why the chart leaves a variable at its default. */
+  readonly left: Readonly<Record<string, string>>;
+}
+
+const FILE_MODE = 'without Kubernetes only';
+const COMPONENTS: readonly Component[] = [
+  {
+    template: 'controller/deployment.yaml',
+    known: [...new Set([...USAGE.matchAll(/AMBIT_\w+/g)].map(([name]) => name))],
+    left: { AMBIT_SERVER_NAMES: FILE_MODE },
+  },
+  {
+    template: 'node-agent/daemonset.yaml',
+    known: NODE_AGENT.map(({ name }) => name),
+    left: {
+      AMBIT_CONTROLLER_SERVER_NAME: 'every certificate of a controller has that name',
+      AMBIT_JOIN_TOKEN_FILE: FILE_MODE,
+      AMBIT_STATE_DIR: FILE_MODE,
+      AMBIT_LOCAL_CONFIG: FILE_MODE,
+      AMBIT_PACKET_MARK: 'must be what the CNI agent writes into the rules',
+      AMBIT_ADMIN_ADDRESS: 'on loopback',
+      AMBIT_METRICS_ADDRESS: 'its network is its own',
+      AMBIT_READINESS_ADDRESS: 'its network is its own',
+    },
+  },
+];
+
+for (const { template, known, left } of COMPONENTS) {
+  test(`chart: ${template} sets each variable of its program, or says why not`, () => {
+    const set = variablesOf(template);
+    assert.deepEqual(
+      [...set, ...Object.keys(left).filter((name) => known.includes(name))].sort(),
+      known.toSorted(),
+      'left: names that are handled; right: names that the program knows',
+    );
+  });
+}
+
+test('chart: version and images are those of this repository', () => {
+  const chart = readFileSync(join(ROOT, 'charts/ambit/Chart.yaml'), 'utf8');
+  assert.deepEqual(
+    [...chart.matchAll(/^(?:appVersion|version): (.+)$/gm)].map(([, version]) => version),
+    [VERSION, VERSION],
+  );
+  const used = readdirSync(TEMPLATES, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.yaml'))
+    .flatMap((file) => [...readFileSync(join(TEMPLATES, file), 'utf8').matchAll(/"image" "([^"]+)"/g)])
+    .map(([, image = '']) => image);
+  assert.deepEqual([...new Set(used)].sort(), IMAGES.map(({ name }) => name).sort());
+});
