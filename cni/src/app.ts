@@ -4,6 +4,7 @@ import { listenForDescriptorChannels } from '@ambit/mesh/linux';
 import { createDirectorySource, createProblemReporter } from '@ambit/mesh/manifests';
 import {
   type AdminServer,
+  bug,
   type Clock,
   get,
   jsonResponse,
@@ -23,27 +24,33 @@ import { ConcurrencyLimit } from './enrol/concurrency-limit.ts';
 import type { DesiredPod } from './enrol/desired-pods.ts';
 import { FileEnrolmentRecords } from './enrol/enrolment-records.ts';
 import { DirectoryNetnsFinder } from './enrol/netns-finder.ts';
-import { PodEnroller, type PodStatus } from './enrol/pod-enroller.ts';
-import type { EnrolmentTools } from './enrol/pod-enrolment.ts';
+import { nodeAddressesTowards } from './enrol/node-addresses.ts';
+import { PodEnroller, type PodEnrollerOptions, type PodStatus } from './enrol/pod-enroller.ts';
 import { PodWatcher } from './enrol/pod-watcher.ts';
 import { ZdsServer } from './enrol/zds-server.ts';
-import { cniMetrics, podsMetric } from './metrics.ts';
+import { type KubeConnection, KubernetesNode } from './kubernetes/kubernetes-node.ts';
+import { type CniInstruments, cniMetrics, podsMetric } from './metrics.ts';
 import { nftables } from './redirect/nftables.ts';
 
 export interface CniAgentOptions {
   readonly config: CniConfig;
   readonly version: string;
-  /** The user this process runs as: node agents may run as it too. */
+  /** The user this process runs as: node agents and container runtimes may run as it too. */
   readonly userId: number;
   readonly clock: Clock;
   readonly logger: RootLogger;
+  /** Opens the API server of a cluster; needed when the configuration is that of a node of one. */
+  readonly connect?: (metrics: Metrics) => KubeConnection;
 }
 
 /** A running CNI agent. */
 export interface CniAgent extends AsyncDisposable {
   readonly addresses: Readonly<Record<'metrics' | 'readiness', { readonly host: string; readonly port: number }>>;
   statuses(): readonly PodStatus[];
-  /** Takes all redirection away if the configuration says so, leaves it in place otherwise, and closes. */
+  /**
+   * Takes everything away when Ambit is being uninstalled, or all redirection if the configuration says so; leaves it in place
+   * otherwise. Then closes.
+   */
   stop(): Promise<void>;
 }
 
@@ -52,7 +59,10 @@ const REDIRECTIONS_AT_A_TIME_MAX = 4;
 const REMOVE_ON_EXIT_MS = 20_000;
 const SOCKET_DIRECTORY_MODE = 0o700;
 
-/** Resolves when every pod known from the manifests has been tried once and node agents are accepted. */
+/**
+ * Resolves when every pod that is known by then has been tried once, and node agents, and on a node of a cluster the plugin, are
+ * served.
+ */
 export async function createCniAgent(options: CniAgentOptions): Promise<CniAgent> {
   const { config, clock, logger } = options;
   await using cleanup = new AsyncDisposableStack();
@@ -71,95 +81,144 @@ export async function createCniAgent(options: CniAgentOptions): Promise<CniAgent
       metrics: instruments,
     }),
   );
-  const enroller = cleanup.use(new PodEnroller({ ...createTools(options, instruments), agents }));
+  const connection = openConnection(options, metrics);
+  if (connection !== null) cleanup.use(connection);
+  const node = createNode(options, connection, instruments);
+  const enroller = cleanup.use(new PodEnroller({ ...createTools(options, instruments, node), agents }));
+  agents.onAnswer(() => enroller.notify());
   metrics.collect(podsMetric, () => enroller.counts());
   const servers = await openServers(options, cleanup, metrics, readiness, enroller);
-  const watching = new AbortController();
-  cleanup.defer(() => watching.abort(new Error('the CNI agent stops')));
-  const desired = await watchPods(
-    options,
-    watching.signal,
-    (pods) => void enroller.setDesired(pods),
-    (count) => instruments.manifestProblems.set([], count),
-  );
-  await enroller.setDesired(desired());
+  const working = new AbortController();
+  cleanup.defer(() => working.abort(new Error('the CNI agent stops')));
+  const { watcher, first } = createWatcher(options, instruments, enroller, node);
+  const parts = { enroller, watcher, readiness };
+  node?.use(parts);
+  const source = connection?.source ?? createDirectorySource({ directory: config.manifests, clock, logger });
+  await source.watch(watcher, working.signal);
+  await enroller.setDesired(first());
   void agents.serve();
+  if (node !== null) cleanup.use(await node.start(parts, working.signal));
   ready.done();
   const resources = cleanup.move();
+  const close = (): Promise<void> => {
+    working.abort(new Error('the CNI agent stops'));
+    return resources[Symbol.asyncDispose]();
+  };
   return {
     addresses: servers,
     statuses: () => enroller.statuses(),
     async stop() {
       ready.undo();
-      watching.abort(new Error('the CNI agent stops'));
-      if (config.removeOnExit) {
-        await withinDeadline(clock, REMOVE_ON_EXIT_MS, () => enroller.releaseAll()).catch((error: unknown) =>
-          logger.error('redirection could not be taken away from every pod', { error }),
-        );
-      }
-      await resources[Symbol.asyncDispose]();
+      const isUninstalled = (await node?.isUninstalled()) === true;
+      if (isUninstalled) logger.info('Ambit is uninstalled: everything is taken away from this node');
+      working.abort(new Error('the CNI agent stops'));
+      if (isUninstalled) removePlugin(node, options);
+      if (isUninstalled || config.removeOnExit) await releaseAll(enroller, options, REMOVE_ON_EXIT_MS);
+      await close();
+      if (isUninstalled) node?.removeState();
     },
-    [Symbol.asyncDispose]: () => resources[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: close,
   };
 }
 
-/** Takes away the redirection of every pod that an earlier run recorded. Resolves with how many are left. */
+/**
+ * Takes away the redirection of every pod that an earlier run recorded, and from a node of a cluster everything else. Resolves
+ * with how many pods are left.
+ */
 export async function uninstall(options: CniAgentOptions, deadlineMs: number): Promise<number> {
   const nobody = { announce: () => {}, withdraw: async () => {}, isTaken: () => false };
-  const instruments = new Metrics().register(cniMetrics);
-  await using enroller = new PodEnroller({ ...createTools(options, instruments), agents: nobody });
+  const metrics = new Metrics();
+  const instruments = metrics.register(cniMetrics);
+  using connection = openConnection(options, metrics);
+  const node = createNode(options, connection, instruments);
+  removePlugin(node, options);
+  await using enroller = new PodEnroller({ ...createTools(options, instruments, node), agents: nobody });
+  await releaseAll(enroller, options, deadlineMs);
+  const left = enroller.statuses().length;
+  if (left === 0) node?.removeState();
+  return left;
+}
+
+function removePlugin(node: KubernetesNode | null, { logger }: CniAgentOptions): void {
+  try {
+    node?.removePlugin();
+  } catch (error) {
+    logger.error('plugin could not be taken away from the host', { error });
+  }
+}
+
+async function releaseAll(enroller: PodEnroller, options: CniAgentOptions, deadlineMs: number): Promise<void> {
   await withinDeadline(options.clock, deadlineMs, () => enroller.releaseAll()).catch((error: unknown) =>
     options.logger.error('redirection could not be taken away from every pod', { error }),
   );
-  return enroller.statuses().length;
+}
+
+function openConnection({ config, connect }: CniAgentOptions, metrics: Metrics): KubeConnection | null {
+  if (config.kubernetes === null) return null;
+  return connect?.(metrics) ?? bug('a node of a cluster has no way to the API server');
+}
+
+function createNode(
+  options: CniAgentOptions,
+  connection: KubeConnection | null,
+  metrics: CniInstruments,
+): KubernetesNode | null {
+  const { config } = options;
+  if (config.kubernetes === null || connection === null) return null;
+  const { kubernetes } = config;
+  return new KubernetesNode({ ...options, config: { ...config, kubernetes }, connection, metrics });
 }
 
 function createTools(
   { config, clock, logger }: CniAgentOptions,
-  metrics: EnrolmentTools['metrics'],
-): Omit<EnrolmentTools, 'agents'> {
+  metrics: CniInstruments,
+  node: KubernetesNode | null,
+): Omit<PodEnrollerOptions, 'agents'> {
   return {
     netfilter: nftables,
-    finder: new DirectoryNetnsFinder(config.netnsDirectory),
+    finder: node?.finder ?? new DirectoryNetnsFinder(config.netnsDirectory),
+    nodeAddresses: nodeAddressesTowards,
     records: new FileEnrolmentRecords(join(config.stateDirectory, 'enrolled-pods.json'), logger),
-    redirect: {
-      packetMark: config.packetMark,
-      dnsCapture: config.dnsCapture,
-      probeSource: null,
-      predating: 'reset',
-    },
+    redirect: { packetMark: config.packetMark, dnsCapture: config.dnsCapture, probeSource: null },
+    graceMs: config.graceMs,
     limit: new ConcurrencyLimit(REDIRECTIONS_AT_A_TIME_MAX),
     clock,
     logger: logger.child({ scope: 'enrol' }),
     metrics,
+    onChange: () => node?.onChange(),
+    onProblem: (pod, step, error) => node?.onProblem(pod, step === 'enrol', error),
   };
 }
 
-/** Watches the manifests. Resolves after the first state, with a way to read the latest one; later ones go to `onDesired`. */
-async function watchPods(
-  { config, clock, logger }: CniAgentOptions,
-  signal: AbortSignal,
-  onDesired: (pods: ReadonlyMap<string, DesiredPod>) => void,
-  onProblemCount: (count: number) => void,
-): Promise<() => ReadonlyMap<string, DesiredPod>> {
+/** Every state of the source after the first one goes to the enroller; the first is the caller's. */
+function createWatcher(
+  { config, logger }: CniAgentOptions,
+  metrics: CniInstruments,
+  enroller: PodEnroller,
+  node: KubernetesNode | null,
+): { readonly watcher: PodWatcher; readonly first: () => ReadonlyMap<string, DesiredPod> } {
   let latest: ReadonlyMap<string, DesiredPod> = new Map();
   let isFirst = true;
   const reportProblems = createProblemReporter(logger.child({ scope: 'manifests' }));
+  const desire = (selected: ReadonlyMap<string, DesiredPod>): ReadonlyMap<string, DesiredPod> =>
+    node?.desire(selected) ?? selected;
   const watcher = new PodWatcher({
     nodeName: config.nodeName,
     excludedNamespaces: config.excludedNamespaces,
-    onDesired: (desired) => {
-      latest = desired;
-      if (!isFirst) onDesired(desired);
+    onDesired: (selected) => {
+      latest = selected;
+      if (!isFirst) void enroller.setDesired(desire(selected));
     },
     onProblems: (problems) => {
-      onProblemCount(problems.length);
+      metrics.manifestProblems.set([], problems.length);
       reportProblems(problems);
     },
   });
-  await createDirectorySource({ directory: config.manifests, clock, logger }).watch(watcher, signal);
-  isFirst = false;
-  return () => latest;
+  const first = (): ReadonlyMap<string, DesiredPod> => {
+    isFirst = false;
+    return desire(latest);
+  };
+  return { watcher, first };
 }
 
 async function openServers(

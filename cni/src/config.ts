@@ -1,11 +1,20 @@
 import { DEFAULT_EXCLUDED_NAMESPACES } from '@ambit/mesh/kinds';
 import { parseSocketAddress, type SocketAddress } from '@ambit/mesh/model';
-import { type Environment, EnvironmentReader, isLevelFilter, type LogFormat } from '@ambit/mesh/runtime';
+import {
+  type Environment,
+  EnvironmentReader,
+  isLevelFilter,
+  type LogFormat,
+  parseDurationMs,
+} from '@ambit/mesh/runtime';
 import { MARK_MASK } from './redirect/ruleset.ts';
 
-/** Everything a CNI agent in its standalone form is told at start; immutable. */
+/** Everything a CNI agent is told at start; immutable. */
 export interface CniConfig {
+  /** Directory of manifests; empty on a node of a cluster. */
   readonly manifests: string;
+  /** Null where pods come from manifests. */
+  readonly kubernetes: KubernetesConfig | null;
   readonly nodeName: string;
   readonly netnsDirectory: string;
   readonly zdsSocket: string;
@@ -13,6 +22,7 @@ export interface CniConfig {
   readonly packetMark: number;
   readonly excludedNamespaces: readonly string[];
   readonly dnsCapture: boolean;
+  readonly graceMs: number;
   /** Users besides root and our own that a node agent may run as. */
   readonly agentUserIds: readonly number[];
   /** Take all redirection away when stopping, so that pods go on without the mesh. */
@@ -21,6 +31,24 @@ export interface CniConfig {
   readonly readinessAddress: SocketAddress;
   readonly logFilter: string;
   readonly logFormat: LogFormat;
+}
+
+/** What a node of a Kubernetes cluster needs besides. */
+export interface KubernetesConfig {
+  /** Namespace and DaemonSet that this process runs in. */
+  readonly podNamespace: string;
+  readonly daemonSet: string;
+  readonly pluginSocket: string;
+  /** The plugin's program in our image. */
+  readonly plugin: string;
+  readonly binDirectory: string;
+  readonly confDirectory: string;
+  /** The host's processes, and below which path its files are. */
+  readonly procDirectory: string;
+  readonly hostRoot: string;
+  readonly awayAdmits: 'unenrolled' | 'excluded';
+  /** How long a pod that starts may take to be enrolled before the runtime is told to try again. */
+  readonly enrolmentMs: number;
 }
 
 /** One environment variable, as `--help` and the reference page show it. */
@@ -38,14 +66,19 @@ export const SETTINGS: readonly Setting[] = [
     name: 'AMBIT_MANIFESTS',
     flag: 'manifests',
     fallback: '',
-    describe: 'Directory of Kubernetes manifests. Required.',
+    describe: 'Directory of Kubernetes manifests. Required without AMBIT_KUBERNETES.',
+  },
+  {
+    name: 'AMBIT_KUBERNETES',
+    fallback: 'false',
+    describe: 'Work as a DaemonSet on a node of a Kubernetes cluster: watch the API server, install the CNI plugin.',
   },
   { name: 'AMBIT_NODE_NAME', flag: 'node-name', fallback: '', describe: 'Name of this node. Required.' },
   {
     name: 'AMBIT_NETNS_DIR',
     flag: 'netns-dir',
     fallback: '/run/netns',
-    describe: 'Directory with a network namespace <namespace>-<name> for each pod.',
+    describe: 'Directory with a network namespace <namespace>-<name> for each pod of the manifests.',
   },
   {
     name: 'AMBIT_ZDS_SOCKET',
@@ -58,6 +91,50 @@ export const SETTINGS: readonly Setting[] = [
     flag: 'state-dir',
     fallback: '/var/lib/ambit/cni',
     describe: 'Directory, made with mode 0700, for the list of enrolled pods.',
+  },
+  {
+    name: 'AMBIT_CONNECTION_GRACE',
+    fallback: '0s',
+    describe: 'How long connections that were open before their pod was enrolled may go on, past the mesh.',
+  },
+  {
+    name: 'AMBIT_PLUGIN_SOCKET',
+    fallback: '/var/run/ambit/cni.sock',
+    describe: 'Socket on which the CNI plugin asks.',
+  },
+  { name: 'AMBIT_CNI_PLUGIN', fallback: '/opt/ambit/ambit-cni', describe: 'The program of the CNI plugin to install.' },
+  {
+    name: 'AMBIT_CNI_BIN_DIR',
+    fallback: '/host/opt/cni/bin',
+    describe: "The host's directory of CNI plugins, as seen from here.",
+  },
+  {
+    name: 'AMBIT_CNI_CONF_DIR',
+    fallback: '/host/etc/cni/net.d',
+    describe: "The host's directory of CNI configurations, as seen from here.",
+  },
+  { name: 'AMBIT_HOST_PROC', fallback: '/proc', describe: "The host's processes, as seen from here." },
+  {
+    name: 'AMBIT_HOST_ROOT',
+    fallback: '/proc/1/root',
+    describe: "The host's files, as seen from here, or / where they are our own.",
+  },
+  { name: 'AMBIT_POD_NAMESPACE', fallback: 'ambit-system', describe: 'Namespace that this process runs in.' },
+  {
+    name: 'AMBIT_DAEMON_SET',
+    fallback: 'ambit-cni',
+    describe: 'DaemonSet that this process belongs to; once it is gone, everything is taken away.',
+  },
+  {
+    name: 'AMBIT_ENROLMENT_TIMEOUT',
+    fallback: '10s',
+    describe: 'How long a pod that starts may take to be enrolled before the container runtime is told to try again.',
+  },
+  {
+    name: 'AMBIT_AWAY_ADMITS',
+    fallback: 'unenrolled',
+    describe:
+      'Pods that may start while the CNI agent is away: those of namespaces that are not enrolled (unenrolled), or only those of AMBIT_EXCLUDED_NAMESPACES (excluded).',
   },
   {
     name: 'AMBIT_PACKET_MARK',
@@ -117,15 +194,21 @@ export function parseConfig(environment: Environment): CniConfig {
   const text = (name: string): string => read.text(name, fallbackOf(name));
   const address = (name: string): SocketAddress =>
     read.parsed(name, 'IP:port', parseListenAddress, parseListenAddress(fallbackOf(name)));
+  const isCluster = read.boolean('AMBIT_KUBERNETES', false);
+  const kubernetes = parseKubernetes(read, text);
+  const excluded = read.list('AMBIT_EXCLUDED_NAMESPACES', 'names', (name) => name, DEFAULT_EXCLUDED_NAMESPACES);
   const config: CniConfig = {
-    manifests: read.text('AMBIT_MANIFESTS'),
+    manifests: isCluster ? (read.optional('AMBIT_MANIFESTS') ?? '') : read.text('AMBIT_MANIFESTS'),
+    kubernetes: isCluster ? kubernetes : null,
     nodeName: read.text('AMBIT_NODE_NAME'),
     netnsDirectory: text('AMBIT_NETNS_DIR'),
     zdsSocket: text('AMBIT_ZDS_SOCKET'),
     stateDirectory: text('AMBIT_STATE_DIR'),
     packetMark: read.integer('AMBIT_PACKET_MARK', { min: 1, max: MARK_MASK }, Number(fallbackOf('AMBIT_PACKET_MARK'))),
-    excludedNamespaces: read.list('AMBIT_EXCLUDED_NAMESPACES', 'names', (name) => name, DEFAULT_EXCLUDED_NAMESPACES),
+    // Ambit's own pods never wait for it.
+    excludedNamespaces: isCluster ? [...new Set([...excluded, kubernetes.podNamespace])] : excluded,
     dnsCapture: read.boolean('AMBIT_DNS_CAPTURE', false),
+    graceMs: read.durationMs('AMBIT_CONNECTION_GRACE', 0),
     agentUserIds: read.list('AMBIT_NODE_AGENT_USERS', 'user ids', parseUserId, []),
     removeOnExit: read.boolean('AMBIT_REMOVE_ON_EXIT', false),
     metricsAddress: address('AMBIT_METRICS_ADDRESS'),
@@ -135,6 +218,29 @@ export function parseConfig(environment: Environment): CniConfig {
   };
   read.refuseUnknown();
   return config;
+}
+
+function parseKubernetes(read: EnvironmentReader, text: (name: string) => string): KubernetesConfig {
+  const hostRoot = text('AMBIT_HOST_ROOT');
+  return {
+    podNamespace: text('AMBIT_POD_NAMESPACE'),
+    daemonSet: text('AMBIT_DAEMON_SET'),
+    pluginSocket: text('AMBIT_PLUGIN_SOCKET'),
+    plugin: text('AMBIT_CNI_PLUGIN'),
+    binDirectory: text('AMBIT_CNI_BIN_DIR'),
+    confDirectory: text('AMBIT_CNI_CONF_DIR'),
+    procDirectory: text('AMBIT_HOST_PROC'),
+    hostRoot: hostRoot === '/' ? '' : hostRoot,
+    enrolmentMs: read.parsed('AMBIT_ENROLMENT_TIMEOUT', 'a duration from 100ms to 100s', parseEnrolmentMs, 10_000),
+    awayAdmits: read.oneOf('AMBIT_AWAY_ADMITS', ['unenrolled', 'excluded'], 'unenrolled'),
+  };
+}
+
+/** The plugin waits a little longer, and two minutes at most. */
+function parseEnrolmentMs(text: string): number {
+  const durationMs = parseDurationMs(text);
+  if (durationMs < 100 || durationMs > 100_000) throw new RangeError('out of range');
+  return durationMs;
 }
 
 function fallbackOf(name: string): string {

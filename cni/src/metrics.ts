@@ -1,4 +1,4 @@
-import { counter, gauge, type Instruments, type MetricSpec } from '@ambit/mesh/runtime';
+import { counter, gauge, histogram, type Instruments, type MetricSpec } from '@ambit/mesh/runtime';
 
 /** Results of a request to a node agent, as metric labels. */
 export type AgentAnswer = 'done' | 'refused' | 'failed';
@@ -14,10 +14,14 @@ export const podsMetric: MetricSpec<'gauge'> = gauge({
 export const cniMetrics: {
   readonly redirections: MetricSpec<'counter'>;
   readonly connectionsCut: MetricSpec<'counter'>;
+  readonly rulesRestored: MetricSpec<'counter'>;
   readonly agentsConnected: MetricSpec<'gauge'>;
   readonly agentRequests: MetricSpec<'counter'>;
   readonly agentConnections: MetricSpec<'counter'>;
   readonly manifestProblems: MetricSpec<'gauge'>;
+  readonly pluginRequests: MetricSpec<'counter'>;
+  readonly pluginSeconds: MetricSpec<'histogram'>;
+  readonly pluginConnectionsRefused: MetricSpec<'counter'>;
   readonly installations: MetricSpec<'counter'>;
   readonly installed: MetricSpec<'gauge'>;
 } = {
@@ -35,6 +39,10 @@ export const cniMetrics: {
   connectionsCut: counter({
     name: 'ambit_cni_connections_cut_total',
     help: 'Connections that were open before their pod was enrolled, and were closed for that.',
+  }),
+  rulesRestored: counter({
+    name: 'ambit_cni_rules_restored_total',
+    help: 'Times the rules of an enrolled pod had been taken away by somebody else and were put back.',
   }),
   agentsConnected: gauge({ name: 'ambit_cni_node_agents_connected', help: 'Node agents connected now.' }),
   agentRequests: counter({
@@ -54,6 +62,24 @@ export const cniMetrics: {
   manifestProblems: gauge({
     name: 'ambit_cni_manifest_problems',
     help: 'Problems in the manifests directory, or with objects of the API server, now.',
+  }),
+  pluginRequests: counter({
+    name: 'ambit_cni_plugin_requests_total',
+    help: 'Calls of the CNI plugin; refused ones are tried again by the container runtime.',
+    labels: ['command', 'result'],
+    initial: ['ADD', 'CHECK', 'DEL', 'GC', 'STATUS'].flatMap((command) =>
+      ['done', 'refused'].map((result) => [command, result]),
+    ),
+  }),
+  pluginSeconds: histogram({
+    name: 'ambit_cni_plugin_request_duration_seconds',
+    help: 'How long calls of the CNI plugin took; enrolment of the pod is part of an ADD.',
+    labels: ['command'],
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+  }),
+  pluginConnectionsRefused: counter({
+    name: 'ambit_cni_plugin_connections_refused_total',
+    help: 'Connections to the socket of the plugin by users who may not.',
   }),
   installations: counter({
     name: 'ambit_cni_installations_total',

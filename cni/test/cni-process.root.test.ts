@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { connectDescriptorChannel, NetnsHandle } from '@ambit/mesh/linux';
+import { NetnsHandle } from '@ambit/mesh/linux';
 import { rootTestOptions, TestNetns, until } from '@ambit/mesh/testing';
-import { decodePodRequest, encodePodHello, encodePodResponse } from '@ambit/mesh/wire';
+import { FakeNodeAgent } from './fake-node-agent.ts';
 
 const options = rootTestOptions();
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
@@ -55,8 +55,8 @@ class World implements AsyncDisposable {
     return this.#stack.use(program);
   }
 
-  agent(): FakeAgent {
-    return this.#stack.use(new FakeAgent(this.socket));
+  agent(): FakeNodeAgent {
+    return this.#stack.use(new FakeNodeAgent(this.socket));
   }
 
   rules(): string {
@@ -124,48 +124,6 @@ class Program implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#child.exitCode === null) await this.end('SIGKILL');
-  }
-}
-
-/** Acknowledges everything and keeps what it is told; opens no ports. */
-class FakeAgent implements AsyncDisposable {
-  readonly heard: string[] = [];
-  readonly inodes: bigint[] = [];
-  readonly #stop: AbortController = new AbortController();
-  readonly #running: Promise<void>;
-
-  constructor(path: string) {
-    this.#running = this.#run(path);
-  }
-
-  async #run(path: string): Promise<void> {
-    while (!this.#stop.signal.aborted) {
-      try {
-        using channel = connectDescriptorChannel(path);
-        await channel.send(encodePodHello());
-        for (let message = await channel.receive(this.#stop.signal); message !== null; ) {
-          using descriptor = message.descriptor;
-          if (descriptor !== null) this.inodes.push(NetnsHandle.borrow(descriptor.fd).identity.inode);
-          const request = decodePodRequest(message.data);
-          this.heard.push('uid' in request ? `${request.kind} ${request.uid}` : request.kind);
-          await channel.send(encodePodResponse({ error: '' }));
-          message = await channel.receive(this.#stop.signal);
-        }
-      } catch {
-        // The CNI agent is away, or the test is over.
-      }
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-  }
-
-  async hears(...what: readonly string[]): Promise<void> {
-    await until(`the agent hears ${what.join(', ')}`, () => this.heard.length >= what.length);
-    assert.deepEqual(this.heard.splice(0), what);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort();
-    await this.#running;
   }
 }
 

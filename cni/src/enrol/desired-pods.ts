@@ -8,7 +8,10 @@ export interface DesiredPod {
   readonly namespace: string;
   readonly name: string;
   readonly serviceAccount: string;
+  /** Empty until the pod has one. */
   readonly addresses: readonly IpAddress[];
+  /** Nothing runs in its namespace yet: there are no connections to cut. */
+  readonly starting?: true;
 }
 
 export interface DesiredPodsInput {
@@ -24,11 +27,16 @@ export function selectDesiredPods(input: DesiredPodsInput): ReadonlyMap<string, 
   const desired = new Map<string, DesiredPod>();
   for (const pod of input.pods) {
     if (pod.nodeName !== input.nodeName || pod.phase === 'Succeeded' || pod.phase === 'Failed') continue;
-    const { namespace, name } = pod.meta;
-    const enrolment = decideEnrolment(pod, input.namespaces.get(namespace), input.excludedNamespaces);
+    const namespace = input.namespaces.get(pod.meta.namespace);
+    const enrolment = decideEnrolment(pod, namespace, input.excludedNamespaces);
     if (enrolment.kind !== 'enrolled') continue;
-    const uid = pod.meta.uid === '' ? `${namespace}/${name}` : pod.meta.uid;
-    desired.set(uid, { uid, namespace, name, serviceAccount: pod.serviceAccountName, addresses: pod.podIps });
+    const wanted = toDesiredPod(pod, pod.podIps);
+    desired.set(wanted.uid, wanted);
   }
   return desired;
+}
+
+export function toDesiredPod(pod: Pod, addresses: readonly IpAddress[]): DesiredPod {
+  const { namespace, name, uid } = pod.meta;
+  return { uid: uid || `${namespace}/${name}`, namespace, name, serviceAccount: pod.serviceAccountName, addresses };
 }

@@ -7,19 +7,23 @@ import { CniError } from '../errors.ts';
 /** Finds the network namespace of a pod. */
 export interface NetnsFinder {
   /** Which namespace is there now, or null. */
-  identify(pod: PodName): NetnsIdentity | null;
+  identify(pod: PodIdentity): NetnsIdentity | null;
   /**
    * Opens it. @throws CniError `netns-not-found` when there is none, `netns-mismatch` when it holds none of the addresses: both
    * may be right a moment later.
    */
-  open(pod: PodName, addresses: readonly IpAddress[]): NetnsHandle;
+  open(pod: PodIdentity, addresses: readonly IpAddress[]): NetnsHandle;
   /** Opens it whatever it holds, or null. */
-  openUnchecked(pod: PodName): NetnsHandle | null;
+  openUnchecked(pod: PodIdentity): NetnsHandle | null;
 }
 
 export interface PodName {
   readonly namespace: string;
   readonly name: string;
+}
+
+export interface PodIdentity extends PodName {
+  readonly uid: string;
 }
 
 /** Namespaces as files `<directory>/<namespace>-<name>`, as `ip netns` keeps them. */
@@ -39,15 +43,8 @@ export class DirectoryNetnsFinder implements NetnsFinder {
     const path = this.#path(pod);
     const handle = this.openUnchecked(pod);
     if (handle === null) throw new CniError('netns-not-found', { retryable: true, data: { path } });
-    try {
-      // `a-b` + `c` and `a` + `b-c` share a path: only its addresses tell whose namespace this is.
-      const held = addressesIn(handle);
-      if (addresses.some((address) => held.has(address))) return handle;
-      throw new CniError('netns-mismatch', { retryable: true, data: { path, expected: addresses.join(' ') } });
-    } catch (error) {
-      handle[Symbol.dispose]();
-      throw error;
-    }
+    // `a-b` + `c` and `a` + `b-c` share a path: only its addresses tell whose namespace this is.
+    return checkOwner(handle, path, addresses);
   }
 
   openUnchecked(pod: PodName): NetnsHandle | null {
@@ -60,6 +57,18 @@ export class DirectoryNetnsFinder implements NetnsFinder {
 
   #path(pod: PodName): string {
     return join(this.#directory, `${pod.namespace}-${pod.name}`);
+  }
+}
+
+/** `handle`, when the namespace holds one of the addresses; disposes it otherwise. @throws CniError `netns-mismatch`. */
+export function checkOwner(handle: NetnsHandle, path: string, addresses: readonly IpAddress[]): NetnsHandle {
+  try {
+    const held = addressesIn(handle);
+    if (addresses.some((address) => held.has(address))) return handle;
+    throw new CniError('netns-mismatch', { retryable: true, data: { path, expected: addresses.join(' ') } });
+  } catch (error) {
+    handle[Symbol.dispose]();
+    throw error;
   }
 }
 

@@ -8,7 +8,7 @@ import { parseIpAddress } from '@ambit/mesh/model';
 import { Metrics, silentLogger } from '@ambit/mesh/runtime';
 import { ManualClock, rootTestOptions, TestNetns, until } from '@ambit/mesh/testing';
 import { CniError } from '../errors.ts';
-import { cniMetrics } from '../metrics.ts';
+import { type CniInstruments, cniMetrics } from '../metrics.ts';
 import type { Netfilter } from '../redirect/netfilter.ts';
 import { DEFAULT_REDIRECT_OPTIONS } from '../redirect/ruleset.ts';
 import type { AnnouncedPod } from './agent-connection.ts';
@@ -34,10 +34,18 @@ class World implements AsyncDisposable {
   readonly redirected: Set<bigint> = new Set();
   failApply = false;
   failRemove = false;
+  generation = 1;
+  connections: readonly string[] = ['10.0.0.1:1 10.0.0.9:80', '10.0.0.1:2 10.0.0.9:80'];
+  predating = '';
+  readonly metrics: Metrics = new Metrics();
+  readonly graceMs: number;
   readonly enroller: PodEnroller;
   readonly #stack: AsyncDisposableStack = new AsyncDisposableStack();
 
-  constructor() {
+  readonly #instruments: CniInstruments = this.metrics.register(cniMetrics);
+
+  constructor(graceMs = 0) {
+    this.graceMs = graceMs;
     this.#stack.defer(() => rmSync(this.directory, { recursive: true }));
     this.enroller = this.#stack.use(this.createEnroller());
   }
@@ -63,10 +71,13 @@ class World implements AsyncDisposable {
         isTaken: (uid) => this.announced.has(uid),
       },
       redirect: DEFAULT_REDIRECT_OPTIONS,
+      nodeAddresses: async () => [],
+      graceMs: this.graceMs,
+      onProblem: () => {},
       limit: new ConcurrencyLimit(2),
       clock: this.clock,
       logger: silentLogger,
-      metrics: new Metrics().register(cniMetrics),
+      metrics: this.#instruments,
     });
   }
 
@@ -90,6 +101,11 @@ class World implements AsyncDisposable {
     }
   }
 
+  async counted(metric: string): Promise<number> {
+    const { body } = await this.metrics.render('text');
+    return Number(new RegExp(`^${metric} (\\d+)$`, 'm').exec(body)?.[1]);
+  }
+
   takeSteps(): readonly string[] {
     return this.steps.splice(0);
   }
@@ -100,7 +116,8 @@ class World implements AsyncDisposable {
 
   #netfilter(): Netfilter {
     return {
-      apply: async (netns) => {
+      apply: async (netns, { predating }) => {
+        this.predating = predating;
         if (this.failApply) throw new CniError('redirection-failed');
         const change = this.redirected.has(netns.identity.inode) ? 'replaced' : 'added';
         this.redirected.add(netns.identity.inode);
@@ -112,11 +129,9 @@ class World implements AsyncDisposable {
         this.redirected.delete(netns.identity.inode);
         this.steps.push('remove');
       },
-      generation: () => 1,
-      cutConnections: async () => {
-        this.steps.push('cut');
-        return 2;
-      },
+      generation: () => this.generation,
+      openConnections: async () => this.connections,
+      cutConnections: async () => void this.steps.push('cut'),
     };
   }
 }
@@ -224,6 +239,63 @@ test('releaseAll() releases what this and an earlier run enrolled', options, asy
   await using next = world.createEnroller();
   await next.releaseAll();
   assert.deepEqual([world.redirected.size, world.records.size, next.statuses()], [0, 0, []]);
+});
+
+test(
+  'rules that somebody changed are replaced; had they been taken away, what was opened since is cut',
+  options,
+  async () => {
+    await using world = new World();
+    await world.addNetns('a', '10.0.0.1');
+    await world.enroller.setDesired(desire(['a', '10.0.0.1']));
+    world.takeSteps();
+    await world.clock.advance(5 * NETNS_CHECK_MS);
+    assert.deepEqual(world.takeSteps(), []);
+    world.generation++;
+    await world.clock.advance(NETNS_CHECK_MS);
+    await until('the rules are replaced', () => world.steps.length > 0);
+    assert.deepEqual(world.takeSteps(), ['apply replaced']);
+    world.redirected.clear();
+    world.generation++;
+    await world.clock.advance(NETNS_CHECK_MS);
+    await until('the rules are back', () => world.steps.length > 1);
+    assert.deepEqual(world.takeSteps(), ['apply added', 'cut']);
+    await world.clock.advance(5 * NETNS_CHECK_MS);
+    assert.deepEqual([world.takeSteps(), stateOf(world, 'a')], [[], 'enrolled']);
+    assert.equal(await world.counted('ambit_cni_rules_restored_total'), 1);
+  },
+);
+
+test('within the grace older connections go on; then those that still exist are cut and counted', options, async () => {
+  await using world = new World(60_000);
+  await world.addNetns('a', '10.0.0.1');
+  await world.enroller.setDesired(desire(['a', '10.0.0.1']));
+  assert.deepEqual([world.takeSteps(), world.predating], [['apply added', 'announce a'], 'spare']);
+  await world.clock.advance(59_000);
+  assert.deepEqual(world.takeSteps(), []);
+  // One of the two has ended, and another one was opened, through the node agent.
+  world.connections = ['10.0.0.1:2 10.0.0.9:80', '10.0.0.1:3 10.0.0.9:80'];
+  await world.clock.advance(2000);
+  await until('the grace ends', () => world.steps.length > 0);
+  assert.deepEqual([world.takeSteps(), world.predating], [['apply replaced'], 'reset']);
+  assert.equal(await world.counted('ambit_cni_connections_cut_total'), 1);
+});
+
+test('in the namespace of a pod that is just being made there is nothing to cut', options, async () => {
+  await using world = new World(60_000);
+  await world.addNetns('a', '10.0.0.1');
+  const [[uid, pod] = assert.fail('no pod')] = desire(['a', '10.0.0.1']);
+  await world.enroller.setDesired(new Map([[uid, { ...pod, starting: true }]]));
+  assert.deepEqual([world.takeSteps(), world.predating], [['apply added', 'announce a'], 'reset']);
+});
+
+test('whenEnrolled() resolves when the pod is, and rejects when its time is over', options, async () => {
+  await using world = new World();
+  await assert.rejects(world.enroller.whenEnrolled('a', AbortSignal.timeout(5)), { name: 'TimeoutError' });
+  const enrolled = world.enroller.whenEnrolled('a', AbortSignal.timeout(10_000));
+  await world.addNetns('a', '10.0.0.1');
+  await world.enroller.setDesired(desire(['a', '10.0.0.1']));
+  await enrolled;
 });
 
 test('a pod that is wanted again while it is released ends up enrolled', options, async () => {

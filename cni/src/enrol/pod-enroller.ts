@@ -1,3 +1,4 @@
+import type { NetnsIdentity } from '@ambit/mesh/linux';
 import type { MetricSample } from '@ambit/mesh/runtime';
 import type { DesiredPod } from './desired-pods.ts';
 import { type EnrolmentTools, PodEnrolment } from './pod-enrolment.ts';
@@ -13,19 +14,59 @@ export interface PodStatus {
   readonly state: PodState;
 }
 
-export interface PodEnrollerOptions extends EnrolmentTools {
+export interface PodEnrollerOptions extends Omit<EnrolmentTools, 'onChange'> {
+  /** Something about a pod changed: its state, or what a node agent has taken. Called synchronously; must not throw. */
+  readonly onChange?: () => void;
   readonly agents: Pick<ZdsServer, 'announce' | 'withdraw' | 'isTaken'>;
 }
 
 /** Brings every pod of the node, each at its own pace, to where it should be. Disposing it leaves all rules in place. */
 export class PodEnroller implements AsyncDisposable {
   readonly #options: PodEnrollerOptions;
+  readonly #tools: EnrolmentTools;
+  readonly #waiters = new Set<() => void>();
   readonly #enrolments = new Map<string, { readonly enrolment: PodEnrolment; readonly ended: Promise<void> }>();
   readonly #stop = new AbortController();
 
   /** Starts from the records of an earlier run; nothing happens before the first `setDesired`. */
   constructor(options: PodEnrollerOptions) {
     this.#options = options;
+    this.#tools = { ...options, onChange: () => this.notify() };
+  }
+
+  /** What node agents have taken may have changed. */
+  notify(): void {
+    for (const check of [...this.#waiters]) check();
+    this.#options.onChange?.();
+  }
+
+  /** Resolves once the pod's rules are in place and the node agent serves behind them. Rejects with the signal's reason. */
+  async whenEnrolled(uid: string, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (this.#isEnrolled(uid)) return;
+    await new Promise<void>((resolve, reject) => {
+      const settle = (finish: () => void): void => {
+        this.#waiters.delete(check);
+        signal.removeEventListener('abort', onAbort);
+        finish();
+      };
+      const check = (): void => {
+        if (this.#isEnrolled(uid)) settle(resolve);
+      };
+      const onAbort = (): void => settle(() => reject(signal.reason));
+      this.#waiters.add(check);
+      signal.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+
+  /** Why the pod is not where it should be, as far as its namespace goes; empty when nothing failed. */
+  problemOf(uid: string): string {
+    return this.#enrolments.get(uid)?.enrolment.problem ?? '';
+  }
+
+  /** The namespace that the pod is enrolled in. */
+  netnsOf(uid: string): NetnsIdentity | null {
+    return this.#enrolments.get(uid)?.enrolment.enrolledIn?.identity ?? null;
   }
 
   /**
@@ -64,6 +105,11 @@ export class PodEnroller implements AsyncDisposable {
     await Promise.all([...this.#enrolments.values()].map(({ ended }) => ended));
   }
 
+  #isEnrolled(uid: string): boolean {
+    const entry = this.#enrolments.get(uid);
+    return entry !== undefined && this.#stateOf(entry.enrolment) === 'enrolled';
+  }
+
   #stateOf(enrolment: PodEnrolment): PodState {
     if (enrolment.desired === null) return 'releasing';
     const netns = enrolment.enrolledIn;
@@ -74,7 +120,7 @@ export class PodEnroller implements AsyncDisposable {
     if (this.#enrolments.has(pod.uid) || this.#stop.signal.aborted) return;
     const { uid, namespace, name } = pod;
     const record = this.#options.records.all().find((item) => item.uid === uid) ?? null;
-    const enrolment = new PodEnrolment({ uid, namespace, name }, record, this.#options);
+    const enrolment = new PodEnrolment({ uid, namespace, name }, record, this.#tools);
     // Starts after the caller has said what is desired.
     const ended = Promise.resolve()
       .then(() => enrolment.run(this.#stop.signal))
@@ -85,6 +131,7 @@ export class PodEnroller implements AsyncDisposable {
   #forget(uid: string, enrolment: PodEnrolment): void {
     if (this.#enrolments.get(uid)?.enrolment !== enrolment) return;
     this.#enrolments.delete(uid);
+    this.notify();
     // Wanted again in the very moment it was released.
     const { desired } = enrolment;
     if (desired === null || this.#stop.signal.aborted) return;

@@ -1,4 +1,5 @@
 import { type NetnsHandle, type NetnsIdentity, sameNetns } from '@ambit/mesh/linux';
+import type { IpAddress } from '@ambit/mesh/model';
 import { type Clock, createBackoff, type Logger, MeshError } from '@ambit/mesh/runtime';
 import type { CniInstruments } from '../metrics.ts';
 import type { Netfilter } from '../redirect/netfilter.ts';
@@ -7,7 +8,7 @@ import type { ConcurrencyLimit } from './concurrency-limit.ts';
 import { decideNextStep, type EnrolmentState, type NextStep } from './decide-next-step.ts';
 import type { DesiredPod } from './desired-pods.ts';
 import type { EnrolmentRecord, EnrolmentRecords } from './enrolment-records.ts';
-import type { NetnsFinder, PodName } from './netns-finder.ts';
+import type { NetnsFinder, PodIdentity } from './netns-finder.ts';
 import type { ZdsServer } from './zds-server.ts';
 
 /** What enrolling takes; shared by all pods. */
@@ -15,23 +16,47 @@ export interface EnrolmentTools {
   readonly netfilter: Netfilter;
   readonly finder: NetnsFinder;
   readonly agents: Pick<ZdsServer, 'announce' | 'withdraw'>;
+  /** Where the node calls a pod from. */
+  readonly nodeAddresses: (addresses: readonly IpAddress[]) => Promise<readonly IpAddress[]>;
   readonly records: EnrolmentRecords;
-  readonly redirect: RedirectOptions;
+  readonly redirect: Omit<RedirectOptions, 'predating'>;
+  /** How long connections that were open before enrolment may go on. */
+  readonly graceMs: number;
   /** Redirections that are changed at a time. */
   readonly limit: ConcurrencyLimit;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: CniInstruments;
+  /** A pod was enrolled, or released, or lost its namespace. */
+  readonly onChange: () => void;
+  /** A step failed and is tried again; said once per problem. */
+  readonly onProblem: (pod: PodIdentity, step: NextStep, error: unknown) => void;
 }
 
-/** How often the namespace of an enrolled pod is compared with the one at its path: a pod may be made anew under its name. */
+/**
+ * How often the namespace of an enrolled pod is compared with the one at its path, since a pod may be made anew under its name, and
+ * its rules with those that were put there, since programs in the pod may have the right to change them.
+ */
 export const NETNS_CHECK_MS = 2000;
 const RETRY = { initialMs: 50, maxMs: 5000, factor: 2, jitter: 0.2 } as const;
 
 type State =
   | { readonly kind: 'absent' }
   | { readonly kind: 'recorded'; readonly netns: NetnsIdentity }
-  | { readonly kind: 'enrolled'; readonly netns: NetnsIdentity; readonly handle: NetnsHandle };
+  | {
+      readonly kind: 'enrolled';
+      readonly netns: NetnsIdentity;
+      readonly handle: NetnsHandle;
+      /** Of the rules of the namespace, once ours were in. */
+      readonly generation: number;
+      readonly spared: Spared | null;
+    };
+
+/** Connections that were open before enrolment and may go on for a while. */
+interface Spared {
+  readonly untilMs: number;
+  readonly connections: ReadonlySet<string>;
+}
 
 /**
  * One pod on its way in or out of the mesh:
@@ -44,7 +69,7 @@ type State =
  * kernel refuses for now. Meanwhile the pod is either not captured yet or captured with nobody behind the rules, so refused.
  */
 export class PodEnrolment {
-  readonly pod: PodName & { readonly uid: string };
+  readonly pod: PodIdentity;
   readonly #tools: EnrolmentTools;
   readonly #firstAttempt: PromiseWithResolvers<void> = Promise.withResolvers();
   #state: State;
@@ -52,7 +77,7 @@ export class PodEnrolment {
   #wake: (() => void) | null = null;
   #lastProblem = '';
 
-  constructor(pod: PodName & { readonly uid: string }, record: EnrolmentRecord | null, tools: EnrolmentTools) {
+  constructor(pod: PodIdentity, record: EnrolmentRecord | null, tools: EnrolmentTools) {
     this.pod = pod;
     this.#tools = tools;
     this.#state = record === null ? { kind: 'absent' } : { kind: 'recorded', netns: record.netns };
@@ -61,6 +86,11 @@ export class PodEnrolment {
   /** Resolves when the first step was taken, or failed. */
   get firstAttempt(): Promise<void> {
     return this.#firstAttempt.promise;
+  }
+
+  /** The last problem, empty once a step went well. */
+  get problem(): string {
+    return this.#lastProblem;
   }
 
   get desired(): DesiredPod | null {
@@ -98,14 +128,16 @@ export class PodEnrolment {
         }
         let pauseMs = 0;
         try {
-          if (step === 'none') pauseMs = NETNS_CHECK_MS;
+          if (step === 'none') pauseMs = await this.#keep(signal);
           else await limit.run(() => this.#perform(step, signal));
           backoff.reset();
           this.#lastProblem = '';
+          if (step !== 'none') this.#tools.onChange();
         } catch (error) {
           if (signal.aborted) return;
           pauseMs = backoff.nextMs();
           this.#report(step, error, logger);
+          this.#tools.onChange();
         }
         this.#firstAttempt.resolve();
         if (pauseMs > 0) await this.#pause(pauseMs, signal);
@@ -129,7 +161,7 @@ export class PodEnrolment {
   }
 
   async #enrol(signal: AbortSignal): Promise<void> {
-    const { agents, finder, logger, netfilter, records, redirect, metrics } = this.#tools;
+    const { agents, finder, graceMs, logger, netfilter, records, redirect } = this.#tools;
     const desired = this.#desired;
     if (desired === null) return;
     const { uid, namespace, name, serviceAccount } = desired;
@@ -137,19 +169,65 @@ export class PodEnrolment {
     try {
       // Before the rules: should this process die between the two, the next one knows where to look.
       records.put({ uid, namespace, name, netns: handle.identity });
-      const change = await this.#counted('apply', () => netfilter.apply(handle, redirect, signal));
-      let connectionsCut: number | null = 0;
-      if (change === 'added') {
-        connectionsCut = await netfilter.cutConnections(handle, signal);
-        metrics.connectionsCut.add([], connectionsCut ?? 0);
-      }
-      agents.announce({ uid, names: { namespace, name, serviceAccount }, netns: handle });
-      this.#state = { kind: 'enrolled', netns: handle.identity, handle };
-      logger.info('pod redirected', { ...this.#fields(), change, connectionsCut });
+      // An earlier run has put rules there: the grace it gave is over.
+      const spares = graceMs > 0 && this.#state.kind === 'absent' && desired.starting !== true;
+      const predating = spares ? 'spare' : 'reset';
+      const change = await this.#counted('apply', () => netfilter.apply(handle, { ...redirect, predating }, signal));
+      const generation = netfilter.generation(handle);
+      const isOpen = change === 'added' && desired.starting !== true;
+      const spared = isOpen ? await this.#cut(handle, spares, signal) : null;
+      const nodeAddresses = await this.#tools.nodeAddresses(desired.addresses);
+      agents.announce({ uid, names: { namespace, name, serviceAccount, nodeAddresses }, netns: handle });
+      this.#state = { kind: 'enrolled', netns: handle.identity, handle, generation, spared };
+      logger.info('pod redirected', { ...this.#fields(), change });
     } catch (error) {
       handle[Symbol.dispose]();
       throw error;
     }
+  }
+
+  /** Deals with what was open before the rules. Returns what may go on, and until when. */
+  async #cut(handle: NetnsHandle, spares: boolean, signal: AbortSignal): Promise<Spared | null> {
+    const { clock, graceMs, netfilter } = this.#tools;
+    const connections = new Set(await netfilter.openConnections(handle, signal));
+    if (spares) return { untilMs: clock.monotonic() + graceMs, connections };
+    if (connections.size > 0) await netfilter.cutConnections(handle, signal);
+    this.#countCut(connections.size);
+    return null;
+  }
+
+  #countCut(count: number): void {
+    if (count === 0) return;
+    this.#tools.metrics.connectionsCut.add([], count);
+    this.#tools.logger.info('connections from before enrolment were cut', { ...this.#fields(), count });
+  }
+
+  /** All is as it should be, as far as the namespace goes. Returns when to look again. */
+  async #keep(signal: AbortSignal): Promise<number> {
+    const { clock, limit, logger, metrics, netfilter, redirect } = this.#tools;
+    const state = this.#state;
+    if (state.kind !== 'enrolled') return NETNS_CHECK_MS;
+    const { handle, spared } = state;
+    const leftMs = spared === null ? NETNS_CHECK_MS : spared.untilMs - clock.monotonic();
+    const isChanged = netfilter.generation(handle) !== state.generation;
+    if (leftMs > 0 && !isChanged) return Math.min(leftMs, NETNS_CHECK_MS);
+    const predating = leftMs > 0 && spared !== null ? 'spare' : 'reset';
+    await limit.run(async () => {
+      const still = predating === 'reset' && spared !== null ? await netfilter.openConnections(handle, signal) : [];
+      const change = await this.#counted('apply', () => netfilter.apply(handle, { ...redirect, predating }, signal));
+      this.#state = {
+        ...state,
+        generation: netfilter.generation(handle),
+        spared: predating === 'spare' ? spared : null,
+      };
+      this.#countCut((still ?? []).filter((connection) => spared?.connections.has(connection)).length);
+      if (change === 'replaced') return;
+      // Whatever was opened in between is past the mesh.
+      metrics.rulesRestored.add([]);
+      logger.warn('the rules of a pod had been taken away and are back', this.#fields());
+      await this.#cut(handle, false, signal);
+    });
+    return 0;
   }
 
   /** The old namespace is gone for everybody else too: its rules go with it. */
@@ -188,10 +266,15 @@ export class PodEnrolment {
 
   /** The same problem again is worth a line only to who looks closely. */
   #report(step: NextStep, error: unknown, logger: Logger): void {
-    const problem = `${step} ${error instanceof MeshError ? error.code : String(error)}`;
-    const level = problem === this.#lastProblem ? 'debug' : 'warn';
+    const problem = `${step}: ${describeError(error)}`;
+    const isNew = problem !== this.#lastProblem;
     this.#lastProblem = problem;
-    logger[level]('a step of enrolment failed, it is tried again', { ...this.#fields(), step, error });
+    if (isNew) this.#tools.onProblem(this.pod, step, error);
+    logger[isNew ? 'warn' : 'debug']('a step of enrolment failed, it is tried again', {
+      ...this.#fields(),
+      step,
+      error,
+    });
   }
 
   #identifiedState(): EnrolmentState<NetnsIdentity> {
@@ -211,4 +294,11 @@ export class PodEnrolment {
     timer[Symbol.dispose]();
     this.#wake = null;
   }
+}
+
+/** For people: message, and what it is about. */
+export function describeError(error: unknown): string {
+  if (!(error instanceof MeshError)) return error instanceof Error ? error.message : String(error);
+  const data = Object.entries(error.data).map(([name, value]) => `${name}=${String(value)}`);
+  return [error.message, ...data].join(' ');
 }

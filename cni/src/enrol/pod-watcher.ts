@@ -6,6 +6,7 @@ import {
   type ObjectKey,
   type ObjectObserver,
   type ObjectProblem,
+  objectKey,
   type Pod,
 } from '@ambit/mesh/kinds';
 import { type DesiredPod, selectDesiredPods } from './desired-pods.ts';
@@ -23,15 +24,44 @@ export class PodWatcher implements ObjectObserver {
   readonly #options: PodWatcherOptions;
   readonly #namespaces = new Map<string, Namespace>();
   readonly #pods = new Map<ObjectKey, Pod>();
+  readonly #uids = new Map<string, ObjectKey>();
+  #namespacesVersion = 0;
 
   constructor(options: PodWatcherOptions) {
     this.#options = options;
   }
 
+  /** Pods of this node. */
+  pods(): Iterable<Pod> {
+    return this.#pods.values();
+  }
+
+  namespaces(): Iterable<Namespace> {
+    return this.#namespaces.values();
+  }
+
+  /** Another number after each change of a Namespace. */
+  get namespacesVersion(): number {
+    return this.#namespacesVersion;
+  }
+
+  pod(namespace: string, name: string): Pod | null {
+    return this.#pods.get(objectKey('Pod', namespace, name)) ?? null;
+  }
+
+  namespace(name: string): Namespace | null {
+    return this.#namespaces.get(name) ?? null;
+  }
+
+  /** Whether a pod of this node has this UID. */
+  hasUid(uid: string): boolean {
+    return this.#uids.has(uid);
+  }
+
   onChanges(changes: readonly ObjectChange[]): void {
     for (const change of changes) {
       if (change.kind === 'delete') this.#delete(change.last);
-      else if (change.object.kind === 'Namespace') this.#namespaces.set(change.object.meta.name, change.object);
+      else if (change.object.kind === 'Namespace') this.#putNamespace(change.object);
       else if (change.object.kind === 'Pod') this.#putPod(change.object);
     }
     const { nodeName, excludedNamespaces, onDesired } = this.#options;
@@ -44,13 +74,29 @@ export class PodWatcher implements ObjectObserver {
     this.#options.onProblems(problems);
   }
 
+  #putNamespace(namespace: Namespace): void {
+    this.#namespaces.set(namespace.meta.name, namespace);
+    this.#namespacesVersion++;
+  }
+
   #putPod(pod: Pod): void {
-    if (pod.nodeName === this.#options.nodeName) this.#pods.set(keyOf(pod), pod);
-    else this.#pods.delete(keyOf(pod));
+    this.#deletePod(keyOf(pod));
+    if (pod.nodeName !== this.#options.nodeName) return;
+    this.#pods.set(keyOf(pod), pod);
+    this.#uids.set(pod.meta.uid, keyOf(pod));
+  }
+
+  /** A pod that was made anew under the name of another has another UID. */
+  #deletePod(key: ObjectKey): void {
+    const uid = this.#pods.get(key)?.meta.uid;
+    this.#pods.delete(key);
+    if (uid !== undefined && this.#uids.get(uid) === key) this.#uids.delete(uid);
   }
 
   #delete(object: MeshObject): void {
-    if (object.kind === 'Namespace') this.#namespaces.delete(object.meta.name);
-    else if (object.kind === 'Pod') this.#pods.delete(keyOf(object));
+    if (object.kind === 'Pod') this.#deletePod(keyOf(object));
+    if (object.kind !== 'Namespace') return;
+    this.#namespaces.delete(object.meta.name);
+    this.#namespacesVersion++;
   }
 }

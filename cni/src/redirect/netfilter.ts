@@ -15,9 +15,10 @@ export interface Netfilter {
   /** A number that changes whenever anybody changes rules of the namespace. @throws LinuxError. */
   generation(netns: NetnsHandle): number;
   /**
-   * Closes established TCP connections of the pod, except those within it, since connections that were open before the rules
-   * are never captured, and would otherwise stay until their next packet. Returns how many there were, or null when this host
-   * has no way to tell.
+   * TCP connections of the pod to others, each as a text that names both ends, or null when this host has no way to tell. Those within
+   * the pod are left out: they are never captured.
    */
-  cutConnections(netns: NetnsHandle, signal?: AbortSignal): Promise<number | null>;
+  openConnections(netns: NetnsHandle, signal?: AbortSignal): Promise<readonly string[] | null>;
+  /** Closes these connections at once, as far as this host can; what is left waits for its next packet (`options.predating`). */
+  cutConnections(netns: NetnsHandle, signal?: AbortSignal): Promise<void>;
 }

@@ -260,12 +260,14 @@ test('cutConnections() ends connections to others and spares those within the po
   ]);
   const spared = await Promise.all([open(link.podHandle, '127.0.0.1:80'), open(link.podHandle, '[::1]:80')]);
   const ended = Promise.all(cut.map(closed));
-  assert.equal(await nftables.cutConnections(link.podHandle), 4);
+  assert.equal((await nftables.openConnections(link.podHandle))?.length, 4);
+  await nftables.cutConnections(link.podHandle);
   await ended;
   assert.deepEqual(
     spared.map((socket) => socket.destroyed),
     [false, false],
   );
+  assert.deepEqual(await nftables.openConnections(link.podHandle), []);
   for (const server of servers) server.close();
 });
 

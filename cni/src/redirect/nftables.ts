@@ -48,16 +48,21 @@ export const nftables: Netfilter = {
     for (const routing of usableRoutings(netns)) await removeRouting(netns, routing, signal);
   },
 
-  async cutConnections(netns, signal) {
+  async openConnections(netns, signal) {
     try {
-      const before = await run(netns, 'ss', ['-tnH', ...CUT_FILTER], signal);
-      const open = before.output.split('\n').filter((line) => line.trim() !== '').length;
-      if (open > 0) await run(netns, 'ss', ['-tnHK', ...CUT_FILTER], signal);
-      return open;
+      const { output } = await run(netns, 'ss', ['-tnHO', ...CUT_FILTER], signal);
+      // State, two queues, then local and remote address.
+      const ends = output.split('\n').map((line) => line.trim().split(/\s+/).slice(3, 5).join(' '));
+      return ends.filter((text) => text !== '');
     } catch {
       signal?.throwIfAborted();
       return null;
     }
+  },
+
+  async cutConnections(netns, signal) {
+    // Best effort: the kernel may lack it, and then the rules do it.
+    await run(netns, 'ss', ['-tnHK', ...CUT_FILTER], signal).catch(() => signal?.throwIfAborted());
   },
 };
 

@@ -4,6 +4,8 @@ export const AMBIT_API_VERSION: 'ambit.dev/v1alpha1' = `${AMBIT_DOMAIN}/v1alpha1
 
 /** `ambient` enrols a Namespace or Pod, `none` on a Pod opts out; the pod's label wins. */
 export const MODE_LABEL: 'ambit.dev/mode' = `${AMBIT_DOMAIN}/mode`;
+/** On a Pod, written by the CNI agent: `enabled` once its traffic is captured, `pending` before. */
+export const REDIRECTION_ANNOTATION: 'ambit.dev/redirection' = `${AMBIT_DOMAIN}/redirection`;
 /** Network id, on Namespace, Node, Gateway. */
 export const NETWORK_LABEL: 'ambit.dev/network' = `${AMBIT_DOMAIN}/network`;
 

@@ -1,7 +1,9 @@
 import { chmodSync, lstatSync, rmSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { bug } from '../runtime/errors.ts';
 import { type DescriptorMessage, MessageBuffers } from './descriptor-message.ts';
 import { LinuxError, SyscallError } from './errors.ts';
+import { descriptorOf } from './node-internals.ts';
 import {
   AF_UNIX,
   checked,
@@ -75,7 +77,7 @@ export class DescriptorChannel implements Disposable {
 
   /** Takes over `fd`, a connected non-blocking SOCK_SEQPACKET socket, unless it throws. */
   constructor(fd: number) {
-    this.peer = readPeerCredentials(fd);
+    this.peer = credentialsOf(fd);
     this.#socket = new WaitingSocket(fd);
   }
 
@@ -229,7 +231,12 @@ function unixAddress(path: string): Buffer {
   return address;
 }
 
-function readPeerCredentials(fd: number): PeerCredentials {
+/** Who opened the other end of a Unix socket of Node's. @throws SyscallError, also once the socket is closed. */
+export function readPeerCredentials(socket: Socket): PeerCredentials {
+  return credentialsOf(descriptorOf(socket));
+}
+
+function credentialsOf(fd: number): PeerCredentials {
   const credentials = Buffer.alloc(12);
   checked('getsockopt', libc().getsockopt(fd, SOL_SOCKET, SO_PEERCRED, credentials, new Uint32Array([12])));
   return {

@@ -1,5 +1,6 @@
 export * from './descriptor-channel.ts';
 export * from './errors.ts';
+export { enterMountNamespace } from './mount-namespace.ts';
 export { NetnsHandle, type NetnsIdentity, runInNetns, sameNetns } from './netns.ts';
 export * from './netns-socket.ts';
 export { descriptorOf, selfTestNodeInternals } from './node-internals.ts';

@@ -4,6 +4,8 @@ import { bug } from '../runtime/errors.ts';
 import { LinuxError, SyscallError } from './errors.ts';
 
 // From the kernel's UAPI headers; equal on x86-64 and arm64, the platforms `libc()` lets through.
+export const CLONE_FS = 0x200;
+export const CLONE_NEWNS = 0x20000;
 export const CLONE_NEWNET = 0x40000000;
 export const AF_UNIX = 1;
 export const AF_INET = 2;
@@ -52,6 +54,7 @@ export const EAFNOSUPPORT = 97;
 export interface Binding {
   /** Moves the calling thread, and only it, into the namespace behind `fd`. */
   setns(fd: number, kind: number): number;
+  unshare(kinds: number): number;
   socket(family: number, type: number, protocol: number): number;
   bind(fd: number, address: Uint8Array, length: number): number;
   connect(fd: number, address: Uint8Array, length: number): number;
@@ -109,6 +112,7 @@ function loadBinding(): Binding {
   // The symbols of the running program, which include its C library whatever that is called.
   const program = koffi.load(null);
   const setns = program.func('int setns(int fd, int kind)');
+  const unshare = program.func('int unshare(int kinds)');
   const socket = program.func('int socket(int family, int type, int protocol)');
   const bind = program.func('int bind(int fd, const void *address, uint32_t length)');
   const connect = program.func('int connect(int fd, const void *address, uint32_t length)');
@@ -126,6 +130,7 @@ function loadBinding(): Binding {
   const abort = program.func('void abort()');
   return {
     setns: (fd, kind) => result(setns(fd, kind)),
+    unshare: (kinds) => result(unshare(kinds)),
     socket: (family, type, protocol) => result(socket(family, type, protocol)),
     bind: (fd, address, length) => result(bind(fd, address, length)),
     connect: (fd, address, length) => result(connect(fd, address, length)),

@@ -1,0 +1,455 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { hash } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { createEnvironment, createLineSink, createRootLogger, systemClock } from '@ambit/mesh/runtime';
+import { rootTestOptions, TestNetns, until } from '@ambit/mesh/testing';
+import { type CniAgent, createCniAgent, uninstall } from '../src/app.ts';
+import { parseConfig } from '../src/config.ts';
+import { BuiltPlugin, podCall, type PluginRun } from './built-plugin.ts';
+import { FakeNodeAgent } from './fake-node-agent.ts';
+import { StandInApi } from './stand-in-api.ts';
+
+const options = rootTestOptions();
+const built = new BuiltPlugin();
+after(() => built[Symbol.dispose]());
+
+const AMBIENT = { 'ambit.dev/mode': 'ambient' };
+const CONFLIST = '{ "cniVersion": "1.0.0", "name": "kit", "plugins": [ { "type": "ptp" } ] }\n';
+const WAIT_MS = 20_000;
+
+/** A node: its directories, its processes, an API server and the agent, all in this process; pods are real network namespaces. */
+class Node implements AsyncDisposable {
+  readonly root: string = mkdtempSync(join(tmpdir(), 'ambit-node-'));
+  readonly api: StandInApi = new StandInApi();
+  readonly #stack: AsyncDisposableStack = new AsyncDisposableStack();
+  log = '';
+
+  constructor() {
+    this.#stack.defer(() => rmSync(this.root, { recursive: true, force: true }));
+    for (const directory of ['bin', 'net.d', 'netns', 'proc', 'run', 'state']) mkdirSync(join(this.root, directory));
+    writeFileSync(join(this.root, 'net.d/10-kit.conflist'), CONFLIST);
+    this.api.put({
+      apiVersion: 'apps/v1',
+      kind: 'DaemonSet',
+      metadata: { namespace: 'ambit-system', name: 'ambit-cni' },
+    });
+    for (const name of ['kube-system', 'ambit-system', 'plain']) this.api.namespace(name);
+    this.api.namespace('shop', AMBIENT);
+  }
+
+  path(name: string): string {
+    return join(this.root, name);
+  }
+
+  async start(variables: Readonly<Record<string, string>> = {}): Promise<CniAgent> {
+    return this.#stack.use(await createCniAgent(await this.#options(variables)));
+  }
+
+  async uninstall(): Promise<number> {
+    return uninstall(await this.#options({}), 10_000);
+  }
+
+  nodeAgent(): FakeNodeAgent {
+    return this.#stack.use(new FakeNodeAgent(this.path('run/zds.sock')));
+  }
+
+  /** The namespace that a runtime made for a pod, with the pod's address in it. */
+  async netns(name: string, address = '10.1.0.5'): Promise<TestNetns> {
+    const netns = this.#stack.use(await TestNetns.create());
+    netns.run('ip', 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'cable');
+    netns.run('ip', 'address', 'add', `${address}/24`, 'dev', 'eth0');
+    for (const link of ['eth0', 'cable']) netns.run('ip', 'link', 'set', link, 'up');
+    symlinkSync(netns.path, this.path(`netns/${name}`));
+    return netns;
+  }
+
+  /** What the API server says of a pod; without an address, as long as its network is being made. */
+  pod(name: string, more: { namespace?: string; labels?: object; address?: string; uid?: string } = {}): void {
+    const { namespace = 'shop', labels = {}, address, uid = `uid-of-${name}` } = more;
+    this.api.put({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name, namespace, uid, labels },
+      spec: { nodeName: 'here', serviceAccountName: 'default' },
+      status: address === undefined ? { phase: 'Pending' } : { phase: 'Running', podIPs: [{ ip: address }] },
+    });
+  }
+
+  /** Runs the installed plugin, as the installed configuration says. */
+  call(
+    command: string,
+    pod: { namespace?: string; name: string; uid?: string },
+    more: { netns?: string; address?: string } = {},
+  ): Promise<PluginRun> {
+    const { netns = pod.name, address = '10.1.0.5' } = more;
+    const list = JSON.parse(readFileSync(this.path('net.d/10-kit.conflist'), 'utf8')) as { plugins: object[] };
+    const entry = list.plugins.at(-1);
+    const prevResult = { cniVersion: '1.0.0', ips: [{ address: `${address}/24` }] };
+    const configuration = { cniVersion: '1.0.0', name: 'kit', ...entry, prevResult };
+    const variables = podCall(
+      command,
+      { namespace: 'shop', uid: `uid-of-${pod.name}`, ...pod },
+      this.path(`netns/${netns}`),
+    );
+    return built.run({ ...variables, CNI_CONTAINERID: netns }, JSON.stringify(configuration));
+  }
+
+  annotation(name: string): unknown {
+    const metadata: object = Object(this.api.objects.get(`Pod/shop/${name}`)?.['metadata']);
+    return Reflect.get(Object(Reflect.get(metadata, 'annotations')), 'ambit.dev/redirection');
+  }
+
+  /** A process of a pod, for the scan. */
+  process(id: number, cgroup: string, netns: TestNetns): void {
+    mkdirSync(this.path(`proc/${id}/ns`), { recursive: true });
+    writeFileSync(this.path(`proc/${id}/cgroup`), cgroup);
+    symlinkSync(netns.path, this.path(`proc/${id}/ns/net`));
+  }
+
+  hostFiles(): readonly string[] {
+    return ['bin', 'net.d'].flatMap((directory) =>
+      readdirSync(this.path(directory)).map(
+        (name) => `${name} ${hash('sha256', readFileSync(this.path(join(directory, name))))}`,
+      ),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack[Symbol.asyncDispose]();
+  }
+
+  async #options(variables: Readonly<Record<string, string>>): Promise<Parameters<typeof createCniAgent>[0]> {
+    const config = parseConfig(
+      createEnvironment({
+        AMBIT_KUBERNETES: 'true',
+        AMBIT_NODE_NAME: 'here',
+        AMBIT_CNI_PLUGIN: built.path,
+        AMBIT_CNI_BIN_DIR: this.path('bin'),
+        AMBIT_CNI_CONF_DIR: this.path('net.d'),
+        AMBIT_PLUGIN_SOCKET: this.path('run/cni.sock'),
+        AMBIT_ZDS_SOCKET: this.path('run/zds.sock'),
+        AMBIT_STATE_DIR: this.path('state'),
+        AMBIT_HOST_PROC: this.path('proc'),
+        AMBIT_HOST_ROOT: '/',
+        AMBIT_ENROLMENT_TIMEOUT: '5s',
+        AMBIT_METRICS_ADDRESS: '127.0.0.1:0',
+        AMBIT_READINESS_ADDRESS: '127.0.0.1:0',
+        ...variables,
+      }),
+    );
+    const sink = createLineSink({ fd: 2, clock: systemClock });
+    const logger = await createRootLogger({ format: 'text', filter: 'off', sink, clock: systemClock, scope: 'cni' });
+    const connection = { client: this.api.client, source: this.api, [Symbol.dispose]: () => {} };
+    return {
+      config,
+      version: '0',
+      userId: process.getuid?.() ?? 0,
+      clock: systemClock,
+      logger,
+      connect: () => connection,
+    };
+  }
+}
+
+function isRedirected(netns: TestNetns): boolean {
+  return netns.run('nft', 'list', 'tables').includes('inet ambit');
+}
+
+function refusalOf(run: PluginRun): string {
+  assert.equal(run.code, 1, run.output);
+  const { code, msg, details } = JSON.parse(run.output) as { code: number; msg: string; details?: string };
+  return `${code} ${msg} ${details ?? ''}`;
+}
+
+async function installed(node: Node): Promise<void> {
+  await until(
+    'the plugin is installed',
+    () => readFileSync(node.path('net.d/10-kit.conflist'), 'utf8').includes('ambit-cni'),
+    WAIT_MS,
+  );
+}
+
+test('a pod that starts is captured, and taken by the node agent, before ADD is answered', options, async () => {
+  await using node = new Node();
+  const agent = node.nodeAgent();
+  await using cni = await node.start();
+  await installed(node);
+  await agent.hears('snapshot-sent');
+  const netns = await node.netns('cart');
+  node.pod('cart');
+  const added = await node.call('ADD', { name: 'cart' });
+  assert.equal(added.code, 0, added.output);
+  assert.match(added.output, /"address":"10\.1\.0\.5\/24"/);
+  assert.ok(isRedirected(netns));
+  await agent.hears('add uid-of-cart');
+  node.pod('cart', { address: '10.1.0.5' });
+  await until('the annotation says so', () => node.annotation('cart') === 'enabled', WAIT_MS);
+  assert.equal((await node.call('CHECK', { name: 'cart' })).code, 0);
+  assert.equal((await node.call('DEL', { name: 'cart' })).code, 0);
+  await agent.hears('delete uid-of-cart');
+  await until('the pod is forgotten', () => cni.statuses().length === 0, WAIT_MS);
+  assert.deepEqual(node.api.events, []);
+});
+
+test('pods outside the mesh start at once and untouched', options, async () => {
+  await using node = new Node();
+  await using cni = await node.start();
+  await installed(node);
+  const netns = await node.netns('web');
+  node.pod('web', { namespace: 'plain' });
+  node.pod('out', { labels: { 'ambit.dev/mode': 'none' } });
+  for (const pod of [
+    { namespace: 'plain', name: 'web' },
+    { namespace: 'shop', name: 'out' },
+    { namespace: 'kube-system', name: 'unheard-of' },
+  ]) {
+    assert.equal((await node.call('ADD', pod, { netns: 'web' })).code, 0);
+  }
+  assert.deepEqual([isRedirected(netns), cni.statuses()], [false, []]);
+});
+
+test('a label that the watch does not show yet counts, also when the watch is late', options, async () => {
+  await using node = new Node();
+  const agent = node.nodeAgent();
+  await using _cni = await node.start();
+  await installed(node);
+  await agent.hears('snapshot-sent');
+  node.api.isLagging = true;
+  node.api.namespace('plain', AMBIENT);
+  node.pod('web', { namespace: 'plain' });
+  const netns = await node.netns('web');
+  assert.equal((await node.call('ADD', { namespace: 'plain', name: 'web' })).code, 0);
+  assert.ok(isRedirected(netns));
+  // Should we die now, the plugin knows.
+  assert.match(readFileSync(node.path('state/enrolment.list'), 'utf8'), /^enrolled plain$/m);
+  // Another change, with what the watch had before: the pod is not let go.
+  node.api.catchUp();
+  await agent.hears('add uid-of-web');
+  assert.ok(isRedirected(netns));
+});
+
+test('ADD fails, with a reason and an event, while the pod cannot be enrolled', options, async () => {
+  await using node = new Node();
+  const agent = node.nodeAgent();
+  await using _cni = await node.start();
+  await installed(node);
+  await agent.hears('snapshot-sent');
+  node.pod('cart');
+  await node.netns('cart', '10.1.0.99');
+  // Not its namespace: none of its addresses is there.
+  const mismatch = refusalOf(await node.call('ADD', { name: 'cart' }));
+  assert.match(mismatch, /^100 pod shop\/cart cannot be enrolled.*holds none of its addresses.*10\.1\.0\.5/);
+  assert.match(refusalOf(await node.call('ADD', { name: 'cart', uid: 'another' })), /^11 .*has UID uid-of-cart by now/);
+  assert.match(refusalOf(await node.call('ADD', { name: 'ghost' })), /^11 .*the pod does not exist any more/);
+  const reasons = node.api.events.map(
+    (event) => `${String(event['reason'])} ${String(Object(event['regarding']).name)}`,
+  );
+  assert.ok(reasons.includes('EnrolmentFailed cart'), reasons.join());
+});
+
+test('while no node agent takes the pod ADD fails, and is done when one does', options, async () => {
+  await using node = new Node();
+  const agent = node.nodeAgent();
+  agent.error = 'ports are taken';
+  await using _cni = await node.start();
+  await installed(node);
+  await until('the node agent is connected', () => agent.heard.length > 0, WAIT_MS);
+  node.pod('cart');
+  const netns = await node.netns('cart');
+  const waiting = node.call('ADD', { name: 'cart' });
+  await until('the node agent was asked', () => agent.heard.includes('add uid-of-cart'), WAIT_MS);
+  // Captured and refused, never past the mesh.
+  assert.ok(isRedirected(netns));
+  agent.error = '';
+  assert.equal((await waiting).code, 0);
+});
+
+test('with the API server away what is known decides, and what is not waits', options, async () => {
+  await using node = new Node();
+  const agent = node.nodeAgent();
+  node.pod('cart');
+  node.pod('web', { namespace: 'plain' });
+  await using _cni = await node.start();
+  await installed(node);
+  await agent.hears('snapshot-sent');
+  node.api.isDown = true;
+  const netns = await node.netns('cart');
+  assert.equal((await node.call('ADD', { name: 'cart' })).code, 0);
+  assert.ok(isRedirected(netns));
+  assert.equal((await node.call('ADD', { namespace: 'plain', name: 'web' })).code, 0);
+  assert.match(refusalOf(await node.call('ADD', { name: 'new' })), /^11 .*API server cannot be reached/);
+});
+
+test(
+  'a pod that runs already is found by its processes, captured when labelled, and let go again',
+  options,
+  async () => {
+    await using node = new Node();
+    const agent = node.nodeAgent();
+    const uid = '0f0e0d0c-1111-2222-3333-444455556666';
+    const netns = await node.netns('web');
+    const before = netns.run('nft', 'list', 'ruleset') + netns.run('ip', 'rule');
+    node.process(
+      77,
+      '0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod0f0e0d0c_1111_2222_3333_444455556666.slice/cri-containerd-1.scope\n',
+      netns,
+    );
+    node.pod('web', { namespace: 'plain', address: '10.1.0.5', uid });
+    await using _cni = await node.start();
+    await agent.hears('snapshot-sent');
+    assert.ok(!isRedirected(netns));
+    node.api.namespace('plain', AMBIENT);
+    await agent.hears(`add ${uid}`);
+    assert.ok(isRedirected(netns));
+    node.api.namespace('plain');
+    await agent.hears(`delete ${uid}`);
+    await until(
+      'the rules are gone',
+      () => netns.run('nft', 'list', 'ruleset') + netns.run('ip', 'rule') === before,
+      WAIT_MS,
+    );
+  },
+);
+
+test(
+  'an agent that starts again finds pods whose ADD an earlier one served, and lets go of an ended one',
+  options,
+  async () => {
+    await using node = new Node();
+    const agent = node.nodeAgent();
+    const uid = '0f0e0d0c-1111-2222-3333-444455556666';
+    const netns = await node.netns('cart');
+    node.pod('cart', { uid });
+    const first = await node.start();
+    await installed(node);
+    await agent.hears('snapshot-sent');
+    assert.equal((await node.call('ADD', { name: 'cart', uid })).code, 0);
+    await agent.hears(`add ${uid}`);
+    await first.stop();
+    assert.ok(
+      isRedirected(netns) && node.hostFiles().join().includes('ambit-cni'),
+      'an upgrade leaves everything in place',
+    );
+    node.pod('cart', { uid, address: '10.1.0.5' });
+    node.process(78, `11:memory:/kubepods/besteffort/pod${uid}/c0ffee\n`, netns);
+    await using second = await node.start();
+    await agent.hears(`add ${uid}`, 'snapshot-sent');
+    // The sandbox that goes is another one of the pod's.
+    await node.netns('old');
+    await node.call('DEL', { name: 'cart', uid }, { netns: 'old' });
+    assert.equal(second.statuses().length, 1);
+    await node.call('DEL', { name: 'cart', uid });
+    await agent.hears(`delete ${uid}`);
+    await until('the pod is forgotten', () => second.statuses().length === 0, WAIT_MS);
+  },
+);
+
+test('a namespace that vanishes after ADD, before anything tells, is let go', options, async () => {
+  await using node = new Node();
+  const agent = node.nodeAgent();
+  await using cni = await node.start();
+  await installed(node);
+  await agent.hears('snapshot-sent');
+  await node.netns('cart');
+  node.pod('cart');
+  assert.equal((await node.call('ADD', { name: 'cart' })).code, 0);
+  await agent.hears('add uid-of-cart');
+  unlinkSync(node.path('netns/cart'));
+  await agent.hears('delete uid-of-cart');
+  assert.deepEqual(
+    cni.statuses().map(({ state }) => state),
+    ['enrolling'],
+  );
+  node.api.delete('Pod', 'shop', 'cart');
+});
+
+test('while the agent is away the plugin lets only pods outside the mesh start', options, async () => {
+  await using node = new Node();
+  node.pod('single', { namespace: 'mixed', labels: AMBIENT, address: '10.1.0.7' });
+  node.api.namespace('mixed');
+  await (await node.start()).stop();
+  const results = await Promise.all(
+    ['plain', 'kube-system', 'ambit-system', 'shop', 'mixed', 'new'].map(async (namespace) => [
+      namespace,
+      (await node.call('ADD', { namespace, name: 'web' })).code,
+    ]),
+  );
+  assert.deepEqual(Object.fromEntries(results), {
+    plain: 0,
+    'kube-system': 0,
+    'ambit-system': 0,
+    shop: 1,
+    mixed: 1,
+    new: 1,
+  });
+});
+
+test('AMBIT_AWAY_ADMITS=excluded makes the pods of every other namespace wait', options, async () => {
+  await using node = new Node();
+  await (await node.start({ AMBIT_AWAY_ADMITS: 'excluded' })).stop();
+  assert.equal((await node.call('ADD', { namespace: 'plain', name: 'web' })).code, 1);
+  assert.equal((await node.call('ADD', { namespace: 'kube-system', name: 'dns' })).code, 0);
+});
+
+for (const how of ['its DaemonSet is deleted before it stops', 'it is told to'] as const) {
+  test(`the agent leaves the node as it was when ${how}`, options, async () => {
+    await using node = new Node();
+    const before = node.hostFiles();
+    const agent = node.nodeAgent();
+    const netns = await node.netns('cart');
+    const rules = netns.run('nft', 'list', 'ruleset') + netns.run('ip', 'rule');
+    node.process(79, '0::/kubepods/pod0f0e0d0c-1111-2222-3333-444455556666/1\n', netns);
+    node.pod('cart', { address: '10.1.0.5', uid: '0f0e0d0c-1111-2222-3333-444455556666' });
+    const cni = await node.start();
+    await installed(node);
+    await agent.hears('add 0f0e0d0c-1111-2222-3333-444455556666', 'snapshot-sent');
+    if (how === 'it is told to') {
+      await cni.stop();
+      assert.equal(await node.uninstall(), 0);
+    } else {
+      node.api.delete('DaemonSet', 'ambit-system', 'ambit-cni');
+      // With the DaemonSet go the rights to ask for it.
+      node.api.isDown = true;
+      await cni.stop();
+    }
+    assert.deepEqual(node.hostFiles(), before);
+    assert.equal(netns.run('nft', 'list', 'ruleset') + netns.run('ip', 'rule'), rules);
+    assert.deepEqual([existsSync(node.path('state')), existsSync(node.path('run'))], [false, false]);
+  });
+}
+
+test('a disk that is full makes pods wait, and nothing else', options, async () => {
+  await using node = new Node();
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', node.path('state')]);
+  try {
+    const agent = node.nodeAgent();
+    await using _cni = await node.start();
+    await installed(node);
+    await agent.hears('snapshot-sent');
+    assert.throws(() => writeFileSync(node.path('state/other'), Buffer.alloc(128 << 10)), { code: 'ENOSPC' });
+    node.api.namespace('plain', AMBIENT);
+    // An old list that would let pods of `plain` start is worse than none.
+    assert.ok(!existsSync(node.path('state/enrolment.list')));
+    node.pod('cart');
+    await node.netns('cart');
+    assert.match(refusalOf(await node.call('ADD', { name: 'cart' })), /^100 .*(?:ENOSPC|no space)/);
+    rmSync(node.path('state/other'));
+    assert.equal((await node.call('ADD', { name: 'cart' })).code, 0);
+  } finally {
+    execFileSync('umount', ['-l', node.path('state')]);
+  }
+});
