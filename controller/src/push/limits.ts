@@ -4,7 +4,8 @@ type PushLimit =
   | 'responseBytesMax'
   | 'acknowledgeMs'
   | 'subscribersMax'
-  | 'refusalLengthMax';
+  | 'refusalLengthMax'
+  | 'refusedNamesMax';
 
 /** Bounds of the push side. */
 export const PUSH_LIMITS: Readonly<Record<PushLimit, number>> = {
@@ -20,4 +21,6 @@ export const PUSH_LIMITS: Readonly<Record<PushLimit, number>> = {
   subscribersMax: 10_000,
   /** Characters of a refusal that go into the log. */
   refusalLengthMax: 1000,
+  /** Refused resources remembered per stream and type, for the status of policies. */
+  refusedNamesMax: 1000,
 };

@@ -328,3 +328,31 @@ test('PushServer tells the removal of a policy that a client names without havin
   stream.halfClose();
   await served;
 });
+
+test('PushServer.progress counts a node by the slowest of its streams and announces every step', async () => {
+  const { server, put, addresses } = createWorld();
+  let steps = 0;
+  server.onProgress(() => steps++);
+  const settled = (): readonly (readonly [string, boolean])[] =>
+    server.progress.map(({ node, hasSettled }) => [node, hasSettled(ADDRESS_TYPE_URL, addresses.revision)]);
+  put(resource('a', '1'));
+  const [one, two] = [new MemoryStream(), new MemoryStream()];
+  const served = [server.serve(one), server.serve(two)];
+  one.ask();
+  two.ask();
+  await until('both have the first state', () => one.sent.length === 1 && two.sent.length === 1);
+  assert.equal(steps, 2);
+  one.acknowledge();
+  await until('the first answer counts', () => steps === 3);
+  assert.deepEqual(settled(), [['host-a', false]]);
+  two.acknowledge({ errorDetail: { code: 3, message: 'a: no' } });
+  await until('the second answer counts', () => steps === 4);
+  assert.deepEqual(settled(), [['host-a', true]]);
+  assert.ok(server.progress[0]?.refuses(ADDRESS_TYPE_URL, 'a'));
+  two.halfClose();
+  await until('the end of a stream counts', () => steps === 5);
+  assert.equal(server.progress[0]?.refuses(ADDRESS_TYPE_URL, 'a'), false);
+  one.halfClose();
+  await Promise.all(served);
+  assert.deepEqual(server.progress, []);
+});

@@ -23,6 +23,15 @@ export interface SubscriberSummary {
   readonly held: Readonly<Record<string, number>>;
 }
 
+/** How far the node agents of one node have come. Of several streams of a node the slowest counts. */
+export interface NodeProgress {
+  readonly node: string;
+  /** Whether everything of that type up to that revision of its store is acknowledged. */
+  hasSettled(typeUrl: string, revision: number): boolean;
+  /** Whether a response with that resource was refused and none with it accepted since. */
+  refuses(typeUrl: string, name: string): boolean;
+}
+
 /** What a stream that we end is answered; ends the client chose need no words. */
 const REFUSALS = {
   client: null,
@@ -38,6 +47,7 @@ export class PushServer {
   readonly #stores: ReadonlyMap<string, ResourceStore>;
   readonly #metrics: PushMetrics;
   readonly #subscribers = new Map<Subscriber, string>();
+  readonly #progressListeners: (() => void)[] = [];
 
   constructor(options: PushServerOptions) {
     this.#options = options;
@@ -49,6 +59,19 @@ export class PushServer {
     return [...this.#subscribers].map(([subscriber, peer]) => {
       return { kind: subscriber.identity.kind, node: subscriber.identity.node, peer, held: subscriber.sentCounts };
     });
+  }
+
+  /** Of every node with an open stream, by name. */
+  get progress(): readonly NodeProgress[] {
+    const streams = Map.groupBy(this.#subscribers.keys(), ({ identity }) => identity.node);
+    return [...streams]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([node, subscribers]) => progressOf(node, subscribers));
+  }
+
+  /** Hears of every answer of a client and of every stream that begins or ends, after it counts in `progress`. */
+  onProgress(listener: () => void): void {
+    this.#progressListeners.push(listener);
   }
 
   /** The handler of one stream; ends with it. @throws GrpcError with what the client is told. */
@@ -67,14 +90,17 @@ export class PushServer {
       clock,
       logger,
       metrics: this.#metrics,
+      onAnswer: () => this.#announceProgress(),
     });
     this.#subscribers.set(subscriber, stream.peer.address);
     this.#metrics.subscribers.set([], this.#subscribers.size);
     logger.info('subscriber connected');
+    this.#announceProgress();
     const end = await subscriber.serve();
     this.#subscribers.delete(subscriber);
     this.#metrics.subscribers.set([], this.#subscribers.size);
     this.#metrics.streamEnds.add([end]);
+    this.#announceProgress();
     logger.info('subscriber gone', { reason: end });
     const refusal = REFUSALS[end];
     if (refusal !== null) throw new GrpcError(refusal);
@@ -92,6 +118,10 @@ export class PushServer {
     return unwanted.length;
   }
 
+  #announceProgress(): void {
+    for (const listener of this.#progressListeners) listener();
+  }
+
   async #identify(peer: GrpcPeer): Promise<SubscriberIdentity> {
     try {
       return await this.#options.authenticate(peer);
@@ -100,4 +130,14 @@ export class PushServer {
       throw error;
     }
   }
+}
+
+function progressOf(node: string, subscribers: readonly Subscriber[]): NodeProgress {
+  return {
+    node,
+    hasSettled: (typeUrl, revision) =>
+      subscribers.every((subscriber) => (subscriber.progressOf(typeUrl)?.settledRevision ?? -1) >= revision),
+    refuses: (typeUrl, name) =>
+      subscribers.some((subscriber) => subscriber.progressOf(typeUrl)?.refuses(name) === true),
+  };
 }

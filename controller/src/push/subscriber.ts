@@ -16,6 +16,8 @@ export interface SubscriberOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: PushMetrics;
+  /** The client acknowledged or refused a response. */
+  readonly onAnswer: () => void;
 }
 
 /** State of one stream: reads its requests and sends what they are owed, one response at a time. */
@@ -38,6 +40,11 @@ export class Subscriber {
   /** Versions the client holds, by type; for the debug page. */
   get sentCounts(): Readonly<Record<string, number>> {
     return Object.fromEntries([...this.#types].map(([type, state]) => [type, state.sentCount]));
+  }
+
+  /** How far the client has come with a type; null when it never asked for it. */
+  progressOf(typeUrl: string): Pick<TypeSubscription, 'settledRevision' | 'refuses'> | null {
+    return this.#types.get(typeUrl) ?? null;
   }
 
   /** Serves until the client goes, breaks a limit, does not answer, or `end` is called. Never rejects. */
@@ -92,7 +99,10 @@ export class Subscriber {
     let state = this.#types.get(typeUrl);
     if (state === undefined) this.#types.set(typeUrl, (state = new TypeSubscription(store, this.identity.node)));
     const { answer, withinLimits } = state.accept(request);
-    if (answer.kind !== 'none') metrics.answers.add([shortType(typeUrl), answer.kind]);
+    if (answer.kind !== 'none') {
+      metrics.answers.add([shortType(typeUrl), answer.kind]);
+      this.#options.onAnswer();
+    }
     if (answer.kind === 'refused')
       logger.warn('subscriber refused a response', { type: typeUrl, reason: answer.reason });
     if (!withinLimits) this.end('limits');

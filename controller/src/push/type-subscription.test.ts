@@ -179,3 +179,56 @@ test('TypeSubscription gives a node its own version of a resource, and everybody
   for (const state of [n1, n2]) state.changed(['pod']);
   assert.deepEqual([take(n1, '3'), take(n2, '3')], [['pod@3'], ['pod@3-n2']]);
 });
+
+test('TypeSubscription.settledRevision says up to where the client has acknowledged everything', () => {
+  const store = storeOf(resource('a'));
+  const state = new TypeSubscription(store);
+  const settled = (): number => state.settledRevision;
+  assert.equal(settled(), -1);
+  state.accept(request());
+  assert.equal(settled(), -1);
+  state.next('1');
+  change(store, state, [], [resource('b')]);
+  assert.deepEqual([settled(), store.revision], [-1, 2]);
+  // The answer to what was sent at revision 1 says nothing about revision 2.
+  state.accept(request({ responseNonce: '1' }));
+  assert.equal(settled(), 1);
+  state.next('2');
+  assert.equal(settled(), 1);
+  state.accept(request({ responseNonce: '2' }));
+  assert.equal(settled(), 2);
+  // Nothing is owed for a change that changes nothing.
+  change(store, state, ['unknown'], []);
+  assert.equal(state.next('3'), null);
+  assert.equal(settled(), 3);
+});
+
+test('TypeSubscription.settledRevision stays behind while removals are held back', () => {
+  const store = storeOf(resource('a'), resource('b'));
+  const state = new TypeSubscription(store);
+  state.accept(request());
+  state.next('1');
+  state.accept(request({ responseNonce: '1' }));
+  change(store, state, ['a'], [resource('b', '2')]);
+  assert.deepEqual(shown(state.next('2', true)), ['b@2']);
+  state.accept(request({ responseNonce: '2' }));
+  assert.equal(state.settledRevision, 1);
+  assert.deepEqual(shown(state.next('3')), ['-a']);
+  state.accept(request({ responseNonce: '3' }));
+  assert.equal(state.settledRevision, 2);
+});
+
+test('TypeSubscription.refuses remembers what was in a refused response until it is accepted or gone', () => {
+  const store = storeOf(resource('a'), resource('b'), resource('c'));
+  const state = new TypeSubscription(store);
+  state.accept(request());
+  state.next('1');
+  state.accept(request({ responseNonce: '1', errorDetail: { code: 3, message: 'a: no' } }));
+  const refused = (): readonly string[] => ['a', 'b', 'c'].filter((name) => state.refuses(name));
+  assert.deepEqual(refused(), ['a', 'b', 'c']);
+  change(store, state, ['c'], [resource('a', '2')]);
+  state.next('2');
+  assert.deepEqual(refused(), ['a', 'b', 'c']);
+  state.accept(request({ responseNonce: '2' }));
+  assert.deepEqual(refused(), ['b']);
+});

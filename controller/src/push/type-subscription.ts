@@ -22,6 +22,12 @@ export class TypeSubscription {
   #candidates = new Set<string>();
   #mustRespond = false;
   #awaitedNonce: string | null = null;
+  /** Of the response that is not answered yet: what it carried, and how far the client has come with its answer. */
+  #awaited: { readonly names: readonly string[]; readonly revision: number | null } | null = null;
+  /** The last revision of the store of which the client is known to have all that it wants; -1 before any. */
+  #settledRevision = -1;
+  /** Names of resources in responses that the client refused and has not accepted since. */
+  readonly #refused = new Set<string>();
 
   /** `node` is the subscriber's. */
   constructor(store: ResourceStore, node = '') {
@@ -37,6 +43,19 @@ export class TypeSubscription {
   /** Something may still have to be sent, or was sent and not answered. */
   get busy(): boolean {
     return this.#candidates.size > 0 || this.#mustRespond || this.#awaitedNonce !== null;
+  }
+
+  /**
+   * The revision of the store up to which the client has acknowledged everything that it subscribed to; -1 before any. What
+   * came in a response that it refused counts as passed and is in `refuses`.
+   */
+  get settledRevision(): number {
+    return this.busy || this.#subscription === null ? this.#settledRevision : this.#store.revision;
+  }
+
+  /** The client refused a response with that resource, and has accepted none with it since. */
+  refuses(name: string): boolean {
+    return this.#refused.has(name);
   }
 
   /** Waiting behind an unanswered response is something the client does not have, or not in this version. */
@@ -113,6 +132,10 @@ export class TypeSubscription {
     for (const name of absent) this.#sent.set(name, '');
     this.#mustRespond = false;
     this.#awaitedNonce = nonce;
+    this.#awaited = {
+      names: delta.resources.map(({ name }) => name),
+      revision: delta.rest.length === 0 ? this.#store.revision : null,
+    };
     return {
       typeUrl: this.#store.typeUrl,
       nonce,
@@ -129,8 +152,21 @@ export class TypeSubscription {
   #answerOf(request: DiscoveryRequest): Answer {
     if (request.responseNonce === '' || request.responseNonce !== this.#awaitedNonce) return { kind: 'none' };
     this.#awaitedNonce = null;
+    const { names = [], revision = null } = this.#awaited ?? {};
+    this.#awaited = null;
+    if (revision !== null) this.#settledRevision = revision;
+    this.#recordRefusal(names, request.errorDetail !== undefined);
     if (request.errorDetail === undefined) return { kind: 'accepted' };
     return { kind: 'refused', reason: request.errorDetail.message.slice(0, PUSH_LIMITS.refusalLengthMax) };
+  }
+
+  #recordRefusal(names: readonly string[], refused: boolean): void {
+    for (const name of names) {
+      if (!refused) this.#refused.delete(name);
+      else if (this.#refused.size < PUSH_LIMITS.refusedNamesMax) this.#refused.add(name);
+    }
+    // What is gone can no longer be refused.
+    for (const name of this.#refused) if (this.#store.get(name) === undefined) this.#refused.delete(name);
   }
 
   /** The client drops what it unsubscribes; so do we, unless another name still asks for it. */
