@@ -1,3 +1,4 @@
+export { brokenSpecs, GOOD_SPECS } from './kind-examples.ts';
 export * from './leak-check.ts';
 export * from './manual-clock.ts';
 export * from './memory-duplex.ts';
