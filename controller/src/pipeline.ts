@@ -35,12 +35,14 @@ const GATHER_MS = 10;
 export class Pipeline {
   readonly addresses: ResourceStore = new ResourceStore(ADDRESS_TYPE_URL);
   readonly authorizations: ResourceStore = new ResourceStore(AUTHORIZATION_TYPE_URL);
+  /** What the source has, as of the last commit. To be read; only the pipeline writes. */
+  readonly objects: ObjectCollections;
   readonly workloadsByNode: WorkloadsByNode;
   readonly #options: PipelineOptions;
   readonly #metrics: PipelineMetrics;
   readonly #graph = new CollectionGraph();
-  readonly #objects: ObjectCollections;
   readonly #listeners: ResourceListener[] = [];
+  readonly #changeListeners: (() => void)[] = [];
   readonly #unreadable: UnreadablePolicies;
   #problems: readonly ObjectProblem[] = [];
   #commitPlanned = false;
@@ -49,15 +51,15 @@ export class Pipeline {
   constructor(options: PipelineOptions) {
     this.#options = options;
     this.#metrics = createPipelineMetrics(options.metrics);
-    this.#objects = createObjectCollections(this.#graph);
-    this.workloadsByNode = createWorkloadsByNode(this.#objects);
-    const mesh = deriveMesh(this.#graph, this.#objects, options.settings);
+    this.objects = createObjectCollections(this.#graph);
+    this.workloadsByNode = createWorkloadsByNode(this.objects);
+    const mesh = deriveMesh(this.#graph, this.objects, options.settings);
     const standIns = this.#graph.source<PushedObject>('denials in place of policies that cannot be read');
     this.#unreadable = new UnreadablePolicies({
       policies: standIns,
       rootNamespace: options.settings.rootNamespace,
       logger: options.logger,
-      isInForce: (key) => isPolicyInForce(this.#objects, key),
+      isInForce: (key) => isPolicyInForce(this.objects, key),
     });
     const all = this.#graph.union<PushedObject>('all authorizations', [mesh.authorizations, standIns]);
     this.#serve(mesh.addresses, this.addresses);
@@ -72,6 +74,11 @@ export class Pipeline {
     this.#listeners.push(listener);
   }
 
+  /** Hears of every commit, when the stores hold it, and of every change of `problems`. */
+  onChange(listener: () => void): void {
+    this.#changeListeners.push(listener);
+  }
+
   /** Resolves when the stores hold the first state; follows the source until `signal` aborts. */
   async start(signal: AbortSignal): Promise<void> {
     const { source, logger, clock } = this.#options;
@@ -84,6 +91,7 @@ export class Pipeline {
           this.#metrics.problems.set([], problems.length);
           this.#options.onProblems(problems);
           if (this.#started && this.#unreadable.settle(problems)) this.#planCommit();
+          this.#announceChange();
         },
       },
       signal,
@@ -101,7 +109,7 @@ export class Pipeline {
 
   #take(changes: readonly ObjectChange[]): void {
     for (const change of changes) this.#metrics.objectChanges.add([change.kind]);
-    applyChanges(this.#objects, changes);
+    applyChanges(this.objects, changes);
     if (this.#started) this.#planCommit();
   }
 
@@ -117,12 +125,17 @@ export class Pipeline {
     const begun = clock.monotonic();
     const before = this.#graph.recomputed;
     this.#graph.commit();
+    this.#announceChange();
     const durationMs = clock.monotonic() - begun;
     this.#metrics.commitSeconds.observe([], durationMs / 1000);
     logger.debug('changes are in force', {
       recomputed: this.#graph.recomputed - before,
       durationMs: Math.round(durationMs),
     });
+  }
+
+  #announceChange(): void {
+    for (const listener of this.#changeListeners) listener();
   }
 
   #serve(objects: Collection<PushedObject>, store: ResourceStore): void {

@@ -5,6 +5,8 @@ import type { CollectionGraph, SourceCollection } from './collection-graph.ts';
 export interface ObjectCollections {
   readonly namespaces: SourceCollection<ObjectOf<'Namespace'>>;
   readonly nodes: SourceCollection<ObjectOf<'Node'>>;
+  /** A workload's identity needs none; status and warnings say what is missing. */
+  readonly serviceAccounts: SourceCollection<ObjectOf<'ServiceAccount'>>;
   readonly pods: SourceCollection<ObjectOf<'Pod'>>;
   readonly services: SourceCollection<ObjectOf<'Service'>>;
   readonly endpointSlices: SourceCollection<ObjectOf<'EndpointSlice'>>;
@@ -17,6 +19,7 @@ export function createObjectCollections(graph: CollectionGraph): ObjectCollectio
   return {
     namespaces: graph.source('Namespace'),
     nodes: graph.source('Node'),
+    serviceAccounts: graph.source('ServiceAccount'),
     pods: graph.source('Pod'),
     services: graph.source('Service'),
     endpointSlices: graph.source('EndpointSlice'),
@@ -54,6 +57,6 @@ function apply(collections: ObjectCollections, object: MeshObject, present: bool
     case 'ExternalWorkload':
       return collections.externalWorkloads.set(key, present ? object : undefined);
     case 'ServiceAccount':
-      return undefined; // A workload's identity needs no ServiceAccount object.
+      return collections.serviceAccounts.set(key, present ? object : undefined);
   }
 }

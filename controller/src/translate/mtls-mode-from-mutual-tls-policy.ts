@@ -36,8 +36,8 @@ export function mutualTlsPolicyKey(
   const selecting = layers.selecting.filter(
     ({ target }) => target.kind === 'selector' && selectorMatches(target.matchLabels, labels),
   );
-  const own = oldest(selecting);
-  if (own !== undefined && own.ports.size > 0) return exceptionsKey(own);
+  const own = oldestPolicy(selecting);
+  if (own !== undefined && own.ports.size > 0) return exceptionsPolicyKey(own);
   const mode = own?.mode ?? inheritedMode(layers);
   return mode === 'Strict' ? policyKey({ namespace: rootNamespace, name: STRICT_NAME }) : null;
 }
@@ -57,15 +57,17 @@ export function exceptionsPolicy(
   return denyPolicy(policy.meta.namespace, `${EXCEPTIONS_PREFIX}${policy.meta.name}`, ...rules);
 }
 
-function exceptionsKey(policy: MutualTlsPolicy): PolicyKey {
+/** Names the policy that `exceptionsPolicy` gives. */
+export function exceptionsPolicyKey(policy: MutualTlsPolicy): PolicyKey {
   return policyKey({ namespace: policy.meta.namespace, name: `${EXCEPTIONS_PREFIX}${policy.meta.name}` });
 }
 
 function inheritedMode({ mesh, namespace }: Pick<MutualTlsLayers, 'mesh' | 'namespace'>): MutualTlsMode {
-  return oldest(namespace)?.mode ?? oldest(mesh)?.mode ?? DEFAULT_MODE;
+  return oldestPolicy(namespace)?.mode ?? oldestPolicy(mesh)?.mode ?? DEFAULT_MODE;
 }
 
-function oldest(policies: readonly MutualTlsPolicy[]): MutualTlsPolicy | undefined {
+/** Of policies that reach as far, the one that counts: the oldest, then the first by name. */
+export function oldestPolicy(policies: readonly MutualTlsPolicy[]): MutualTlsPolicy | undefined {
   return policies.toSorted(byAge)[0];
 }
 

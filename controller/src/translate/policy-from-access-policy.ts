@@ -15,19 +15,26 @@ export const MATCH_ALL: PolicyMatch = {
 };
 
 export function policyFromAccessPolicy(policy: AccessPolicyObject, rootNamespace: string): AccessPolicy {
-  const scope =
-    policy.target.kind !== 'namespace' ? 'workload' : policy.meta.namespace === rootNamespace ? 'mesh' : 'namespace';
-  const namespace = scope === 'mesh' ? MESH_NAMESPACE : policy.meta.namespace;
-  const { name } = policy.meta;
+  const place = pushedPolicyPlace(policy, rootNamespace);
   return {
-    key: policyKey({ namespace, name }),
-    name,
-    namespace,
-    scope,
+    key: policyKey(place),
+    ...place,
     action: policy.action === 'Allow' ? 'allow' : 'deny',
     rules: policy.rules.map((rule) => ({ clauses: clausesOf(rule) })),
     dryRun: policy.dryRun,
   };
+}
+
+/** The name that a policy is pushed under, and for whom it holds. */
+export function pushedPolicyPlace(
+  policy: AccessPolicyObject,
+  rootNamespace: string,
+): Pick<AccessPolicy, 'name' | 'namespace' | 'scope'> {
+  const { name, namespace } = policy.meta;
+  if (policy.target.kind !== 'namespace') return { name, namespace, scope: 'workload' };
+  return namespace === rootNamespace
+    ? { name, namespace: MESH_NAMESPACE, scope: 'mesh' }
+    : { name, namespace, scope: 'namespace' };
 }
 
 /** The name under which workloads refer to a policy that selects them. */

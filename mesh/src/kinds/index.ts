@@ -1,5 +1,6 @@
 export * from './enrolment.ts';
 export * from './errors.ts';
+export { FieldReader } from './field-reader.ts';
 export * from './labels.ts';
 export * from './object-source.ts';
 export * from './objects.ts';

@@ -16,6 +16,8 @@ export interface ObjectMeta {
   readonly annotations: ReadonlyMap<string, string>;
   /** Milliseconds since the epoch; 0 when the object does not say. */
   readonly creationTimestampMs: number;
+  /** Counts the changes of the spec; 0 when the object does not say. */
+  readonly generation: number;
 }
 
 export interface Namespace {

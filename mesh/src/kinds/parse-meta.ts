@@ -24,6 +24,7 @@ export function parseMeta(object: FieldReader, scope: 'cluster' | 'namespaced'):
     labels: parseLabels(meta, 'labels'),
     annotations: meta.textMap('annotations'),
     creationTimestampMs: parseTimestamp(meta, 'creationTimestamp'),
+    generation: meta.integer('generation', 0, Number.MAX_SAFE_INTEGER, 0),
   };
 }
 

@@ -11,7 +11,15 @@ function core(kind: string, rest: Json = {}, metadata: Json = {}): Json {
   return { apiVersion: 'v1', kind, metadata: { name: 'a', namespace: 'ns', ...metadata }, ...rest };
 }
 
-const META = { name: 'a', namespace: 'ns', uid: '', labels: new Map(), annotations: new Map(), creationTimestampMs: 0 };
+const META = {
+  name: 'a',
+  namespace: 'ns',
+  uid: '',
+  labels: new Map(),
+  annotations: new Map(),
+  creationTimestampMs: 0,
+  generation: 0,
+};
 
 test('parseObject reads the fields it needs of every Kubernetes kind and leaves the others alone', () => {
   const cases: [string, Json, MeshObject][] = [

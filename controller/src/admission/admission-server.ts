@@ -1,0 +1,179 @@
+import type { GrpcServerTls } from '@ambit/mesh/grpc';
+import { KindError } from '@ambit/mesh/kinds';
+import type { Clock, Logger } from '@ambit/mesh/runtime';
+import { secureContextDefaults } from '@ambit/mesh/tls';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type * as https from 'node:https';
+import { createRequire } from 'node:module';
+import type { Socket } from 'node:net';
+import type { PolicyWorld } from '../status/policy-world.ts';
+import {
+  type AdmissionDecision,
+  type AdmissionRequest,
+  decideAdmission,
+  parseAdmissionReview,
+} from './decide-admission.ts';
+import { ADMISSION_LIMITS } from './limits.ts';
+import type { AdmissionMetrics, ReviewResult } from './metrics.ts';
+
+const PATH = '/validate';
+
+/** What the server shows; callers need no certificate. */
+export type AdmissionTls = Pick<GrpcServerTls, 'privateKeyPem' | 'chainPem'>;
+
+export interface AdmissionServerOptions {
+  readonly host: string;
+  /** 0 picks one. */
+  readonly port: number;
+  readonly tls: AdmissionTls;
+  /** The objects as they are now. */
+  readonly world: () => PolicyWorld;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: AdmissionMetrics;
+}
+
+/** A running webhook. Disposing it cuts its connections: the API server then does without, by its failure policy. */
+export interface AdmissionServer extends AsyncDisposable {
+  readonly port: number;
+  /** New connections use these; the others go on. */
+  updateTls(tls: AdmissionTls): void;
+}
+
+/** The ValidatingWebhook of our own kinds: `POST /validate` over TLS. Rejects when the address cannot be bound. */
+export async function openAdmissionServer(options: AdmissionServerOptions): Promise<AdmissionServer> {
+  const webhook = new AdmissionWebhook(options);
+  // As in the admin server: importing it would load a whole HTTP client.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- require knows no types
+  const { createServer } = createRequire(import.meta.url)('node:https') as typeof https;
+  // Also those whose handshake is not done: the server itself knows only what has spoken HTTP.
+  const sockets = new Set<Socket>();
+  const server = createServer(
+    {
+      ...secureContextDefaults,
+      ...certificateOf(options.tls),
+      maxHeaderSize: ADMISSION_LIMITS.headersBytesMax,
+      headersTimeout: ADMISSION_LIMITS.requestMs,
+      requestTimeout: ADMISSION_LIMITS.requestMs,
+      keepAliveTimeout: ADMISSION_LIMITS.keepAliveMs,
+      handshakeTimeout: ADMISSION_LIMITS.requestMs,
+    },
+    (request, response) => void webhook.serve(request, response),
+  )
+    .on('connection', (socket: Socket) => {
+      sockets.add(socket);
+      socket.once('close', () => sockets.delete(socket));
+    })
+    .on('clientError', (_error, socket) => socket.destroy())
+    .on('tlsClientError', (_error, socket) => socket.destroy());
+  server.maxConnections = ADMISSION_LIMITS.connectionsMax;
+  const port = await new Promise<number>((resolve, reject) => {
+    server.once('error', reject).listen(options.port, options.host, () => {
+      server.off('error', reject).on('error', (error) => options.logger.error('admission webhook failed', { error }));
+      const address = server.address();
+      resolve(address !== null && typeof address === 'object' ? address.port : options.port);
+    });
+  });
+  return {
+    port,
+    updateTls: (tls) => server.setSecureContext({ ...secureContextDefaults, ...certificateOf(tls) }),
+    [Symbol.asyncDispose]: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      }),
+  };
+}
+
+function certificateOf({ privateKeyPem, chainPem }: AdmissionTls): { readonly key: string; readonly cert: string } {
+  return { key: privateKeyPem, cert: chainPem };
+}
+
+class AdmissionWebhook {
+  readonly #options: AdmissionServerOptions;
+
+  constructor(options: AdmissionServerOptions) {
+    this.#options = options;
+  }
+
+  /** Never rejects. */
+  async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    response.on('error', () => {});
+    request.on('error', () => response.destroy());
+    if (request.url !== PATH || request.method !== 'POST') {
+      request.resume();
+      end(response, request.url === PATH ? 405 : 404, 'POST /validate is all there is\n');
+      return;
+    }
+    const body = await readBody(request);
+    if (body === null) {
+      this.#options.metrics.reviews.add(['too-large']);
+      end(response, 413, `at most ${ADMISSION_LIMITS.bodyBytesMax} bytes\n`);
+      request.destroy();
+      return;
+    }
+    const begun = this.#options.clock.monotonic();
+    this.#answer(body, response);
+    this.#options.metrics.seconds.observe([], (this.#options.clock.monotonic() - begun) / 1000);
+  }
+
+  #answer(body: Buffer, response: ServerResponse): void {
+    const count = (result: ReviewResult): void => this.#options.metrics.reviews.add([result]);
+    let review: AdmissionRequest;
+    try {
+      review = parseAdmissionReview(JSON.parse(body.toString('utf8')));
+    } catch (error) {
+      count('malformed');
+      const reason = error instanceof KindError ? error.message : 'not JSON';
+      this.#options.logger.warn('admission review cannot be read', { reason });
+      end(response, 400, 'not an AdmissionReview of admission.k8s.io/v1\n');
+      return;
+    }
+    try {
+      const decision = decideAdmission(review, this.#options.world());
+      count(decision.allowed ? 'allowed' : 'refused');
+      this.#options.metrics.warnings.add([], decision.warnings.length);
+      end(response, 200, JSON.stringify(answerTo(review, decision)), 'application/json');
+    } catch (error) {
+      count('failed');
+      this.#options.logger.error('admission review failed', { error });
+      end(response, 500, 'internal error, see the log\n');
+    }
+  }
+}
+
+/** Null when it is larger than allowed, or the caller went away: then nobody reads the answer. */
+async function readBody(request: IncomingMessage): Promise<Buffer | null> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of request) {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- without an encoding chunks are buffers
+      const bytes = chunk as Buffer;
+      size += bytes.length;
+      if (size > ADMISSION_LIMITS.bodyBytesMax) return null;
+      chunks.push(bytes);
+    }
+  } catch {
+    return null;
+  }
+  return Buffer.concat(chunks);
+}
+
+function answerTo({ uid }: AdmissionRequest, { allowed, refusal, warnings }: AdmissionDecision): unknown {
+  return {
+    apiVersion: 'admission.k8s.io/v1',
+    kind: 'AdmissionReview',
+    response: {
+      uid,
+      allowed,
+      ...(refusal === undefined ? {} : { status: { code: 422, reason: 'Invalid', message: refusal } }),
+      ...(warnings.length === 0 ? {} : { warnings }),
+    },
+  };
+}
+
+function end(response: ServerResponse, status: number, body: string, contentType = 'text/plain; charset=utf-8'): void {
+  response.writeHead(status, { 'content-type': contentType, 'content-length': Buffer.byteLength(body) });
+  response.end(body);
+}

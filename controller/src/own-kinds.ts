@@ -1,0 +1,89 @@
+import type { KubeClient } from '@ambit/mesh/kube';
+import type { Clock, Logger, Metrics } from '@ambit/mesh/runtime';
+import { type AdmissionServer, type AdmissionTls, openAdmissionServer } from './admission/admission-server.ts';
+import { CaBundleKeeper } from './admission/ca-bundle.ts';
+import { type AdmissionMetrics, createAdmissionMetrics } from './admission/metrics.ts';
+import type { ListenAddress } from './config.ts';
+import type { LeaderGate } from './leader/leader-gate.ts';
+import type { Pipeline } from './pipeline.ts';
+import type { PushServer } from './push/push-server.ts';
+import { createPolicyWorld, type PolicyWorld } from './status/policy-world.ts';
+import { PolicyVersions } from './status/policy-versions.ts';
+import { StatusWriter } from './status/status-writer.ts';
+import type { MeshSettings } from './translate/mesh-settings.ts';
+
+export interface OwnKindsOptions {
+  readonly client: KubeClient;
+  readonly gate: LeaderGate;
+  /** Not started yet. */
+  readonly pipeline: Pipeline;
+  readonly push: PushServer;
+  readonly settings: MeshSettings;
+  /** Roots that the webhook's certificate chains to, now; PEM. */
+  readonly rootsPem: () => string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** What the API server has of us besides objects: statuses of our own kinds, and the webhook that looks at them first. */
+export class OwnKinds {
+  readonly #options: OwnKindsOptions;
+  readonly #admissionMetrics: AdmissionMetrics;
+  readonly #keeper: CaBundleKeeper;
+
+  /** Make it before the first objects arrive: it follows them from then on. */
+  constructor(options: OwnKindsOptions) {
+    const { client, gate, pipeline, push, rootsPem, clock, logger, metrics } = options;
+    this.#options = options;
+    this.#admissionMetrics = createAdmissionMetrics(metrics);
+    const versions = new PolicyVersions(pipeline.objects, [pipeline.addresses, pipeline.authorizations]);
+    const writer = new StatusWriter({
+      client,
+      versions,
+      world: () => this.#world(),
+      problems: () => pipeline.problems,
+      progress: () => push.progress,
+      clock,
+      logger: logger.child({ scope: 'status' }),
+      metrics,
+    });
+    this.#keeper = new CaBundleKeeper({
+      client,
+      rootsPem,
+      clock,
+      logger: logger.child({ scope: 'admission' }),
+      onWrite: () => this.#admissionMetrics.caBundleWrites.add([]),
+    });
+    pipeline.onChange(() => {
+      versions.committed();
+      writer.poke();
+    });
+    push.onProgress(() => writer.poke());
+    gate.whileLeading('status', (signal) => writer.run(signal));
+    gate.whileLeading('roots of the webhook', (signal) => this.#keeper.run(signal));
+  }
+
+  /** Opens the webhook; to be called when the first state is complete. The caller disposes it. */
+  listen(address: ListenAddress, tls: AdmissionTls): Promise<AdmissionServer> {
+    const { clock, logger } = this.#options;
+    return openAdmissionServer({
+      host: address.ip,
+      port: address.port,
+      tls,
+      world: () => this.#world(),
+      clock,
+      logger: logger.child({ scope: 'admission' }),
+      metrics: this.#admissionMetrics,
+    });
+  }
+
+  /** The roots have changed. */
+  rootsChanged(): void {
+    this.#keeper.poke();
+  }
+
+  #world(): PolicyWorld {
+    return createPolicyWorld(this.#options.pipeline.objects, this.#options.settings);
+  }
+}

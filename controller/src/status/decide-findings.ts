@@ -1,0 +1,129 @@
+import type { AccessPolicyObject, ExternalWorkload, MeshObject, MutualTlsPolicy } from '@ambit/mesh/kinds';
+import { oldestPolicy } from '../translate/mtls-mode-from-mutual-tls-policy.ts';
+import { selectorMatches } from '../translate/service-membership.ts';
+import { type MatchedWorkload, matchWorkloads } from './match-workloads.ts';
+import type { PolicyWorld } from './policy-world.ts';
+
+/** The kinds that Ambit reports about. */
+export type OwnObject = AccessPolicyObject | MutualTlsPolicy | ExternalWorkload;
+
+export function isOwnObject(object: MeshObject): object is OwnObject {
+  return object.kind === 'AccessPolicy' || object.kind === 'MutualTLSPolicy' || object.kind === 'ExternalWorkload';
+}
+
+/** What is true about an object beside being right by itself: warnings at admission, conditions afterwards. */
+export interface Findings {
+  /** What a policy is for; empty for an ExternalWorkload. */
+  readonly workloads: readonly MatchedWorkload[];
+  /** Objects that it names and that do not exist, in words. */
+  readonly missing: readonly string[];
+  /** Targets by name that do not exist. */
+  readonly missingTargets: readonly string[];
+  /** A policy of the same reach that counts instead, for all or some workloads; in words. */
+  readonly overriddenBy: readonly string[];
+}
+
+/** Items that a message names; the rest is counted. */
+const SHOWN_MAX = 5;
+
+/** `a, b and 3 more`: a message stays short however much there is to name. */
+export function few(items: readonly string[]): string {
+  const shown = items.slice(0, SHOWN_MAX);
+  const rest = items.length - shown.length;
+  return rest === 0 ? shown.join(', ') : `${shown.join(', ')} and ${rest} more`;
+}
+
+export function decideFindings(world: PolicyWorld, object: OwnObject): Findings {
+  const { namespace } = object.meta;
+  switch (object.kind) {
+    case 'AccessPolicy':
+      return {
+        workloads: matchWorkloads(world, { namespace, target: object.target }),
+        missing: missingOfAccessPolicy(world, object),
+        missingTargets: missingTargets(world, object),
+        overriddenBy: [],
+      };
+    case 'MutualTLSPolicy': {
+      const workloads = matchWorkloads(world, { namespace, target: object.target });
+      return { workloads, missing: [], missingTargets: [], overriddenBy: overriding(world, object, workloads) };
+    }
+    case 'ExternalWorkload':
+      return { workloads: [], missing: missingOfExternal(world, object), missingTargets: [], overriddenBy: [] };
+  }
+}
+
+function missingOfAccessPolicy(world: PolicyWorld, policy: AccessPolicyObject): readonly string[] {
+  const missing = new Set<string>();
+  for (const source of policy.rules.flatMap(({ from }) => from)) {
+    for (const { namespace, name } of [...source.serviceAccounts.any, ...source.serviceAccounts.none])
+      if (!world.hasServiceAccount(namespace, name)) missing.add(`service account ${namespace}/${name}`);
+    for (const match of [...source.namespaces.any, ...source.namespaces.none])
+      if (match.kind === 'exact' && world.namespace(match.value) === undefined) missing.add(`namespace ${match.value}`);
+  }
+  return [...missing];
+}
+
+function missingTargets(world: PolicyWorld, { meta, target }: AccessPolicyObject): readonly string[] {
+  if (target.kind !== 'external-workloads') return [];
+  const present = new Set(world.externalWorkloads(meta.namespace).map((external) => external.meta.name));
+  return target.names.filter((name) => !present.has(name));
+}
+
+function missingOfExternal(
+  world: PolicyWorld,
+  { meta, serviceAccountName, services }: ExternalWorkload,
+): readonly string[] {
+  const account = world.hasServiceAccount(meta.namespace, serviceAccountName)
+    ? []
+    : [`service account ${meta.namespace}/${serviceAccountName}`];
+  const absent = services.filter((name) => !world.hasService(meta.namespace, name));
+  return [...account, ...absent.map((name) => `service ${meta.namespace}/${name}`)];
+}
+
+/** Of policies of one reach the oldest counts: the others that are older than this one and meet it somewhere. */
+function overriding(
+  world: PolicyWorld,
+  policy: MutualTlsPolicy,
+  workloads: readonly MatchedWorkload[],
+): readonly string[] {
+  const { rootNamespace } = world.settings;
+  const { meta, target } = policy;
+  // One that is only about to be created is the youngest.
+  const isNew = meta.creationTimestampMs === 0;
+  const winnerAmong = (others: readonly MutualTlsPolicy[]): MutualTlsPolicy | undefined => {
+    const rivals = others.filter((other) => !isSame(other, policy));
+    return oldestPolicy(isNew ? rivals : [...rivals, policy]);
+  };
+  if (target.kind === 'namespace') {
+    return named(
+      winnerAmong(world.mutualTlsPolicies(meta.namespace).filter((other) => other.target.kind === 'namespace')),
+      policy,
+    );
+  }
+  const winners = new Set<string>();
+  const namespaces = new Map<string, readonly MutualTlsPolicy[]>();
+  for (const { namespace, labels } of workloads) {
+    let selecting = namespaces.get(namespace);
+    if (selecting === undefined) {
+      const around = new Set([namespace, rootNamespace]);
+      selecting = [...around]
+        .flatMap((scope) => world.mutualTlsPolicies(scope))
+        .filter((other) => other.target.kind === 'selector');
+      namespaces.set(namespace, selecting);
+    }
+    const matching = selecting.filter(
+      (other) => other.target.kind === 'selector' && selectorMatches(other.target.matchLabels, labels),
+    );
+    for (const name of named(winnerAmong(matching), policy)) winners.add(name);
+  }
+  return [...winners];
+}
+
+function named(winner: MutualTlsPolicy | undefined, policy: MutualTlsPolicy): readonly string[] {
+  if (winner === undefined || isSame(winner, policy)) return [];
+  return [`MutualTLSPolicy ${winner.meta.namespace}/${winner.meta.name}`];
+}
+
+function isSame(a: MutualTlsPolicy, b: MutualTlsPolicy): boolean {
+  return a.meta.namespace === b.meta.namespace && a.meta.name === b.meta.name;
+}

@@ -1,0 +1,223 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { core, own, parsed, pod, worldOf } from '../../test/policy-objects.ts';
+import { decideFindings, few } from './decide-findings.ts';
+import { type Acknowledgement, decideBrokenStatus, decideStatus, type StatusDecision } from './decide-status.ts';
+
+const ENROLLED = { labels: { 'ambit.dev/mode': 'ambient' } };
+const OBJECTS = [
+  core('Namespace', '', 'shop', {}, ENROLLED),
+  core('Namespace', '', 'plain'),
+  core('Namespace', '', 'kube-system'),
+  core('ServiceAccount', 'shop', 'checkout'),
+  core('ServiceAccount', 'shop', 'default'),
+  core('Service', 'shop', 'ledger', { spec: { ports: [{ port: 80 }] } }),
+  pod('shop', 'web-1', 'web'),
+  pod('shop', 'web-2', 'web', { hostNetwork: true }),
+  core('Pod', 'shop', 'web-done', { status: { phase: 'Succeeded' } }, { labels: { app: 'web' } }),
+  core('Pod', 'shop', 'web-out', {}, { labels: { app: 'out', 'ambit.dev/mode': 'none' } }),
+  pod('plain', 'web-3', 'web'),
+  pod('kube-system', 'dns', 'dns'),
+  own('ExternalWorkload', 'shop', 'vm', { addresses: ['192.0.2.1'] }, { labels: { app: 'vm' } }),
+  own('ExternalWorkload', 'shop', 'vm-agent', { addresses: ['192.0.2.2'], tunnel: 'HBONE' }, { labels: { app: 'vm' } }),
+  own('MutualTLSPolicy', 'shop', 'older', { mode: 'Strict' }, { creationTimestamp: '2026-01-01T00:00:00Z' }),
+  own(
+    'MutualTLSPolicy',
+    'ambit-system',
+    'older-web',
+    { mode: 'Strict', selector: { matchLabels: { app: 'web' } } },
+    { creationTimestamp: '2026-01-01T00:00:00Z' },
+  ),
+];
+const EVERY_NODE: Acknowledgement = { acknowledged: ['a', 'b'], pending: [], refused: [] };
+const LATER = { creationTimestamp: '2026-02-01T00:00:00Z' };
+
+/** A condition as `Type=Status Reason: message`. */
+function told(status: StatusDecision): readonly string[] {
+  const blocks = status.style === 'object' ? [{ ref: null, conditions: status.conditions }] : status.ancestors;
+  return blocks.flatMap(({ ref, conditions }) => [
+    ...(ref === null ? [] : [`${ref.kind} ${ref.namespace ?? ''}/${ref.name}`]),
+    ...conditions.map(({ type, status: value, reason, message }) => `${type}=${value} ${reason}: ${message}`),
+  ]);
+}
+
+function access(spec: Record<string, unknown>, namespace = 'shop'): StatusDecision {
+  const policy = parsed(own('AccessPolicy', namespace, 'p', { action: 'Allow', ...spec }), 'AccessPolicy');
+  return decideStatus(policy, decideFindings(worldOf(OBJECTS), policy), EVERY_NODE);
+}
+
+function mutualTls(spec: Record<string, unknown>, namespace = 'shop', metadata = LATER): StatusDecision {
+  const policy = parsed(own('MutualTLSPolicy', namespace, 'p', spec, metadata), 'MutualTLSPolicy');
+  return decideStatus(policy, decideFindings(worldOf(OBJECTS), policy), EVERY_NODE);
+}
+
+const ACCEPTED = 'Accepted=True Accepted: it is in force';
+const ALL_NODES = 'Acknowledged=True AllNodes: 2 of 2 node agents have this version';
+const RESOLVED = 'ResolvedRefs=True ResolvedRefs: everything that it names exists';
+const ENFORCED = 'PartiallyEnforced=False FullyEnforced: nothing escapes it';
+
+test('decideStatus says of an AccessPolicy what it is attached to and who escapes it', () => {
+  const selector = (app: string): Record<string, unknown> => ({ selector: { matchLabels: { app } } });
+  const table: readonly (readonly [what: string, status: StatusDecision, expected: readonly string[]])[] = [
+    [
+      'a selector; a pod in the host network escapes, a finished one does not count',
+      access({ ...selector('web'), rules: [{ from: [{ serviceAccounts: ['checkout'], namespaces: ['shop'] }] }] }),
+      [
+        'Namespace /shop',
+        ACCEPTED,
+        'Attached=True Attached: attached to 2 workloads',
+        RESOLVED,
+        "PartiallyEnforced=True WorkloadsNotEnrolled: 1 of 2 workloads escapes it: shop/web-2 (in the host's network)",
+        ALL_NODES,
+      ],
+    ],
+    [
+      'a selector that selects nothing, and names nobody has',
+      access({
+        ...selector('wep'),
+        rules: [{ from: [{ serviceAccounts: ['chekout', 'x/y'], notNamespaces: ['z'] }] }],
+      }),
+      [
+        'Namespace /shop',
+        ACCEPTED,
+        'Attached=False TargetNotFound: attached to nothing: no workload is selected by it',
+        'ResolvedRefs=False RefNotFound: does not exist: service account shop/chekout, service account x/y, namespace z',
+        ENFORCED,
+        ALL_NODES,
+      ],
+    ],
+    [
+      'targets by name, one of which does not exist and one has no agent',
+      access({
+        targetRefs: ['vm-agent', 'vm-lost'].map((name) => ({ group: 'ambit.dev', kind: 'ExternalWorkload', name })),
+      }),
+      [
+        'ExternalWorkload shop/vm-agent',
+        ACCEPTED,
+        'Attached=True Attached: attached to 1 workload',
+        RESOLVED,
+        ENFORCED,
+        ALL_NODES,
+        'ExternalWorkload shop/vm-lost',
+        ACCEPTED,
+        'Attached=False TargetNotFound: attached to nothing: there is no ExternalWorkload vm-lost',
+        RESOLVED,
+        ENFORCED,
+        ALL_NODES,
+      ],
+    ],
+    [
+      'an external workload without an agent',
+      access(selector('vm')),
+      [
+        'Namespace /shop',
+        ACCEPTED,
+        'Attached=True Attached: attached to 2 workloads',
+        RESOLVED,
+        'PartiallyEnforced=True WorkloadsNotEnrolled: 1 of 2 workloads escapes it: shop/vm (reached without a tunnel, so no node agent enforces anything there)',
+        ALL_NODES,
+      ],
+    ],
+    [
+      'a namespace that takes no part',
+      access({}, 'plain'),
+      [
+        'Namespace /plain',
+        ACCEPTED,
+        'Attached=True Attached: attached to 1 workload',
+        RESOLVED,
+        'PartiallyEnforced=True WorkloadsNotEnrolled: 1 of 1 workload escapes it: plain/web-3 (not enrolled: neither pod nor namespace has label ambit.dev/mode=ambient)',
+        ALL_NODES,
+      ],
+    ],
+    [
+      'the whole mesh: only workloads of the mesh',
+      access({ dryRun: true }, 'ambit-system'),
+      [
+        'Namespace /ambit-system',
+        ACCEPTED,
+        'Attached=True Attached: attached to 5 workloads',
+        RESOLVED,
+        'PartiallyEnforced=True DryRun: dryRun is true: what would have happened is in metrics and log, and nothing is refused',
+        ALL_NODES,
+      ],
+    ],
+  ];
+  for (const [what, status, expected] of table) assert.deepEqual(told(status), expected, what);
+});
+
+test('decideStatus says of a MutualTLSPolicy which older one counts instead', () => {
+  const overridden = (name: string): string =>
+    `PartiallyEnforced=True Overridden: of policies with the same reach the oldest counts: MutualTLSPolicy ${name}`;
+  const selector = { matchLabels: { app: 'web' } };
+  const oldest = { creationTimestamp: '2025-01-01T00:00:00Z' };
+  const table: readonly (readonly [StatusDecision, string])[] = [
+    [mutualTls({ mode: 'Permissive' }), overridden('shop/older')],
+    [mutualTls({ mode: 'Permissive' }, 'plain'), 'PartiallyEnforced=True WorkloadsNotEnrolled'],
+    [mutualTls({ mode: 'Permissive', selector }), overridden('ambit-system/older-web')],
+    [mutualTls({ mode: 'Permissive', selector }, 'shop', oldest), 'PartiallyEnforced=True WorkloadsNotEnrolled'],
+    [
+      mutualTls({ mode: 'Permissive', selector: { matchLabels: { app: 'vm' } } }),
+      'PartiallyEnforced=True WorkloadsNotEnrolled',
+    ],
+    [mutualTls({ mode: 'Strict' }, 'ambit-system'), 'PartiallyEnforced=True WorkloadsNotEnrolled'],
+  ];
+  for (const [status, expected] of table) {
+    const found = told(status).find((line) => line.startsWith('PartiallyEnforced')) ?? '';
+    assert.ok(found.startsWith(expected), `${found}\nis not\n${expected}`);
+  }
+});
+
+test('decideStatus says of an ExternalWorkload what it names and does not exist', () => {
+  const external = (spec: Record<string, unknown>): readonly string[] => {
+    const object = parsed(
+      own('ExternalWorkload', 'shop', 'x', { addresses: ['192.0.2.9'], ...spec }),
+      'ExternalWorkload',
+    );
+    return told(decideStatus(object, decideFindings(worldOf(OBJECTS), object), EVERY_NODE));
+  };
+  assert.deepEqual(external({ services: ['ledger'] }), [ACCEPTED, RESOLVED, ALL_NODES]);
+  assert.deepEqual(external({ services: ['ledger', 'leger'], serviceAccountName: 'vm' }), [
+    ACCEPTED,
+    'ResolvedRefs=False RefNotFound: does not exist: service account shop/vm, service shop/leger',
+    ALL_NODES,
+  ]);
+});
+
+test('decideStatus names the nodes that lack a version, and not all of many', () => {
+  const object = parsed(own('ExternalWorkload', 'shop', 'x', { addresses: ['192.0.2.9'] }), 'ExternalWorkload');
+  const findings = decideFindings(worldOf(OBJECTS), object);
+  const nodes = Array.from({ length: 9 }, (_, index) => `n${index}`);
+  const last = (acknowledgement: Acknowledgement): string | undefined =>
+    told(decideStatus(object, findings, acknowledgement)).at(-1);
+  assert.deepEqual(
+    [
+      last({ acknowledged: [], pending: [], refused: [] }),
+      last({ acknowledged: ['a'], pending: [], refused: [] }),
+      last({ acknowledged: ['a'], pending: nodes, refused: [] }),
+      last({ acknowledged: ['a'], pending: ['b'], refused: ['c'] }),
+    ],
+    [
+      'Acknowledged=Unknown NoNodeAgents: no node agent is connected',
+      'Acknowledged=True AllNodes: 1 of 1 node agent has this version',
+      'Acknowledged=False Pending: 1 of 10 node agents have this version; waiting for n0, n1, n2, n3, n4 and 4 more',
+      'Acknowledged=False Refused: 1 of 3 node agents have this version; refused by c: see its log',
+    ],
+  );
+});
+
+test('decideBrokenStatus carries what the parser says', () => {
+  const broken = { namespace: 'shop', reason: 'spec.action is missing', olderInForce: false };
+  assert.deepEqual(told(decideBrokenStatus({ kind: 'AccessPolicy', ...broken })), [
+    'Namespace /shop',
+    'Accepted=False Invalid: spec.action is missing',
+  ]);
+  assert.deepEqual(told(decideBrokenStatus({ kind: 'ExternalWorkload', ...broken, olderInForce: true })), [
+    'Accepted=False Invalid: spec.action is missing; the version before it stays in force',
+  ]);
+});
+
+test('few() names five and counts the rest', () => {
+  assert.equal(few(['a', 'b', 'c', 'd', 'e']), 'a, b, c, d, e');
+  assert.equal(few(['a', 'b', 'c', 'd', 'e', 'f']), 'a, b, c, d, e and 1 more');
+});

@@ -1,0 +1,173 @@
+import { type AccessPolicyObject, AMBIT_DOMAIN } from '@ambit/mesh/kinds';
+import { type Findings, few, type OwnObject } from './decide-findings.ts';
+import type { Escape, MatchedWorkload } from './match-workloads.ts';
+
+/** One condition as decided; when it last changed is the writer's business. */
+export interface Condition {
+  readonly type: 'Accepted' | 'Attached' | 'ResolvedRefs' | 'PartiallyEnforced' | 'Acknowledged';
+  readonly status: 'True' | 'False' | 'Unknown';
+  readonly reason: string;
+  /** For people. */
+  readonly message: string;
+}
+
+/** An object that a policy is attached to. */
+export interface AncestorRef {
+  readonly group: string;
+  readonly kind: string;
+  /** Absent for a Namespace. */
+  readonly namespace?: string;
+  readonly name: string;
+}
+
+/** A status without times and generations. */
+export type StatusDecision =
+  | {
+      readonly style: 'policy';
+      readonly ancestors: readonly { readonly ref: AncestorRef; readonly conditions: readonly Condition[] }[];
+    }
+  | { readonly style: 'object'; readonly conditions: readonly Condition[] };
+
+/** Names of nodes by what their agents said about this version of an object. */
+export interface Acknowledgement {
+  readonly acknowledged: readonly string[];
+  readonly pending: readonly string[];
+  readonly refused: readonly string[];
+}
+
+/** An object that the parser refuses. */
+export interface BrokenObject {
+  readonly kind: OwnObject['kind'];
+  readonly namespace: string;
+  /** What the parser says. */
+  readonly reason: string;
+  /** A version from before it broke is still in force. */
+  readonly olderInForce: boolean;
+}
+
+const ESCAPES: Readonly<Record<Escape, string>> = {
+  'host-network': "in the host's network",
+  'excluded-namespace': 'in an excluded namespace',
+  'pod-opted-out': 'opted out by label',
+  'not-labelled': 'not enrolled: neither pod nor namespace has label ambit.dev/mode=ambient',
+  'no-node-agent': 'reached without a tunnel, so no node agent enforces anything there',
+};
+
+/** The status of an object that is in force. */
+export function decideStatus(object: OwnObject, findings: Findings, acknowledgement: Acknowledgement): StatusDecision {
+  const accepted = condition('Accepted', 'True', 'Accepted', 'it is in force');
+  const acknowledged = acknowledgedCondition(acknowledgement);
+  switch (object.kind) {
+    case 'ExternalWorkload':
+      return { style: 'object', conditions: [accepted, resolvedCondition(findings), acknowledged] };
+    case 'MutualTLSPolicy': {
+      const conditions = [
+        accepted,
+        attachedCondition(findings, null),
+        enforcedCondition(findings, false),
+        acknowledged,
+      ];
+      return { style: 'policy', ancestors: [{ ref: namespaceRef(object.meta.namespace), conditions }] };
+    }
+    case 'AccessPolicy':
+      return {
+        style: 'policy',
+        ancestors: targetsOf(object).map(({ ref, target }) => ({
+          ref,
+          conditions: [
+            accepted,
+            attachedCondition(findings, target),
+            resolvedCondition(findings),
+            enforcedCondition(findings, object.dryRun),
+            acknowledged,
+          ],
+        })),
+      };
+  }
+}
+
+/** The status of an object that is not in force as written. */
+export function decideBrokenStatus({ kind, namespace, reason, olderInForce }: BrokenObject): StatusDecision {
+  const message = olderInForce ? `${reason}; the version before it stays in force` : reason;
+  const conditions = [condition('Accepted', 'False', 'Invalid', message)];
+  if (kind === 'ExternalWorkload') return { style: 'object', conditions };
+  return { style: 'policy', ancestors: [{ ref: namespaceRef(namespace), conditions }] };
+}
+
+function condition(type: Condition['type'], status: Condition['status'], reason: string, message: string): Condition {
+  return { type, status, reason, message };
+}
+
+function namespaceRef(name: string): AncestorRef {
+  return { group: '', kind: 'Namespace', name };
+}
+
+function targetsOf(
+  policy: AccessPolicyObject,
+): readonly { readonly ref: AncestorRef; readonly target: string | null }[] {
+  const { namespace } = policy.meta;
+  if (policy.target.kind !== 'external-workloads') return [{ ref: namespaceRef(namespace), target: null }];
+  const kind = 'ExternalWorkload';
+  return policy.target.names.map((name) => ({ ref: { group: AMBIT_DOMAIN, kind, namespace, name }, target: name }));
+}
+
+function attachedCondition(findings: Findings, target: string | null): Condition {
+  if (target !== null && findings.missingTargets.includes(target)) {
+    return condition(
+      'Attached',
+      'False',
+      'TargetNotFound',
+      `attached to nothing: there is no ExternalWorkload ${target}`,
+    );
+  }
+  const workloads = target === null ? findings.workloads : findings.workloads.filter(({ name }) => name === target);
+  if (workloads.length === 0) {
+    return condition('Attached', 'False', 'TargetNotFound', 'attached to nothing: no workload is selected by it');
+  }
+  return condition('Attached', 'True', 'Attached', `attached to ${counted(workloads.length, 'workload')}`);
+}
+
+function resolvedCondition({ missing }: Findings): Condition {
+  if (missing.length === 0) return condition('ResolvedRefs', 'True', 'ResolvedRefs', 'everything that it names exists');
+  return condition('ResolvedRefs', 'False', 'RefNotFound', `does not exist: ${few(missing)}`);
+}
+
+function enforcedCondition({ workloads, overriddenBy }: Findings, dryRun: boolean): Condition {
+  if (dryRun) {
+    const message = 'dryRun is true: what would have happened is in metrics and log, and nothing is refused';
+    return condition('PartiallyEnforced', 'True', 'DryRun', message);
+  }
+  if (overriddenBy.length > 0) {
+    const message = `of policies with the same reach the oldest counts: ${few(overriddenBy)}`;
+    return condition('PartiallyEnforced', 'True', 'Overridden', message);
+  }
+  const escaped = workloads.filter(({ escape }) => escape !== null);
+  if (escaped.length === 0) return condition('PartiallyEnforced', 'False', 'FullyEnforced', 'nothing escapes it');
+  const verb = escaped.length === 1 ? 'escapes' : 'escape';
+  const message = `${escaped.length} of ${counted(workloads.length, 'workload')} ${verb} it: ${escapeTexts(escaped).join('; ')}`;
+  return condition('PartiallyEnforced', 'True', 'WorkloadsNotEnrolled', message);
+}
+
+/** One phrase per reason, with the names of a few. */
+export function escapeTexts(escaped: readonly MatchedWorkload[]): readonly string[] {
+  const byReason = Map.groupBy(escaped, ({ escape }) => escape);
+  return [...byReason].flatMap(([reason, workloads]) => {
+    if (reason === null) return [];
+    return [`${few(workloads.map(({ namespace, name }) => `${namespace}/${name}`))} (${ESCAPES[reason]})`];
+  });
+}
+
+function acknowledgedCondition({ acknowledged, pending, refused }: Acknowledgement): Condition {
+  const total = acknowledged.length + pending.length + refused.length;
+  if (total === 0) return condition('Acknowledged', 'Unknown', 'NoNodeAgents', 'no node agent is connected');
+  const share = `${acknowledged.length} of ${counted(total, 'node agent')} ${total === 1 ? 'has' : 'have'} this version`;
+  if (refused.length > 0) {
+    return condition('Acknowledged', 'False', 'Refused', `${share}; refused by ${few(refused)}: see its log`);
+  }
+  if (pending.length > 0) return condition('Acknowledged', 'False', 'Pending', `${share}; waiting for ${few(pending)}`);
+  return condition('Acknowledged', 'True', 'AllNodes', share);
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
