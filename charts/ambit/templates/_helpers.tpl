@@ -81,6 +81,7 @@ Pod and service ranges, separated by commas. Without a value they are what the A
 without that the chart refuses, because outside these ranges unknown addresses are reached in plaintext.
 */}}
 {{- define "ambit.meshCidrs" -}}
+{{- include "ambit.checks" . -}}
 {{- if .Values.mesh.cidrs -}}
 {{- join "," .Values.mesh.cidrs -}}
 {{- else -}}
@@ -119,4 +120,19 @@ capabilities:
   drop: [ALL]
 seccompProfile:
   type: RuntimeDefault
+{{- end -}}
+
+{{/* What would go wrong later is refused now, in words. */}}
+{{- define "ambit.checks" -}}
+{{- $namespace := include "ambit.namespace" . }}
+{{- if ne .Release.Namespace $namespace }}
+{{- fail (printf "\n\nAmbit is installed in the namespace %s, not in %s: use --namespace %s --create-namespace.\n" $namespace .Release.Namespace $namespace) }}
+{{- end }}
+{{- with lookup "rbac.authorization.k8s.io/v1" "ClusterRole" "" "ambit-controller" }}
+{{- $annotations := .metadata.annotations | default dict }}
+{{- $owner := index $annotations "meta.helm.sh/release-name" | default "" }}
+{{- if ne $owner $.Release.Name }}
+{{- fail (printf "\n\nThis cluster has Ambit already, as the release %q in %s. Two cannot share a cluster: upgrade that one (helm upgrade %s ...), or uninstall it first.\n" $owner (index $annotations "meta.helm.sh/release-namespace" | default "no namespace") $owner) }}
+{{- end }}
+{{- end }}
 {{- end -}}

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 export const KUBE_PROGRAMS_VARIABLE = 'KUBE_PROGRAMS';
 
 const KIT = fileURLToPath(new URL('../cluster/kit/', import.meta.url));
-const NEEDED = ['etcd', 'kube-apiserver', 'kubectl'] as const;
+const NEEDED = ['etcd', 'kube-apiserver', 'kubectl', 'helm'] as const;
 export type KubeProgram = (typeof NEEDED)[number];
 
 /** The path of a program that this run was prepared with. @throws Error outside `npm run test:kube`. */
