@@ -18,7 +18,7 @@ import type {
   KubeWatchEvent,
 } from './kube-client.ts';
 import { KUBE_LIMITS, type KubeLimits, LIST_PAGE_ITEMS, WATCH_SECONDS_MIN } from './limits.ts';
-import { decodeListPage, decodeWatchEvent } from './list-and-watch.ts';
+import { decodeListPage, decodeWatchEvent } from './decode-response.ts';
 import { KUBE_CLIENT_METRICS } from './metrics.ts';
 import { parseJson, readBody, readLines } from './read-response.ts';
 
@@ -100,6 +100,7 @@ class HttpsKubeClient implements KubeClient, Disposable {
     selection: KubeSelection,
     resourceVersion: string,
     signal: AbortSignal,
+    onOpen?: () => void,
   ): AsyncIterable<KubeWatchEvent> {
     const timeoutSeconds = String(Math.round(WATCH_SECONDS_MIN * (1 + this.#random())));
     const request = this.#request(
@@ -112,6 +113,7 @@ class HttpsKubeClient implements KubeClient, Disposable {
     );
     const bytesMax = this.#limits.watchLineBytesMax;
     const read = async function* (response: IncomingMessage): AsyncGenerator<KubeWatchEvent> {
+      onOpen?.();
       for await (const line of readLines(response, request.call, bytesMax)) {
         yield decodeWatchEvent(resource, request.call, parseJson(line, request.call));
       }

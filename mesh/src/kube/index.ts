@@ -3,3 +3,5 @@ export * from './errors.ts';
 export * from './kube-access.ts';
 export * from './kube-client.ts';
 export { openKubeAccess, type OpenKubeAccessOptions } from './open-kube-access.ts';
+export { createKubeSource, type KubeSourceOptions } from './kube-source.ts';
+export * from './source-timing.ts';

@@ -78,12 +78,16 @@ export interface KubeClient {
     signal: AbortSignal,
     itemsMax?: number,
   ): Promise<KubeListPage>;
-  /** Events after `resourceVersion`, until the server ends the watch (returns) or refuses it (throws; `gone` asks for a new list). */
+  /**
+   * Events after `resourceVersion`, until the server ends the watch (returns) or refuses it (throws; `gone` asks for a new
+   * list). `onOpen` is called when it is accepted, which may be long before the first event.
+   */
   watch(
     resource: KubeResource,
     selection: KubeSelection,
     resourceVersion: string,
     signal: AbortSignal,
+    onOpen?: () => void,
   ): AsyncIterable<KubeWatchEvent>;
   /** `already-exists` when there is one of that name. Also for reviews, which are answered and not kept. */
   create(

@@ -1,0 +1,24 @@
+import type { MeshKind } from '../kinds/objects.ts';
+import type { KubeResource } from './kube-client.ts';
+
+/** A kind that Ambit reads, and whether a cluster may do without it. */
+export interface MeshResource extends KubeResource {
+  /** Others install its definition, or nobody does: its absence is not worth a warning. */
+  readonly optional: boolean;
+}
+
+const AMBIT = { group: 'ambit.dev', version: 'v1alpha1', scope: 'namespaced', optional: false } as const;
+const CORE = { group: '', version: 'v1', scope: 'namespaced', optional: false } as const;
+
+/** Where the API server has each kind. */
+export const MESH_RESOURCES: Readonly<Record<MeshKind, MeshResource>> = {
+  Namespace: { ...CORE, scope: 'cluster', plural: 'namespaces', kind: 'Namespace' },
+  Node: { ...CORE, scope: 'cluster', plural: 'nodes', kind: 'Node' },
+  ServiceAccount: { ...CORE, plural: 'serviceaccounts', kind: 'ServiceAccount' },
+  Pod: { ...CORE, plural: 'pods', kind: 'Pod' },
+  Service: { ...CORE, plural: 'services', kind: 'Service' },
+  EndpointSlice: { ...CORE, group: 'discovery.k8s.io', plural: 'endpointslices', kind: 'EndpointSlice' },
+  AccessPolicy: { ...AMBIT, plural: 'accesspolicies', kind: 'AccessPolicy' },
+  MutualTLSPolicy: { ...AMBIT, plural: 'mutualtlspolicies', kind: 'MutualTLSPolicy' },
+  ExternalWorkload: { ...AMBIT, plural: 'externalworkloads', kind: 'ExternalWorkload' },
+};
