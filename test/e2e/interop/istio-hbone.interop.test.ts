@@ -181,19 +181,57 @@ describe("Istio's HBONE with certificates of our controller", { skip: requireSan
     assert.equal(fields.get('dst.addr'), `${SERVER_V4}:15008`);
   });
 
-  test('policy is enforced by the identity that the certificate states', async () => {
+  const tunnelError = async (files: PeerFiles): Promise<string | undefined> => {
+    const { tunnels } = await openTunnels(mesh.onMachine, files, `${SERVER_V4}:15008`, `${SERVER_V4}:${BYTES_PORT}`);
+    return tunnels[0]?.error;
+  };
+  const hold = (files: PeerFiles): Promise<PeerProgram> =>
+    startRole(mesh.onMachine, 'hbone-hold', [
+      ...['-proxy', `${SERVER_V4}:15008`, '-target', `${SERVER_V4}:${BYTES_PORT}`, ...tlsArguments(files)],
+    ]);
+
+  test('policy is enforced by the identity that the certificate states, also on a live tunnel', async () => {
     const intruder = await mesh.certificateOf(INTRUDER_ID, 'intruder');
-    const tunnel = async (files: PeerFiles): Promise<string | undefined> => {
-      const { tunnels } = await openTunnels(mesh.onMachine, files, `${SERVER_V4}:15008`, `${SERVER_V4}:${BYTES_PORT}`);
-      return tunnels[0]?.error;
-    };
-    assert.deepEqual([await tunnel(machine), await tunnel(intruder)], [undefined, undefined]);
+    await using admitted = await hold(machine);
+    await using cut = await hold(intruder);
     const from = [{ principals: ['cluster.local/ns/outside/sa/machine'] }];
     mesh.manifests.write('policy.yaml', accessPolicy('callers', 'server', { action: 'Allow', rules: [{ from }] }));
-    await until('the intruder is refused', async () => (await tunnel(intruder))?.includes('401 Unauthorized'));
-    assert.equal(await tunnel(machine), undefined);
+    await cut.event('ended');
+    assert.match((await tunnelError(intruder)) ?? '', /401 Unauthorized/);
+    assert.equal(await tunnelError(machine), undefined);
     mesh.manifests.remove('policy.yaml');
-    await until('the intruder is let in again', async () => (await tunnel(intruder)) === undefined);
+    await until('the intruder is let in again', async () => (await tunnelError(intruder)) === undefined);
+    assert.deepEqual(admitted.lines, ['{"event":"listening"}'], 'the other tunnel lives on');
+  });
+
+  test("a service whose endpoint is the machine: its address leads to Istio's server, on the target port", async () => {
+    mesh.manifests.write('service.yaml', {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'far', namespace: 'outside' },
+      spec: { clusterIPs: ['10.20.0.9'], ports: [{ name: 'bytes', port: 80, targetPort: BYTES_PORT }] },
+    });
+    await using server = await startRole(mesh.onMachine, 'hbone-server', tlsArguments(machine));
+    await until('the service is known', async () => (await exchangeBytes(mesh.inPod('client'), '10.20.0.9:80'))[0]?.ok);
+    const connect = await server.event<ConnectEvent>('connect');
+    assert.equal(connect.authority, `${MACHINE_V4}:${BYTES_PORT}`);
+    assert.match(
+      connect.headers['Forwarded']?.[0] ?? '',
+      /^for="10\.10\.1\.10:\d+";host=far\.outside\.svc\.cluster\.local$/,
+    );
+    mesh.manifests.remove('service.yaml');
+  });
+
+  test("a node agent that stops tells Istio's client to go, and the next one serves it", async () => {
+    const { nodeAgent } = mesh.world.processes('host-a');
+    await using held = await hold(machine);
+    await nodeAgent.stop('SIGTERM');
+    const { count } = await held.event<{ readonly count: number }>('ended');
+    assert.ok(count > 20, `it had ${count} more exchanges: the deadline of termination`);
+    nodeAgent.start();
+    await mesh.world.nodeAgentReady('host-a');
+    await mesh.world.captured(['shop/client', 'shop/server']);
+    assert.equal(await tunnelError(machine), undefined);
   });
 
   test('a certificate of another identity than expected carries nothing', async () => {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"flag"
+	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -74,6 +75,40 @@ func hboneClient(flags *flag.FlagSet, args []string) error {
 		Tls         tlsFacts    `json:"tls"`
 	}{results, connections, last})
 	return nil
+}
+
+// hboneHold opens a tunnel and exchanges a byte again and again. It reports when it is open and how it ended, with the count.
+func hboneHold(flags *flag.FlagSet, args []string) error {
+	proxy := flags.String("proxy", "", "host:port of the tunnel's server")
+	target := flags.String("target", "", "authority to ask for; an application that answers every byte with itself")
+	security := addTlsFlags(flags)
+	flags.Parse(args)
+	config, _, err := security.config(false)
+	if err != nil {
+		return err
+	}
+	connection, err := hbone.NewDialer(hbone.Config{ProxyAddress: *proxy, TLS: config}).Dial("tcp", *target)
+	if err != nil {
+		return err
+	}
+	buffer := []byte{0}
+	for count := 0; ; count++ {
+		if _, err = connection.Write(buffer); err == nil {
+			_, err = io.ReadFull(connection, buffer)
+		}
+		if err != nil {
+			report(struct {
+				event
+				Count int    `json:"count"`
+				Error string `json:"error"`
+			}{event{"ended"}, count, err.Error()})
+			return nil
+		}
+		if count == 0 {
+			report(event{"listening"})
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 func tunnel(ctx context.Context, dialer hbone.Dialer, target string, size int) exchanged {

@@ -26,6 +26,7 @@ var roles = []role{
 	{"tcp-client", "send bytes in plain TCP and compare what comes back", tcpClient},
 	{"hbone-server", "Istio's HBONE server behind mutual TLS", hboneServer},
 	{"hbone-client", "Istio's HBONE dialer over mutual TLS", hboneClient},
+	{"hbone-hold", "keep a tunnel of Istio's dialer busy until it ends", hboneHold},
 	{"odd-client", "an HTTP/2 client that does unusual things", oddClient},
 	{"odd-server", "an HTTP/2 server that does unusual things", oddServer},
 	{"ca-client", "ask a controller for a certificate", caClient},
