@@ -15,10 +15,9 @@ describe('parseConfig()', () => {
       upstream: {
         kind: 'controller',
         address: 'controller:15012',
-        serverName: undefined,
+        serverName: 'controller.ambit.dev',
         joinTokenFile: undefined,
-        bearerTokenFile: undefined,
-        rootFile: undefined,
+        bearer: undefined,
         stateDirectory: '/var/lib/ambit/node-agent',
         zdsSocket: '/var/run/ambit/zds.sock',
       },
@@ -50,11 +49,20 @@ describe('parseConfig()', () => {
     assert.deepEqual(config.adminAddress, { ip: parseIpAddress('::1'), port: 0 });
   });
 
+  test('takes a token together with the roots of whom it is shown to', () => {
+    const files = { AMBIT_TOKEN_FILE: '/t', AMBIT_CONTROLLER_ROOT_FILE: '/r' };
+    const { upstream } = parse({ ...minimal, ...files });
+    assert.ok(upstream.kind === 'controller');
+    assert.deepEqual(upstream.bearer, { tokenFile: '/t', rootFile: '/r' });
+  });
+
   const refused: readonly (readonly [string, Readonly<Record<string, string>>])[] = [
     ['AMBIT_CONTROLLER_ADDRESS', { AMBIT_NODE_NAME: 'n' }],
     ['AMBIT_CONTROLLER_ADDRESS', { ...minimal, AMBIT_CONTROLLER_ADDRESS: 'controller' }],
     ['AMBIT_CONTROLLER_ADDRESS', { ...minimal, AMBIT_CONTROLLER_ADDRESS: 'https://controller:15012' }],
     ['AMBIT_CONTROLLER_ADDRESS', { ...minimal, AMBIT_CONTROLLER_ADDRESS: '::1:15012' }],
+    ['AMBIT_CONTROLLER_ROOT_FILE', { ...minimal, AMBIT_TOKEN_FILE: '/t' }],
+    ['AMBIT_TOKEN_FILE', { ...minimal, AMBIT_CONTROLLER_ROOT_FILE: '/r' }],
     ['AMBIT_NODE_NAME', { AMBIT_CONTROLLER_ADDRESS: 'c:1' }],
     ['AMBIT_MESH_CIDRS', { ...minimal, AMBIT_MESH_CIDRS: '10.0.0.0/33' }],
     ['AMBIT_TRUST_DOMAIN', { ...minimal, AMBIT_TRUST_DOMAIN: 'Not.Lower' }],

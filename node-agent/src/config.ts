@@ -15,13 +15,11 @@ export type Upstream =
       readonly kind: 'controller';
       /** `host:port`. */
       readonly address: string;
-      readonly serverName: string | undefined;
+      readonly serverName: string;
       /** Single-use token of a controller in file mode, exchanged for a node certificate kept in `stateDirectory`. */
       readonly joinTokenFile: string | undefined;
-      /** Bearer token sent with every call instead of a node certificate, read anew each time. */
-      readonly bearerTokenFile: string | undefined;
-      /** Roots of the controller's certificate, for the bearer token's sake. */
-      readonly rootFile: string | undefined;
+      /** A bearer token sent with every call instead of a node certificate, and the roots of the controller's certificate. */
+      readonly bearer: { readonly tokenFile: string; readonly rootFile: string } | undefined;
       readonly stateDirectory: string;
       readonly zdsSocket: string;
     }
@@ -187,9 +185,8 @@ function readUpstream(read: EnvironmentReader): Upstream {
   const file = read.optional('AMBIT_LOCAL_CONFIG');
   const controller = {
     joinTokenFile: read.optional('AMBIT_JOIN_TOKEN_FILE'),
-    bearerTokenFile: read.optional('AMBIT_TOKEN_FILE'),
-    rootFile: read.optional('AMBIT_CONTROLLER_ROOT_FILE'),
-    serverName: read.optional('AMBIT_CONTROLLER_SERVER_NAME'),
+    bearer: readBearer(read),
+    serverName: read.text('AMBIT_CONTROLLER_SERVER_NAME', fallbackOf('AMBIT_CONTROLLER_SERVER_NAME')),
     stateDirectory: read.text('AMBIT_STATE_DIR', fallbackOf('AMBIT_STATE_DIR')),
     zdsSocket: read.text('AMBIT_ZDS_SOCKET', fallbackOf('AMBIT_ZDS_SOCKET')),
   };
@@ -200,6 +197,14 @@ function readUpstream(read: EnvironmentReader): Upstream {
     file === undefined ? undefined : '',
   );
   return file === undefined ? { kind: 'controller', address, ...controller } : { kind: 'local', file };
+}
+
+/** Both or neither: a token shown to a controller that nothing vouches for would be anybody's. */
+function readBearer(read: EnvironmentReader): { readonly tokenFile: string; readonly rootFile: string } | undefined {
+  const tokenFile = read.optional('AMBIT_TOKEN_FILE');
+  const rootFile = read.optional('AMBIT_CONTROLLER_ROOT_FILE');
+  if (tokenFile === undefined && rootFile === undefined) return undefined;
+  return { tokenFile: read.text('AMBIT_TOKEN_FILE'), rootFile: read.text('AMBIT_CONTROLLER_ROOT_FILE') };
 }
 
 function parseHostAndPort(text: string): string {

@@ -5,7 +5,7 @@ import { silentLogger } from '@ambit/mesh/runtime';
 import { createTestCa, ManualClock, testIdentity } from '@ambit/mesh/testing';
 import type { Svid } from '@ambit/mesh/tls';
 import { refreshAtMs } from './refresh-schedule.ts';
-import { SVID_REQUESTS_MAX, SvidStore } from './svid-store.ts';
+import { IDLE_SVIDS_MAX, SVID_REQUESTS_MAX, SvidStore } from './svid-store.ts';
 
 const HOUR_MS = 3_600_000;
 const ca = createTestCa({ nowMs: Date.UTC(2030, 0, 1) });
@@ -64,7 +64,7 @@ async function settle(): Promise<void> {
 }
 
 describe('SvidStore', () => {
-  test('asks once for an identity however many pods hold it, and forgets it with the last', async () => {
+  test('asks once for an identity however many pods hold it, and keeps it idle after the last until it expires', async () => {
     const world = new StoreWorld();
     const holds = [world.store.hold(web), world.store.hold(web)];
     assert.deepEqual(world.store.status(), [{ identity: web, state: 'Initializing' }]);
@@ -75,8 +75,63 @@ describe('SvidStore', () => {
     holds[0]?.[Symbol.dispose]();
     assert.equal(world.store.status().length, 1);
     holds[1]?.[Symbol.dispose]();
-    assert.deepEqual([world.store.status(), world.forgotten], [[], [web]]);
+    assert.deepEqual([world.store.status(), world.forgotten], [[], []]);
+    await world.clock.advance(24 * HOUR_MS - 1);
+    assert.deepEqual([world.asked.length, world.forgotten], [1, []]);
+    await world.clock.advance(1);
+    assert.deepEqual([world.forgotten, world.clock.pending], [[web], 0]);
+    await world.store[Symbol.asyncDispose]();
+  });
+
+  test('serves the next pod of an identity with what it kept, and renews that when it is due', async () => {
+    const world = new StoreWorld();
+    const first = world.store.hold(web);
+    await world.issue();
+    first[Symbol.dispose]();
+    await world.clock.advance(6 * HOUR_MS);
+    const second = world.store.hold(web);
+    assert.equal(world.store.status()[0]?.state, 'Available');
+    assert.equal(world.published.length, 1);
+    const asked = world.asked.length;
+    await world.clock.advance(6 * HOUR_MS);
+    assert.equal(world.asked.length, asked + 1);
+    // The pod goes while its successor certificate is on the way.
+    second[Symbol.dispose]();
+    await world.issue();
+    assert.deepEqual([world.published, world.forgotten], [[web, web], []]);
+    // Overdue, it is asked for as soon as somebody needs it.
+    await world.clock.advance(20 * HOUR_MS);
+    world.store.hold(web);
+    await world.clock.advance(0);
+    assert.equal(world.asked.length, asked + 2);
+    await world.store[Symbol.asyncDispose]();
     assert.equal(world.clock.pending, 0);
+  });
+
+  test('keeps no more than its limit without a pod', async () => {
+    const world = new StoreWorld();
+    const identities = Array.from({ length: IDLE_SVIDS_MAX + 2 }, (_, i) => testIdentity('shop', `pod-${i}`));
+    for (const identity of identities) {
+      const hold = world.store.hold(identity);
+      await world.issue();
+      hold[Symbol.dispose]();
+    }
+    assert.deepEqual(world.forgotten, identities.slice(0, 2));
+    await world.store[Symbol.asyncDispose]();
+  });
+
+  test('renews everything that is in use when it is told to, and lets go of the rest', async () => {
+    const world = new StoreWorld();
+    const other = testIdentity('shop', 'other');
+    world.store.hold(web);
+    await world.issue();
+    const hold = world.store.hold(other);
+    await world.issue();
+    hold[Symbol.dispose]();
+    world.store.renewAll();
+    await world.clock.advance(0);
+    await world.issue();
+    assert.deepEqual([world.published, world.forgotten], [[web, other, web], [other]]);
     await world.store[Symbol.asyncDispose]();
   });
 

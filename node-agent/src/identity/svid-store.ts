@@ -10,15 +10,17 @@ export interface SvidStoreOptions {
   readonly request: (identity: SpiffeId, signal: AbortSignal) => Promise<Svid>;
   /** Puts an SVID in force in the data plane; called again for each renewal. */
   readonly publish: (identity: SpiffeId, svid: Svid) => Promise<void>;
-  /** The last pod of the identity is gone. */
+  /** Nothing is left to use it for, or it has expired. */
   readonly forget: (identity: SpiffeId) => Promise<void>;
-  readonly onFailure: () => void;
+  readonly onFailure: (error: unknown) => void;
   /** [0, 1). */
   readonly random: () => number;
 }
 
 /** Requests under way at once; further ones wait, most urgent first. */
 export const SVID_REQUESTS_MAX = 8;
+/** Certificates kept without a pod; the one without for longest goes first. */
+export const IDLE_SVIDS_MAX = 256;
 /** Timers beyond this many milliseconds would fire at once. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
@@ -48,7 +50,8 @@ interface Job {
 
 /**
  * The SVIDs of the identities that have pods on this node: requested when the first pod comes, renewed from half of
- * their life on, used until they expire however long renewal fails, forgotten with the last pod.
+ * their life on, used until they expire however long renewal fails. Once the last pod is gone one is kept until it expires, so that
+ * the next pod of its identity starts at once, and renewed no more.
  */
 export class SvidStore implements AsyncDisposable {
   readonly #options: SvidStoreOptions;
@@ -76,7 +79,7 @@ export class SvidStore implements AsyncDisposable {
       };
       this.#entries.set(identity, entry);
       this.#enqueue(entry, SVID_PRIORITY.realTime);
-    }
+    } else if (entry.holds === 0) this.#wake(entry);
     const held = entry;
     held.holds++;
     let released = false;
@@ -85,13 +88,23 @@ export class SvidStore implements AsyncDisposable {
         if (released) return;
         released = true;
         held.holds--;
-        if (held.holds === 0) this.#forget(held);
+        if (held.holds === 0) this.#rest(held);
       },
     };
   }
 
+  /** Asks for a successor of every SVID, for example because the roots have changed. Those without a pod go. */
+  renewAll(): void {
+    for (const entry of [...this.#entries.values()]) {
+      if (entry.holds === 0) this.#forget(entry);
+      else if (entry.svid !== null) this.#later(entry, 0, SVID_PRIORITY.warmUp);
+    }
+  }
+
+  /** Identities that have pods here. */
   status(): readonly SvidStatus[] {
-    return [...this.#entries.values()].map((entry) => ({
+    const held = [...this.#entries.values()].filter(({ holds }) => holds > 0);
+    return held.map((entry) => ({
       identity: entry.identity,
       state: this.#stateOf(entry),
       ...(entry.svid === null ? {} : { svid: entry.svid }),
@@ -112,6 +125,28 @@ export class SvidStore implements AsyncDisposable {
     if (svid !== null && this.#options.clock.now() < svid.notAfterMs) return 'Available';
     if (svid !== null) return 'Unavailable: expired';
     return lastError === null ? 'Initializing' : `Unavailable: ${lastError}`;
+  }
+
+  /** The last pod is gone. */
+  #rest(entry: Entry): void {
+    const { svid } = entry;
+    const leftMs = svid === null ? 0 : svid.notAfterMs - this.#options.clock.now();
+    if (leftMs <= 0 || this.#closed) return this.#forget(entry);
+    this.#queue = this.#queue.filter((job) => job.entry !== entry);
+    entry.timer?.[Symbol.dispose]();
+    entry.timer = this.#options.clock.setTimer(Math.min(leftMs, TIMER_MS_MAX), () => this.#forget(entry));
+    // In order of their last use.
+    this.#entries.delete(entry.identity);
+    this.#entries.set(entry.identity, entry);
+    const idle = [...this.#entries.values()].filter(({ holds }) => holds === 0);
+    for (const oldest of idle.slice(0, Math.max(0, idle.length - IDLE_SVIDS_MAX))) this.#forget(oldest);
+  }
+
+  /** A pod came while the SVID of a former one is still good. */
+  #wake(entry: Entry): void {
+    const { clock, random } = this.#options;
+    const dueMs = entry.svid === null ? 0 : refreshAtMs(entry.svid, clock.now(), random()) - clock.now();
+    this.#later(entry, dueMs, SVID_PRIORITY.background);
   }
 
   #forget(entry: Entry): void {
@@ -159,11 +194,12 @@ export class SvidStore implements AsyncDisposable {
         identity: entry.identity,
         'valid.until': new Date(svid.notAfterMs).toISOString(),
       });
-      this.#later(entry, refreshAtMs(svid, clock.now(), random()) - clock.now(), SVID_PRIORITY.background);
+      if (entry.holds === 0) this.#rest(entry);
+      else this.#later(entry, refreshAtMs(svid, clock.now(), random()) - clock.now(), SVID_PRIORITY.background);
     } catch (error) {
-      if (entry.abort.signal.aborted) return;
+      if (entry.abort.signal.aborted || entry.holds === 0) return;
       entry.lastError = error instanceof Error ? error.message : 'unknown';
-      this.#options.onFailure();
+      this.#options.onFailure(error);
       const fields = entry.svid === null ? {} : { 'valid.until': new Date(entry.svid.notAfterMs).toISOString() };
       logger.warn('certificate could not be obtained, will try again', { identity: entry.identity, ...fields, error });
       this.#later(

@@ -1,16 +1,6 @@
-import { readFile } from 'node:fs/promises';
-import {
-  createCaClient,
-  createPushTransport,
-  type ControllerAccess,
-  type ControllerCredentials,
-  GrpcError,
-  openNodeIdentity,
-  requestSvid,
-} from '@ambit/mesh/grpc';
+import { createCaClient, createPushTransport, type ControllerAccess, GrpcError, requestSvid } from '@ambit/mesh/grpc';
 import { PushClient, type PushEvent } from '@ambit/mesh/push';
-import { createBackoff, type MetricSample } from '@ambit/mesh/runtime';
-import { openPrivateDirectory } from '@ambit/mesh/tls';
+import type { MetricSample } from '@ambit/mesh/runtime';
 import type { DiscoveryNode } from '@ambit/mesh/wire';
 import type { AgentParts, CreateSupervisor, Source } from '../app.ts';
 import type { NodeAgentConfig, Upstream } from '../config.ts';
@@ -18,10 +8,11 @@ import { SvidStore } from '../identity/svid-store.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import { ZdsClient } from '../pods/zds-client.ts';
 import { agentMetrics } from '../telemetry/agent-metrics.ts';
+import { type AccessKind, hintedTransport, withHint } from './controller-hints.ts';
+import { openNodeAccess } from './node-access.ts';
+import { createTokenAccess, watchRoots } from './token-access.ts';
 
 type ControllerUpstream = Upstream & { readonly kind: 'controller' };
-
-const JOIN_BACKOFF = { initialMs: 200, maxMs: 15_000, factor: 2, jitter: 0.2 } as const;
 
 /**
  * Mesh state and certificates from the controller, pods from the CNI agent. Rejects when this node cannot prove who it
@@ -43,7 +34,9 @@ export async function openControllerSource(
     await Promise.allSettled(running);
   });
   const access = await openAccess(parts, upstream, stop.signal, running);
-  const svids = openSvidStore(parts, access, stack);
+  const kind: AccessKind = upstream.bearer === undefined ? 'certificate' : 'token';
+  const failures = countFailures(parts);
+  const svids = openSvidStore(parts, access, kind, failures, stack);
   const supervisor = createSupervisor(svids);
   let isSnapshotTaken = false;
   const showPending = (): void => {
@@ -52,7 +45,7 @@ export async function openControllerSource(
   };
   supervisor.onChange(showPending);
   const push = new PushClient({
-    transport: createPushTransport(access),
+    transport: hintedTransport(createPushTransport(access), kind, (error) => failures('discovery', error)),
     node: discoveryNode(config),
     clock,
     logger: logger.child({ scope: 'xds' }),
@@ -60,10 +53,7 @@ export async function openControllerSource(
     onReady: () => stateReady.done(),
     onEvent: countPushEvents(parts),
   });
-  parts.metrics.collect(agentMetrics.policyStandIns, () => {
-    const standIns = push.status().types.reduce((sum, type) => sum + type.standIns, 0);
-    return [{ labels: [], value: standIns }];
-  });
+  collectPushStatus(parts, push);
   const zds = new ZdsClient({
     clock,
     logger: logger.child({ scope: 'zds' }),
@@ -76,6 +66,13 @@ export async function openControllerSource(
     random: Math.random,
   });
   running.push(push.run(stop.signal), zds.run(stop.signal));
+  if (upstream.bearer !== undefined) {
+    const renew = (): void => {
+      logger.info('the roots of the mesh have changed, every certificate is renewed');
+      svids.renewAll();
+    };
+    running.push(watchRoots(upstream.bearer.rootFile, clock, renew, stop.signal));
+  }
   const source: Source = {
     certificates: () => svids.status(),
     status: () => ({
@@ -88,9 +85,19 @@ export async function openControllerSource(
   return { supervisor, source };
 }
 
+function collectPushStatus({ metrics }: AgentParts, push: PushClient): void {
+  metrics.collect(agentMetrics.controllerConnected, () => [{ labels: [], value: push.status().connected ? 1 : 0 }]);
+  metrics.collect(agentMetrics.policyStandIns, () => {
+    const standIns = push.status().types.reduce((sum, type) => sum + type.standIns, 0);
+    return [{ labels: [], value: standIns }];
+  });
+}
+
 function openSvidStore(
   { config, clock, logger, workers, metrics }: AgentParts,
   access: ControllerAccess,
+  kind: AccessKind,
+  countFailure: CountFailure,
   stack: AsyncDisposableStack,
 ): SvidStore {
   const client = stack.use(createCaClient(access));
@@ -100,10 +107,13 @@ function openSvidStore(
     new SvidStore({
       clock,
       logger: logger.child({ scope: 'identity' }),
-      request: (identity, signal) => requestSvid(client, { identity, validitySeconds }, signal),
+      request: (identity, signal) => withHint(kind, () => requestSvid(client, { identity, validitySeconds }, signal)),
       publish: async (identity, svid) => void (await workers.callAll('set-svid', { identity, svid })),
       forget: async (identity) => void (await workers.callAll('forget-svid', { identity })),
-      onFailure: () => failures.add([]),
+      onFailure: (error) => {
+        failures.add([]);
+        countFailure('certificates', error);
+      },
       random: Math.random,
     }),
   );
@@ -129,70 +139,11 @@ async function openAccess(
   signal: AbortSignal,
   running: Promise<void>[],
 ): Promise<ControllerAccess> {
-  const { config, clock, logger } = parts;
-  const { address, serverName, bearerTokenFile, rootFile, joinTokenFile, stateDirectory } = upstream;
-  const headers = { clusterid: config.clusterId };
-  if (bearerTokenFile !== undefined && rootFile !== undefined) {
-    return {
-      address,
-      ...(serverName === undefined ? {} : { serverName }),
-      credentials: rereadRoots(rootFile),
-      headers,
-      bearerToken: async () => (await readFile(bearerTokenFile, 'utf8')).trim(),
-    };
-  }
-  const state = openPrivateDirectory(stateDirectory);
-  const scoped = logger.child({ scope: 'identity' });
-  const backoff = createBackoff(JOIN_BACKOFF);
-  for (;;) {
-    let unreadable: unknown;
-    const token =
-      joinTokenFile === undefined
-        ? undefined
-        : await readFile(joinTokenFile, 'utf8').then(
-            (text) => text.trim(),
-            (error: unknown) => {
-              // It may be deleted once the node has joined; openNodeIdentity knows whether it is still needed.
-              unreadable = error;
-              return undefined;
-            },
-          );
-    try {
-      const identity = await openNodeIdentity({
-        address,
-        ...(token === undefined ? {} : { token }),
-        node: config.nodeName,
-        state,
-        clock,
-        logger: scoped,
-        signal,
-      });
-      if (identity.node !== config.nodeName)
-        throw new GrpcError('failed-precondition', {
-          data: { reason: 'joined as another node', node: identity.node, configured: config.nodeName },
-        });
-      running.push(identity.keepRenewed(signal));
-      return { ...identity.access, headers };
-    } catch (error) {
-      if (unreadable !== undefined)
-        scoped.error('join token cannot be read', { path: joinTokenFile, error: unreadable });
-      else if (token !== undefined && error instanceof GrpcError && error.code === 'invalid-argument')
-        scoped.error('join token cannot be used', { path: joinTokenFile });
-      if (!(error instanceof GrpcError) || !error.retryable) throw error;
-      scoped.warn('node could not join yet, will try again', { error });
-      await clock.sleep(backoff.nextMs(), signal);
-    }
-  }
-}
-
-/** The roots of a file, as one object for as long as the file says the same. */
-function rereadRoots(path: string): () => Promise<ControllerCredentials> {
-  let current: ControllerCredentials = { rootsPem: '' };
-  return async () => {
-    const rootsPem = await readFile(path, 'utf8');
-    if (rootsPem !== current.rootsPem) current = { rootsPem };
-    return current;
-  };
+  const { address, serverName, bearer } = upstream;
+  const headers = { clusterid: parts.config.clusterId };
+  return bearer === undefined
+    ? openNodeAccess(parts, upstream, headers, signal, running)
+    : createTokenAccess({ address, serverName, headers, ...bearer });
 }
 
 /** How ztunnel names itself, which is what a controller of Istio's expects of a node agent (protocol.md 3.1). */
@@ -204,6 +155,14 @@ function discoveryNode({ nodeName, clusterId, network }: NodeAgentConfig): Disco
     cluster: 'ztunnel',
     metadata: { NAME: name, NAMESPACE: namespace, NODE_NAME: nodeName, CLUSTER_ID: clusterId, NETWORK: network },
   };
+}
+
+type CountFailure = (service: 'discovery' | 'certificates', error: unknown) => void;
+
+/** By the code of the call's status, of which there are few; `other` is no answer of the controller's. */
+function countFailures({ metrics }: AgentParts): CountFailure {
+  const { failures } = metrics.register({ failures: agentMetrics.controllerFailures });
+  return (service, error) => failures.add([service, error instanceof GrpcError ? error.code : 'other']);
 }
 
 function countPushEvents({ metrics }: AgentParts): (event: PushEvent) => void {

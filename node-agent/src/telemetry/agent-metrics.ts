@@ -6,6 +6,8 @@ export const agentMetrics: {
   readonly pendingProxies: MetricSpec<'gauge'>;
   readonly proxiesStarted: MetricSpec<'counter'>;
   readonly proxiesStopped: MetricSpec<'counter'>;
+  readonly controllerConnected: MetricSpec<'gauge'>;
+  readonly controllerFailures: MetricSpec<'counter'>;
   readonly xdsTerminations: MetricSpec<'counter'>;
   readonly xdsMessages: MetricSpec<'counter'>;
   readonly xdsMessageBytes: MetricSpec<'counter'>;
@@ -19,6 +21,15 @@ export const agentMetrics: {
   pendingProxies: gauge({ name: 'ambit_pods_pending', help: 'Pods whose ports could not be opened yet.' }),
   proxiesStarted: counter({ name: 'ambit_pods_started_total', help: 'Pod proxies started.' }),
   proxiesStopped: counter({ name: 'ambit_pods_stopped_total', help: 'Pod proxies stopped.' }),
+  controllerConnected: gauge({
+    name: 'ambit_controller_connected',
+    help: 'Whether the discovery stream to the controller is open.',
+  }),
+  controllerFailures: counter({
+    name: 'ambit_controller_failures_total',
+    help: 'Discovery streams and certificate requests that failed, by what the controller said.',
+    labels: ['service', 'code'],
+  }),
   xdsTerminations: counter({
     name: 'istio_xds_connection_terminations_total',
     help: 'Ends of the connection to the controller.',
