@@ -2,6 +2,7 @@ import { type Socket } from 'node:net';
 import { HboneError, type OpenedTunnel, type PoolTarget } from '@ambit/mesh/hbone';
 import { dialInNetns, readOriginalDestination } from '@ambit/mesh/linux';
 import type { IpAddress, OriginalDestination, SocketAddress, SpiffeId, Workload } from '@ambit/mesh/model';
+import { type Backoff, createBackoff } from '@ambit/mesh/runtime';
 import { secureContextOf, type Svid } from '@ambit/mesh/tls';
 import { ConnectionRecord, type ConnectionSubject, recordRefusal } from './connection-record.ts';
 import { dialPlain } from './dial.ts';
@@ -22,7 +23,13 @@ interface Captured {
   readonly source: SocketAddress;
   readonly destination: OriginalDestination;
   readonly startedMs: number;
+  /** Of attempts at a peer that did not listen. */
+  backoff?: Backoff;
 }
+
+const NOT_LISTENING_BACKOFF = { initialMs: 20, maxMs: 320, factor: 2, jitter: 0.2 } as const;
+/** In all, from when the application connected. */
+const NOT_LISTENING_PATIENCE_MS = 1500;
 
 interface KnownTarget {
   readonly bind: IpAddress | null;
@@ -127,6 +134,7 @@ export class OutboundProxy {
       });
     } catch (error) {
       if (!(error instanceof HboneError)) throw error;
+      if (isNotListening(error) && (await this.#again(captured))) return;
       this.#refuse(captured, failureOfTunnel(error), route, detailOf(error));
       return;
     }
@@ -143,6 +151,23 @@ export class OutboundProxy {
       context.live.delete(record);
       record.end(result.error === undefined ? null : failureOfTunnel(result.error));
     });
+  }
+
+  /**
+   * A pod may be known here a moment before its own agent listens for it, or between two agents. Nothing was said to anybody yet:
+   * a little later it is decided anew, for a while. False when that while is over.
+   */
+  async #again(captured: Captured): Promise<boolean> {
+    const { clock } = this.#context;
+    captured.backoff ??= createBackoff(NOT_LISTENING_BACKOFF, this.#context.random);
+    const delayMs = captured.backoff.nextMs();
+    if (clock.monotonic() + delayMs > captured.startedMs + NOT_LISTENING_PATIENCE_MS) return false;
+    await clock.sleep(delayMs);
+    if (this.#abandoned(captured)) return true;
+    const route = this.#decide(captured.destination, true);
+    if (route.kind === 'wait') return false;
+    this.#follow(captured, route);
+    return true;
   }
 
   #target(captured: Captured, route: TunnelRoute, source: Workload, svid: Svid): PoolTarget<SpiffeId> {
@@ -245,6 +270,11 @@ function detailOf({ data, cause }: HboneError): string | undefined {
   if (data['status'] !== undefined) return `status ${data['status']}`;
   if (data['reason'] !== undefined) return String(data['reason']);
   return cause instanceof Error && 'code' in cause ? String(cause.code) : undefined;
+}
+
+/** The peer's namespace is there and nothing listens on its port. */
+function isNotListening(error: HboneError): boolean {
+  return error.code === 'connect' && detailOf(error) === 'ECONNREFUSED';
 }
 
 function isSameWay(a: TunnelRoute, b: TunnelRoute): boolean {
