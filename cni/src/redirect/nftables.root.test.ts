@@ -132,6 +132,18 @@ class Pair implements AsyncDisposable {
   }
 }
 
+/** How the neighbour's attempt to connect fails; `connected` when it does not. */
+async function connectCode(link: Link, to: string): Promise<string> {
+  const socket = dialInNetns(link.neighbourHandle, { destination: parseSocketAddress(to) });
+  const failed = once(socket, 'error').then(([error]: { code?: string }[]) => error?.code ?? 'unknown');
+  const connected = once(socket, 'connect').then(() => 'connected');
+  connected.catch(() => {});
+  failed.catch(() => {});
+  const outcome = await Promise.race([failed, connected]);
+  socket.destroy();
+  return outcome;
+}
+
 test('applied rules capture what the rules say, in both families, and leave the rest alone', options, async () => {
   await using link = await Link.open();
   assert.equal(await nftables.apply(link.podHandle, DEFAULT_REDIRECT_OPTIONS), 'added');
@@ -164,6 +176,48 @@ test('applied rules capture what the rules say, in both families, and leave the 
     rows.map(([what, answer]) => [what, answer]),
     rows.map(([what, , expected]) => [what, expected]),
   );
+});
+
+test(
+  'a port where nobody listens is refused, by whatever is left of its connections too, and never past the agent',
+  options,
+  async () => {
+    await using link = await Link.open();
+    await nftables.apply(link.podHandle, DEFAULT_REDIRECT_OPTIONS);
+    for (const to of ['10.9.0.1:8080', '[fd00:9::1]:8080'])
+      assert.equal(await connectCode(link, to), 'ECONNREFUSED', to);
+    await link.serve('pod', 'inbound', 15006);
+    for (const to of ['10.9.0.1:8080', '[fd00:9::1]:8080'])
+      assert.equal(await connectCode(link, to), 'ECONNREFUSED', to);
+    await link.serve('pod', 'app', 8080);
+    assert.equal(await link.call('neighbour', '10.9.0.1:8080'), 'inbound|10.9.0.1:8080|10.9.0.2');
+    // The application ends first: what is left of its connection has the caller's address and port.
+    const caller = { mark: 0x539, source: '10.9.0.2' };
+    assert.equal(await link.call('pod', '10.9.0.1:8080', caller), 'app|10.9.0.1:8080|10.9.0.2');
+    for (const line of link.pod.run('ss', '-tnHO', 'state', 'time-wait').split('\n')) {
+      const port = /10\.9\.0\.1\]?:8080 +\S*10\.9\.0\.2\]?:(\d+)/.exec(line)?.[1];
+      if (port === undefined) continue;
+      const same = dialInNetns(link.neighbourHandle, {
+        destination: parseSocketAddress('10.9.0.1:8080'),
+        source: { ip: parseIpAddress('10.9.0.2'), port: Number(port) },
+      });
+      same.on('error', assert.fail);
+      await once(same, 'connect');
+      same.destroy();
+      return;
+    }
+    assert.fail('nothing was left of the connection');
+  },
+);
+
+test('an application past the agent is not reached by what is not captured', options, async () => {
+  await using link = await Link.open();
+  await nftables.apply(link.podHandle, DEFAULT_REDIRECT_OPTIONS);
+  await link.serve('pod', 'app', 8080);
+  // As if it had begun to listen between capture and delivery.
+  link.pod.run('nft', 'flush chain inet ambit inbound');
+  assert.equal(await connectCode(link, '10.9.0.1:8080'), 'ECONNREFUSED');
+  assert.equal(await link.call('pod', '127.0.0.1:8080'), 'app|127.0.0.1:8080|127.0.0.1');
 });
 
 test('an agent that borrows the client address reaches the app, and the replies come back to it', options, async () => {

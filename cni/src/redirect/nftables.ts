@@ -30,7 +30,7 @@ export const nftables: Netfilter = {
     try {
       // Replies find their way before anything can be captured.
       await Promise.all(usableRoutings(netns).map((routing) => addRouting(netns, routing, signal)));
-      await run(netns, 'nft', ['-f', '-'], signal, buildRuleset(options));
+      await applyRules(netns, options, signal);
       if (!replaces) forgetConnections(netns);
     } catch (error) {
       if (!replaces) await nftables.remove(netns).catch(() => {}); // The first failure is the one to report.
@@ -65,6 +65,16 @@ export const nftables: Netfilter = {
     await run(netns, 'ss', ['-tnHK', ...CUT_FILTER], signal).catch(() => signal?.throwIfAborted());
   },
 };
+
+/** Some kernels lack what refusing closed ports needs: capture comes first. */
+async function applyRules(
+  netns: NetnsHandle,
+  options: RedirectOptions,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const result = await execute(netns, 'nft', ['-f', '-'], signal, buildRuleset(options, 'refuse'));
+  if (result.code !== 0) await run(netns, 'nft', ['-f', '-'], signal, buildRuleset(options, 'capture'));
+}
 
 /** A namespace without IPv6 has no IPv6 routing to change, and no IPv6 traffic to capture. */
 function usableRoutings(netns: NetnsHandle): readonly ReplyRouting[] {

@@ -18,8 +18,14 @@ table inet ambit {
   chain inbound {
     type nat hook prerouting priority dstnat; policy accept;
     ct mark & 0xfff == 0x112 accept
-    ip daddr != 127.0.0.0/8 tcp dport != 15008 meta mark & 0xfff != 0x539 redirect to :15006
-    ip6 daddr != ::1 tcp dport != 15008 meta mark & 0xfff != 0x539 redirect to :15006
+    ip daddr != 127.0.0.0/8 socket transparent { 0, 1 } tcp dport != 15008 meta mark & 0xfff != 0x539 redirect to :15006
+    ip6 daddr != ::1 socket transparent { 0, 1 } tcp dport != 15008 meta mark & 0xfff != 0x539 redirect to :15006
+    ip daddr != 127.0.0.0/8 fib daddr type != local tcp dport != 15008 meta mark & 0xfff != 0x539 redirect to :15006
+    ip6 daddr != ::1 fib daddr type != local tcp dport != 15008 meta mark & 0xfff != 0x539 redirect to :15006
+  }
+  chain uncaptured {
+    type filter hook input priority filter; policy accept;
+    iifname != "lo" tcp dport != { 15006, 15008 } tcp flags & (syn | ack) == syn meta mark & 0xfff != 0x539 reject with tcp reset
   }
   chain outbound {
     type nat hook output priority -100; policy accept;
@@ -68,8 +74,16 @@ table inet ambit {
     ct mark & 0xfff == 0x112 accept
     ip saddr 169.254.7.127 meta l4proto tcp accept
     ip6 saddr fd16::7 meta l4proto tcp accept
-    ip daddr != 127.0.0.0/8 tcp dport != 15008 meta mark & 0xfff != 0x2a redirect to :15006
-    ip6 daddr != ::1 tcp dport != 15008 meta mark & 0xfff != 0x2a redirect to :15006
+    ip daddr != 127.0.0.0/8 socket transparent { 0, 1 } tcp dport != 15008 meta mark & 0xfff != 0x2a redirect to :15006
+    ip6 daddr != ::1 socket transparent { 0, 1 } tcp dport != 15008 meta mark & 0xfff != 0x2a redirect to :15006
+    ip daddr != 127.0.0.0/8 fib daddr type != local tcp dport != 15008 meta mark & 0xfff != 0x2a redirect to :15006
+    ip6 daddr != ::1 fib daddr type != local tcp dport != 15008 meta mark & 0xfff != 0x2a redirect to :15006
+  }
+  chain uncaptured {
+    type filter hook input priority filter; policy accept;
+    ip saddr 169.254.7.127 accept
+    ip6 saddr fd16::7 accept
+    iifname != "lo" tcp dport != { 15006, 15008 } tcp flags & (syn | ack) == syn meta mark & 0xfff != 0x2a reject with tcp reset
   }
   chain outbound {
     type nat hook output priority -100; policy accept;
@@ -98,8 +112,18 @@ const cases: readonly (readonly [string, RedirectOptions, string])[] = [
 ];
 
 for (const [behaviour, options, expected] of cases) {
-  test(`buildRuleset() ${behaviour}`, () => assert.equal(buildRuleset(options), expected));
+  test(`buildRuleset() ${behaviour}`, () => assert.equal(buildRuleset(options, 'refuse'), expected));
 }
+
+test('buildRuleset() captures closed ports too where the kernel cannot tell them', () => {
+  const uncaptured = /  chain uncaptured \{[^}]*\{[^}]*\}[^}]*\}\n/;
+  const conditional = /^.* fib daddr type .*\n/gm;
+  const expected = plain
+    .replace(uncaptured, '')
+    .replace(conditional, '')
+    .replaceAll('socket transparent { 0, 1 } ', '');
+  assert.equal(buildRuleset(DEFAULT_REDIRECT_OPTIONS, 'capture'), expected);
+});
 
 test('buildRemoval() names our table only', () => {
   assert.equal(buildRemoval(), 'add table inet ambit\ndelete table inet ambit\n');

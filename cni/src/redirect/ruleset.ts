@@ -35,10 +35,17 @@ export const DEFAULT_REDIRECT_OPTIONS: RedirectOptions = {
 };
 
 /**
+ * What becomes of a connection to a port of the pod where nobody listens. `refuse`: reset, as without a mesh, which the kernel needs
+ * `socket` and `fib` expressions for. `capture`: accepted by the node agent, which then finds nobody: a probe that only
+ * connects learns nothing from it.
+ */
+export type ClosedPorts = 'refuse' | 'capture';
+
+/**
  * Input of `nft -f -` that puts a pod's redirection in place or replaces the one there, in one transaction. What each chain
  * has to achieve, and why, is said beside it. Within a nat chain the first match wins.
  */
-export function buildRuleset(options: RedirectOptions): string {
+export function buildRuleset(options: RedirectOptions, closedPorts: ClosedPorts): string {
   return [
     // Adding first makes the deletion succeed whether or not the table was there.
     `add table ${TABLE}`,
@@ -46,7 +53,8 @@ export function buildRuleset(options: RedirectOptions): string {
     `table ${TABLE} {`,
     ...markChains(options),
     ...(options.dnsCapture ? dnsZoneChains(options) : []),
-    ...inboundChain(options),
+    ...inboundChain(options, closedPorts),
+    ...(closedPorts === 'refuse' ? uncapturedChain(options) : []),
     ...outboundChain(options),
     ...(options.predating === 'reset' ? resetChains() : []),
     '}',
@@ -128,8 +136,11 @@ function resetChains(): readonly string[] {
   ];
 }
 
-function inboundChain(options: RedirectOptions): readonly string[] {
+function inboundChain(options: RedirectOptions, closedPorts: ClosedPorts): readonly string[] {
   const { probeSource } = options;
+  // A socket of any kind: also one of the application's that is only left over from a former connection. What is for others
+  // than the pod itself (a machine inside it) has no socket here, and is captured.
+  const conditions = closedPorts === 'refuse' ? ['socket transparent { 0, 1 } ', 'fib daddr type != local '] : [''];
   const captured = `tcp dport != ${HBONE_PORT} ${notFromAgent(options)} redirect to :${INBOUND_PLAINTEXT_PORT}`;
   return chain('inbound', 'type nat hook prerouting priority dstnat; policy accept;', [
     `${hasMark(PREDATING_MARK)} accept`,
@@ -139,8 +150,21 @@ function inboundChain(options: RedirectOptions): readonly string[] {
           `ip saddr ${probeSource.ipv4} meta l4proto tcp accept`,
           `ip6 saddr ${probeSource.ipv6} meta l4proto tcp accept`,
         ]),
-    `ip daddr != 127.0.0.0/8 ${captured}`,
-    `ip6 daddr != ::1 ${captured}`,
+    ...conditions.flatMap((condition) => [
+      `ip daddr != 127.0.0.0/8 ${condition}${captured}`,
+      `ip6 daddr != ::1 ${condition}${captured}`,
+    ]),
+  ]);
+}
+
+// Whatever the chain above did not capture found nobody listening. Refused here rather than by the lack of a listener, since an
+// application that begins to listen in between must not be reached past the agent.
+function uncapturedChain(options: RedirectOptions): readonly string[] {
+  const { probeSource } = options;
+  const opens = 'tcp flags & (syn | ack) == syn';
+  return chain('uncaptured', 'type filter hook input priority filter; policy accept;', [
+    ...(probeSource === null ? [] : [`ip saddr ${probeSource.ipv4} accept`, `ip6 saddr ${probeSource.ipv6} accept`]),
+    `iifname != "lo" tcp dport != { ${INBOUND_PLAINTEXT_PORT}, ${HBONE_PORT} } ${opens} ${notFromAgent(options)} reject with tcp reset`,
   ]);
 }
 
