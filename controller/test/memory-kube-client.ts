@@ -50,9 +50,7 @@ export class MemoryKubeClient {
   #get({ plural }: KubeResource, { namespace, name }: KubeName, signal: AbortSignal): RawObject {
     this.reads++;
     this.#fail(signal);
-    const found = this.objects.get(`${plural}/${namespace}/${name}`);
-    if (found === undefined) throw new KubeApiError('not-found');
-    return found;
+    return this.objects.get(`${plural}/${namespace}/${name}`) ?? null;
   }
 
   #apply({ plural }: KubeResource, { namespace, name }: KubeName, apply: KubeApply, signal: AbortSignal): RawObject {

@@ -46,7 +46,7 @@ function ask(server: AdmissionServer, ca: TestCa, question: Question = {}): Prom
         servername: NAME,
         ca: ca.rootPem,
         agent: false,
-        path: question.path ?? '/validate',
+        path: question.path ?? '/validate?timeout=5s',
         method: question.method ?? 'POST',
       },
       (response) => {

@@ -100,9 +100,11 @@ class AdmissionWebhook {
   async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     response.on('error', () => {});
     request.on('error', () => response.destroy());
-    if (request.url !== PATH || request.method !== 'POST') {
+    // The API server says behind a question mark how long it waits.
+    const path = request.url?.split('?', 1)[0];
+    if (path !== PATH || request.method !== 'POST') {
       request.resume();
-      end(response, request.url === PATH ? 405 : 404, 'POST /validate is all there is\n');
+      end(response, path === PATH ? 405 : 404, 'POST /validate is all there is\n');
       return;
     }
     const body = await readBody(request);

@@ -1,5 +1,4 @@
-import type { RawObject } from '@ambit/mesh/kinds';
-import { KubeApiError, type KubeClient, type KubeResource } from '@ambit/mesh/kube';
+import type { KubeClient, KubeResource } from '@ambit/mesh/kube';
 import type { Clock, Logger } from '@ambit/mesh/runtime';
 import { Bell } from '../reconcile/bell.ts';
 import { decideCaBundle } from './decide-ca-bundle.ts';
@@ -33,6 +32,7 @@ export interface CaBundleOptions {
 export class CaBundleKeeper {
   readonly #options: CaBundleOptions;
   readonly #bell: Bell;
+  /** Said once while it lasts: nobody asks our webhook then. */
   #saidMissing = false;
 
   constructor(options: CaBundleOptions) {
@@ -55,7 +55,11 @@ export class CaBundleKeeper {
 
   async #repair(signal: AbortSignal): Promise<void> {
     const { client, rootsPem, logger, onWrite } = this.#options;
-    const current = await this.#read(signal);
+    const current = await client.get(CONFIGURATIONS, CONFIGURATION, signal);
+    if (current === null && !this.#saidMissing) {
+      logger.warn('there is no webhook configuration', { configuration: CONFIGURATION.name });
+    }
+    this.#saidMissing = current === null;
     if (current === null) return;
     const caBundle = Buffer.from(rootsPem()).toString('base64');
     const patch = decideCaBundle(current, caBundle);
@@ -68,20 +72,5 @@ export class CaBundleKeeper {
     );
     onWrite();
     logger.info('webhook configuration has our roots', { configuration: CONFIGURATION.name });
-  }
-
-  /** Null when there is none: then nobody asks our webhook. */
-  async #read(signal: AbortSignal): Promise<RawObject> {
-    try {
-      const found = await this.#options.client.get(CONFIGURATIONS, CONFIGURATION, signal);
-      this.#saidMissing = false;
-      return found;
-    } catch (error) {
-      if (!(error instanceof KubeApiError) || error.code !== 'not-found') throw error;
-      if (!this.#saidMissing)
-        this.#options.logger.warn('there is no webhook configuration', { configuration: CONFIGURATION.name });
-      this.#saidMissing = true;
-      return null;
-    }
   }
 }
