@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { SETTINGS as CNI } from '../../cni/src/config.ts';
 import { USAGE } from '../../controller/src/config.ts';
 import { SETTINGS as NODE_AGENT } from '../../node-agent/src/config.ts';
 import { IMAGES } from '../images/image-list.ts';
@@ -32,6 +33,7 @@ interface Component {
 }
 
 const FILE_MODE = 'without Kubernetes only';
+const OUR_IMAGE = 'a path in our image or a mount of the chart, where the default says';
 const COMPONENTS: readonly Component[] = [
   {
     template: 'controller/deployment.yaml',
@@ -50,6 +52,26 @@ const COMPONENTS: readonly Component[] = [
       AMBIT_ADMIN_ADDRESS: 'on loopback',
       AMBIT_METRICS_ADDRESS: 'its network is its own',
       AMBIT_READINESS_ADDRESS: 'its network is its own',
+    },
+  },
+  {
+    template: 'cni/daemonset.yaml',
+    known: CNI.map(({ name }) => name),
+    left: {
+      AMBIT_MANIFESTS: FILE_MODE,
+      AMBIT_NETNS_DIR: FILE_MODE,
+      AMBIT_ZDS_SOCKET: OUR_IMAGE,
+      AMBIT_STATE_DIR: OUR_IMAGE,
+      AMBIT_PLUGIN_SOCKET: OUR_IMAGE,
+      AMBIT_CNI_PLUGIN: OUR_IMAGE,
+      AMBIT_CNI_BIN_DIR: OUR_IMAGE,
+      AMBIT_CNI_CONF_DIR: OUR_IMAGE,
+      AMBIT_HOST_PROC: OUR_IMAGE,
+      AMBIT_HOST_ROOT: OUR_IMAGE,
+      AMBIT_PACKET_MARK: "must be the node agent's",
+      AMBIT_DNS_CAPTURE: 'node agents do not serve DNS yet',
+      AMBIT_NODE_AGENT_USERS: 'the chart runs node agents as root',
+      AMBIT_REMOVE_ON_EXIT: 'would open every pod when an agent is upgraded',
     },
   },
 ];

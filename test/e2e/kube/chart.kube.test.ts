@@ -170,11 +170,12 @@ describe('once installed', () => {
   }
 
   test('an upgrade leaves the caBundle that the controller wrote, and brings the definitions up to date', async () => {
-    const patch = [{ op: 'add', path: '/webhooks/0/clientConfig/caBundle', value: 'Q0E=' }];
+    const caBundle = Buffer.from(api.admin.caPem).toString('base64');
+    const patch = [{ op: 'add', path: '/webhooks/0/clientConfig/caBundle', value: caBundle }];
     await api.request('PATCH', WEBHOOK, patch, 'application/json-patch+json');
     const foreign = { metadata: { labels: { 'app.kubernetes.io/part-of': 'somebody' } } };
     await api.request('PATCH', `${CRDS}/accesspolicies.ambit.dev`, foreign, 'application/merge-patch+json');
-    helmed('upgrade', 'ambit', CHART, '--namespace', NAMESPACE, '--set', 'controller.admission.failurePolicy=Ignore');
+    helmed('upgrade', 'ambit', CHART, '--namespace', NAMESPACE, '--set', 'controller.admission.failurePolicy=Fail');
     const { webhooks } = (await api.request('GET', WEBHOOK)) as {
       readonly webhooks: readonly {
         readonly failurePolicy: string;
@@ -183,7 +184,7 @@ describe('once installed', () => {
     };
     assert.deepEqual(
       webhooks.map(({ failurePolicy, clientConfig }) => [failurePolicy, clientConfig.caBundle]),
-      [['Ignore', 'Q0E=']],
+      [['Fail', caBundle]],
     );
     const definition = (await api.request('GET', `${CRDS}/accesspolicies.ambit.dev`)) as {
       readonly metadata: { readonly labels: Readonly<Record<string, string>> };
@@ -192,8 +193,9 @@ describe('once installed', () => {
   });
 
   test('uninstalled, only the definitions stay, with the policies, and the same release takes them over again', async () => {
+    // No controller answers here: a webhook that must be asked would refuse the policy.
+    helmed('upgrade', 'ambit', CHART, '--namespace', NAMESPACE);
     const policies = '/apis/ambit.dev/v1alpha1/namespaces/default/accesspolicies';
-    // The webhook answers nobody here, and lets pass what it cannot judge since the upgrade.
     await api.request('POST', policies, {
       ...{ apiVersion: 'ambit.dev/v1alpha1', kind: 'AccessPolicy', metadata: { name: 'kept' } },
       spec: { action: 'Deny', rules: [{ from: [{ namespaces: ['x'] }] }] },
