@@ -9,6 +9,7 @@ import { MESH_RANGES } from '../scenarios/manifests.ts';
 import { NETNS_DIRECTORY, podNetns, WorldNetwork } from '../world/network.ts';
 import { programCommand } from '../world/programs.ts';
 import { type SpawnPlaced, WorldProcess } from '../world/world-process.ts';
+import { SAYS_MS } from './peer-program.ts';
 import { askRole, filesIn, type PeerFiles } from './peers.ts';
 
 export const SERVER_IP = '10.10.1.20';
@@ -124,11 +125,15 @@ export class AgentWithPeer implements AsyncDisposable {
       await nftables.apply(netns, DEFAULT_REDIRECT_OPTIONS, AbortSignal.timeout(10_000));
     }
     this.#agent.start();
-    await until('the node agent is ready', async () => {
-      if (this.#agent.pid === null) throw new Error(`the node agent ended\n${this.log}`);
-      const answer = await this.#network.requestOnHost('host-a', 'GET', 15021, '/healthz/ready');
-      return answer?.status === 200;
-    });
+    await until(
+      'the node agent is ready',
+      async () => {
+        if (this.#agent.pid === null) throw new Error(`the node agent ended\n${this.log}`);
+        const answer = await this.#network.requestOnHost('host-a', 'GET', 15021, '/healthz/ready');
+        return answer?.status === 200;
+      },
+      SAYS_MS,
+    );
   }
 }
 

@@ -11,7 +11,7 @@ import {
   SERVER_ID,
   SERVER_IP,
 } from './agent-with-peer.ts';
-import { PeerProgram, runPeer } from './peer-program.ts';
+import { PeerProgram, runPeer, SAYS_MS } from './peer-program.ts';
 import { type ConnectEvent, type Exchanged, exchangeBytes, openTunnels, startRole, tlsArguments } from './peers.ts';
 import { goPrograms } from './programs.ts';
 
@@ -67,7 +67,11 @@ for (const [index, { title, ...options }] of AUTHORITIES.entries()) {
       await using peer = new PeerProgram(world.onPeer, goPrograms().echoServer, [...http, ...hbone]);
       const says = (echo: PeerProgram, words: string): boolean =>
         [echo.complaint, ...echo.lines].join().includes(words);
-      await until('both echo servers listen', () => says(app, 'Listening GRPC') && says(peer, 'Listening HBONE'));
+      await until(
+        'both echo servers listen',
+        () => says(app, 'Listening GRPC') && says(peer, 'Listening HBONE'),
+        SAYS_MS,
+      );
       const inbound = await runPeer(world.onPeer, goPrograms().echoClient, [
         ...['--hbone', `${SERVER_IP}:15008`, '--hbone-client-cert', files.certificate, '--hbone-client-key', files.key],
         ...['--hbone-insecure-skip-verify', `http://${SERVER_IP}:${ECHO}/`],

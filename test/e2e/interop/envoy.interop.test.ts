@@ -13,7 +13,7 @@ import {
   type EnvoyServerOptions,
   envoyServerConfig,
 } from './envoy-config.ts';
-import { PeerProgram } from './peer-program.ts';
+import { PeerProgram, SAYS_MS } from './peer-program.ts';
 import { type Exchanged, exchangeBytes, startRole } from './peers.ts';
 import { envoyProgram } from './programs.ts';
 
@@ -41,7 +41,7 @@ describe('Envoy, CONNECT over mutual TLS', { skip: requireSandbox() }, () => {
     const args = ['--config-path', file, '--concurrency', '1', '--use-dynamic-base-id', '--log-level', 'info'];
     const envoy = new PeerProgram(world.onPeer, envoyProgram(), args);
     try {
-      await until('Envoy serves', () => envoy.complaint.includes('starting main dispatch loop'));
+      await until('Envoy serves', () => envoy.complaint.includes('starting main dispatch loop'), SAYS_MS);
       return envoy;
     } catch (error) {
       await envoy[Symbol.asyncDispose]();
@@ -122,10 +122,14 @@ describe('Envoy, CONNECT over mutual TLS', { skip: requireSandbox() }, () => {
       const stats = await world.askOnPeer(ENVOY_ADMIN_PORT, '/stats?filter=^http.tunnel.downstream_cx_total');
       return Number(/downstream_cx_total: (\d+)/.exec(stats ?? '')?.[1]);
     };
-    await until('Envoy has drained two connections under load', async () => {
-      good(await throughAgent(300_000, 10));
-      return (await connections()) > 2;
-    });
+    await until(
+      'Envoy has drained two connections under load',
+      async () => {
+        good(await throughAgent(300_000, 10));
+        return (await connections()) > 2;
+      },
+      SAYS_MS,
+    );
   });
 
   test('a refusal ends the connection on the other side, whichever side refuses', async () => {

@@ -7,7 +7,7 @@ import { accessPolicy, addressesOf } from '../scenarios/manifests.ts';
 import { logsOf } from '../scenarios/scenario.ts';
 import { requireSandbox } from '../world/sandbox.ts';
 import { INTRUDER_ID, MACHINE_ID, MeshWithMachine, SERVER } from './mesh-with-machine.ts';
-import { type PeerOutcome, PeerProgram, runPeer } from './peer-program.ts';
+import { type PeerOutcome, PeerProgram, runPeer, SAYS_MS } from './peer-program.ts';
 import { type ConnectEvent, exchangeBytes, openTunnels, type PeerFiles, startRole, tlsArguments } from './peers.ts';
 import { goPrograms } from './programs.ts';
 
@@ -33,8 +33,10 @@ describe("Istio's HBONE with certificates of our controller", { skip: requireSan
     const ports = ['--port', `${ECHO_HTTP}`, '--tcp', `${ECHO_TCP}`, '--grpc', `${ECHO_GRPC}`];
     for (const spawn of [mesh.inPod('server'), mesh.onMachine]) {
       const echo = running.use(new PeerProgram(spawn, goPrograms().echoServer, ports));
-      await until('the echo server listens', () =>
-        [echo.complaint, ...echo.lines].join('\n').includes('Listening GRPC'),
+      await until(
+        'the echo server listens',
+        () => [echo.complaint, ...echo.lines].join().includes('Listening GRPC'),
+        SAYS_MS,
       );
       running.use(await startRole(spawn, 'tcp-server', ['-listen', `:${BYTES_PORT}`]));
     }

@@ -13,6 +13,8 @@ export interface PeerOutcome {
 }
 
 const STOP_MS = 3000;
+/** How long a program may take to say something: generous, for a slow and busy machine. */
+export const SAYS_MS = 30_000;
 /** What is kept of what a program says, so that a chatty one stays bounded; the oldest goes first. */
 const LINES_MAX = 100_000;
 const COMPLAINT_CHARACTERS_MAX = 100_000;
@@ -68,14 +70,18 @@ export class PeerProgram implements AsyncDisposable {
 
   /** The first line of output from index `from` on that `read` makes something of. @throws when it ends before. */
   async line<T>(what: string, read: (line: string) => T | undefined, from = 0): Promise<T> {
-    return until(`${what} of ${this.#command}`, () => {
-      for (const line of this.#lines.slice(from)) {
-        const found = read(line);
-        if (found !== undefined) return found;
-      }
-      if (this.#hasEnded) throw new Error(`${this.#command} has ended\n${this.#complaint}`);
-      return undefined;
-    });
+    return until(
+      `${what} of ${this.#command}`,
+      () => {
+        for (const line of this.#lines.slice(from)) {
+          const found = read(line);
+          if (found !== undefined) return found;
+        }
+        if (this.#hasEnded) throw new Error(`${this.#command} has ended\n${this.#complaint}`);
+        return undefined;
+      },
+      SAYS_MS,
+    );
   }
 
   /** The first event of that name from line `from` on. */

@@ -49,7 +49,7 @@ func hboneClient(flags *flag.FlagSet, args []string) error {
 	target := flags.String("target", "", "authority to ask for")
 	size := flags.Int("bytes", 1000, "how many to send on each tunnel")
 	count := flags.Int("count", 1, "tunnels at a time")
-	timeout := flags.Duration("timeout", 20*time.Second, "for everything")
+	timeout := flags.Duration("timeout", time.Minute, "for everything")
 	security := addTlsFlags(flags)
 	flags.Parse(args)
 	config, seen, err := security.config(false)

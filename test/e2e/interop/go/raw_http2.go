@@ -14,7 +14,7 @@ import (
 )
 
 // How long one thing may take to happen.
-const patience = 15 * time.Second
+const patience = 30 * time.Second
 
 // rawStream is what has arrived on one stream.
 type rawStream struct {

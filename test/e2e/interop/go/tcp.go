@@ -52,7 +52,7 @@ func tcpClient(flags *flag.FlagSet, args []string) error {
 	address := flags.String("to", "", "host:port")
 	size := flags.Int("bytes", 1000, "how many to send")
 	count := flags.Int("count", 1, "connections at a time")
-	timeout := flags.Duration("timeout", 20*time.Second, "for each connection")
+	timeout := flags.Duration("timeout", time.Minute, "for each connection")
 	flags.Parse(args)
 	results := make(chan exchanged)
 	for range *count {
