@@ -152,6 +152,7 @@ export class PodWorld implements AsyncDisposable {
   readonly pods: Map<string, TestPod> = new Map();
   readonly #instances = new Map<string, number>();
   readonly #redirected = new Set<string>();
+  readonly #replaced: TestNode[] = [];
   readonly #settings: Partial<ProxySettings>;
   readonly #bridge: TestNetns;
 
@@ -218,6 +219,19 @@ export class PodWorld implements AsyncDisposable {
     await plane['add-pod']({ instance, pod: spec, netnsFd: openSync(pod.netns.path, 'r') });
   }
 
+  /** Another agent serves the pod too, and stands for its node from now on; the one before goes on until it is told to stop. */
+  async takeOver(name: string): Promise<TestNode> {
+    const before = this.nodeOf(name);
+    const pod = this.pod(name);
+    const node = new TestNode(this.#settings);
+    this.#replaced.push(before);
+    this.nodes.set(pod.workload.node, node);
+    const { workloads, services, policies } = before.plane['dump-view']();
+    node.plane['apply-view']({ update: { workloads, services, policies } });
+    await this.capture(name);
+    return node;
+  }
+
   /** Sends the pod's traffic to the ports of a node agent. */
   redirect(name: string): void {
     if (this.#redirected.has(name)) return;
@@ -231,7 +245,7 @@ export class PodWorld implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const { plane } of this.nodes.values()) await plane.drain(0);
+    for (const { plane } of [...this.nodes.values(), ...this.#replaced]) await plane.drain(0);
     for (const pod of this.pods.values()) await pod[Symbol.asyncDispose]();
     await this.#bridge[Symbol.asyncDispose]();
   }

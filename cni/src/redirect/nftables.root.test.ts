@@ -102,6 +102,7 @@ class Link implements AsyncDisposable {
       show('-6', 'rule'),
       show('-4', 'route', 'show', 'table', 'all'),
       show('-6', 'route', 'show', 'table', 'all'),
+      this.pod.run('sysctl', 'net.ipv4.tcp_migrate_req'),
     ];
   }
 

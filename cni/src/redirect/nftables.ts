@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import {
   forgetTrackedConnections,
   LinuxError,
@@ -31,6 +31,7 @@ export const nftables: Netfilter = {
       // Replies find their way before anything can be captured.
       await Promise.all(usableRoutings(netns).map((routing) => addRouting(netns, routing, signal)));
       await applyRules(netns, options, signal);
+      migrateWaiting(netns, true);
       if (!replaces) forgetConnections(netns);
     } catch (error) {
       if (!replaces) await nftables.remove(netns).catch(() => {}); // The first failure is the one to report.
@@ -46,6 +47,7 @@ export const nftables: Netfilter = {
   async remove(netns, signal) {
     await run(netns, 'nft', ['-f', '-'], signal, buildRemoval());
     for (const routing of usableRoutings(netns)) await removeRouting(netns, routing, signal);
+    migrateWaiting(netns, false);
   },
 
   async openConnections(netns, signal) {
@@ -65,6 +67,18 @@ export const nftables: Netfilter = {
     await run(netns, 'ss', ['-tnHK', ...CUT_FILTER], signal).catch(() => signal?.throwIfAborted());
   },
 };
+
+/**
+ * Connections that wait for a node agent which stops go to the one that listens beside it, instead of being reset. Best effort: kernels
+ * before 5.14 cannot.
+ */
+function migrateWaiting(netns: NetnsHandle, enabled: boolean): void {
+  try {
+    runInNetns(netns, () => writeFileSync('/proc/sys/net/ipv4/tcp_migrate_req', enabled ? '1' : '0'));
+  } catch {
+    // An upgrade of the node agent under load may then reset a few connections that have just begun.
+  }
+}
 
 /** Some kernels lack what refusing closed ports needs: capture comes first. */
 async function applyRules(
