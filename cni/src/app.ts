@@ -28,7 +28,8 @@ import { nodeAddressesTowards } from './enrol/node-addresses.ts';
 import { PodEnroller, type PodEnrollerOptions, type PodStatus } from './enrol/pod-enroller.ts';
 import { PodWatcher } from './enrol/pod-watcher.ts';
 import { ZdsServer } from './enrol/zds-server.ts';
-import { type KubeConnection, KubernetesNode } from './kubernetes/kubernetes-node.ts';
+import type { KubeConnection } from './kubernetes/kube-connection.ts';
+import { KubernetesNode } from './kubernetes/kubernetes-node.ts';
 import { type CniInstruments, cniMetrics, podsMetric } from './metrics.ts';
 import { nftables } from './redirect/nftables.ts';
 

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { openKubeAccess } from '@ambit/mesh/kube';
 import {
   createEnvironment,
   createLineSink,
@@ -6,12 +7,14 @@ import {
   type Environment,
   EXIT,
   type MainContext,
+  type RootLogger,
   runMain,
   systemClock,
   UsageError,
 } from '@ambit/mesh/runtime';
 import { type CniAgentOptions, createCniAgent, uninstall } from './app.ts';
-import { parseConfig, SETTINGS, usage } from './config.ts';
+import { type CniConfig, parseConfig, SETTINGS, usage } from './config.ts';
+import { createKubeConnection } from './kubernetes/kube-connection.ts';
 
 const VERSION = '0.1.0';
 const UNINSTALL_MS = 30_000;
@@ -31,13 +34,24 @@ async function run(context: MainContext): Promise<number> {
     scope: 'cni',
   });
   context.onFatal(() => logger.flushSync());
-  const options: CniAgentOptions = { config, version: VERSION, userId: process.getuid?.() ?? 0, clock, logger };
+  const options: CniAgentOptions = {
+    config,
+    version: VERSION,
+    userId: process.getuid?.() ?? 0,
+    clock,
+    logger,
+    ...(config.kubernetes === null ? {} : await openCluster(context, config, logger)),
+  };
   if (flags.has('uninstall')) {
     const left = await uninstall(options, UNINSTALL_MS);
     await logger.flush();
     return left === 0 ? EXIT.ok : EXIT.failed;
   }
-  logger.info('CNI agent starts', { version: VERSION, node: config.nodeName, manifests: config.manifests });
+  logger.info('CNI agent starts', {
+    version: VERSION,
+    node: config.nodeName,
+    pods: config.kubernetes === null ? config.manifests : 'API server',
+  });
   const agent = await createCniAgent(options);
   logger.info('CNI agent runs', { pods: agent.statuses().length });
   const stopped = Promise.withResolvers<void>();
@@ -48,6 +62,18 @@ async function run(context: MainContext): Promise<number> {
   await agent.stop();
   await logger.flush();
   return EXIT.ok;
+}
+
+/** @throws EnvironmentError when the API server cannot be found. */
+async function openCluster(
+  context: MainContext,
+  { nodeName }: CniConfig,
+  logger: RootLogger,
+): Promise<Pick<Required<CniAgentOptions>, 'connect'>> {
+  const clock = systemClock;
+  const access = await openKubeAccess({ environment: context.environment, clock });
+  const version = VERSION;
+  return { connect: (metrics) => createKubeConnection({ access, nodeName, version, clock, logger, metrics }) };
 }
 
 /** Options of the command line stand in for environment variables, and win. @throws UsageError. */

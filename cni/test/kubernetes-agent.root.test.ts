@@ -1,26 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { hash } from 'node:crypto';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { existsSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { after, test } from 'node:test';
-import { createEnvironment, createLineSink, createRootLogger, systemClock } from '@ambit/mesh/runtime';
-import { rootTestOptions, TestNetns, until } from '@ambit/mesh/testing';
-import { type CniAgent, createCniAgent, uninstall } from '../src/app.ts';
-import { parseConfig } from '../src/config.ts';
-import { BuiltPlugin, podCall, type PluginRun } from './built-plugin.ts';
-import { FakeNodeAgent } from './fake-node-agent.ts';
+import { rootTestOptions, until } from '@ambit/mesh/testing';
+import { BuiltPlugin } from './built-plugin.ts';
+import { ClusterNode, installed, isRedirected, refusalOf, WAIT_MS } from './cluster-node.ts';
 import { StandInApi } from './stand-in-api.ts';
 
 const options = rootTestOptions();
@@ -28,53 +12,18 @@ const built = new BuiltPlugin();
 after(() => built[Symbol.dispose]());
 
 const AMBIENT = { 'ambit.dev/mode': 'ambient' };
-const CONFLIST = '{ "cniVersion": "1.0.0", "name": "kit", "plugins": [ { "type": "ptp" } ] }\n';
-const WAIT_MS = 20_000;
 
-/** A node: its directories, its processes, an API server and the agent, all in this process; pods are real network namespaces. */
-class Node implements AsyncDisposable {
-  readonly root: string = mkdtempSync(join(tmpdir(), 'ambit-node-'));
-  readonly api: StandInApi = new StandInApi();
-  readonly #stack: AsyncDisposableStack = new AsyncDisposableStack();
-  log = '';
+/** A node whose API server is a stand-in; kubernetes-agent.kube.test.ts has the real one. */
+class Node extends ClusterNode {
+  readonly api: StandInApi;
 
   constructor() {
-    this.#stack.defer(() => rmSync(this.root, { recursive: true, force: true }));
-    for (const directory of ['bin', 'net.d', 'netns', 'proc', 'run', 'state']) mkdirSync(join(this.root, directory));
-    writeFileSync(join(this.root, 'net.d/10-kit.conflist'), CONFLIST);
-    this.api.put({
-      apiVersion: 'apps/v1',
-      kind: 'DaemonSet',
-      metadata: { namespace: 'ambit-system', name: 'ambit-cni' },
-    });
-    for (const name of ['kube-system', 'ambit-system', 'plain']) this.api.namespace(name);
-    this.api.namespace('shop', AMBIENT);
-  }
-
-  path(name: string): string {
-    return join(this.root, name);
-  }
-
-  async start(variables: Readonly<Record<string, string>> = {}): Promise<CniAgent> {
-    return this.#stack.use(await createCniAgent(await this.#options(variables)));
-  }
-
-  async uninstall(): Promise<number> {
-    return uninstall(await this.#options({}), 10_000);
-  }
-
-  nodeAgent(): FakeNodeAgent {
-    return this.#stack.use(new FakeNodeAgent(this.path('run/zds.sock')));
-  }
-
-  /** The namespace that a runtime made for a pod, with the pod's address in it. */
-  async netns(name: string, address = '10.1.0.5'): Promise<TestNetns> {
-    const netns = this.#stack.use(await TestNetns.create());
-    netns.run('ip', 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'cable');
-    netns.run('ip', 'address', 'add', `${address}/24`, 'dev', 'eth0');
-    for (const link of ['eth0', 'cable']) netns.run('ip', 'link', 'set', link, 'up');
-    symlinkSync(netns.path, this.path(`netns/${name}`));
-    return netns;
+    const api = new StandInApi();
+    super(built, () => ({ client: api.client, source: api, [Symbol.dispose]: () => {} }));
+    this.api = api;
+    api.put({ apiVersion: 'apps/v1', kind: 'DaemonSet', metadata: { namespace: 'ambit-system', name: 'ambit-cni' } });
+    for (const name of ['kube-system', 'ambit-system', 'plain']) api.namespace(name);
+    api.namespace('shop', AMBIENT);
   }
 
   /** What the API server says of a pod; without an address, as long as its network is being made. */
@@ -89,98 +38,10 @@ class Node implements AsyncDisposable {
     });
   }
 
-  /** Runs the installed plugin, as the installed configuration says. */
-  call(
-    command: string,
-    pod: { namespace?: string; name: string; uid?: string },
-    more: { netns?: string; address?: string } = {},
-  ): Promise<PluginRun> {
-    const { netns = pod.name, address = '10.1.0.5' } = more;
-    const list = JSON.parse(readFileSync(this.path('net.d/10-kit.conflist'), 'utf8')) as { plugins: object[] };
-    const entry = list.plugins.at(-1);
-    const prevResult = { cniVersion: '1.0.0', ips: [{ address: `${address}/24` }] };
-    const configuration = { cniVersion: '1.0.0', name: 'kit', ...entry, prevResult };
-    const variables = podCall(
-      command,
-      { namespace: 'shop', uid: `uid-of-${pod.name}`, ...pod },
-      this.path(`netns/${netns}`),
-    );
-    return built.run({ ...variables, CNI_CONTAINERID: netns }, JSON.stringify(configuration));
-  }
-
   annotation(name: string): unknown {
     const metadata: object = Object(this.api.objects.get(`Pod/shop/${name}`)?.['metadata']);
     return Reflect.get(Object(Reflect.get(metadata, 'annotations')), 'ambit.dev/redirection');
   }
-
-  /** A process of a pod, for the scan. */
-  process(id: number, cgroup: string, netns: TestNetns): void {
-    mkdirSync(this.path(`proc/${id}/ns`), { recursive: true });
-    writeFileSync(this.path(`proc/${id}/cgroup`), cgroup);
-    symlinkSync(netns.path, this.path(`proc/${id}/ns/net`));
-  }
-
-  hostFiles(): readonly string[] {
-    return ['bin', 'net.d'].flatMap((directory) =>
-      readdirSync(this.path(directory)).map(
-        (name) => `${name} ${hash('sha256', readFileSync(this.path(join(directory, name))))}`,
-      ),
-    );
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#stack[Symbol.asyncDispose]();
-  }
-
-  async #options(variables: Readonly<Record<string, string>>): Promise<Parameters<typeof createCniAgent>[0]> {
-    const config = parseConfig(
-      createEnvironment({
-        AMBIT_KUBERNETES: 'true',
-        AMBIT_NODE_NAME: 'here',
-        AMBIT_CNI_PLUGIN: built.path,
-        AMBIT_CNI_BIN_DIR: this.path('bin'),
-        AMBIT_CNI_CONF_DIR: this.path('net.d'),
-        AMBIT_PLUGIN_SOCKET: this.path('run/cni.sock'),
-        AMBIT_ZDS_SOCKET: this.path('run/zds.sock'),
-        AMBIT_STATE_DIR: this.path('state'),
-        AMBIT_HOST_PROC: this.path('proc'),
-        AMBIT_HOST_ROOT: '/',
-        AMBIT_ENROLMENT_TIMEOUT: '5s',
-        AMBIT_METRICS_ADDRESS: '127.0.0.1:0',
-        AMBIT_READINESS_ADDRESS: '127.0.0.1:0',
-        ...variables,
-      }),
-    );
-    const sink = createLineSink({ fd: 2, clock: systemClock });
-    const logger = await createRootLogger({ format: 'text', filter: 'off', sink, clock: systemClock, scope: 'cni' });
-    const connection = { client: this.api.client, source: this.api, [Symbol.dispose]: () => {} };
-    return {
-      config,
-      version: '0',
-      userId: process.getuid?.() ?? 0,
-      clock: systemClock,
-      logger,
-      connect: () => connection,
-    };
-  }
-}
-
-function isRedirected(netns: TestNetns): boolean {
-  return netns.run('nft', 'list', 'tables').includes('inet ambit');
-}
-
-function refusalOf(run: PluginRun): string {
-  assert.equal(run.code, 1, run.output);
-  const { code, msg, details } = JSON.parse(run.output) as { code: number; msg: string; details?: string };
-  return `${code} ${msg} ${details ?? ''}`;
-}
-
-async function installed(node: Node): Promise<void> {
-  await until(
-    'the plugin is installed',
-    () => readFileSync(node.path('net.d/10-kit.conflist'), 'utf8').includes('ambit-cni'),
-    WAIT_MS,
-  );
 }
 
 test('a pod that starts is captured, and taken by the node agent, before ADD is answered', options, async () => {

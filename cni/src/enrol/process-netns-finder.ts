@@ -5,6 +5,7 @@ import type { IpAddress } from '@ambit/mesh/model';
 import type { Clock } from '@ambit/mesh/runtime';
 import { CniError } from '../errors.ts';
 import { checkOwner, type NetnsFinder, type PodIdentity } from './netns-finder.ts';
+import { resolveBelow } from './resolve-below.ts';
 
 export interface ProcessNetnsFinderOptions {
   /** The host's processes, normally /proc. */
@@ -39,7 +40,7 @@ export class ProcessNetnsFinder implements NetnsFinder {
   /** The runtime has made this namespace for the pod; `path` is as the host sees it. */
   attach(uid: string, path: string): void {
     this.#ended.delete(uid);
-    this.#named.set(uid, join(this.#options.hostRoot, path));
+    this.#named.set(uid, resolveBelow(this.#options.hostRoot, path));
   }
 
   /** The runtime takes the pod's namespace down: it has none from now on, unless it is attached anew. */
@@ -56,7 +57,7 @@ export class ProcessNetnsFinder implements NetnsFinder {
 
   /** What is at a path that the runtime named. */
   identifyPath(path: string): NetnsIdentity | null {
-    return identityOf(join(this.#options.hostRoot, path));
+    return identityOf(resolveBelow(this.#options.hostRoot, path));
   }
 
   identify(pod: PodIdentity): NetnsIdentity | null {

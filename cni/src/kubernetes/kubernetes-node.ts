@@ -1,7 +1,5 @@
 import { rmdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { ObjectSource } from '@ambit/mesh/kinds';
-import type { KubeClient } from '@ambit/mesh/kube';
 import { enterMountNamespace } from '@ambit/mesh/linux';
 import type { Clock, Logger, Readiness } from '@ambit/mesh/runtime';
 import type { CniConfig, KubernetesConfig } from '../config.ts';
@@ -20,20 +18,15 @@ import { decideNamespaces } from '../plugin-server/decide-namespaces.ts';
 import { EnrolmentList } from '../plugin-server/enrolment-list.ts';
 import { PLUGIN_PATIENCE_MS, PluginCalls } from '../plugin-server/plugin-calls.ts';
 import { openPluginSocket } from '../plugin-server/plugin-socket.ts';
+import type { KubeConnection } from './kube-connection.ts';
 import { OwnDaemonSet } from './own-daemon-set.ts';
 import { PodEvents } from './pod-events.ts';
 import { readPod } from './pod-lookup.ts';
 import { RedirectionAnnotations } from './redirection-annotations.ts';
 
-/** The API server, and what of it is watched: Namespaces, and the Pods of this node. Disposing it closes its connections. */
-export interface KubeConnection extends Disposable {
-  readonly client: KubeClient;
-  readonly source: ObjectSource;
-}
-
 export interface KubernetesNodeOptions {
   readonly config: CniConfig & { readonly kubernetes: KubernetesConfig };
-  readonly connection: KubeConnection;
+  readonly connection: Pick<KubeConnection, 'client'>;
   readonly userId: number;
   readonly clock: Clock;
   readonly logger: Logger;

@@ -25,11 +25,16 @@ const CUT_FILTER = [
 /** Redirection by `nft` and `ip`, both of which have to be on the host. */
 export const nftables: Netfilter = {
   async apply(netns, options: RedirectOptions, signal) {
-    const before = await run(netns, 'nft', ['list', 'tables', 'inet'], signal);
-    const replaces = before.output.split('\n').includes('table inet ambit');
+    // A pod that starts waits for this: what does not depend on each other runs at the same time.
+    const [before, ...routed] = await Promise.allSettled([
+      run(netns, 'nft', ['list', 'tables', 'inet'], signal),
+      ...usableRoutings(netns).map((routing) => addRouting(netns, routing, signal)),
+    ]);
+    if (before.status === 'rejected') throw before.reason;
+    const replaces = before.value.output.split('\n').includes('table inet ambit');
     try {
       // Replies find their way before anything can be captured.
-      await Promise.all(usableRoutings(netns).map((routing) => addRouting(netns, routing, signal)));
+      for (const result of routed) if (result.status === 'rejected') throw result.reason;
       await applyRules(netns, options, signal);
       migrateWaiting(netns, true);
       if (!replaces) forgetConnections(netns);
