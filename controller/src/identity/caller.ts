@@ -1,11 +1,37 @@
 import { nodeOfCertificate, readCertificateFields, readSerial, readValidity } from '@ambit/mesh/tls';
+import type { TokenRefusal } from './admit-token-caller.ts';
 
 /** Why a caller is nobody we know. For our log alone. */
-export type CallerRefusal = 'no-certificate' | 'not-a-node' | 'certificate-expired' | 'certificate-revoked';
+export type CallerRefusal =
+  | 'no-certificate'
+  | 'not-a-node'
+  | 'certificate-expired'
+  | 'certificate-revoked'
+  | TokenRefusal;
 
-export type Caller =
-  | { readonly kind: 'node'; readonly node: string; readonly serial: string; readonly notBeforeMs: number }
-  | { readonly kind: 'refused'; readonly reason: CallerRefusal; readonly node?: string };
+/** A node that joined by token and shows the certificate it got. */
+export type NodeCaller = {
+  readonly kind: 'node';
+  readonly node: string;
+  readonly serial: string;
+  readonly notBeforeMs: number;
+};
+
+/** A pod that shows the token of its service account. */
+export type PodCaller = {
+  readonly kind: 'pod';
+  readonly node: string;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly podName: string;
+  readonly podUid: string;
+  /** It speaks for every workload of its node. */
+  readonly isNodeAgent: boolean;
+};
+
+export type RefusedCaller = { readonly kind: 'refused'; readonly reason: CallerRefusal; readonly node?: string };
+
+export type Caller = NodeCaller | PodCaller | RefusedCaller;
 
 /**
  * Who calls, by the client certificate of the connection, which TLS has verified to come from the node authority. Asked
@@ -15,7 +41,7 @@ export function identifyCaller(
   certificate: Uint8Array | undefined,
   nowMs: number,
   isRevoked: (node: string, serial: string) => boolean,
-): Caller {
+): NodeCaller | RefusedCaller {
   if (certificate === undefined) return { kind: 'refused', reason: 'no-certificate' };
   const node = nodeOfCertificate(certificate);
   const fields = readCertificateFields(certificate);

@@ -9,7 +9,6 @@ import {
   createNodeIdentityClient,
   createPushTransport,
   type ControllerAccess,
-  GrpcError,
   type GrpcServer,
   joinNode,
   loadNodeCredentials,
@@ -21,7 +20,7 @@ import {
 } from '@ambit/mesh/grpc';
 import { DEFAULT_TRUST_DOMAIN } from '@ambit/mesh/model';
 import { type LogFields, type Logger, Metrics, silentLogger, systemClock } from '@ambit/mesh/runtime';
-import { ManualClock, testIdentity, until } from '@ambit/mesh/testing';
+import { failureOf, ManualClock, testIdentity, until } from '@ambit/mesh/testing';
 import {
   createCertificateRequest,
   createKeyPairSync,
@@ -69,7 +68,7 @@ async function startWorld(change: Partial<IdentityOptions> = {}): Promise<World>
     metrics: new Metrics(),
     ...change,
   });
-  const { certificates, nodes, serverTls } = identity;
+  const { certificates, nodes = assert.fail('nodes join'), serverTls } = identity;
   const server = await startGrpcServer({
     host: '127.0.0.1',
     port: 0,
@@ -118,16 +117,6 @@ function accessOf(world: World, credentials: NodeCredentials): ControllerAccess 
     serverName: 'controller.ambit.dev',
     credentials: () => credentials.controller,
   };
-}
-
-async function failureOf(work: Promise<unknown>): Promise<string> {
-  try {
-    await work;
-  } catch (error) {
-    if (error instanceof GrpcError) return error.code;
-    throw error;
-  }
-  return 'none';
 }
 
 test('a node joins by token and gets certificates for what runs on it, which two workloads accept', async () => {
@@ -382,7 +371,11 @@ test('a revoked node is refused everything until it joins again with a later tok
   const stateDirectory = join(path, 'controller');
   const [node, neighbour] = [await world.join(await world.token('n1')), await world.join(await world.token('n2'))];
   const unused = await world.token('n1');
-  const heard = new Promise<string>((resolve) => world.identity.onRevoked(resolve));
+  const heard = new Promise<string>((resolve) => {
+    world.identity.onUnwanted((isUnwanted) =>
+      resolve(['n1', 'n2'].filter((name) => isUnwanted({ node: name })).join(' ')),
+    );
+  });
   using client = createCaClient(accessOf(world, node));
   const ask = (): Promise<string> => failureOf(requestSvid(client, { identity: web, validitySeconds: 60 }, signal));
   const stream = async (who: NodeCredentials): Promise<string> => {

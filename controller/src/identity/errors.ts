@@ -4,6 +4,7 @@ const MESSAGES = {
   'state-damaged': 'a file of the identity state cannot be used',
   'bad-node-name': 'not a node name',
   'token-lifetime': 'a join token lives between a second and an hour',
+  'authority-unusable': 'an authority cannot be used for signing',
   'too-many-tokens': 'too many join tokens wait to be used',
 } as const;
 

@@ -1,49 +1,46 @@
 import { type CertificateRequest, GrpcError, type GrpcPeer, type GrpcServices } from '@ambit/mesh/grpc';
-import type { TrustDomain } from '@ambit/mesh/model';
+import { parseSpiffeId, spiffeIdParts, type TrustDomain } from '@ambit/mesh/model';
 import type { Clock, Logger } from '@ambit/mesh/runtime';
-import { parseCertificateRequest } from '@ambit/mesh/tls';
+import { parseCertificateRequest, splitPemCertificates } from '@ambit/mesh/tls';
 import type { Caller } from './caller.ts';
-import type { CertificateAuthority } from './certificate-authority.ts';
 import type { IdentityMetrics } from './metrics.ts';
-import { decideIssue, type WorkloadsByNode } from './node-authorization.ts';
+import { decideIssue, type IssueDecision, type IssueRequest, type WorkloadsByNode } from './node-authorization.ts';
+import type { SigningAuthority } from './signing-authority.ts';
 
 export interface IssueOptions {
-  readonly authority: CertificateAuthority;
+  readonly authority: SigningAuthority;
   readonly trustDomain: TrustDomain;
   readonly workloads: WorkloadsByNode;
   readonly validityMsMax: number;
-  readonly identifyCaller: (peer: GrpcPeer) => Caller;
+  readonly identifyCaller: (peer: GrpcPeer) => Caller | Promise<Caller>;
+  /** Asked when `workloads` knows of no such pod: our copy of the cluster may be a moment behind. */
+  readonly lookAgain?: WorkloadLookup;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: IdentityMetrics;
 }
 
+/** Whether a pod of that service account runs on the node right now. @throws GrpcError when that cannot be told. */
+export type WorkloadLookup = (node: string, namespace: string, serviceAccount: string) => Promise<boolean>;
+
 /**
- * `CreateCertificate`: leaf, intermediate, root. A refusal tells the caller only whether it is known; the reason goes to
- * our log. Nothing waits in here, so that no more than one certificate is in the making.
+ * `CreateCertificate`: leaf, intermediates, roots. A refusal tells the caller only whether it is known; the reason goes to
+ * our log. Nothing waits once the decision is made, so that no more than one certificate is in the making.
  */
 export function createCertificateService(options: IssueOptions): NonNullable<GrpcServices['certificates']> {
   return { createCertificate: async (request, peer) => issue(options, request, peer) };
 }
 
-function issue(options: IssueOptions, request: CertificateRequest, peer: GrpcPeer): readonly string[] {
-  const { authority, clock, logger } = options;
-  const caller = options.identifyCaller(peer);
-  const decision = decideIssue(
-    {
-      trustDomain: options.trustDomain,
-      workloads: options.workloads,
-      validityMsMax: options.validityMsMax,
-      nowMs: clock.now(),
-      authorityNotAfterMs: authority.intermediateNotAfterMs,
-    },
-    {
-      caller,
-      impersonatedIdentity: request.impersonatedIdentity,
-      csr: parseCertificateRequest(request.csrPem),
-      validitySeconds: request.validitySeconds,
-    },
-  );
+async function issue(options: IssueOptions, request: CertificateRequest, peer: GrpcPeer): Promise<readonly string[]> {
+  const { authority, logger } = options;
+  const caller = await options.identifyCaller(peer);
+  const csr = parseCertificateRequest(request.csrPem);
+  const { impersonatedIdentity, validitySeconds } = request;
+  const asked = { caller, impersonatedIdentity, csr, validitySeconds };
+  let decision = decide(options, asked, options.workloads);
+  if (decision.kind === 'refuse' && decision.reason === 'no-such-workload-on-node') {
+    decision = await decideAgain(options, asked);
+  }
   if (decision.kind === 'refuse') {
     options.metrics.refused.add(['workload', decision.reason]);
     logger.warn('certificate refused', {
@@ -62,5 +59,21 @@ function issue(options: IssueOptions, request: CertificateRequest, peer: GrpcPee
     serial: issued.serial,
     'valid.until': new Date(issued.notAfterMs),
   });
-  return [issued.leafPem, authority.intermediatePem, authority.rootPem];
+  return [issued.leafPem, ...splitPemCertificates(authority.intermediatePem), authority.trustBundle.rootsPem.join('')];
+}
+
+function decide(options: IssueOptions, request: IssueRequest, workloads: WorkloadsByNode): IssueDecision {
+  const { trustDomain, validityMsMax, clock, authority } = options;
+  const world = { trustDomain, workloads, validityMsMax, nowMs: clock.now() };
+  return decideIssue({ ...world, authorityNotAfterMs: authority.intermediateNotAfterMs }, request);
+}
+
+async function decideAgain(options: IssueOptions, request: IssueRequest): Promise<IssueDecision> {
+  const refusal: IssueDecision = { kind: 'refuse', reason: 'no-such-workload-on-node' };
+  const { lookAgain } = options;
+  const { caller, impersonatedIdentity } = request;
+  if (lookAgain === undefined || caller.kind === 'refused' || impersonatedIdentity === undefined) return refusal;
+  const { namespace, serviceAccount } = spiffeIdParts(parseSpiffeId(impersonatedIdentity));
+  if (!(await lookAgain(caller.node, namespace, serviceAccount))) return refusal;
+  return decide(options, request, { runsServiceAccount: () => true });
 }

@@ -73,6 +73,45 @@ test('decideIssue() grants what runs on the node, and nothing else', () => {
   );
 });
 
+const AGENT: Caller = {
+  kind: 'pod',
+  node: 'n1',
+  namespace: 'ambit-system',
+  serviceAccount: 'ambit-node-agent',
+  podName: 'ambit-node-agent-1',
+  podUid: 'u',
+  isNodeAgent: true,
+};
+
+test('decideIssue() grants a node agent what runs on its node, any pod its own identity, and nothing else', () => {
+  const own: Caller = { ...AGENT, namespace: 'shop', serviceAccount: 'web', isNodeAgent: false };
+  const db = testIdentity('shop', 'db');
+  const ofAgent = testIdentity('ambit-system', 'ambit-node-agent');
+  const plain = { impersonatedIdentity: undefined };
+  const table: readonly (readonly [string, Partial<IssueRequest>, IssueDecision])[] = [
+    ['agent', { caller: AGENT }, issue(HOUR_MS)],
+    ['agent of another node', { caller: { ...AGENT, node: 'n2' } }, refuse('no-such-workload-on-node')],
+    ['own, named', { caller: own, ...plain }, issue(HOUR_MS)],
+    ['own, not named', { caller: own, ...plain, csr: requestFor(undefined) }, issue(HOUR_MS)],
+    ['own, another named', { caller: own, ...plain, csr: requestFor(db) }, refuse('identity-differs-from-request')],
+    [
+      'own, no proof',
+      { caller: own, ...plain, csr: { kind: 'refused', reason: 'bad-signature' } },
+      refuse('bad-signature'),
+    ],
+    ['a pod on behalf of its own account', { caller: own }, refuse('not-a-node-agent')],
+    [
+      'agent for itself',
+      { caller: AGENT, ...plain, csr: requestFor(undefined) },
+      { kind: 'issue', identity: ofAgent, publicKey, validityMs: HOUR_MS },
+    ],
+  ];
+  assert.deepEqual(
+    table.map(([name, asked]) => [name, decideIssue(world, { ...request, ...asked })]),
+    table.map(([name, , expected]) => [name, expected]),
+  );
+});
+
 test('decideIssue() does not ask where a workload runs before the caller is known', () => {
   const workloads = {
     runsServiceAccount: (): boolean => {

@@ -1,7 +1,14 @@
-import { ModelError, parseSpiffeId, type SpiffeId, spiffeIdParts, type TrustDomain } from '@ambit/mesh/model';
+import {
+  createSpiffeId,
+  ModelError,
+  parseSpiffeId,
+  type SpiffeId,
+  spiffeIdParts,
+  type TrustDomain,
+} from '@ambit/mesh/model';
 import type { CertificateRequestRefusal, ParsedCertificateRequest } from '@ambit/mesh/tls';
 import type { KeyObject } from 'node:crypto';
-import type { Caller, CallerRefusal } from './caller.ts';
+import type { Caller, CallerRefusal, PodCaller } from './caller.ts';
 
 /** Which service accounts have a pod on which node. */
 export interface WorkloadsByNode {
@@ -33,6 +40,7 @@ export type IssueRefusal =
   | CallerRefusal
   | CertificateRequestRefusal
   | 'no-impersonated-identity'
+  | 'not-a-node-agent'
   | 'not-a-spiffe-id'
   | 'other-trust-domain'
   | 'identity-differs-from-request'
@@ -49,12 +57,15 @@ export type IssueDecision =
   | { readonly kind: 'refuse'; readonly reason: IssueRefusal };
 
 /**
- * May this node have that certificate? Yes if a pod with the service account runs on it, and the request proves the key
- * and names the same identity. The life is what was asked for, at most the limit and the end of the authority.
+ * May this caller have that certificate? A node may if a pod with the service account runs on it, and the request proves the
+ * key and names the same identity; a pod may have that of its own service account. The life is what was asked for, at most
+ * the limit and the end of the authority.
  */
 export function decideIssue(world: IssueWorld, request: IssueRequest): IssueDecision {
   const { caller, csr, impersonatedIdentity } = request;
   if (caller.kind === 'refused') return refuse(caller.reason);
+  if (caller.kind === 'pod' && impersonatedIdentity === undefined) return issueOwn(world, request, caller);
+  if (caller.kind === 'pod' && !caller.isNodeAgent) return refuse('not-a-node-agent');
   if (impersonatedIdentity === undefined) return refuse('no-impersonated-identity');
   const identity = parseIdentity(impersonatedIdentity);
   if (identity === undefined) return refuse('not-a-spiffe-id');
@@ -65,10 +76,24 @@ export function decideIssue(world: IssueWorld, request: IssueRequest): IssueDeci
   if (!world.workloads.runsServiceAccount(caller.node, namespace, serviceAccount)) {
     return refuse('no-such-workload-on-node');
   }
+  return issue(world, request, identity, csr.publicKey);
+}
+
+/** A pod speaks for itself. Its request may leave the name to us. */
+function issueOwn(world: IssueWorld, request: IssueRequest, caller: PodCaller): IssueDecision {
+  const { csr } = request;
+  if (csr.kind === 'refused') return refuse(csr.reason);
+  const { namespace, serviceAccount } = caller;
+  const identity = createSpiffeId({ trustDomain: world.trustDomain, namespace, serviceAccount });
+  if (csr.uri !== undefined && csr.uri !== identity) return refuse('identity-differs-from-request');
+  return issue(world, request, identity, csr.publicKey);
+}
+
+function issue(world: IssueWorld, request: IssueRequest, identity: SpiffeId, publicKey: KeyObject): IssueDecision {
   const wantedMs = request.validitySeconds > 0 ? request.validitySeconds * 1000 : world.validityMsMax;
   const validityMs = Math.min(wantedMs, world.validityMsMax, world.authorityNotAfterMs - world.nowMs);
   if (!(validityMs >= 1000)) return refuse('authority-expired');
-  return { kind: 'issue', identity, publicKey: csr.publicKey, validityMs };
+  return { kind: 'issue', identity, publicKey, validityMs };
 }
 
 function parseIdentity(text: string): SpiffeId | undefined {

@@ -7,7 +7,7 @@ import {
   type PrivateDirectory,
 } from '@ambit/mesh/tls';
 import type { KeyObject } from 'node:crypto';
-import type { Caller } from './caller.ts';
+import type { NodeCaller, RefusedCaller } from './caller.ts';
 import type { CertificateAuthority } from './certificate-authority.ts';
 import { checkJoinToken } from './join-tokens.ts';
 import type { IdentityMetrics } from './metrics.ts';
@@ -17,7 +17,7 @@ export interface NodeCertificatesOptions {
   readonly state: PrivateDirectory;
   readonly authority: CertificateAuthority;
   readonly register: NodeRegister;
-  readonly identifyCaller: (peer: GrpcPeer) => Caller;
+  readonly identifyCaller: (peer: GrpcPeer) => NodeCaller | RefusedCaller;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: IdentityMetrics;

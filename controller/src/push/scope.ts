@@ -4,8 +4,10 @@ import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL } from '@ambit/mesh/wire';
 export interface SubscriberIdentity {
   /** `node-agent` is the only kind there is until waypoints come. */
   readonly kind: 'node-agent';
-  /** Name of the node, as its certificate says. */
+  /** Name of the node, as its certificate or its token says. */
   readonly node: string;
+  /** The agent's pod, where it is one. */
+  readonly pod?: { readonly namespace: string; readonly name: string; readonly uid: string };
 }
 
 /** Resource types a subscriber may read. */

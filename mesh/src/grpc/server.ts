@@ -21,8 +21,11 @@ export interface GrpcServerTls {
   readonly privateKeyPem: string;
   /** Leaf first. Ends with the root when joining nodes are to find the one their token names. */
   readonly chainPem: string;
-  /** Roots of client certificates. A client may come without one; with one that does not chain to these it is cut off. */
-  readonly clientRootsPem: string;
+  /**
+   * Roots of client certificates. A client may come without one; with one that does not chain to these it is cut off. Absent:
+   * clients are not asked for any; that cannot change while the server runs.
+   */
+  readonly clientRootsPem?: string;
 }
 
 export interface GrpcServerOptions {
@@ -64,7 +67,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     {
       ...secureContextDefaults,
       ...contextOptions(options.tls),
-      requestCert: true,
+      requestCert: options.tls.clientRootsPem !== undefined,
       rejectUnauthorized: false,
       ALPNProtocols: [ALPN_H2],
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
@@ -104,7 +107,8 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
 }
 
 function contextOptions(settings: GrpcServerTls): tls.SecureContextOptions {
-  return { key: settings.privateKeyPem, cert: settings.chainPem, ca: settings.clientRootsPem };
+  const { privateKeyPem, chainPem, clientRootsPem } = settings;
+  return { key: privateKeyPem, cert: chainPem, ...(clientRootsPem === undefined ? {} : { ca: clientRootsPem }) };
 }
 
 function refusalOf(socket: TLSSocket): string | undefined {

@@ -1,4 +1,4 @@
-export { brokenSpecs, GOOD_SPECS } from './kind-examples.ts';
+export * from './grpc-failure.ts';
 export * from './leak-check.ts';
 export * from './manual-clock.ts';
 export * from './memory-duplex.ts';
@@ -8,3 +8,4 @@ export * from './test-ca.ts';
 export * from './test-netns.ts';
 export * from './until.ts';
 export * from './workload-builder.ts';
+export { brokenSpecs, GOOD_SPECS } from './kind-examples.ts';
