@@ -1,9 +1,10 @@
 import { type GrpcServer, startGrpcServer } from '@ambit/mesh/grpc';
-import { createDirectorySource, createProblemReporter } from '@ambit/mesh/manifests';
+import { createProblemReporter } from '@ambit/mesh/manifests';
 import {
   type AdminSection,
   type AdminServer,
   type Clock,
+  type Environment,
   get,
   jsonResponse,
   Lifetime,
@@ -18,22 +19,35 @@ import {
   type RootLogger,
 } from '@ambit/mesh/runtime';
 import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL } from '@ambit/mesh/wire';
+import { usableAddress } from './any-address.ts';
 import { type ControllerConfig, describeConfig, type ListenAddress } from './config.ts';
 import { type ControllerIdentity, openIdentity } from './identity/index.ts';
+import { type KubernetesParts, openKubernetes, openKubernetesIdentity } from './kubernetes-parts.ts';
 import { Pipeline } from './pipeline.ts';
 import { PushServer } from './push/push-server.ts';
+import { openSource } from './sources/open-source.ts';
 
 export interface ControllerDependencies {
   readonly clock: Clock;
   readonly logger: RootLogger;
   /** Of this build, for the metrics. */
   readonly version: string;
+  /** Says where the API server is. */
+  readonly environment: Environment;
 }
 
 /** A running controller; disposing it ends all streams and releases every port. */
 export interface ControllerApp extends AsyncDisposable {
   /** Ports in use, also where the configuration said 0. */
   readonly ports: { readonly grpc: number; readonly metrics: number; readonly health: number; readonly debug: number };
+}
+
+interface Parts extends ControllerDependencies {
+  readonly config: ControllerConfig;
+  readonly metrics: Metrics;
+  readonly lifetime: Lifetime;
+  /** Null in file mode. */
+  readonly kubernetes: KubernetesParts | null;
 }
 
 const CLOSE_STEP_MS = 5000;
@@ -45,11 +59,12 @@ const CLOSE_STEP_MS = 5000;
 export async function startController(
   config: ControllerConfig,
   dependencies: ControllerDependencies,
+  signal: AbortSignal = new AbortController().signal,
 ): Promise<ControllerApp> {
   const { clock, logger } = dependencies;
   const lifetime = new Lifetime({ clock, stepDeadlineMs: CLOSE_STEP_MS });
   try {
-    const ports = await openAll(config, dependencies, lifetime);
+    const ports = await openAll(config, dependencies, lifetime, signal);
     logger.info('controller is ready', { ports });
     return { ports, [Symbol.asyncDispose]: () => lifetime[Symbol.asyncDispose]() };
   } catch (error) {
@@ -60,9 +75,11 @@ export async function startController(
 
 async function openAll(
   config: ControllerConfig,
-  { clock, logger, version }: ControllerDependencies,
+  dependencies: ControllerDependencies,
   lifetime: Lifetime,
+  signal: AbortSignal,
 ): Promise<ControllerApp['ports']> {
+  const { logger, version } = dependencies;
   const metrics = new Metrics();
   registerLogMetrics(metrics, logger);
   registerProcessMetrics(metrics, { component: 'controller', version });
@@ -70,48 +87,43 @@ async function openAll(
   const stateTask = readiness.task('first state');
   const listenTask = readiness.task('discovery');
   const open = async (name: string, address: ListenAddress, sections: readonly AdminSection[]): Promise<AdminServer> =>
-    lifetime.own(
-      name,
-      await openAdminServer({
-        host: address.ip,
-        port: address.port,
-        sections,
-        logger: logger.child({ scope: 'admin' }),
-      }),
-    );
+    lifetime.own(name, await openAdmin(address, sections, logger));
   const health = await open('health server', config.healthListen, [readinessSection(readiness)]);
   const metricsServer = await open('metrics server', config.metricsListen, metricsSections(metrics));
   logger.info('effective configuration', describeConfig(config));
 
-  const pipeline = createPipeline(config, clock, logger, metrics);
-  const identity = lifetime.own(
-    'identity',
-    await openIdentity({
-      stateDirectory: config.stateDirectory,
-      trustDomain: config.mesh.trustDomain,
-      serverNames: [...config.serverNames, config.listen.ip],
-      workloadsByNode: pipeline.workloadsByNode,
-      clock,
-      logger: logger.child({ scope: 'identity' }),
-      metrics,
-    }),
-  );
-  const push = createPushServer(pipeline, identity, clock, logger, metrics);
-  const debug = await open('debug server', config.debugListen, debugSections(config, pipeline, push, logger));
-
   const stop = new AbortController();
+  const ended = AbortSignal.any([signal, stop.signal]);
+  const kubernetes =
+    config.kubernetes === null ? null : await openKubernetes(config.kubernetes, { ...dependencies, metrics }, lifetime);
+  const parts: Parts = { ...dependencies, config, metrics, lifetime, kubernetes };
+  const pipeline = createPipeline(parts);
   lifetime.defer('source', () => stop.abort(new DOMException('controller stops', 'AbortError')));
-  await pipeline.start(stop.signal);
-  stateTask.done();
+  const [identity] = await Promise.all([
+    openOwnIdentity(parts, pipeline, ended),
+    pipeline.start(ended).then(() => stateTask.done()),
+  ]);
+  const push = createPushServer(parts, pipeline, identity);
+  const debug = await open('debug server', config.debugListen, debugSections(config, pipeline, push, logger));
   const grpc = lifetime.own('grpc server', await listen(config, identity, push, logger));
   listenTask.done();
   return { grpc: grpc.port, metrics: metricsServer.port, health: health.port, debug: debug.port };
 }
 
-function createPipeline(config: ControllerConfig, clock: Clock, logger: RootLogger, metrics: Metrics): Pipeline {
+async function openAdmin(
+  address: ListenAddress,
+  sections: readonly AdminSection[],
+  logger: RootLogger,
+): Promise<AdminServer> {
+  const { ip: host, port } = await usableAddress(address);
+  return openAdminServer({ host, port, sections, logger: logger.child({ scope: 'admin' }) });
+}
+
+function createPipeline({ config, kubernetes, clock, metrics, logger }: Parts): Pipeline {
   const sourceLogger = logger.child({ scope: 'source' });
+  const client = kubernetes?.client ?? null;
   return new Pipeline({
-    source: createDirectorySource({ directory: config.manifestsDirectory, clock, logger: sourceLogger }),
+    source: openSource(config, { client, clock, metrics, logger: sourceLogger }),
     settings: config.mesh,
     clock,
     logger: logger.child({ scope: 'pipeline' }),
@@ -120,22 +132,35 @@ function createPipeline(config: ControllerConfig, clock: Clock, logger: RootLogg
   });
 }
 
+async function openOwnIdentity(parts: Parts, pipeline: Pipeline, signal: AbortSignal): Promise<ControllerIdentity> {
+  const { config, kubernetes, lifetime, clock, logger, metrics } = parts;
+  if (kubernetes !== null) return openKubernetesIdentity(kubernetes, pipeline, parts, signal);
+  const identity = await openIdentity({
+    stateDirectory: config.stateDirectory,
+    trustDomain: config.mesh.trustDomain,
+    serverNames: [...config.serverNames, config.listen.ip],
+    workloadsByNode: pipeline.workloadsByNode,
+    clock,
+    logger: logger.child({ scope: 'identity' }),
+    metrics,
+  });
+  return lifetime.own('identity', identity);
+}
+
 function createPushServer(
+  { clock, logger, metrics }: Parts,
   pipeline: Pipeline,
   identity: ControllerIdentity,
-  clock: Clock,
-  logger: RootLogger,
-  metrics: Metrics,
 ): PushServer {
   const push = new PushServer({
     stores: [pipeline.addresses, pipeline.authorizations],
-    authenticate: async (peer) => ({ kind: 'node-agent', node: (await identity.authenticateNode(peer)).node }),
+    authenticate: async (peer) => ({ kind: 'node-agent', ...(await identity.authenticateNode(peer)) }),
     clock,
     logger: logger.child({ scope: 'xds' }),
     metrics,
   });
   pipeline.onResources((typeUrl, names) => push.changed(typeUrl, names));
-  identity.onRevoked((node) => push.drop((subscriber) => subscriber.node === node));
+  identity.onUnwanted((isUnwanted) => void push.drop(isUnwanted));
   return push;
 }
 
@@ -145,14 +170,15 @@ async function listen(
   push: PushServer,
   logger: RootLogger,
 ): Promise<GrpcServer> {
+  const { ip: host, port } = await usableAddress(config.listen);
   const server = await startGrpcServer({
-    host: config.listen.ip,
-    port: config.listen.port,
+    host,
+    port,
     tls: identity.serverTls,
     services: {
       discovery: (stream) => push.serve(stream),
       certificates: identity.certificates,
-      nodes: identity.nodes,
+      ...(identity.nodes === undefined ? {} : { nodes: identity.nodes }),
     },
     logger: logger.child({ scope: 'grpc' }),
   });

@@ -12,6 +12,7 @@ test('parseCommand fills in what a run leaves out', () => {
     kind: 'run',
     config: {
       manifestsDirectory: 'm',
+      kubernetes: null,
       stateDirectory: 's',
       listen: { ip: '127.0.0.1', port: 15012 },
       metricsListen: { ip: '127.0.0.1', port: 15014 },
@@ -58,6 +59,7 @@ test('parseCommand takes every option and variable', () => {
   const command = parseCommand([...RUN, ...addresses], environment);
   assert.deepEqual(command.kind === 'run' && describeConfig(command.config), {
     manifestsDirectory: 'm',
+    kubernetes: null,
     stateDirectory: 's',
     listen: '[fd00::1]:1',
     metricsListen: '0.0.0.0:0',
@@ -75,6 +77,60 @@ test('parseCommand takes every option and variable', () => {
     logFilter: 'debug,xds=info',
     logFormat: 'json',
   });
+});
+
+test('parseCommand reads what a controller on Kubernetes is told, and listens at all addresses', () => {
+  const run = parseCommand(['--kubernetes', '--state', 's'], NOTHING);
+  const config = run.kind === 'run' ? run.config : assert.fail();
+  assert.deepEqual(config.kubernetes, {
+    namespace: 'ambit-system',
+    podName: 'controller',
+    audiences: ['ambit-ca'],
+    nodeAgentAccounts: ['ambit-system/ambit-node-agent'],
+    caSecret: null,
+    caDirectory: null,
+    startupTaint: false,
+  });
+  assert.equal(config.manifestsDirectory, null);
+  const { listen, metricsListen, healthListen, debugListen } = describeConfig(config);
+  assert.deepEqual(
+    { listen, metricsListen, healthListen, debugListen },
+    { listen: '[::]:15012', metricsListen: '[::]:15014', healthListen: '[::]:8080', debugListen: '127.0.0.1:15016' },
+  );
+  assert.deepEqual(config.serverNames, [
+    'ambit-controller.ambit-system.svc',
+    'ambit-controller.ambit-system',
+    'ambit-controller.ambit-system.svc.cluster.local',
+  ]);
+});
+
+test('parseCommand takes every variable of Kubernetes, and adds what Istio expects when it is to be compatible', () => {
+  const environment = createEnvironment({
+    AMBIT_POD_NAMESPACE: 'mesh',
+    AMBIT_POD_NAME: 'controller-7',
+    AMBIT_CA_SECRET: 'company-ca',
+    AMBIT_CA_DIRECTORY: '/ca',
+    AMBIT_STARTUP_TAINT: 'true',
+    AMBIT_ISTIO_COMPATIBILITY: 'true',
+    AMBIT_CLUSTER_DOMAIN: 'c.org',
+  });
+  const args = ['--kubernetes', '--manifests', 'm', '--state', 's', '--listen', '127.0.0.1:0'];
+  const run = parseCommand(args, environment);
+  const config = run.kind === 'run' ? run.config : assert.fail();
+  assert.deepEqual(config.kubernetes, {
+    namespace: 'mesh',
+    podName: 'controller-7',
+    audiences: ['ambit-ca', 'istio-ca'],
+    nodeAgentAccounts: ['mesh/ambit-node-agent', 'istio-system/ztunnel'],
+    caSecret: 'company-ca',
+    caDirectory: '/ca',
+    startupTaint: true,
+  });
+  assert.deepEqual([config.manifestsDirectory, config.listen], ['m', { ip: '127.0.0.1', port: 0 }]);
+  assert.ok(config.serverNames.includes('istiod.istio-system.svc.c.org'));
+  const own = createEnvironment({ AMBIT_NODE_AGENT_ACCOUNTS: 'a/b, c/d' });
+  const other = parseCommand(['--kubernetes', '--state', 's'], own);
+  assert.deepEqual(other.kind === 'run' && other.config.kubernetes?.nodeAgentAccounts, ['a/b', 'c/d']);
 });
 
 test('parseCommand reads the commands for operators', () => {
@@ -104,6 +160,7 @@ test('parseCommand refuses wrong arguments in words', () => {
     [[...RUN, '--node', 'a'], /--node goes with token and revoke only/],
     [[...RUN, '--listen', '127.0.0.1'], /--listen "127\.0\.0\.1" is not IP:PORT/],
     [[...RUN, '--listen', 'localhost:1'], /is not IP:PORT/],
+    [['token', '--kubernetes', '--state', 's', '--node', 'a'], /--kubernetes does not go with token/],
     [['start', ...RUN], /unknown command "start"/],
     [['token', 'x', ...RUN], /unexpected argument "x"/],
     [['token', '--state', 's'], /--node is missing/],
@@ -128,6 +185,7 @@ test('parseCommand refuses wrong and unknown variables by name', () => {
     ['AMBIT_CLUSTER_ID', 'a/b'],
     ['AMBIT_SERVER_NAMES', 'ok,not ok'],
     ['AMBIT_TRUSTDOMAIN', 'x'],
+    ['AMBIT_POD_NAME', 'only-on-kubernetes'],
   ] as const) {
     assert.throws(
       () => parseCommand(RUN, createEnvironment({ [variable]: value })),
@@ -140,6 +198,7 @@ test('parseCommand refuses wrong and unknown variables by name', () => {
 test('USAGE names every option and variable that is read', () => {
   for (const word of [
     '--manifests',
+    '--kubernetes',
     '--state',
     '--listen',
     '--metrics',
@@ -148,6 +207,8 @@ test('USAGE names every option and variable that is read', () => {
     '--node',
     'AMBIT_SERVER_NAMES',
     'AMBIT_NETWORK',
+    'AMBIT_POD_NAMESPACE',
+    'AMBIT_CA_DIRECTORY',
   ]) {
     assert.ok(USAGE.includes(word), word);
   }

@@ -1,20 +1,7 @@
 import { parseArgs } from 'node:util';
-import { DEFAULT_EXCLUDED_NAMESPACES } from '@ambit/mesh/kinds';
-import {
-  DEFAULT_TRUST_DOMAIN,
-  type IpAddress,
-  parseIpAddress,
-  parseSocketAddress,
-  parseTrustDomain,
-} from '@ambit/mesh/model';
-import {
-  type Environment,
-  EnvironmentReader,
-  isLevelFilter,
-  type LogFormat,
-  parseDurationMs,
-  UsageError,
-} from '@ambit/mesh/runtime';
+import { type IpAddress, parseIpAddress, parseSocketAddress } from '@ambit/mesh/model';
+import { type Environment, type LogFormat, parseDurationMs, UsageError } from '@ambit/mesh/runtime';
+import { DNS_NAME, type KubernetesConfig, parseEnvironment } from './config-environment.ts';
 import type { MeshSettings } from './translate/mesh-settings.ts';
 
 /** Where to listen. Port 0 picks a free one, for tests and for several controllers on one machine. */
@@ -25,9 +12,11 @@ export interface ListenAddress {
 
 /** Everything a running controller is told. Parsed once, never changed. */
 export interface ControllerConfig {
-  /** Directory of manifests. */
-  readonly manifestsDirectory: string;
-  /** Keys, certificates and join tokens; made on the first run. */
+  /** Directory of manifests; null when all objects come from Kubernetes. */
+  readonly manifestsDirectory: string | null;
+  /** Null in file mode. */
+  readonly kubernetes: KubernetesConfig | null;
+  /** Keys, certificates and join tokens; on Kubernetes what outlives a restart of the container. Made on the first run. */
   readonly stateDirectory: string;
   /** Discovery and certificates, over TLS. */
   readonly listen: ListenAddress;
@@ -53,6 +42,8 @@ export type ControllerCommand =
 export const USAGE = `Usage:
   controller --manifests DIR --state DIR [--listen IP:PORT] [--metrics IP:PORT] [--health IP:PORT] [--debug IP:PORT]
       Serves configuration and identities of the mesh that the manifests in DIR describe.
+  controller --kubernetes --state DIR [--manifests DIR] [...]
+      The same for a Kubernetes cluster, in it or by KUBECONFIG; an object of DIR counts unless the cluster has it too.
   controller token --state DIR --node NAME [--valid DURATION]
       Prints a token with which a node agent joins once, within an hour or the time given.
   controller revoke --state DIR --node NAME
@@ -61,26 +52,24 @@ export const USAGE = `Usage:
 Options:
   --manifests DIR    directory of Kubernetes YAML or JSON, read recursively and watched
   --state DIR        keys and certificates, made with mode 0700 on first use
-  --listen IP:PORT   discovery and certificates over TLS (default 127.0.0.1:15012)
-  --metrics IP:PORT  metrics (default 127.0.0.1:15014)
-  --health IP:PORT   readiness (default 127.0.0.1:8080)
+  --kubernetes       objects, callers and keys are those of a cluster
+  --listen IP:PORT   discovery and certificates over TLS (default 127.0.0.1:15012; on Kubernetes all addresses)
+  --metrics IP:PORT  metrics (default 127.0.0.1:15014; on Kubernetes all addresses)
+  --health IP:PORT   readiness (default 127.0.0.1:8080; on Kubernetes all addresses)
   --debug IP:PORT    debug pages (default 127.0.0.1:15016)
   --node NAME        name of the node, as in spec.nodeName of its pods
   --valid DURATION   how long the token may be used, such as 10m (default and at most 1h)
   --help, --version
 
 Environment: AMBIT_CLUSTER_ID, AMBIT_CLUSTER_DOMAIN, AMBIT_TRUST_DOMAIN, AMBIT_ROOT_NAMESPACE, AMBIT_NETWORK,
-AMBIT_EXCLUDED_NAMESPACES, AMBIT_SERVER_NAMES, AMBIT_LOG_LEVEL, AMBIT_LOG_FORMAT.`;
+AMBIT_EXCLUDED_NAMESPACES, AMBIT_SERVER_NAMES, AMBIT_LOG_LEVEL, AMBIT_LOG_FORMAT.
+With --kubernetes also: AMBIT_POD_NAMESPACE, AMBIT_POD_NAME, AMBIT_NODE_AGENT_ACCOUNTS, AMBIT_CA_SECRET, AMBIT_CA_DIRECTORY,
+AMBIT_STARTUP_TAINT, AMBIT_ISTIO_COMPATIBILITY.`;
 
-const CLUSTER_ID = /^[A-Za-z0-9._-]{1,128}$/;
-/** A name with room for a service and its namespace before it. */
-const CLUSTER_DOMAIN = /^[a-z0-9](?:[-a-z0-9.]{0,98}[a-z0-9])?$/;
-const NETWORK = /^[A-Za-z0-9._-]{0,63}$/;
-const DNS_NAME = /^[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?$/;
-const DEFAULT_LISTEN = parseSocketAddress('127.0.0.1:15012');
-const DEFAULT_METRICS = parseSocketAddress('127.0.0.1:15014');
-const DEFAULT_HEALTH = parseSocketAddress('127.0.0.1:8080');
-const DEFAULT_DEBUG = parseSocketAddress('127.0.0.1:15016');
+const LOOPBACK = parseIpAddress('127.0.0.1');
+/** Of both families, where the host has both. */
+const ANY = parseIpAddress('::');
+const DEFAULT_PORTS = { listen: 15012, metrics: 15014, health: 8080, debug: 15016 } as const;
 
 /** @throws UsageError for wrong arguments, EnvironmentError for wrong variables. */
 export function parseCommand(args: readonly string[], environment: Environment): ControllerCommand {
@@ -88,7 +77,9 @@ export function parseCommand(args: readonly string[], environment: Environment):
   const [command, ...extra] = positionals;
   if (extra.length > 0) throw new UsageError(`unexpected argument ${JSON.stringify(extra[0])}`);
   if (values.valid !== undefined && command !== 'token') throw new UsageError('--valid goes with token only');
-  const settings = parseEnvironment(environment);
+  const kubernetes = values.kubernetes === true;
+  if (kubernetes && command !== undefined) throw new UsageError(`--kubernetes does not go with ${command}`);
+  const settings = parseEnvironment(environment, kubernetes);
   const stateDirectory = required(values, 'state', 'a directory for keys and certificates');
   switch (command) {
     case undefined:
@@ -114,15 +105,16 @@ function formatListenAddress({ ip, port }: ListenAddress): string {
   return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`;
 }
 
-type Values = Readonly<Partial<Record<OptionName, string>>>;
+type Values = Readonly<Partial<Record<OptionName, string>>> & { readonly kubernetes?: boolean };
 const OPTION_NAMES = ['manifests', 'state', 'listen', 'metrics', 'health', 'debug', 'node', 'valid'] as const;
 type OptionName = (typeof OPTION_NAMES)[number];
 
 function readArguments(args: readonly string[]): { readonly values: Values; readonly positionals: readonly string[] } {
-  const options = Object.fromEntries(OPTION_NAMES.map((name) => [name, { type: 'string' as const }]));
+  const texts = Object.fromEntries(OPTION_NAMES.map((name) => [name, { type: 'string' as const }]));
+  const options = { ...texts, kubernetes: { type: 'boolean' as const } };
   try {
     const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
-    return { values: values as Values, positionals }; // Every option is declared a string, above.
+    return { values: values as Values, positionals }; // As declared above.
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : 'arguments cannot be read', { cause: error });
   }
@@ -132,12 +124,15 @@ function runArguments(
   values: Values,
 ): Pick<ControllerConfig, 'manifestsDirectory' | 'listen' | 'metricsListen' | 'healthListen' | 'debugListen'> {
   if (values.node !== undefined) throw new UsageError('--node goes with token and revoke only');
+  const onKubernetes = values.kubernetes === true;
+  const open = onKubernetes ? ANY : LOOPBACK;
   return {
-    manifestsDirectory: required(values, 'manifests', 'a directory of manifests'),
-    listen: address(values, 'listen', DEFAULT_LISTEN),
-    metricsListen: address(values, 'metrics', DEFAULT_METRICS),
-    healthListen: address(values, 'health', DEFAULT_HEALTH),
-    debugListen: address(values, 'debug', DEFAULT_DEBUG),
+    manifestsDirectory:
+      onKubernetes && values.manifests === undefined ? null : required(values, 'manifests', 'a directory of manifests'),
+    listen: address(values, 'listen', { ip: open, port: DEFAULT_PORTS.listen }),
+    metricsListen: address(values, 'metrics', { ip: open, port: DEFAULT_PORTS.metrics }),
+    healthListen: address(values, 'health', { ip: open, port: DEFAULT_PORTS.health }),
+    debugListen: address(values, 'debug', { ip: LOOPBACK, port: DEFAULT_PORTS.debug }),
   };
 }
 
@@ -171,61 +166,4 @@ function address(values: Values, name: OptionName, fallback: ListenAddress): Lis
   } catch (cause) {
     throw new UsageError(`--${name} ${JSON.stringify(text)} is not IP:PORT`, { cause });
   }
-}
-
-function parseEnvironment(
-  environment: Environment,
-): Pick<ControllerConfig, 'mesh' | 'serverNames' | 'logFilter' | 'logFormat'> {
-  const reader = new EnvironmentReader(environment);
-  const result = {
-    mesh: {
-      clusterId: reader.parsed(
-        'AMBIT_CLUSTER_ID',
-        'letters, digits, ".", "_", "-"',
-        matching(CLUSTER_ID),
-        'Kubernetes',
-      ),
-      clusterDomain: reader.parsed(
-        'AMBIT_CLUSTER_DOMAIN',
-        'a DNS name of at most 100 characters',
-        matching(CLUSTER_DOMAIN),
-        'cluster.local',
-      ),
-      trustDomain: reader.parsed('AMBIT_TRUST_DOMAIN', 'a trust domain', parseTrustDomain, DEFAULT_TRUST_DOMAIN),
-      rootNamespace: reader.parsed('AMBIT_ROOT_NAMESPACE', 'a namespace', matching(DNS_NAME), 'ambit-system'),
-      defaultNetwork: reader.parsed(
-        'AMBIT_NETWORK',
-        'at most 63 letters, digits, ".", "_", "-"',
-        matching(NETWORK),
-        '',
-      ),
-      excludedNamespaces: reader.list(
-        'AMBIT_EXCLUDED_NAMESPACES',
-        'namespaces',
-        matching(DNS_NAME),
-        DEFAULT_EXCLUDED_NAMESPACES,
-      ),
-    },
-    serverNames: reader.list('AMBIT_SERVER_NAMES', 'DNS names or addresses', parseServerName, []),
-    logFilter: reader.parsed('AMBIT_LOG_LEVEL', 'LEVEL[,scope=LEVEL...]', parseFilter, 'info'),
-    logFormat: reader.oneOf('AMBIT_LOG_FORMAT', ['text', 'json'], 'text'),
-  };
-  reader.refuseUnknown();
-  return result;
-}
-
-function matching(pattern: RegExp): (text: string) => string {
-  return (text) => {
-    if (!pattern.test(text)) throw new RangeError('does not match');
-    return text;
-  };
-}
-
-function parseServerName(text: string): string {
-  return text.includes(':') ? parseIpAddress(text) : matching(DNS_NAME)(text);
-}
-
-function parseFilter(text: string): string {
-  if (!isLevelFilter(text)) throw new RangeError('not a filter');
-  return text;
 }

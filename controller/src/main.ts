@@ -38,8 +38,13 @@ async function serve(config: ControllerConfig, context: MainContext): Promise<un
   });
   context.onFatal(() => logger.flushSync());
   {
-    await using _app = await startController(config, { clock: systemClock, logger, version: VERSION });
-    await aborted(context.signal);
+    const { environment, signal } = context;
+    await using _app = await startController(
+      config,
+      { clock: systemClock, logger, version: VERSION, environment },
+      signal,
+    );
+    await aborted(signal);
     logger.info('controller stops');
   }
   await logger.flush();

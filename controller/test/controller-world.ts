@@ -48,7 +48,10 @@ export class ControllerWorld implements AsyncDisposable {
     const clock = systemClock;
     const logger = await createRootLogger({ format: 'text', filter: 'debug', sink, clock, scope: 'controller' });
     const listen = { ip: parseIpAddress('127.0.0.1'), port: grpcPort };
-    return startController({ ...config, listen }, { clock, logger, version: 'test' });
+    return startController(
+      { ...config, listen },
+      { clock, logger, version: 'test', environment: createEnvironment({}) },
+    );
   }
 
   async joinAs(app: ControllerApp, node: string): Promise<NodeCredentials> {

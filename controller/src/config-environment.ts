@@ -1,0 +1,114 @@
+import { DEFAULT_EXCLUDED_NAMESPACES } from '@ambit/mesh/kinds';
+import { DEFAULT_TRUST_DOMAIN, parseIpAddress, parseTrustDomain } from '@ambit/mesh/model';
+import { type Environment, EnvironmentReader, isLevelFilter } from '@ambit/mesh/runtime';
+import type { ControllerConfig } from './config.ts';
+import type { MeshSettings } from './translate/mesh-settings.ts';
+
+/** What a controller on Kubernetes is told besides. */
+export interface KubernetesConfig {
+  /** The controller's own: its Lease, its Secrets. */
+  readonly namespace: string;
+  /** Name of this replica, for people. */
+  readonly podName: string;
+  /** What callers' tokens must be for, one of them. */
+  readonly audiences: readonly string[];
+  /** `namespace/name` of service accounts that speak for every workload of their node. */
+  readonly nodeAgentAccounts: readonly string[];
+  /** Secret with an authority that somebody else keeps; null when the controller makes and keeps its own. */
+  readonly caSecret: string | null;
+  /** Where the Secret that signs is mounted, for a restart while the API server is away. */
+  readonly caDirectory: string | null;
+  /** Whether nodes that are ready are freed of the startup taint. */
+  readonly startupTaint: boolean;
+}
+
+const CLUSTER_ID = /^[A-Za-z0-9._-]{1,128}$/;
+/** A name with room for a service and its namespace before it. */
+const CLUSTER_DOMAIN = /^[a-z0-9](?:[-a-z0-9.]{0,98}[a-z0-9])?$/;
+const NETWORK = /^[A-Za-z0-9._-]{0,63}$/;
+export const DNS_NAME: RegExp = /^[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?$/;
+const ACCOUNT = /^[a-z0-9][-a-z0-9]{0,62}\/[a-z0-9][-a-z0-9.]{0,252}$/;
+
+const AUDIENCE = 'ambit-ca';
+/** What Istio's agents show, and whom they expect to find. */
+const ISTIO = { audience: 'istio-ca', ztunnel: 'istio-system/ztunnel', service: 'istiod.istio-system.svc' } as const;
+
+type EnvironmentPart = Pick<ControllerConfig, 'mesh' | 'serverNames' | 'logFilter' | 'logFormat' | 'kubernetes'>;
+
+/** @throws EnvironmentError for wrong and unknown variables; those for Kubernetes are unknown in file mode. */
+export function parseEnvironment(environment: Environment, kubernetes: boolean): EnvironmentPart {
+  const reader = new EnvironmentReader(environment);
+  const mesh = readMesh(reader);
+  const names = reader.list('AMBIT_SERVER_NAMES', 'DNS names or addresses', parseServerName, []);
+  const onKubernetes = kubernetes ? readKubernetes(reader, mesh) : null;
+  const result = {
+    mesh,
+    kubernetes: onKubernetes?.config ?? null,
+    serverNames: [...names, ...(onKubernetes?.serverNames ?? [])],
+    logFilter: reader.parsed('AMBIT_LOG_LEVEL', 'LEVEL[,scope=LEVEL...]', parseFilter, 'info'),
+    logFormat: reader.oneOf('AMBIT_LOG_FORMAT', ['text', 'json'], 'text'),
+  };
+  reader.refuseUnknown();
+  return result;
+}
+
+function readMesh(reader: EnvironmentReader): MeshSettings {
+  return {
+    clusterId: reader.parsed('AMBIT_CLUSTER_ID', 'letters, digits, ".", "_", "-"', matching(CLUSTER_ID), 'Kubernetes'),
+    clusterDomain: reader.parsed(
+      'AMBIT_CLUSTER_DOMAIN',
+      'a DNS name of at most 100 characters',
+      matching(CLUSTER_DOMAIN),
+      'cluster.local',
+    ),
+    trustDomain: reader.parsed('AMBIT_TRUST_DOMAIN', 'a trust domain', parseTrustDomain, DEFAULT_TRUST_DOMAIN),
+    rootNamespace: reader.parsed('AMBIT_ROOT_NAMESPACE', 'a namespace', matching(DNS_NAME), 'ambit-system'),
+    defaultNetwork: reader.parsed('AMBIT_NETWORK', 'at most 63 letters, digits, ".", "_", "-"', matching(NETWORK), ''),
+    excludedNamespaces: reader.list(
+      'AMBIT_EXCLUDED_NAMESPACES',
+      'namespaces',
+      matching(DNS_NAME),
+      DEFAULT_EXCLUDED_NAMESPACES,
+    ),
+  };
+}
+
+function readKubernetes(
+  reader: EnvironmentReader,
+  { rootNamespace, clusterDomain }: MeshSettings,
+): { readonly config: KubernetesConfig; readonly serverNames: readonly string[] } {
+  const namespace = reader.parsed('AMBIT_POD_NAMESPACE', 'a namespace', matching(DNS_NAME), rootNamespace);
+  const istio = reader.boolean('AMBIT_ISTIO_COMPATIBILITY', false);
+  const accounts = [`${namespace}/ambit-node-agent`, ...(istio ? [ISTIO.ztunnel] : [])];
+  const caSecret = reader.parsed('AMBIT_CA_SECRET', 'the name of a Secret', matching(DNS_NAME), '');
+  const service = `ambit-controller.${namespace}.svc`;
+  const services = [service, ...(istio ? [ISTIO.service] : [])];
+  return {
+    config: {
+      namespace,
+      podName: reader.parsed('AMBIT_POD_NAME', 'the name of a pod', matching(DNS_NAME), 'controller'),
+      audiences: istio ? [AUDIENCE, ISTIO.audience] : [AUDIENCE],
+      nodeAgentAccounts: reader.list('AMBIT_NODE_AGENT_ACCOUNTS', 'NAMESPACE/NAME', matching(ACCOUNT), accounts),
+      caSecret: caSecret === '' ? null : caSecret,
+      caDirectory: reader.optional('AMBIT_CA_DIRECTORY') ?? null,
+      startupTaint: reader.boolean('AMBIT_STARTUP_TAINT', false),
+    },
+    serverNames: services.flatMap((name) => [name, name.replace(/\.svc$/, ''), `${name}.${clusterDomain}`]),
+  };
+}
+
+function matching(pattern: RegExp): (text: string) => string {
+  return (text) => {
+    if (!pattern.test(text)) throw new RangeError('does not match');
+    return text;
+  };
+}
+
+function parseServerName(text: string): string {
+  return text.includes(':') ? parseIpAddress(text) : matching(DNS_NAME)(text);
+}
+
+function parseFilter(text: string): string {
+  if (!isLevelFilter(text)) throw new RangeError('not a filter');
+  return text;
+}

@@ -1,0 +1,87 @@
+import { randomBytes } from 'node:crypto';
+import { createKubeClient, type KubeClient, openKubeAccess } from '@ambit/mesh/kube';
+import type { Environment, Lifetime, Metrics } from '@ambit/mesh/runtime';
+import type { ControllerDependencies } from './app.ts';
+import type { ControllerConfig } from './config.ts';
+import type { KubernetesConfig } from './config-environment.ts';
+import {
+  AUTHORITY_SECRETS,
+  AuthorityKeeper,
+  type ControllerIdentity,
+  createKubernetesIdentity,
+  SecretAuthority,
+  SecretStore,
+} from './identity/index.ts';
+import { LeaderElection, type LeaderGate, LeaderTasks } from './leader/index.ts';
+import type { Pipeline } from './pipeline.ts';
+
+/** Name of the Lease that replicas share. */
+const LEASE = 'ambit-controller';
+
+/** What everything on Kubernetes needs: the API server, and whether this replica may write to it. */
+export interface KubernetesParts {
+  readonly config: KubernetesConfig;
+  readonly client: KubeClient;
+  readonly gate: LeaderGate;
+}
+
+/** Connects and takes part in the election; both end with `lifetime`. @throws EnvironmentError when no API server is known. */
+export async function openKubernetes(
+  config: KubernetesConfig,
+  dependencies: ControllerDependencies & { readonly environment: Environment; readonly metrics: Metrics },
+  lifetime: Lifetime,
+): Promise<KubernetesParts> {
+  const { clock, environment, metrics, version } = dependencies;
+  const logger = dependencies.logger.child({ scope: 'leader' });
+  const access = await openKubeAccess({ environment, clock });
+  const userAgent = `ambit-controller/${version}`;
+  const client = lifetime.own('API server client', createKubeClient({ access, clock, metrics, userAgent }));
+  const tasks = new LeaderTasks(clock, logger);
+  const lease = { namespace: config.namespace, name: LEASE };
+  // Every process is a new candidate: one that was restarted must not take itself for the one before.
+  const self = `${config.podName}_${randomBytes(4).toString('hex')}`;
+  const election = new LeaderElection({ client, lease, self, tasks, clock, logger, metrics });
+  const stop = new AbortController();
+  const running = election.run(stop.signal);
+  lifetime.defer('leader election', async () => {
+    stop.abort(new DOMException('controller stops', 'AbortError'));
+    await running;
+  });
+  return { config, client, gate: tasks };
+}
+
+/** Identity of the cluster, once there is an authority to sign with. Rejects when `signal` aborts before. */
+export async function openKubernetesIdentity(
+  { config: own, client, gate }: KubernetesParts,
+  pipeline: Pipeline,
+  parts: ControllerDependencies & {
+    readonly config: ControllerConfig;
+    readonly metrics: Metrics;
+    readonly lifetime: Lifetime;
+  },
+  signal: AbortSignal,
+): Promise<ControllerIdentity> {
+  const { config, clock, metrics, lifetime } = parts;
+  const logger = parts.logger.child({ scope: 'identity' });
+  const store = new SecretStore(client, own.namespace);
+  if (own.caSecret === null) {
+    const keeper = new AuthorityKeeper({ store, clock, logger });
+    gate.whileLeading('authority', (term) => keeper.run(term));
+  }
+  const secret = own.caSecret ?? AUTHORITY_SECRETS.intermediate;
+  const authority = await SecretAuthority.open({ store, secret, directory: own.caDirectory, clock, logger }, signal);
+  const identity = createKubernetesIdentity({
+    client,
+    authority,
+    trustDomain: config.mesh.trustDomain,
+    audiences: own.audiences,
+    nodeAgentAccounts: own.nodeAgentAccounts,
+    serverNames: config.serverNames,
+    workloadsByNode: pipeline.workloadsByNode,
+    podByName: (namespace, name) => pipeline.objects.pods.get(`${namespace}/${name}`),
+    clock,
+    logger,
+    metrics,
+  });
+  return lifetime.own('identity', identity);
+}
