@@ -1,3 +1,3 @@
 export type { LeaderGate, LeaderWork } from './leader-gate.ts';
-export { LeaderElection, type LeaderElectionOptions, LEASE_TIMING, type LeaseTiming } from './leader-election.ts';
+export { LeaderElection, type LeaderElectionOptions } from './leader-election.ts';
 export { LeaderTasks } from './leader-tasks.ts';
