@@ -4,10 +4,17 @@ import { decideStartupTaints, type StartupTaintWorld } from './decide-startup-ta
 
 const key = 'ambit.dev/not-ready';
 const ours = { key, effect: 'NoSchedule' } as const;
-const other = { key: 'node.kubernetes.io/unreachable', effect: 'NoExecute', timeAdded: '2026-01-01T00:00:00Z' } as const;
+const other = {
+  key: 'node.kubernetes.io/unreachable',
+  effect: 'NoExecute',
+  timeAdded: '2026-01-01T00:00:00Z',
+} as const;
 const both = new Set(['ambit-cni', 'ambit-node-agent']);
 
-const world = (taints: StartupTaintWorld['nodes'][number]['taints'], ready?: ReadonlySet<string>): StartupTaintWorld => ({
+const world = (
+  taints: StartupTaintWorld['nodes'][number]['taints'],
+  ready?: ReadonlySet<string>,
+): StartupTaintWorld => ({
   key,
   nodes: [{ name: 'n1', taints }],
   required: ['ambit-cni', 'ambit-node-agent'],

@@ -5,3 +5,4 @@ export * from './kube-client.ts';
 export { openKubeAccess, type OpenKubeAccessOptions } from './open-kube-access.ts';
 export { createKubeSource, type KubeSourceOptions } from './kube-source.ts';
 export * from './source-timing.ts';
+export * from './list-all.ts';
