@@ -22,7 +22,7 @@ import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL } from '@ambit/mesh/wire';
 import { usableAddress } from './any-address.ts';
 import { type ControllerConfig, describeConfig, type ListenAddress } from './config.ts';
 import { type ControllerIdentity, openIdentity } from './identity/index.ts';
-import { type KubernetesParts, openKubernetes, openKubernetesIdentity } from './kubernetes-parts.ts';
+import { type KubernetesParts, openKubernetes, openKubernetesIdentity, prepareUpkeep } from './kubernetes-parts.ts';
 import { Pipeline } from './pipeline.ts';
 import { PushServer } from './push/push-server.ts';
 import { openSource } from './sources/open-source.ts';
@@ -98,11 +98,13 @@ async function openAll(
     config.kubernetes === null ? null : await openKubernetes(config.kubernetes, { ...dependencies, metrics }, lifetime);
   const parts: Parts = { ...dependencies, config, metrics, lifetime, kubernetes };
   const pipeline = createPipeline(parts);
+  const upkeep = kubernetes === null ? null : prepareUpkeep(kubernetes, pipeline, parts);
   lifetime.defer('source', () => stop.abort(new DOMException('controller stops', 'AbortError')));
   const [identity] = await Promise.all([
     openOwnIdentity(parts, pipeline, ended),
     pipeline.start(ended).then(() => stateTask.done()),
   ]);
+  upkeep?.(identity);
   const push = createPushServer(parts, pipeline, identity);
   const debug = await open('debug server', config.debugListen, debugSections(config, pipeline, push, logger));
   const grpc = lifetime.own('grpc server', await listen(config, identity, push, logger));

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createKubeClient, type KubeClient, openKubeAccess } from '@ambit/mesh/kube';
-import type { Environment, Lifetime, Metrics } from '@ambit/mesh/runtime';
+import { bug, type Environment, type Lifetime, type Metrics } from '@ambit/mesh/runtime';
 import type { ControllerDependencies } from './app.ts';
 import type { ControllerConfig } from './config.ts';
 import type { KubernetesConfig } from './config-environment.ts';
@@ -14,9 +14,13 @@ import {
 } from './identity/index.ts';
 import { LeaderElection, type LeaderGate, LeaderTasks } from './leader/index.ts';
 import type { Pipeline } from './pipeline.ts';
+import { StartupTaints } from './reconcile/startup-taints.ts';
+import { TrustBundles } from './reconcile/trust-bundles.ts';
 
 /** Name of the Lease that replicas share. */
 const LEASE = 'ambit-controller';
+/** Without a ready pod of each of these a node takes no other pods while it has the startup taint. */
+const NODE_DAEMON_SETS = ['ambit-cni', 'ambit-node-agent'] as const;
 
 /** What everything on Kubernetes needs: the API server, and whether this replica may write to it. */
 export interface KubernetesParts {
@@ -84,4 +88,32 @@ export async function openKubernetesIdentity(
     metrics,
   });
   return lifetime.own('identity', identity);
+}
+
+/**
+ * What the leader keeps as it should be in the cluster: trust bundles and startup taints. It follows the objects from before
+ * the first of them; what is returned begins it, once there is something to write.
+ */
+export function prepareUpkeep(
+  { config: own, client, gate }: KubernetesParts,
+  { objects }: Pipeline,
+  { config, clock, logger: base }: ControllerDependencies & { readonly config: ControllerConfig },
+): (identity: ControllerIdentity) => void {
+  const logger = base.child({ scope: 'upkeep' });
+  const common = { client, objects, ownNamespace: own.namespace, clock, logger };
+  const taints = own.startupTaint ? new StartupTaints({ ...common, required: NODE_DAEMON_SETS }) : null;
+  let current: ControllerIdentity | null = null;
+  const bundles = new TrustBundles({
+    ...common,
+    excludedNamespaces: config.mesh.excludedNamespaces,
+    bundlePem: () =>
+      current?.trustBundle.rootsPem.join('') ?? bug('trust bundles are asked for before there are roots'),
+  });
+  return (identity) => {
+    current = identity;
+    // A change of the roots brings another server certificate with it.
+    identity.onServerTls(() => bundles.changed());
+    gate.whileLeading('trust bundles', bundles.work);
+    if (taints !== null) gate.whileLeading('startup taints', taints.work);
+  };
 }
