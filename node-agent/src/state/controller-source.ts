@@ -10,6 +10,7 @@ import { ZdsClient } from '../pods/zds-client.ts';
 import { agentMetrics } from '../telemetry/agent-metrics.ts';
 import { type AccessKind, hintedTransport, withHint } from './controller-hints.ts';
 import { openNodeAccess } from './node-access.ts';
+import { RangeWatch } from './range-watch.ts';
 import { createTokenAccess, watchRoots } from './token-access.ts';
 
 type ControllerUpstream = Upstream & { readonly kind: 'controller' };
@@ -44,16 +45,20 @@ export async function openControllerSource(
     else podsReady.undo();
   };
   supervisor.onChange(showPending);
+  const ranges = new RangeWatch({ ranges: config.meshRanges, network: config.network, logger });
   const push = new PushClient({
     transport: hintedTransport(createPushTransport(access), kind, (error) => failures('discovery', error)),
     node: discoveryNode(config),
     clock,
     logger: logger.child({ scope: 'xds' }),
-    apply: async (update) => void (await workers.callAll('apply-view', { update })),
+    apply: async (update) => {
+      ranges.see(update);
+      await workers.callAll('apply-view', { update });
+    },
     onReady: () => stateReady.done(),
     onEvent: countPushEvents(parts),
   });
-  collectPushStatus(parts, push);
+  collectPushStatus(parts, push, ranges);
   const zds = new ZdsClient({
     clock,
     logger: logger.child({ scope: 'zds' }),
@@ -85,7 +90,8 @@ export async function openControllerSource(
   return { supervisor, source };
 }
 
-function collectPushStatus({ metrics }: AgentParts, push: PushClient): void {
+function collectPushStatus({ metrics }: AgentParts, push: PushClient, ranges: RangeWatch): void {
+  metrics.collect(agentMetrics.outsideRanges, () => [{ labels: [], value: ranges.count }]);
   metrics.collect(agentMetrics.controllerConnected, () => [{ labels: [], value: push.status().connected ? 1 : 0 }]);
   metrics.collect(agentMetrics.policyStandIns, () => {
     const standIns = push.status().types.reduce((sum, type) => sum + type.standIns, 0);

@@ -13,6 +13,7 @@ export const agentMetrics: {
   readonly xdsMessageBytes: MetricSpec<'counter'>;
   readonly xdsRefused: MetricSpec<'counter'>;
   readonly policyStandIns: MetricSpec<'gauge'>;
+  readonly outsideRanges: MetricSpec<'gauge'>;
   readonly certificates: MetricSpec<'gauge'>;
   readonly certificateFailures: MetricSpec<'counter'>;
   readonly build: MetricSpec<'gauge'>;
@@ -50,6 +51,10 @@ export const agentMetrics: {
   policyStandIns: gauge({
     name: 'ambit_policies_unreadable',
     help: 'Policies that were never readable: everything is denied where they would hold.',
+  }),
+  outsideRanges: gauge({
+    name: 'ambit_workloads_outside_ranges',
+    help: 'Enrolled workloads outside AMBIT_MESH_CIDRS: new ones there are called in plaintext until they are known.',
   }),
   certificates: gauge({
     name: 'ambit_certificates',
