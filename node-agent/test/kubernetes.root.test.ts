@@ -84,6 +84,29 @@ test(
   },
 );
 
+test('a pod whose network vanishes before its end is announced takes nothing else with it', options, async () => {
+  await using world = await PodWorld.create([
+    { name: 'client' },
+    { name: 'server', onNode: 'shared' },
+    { name: 'neighbour', onNode: 'shared' },
+  ]);
+  for (const name of ['server', 'neighbour']) await serveGreeting(world.pod(name));
+  const held = world.pod('client').dial('10.77.0.2:8080');
+  await once(held, 'data');
+  // Its interface goes at once; the namespace itself lives as long as the agent holds it.
+  world.pod('server').netns.run('ip', 'link', 'delete', 'eth0');
+  assert.equal(await world.pod('client').exchange('10.77.0.3:8080', 'hello'), '220 ready\nyou said hello');
+  const { plane } = world.nodeOf('server');
+  assert.equal(plane.metrics().open.destination, 1);
+  await world.remove('server');
+  assert.deepEqual([plane.metrics().open.destination, plane.metrics().cuts], [0, [['pod-removed', 1]]]);
+  assert.equal(await world.pod('client').exchange('10.77.0.3:8080', 'hello'), '220 ready\nyou said hello');
+  // Announced again, as when the CNI agent has not noticed yet: served, and removed again.
+  await world.capture('server');
+  await world.remove('server');
+  held.destroy();
+});
+
 test('datagrams, DNS among them, are left alone', options, async () => {
   await using world = await PodWorld.create([{ name: 'client' }, { name: 'dns', captured: false }]);
   const server = world.pod('dns').netns;

@@ -79,6 +79,20 @@ describe('parseProbes()', () => {
     ['a host by name', readiness({ tcpSocket: { port: 80, host: 'localhost' } }), []],
     ['a path beyond the limit', readiness({ httpGet: { port: 80, path: `/${'x'.repeat(2048)}` } }), []],
     [
+      'a header beyond ASCII',
+      readiness({ httpGet: { port: 80, httpHeaders: [{ name: 'A', value: 'größe ≥ 1' }] } }),
+      [
+        {
+          kind: 'http',
+          port: 80,
+          timeoutMs: 1000,
+          target: '/',
+          secure: false,
+          headers: [{ name: 'a', value: 'größe ≥ 1' }],
+        },
+      ],
+    ],
+    [
       'a header that splits the request',
       readiness({ httpGet: { port: 80, httpHeaders: [{ name: 'a', value: 'b\r\nc: d' }] } }),
       [],

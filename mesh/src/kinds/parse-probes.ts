@@ -11,7 +11,7 @@ const TIMEOUT_SECONDS_MAX = 60;
 
 /** RFC 9110: the name of a header, and what its value may not hold. */
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-const HEADER_VALUE = /^[\t\u0020-\u007e\u0080-\u00ff]*$/;
+const HEADER_VALUE = /^[\t\u0020-\u007e\u0080-\u{10ffff}]*$/u;
 
 type NamedPorts = ReadonlyMap<string, number>;
 

@@ -16,6 +16,9 @@ describe('probeTarget()', () => {
     ['/x#fragment', '/x'],
     ['/x\r\nHost: evil', '/x%0D%0AHost:%20evil'],
     ['/../a//b', '/../a//b'],
+    ['//other/x', '/x'],
+    ['http://other:1/x?y', '/x?y'],
+    ['//other', '/'],
   ];
   for (const [path, target] of rows) test(JSON.stringify(path), () => assert.equal(probeTarget(path), target));
 });

@@ -40,9 +40,15 @@ export interface PodProbes {
 const PLAIN = /^[!$&'()*+,\-./0-9:;=?@A-Z_[\]a-z~]$/;
 const ESCAPE = /^%[0-9A-Fa-f]{2}$/;
 
-/** The request target for a declared path: absolute, without fragment, every character escaped that a request line cannot hold. */
+/** A scheme and an authority, which a kubelet puts its own in place of. */
+const ORIGIN = /^(?:[A-Za-z][A-Za-z0-9+.-]*:)?\/\/[^/?#]*/;
+
+/**
+ * The request target for a declared path, as a kubelet makes it: absolute, without origin and fragment, every character escaped that a
+ * request line cannot hold.
+ */
 export function probeTarget(path: string): string {
-  const [withoutFragment = ''] = path.split('#', 1);
+  const [withoutFragment = ''] = path.replace(ORIGIN, '').split('#', 1);
   let target = withoutFragment.startsWith('/') ? '' : '/';
   const characters = Array.from(withoutFragment);
   for (const [at, character] of characters.entries()) {

@@ -32,6 +32,14 @@ describe('parseProbeRequest()', () => {
     }
   });
 
+  test('reads what is beyond ASCII as UTF-8', () => {
+    const parsed = parseProbeRequest(Buffer.from('GET / HTTP/1.1\r\nX: größe ≥ 1\r\n\r\n'));
+    assert.deepEqual(parsed, {
+      kind: 'request',
+      request: { target: '/', headers: [{ name: 'x', value: 'größe ≥ 1' }] },
+    });
+  });
+
   const get = (headers: string, line = 'GET / HTTP/1.1'): string => `${line}\r\n${headers}\r\n`;
   const rows: readonly [what: string, text: string, reason: string][] = [
     ['another method', 'POST / HTTP/1.1\r\n\r\n', 'not a GET'],

@@ -38,7 +38,8 @@ export function parseProbeRequest(bytes: Buffer): ParsedRequest {
   for (const line of lines) {
     const [, name, value = ''] = HEADER_LINE.exec(line) ?? [];
     if (name === undefined) return { kind: 'refused', reason: 'malformed' };
-    headers.push({ name: name.toLowerCase(), value });
+    // Declared values are text, which a kubelet sends as UTF-8.
+    headers.push({ name: name.toLowerCase(), value: Buffer.from(value, 'latin1').toString('utf8') });
   }
   const isForbidden = headers.some(({ name, value }) =>
     name === 'content-length' ? value !== '0' : FORBIDDEN.has(name),
