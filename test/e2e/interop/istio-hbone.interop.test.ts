@@ -87,6 +87,9 @@ describe("Istio's HBONE with certificates of our controller", { skip: requireSan
     assert.equal(await ask(['-identity', MACHINE_ID, '-csr-identity', CLIENT_ID]), 'PermissionDenied');
     assert.equal(await ask(['-identity', 'spiffe://other.example/ns/outside/sa/machine']), 'PermissionDenied');
     assert.equal(await ask(['-identity', 'machine']), 'PermissionDenied');
+    for (const key of ['p384', 'rsa']) {
+      assert.equal(await ask(['-identity', MACHINE_ID, '-key-type', key]), 'PermissionDenied', key);
+    }
     const [, address = '', , roots = ''] = mesh.controllerArguments();
     const anonymous = ['-controller', address, '-controller-roots', roots];
     assert.equal(await ask(['-identity', MACHINE_ID], anonymous), 'Unauthenticated');
