@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prepares this checkout for one task and then runs it: sh scripts/bootstrap.sh check|test|kube|interop|demo|bench|build|images|packages|mutations [arguments].
+# Prepares this checkout for one task and then runs it: sh scripts/bootstrap.sh check|test|kube|interop|cluster|demo|bench|build|images|packages|mutations [arguments].
 # Runs before anything is installed and under whatever Node the machine has, hence plain POSIX sh.
 set -eu
 
@@ -19,6 +19,7 @@ case $task in
   test) entry=scripts/test.ts ;;
   kube) entry=test/e2e/kube/main.ts ;;
   interop) entry=test/e2e/interop/main.ts ;;
+  cluster) entry=test/e2e/cluster/main.ts ;;
   demo) entry=test/e2e/demo/main.ts ;;
   bench) entry=bench/main.ts ;;
   build) entry=scripts/build.ts ;;
@@ -26,12 +27,12 @@ case $task in
   # Only installs.
   packages) entry=package.json ;;
   mutations) entry=scripts/mutations.ts ;;
-  *) die "unknown task '$task': use check, test, kube, interop, demo, bench, build, images or mutations" ;;
+  *) die "unknown task '$task': use check, test, kube, interop, cluster, demo, bench, build, images or mutations" ;;
 esac
 
 system=$(uname -s)
 case $task in
-  test | kube | interop | demo | bench)
+  test | kube | interop | cluster | demo | bench)
     if [ "$system" != Linux ]; then
       say "'$task' cannot run on $system: it builds hosts and pods from Linux network namespaces."
       die "Run it in a Linux machine or VM, for example: docker run --rm -it --privileged -v \"\$PWD\":/src -w /src node:24 npm run $task"
@@ -74,7 +75,7 @@ esac
 # program and its package under apt-get, dnf, apk, zypper, pacman (nearly always the same name).
 programs() {
   case $task in
-    test | kube | interop | demo | bench)
+    test | kube | interop | cluster | demo | bench)
       echo "nft nftables nftables nftables nftables nftables"
       echo "ip iproute2 iproute iproute2 iproute2 iproute2"
       echo "unshare util-linux util-linux util-linux util-linux util-linux"
@@ -151,14 +152,16 @@ fi
 [ -f "$entry" ] || die "'$task' does not exist in this version ($entry is missing)."
 
 # Distributions' Go is often too old, so it is not installed through the package manager.
-if [ "$task" = interop ] || [ "$task" = kube ]; then
-  wanted=$(sed -n 's/^go //p' test/e2e/interop/go/go.mod)
-  [ "$task" = interop ] || wanted=1.26
-  found=$(GOTOOLCHAIN=local go env GOVERSION 2>/dev/null | sed 's/^go//')
-  [ -n "$found" ] || die "go is missing: install Go $wanted or newer from https://go.dev/dl/ and put its bin folder on PATH."
-  [ "$(printf '%s\n%s\n' "$wanted" "$found" | sort -V | head -n 1)" = "$wanted" ] ||
-    die "found Go $found, but these tests need Go $wanted or newer: see https://go.dev/dl/."
-fi
+case $task in
+  interop | kube | cluster)
+    wanted=$(sed -n 's/^go //p' test/e2e/interop/go/go.mod)
+    [ "$task" = interop ] || wanted=1.26
+    found=$(GOTOOLCHAIN=local go env GOVERSION 2>/dev/null | sed 's/^go//')
+    [ -n "$found" ] || die "go is missing: install Go $wanted or newer from https://go.dev/dl/ and put its bin folder on PATH."
+    [ "$(printf '%s\n%s\n' "$wanted" "$found" | sort -V | head -n 1)" = "$wanted" ] ||
+      die "found Go $found, but these tests need Go $wanted or newer: see https://go.dev/dl/."
+    ;;
+esac
 
 [ "$task" != packages ] || exit 0
 exec node --conditions=source "$entry" "$@"

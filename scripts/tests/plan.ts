@@ -6,6 +6,8 @@ export interface TestGroup {
   readonly concurrency: number;
   /** Print each test with its time, not only each file. */
   readonly eachTest?: boolean;
+  /** For the slow: how long a file's tests may take, when that is more than two minutes. */
+  readonly testTimeoutMs?: number;
 }
 
 /** Layers whose line coverage is gated; their own tests alone must reach it. */

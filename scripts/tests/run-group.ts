@@ -14,6 +14,7 @@ export interface GroupResult {
   readonly coverage: readonly FileCoverage[];
 }
 
+/** What node:test gives a file before it calls it a failure; nothing in it may take longer. */
 const TEST_TIMEOUT_MS = 120_000;
 /** A file that takes longer hangs, or keeps its process alive after its last test. */
 const FILE_TIMEOUT_MS = 150_000;
@@ -97,11 +98,13 @@ class GroupReport {
   readonly #printed = new Set<string>();
   readonly #skipReasons = new Set<string>();
   readonly #eachTest: boolean;
+  readonly #testTimeoutMs: number;
   #coverage: readonly FileCoverage[] = [];
 
-  constructor(root: string, eachTest: boolean) {
+  constructor(root: string, { eachTest = false, testTimeoutMs = TEST_TIMEOUT_MS }: TestGroup) {
     this.#root = root;
     this.#eachTest = eachTest;
+    this.#testTimeoutMs = testTimeoutMs;
   }
 
   /** Runs `files` to their end; those still running when `limit` says so are killed and count as failed. */
@@ -110,7 +113,7 @@ class GroupReport {
       files: files.map((file) => join(this.#root, file)),
       cwd: this.#root,
       concurrency,
-      timeout: TEST_TIMEOUT_MS,
+      timeout: this.#testTimeoutMs,
       signal: limit,
       execArgv: ['--conditions=source'],
       ...(covered ? COVERAGE : {}),
@@ -174,7 +177,7 @@ export async function runGroup(
   group: TestGroup,
   fileTimeoutMs: number = FILE_TIMEOUT_MS,
 ): Promise<GroupResult> {
-  const report = new GroupReport(root, group.eachTest ?? false);
+  const report = new GroupReport(root, group);
   if (group.name === 'covered') {
     // node:test merges coverage within one run, so these files share one time limit.
     const limitMs = fileTimeoutMs + (group.files.length * COVERED_FILE_BUDGET_MS) / group.concurrency;

@@ -1,0 +1,128 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { until } from '@ambit/mesh/testing';
+import { type AccessRecord, accessRecords } from '../../demo/access-log.ts';
+import { sumOfMetric } from '../../demo/metrics-text.ts';
+import { SETTLE_MS } from './calls.ts';
+import { type Cluster, run } from './cluster.ts';
+
+/** Where the chart is installed. */
+export const NAMESPACE = 'ambit-system';
+export const RELEASE = 'ambit';
+export const CHART: string = fileURLToPath(new URL('../../../../charts/ambit', import.meta.url));
+export const COMPONENTS = ['ambit-controller', 'ambit-node-agent', 'ambit-cni'] as const;
+export type Component = (typeof COMPONENTS)[number];
+
+const INSTALL_MS = 180_000;
+/** What is read of a log. */
+const LOG_LINES = '5000';
+
+/** Pod and service ranges of the cluster, as an administrator tells the chart. */
+export async function meshRanges(cluster: Cluster): Promise<readonly string[]> {
+  const kubeconfig = (await cluster.kit(['kubeconfig'])).trim();
+  const settings = readFileSync(join(dirname(kubeconfig), 'settings'), 'utf8');
+  return ['POD_CIDR', 'SERVICE_CIDR'].map((name) => new RegExp(`^${name}=(.*)$`, 'm').exec(settings)?.[1] ?? '');
+}
+
+/** Installs the chart, or upgrades the release to these values; resolves when everything is Ready. */
+export async function installAmbit(cluster: Cluster, values: readonly string[] = []): Promise<string> {
+  const ranges = await meshRanges(cluster);
+  const settings = [`meshCidrs={${ranges.join(',')}}`, ...values].flatMap((value) => ['--set', value]);
+  const wait = ['--wait', '--timeout', `${INSTALL_MS / 1000}s`];
+  const said = await cluster.helm(
+    ['upgrade', '--install', RELEASE, CHART, '-n', NAMESPACE, '--create-namespace', ...wait, ...settings],
+    { timeoutMs: INSTALL_MS + 30_000 },
+  );
+  await rolledOut(cluster);
+  return said;
+}
+
+/** Installs the chart unless it is: scenario files run on one installation, and by themselves too. */
+export async function ensureAmbit(cluster: Cluster): Promise<void> {
+  const releases = await cluster.helm(['list', '-q', '-n', NAMESPACE]);
+  if (!releases.split('\n').includes(RELEASE)) await installAmbit(cluster);
+  else await rolledOut(cluster);
+}
+
+/** Resolves when all pods of all components are there and Ready. */
+export async function rolledOut(cluster: Cluster): Promise<void> {
+  for (const component of COMPONENTS) {
+    const kind = component === 'ambit-controller' ? 'deployment' : 'daemonset';
+    await cluster.kubectl(['-n', NAMESPACE, 'rollout', 'status', `${kind}/${component}`, '--timeout=150s'], {
+      timeoutMs: INSTALL_MS,
+    });
+  }
+}
+
+/** A running pod of a component, with its address, on a node or anywhere. */
+export async function componentPod(
+  cluster: Cluster,
+  component: Component,
+  node?: string,
+): Promise<{ readonly name: string; readonly ip: string }> {
+  const fields =
+    '{range .items[*]}{.metadata.name} {.spec.nodeName} {.status.podIP} {.metadata.deletionTimestamp}\n{end}';
+  const selector = ['-n', NAMESPACE, 'pods', '-l', `app.kubernetes.io/name=${component}`];
+  return await until(
+    `there is a pod of ${component} on ${node ?? 'a node'}`,
+    async () => {
+      const lines = (await cluster.read(selector, fields)).split('\n').map((line) => line.split(' '));
+      const [name = '', , ip = ''] =
+        lines.find(([, on, , deleted]) => (node === undefined || on === node) && deleted === '') ?? [];
+      return ip === '' ? null : { name, ip };
+    },
+    SETTLE_MS,
+  );
+}
+
+/** Deletes a component's pod, as an administrator restarts it, and resolves when all are Ready again. */
+export async function restartComponent(cluster: Cluster, component: Component, node?: string): Promise<void> {
+  const { name } = await componentPod(cluster, component, node);
+  await cluster.kubectl(['-n', NAMESPACE, 'delete', 'pod', name, '--wait'], { timeoutMs: INSTALL_MS });
+  await rolledOut(cluster);
+}
+
+const METRICS_PORTS = { 'ambit-controller': 15_014, 'ambit-node-agent': 15_020, 'ambit-cni': 15_014 } as const;
+
+/** Sum of a metric's samples in a component's pod. */
+export async function metric(
+  cluster: Cluster,
+  component: Component,
+  node: string,
+  name: string,
+  labels: Readonly<Record<string, string>> = {},
+): Promise<number> {
+  const { ip } = await componentPod(cluster, component, node);
+  const url = `http://${ip}:${METRICS_PORTS[component]}/metrics`;
+  return sumOfMetric(await run('curl', ['-sS', '--max-time', '5', url]), name, labels);
+}
+
+/** What the node agent of a node logged about connections of one direction, oldest first. */
+export async function accessLog(
+  cluster: Cluster,
+  node: string,
+  direction: 'inbound' | 'outbound',
+): Promise<AccessRecord[]> {
+  const { name } = await componentPod(cluster, 'ambit-node-agent', node);
+  return accessRecords(await cluster.kubectl(['-n', NAMESPACE, 'logs', name, '--tail', LOG_LINES]), direction);
+}
+
+const REDIRECTION = 'ambit.dev/redirection';
+
+/** Resolves once the CNI agent says that the pod is enrolled, or, for `null`, no longer says anything. */
+export async function redirectionBecomes(
+  cluster: Cluster,
+  namespace: string,
+  pod: string,
+  value: 'enabled' | null,
+): Promise<void> {
+  await until(
+    `${REDIRECTION} of ${namespace}/${pod} is ${value}`,
+    async () => {
+      const path = `{.metadata.annotations.${REDIRECTION.replaceAll('.', String.raw`\.`)}}`;
+      return (await cluster.read(['-n', namespace, 'pod', pod], path)) === (value ?? '');
+    },
+    SETTLE_MS,
+  );
+}

@@ -1,0 +1,155 @@
+/**
+ * `npm run test:cluster [-- OPTIONS] [part-of-name ...]`: Ambit on a real Kubernetes with several nodes. Builds Kubernetes
+ * (once) and the images, starts a cluster, runs scenario after scenario on it (`plan.ts`) and takes it down, whatever
+ * happens. Ends with `N passed, N failed, N skipped`.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import type { GroupResult } from '../../../scripts/tests/run-group.ts';
+import { runGroup } from '../../../scripts/tests/run-group.ts';
+import { Cluster, CLUSTER_VARIABLE, KIT } from './harness/cluster.ts';
+import { collectDiagnostics } from './harness/diagnostics.ts';
+import { REPORT_VARIABLE } from './harness/report.ts';
+import { loadTestImages } from './harness/test-images.ts';
+import { type ClusterPlan, planClusters } from './plan.ts';
+
+const USAGE = `npm run test:cluster [-- OPTIONS] [PART_OF_NAME ...]: Ambit on a real Kubernetes, on this machine
+
+  --keep               leave the cluster running, and use it again the next time
+  --containerd debian  only a cluster of this container runtime: debian (1.6) or v2
+  --name LETTER        of the cluster, a to l; its networks are its own (default a)
+  --help               this text
+
+It needs Debian 12, root, Go 1.26 and cgroup version 1. Kubernetes is built once, in 12 minutes.
+`;
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const FILE_TIMEOUT_MS = 600_000;
+const UP_MS = 300_000;
+const DOWN_MS = 60_000;
+
+interface Settings {
+  readonly keep: boolean;
+  readonly name: string;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      keep: { type: 'boolean', default: false },
+      containerd: { type: 'string' },
+      name: { type: 'string', default: 'a' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help) {
+    console.log(USAGE);
+    return 0;
+  }
+  const runtime = values.containerd ?? (values.keep ? 'debian' : null);
+  if (runtime !== null && runtime !== 'debian' && runtime !== 'v2') {
+    console.error(`--containerd ${runtime}: debian or v2\n\n${USAGE}`);
+    return 2;
+  }
+  const plans = planClusters(positionals, runtime);
+  if (plans.length === 0) {
+    console.error(`no scenario matches ${positionals.join(' ')}`);
+    return 2;
+  }
+  const reason = whyNotHere();
+  if (reason !== null) {
+    console.error(`FAIL: ${reason}`);
+    return 1;
+  }
+  return await runAll(plans, { keep: values.keep, name: values.name });
+}
+
+/** What this machine lacks, or null. */
+function whyNotHere(): string | null {
+  if (process.getuid?.() !== 0) return 'nodes of a cluster are namespaces and cgroups, which needs root';
+  if (!existsSync('/sys/fs/cgroup/memory/tasks'))
+    return 'the cluster needs cgroup version 1 hierarchies below /sys/fs/cgroup';
+  return null;
+}
+
+async function runAll(plans: readonly ClusterPlan[], settings: Settings): Promise<number> {
+  const began = performance.now();
+  const folder = mkdtempSync(join(tmpdir(), 'ambit-cluster-'));
+  process.env[REPORT_VARIABLE] = join(folder, 'figures');
+  process.env[CLUSTER_VARIABLE] = settings.name;
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  try {
+    for (const plan of plans) {
+      const results = await runCluster(plan, settings);
+      for (const { passed, failed, skipped } of results) {
+        total.passed += passed;
+        total.failed += failed;
+        total.skipped += skipped;
+      }
+    }
+    if (existsSync(join(folder, 'figures')))
+      console.log(`\n${readFileSync(join(folder, 'figures'), 'utf8').trimEnd()}`);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  console.log(`\n${((performance.now() - began) / 1000).toFixed(0)} s`);
+  console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+  return total.failed > 0 || total.skipped > 0 ? 1 : 0;
+}
+
+async function runCluster({ runtime, scenarios }: ClusterPlan, { keep, name }: Settings): Promise<GroupResult[]> {
+  process.env['CONTAINERD'] = runtime;
+  console.log(`\ncluster ${name}, containerd: ${runtime}`);
+  const cluster = new Cluster(name);
+  await step('programs of Kubernetes', () => visibly(join(KIT, 'build'), []));
+  const down = (): Promise<string> => cluster.kit(['down'], { timeoutMs: DOWN_MS });
+  const interrupted = (): void => {
+    console.log('interrupted: the cluster is taken down');
+    void down().finally(() => process.exit(130));
+  };
+  process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
+  try {
+    await step('cluster', () => cluster.kit(['up'], { timeoutMs: UP_MS }));
+    await step('images', () => loadTestImages(cluster));
+    const results: GroupResult[] = [];
+    for (const scenario of scenarios) results.push(await runScenario(cluster, scenario));
+    return results;
+  } finally {
+    process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
+    if (keep) console.log(`cluster ${name} is left running; to end it: CLUSTER=${name} ${join(KIT, 'cluster')} down`);
+    else await step('end of the cluster', down);
+  }
+}
+
+async function runScenario(cluster: Cluster, scenario: string): Promise<GroupResult> {
+  const files = [`test/e2e/cluster/${scenario}.cluster.test.ts`];
+  const limit = { eachTest: true, testTimeoutMs: FILE_TIMEOUT_MS };
+  const group = { name: 'privileged', files, concurrency: 1, ...limit } as const;
+  const result = await runGroup(ROOT, group, FILE_TIMEOUT_MS);
+  if (result.failed > 0) console.log(`     what the cluster was like: ${await collectDiagnostics(cluster)}`);
+  return result;
+}
+
+async function step<T>(name: string, work: () => Promise<T>): Promise<T> {
+  const began = performance.now();
+  const result = await work();
+  console.log(`ok   ${((performance.now() - began) / 1000).toFixed(1).padStart(6)} s  ${name}`);
+  return result;
+}
+
+/** Runs a program that shows its progress itself. */
+function visibly(program: string, args: readonly string[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit'] })
+      .once('error', reject)
+      .once('exit', (code) => (code === 0 ? resolve() : reject(new Error(`${program} ended with ${code}`))));
+  });
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { until } from '@ambit/mesh/testing';
+import { ensureAmbit, NAMESPACE, redirectionBecomes, RELEASE } from './harness/ambit.ts';
+import { assertAllowed, SETTLE_MS } from './harness/calls.ts';
+import { Cluster } from './harness/cluster.ts';
+import { assertPlaintext, watchLink } from './harness/link.ts';
+import { appPod } from './harness/pods.ts';
+import { changesSinceSaved } from './harness/saved-state.ts';
+import { Scene } from './harness/scene.ts';
+import { Traffic } from './harness/traffic.ts';
+
+const NS = 'uninstall';
+const CLIENT = `${NS}/client`;
+const SERVER = `${NS}/server`;
+const HELM_MS = 180_000;
+
+const cluster = Cluster.fromEnvironment();
+const [first, second] = cluster.nodes;
+await ensureAmbit(cluster);
+const scene = await Scene.open(cluster, {
+  namespaces: { [NS]: 'ambient' },
+  objects: [appPod(NS, 'client', { node: first }), appPod(NS, 'server', { node: second })],
+  clients: [CLIENT],
+});
+let isOpen = true;
+after(async () => {
+  if (isOpen) await scene.close();
+});
+
+test('helm uninstall releases the pods, which talk on in plaintext', async () => {
+  await redirectionBecomes(cluster, NS, 'client', 'enabled');
+  await redirectionBecomes(cluster, NS, 'server', 'enabled');
+  await using traffic = new Traffic(scene, CLIENT, SERVER, { timeoutMs: 2000 });
+  await traffic.flows();
+  await cluster.helm(['uninstall', RELEASE, '-n', NAMESPACE, '--wait', '--timeout', `${HELM_MS / 1000}s`], {
+    timeoutMs: HELM_MS + 10_000,
+  });
+  await until(
+    'no pod of Ambit is left',
+    async () => (await cluster.read(['-n', NAMESPACE, 'pods'], '{.items[*].metadata.name}')) === '',
+    SETTLE_MS,
+  );
+  await traffic.flows(20);
+  using link = watchLink(cluster, second);
+  await assertAllowed(scene, CLIENT, SERVER, { bytes: 10_000 });
+  assertPlaintext(link);
+});
+
+test('pods start as if Ambit had never been there', async () => {
+  await cluster.apply(appPod(NS, 'afterwards', { node: second }));
+  await scene.awaitPods([`${NS}/afterwards`]);
+  await assertAllowed(scene, CLIENT, `${NS}/afterwards`);
+});
+
+test('the nodes are exactly as before: files, rules, configuration of the network, interfaces', async () => {
+  await scene.close();
+  isOpen = false;
+  await cluster.kubectl(['delete', 'namespace', NAMESPACE, '--wait'], { timeoutMs: 120_000 });
+  let changes: Record<string, string[]> = {};
+  const nothing = Object.fromEntries(cluster.nodes.map((node) => [node, []]));
+  await until(
+    'the last pods are gone from the nodes',
+    async () => {
+      changes = await changesSinceSaved(cluster);
+      return Object.values(changes).every((lines) => lines.length === 0);
+    },
+    SETTLE_MS,
+  ).catch(() => {});
+  assert.deepEqual(changes, nothing);
+});
+
+test('what policies and kinds there were is kept, as the chart says', async () => {
+  const kinds = await cluster.read(['crd'], '{.items[?(@.spec.group=="ambit.dev")].spec.names.kind}');
+  assert.deepEqual(kinds.split(' ').toSorted(), ['AccessPolicy', 'ExternalWorkload', 'MutualTLSPolicy']);
+});

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { ensureAmbit, installAmbit, NAMESPACE, redirectionBecomes, RELEASE } from './harness/ambit.ts';
+import { Cluster } from './harness/cluster.ts';
+import { assertEncrypted, watchLink } from './harness/link.ts';
+import { appPod } from './harness/pods.ts';
+import { Scene } from './harness/scene.ts';
+import { Traffic } from './harness/traffic.ts';
+
+const NS = 'upgrade';
+const CLIENT = `${NS}/client`;
+const SERVER = `${NS}/server`;
+
+const cluster = Cluster.fromEnvironment();
+const [first, second] = cluster.nodes;
+await ensureAmbit(cluster);
+const scene = await Scene.open(cluster, {
+  namespaces: { [NS]: 'ambient' },
+  objects: [appPod(NS, 'client', { node: first }), appPod(NS, 'server', { node: second })],
+  clients: [CLIENT],
+});
+after(() => scene.close());
+
+test('helm upgrade replaces every pod of Ambit, and pods stay in the mesh meanwhile', async () => {
+  await redirectionBecomes(cluster, NS, 'server', 'enabled');
+  const uids = () => cluster.read(['-n', NAMESPACE, 'pods'], '{.items[*].metadata.uid}');
+  const before = (await uids()).split(' ');
+  using link = watchLink(cluster, second);
+  await using traffic = new Traffic(scene, CLIENT, SERVER, { timeoutMs: 2000 });
+  await traffic.flows();
+  await installAmbit(cluster, ['logLevel=debug']);
+  const afterwards = (await uids()).split(' ');
+  assert.deepEqual(
+    afterwards.filter((uid) => before.includes(uid)),
+    [],
+    'pods that are not new',
+  );
+  await traffic.flows(20);
+  assertEncrypted(link, 10_000);
+});
+
+test('pods start as before, and the release can be rolled back', async () => {
+  await cluster.apply(appPod(NS, 'afterwards', { node: second }));
+  await scene.awaitPods([`${NS}/afterwards`]);
+  await redirectionBecomes(cluster, NS, 'afterwards', 'enabled');
+  await cluster.helm(['rollback', RELEASE, '-n', NAMESPACE, '--wait', '--timeout', '150s'], { timeoutMs: 160_000 });
+  await ensureAmbit(cluster);
+});
