@@ -9,8 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import type { GroupResult } from '../../../scripts/tests/run-group.ts';
-import { runGroup } from '../../../scripts/tests/run-group.ts';
+import { buildImages } from '../../../scripts/images/build-images.ts';
+import { type GroupResult, runGroup } from '../../../scripts/tests/run-group.ts';
 import { Cluster, CLUSTER_VARIABLE, KIT } from './harness/cluster.ts';
 import { collectDiagnostics } from './harness/diagnostics.ts';
 import { REPORT_VARIABLE } from './harness/report.ts';
@@ -116,7 +116,11 @@ async function runCluster({ runtime, scenarios }: ClusterPlan, { keep, name }: S
   process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
   try {
     await step('cluster', () => cluster.kit(['up'], { timeoutMs: UP_MS }));
-    await step('images', () => loadTestImages(cluster));
+    await step('images of Ambit', async () => {
+      const images = await buildImages(ROOT);
+      await cluster.kit(['load', ...images.map(({ path }) => path)], { timeoutMs: UP_MS });
+    });
+    await step('images of the scenarios', () => loadTestImages(cluster));
     const results: GroupResult[] = [];
     for (const scenario of scenarios) results.push(await runScenario(cluster, scenario));
     return results;

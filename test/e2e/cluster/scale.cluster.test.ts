@@ -4,6 +4,7 @@ import { after, test } from 'node:test';
 import { until } from '@ambit/mesh/testing';
 import { ensureAmbit, metric } from './harness/ambit.ts';
 import { Cluster, type Manifest } from './harness/cluster.ts';
+import { pluginTimes } from './harness/plugin-time.ts';
 import { sandboxTimes } from './harness/pod-start.ts';
 import { AGNHOST_IMAGE, agnhostPod } from './harness/pods.ts';
 import { quantile, report } from './harness/report.ts';
@@ -16,6 +17,7 @@ const WAVES = 2;
 const WAVE_MS = 150_000;
 const SAMPLES = 12;
 const ENROLMENT_MS = 150;
+const PLUGIN_MS = 20;
 
 const cluster = Cluster.fromEnvironment();
 const [, second] = cluster.nodes;
@@ -71,6 +73,12 @@ test('one pod after the other: what enrolment adds to the start of a pod', async
     `${quantile(enrolled, 0.5).toFixed(0)} ms enrolled, ${quantile(plain, 0.5).toFixed(0)} ms not: ${added.toFixed(0)} ms more (budget ${ENROLMENT_MS})`,
   );
   assert.ok(added < ENROLMENT_MS, `${added} ms`);
+});
+
+test('the plug-in itself', async () => {
+  const p95 = quantile(await pluginTimes(cluster, second), 0.95);
+  report('a run of the CNI plug-in besides what the agent does, p95', `${p95.toFixed(1)} ms (budget ${PLUGIN_MS})`);
+  assert.ok(p95 < PLUGIN_MS, `${p95} ms`);
 });
 
 test(`${WAVES} times ${POD_COUNT} pods at once: all become Ready and enrolled, and all go`, async () => {

@@ -91,7 +91,7 @@ test('a Job whose init container and container call at once, and end', async () 
 test('a pod in the host network is left alone, and served where plaintext may', async () => {
   const said = await exec('host', ...CURL, `http://${scene.pod(`${NS}/open`).ip}:${HTTP_PORT}/hostname`);
   assert.equal(said, 'open');
-  assert.equal(await cluster.read(['-n', NS, 'pod', 'host'], '{.metadata.annotations}'), '');
+  await redirectionBecomes(cluster, NS, 'host', null);
   assert.equal(await exec('client', ...CURL, `http://${scene.pod(`${NS}/host`).ip}:18080/hostname`), first);
 });
 

@@ -25,7 +25,7 @@ export function call(scene: Scene, from: string, to: string, options: CallOption
 }
 
 /** One connection to a server that speaks first, and a line there and back. */
-export function callLine(scene: Scene, from: string, to: string, port = LINE_PORT): Promise<AppResult> {
+export function callLine(scene: Scene, from: string, to: string, port: number = LINE_PORT): Promise<AppResult> {
   const { ip } = scene.pod(to);
   return scene.client(from).run({ op: 'line', ip, port, line: MARKER, timeoutMs: CALL_MS });
 }
