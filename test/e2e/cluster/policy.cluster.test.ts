@@ -40,15 +40,16 @@ function callers(ports: readonly number[]): Manifest {
   };
 }
 
-/** Status of a condition of the policy, once the controller has written it for what is applied now. */
-function condition(type: string): Promise<string> {
-  const path = `{.metadata.generation} {.status.conditions[?(@.type=="${type}")].observedGeneration} {.status.conditions[?(@.type=="${type}")].status}`;
-  return until(
-    `condition ${type} is written`,
+/** Resolves once a condition of the policy, as it is applied now, has that status. */
+async function conditionBecomes(type: string, wanted: 'True' | 'False'): Promise<void> {
+  const condition = `{.status.ancestors[0].conditions[?(@.type=="${type}")]`;
+  const path = `{.metadata.generation} ${condition}.observedGeneration} ${condition}.status}`;
+  await until(
+    `condition ${type} is ${wanted}`,
     async () => {
       const text = await cluster.read(['-n', NS, 'accesspolicy', 'payments-callers'], path);
       const [generation, observed, status] = text.split(' ');
-      return generation === observed && status;
+      return generation === observed && status === wanted;
     },
     SETTLE_MS,
   );
@@ -72,8 +73,10 @@ test('the caller is refused on a port that the policy does not name, until it do
   assert.equal((await callLine(scene, INTRUDER, SERVER)).ok, false);
 });
 
-test('the status of the policy says that it is in force', async () => {
-  assert.equal(await condition('Accepted'), 'True');
+test('the status of the policy says that it is in force, where, and that the nodes have it', async () => {
+  for (const type of ['Accepted', 'Attached', 'ResolvedRefs', 'Acknowledged']) await conditionBecomes(type, 'True');
+  await conditionBecomes('PartiallyEnforced', 'False');
+  assert.match(await cluster.kubectl(['-n', NS, 'get', 'ambit']), /payments-callers/);
 });
 
 test('the log of the node agent says why a call was refused', async () => {
@@ -101,7 +104,7 @@ test('a policy that cannot mean anything is refused when it is applied', async (
   const broken = callers([HTTP_PORT]);
   const spec = { action: 'Permit', rules: [] };
   await assert.rejects(cluster.apply({ ...broken, spec }), /action|Permit/);
-  assert.equal(await condition('Accepted'), 'True');
+  await conditionBecomes('Accepted', 'True');
 });
 
 test('when the policy is deleted everybody may call again', async () => {
