@@ -5,7 +5,8 @@ type PushLimit =
   | 'acknowledgeMs'
   | 'subscribersMax'
   | 'refusalLengthMax'
-  | 'refusedNamesMax';
+  | 'refusedNamesMax'
+  | 'timedChangesMax';
 
 /** Bounds of the push side. */
 export const PUSH_LIMITS: Readonly<Record<PushLimit, number>> = {
@@ -23,4 +24,6 @@ export const PUSH_LIMITS: Readonly<Record<PushLimit, number>> = {
   refusalLengthMax: 1000,
   /** Refused resources remembered per stream and type, for the status of policies. */
   refusedNamesMax: 1000,
+  /** Changes whose way to all nodes is being timed. */
+  timedChangesMax: 1000,
 };

@@ -1,4 +1,4 @@
-import { type Counter, counter, type Gauge, gauge, type Metrics } from '@ambit/mesh/runtime';
+import { type Counter, counter, type Gauge, gauge, type Histogram, histogram, type Metrics } from '@ambit/mesh/runtime';
 
 /** What the push side counts. */
 export interface PushMetrics {
@@ -9,6 +9,7 @@ export interface PushMetrics {
   readonly bytes: Counter;
   readonly answers: Counter;
   readonly streamEnds: Counter;
+  readonly settledSeconds: Histogram;
 }
 
 const TYPE = ['type'];
@@ -43,6 +44,11 @@ export function createPushMetrics(metrics: Metrics): PushMetrics {
       help: 'Discovery streams that ended, by reason.',
       labels: ['reason'],
       initial: END_REASONS.map((reason) => [reason]),
+    }),
+    settledSeconds: histogram({
+      name: 'ambit_xds_settled_seconds',
+      help: 'Time from a change until every connected node has acknowledged it.',
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30],
     }),
   });
 }

@@ -4,6 +4,7 @@ import { PUSH_LIMITS } from './limits.ts';
 import { createPushMetrics, type PushMetrics } from './metrics.ts';
 import type { ResourceStore } from './resource-store.ts';
 import type { SubscriberIdentity } from './scope.ts';
+import { type HasSettled, SettlementTimer } from './settlement-timer.ts';
 import { type StreamEnd, Subscriber } from './subscriber.ts';
 
 export interface PushServerOptions {
@@ -48,11 +49,13 @@ export class PushServer {
   readonly #metrics: PushMetrics;
   readonly #subscribers = new Map<Subscriber, string>();
   readonly #progressListeners: (() => void)[] = [];
+  readonly #settlement: SettlementTimer;
 
   constructor(options: PushServerOptions) {
     this.#options = options;
     this.#stores = new Map(options.stores.map((store) => [store.typeUrl, store]));
     this.#metrics = createPushMetrics(options.metrics);
+    this.#settlement = new SettlementTimer(options.clock, this.#metrics.settledSeconds);
   }
 
   get subscribers(): readonly SubscriberSummary[] {
@@ -109,6 +112,8 @@ export class PushServer {
   /** Tells every subscriber; what each is owed is decided per stream. */
   changed(typeUrl: string, names: ReadonlySet<string>): void {
     for (const subscriber of this.#subscribers.keys()) subscriber.changed(typeUrl, names);
+    const revision = this.#stores.get(typeUrl)?.revision;
+    if (revision !== undefined) this.#settlement.changed(typeUrl, revision, this.#haveAllSettled);
   }
 
   /** Ends the streams of subscribers that may no longer read, for example of a revoked node. Answers how many. */
@@ -118,7 +123,17 @@ export class PushServer {
     return unwanted.length;
   }
 
+  /** Counts the streams that have asked for the type. */
+  readonly #haveAllSettled: HasSettled = (typeUrl, revision) => {
+    for (const subscriber of this.#subscribers.keys()) {
+      const progress = subscriber.progressOf(typeUrl);
+      if (progress !== null && progress.settledRevision < revision) return false;
+    }
+    return true;
+  };
+
   #announceProgress(): void {
+    this.#settlement.progressed(this.#haveAllSettled);
     for (const listener of this.#progressListeners) listener();
   }
 

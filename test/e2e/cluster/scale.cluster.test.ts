@@ -1,8 +1,10 @@
 /** Many pods, and what they cost. */
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '@ambit/mesh/testing';
 import { ensureAmbit, metric } from './harness/ambit.ts';
+import { ApiProxy } from './harness/api-proxy.ts';
 import { Cluster, type Manifest } from './harness/cluster.ts';
 import { pluginTimes } from './harness/plugin-time.ts';
 import { sandboxTimes } from './harness/pod-start.ts';
@@ -13,11 +15,13 @@ import { Scene } from './harness/scene.ts';
 const NS = 'scale';
 const PLAIN = 'scale-plain';
 const POD_COUNT = 100;
-const WAVES = 2;
 const WAVE_MS = 150_000;
 const SAMPLES = 12;
 const ENROLMENT_MS = 150;
 const PLUGIN_MS = 20;
+const CHANGES = 400;
+const CHANGES_PER_SECOND = 20;
+const SETTLED = 'ambit_xds_settled_seconds';
 
 const cluster = Cluster.fromEnvironment();
 const [, second] = cluster.nodes;
@@ -48,9 +52,17 @@ function deployment(replicas: number): Manifest {
   };
 }
 
-async function sum(name: string): Promise<number> {
-  const values = await Promise.all(cluster.nodes.map((node) => metric(cluster, 'ambit-node-agent', node, name)));
-  return values.reduce((total, value) => total + value, 0);
+const active = (): Promise<number> => metric(cluster, 'ambit-node-agent', 'ambit_pods_active');
+
+/** Changes a label of one pod after the other, so many a second; resolves when all are made. */
+async function changePods(names: readonly string[]): Promise<void> {
+  using api = await ApiProxy.open(cluster);
+  const began = performance.now();
+  for (let change = 0; change < CHANGES; change++) {
+    const path = `/api/v1/namespaces/${NS}/pods/${names[change % names.length]}`;
+    await api.patch(path, { metadata: { labels: { version: `v${change}` } } });
+    await sleep(Math.max(0, (change * 1000) / CHANGES_PER_SECOND - (performance.now() - began)));
+  }
 }
 
 test('one pod after the other: what enrolment adds to the start of a pod', async () => {
@@ -81,21 +93,46 @@ test('the plug-in itself', async () => {
   assert.ok(p95 < PLUGIN_MS, `${p95} ms`);
 });
 
-test(`${WAVES} times ${POD_COUNT} pods at once: all become Ready and enrolled, and all go`, async () => {
-  await until('the samples are gone', async () => (await sum('ambit_pods_active')) === 0, WAVE_MS);
-  for (let wave = 1; wave <= WAVES; wave++) {
-    const began = performance.now();
-    await cluster.apply(deployment(POD_COUNT));
-    await cluster.kubectl(['-n', NS, 'rollout', 'status', 'deployment/many', `--timeout=${WAVE_MS / 1000}s`], {
-      timeoutMs: WAVE_MS + 10_000,
-    });
-    report(`${POD_COUNT} enrolled pods at once, all Ready`, `${((performance.now() - began) / 1000).toFixed(1)} s`);
-    await until('all pods are served', async () => (await sum('ambit_pods_active')) === POD_COUNT, WAVE_MS);
-    await cluster.apply(deployment(0));
-    await until('no pod is served', async () => (await sum('ambit_pods_active')) === 0, WAVE_MS);
-  }
+test(`${POD_COUNT} pods at once: all become Ready and enrolled`, async () => {
+  await until('the samples are gone', async () => (await active()) === 0, WAVE_MS);
+  const began = performance.now();
+  await cluster.apply(deployment(POD_COUNT));
+  const wait = ['rollout', 'status', 'deployment/many', `--timeout=${WAVE_MS / 1000}s`];
+  await cluster.kubectl(['-n', NS, ...wait], { timeoutMs: WAVE_MS + 10_000 });
+  report(`${POD_COUNT} enrolled pods at once, all Ready`, `${((performance.now() - began) / 1000).toFixed(1)} s`);
+  await until('all pods are served', async () => (await active()) === POD_COUNT, WAVE_MS);
+  const annotations = await cluster.read(
+    ['-n', NS, 'pods'],
+    String.raw`{.items[*].metadata.annotations.ambit\.dev/redirection}`,
+  );
+  assert.equal(annotations, Array.from({ length: POD_COUNT }, () => 'enabled').join(' '));
+});
+
+test(`${CHANGES_PER_SECOND} changes of pods a second: every node agent has each of them soon`, async () => {
+  const names = (await cluster.read(['-n', NS, 'pods'], '{.items[*].metadata.name}')).split(' ');
+  const settled = (): Promise<number> => metric(cluster, 'ambit-controller', `${SETTLED}_count`);
+  const inTime = (): Promise<number> => metric(cluster, 'ambit-controller', `${SETTLED}_bucket`, { le: '0.25' });
+  const before = [await settled(), await inTime()] as const;
+  await changePods(names);
+  const [all, fast] = [(await settled()) - before[0], (await inTime()) - before[1]];
+  const percent = (100 * fast) / all;
+  report(
+    `${CHANGES_PER_SECOND} pod changes a second, acknowledged by all agents within 250 ms`,
+    `${percent.toFixed(1)} % of ${all}`,
+  );
+  assert.ok(all >= CHANGES / 4, `only ${all} pushes were timed`);
+  assert.ok(percent >= 99, `${percent} %`);
+});
+
+test(`${2 * POD_COUNT} pods created and deleted leave nothing behind`, async () => {
+  await cluster.apply(deployment(0));
+  await until('no pod is served', async () => (await active()) === 0, WAVE_MS);
+  await cluster.apply(deployment(POD_COUNT));
+  await until('all pods are served', async () => (await active()) === POD_COUNT, WAVE_MS);
+  await cluster.apply(deployment(0));
+  await until('no pod is served', async () => (await active()) === 0, WAVE_MS);
   await cluster.kubectl(['-n', NS, 'wait', '--for=delete', 'pod', '-l', 'app=many', '--timeout=60s'], {
     timeoutMs: 70_000,
   });
-  assert.equal(await sum('ambit_pods_pending'), 0);
+  assert.equal(await metric(cluster, 'ambit-node-agent', 'ambit_pods_pending'), 0);
 });

@@ -55,23 +55,29 @@ export async function rolledOut(cluster: Cluster): Promise<void> {
   }
 }
 
-/** A running pod of a component, with its address, on a node or anywhere. */
-export async function componentPod(
-  cluster: Cluster,
-  component: Component,
-  node?: string,
-): Promise<{ readonly name: string; readonly ip: string }> {
+export interface ComponentPod {
+  readonly name: string;
+  readonly node: string;
+  readonly ip: string;
+}
+
+/** The pods of a component that are there to stay. */
+export async function componentPods(cluster: Cluster, component: Component): Promise<ComponentPod[]> {
   const fields =
     '{range .items[*]}{.metadata.name} {.spec.nodeName} {.status.podIP} {.metadata.deletionTimestamp}\n{end}';
   const selector = ['-n', NAMESPACE, 'pods', '-l', `app.kubernetes.io/name=${component}`];
+  return (await cluster.read(selector, fields))
+    .split('\n')
+    .map((line) => line.split(' '))
+    .filter(([, , ip = '', deleted]) => ip !== '' && deleted === '')
+    .map(([name = '', node = '', ip = '']) => ({ name, node, ip }));
+}
+
+/** One of them, on a node or anywhere, once it is there. */
+export async function componentPod(cluster: Cluster, component: Component, node?: string): Promise<ComponentPod> {
   return await until(
     `there is a pod of ${component} on ${node ?? 'a node'}`,
-    async () => {
-      const lines = (await cluster.read(selector, fields)).split('\n').map((line) => line.split(' '));
-      const [name = '', , ip = ''] =
-        lines.find(([, on, , deleted]) => (node === undefined || on === node) && deleted === '') ?? [];
-      return ip === '' ? null : { name, ip };
-    },
+    async () => (await componentPods(cluster, component)).find((pod) => node === undefined || pod.node === node),
     SETTLE_MS,
   );
 }
@@ -85,17 +91,18 @@ export async function restartComponent(cluster: Cluster, component: Component, n
 
 const METRICS_PORTS = { 'ambit-controller': 15_014, 'ambit-node-agent': 15_020, 'ambit-cni': 15_014 } as const;
 
-/** Sum of a metric's samples in a component's pod. */
+/** Sum of a metric's samples in all pods of a component. */
 export async function metric(
   cluster: Cluster,
   component: Component,
-  node: string,
   name: string,
   labels: Readonly<Record<string, string>> = {},
 ): Promise<number> {
-  const { ip } = await componentPod(cluster, component, node);
-  const url = `http://${ip}:${METRICS_PORTS[component]}/metrics`;
-  return sumOfMetric(await run('curl', ['-sS', '--max-time', '5', url]), name, labels);
+  const values = (await componentPods(cluster, component)).map(async ({ ip }) => {
+    const url = `http://${ip}:${METRICS_PORTS[component]}/metrics`;
+    return sumOfMetric(await run('curl', ['-sS', '--max-time', '5', url]), name, labels);
+  });
+  return (await Promise.all(values)).reduce((total, value) => total + value, 0);
 }
 
 /** What the node agent of a node logged about connections of one direction, oldest first. */
