@@ -1,7 +1,7 @@
 /** Each part of the system stopped and started again while pods talk. */
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { ensureAmbit, redirectionBecomes, restartComponent, rolledOut } from './harness/ambit.ts';
+import { ensureAmbit, killComponent, redirectionBecomes, restartComponent, rolledOut } from './harness/ambit.ts';
 import { assertAllowed } from './harness/calls.ts';
 import { Cluster } from './harness/cluster.ts';
 import { assertEncrypted, watchLink } from './harness/link.ts';
@@ -75,12 +75,12 @@ test('API server', async () => {
   await newPodWorks('after-api-server');
 });
 
-test('node agent: connections break, and nothing crosses in plaintext meanwhile', async () => {
+test('node agent killed: connections break, and nothing crosses in plaintext meanwhile', async () => {
   using link = watchLink(cluster, second);
   await using traffic = new Traffic(scene, CLIENT, SERVER, { timeoutMs: 2000 });
   const held = await HeldConnection.open(scene, CLIENT, SERVER);
   await traffic.flows();
-  await restartComponent(cluster, 'ambit-node-agent', second);
+  await killComponent(cluster, 'ambit-node-agent', second);
   assert.notEqual(await held.breaks(), '');
   await traffic.flows(20);
   assertEncrypted(link, 10_000);

@@ -28,7 +28,7 @@ test('helm upgrade replaces every pod of Ambit, and pods stay in the mesh meanwh
   using link = watchLink(cluster, second);
   await using traffic = new Traffic(scene, CLIENT, SERVER, { timeoutMs: 2000 });
   await traffic.flows();
-  await installAmbit(cluster, ['logLevel=debug']);
+  await installAmbit(cluster, ['log.level=debug']);
   const afterwards = (await uids()).split(' ');
   assert.deepEqual(
     afterwards.filter((uid) => before.includes(uid)),

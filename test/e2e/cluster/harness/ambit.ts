@@ -1,11 +1,10 @@
-import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { until } from '@ambit/mesh/testing';
 import { type AccessRecord, accessRecords } from '../../demo/access-log.ts';
 import { sumOfMetric } from '../../demo/metrics-text.ts';
 import { SETTLE_MS } from './calls.ts';
 import { type Cluster, run } from './cluster.ts';
+import { insideContainer, runningPod } from './pod-app.ts';
 
 /** Where the chart is installed. */
 export const NAMESPACE = 'ambit-system';
@@ -18,17 +17,9 @@ const INSTALL_MS = 180_000;
 /** What is read of a log. */
 const LOG_LINES = '5000';
 
-/** Pod and service ranges of the cluster, as an administrator tells the chart. */
-export async function meshRanges(cluster: Cluster): Promise<readonly string[]> {
-  const kubeconfig = (await cluster.kit(['kubeconfig'])).trim();
-  const settings = readFileSync(join(dirname(kubeconfig), 'settings'), 'utf8');
-  return ['POD_CIDR', 'SERVICE_CIDR'].map((name) => new RegExp(`^${name}=(.*)$`, 'm').exec(settings)?.[1] ?? '');
-}
-
 /** Installs the chart, or upgrades the release to these values; resolves when everything is Ready. */
 export async function installAmbit(cluster: Cluster, values: readonly string[] = []): Promise<string> {
-  const ranges = await meshRanges(cluster);
-  const settings = [`meshCidrs={${ranges.join(',')}}`, ...values].flatMap((value) => ['--set', value]);
+  const settings = values.flatMap((value) => ['--set', value]);
   const wait = ['--wait', '--timeout', `${INSTALL_MS / 1000}s`];
   const said = await cluster.helm(
     ['upgrade', '--install', RELEASE, CHART, '-n', NAMESPACE, '--create-namespace', ...wait, ...settings],
@@ -87,6 +78,22 @@ export async function restartComponent(cluster: Cluster, component: Component, n
   const { name } = await componentPod(cluster, component, node);
   await cluster.kubectl(['-n', NAMESPACE, 'delete', 'pod', name, '--wait'], { timeoutMs: INSTALL_MS });
   await rolledOut(cluster);
+}
+
+/** Process id of a component's pod, as its node sees it. */
+export async function componentPid(cluster: Cluster, { name }: ComponentPod): Promise<string> {
+  const pod = await runningPod(cluster, NAMESPACE, name);
+  // nsenter --target PID ...
+  const [, , pid = ''] = await insideContainer(cluster, pod, []);
+  return pid;
+}
+
+/** Kills a component's processes, those of one node or all; kubelet starts them again, also without API server. */
+export async function killComponent(cluster: Cluster, component: Component, node?: string): Promise<void> {
+  for (const pod of await componentPods(cluster, component)) {
+    if (node !== undefined && pod.node !== node) continue;
+    await cluster.onNode(pod.node, ['kill', '-KILL', await componentPid(cluster, pod)]);
+  }
 }
 
 const METRICS_PORTS = { 'ambit-controller': 15_014, 'ambit-node-agent': 15_020, 'ambit-cni': 15_014 } as const;
