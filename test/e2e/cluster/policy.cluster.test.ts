@@ -89,7 +89,7 @@ test('the log of the node agent says why a call was refused', async () => {
       ),
     SETTLE_MS,
   );
-  assert.match(refused.fields.get('error') ?? '', /policy/);
+  assert.match(refused.fields.get('error') ?? '', /ALLOW policies exist, but none allowed/);
 });
 
 test('a connection that a new policy forbids is cut', async () => {

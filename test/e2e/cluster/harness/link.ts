@@ -14,11 +14,15 @@ export function watchLink(cluster: Cluster, node: string): LinkCapture {
   return runInNetns(netns, () => new LinkCapture(node, MARKER, TUNNEL_PORT));
 }
 
-/** Fails unless what crossed was encrypted, and at least `bytes` of it. */
+/**
+ * Fails unless at least `bytes` went through tunnels and nothing in plaintext. Of a tunnel that was open before, records are
+ * told from the next segment that begins with one, hence only some of them need to be seen.
+ */
 export function assertEncrypted(link: LinkCapture, bytes: number): void {
   const report = link.report();
   assert.equal(report.markers, 0, `plaintext crossed the link: ${JSON.stringify(report)}`);
-  assert.ok(report.tlsApplicationBytes >= bytes, `of ${bytes} bytes not all were encrypted: ${JSON.stringify(report)}`);
+  assert.ok(report.tunnelBytes >= bytes, `less than ${bytes} bytes were tunnelled: ${JSON.stringify(report)}`);
+  assert.ok(report.tlsApplicationBytes > 0, `no TLS: ${JSON.stringify(report)}`);
 }
 
 /** Fails unless the marker was seen: the watch itself works. */
