@@ -15,8 +15,13 @@ test('SCENARIOS names every scenario file, and only those', () => {
 
 test('planClusters() keeps the order, and starts no cluster for nothing', () => {
   const all = SCENARIOS.map(({ name }) => name);
-  assert.deepEqual(planClusters([], null)[0], { runtime: 'debian', scenarios: all });
+  const onBoth = SCENARIOS.filter(({ runtimes }) => runtimes.includes('v2')).map(({ name }) => name);
+  assert.deepEqual(planClusters([], null), [
+    { runtime: 'debian', scenarios: all },
+    { runtime: 'v2', scenarios: onBoth },
+  ]);
   assert.deepEqual(planClusters([], 'v2'), [{ runtime: 'v2', scenarios: all }]);
   assert.deepEqual(planClusters(['without'], 'debian'), [{ runtime: 'debian', scenarios: ['without-ambit'] }]);
+  assert.deepEqual(planClusters(['install'], 'debian'), [{ runtime: 'debian', scenarios: ['install'] }]);
   assert.deepEqual(planClusters(['no such scenario'], null), []);
 });

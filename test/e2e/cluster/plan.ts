@@ -37,11 +37,16 @@ export interface ClusterPlan {
 }
 
 /**
- * Which clusters to start, and what runs on each. `filters` are parts of names, and none means all; `runtime` null means
+ * Which clusters to start, and what runs on each. `filters` are names or parts of names, and none means all; `runtime` null means
  * all that the scenarios name. A cluster that is kept is the only one.
  */
 export function planClusters(filters: readonly string[], runtime: ContainerRuntime | null): readonly ClusterPlan[] {
-  const wanted = SCENARIOS.filter(({ name }) => filters.length === 0 || filters.some((part) => name.includes(part)));
+  const isWanted = (name: string): boolean =>
+    filters.length === 0 ||
+    filters.some((part) =>
+      SCENARIOS.some((scenario) => scenario.name === part) ? name === part : name.includes(part),
+    );
+  const wanted = SCENARIOS.filter(({ name }) => isWanted(name));
   const runtimes: readonly ContainerRuntime[] = runtime === null ? BOTH : [runtime];
   return runtimes
     .map((each) => ({
