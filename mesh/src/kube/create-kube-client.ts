@@ -91,8 +91,8 @@ class HttpsKubeClient implements KubeClient, Disposable {
     itemsMax: number = LIST_PAGE_ITEMS,
   ): Promise<KubeListPage> {
     const query = { ...selectors(selection), limit: String(itemsMax), continue: continueToken ?? undefined };
-    const page = await this.#call('list', resource, { namespace: selection.namespace ?? '' }, signal, { query });
-    return decodeListPage(resource, page);
+    const target = { namespace: selection.namespace ?? '' };
+    return this.#callFor('list', resource, target, signal, { query }, (body) => decodeListPage(resource, body));
   }
 
   async *watch(
@@ -173,18 +173,30 @@ class HttpsKubeClient implements KubeClient, Disposable {
     }
   }
 
-  async #call(
+  #call(
     verb: Verb,
     resource: KubeResource,
     target: ApiTarget,
     signal: AbortSignal,
     content: RequestContent = {},
-  ): Promise<unknown> {
+  ): Promise<RawObject> {
+    return this.#callFor(verb, resource, target, signal, content, (body) => body);
+  }
+
+  async #callFor<T>(
+    verb: Verb,
+    resource: KubeResource,
+    target: ApiTarget,
+    signal: AbortSignal,
+    content: RequestContent,
+    decode: (body: unknown) => T,
+  ): Promise<T> {
     const request = this.#request(verb, resource, target, content);
     try {
-      return await this.#connection.call(request, signal, async (response) =>
-        parseJson(await readBody(response, request.call, this.#limits.responseBytesMax), request.call),
-      );
+      return await this.#connection.call(request, signal, async (response) => {
+        const body = await readBody(response, request.call, this.#limits.responseBytesMax);
+        return decode(parseJson(body, request.call));
+      });
     } catch (error) {
       throw this.#counted(verb, error);
     }

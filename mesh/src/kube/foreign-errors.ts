@@ -26,12 +26,16 @@ const CODE_OF_HTTP: ReadonlyMap<number, KubeApiErrorCode> = new Map([
   [429, 'too-many-requests'],
 ]);
 
+const STRANGER = 'its certificate is not from the authority that we are told to believe';
+
 const HINTS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there',
   ENOTFOUND: 'the name of the API server does not resolve',
-  SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is not from the authority that we are told to believe',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is not from the authority that we are told to believe',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is not from the authority that we are told to believe',
+  SELF_SIGNED_CERT_IN_CHAIN: STRANGER,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: STRANGER,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: STRANGER,
+  DEPTH_ZERO_SELF_SIGNED_CERT: STRANGER,
+  CERT_SIGNATURE_FAILURE: STRANGER,
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
   CERT_HAS_EXPIRED: 'its certificate has expired',
 };
