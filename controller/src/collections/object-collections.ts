@@ -10,6 +10,7 @@ export interface ObjectCollections {
   readonly pods: SourceCollection<ObjectOf<'Pod'>>;
   readonly services: SourceCollection<ObjectOf<'Service'>>;
   readonly endpointSlices: SourceCollection<ObjectOf<'EndpointSlice'>>;
+  readonly gateways: SourceCollection<ObjectOf<'Gateway'>>;
   readonly accessPolicies: SourceCollection<ObjectOf<'AccessPolicy'>>;
   readonly mutualTlsPolicies: SourceCollection<ObjectOf<'MutualTLSPolicy'>>;
   readonly externalWorkloads: SourceCollection<ObjectOf<'ExternalWorkload'>>;
@@ -23,6 +24,7 @@ export function createObjectCollections(graph: CollectionGraph): ObjectCollectio
     pods: graph.source('Pod'),
     services: graph.source('Service'),
     endpointSlices: graph.source('EndpointSlice'),
+    gateways: graph.source('Gateway'),
     accessPolicies: graph.source('AccessPolicy'),
     mutualTlsPolicies: graph.source('MutualTLSPolicy'),
     externalWorkloads: graph.source('ExternalWorkload'),
@@ -50,6 +52,8 @@ function apply(collections: ObjectCollections, object: MeshObject, present: bool
       return collections.services.set(key, present ? object : undefined);
     case 'EndpointSlice':
       return collections.endpointSlices.set(key, present ? object : undefined);
+    case 'Gateway':
+      return collections.gateways.set(key, present ? object : undefined);
     case 'AccessPolicy':
       return collections.accessPolicies.set(key, present ? object : undefined);
     case 'MutualTLSPolicy':

@@ -125,6 +125,29 @@ export interface EndpointSlice {
   readonly ports: readonly EndpointSlicePort[];
 }
 
+export interface GatewayListener {
+  readonly name: string;
+  readonly port: number;
+  /** As written: HTTP, HTTPS, TLS, TCP, UDP, or somebody's own such as `example.com/hbone`. */
+  readonly protocol: string;
+}
+
+export type GatewayAddress =
+  | { readonly kind: 'ip'; readonly ip: IpAddress }
+  | { readonly kind: 'hostname'; readonly hostname: string };
+
+/** Of any class; what it takes when it is a waypoint is in label `ambit.dev/waypoint-for`. */
+export interface Gateway {
+  readonly kind: 'Gateway';
+  readonly meta: ObjectMeta;
+  readonly className: string;
+  readonly listeners: readonly GatewayListener[];
+  /** What its author wants it to have. */
+  readonly requestedAddresses: readonly GatewayAddress[];
+  /** Where it is, as whoever runs it says. */
+  readonly addresses: readonly GatewayAddress[];
+}
+
 /** A field and its negation, as in `namespaces` and `notNamespaces`. */
 export interface OneOf<T> {
   readonly any: readonly T[];
@@ -214,6 +237,7 @@ export type MeshObject =
   | Pod
   | KubeService
   | EndpointSlice
+  | Gateway
   | AccessPolicyObject
   | MutualTlsPolicy
   | ExternalWorkload;

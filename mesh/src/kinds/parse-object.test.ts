@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { parseIpAddress } from '../model/address.ts';
 import { KindError } from './errors.ts';
 import type { MeshObject } from './objects.ts';
 import { identifyObject, parseObject } from './parse-object.ts';
@@ -168,6 +169,64 @@ test('parseObject reads the fields it needs of every Kubernetes kind and leaves 
     ],
   ];
   for (const [what, json, expected] of cases) assert.deepEqual(parseObject(json), expected, what);
+});
+
+function gateway(spec: Json, status?: Json): Json {
+  const meta = { name: 'waypoint', namespace: 'ns', labels: { 'ambit.dev/waypoint-for': 'service' } };
+  return { apiVersion: 'gateway.networking.k8s.io/v1', kind: 'Gateway', metadata: meta, spec, status };
+}
+
+test('parseObject reads what a reference to a Gateway needs, whoever runs it', () => {
+  const listeners = [
+    { name: 'mesh', port: 15_008, protocol: 'ambit.dev/HBONE', allowedRoutes: {} },
+    { name: 'web', port: 443, protocol: 'HTTPS', tls: { mode: 'Terminate' } },
+  ];
+  const addresses = [
+    { value: '10.0.0.7' },
+    { type: 'Hostname', value: 'gateway.example' },
+    { type: 'IPAddress', value: 'FD00::7' },
+    { type: 'IPAddress' },
+    { type: 'example.com/named', value: 'static-1' },
+  ];
+  const labels = new Map([['ambit.dev/waypoint-for', 'service']]);
+  const expected: MeshObject = {
+    kind: 'Gateway',
+    meta: { ...META, name: 'waypoint', labels },
+    className: 'ambit-waypoint',
+    listeners: [
+      { name: 'mesh', port: 15_008, protocol: 'ambit.dev/HBONE' },
+      { name: 'web', port: 443, protocol: 'HTTPS' },
+    ],
+    requestedAddresses: [],
+    addresses: [
+      { kind: 'ip', ip: parseIpAddress('10.0.0.7') },
+      { kind: 'hostname', hostname: 'gateway.example' },
+      { kind: 'ip', ip: parseIpAddress('fd00::7') },
+    ],
+  };
+  assert.deepEqual(parseObject(gateway({ gatewayClassName: 'ambit-waypoint', listeners }, { addresses })), expected);
+  const bare = gateway({ gatewayClassName: 'ambit-waypoint', addresses: [{ value: '10.0.0.7' }] });
+  assert.deepEqual(parseObject(bare), {
+    ...expected,
+    listeners: [],
+    requestedAddresses: [{ kind: 'ip', ip: parseIpAddress('10.0.0.7') }],
+    addresses: [],
+  });
+  const refused: readonly [Json, RegExp][] = [
+    [{}, /spec\.gatewayClassName is missing/],
+    [{ gatewayClassName: 'Not A Name' }, /spec\.gatewayClassName must be a name/],
+    [{ gatewayClassName: 'x', listeners: [{ name: 'a', protocol: 'TCP', port: 0 }] }, /spec\.listeners\[0\]\.port/],
+    [{ gatewayClassName: 'x', listeners: [{ name: 'a', port: 1 }] }, /spec\.listeners\[0\]\.protocol is missing/],
+    [{ gatewayClassName: 'x', addresses: [{ value: 'ten' }] }, /spec\.addresses\[0\]\.value must be an IPv4 or IPv6/],
+    [{ gatewayClassName: 'x', addresses: [{ type: 'Hostname', value: '-' }] }, /value must be a host name/],
+  ];
+  for (const [spec, message] of refused) {
+    assert.throws(
+      () => parseObject(gateway(spec)),
+      (error: unknown) => error instanceof KindError && message.test(error.message),
+    );
+  }
+  assert.equal(parseObject({ ...gateway({}), apiVersion: 'gateway.networking.k8s.io/v1beta1' }), null);
 });
 
 test('parseObject takes a hand-written pod with an address and nothing else as running and ready', () => {

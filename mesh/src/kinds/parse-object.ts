@@ -4,6 +4,7 @@ import { AMBIT_API_VERSION, AMBIT_DOMAIN } from './labels.ts';
 import type { MeshKind, MeshObject, Namespace } from './objects.ts';
 import { parseAccessPolicy } from './parse-access-policy.ts';
 import { parseExternalWorkload } from './parse-external-workload.ts';
+import { parseGateway } from './parse-gateway.ts';
 import { checkMode, parseMeta } from './parse-meta.ts';
 import { parseMutualTlsPolicy } from './parse-mutual-tls-policy.ts';
 import { parseNode } from './parse-node.ts';
@@ -39,6 +40,7 @@ const KINDS: Readonly<Record<MeshKind, KindEntry>> = {
   Pod: { apiVersion: 'v1', scope: 'namespaced', parse: parsePod },
   Service: { apiVersion: 'v1', scope: 'namespaced', parse: parseService },
   EndpointSlice: { apiVersion: 'discovery.k8s.io/v1', scope: 'namespaced', parse: parseEndpointSlice },
+  Gateway: { apiVersion: 'gateway.networking.k8s.io/v1', scope: 'namespaced', parse: parseGateway },
   AccessPolicy: { apiVersion: AMBIT_API_VERSION, scope: 'namespaced', parse: parseAccessPolicy },
   MutualTLSPolicy: { apiVersion: AMBIT_API_VERSION, scope: 'namespaced', parse: parseMutualTlsPolicy },
   ExternalWorkload: { apiVersion: AMBIT_API_VERSION, scope: 'namespaced', parse: parseExternalWorkload },
@@ -51,6 +53,7 @@ const KIND_NAMES = [
   'Pod',
   'Service',
   'EndpointSlice',
+  'Gateway',
   'AccessPolicy',
   'MutualTLSPolicy',
   'ExternalWorkload',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ServerResponse } from 'node:http';
 import { type TestContext, test } from 'node:test';
+import { inspect } from 'node:util';
 import type { RawObject } from '../kinds/parse-object.ts';
 import { Metrics } from '../runtime/metrics.ts';
 import { systemClock } from '../runtime/clock.ts';
@@ -37,7 +38,7 @@ class Diary implements ListWatchHandler {
     this.lines.push(proven ? 'absent' : 'absent?');
   }
   failing(error: unknown): void {
-    if (error !== null) this.lines.push(error instanceof KubeApiError ? error.code : String(error));
+    if (error !== null) this.lines.push(error instanceof KubeApiError ? error.code : inspect(error));
   }
   relisted(): void {
     this.lines.push('relist');
@@ -131,7 +132,10 @@ test('pages that are too large are asked for with fewer items, the same page aga
   const { diary, asked } = await follow(
     t,
     (request, response) => {
-      if (isWatch(request.url)) return void response.flushHeaders();
+      if (isWatch(request.url)) {
+        response.flushHeaders();
+        return;
+      }
       const url = new URL(request.url ?? '', 'https://peer');
       const limit = Number(url.searchParams.get('limit'));
       const start = Number(url.searchParams.get('continue') ?? 0);
@@ -198,9 +202,9 @@ test('a watch that falls silent is begun again from what was heard last', async 
 });
 
 test('failures pause longer and longer, or as long as the API server asks', async (t) => {
-  let retryAfter: string | undefined;
+  let retryAfter: string | null = null;
   const { diary, clock, asked } = await follow(t, (_, response) => {
-    if (retryAfter !== undefined) response.setHeader('retry-after', retryAfter);
+    if (retryAfter !== null) response.setHeader('retry-after', retryAfter);
     answerJson(response, 503, {});
   });
   for (const [index, pauseMs] of [500, 1000, 2000, 4000, 8000, 16_000, 30_000].entries()) {

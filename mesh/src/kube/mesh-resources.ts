@@ -18,6 +18,7 @@ export const MESH_RESOURCES: Readonly<Record<MeshKind, MeshResource>> = {
   Pod: { ...CORE, plural: 'pods', kind: 'Pod' },
   Service: { ...CORE, plural: 'services', kind: 'Service' },
   EndpointSlice: { ...CORE, group: 'discovery.k8s.io', plural: 'endpointslices', kind: 'EndpointSlice' },
+  Gateway: { ...CORE, group: 'gateway.networking.k8s.io', plural: 'gateways', kind: 'Gateway', optional: true },
   AccessPolicy: { ...AMBIT, plural: 'accesspolicies', kind: 'AccessPolicy' },
   MutualTLSPolicy: { ...AMBIT, plural: 'mutualtlspolicies', kind: 'MutualTLSPolicy' },
   ExternalWorkload: { ...AMBIT, plural: 'externalworkloads', kind: 'ExternalWorkload' },
