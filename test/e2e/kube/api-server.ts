@@ -22,6 +22,8 @@ export interface ApiServerOptions {
 }
 
 const HOST = '127.0.0.1';
+/** Of one transaction, as etcd bounds it. */
+const ETCD_OPERATIONS_MAX = 128;
 
 /**
  * A real etcd and kube-apiserver on loopback, with RBAC and Node authorization, all their data in a directory of their own.
@@ -113,6 +115,20 @@ export class TestApiServer implements AsyncDisposable {
     });
     const revision = (JSON.parse(range) as { readonly header: { readonly revision: string } }).header.revision;
     await etcdCall(this.#etcdPort, '/v3/kv/compaction', { revision, physical: true });
+  }
+
+  /**
+   * Stores whole objects past the API server, by their path below `/registry/`: a large cluster in a moment. Nothing checks or
+   * completes them, so each has what the API server would have added.
+   */
+  async store(objects: ReadonlyMap<string, object>): Promise<void> {
+    const base64 = (text: string): string => Buffer.from(text).toString('base64');
+    const puts = [...objects].map(([path, object]) => ({
+      request_put: { key: base64(`/registry/${path}`), value: base64(JSON.stringify(object)) },
+    }));
+    for (let start = 0; start < puts.length; start += ETCD_OPERATIONS_MAX) {
+      await etcdCall(this.#etcdPort, '/v3/kv/txn', { success: puts.slice(start, start + ETCD_OPERATIONS_MAX) });
+    }
   }
 
   /** Ends the API server as a crash would; etcd keeps the data. */
