@@ -194,7 +194,7 @@ describe('once installed', () => {
 
   test('uninstalled, only the definitions stay, with the policies, and the same release takes them over again', async () => {
     // No controller answers here: a webhook that must be asked would refuse the policy.
-    helmed('upgrade', 'ambit', CHART, '--namespace', NAMESPACE);
+    helmed('upgrade', 'ambit', CHART, '--namespace', NAMESPACE, '--reset-values');
     const policies = '/apis/ambit.dev/v1alpha1/namespaces/default/accesspolicies';
     await api.request('POST', policies, {
       ...{ apiVersion: 'ambit.dev/v1alpha1', kind: 'AccessPolicy', metadata: { name: 'kept' } },
