@@ -38,7 +38,7 @@ const COMPONENTS: readonly Component[] = [
   {
     template: 'controller/deployment.yaml',
     known: [...new Set([...USAGE.matchAll(/AMBIT_\w+/g)].map(([name]) => name))],
-    left: { AMBIT_SERVER_NAMES: FILE_MODE },
+    left: { AMBIT_SERVER_NAMES: FILE_MODE, AMBIT_NODE_AGENT_ACCOUNTS: "the default is the chart's account" },
   },
   {
     template: 'node-agent/daemonset.yaml',
