@@ -72,6 +72,7 @@ export interface HeldCertificate {
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const PATIENCE_MS = 5000;
+const NOT_LISTENING_MS = 1500;
 const CONNECTIONS_PER_POD_MAX = 65_536;
 /** Lets the first connections through before. */
 const COMPACT_DELAY_MS = 1000;
@@ -225,6 +226,7 @@ function workerConfig({ config, logFd }: NodeAgentOptions): Omit<WorkerConfig, '
     meshRanges: config.meshRanges,
     packetMark: config.packetMark,
     patienceMs: PATIENCE_MS,
+    notListeningMs: NOT_LISTENING_MS,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     connectionsPerPodMax: CONNECTIONS_PER_POD_MAX,
   };

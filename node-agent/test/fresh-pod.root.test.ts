@@ -3,14 +3,15 @@ import { describe, test } from 'node:test';
 import { rootTestOptions } from '@ambit/mesh/testing';
 import { PodWorld, until } from './pod-world.ts';
 
-const options = { ...rootTestOptions(), timeout: 60_000 };
+const options = { ...rootTestOptions(), timeout: 120_000 };
 
 describe('a pod that is known before its agent listens for it', () => {
   test('is reached as soon as it does', options, async () => {
-    await using world = await PodWorld.create([
-      { name: 'client' },
-      { name: 'server', captured: false, tunnelProtocol: 'hbone' },
-    ]);
+    await using world = await PodWorld.create(
+      [{ name: 'client' }, { name: 'server', captured: false, tunnelProtocol: 'hbone' }],
+      { settings: { notListeningMs: 60_000 } },
+    );
+    world.redirect('server');
     await world.pod('server').serve(8080, (socket) => void socket.end('ok'));
     const call = world.pod('client').exchange('10.77.0.2:8080', 'x');
     await new Promise((resolve) => setImmediate(resolve));

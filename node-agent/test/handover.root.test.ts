@@ -51,10 +51,10 @@ for (const [from, how] of [
     await world.takeOver('server');
     await world.takeOver('client');
     await more(60);
-    const draining = Promise.all(olds.map(({ plane }) => plane.drain(3000)));
+    const draining = Promise.all(olds.map(({ plane }) => plane.drain(8000)));
     await say('during the drain');
-    await more(120);
     const broken = once(held.resume(), 'error');
+    await more(120);
     await draining;
     await more(60);
     over = true;

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { buildService, rootTestOptions } from '@ambit/mesh/testing';
 import { PodWorld, readAll, type TestPod, until } from './pod-world.ts';
 
-const options = { ...rootTestOptions(), timeout: 60_000 };
+const options = { ...rootTestOptions(), timeout: 120_000 };
 const SERVICE = buildService({ addresses: ['10.77.255.1'], ports: ['80:8080'] });
 const services = { [SERVICE.key]: ['80:8080'] };
 
@@ -113,7 +113,7 @@ test('datagrams, DNS among them, are left alone', options, async () => {
   const echo =
     "require('dgram').createSocket('udp4').on('message', function (m, r) { this.send('answer to ' + m, r.port, r.address, () => process.exit()); }).bind(53, () => console.log('bound'))";
   const ask =
-    "const s = require('dgram').createSocket('udp4').on('message', (m) => { console.log(String(m)); process.exit(); }); setInterval(() => s.send('question', 53, '10.77.0.2'), 200); setTimeout(() => process.exit(1), 20000)";
+    "const s = require('dgram').createSocket('udp4').on('message', (m) => { console.log(String(m)); process.exit(); }); setInterval(() => s.send('question', 53, '10.77.0.2'), 200); setTimeout(() => process.exit(1), 90000)";
   const { spawn } = await import('node:child_process');
   const child = spawn('nsenter', [`--net=${server.path}`, process.execPath, '-e', echo], {
     stdio: ['ignore', 'pipe', 'inherit'],

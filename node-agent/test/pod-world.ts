@@ -104,6 +104,7 @@ export class TestNode {
         meshRanges: [parseCidr('10.77.0.0/16'), parseCidr('fd77::/16')],
         packetMark: TEST_PACKET_MARK,
         patienceMs: 300,
+        notListeningMs: 1000,
         connectTimeoutMs: 1000,
         connectionsPerPodMax: 20_000,
         ...settings,

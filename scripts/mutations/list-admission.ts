@@ -1,12 +1,22 @@
 import type { Mutation } from './mutation.ts';
 
-const mutation = (find: string, replace: string, file: string = 'inbound-admission.ts'): Mutation => ({
+const ADMISSION = 'inbound-admission';
+
+const mutation = (
+  find: string,
+  replace: string,
+  file: string = 'inbound-admission.ts',
+  test = ADMISSION,
+): Mutation => ({
   area: 'admission',
   file: `node-agent/src/proxy/${file}`,
   find,
   replace,
-  tests: ['node-agent/src/proxy/inbound-admission.test.ts'],
+  tests: [`node-agent/src/proxy/${test}.test.ts`],
 });
+
+const ofProbes = (find: string, replace: string): Mutation =>
+  mutation(find, replace, 'probes/match-probe.ts', 'probes/match-probe');
 
 /** Whether, and where to, an inbound connection is dialled (protocol.md 1.5 and 4.10). */
 export const ADMISSION_MUTATIONS: readonly Mutation[] = [
@@ -32,4 +42,13 @@ export const ADMISSION_MUTATIONS: readonly Mutation[] = [
   mutation("status: 401, flag: 'DENY'", "status: 503, flag: 'DENY'"),
   mutation('port === OUTBOUND_PORT || ', '', 'illegal-ports.ts'),
   mutation(' || port === HBONE_PORT', '', 'illegal-ports.ts'),
+  // Who may probe, and what a probe is.
+  mutation(' && view.workloadByAddress(workload.network, source) === undefined', ''),
+  mutation('nodeAddresses.includes(source) || workload.probes', 'workload.probes'),
+  mutation('probe.port === port', 'probe.port !== 0'),
+  ofProbes('end + 4 !== text.length', 'end + 4 > text.length'),
+  ofProbes("value !== '0'", "value === '0'"),
+  ofProbes('value === declared.value', 'true'),
+  ofProbes('probe.secure !== secure', 'false'),
+  ofProbes('if (name === undefined)', 'if (line === undefined)'),
 ];

@@ -28,8 +28,6 @@ interface Captured {
 }
 
 const NOT_LISTENING_BACKOFF = { initialMs: 20, maxMs: 320, factor: 2, jitter: 0.2 } as const;
-/** In all, from when the application connected. */
-const NOT_LISTENING_PATIENCE_MS = 1500;
 
 interface KnownTarget {
   readonly bind: IpAddress | null;
@@ -158,10 +156,10 @@ export class OutboundProxy {
    * a little later it is decided anew, for a while. False when that while is over.
    */
   async #again(captured: Captured): Promise<boolean> {
-    const { clock } = this.#context;
+    const { clock, settings } = this.#context;
     captured.backoff ??= createBackoff(NOT_LISTENING_BACKOFF, this.#context.random);
     const delayMs = captured.backoff.nextMs();
-    if (clock.monotonic() + delayMs > captured.startedMs + NOT_LISTENING_PATIENCE_MS) return false;
+    if (clock.monotonic() + delayMs > captured.startedMs + settings.notListeningMs) return false;
     await clock.sleep(delayMs);
     if (this.#abandoned(captured)) return true;
     const route = this.#decide(captured.destination, true);

@@ -34,6 +34,8 @@ export interface ProxySettings {
   readonly packetMark: number;
   /** How long a connection waits for what its decision needs: a workload or a certificate. */
   readonly patienceMs: number;
+  /** How long a connection is tried again whose peer does not listen, from when the application connected. */
+  readonly notListeningMs: number;
   /** To tunnel peers, to the application, and to plaintext destinations. */
   readonly connectTimeoutMs: number;
   readonly connectionsPerPodMax: number;

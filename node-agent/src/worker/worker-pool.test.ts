@@ -12,6 +12,7 @@ const config: Omit<WorkerConfig, 'index'> = {
     meshRanges: [],
     packetMark: 1337,
     patienceMs: 5000,
+    notListeningMs: 1500,
     connectTimeoutMs: 10_000,
     connectionsPerPodMax: 10,
   },
