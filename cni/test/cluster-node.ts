@@ -11,7 +11,7 @@ import { type BuiltPlugin, podCall, type PluginRun } from './built-plugin.ts';
 import { FakeNodeAgent } from './fake-node-agent.ts';
 
 const CONFLIST = '{ "cniVersion": "1.0.0", "name": "kit", "plugins": [ { "type": "ptp" } ] }\n';
-export const WAIT_MS = 20_000;
+export const WAIT_MS = 30_000;
 
 /** Pods of the tests; the UID is made from the name unless it matters. */
 interface CalledPod {
@@ -108,7 +108,7 @@ export class ClusterNode implements AsyncDisposable {
         AMBIT_STATE_DIR: this.path('state'),
         AMBIT_HOST_PROC: this.path('proc'),
         AMBIT_HOST_ROOT: '/',
-        AMBIT_ENROLMENT_TIMEOUT: '5s',
+        AMBIT_ENROLMENT_TIMEOUT: '20s',
         AMBIT_METRICS_ADDRESS: '127.0.0.1:0',
         AMBIT_READINESS_ADDRESS: '127.0.0.1:0',
         ...variables,

@@ -3,6 +3,9 @@ import { connectDescriptorChannel, NetnsHandle } from '@ambit/mesh/linux';
 import { until } from '@ambit/mesh/testing';
 import { decodePodRequest, encodePodHello, encodePodResponse } from '@ambit/mesh/wire';
 
+/** A pod that starts takes a while on a busy machine. */
+const HEARS_MS = 30_000;
+
 /** Acknowledges everything and keeps what it is told; opens no ports. */
 export class FakeNodeAgent implements AsyncDisposable {
   readonly heard: string[] = [];
@@ -37,7 +40,7 @@ export class FakeNodeAgent implements AsyncDisposable {
   }
 
   async hears(...what: readonly string[]): Promise<void> {
-    await until(`the agent hears ${what.join(', ')}`, () => this.heard.length >= what.length);
+    await until(`the agent hears ${what.join(', ')}`, () => this.heard.length >= what.length, HEARS_MS);
     assert.deepEqual(this.heard.splice(0), what);
   }
 

@@ -106,7 +106,7 @@ test('a label that the watch does not show yet counts, also when the watch is la
 test('ADD fails, with a reason and an event, while the pod cannot be enrolled', options, async () => {
   await using node = new Node();
   const agent = node.nodeAgent();
-  await using _cni = await node.start();
+  await using _cni = await node.start({ AMBIT_ENROLMENT_TIMEOUT: '2s' });
   await installed(node);
   await agent.hears('snapshot-sent');
   node.pod('cart');
@@ -298,7 +298,7 @@ test('a disk that is full makes pods wait, and nothing else', options, async () 
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', node.path('state')]);
   try {
     const agent = node.nodeAgent();
-    await using _cni = await node.start();
+    await using _cni = await node.start({ AMBIT_ENROLMENT_TIMEOUT: '8s' });
     await installed(node);
     await agent.hears('snapshot-sent');
     assert.throws(() => writeFileSync(node.path('state/other'), Buffer.alloc(128 << 10)), { code: 'ENOSPC' });

@@ -37,7 +37,7 @@ test('an event says what kubectl shows', () => {
     {
       apiVersion: 'events.k8s.io/v1',
       kind: 'Event',
-      metadata: { generateName: 'cart.', namespace: 'shop' },
+      metadata: { generateName: 'cart-', namespace: 'shop' },
       eventTime: '2030-01-01T00:00:00.000000Z',
       reportingController: 'ambit.dev/cni',
       reportingInstance: 'here',

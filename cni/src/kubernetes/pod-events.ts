@@ -53,7 +53,7 @@ export class PodEvents {
       this.#said.delete(oldest);
     }
     void this.#write(pod, reason, note).catch((error: unknown) =>
-      logger.debug('event of a pod cannot be written', { 'pod.namespace': pod.namespace, 'pod.name': pod.name, error }),
+      logger.warn('event of a pod cannot be written', { 'pod.namespace': pod.namespace, 'pod.name': pod.name, error }),
     );
   }
 
@@ -63,7 +63,8 @@ export class PodEvents {
     const event = {
       apiVersion: 'events.k8s.io/v1',
       kind: 'Event',
-      metadata: { generateName: `${name.slice(0, NAME_CHARACTERS_MAX)}.`, namespace },
+      // Even before something is added to it, it has to be a name but for a dash at its end.
+      metadata: { generateName: `${name.slice(0, NAME_CHARACTERS_MAX).replace(/[^a-z0-9]+$/, '')}-`, namespace },
       // With microseconds, which the API server asks for.
       eventTime: now.replace('Z', '000Z'),
       reportingController: 'ambit.dev/cni',
