@@ -121,11 +121,11 @@ async function openAdmin(
   return openAdminServer({ host, port, sections, logger: logger.child({ scope: 'admin' }) });
 }
 
-function createPipeline({ config, kubernetes, clock, metrics, logger }: Parts): Pipeline {
+function createPipeline({ config, kubernetes, clock, metrics, logger, version }: Parts): Pipeline {
   const sourceLogger = logger.child({ scope: 'source' });
   const client = kubernetes?.client ?? null;
   return new Pipeline({
-    source: openSource(config, { client, clock, metrics, logger: sourceLogger }),
+    source: openSource(config, { client, clock, metrics, logger: sourceLogger, version }),
     settings: config.mesh,
     clock,
     logger: logger.child({ scope: 'pipeline' }),

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ControllerAccess } from '@ambit/mesh/grpc';
@@ -110,6 +110,16 @@ export class KubernetesWorld implements AsyncDisposable {
     const path = mkdtempSync(join(tmpdir(), 'ambit-state-'));
     this.#stack.defer(() => rmSync(path, { recursive: true, force: true }));
     return join(path, 'state');
+  }
+
+  /** A directory with a Secret's files, as the kubelet mounts it. */
+  async mountSecret(name: string): Promise<string> {
+    const directory = mkdtempSync(join(tmpdir(), 'ambit-mounted-'));
+    this.#stack.defer(() => rmSync(directory, { recursive: true, force: true }));
+    const secret = await this.api.request('GET', `/api/v1/namespaces/ambit-system/secrets/${name}`);
+    const { data } = secret as { readonly data: Readonly<Record<string, string>> };
+    for (const [file, text] of Object.entries(data)) writeFileSync(join(directory, file), Buffer.from(text, 'base64'));
+    return directory;
   }
 
   /** How a node agent reaches a controller, by the token that its kubelet gives it. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -210,4 +210,37 @@ test('while the API server is away agents keep what they have and get certificat
   }
   await world.createPod({ namespace: 'shop', name: 'late', serviceAccount: 'web', node: 'n1', ip: '10.3.0.1' });
   await until('the agent hears of what came after', () => held.view.workload(uidOf('late')) !== undefined, LONG_MS);
+});
+
+test('a controller that starts while the API server is away serves what it had, and then what is', async () => {
+  const state = world.newDirectory();
+  const access = await (async () => {
+    await using app = await world.startController({ state });
+    await until('a snapshot is written', () => existsSync(join(state, 'objects.snapshot')), LONG_MS);
+    return await world.accessOf(app, agent);
+  })();
+  const mounted = await world.mountSecret('ambit-ca-intermediate');
+  const doomed = await world.createPod({
+    namespace: 'shop',
+    name: 'doomed',
+    serviceAccount: 'web',
+    node: 'n1',
+    ip: '10.4.0.1',
+  });
+  await world.deletePod(doomed);
+  await world.api.stopServer();
+  let isAway = true;
+  try {
+    await using app = await world.startController({ state }, { AMBIT_CA_DIRECTORY: mounted });
+    assert.match(await ask(app.ports.debug, '/resources'), /Kubernetes\/\/Pod\/shop\/web"/);
+    await world.api.startServer();
+    isAway = false;
+    await world.createPod({ namespace: 'shop', name: 'after', serviceAccount: 'web', node: 'n1', ip: '10.4.0.2' });
+    const address = `127.0.0.1:${app.ports.grpc}`;
+    await using held = await startAgent({ ...access, address });
+    await until('it has caught up', () => held.view.workload(uidOf('after')) !== undefined, LONG_MS);
+    assert.equal(held.view.workload(uidOf('doomed')), undefined);
+  } finally {
+    if (isAway) await world.api.startServer();
+  }
 });
