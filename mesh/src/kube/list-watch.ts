@@ -39,6 +39,7 @@ export interface ListWatchOptions {
 
 /** Longest that the API server's wish to be left alone is respected. */
 const RETRY_AFTER_MAX_MS = 60_000;
+const SILENCE = 'silence';
 /** Pages that are too large are asked for again with so much fewer items. */
 const PAGE_SHRINK = 5;
 
@@ -49,6 +50,8 @@ export class ListWatch {
   /** Up to where everything is known; null: a list is needed. */
   #version: string | null = null;
   #listedBefore = false;
+  /** When the last watch was accepted; null: it was not. */
+  #openedMs: number | null = null;
   #absentSinceMs: number | null = null;
 
   constructor(options: ListWatchOptions) {
@@ -103,9 +106,11 @@ export class ListWatch {
   }
 
   async #watch(from: string, signal: AbortSignal): Promise<void> {
-    const { client, resource, selection, handler } = this.#options;
+    const { client, resource, selection, handler, clock } = this.#options;
+    this.#openedMs = null;
     using silence = this.#watchdog(signal);
     const opened = (): void => {
+      this.#openedMs = clock.monotonic();
       silence.heard();
       handler.failing(null);
     };
@@ -131,7 +136,7 @@ export class ListWatch {
         timer = clock.setTimer(leftMs, look);
         return;
       }
-      const data = { call: `watch ${resource.plural}`, reason: 'silence', silenceMs: timing.silenceMs };
+      const data = { call: `watch ${resource.plural}`, reason: SILENCE, silenceMs: timing.silenceMs };
       controller.abort(new KubeApiError('unreachable', { data }));
     };
     let timer = clock.setTimer(timing.silenceMs, look);
@@ -149,8 +154,10 @@ export class ListWatch {
 
   /** What an error means for the next attempt, and when that may be. */
   #delayAfter(error: unknown): number {
-    const { handler } = this.#options;
+    const { handler, clock, timing } = this.#options;
     const wasWatching = this.#version !== null;
+    const settled = this.#openedMs !== null && clock.monotonic() - this.#openedMs >= timing.settledMs;
+    if (wasWatching && settled) this.#backoff.reset();
     if (isCode(error, 'not-found')) {
       this.#version = null;
       return this.#absent();
@@ -162,6 +169,9 @@ export class ListWatch {
       return this.#backoff.nextMs();
     }
     if (wasWatching) handler.rewatched();
+    // The API server sends no bookmarks for a kind of which it has seen no change since it started: not a failure, unless
+    // the next attempt is one.
+    if (error instanceof KubeApiError && error.data['reason'] === SILENCE) return 0;
     // What was read may be half of something that cannot be understood: from the beginning.
     if (isCode(error, 'malformed-response') || isCode(error, 'too-large')) this.#version = null;
     handler.failing(error);

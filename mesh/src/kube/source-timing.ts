@@ -4,7 +4,7 @@ import type { BackoffOptions } from '../runtime/backoff.ts';
 export interface KubeSourceTiming {
   /** Between attempts that fail. */
   readonly backoff: BackoffOptions;
-  /** A watch that says nothing so long is begun again; bookmarks come every minute. */
+  /** A watch that says nothing so long is begun again: bookmarks come every minute, once anything of the kind changed. */
   readonly silenceMs: number;
   /** A watch that lasted so long, or said something, was worth having: what fails next is a new failure. */
   readonly settledMs: number;
