@@ -52,6 +52,24 @@ export async function readFileOfImage(archive: string, path: string): Promise<Bu
   throw new Error(`no layer of ${archive} has ${path}`);
 }
 
+/** Paths of all files and links in an image. */
+export async function filesOfImage(archive: string): Promise<readonly string[]> {
+  const { layers } = await readImageManifest(archive);
+  const folder = await mkdtemp(join(tmpdir(), 'ambit-image-'));
+  const found = new Set<string>();
+  try {
+    for (const layer of new Set(layers)) {
+      await run('tar', ['-xf', archive, '-C', folder, layer]);
+      const { stdout } = await run('tar', ['-tf', join(folder, layer)], { maxBuffer: OUTPUT_MAX_BYTES });
+      for (const path of stdout.split('\n')) if (path !== '' && !path.endsWith('/')) found.add(path);
+      await rm(join(folder, layer));
+    }
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+  return [...found].sort();
+}
+
 async function extract(archive: string, path: string): Promise<Buffer> {
   const { stdout } = await run('tar', ['-xOf', archive, path], { encoding: 'buffer', maxBuffer: OUTPUT_MAX_BYTES });
   return stdout;

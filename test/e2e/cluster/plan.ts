@@ -17,6 +17,7 @@ const ONCE = ['debian'] as const;
 export const SCENARIOS: readonly Scenario[] = [
   { name: 'without-ambit', runtimes: BOTH },
   { name: 'install', runtimes: BOTH },
+  { name: 'images', runtimes: ONCE },
   { name: 'enrolment', runtimes: BOTH },
   { name: 'policy', runtimes: ONCE },
   { name: 'strict', runtimes: BOTH },
