@@ -204,6 +204,28 @@ test('PushServer cuts off a subscriber that does not answer, not one that does',
   assert.equal(clock.pending, 0);
 });
 
+test('PushServer cuts off a subscriber that never reads, while others are served', async () => {
+  const { server, clock, put } = createWorld();
+  const [stuck, alive] = [new MemoryStream(), new MemoryStream()];
+  // What is sent to it never leaves.
+  stuck.network = new Promise(() => {});
+  const stuckServed = assert.rejects(server.serve(stuck), { code: 'deadline-exceeded' });
+  const aliveServed = server.serve(alive);
+  stuck.ask();
+  alive.ask();
+  await until('the first response is on its way', () => stuck.sent.length === 1 && alive.sent.length === 1);
+  alive.acknowledge();
+  put(resource('a', '1'));
+  await until('the other is served', () => alive.sent.length === 2);
+  alive.acknowledge();
+  await clock.advance(PUSH_LIMITS.acknowledgeMs);
+  await stuckServed;
+  assert.equal(stuck.sent.length, 1);
+  assert.equal(server.subscribers.length, 1);
+  alive.halfClose();
+  await aliveServed;
+});
+
 test('PushServer refuses callers it does not know and ends streams that break limits', async () => {
   const { server, metrics } = createWorld();
   const stranger = Object.assign(new MemoryStream(), {

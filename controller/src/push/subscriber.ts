@@ -122,8 +122,9 @@ export class Subscriber {
       await Promise.resolve();
       for (let response = this.#nextResponse(); response !== null && !this.#over; response = this.#nextResponse()) {
         this.#record(response);
-        await this.#options.stream.send(response);
+        // Before: a client that does not read holds this up for ever.
         this.#watchPatience();
+        await this.#options.stream.send(response);
       }
     } finally {
       // In the same turn as the last look for work: an answer that is read later must start the pump again.
@@ -155,7 +156,7 @@ export class Subscriber {
     return response;
   }
 
-  /** One timer per stream: when it fires with a response still unanswered since before it was set, the client is stuck. */
+  /** One timer per stream: when it fires with a response not sent or answered since before it was set, the client is stuck. */
   #watchPatience(): void {
     if (this.#patience !== null) return;
     const oldest = new Set([...this.#types.values()].map((state) => state.awaitedNonce));
