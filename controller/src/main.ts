@@ -39,12 +39,13 @@ async function serve(config: ControllerConfig, context: MainContext): Promise<un
   context.onFatal(() => logger.flushSync());
   {
     const { environment, signal } = context;
-    await using _app = await startController(
-      config,
-      { clock: systemClock, logger, version: VERSION, environment },
-      signal,
-    );
-    await aborted(signal);
+    const dependencies = { clock: systemClock, logger, version: VERSION, environment };
+    await using app = await startController(config, dependencies, signal).catch((error: unknown) => {
+      // Told to stop while it still waited for the cluster.
+      if (signal.aborted) return null;
+      throw error;
+    });
+    if (app !== null) await aborted(signal);
     logger.info('controller stops');
   }
   await logger.flush();
