@@ -15,7 +15,6 @@ import type { MeshSettings } from './translate/mesh-settings.ts';
 export interface OwnKindsOptions {
   readonly client: KubeClient;
   readonly gate: LeaderGate;
-  /** Not started yet. */
   readonly pipeline: Pipeline;
   readonly push: PushServer;
   readonly settings: MeshSettings;
@@ -32,7 +31,6 @@ export class OwnKinds {
   readonly #admissionMetrics: AdmissionMetrics;
   readonly #keeper: CaBundleKeeper;
 
-  /** Make it before the first objects arrive: it follows them from then on. */
   constructor(options: OwnKindsOptions) {
     const { client, gate, pipeline, push, rootsPem, clock, logger, metrics } = options;
     this.#options = options;

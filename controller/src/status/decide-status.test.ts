@@ -52,7 +52,7 @@ function mutualTls(spec: Record<string, unknown>, namespace = 'shop', metadata =
 }
 
 const ACCEPTED = 'Accepted=True Accepted: it is in force';
-const ALL_NODES = 'Acknowledged=True AllNodes: 2 of 2 node agents have this version';
+const ALL_NODES = 'Acknowledged=True AllNodes: 2 of 2 connected node agents have this version';
 const RESOLVED = 'ResolvedRefs=True ResolvedRefs: everything that it names exists';
 const ENFORCED = 'PartiallyEnforced=False FullyEnforced: nothing escapes it';
 
@@ -199,9 +199,9 @@ test('decideStatus names the nodes that lack a version, and not all of many', ()
     ],
     [
       'Acknowledged=Unknown NoNodeAgents: no node agent is connected',
-      'Acknowledged=True AllNodes: 1 of 1 node agent has this version',
-      'Acknowledged=False Pending: 1 of 10 node agents have this version; waiting for n0, n1, n2, n3, n4 and 4 more',
-      'Acknowledged=False Refused: 1 of 3 node agents have this version; refused by c: see its log',
+      'Acknowledged=True AllNodes: 1 of 1 connected node agent has this version',
+      'Acknowledged=False Pending: 1 of 10 connected node agents have this version; waiting for n0, n1, n2, n3, n4 and 4 more',
+      'Acknowledged=False Refused: 1 of 3 connected node agents have this version; refused by c: see its log',
     ],
   );
 });

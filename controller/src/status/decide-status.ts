@@ -160,7 +160,7 @@ export function escapeTexts(escaped: readonly MatchedWorkload[]): readonly strin
 function acknowledgedCondition({ acknowledged, pending, refused }: Acknowledgement): Condition {
   const total = acknowledged.length + pending.length + refused.length;
   if (total === 0) return condition('Acknowledged', 'Unknown', 'NoNodeAgents', 'no node agent is connected');
-  const share = `${acknowledged.length} of ${counted(total, 'node agent')} ${total === 1 ? 'has' : 'have'} this version`;
+  const share = `${acknowledged.length} of ${counted(total, 'connected node agent')} ${total === 1 ? 'has' : 'have'} this version`;
   if (refused.length > 0) {
     return condition('Acknowledged', 'False', 'Refused', `${share}; refused by ${few(refused)}: see its log`);
   }

@@ -33,7 +33,9 @@ export class PolicyVersions {
       collection.onChange((keys) => {
         for (const key of keys) this.#changed.set(keyAt(kind, key), collection.get(key));
       });
+      for (const [key, object] of collection.entries()) this.#changed.set(keyAt(kind, key), object);
     }
+    this.committed();
   }
 
   /** To be called after each commit, when the stores hold it. */

@@ -132,7 +132,10 @@ test('StatusWriter follows a policy from nothing to all nodes, and writes nothin
   assert.deepEqual(world.conditions, [...HEALTHY, 'Acknowledged=False Pending']);
   world.settle('node-a');
   await world.pass();
-  assert.match(String(world.stored.at(-1)?.['message']), /^1 of 2 node agents have this version; waiting for node-b$/);
+  assert.match(
+    String(world.stored.at(-1)?.['message']),
+    /^1 of 2 connected node agents have this version; waiting for node-b$/,
+  );
   world.settle('node-b');
   await world.pass();
   assert.deepEqual(world.conditions, [...HEALTHY, 'Acknowledged=True AllNodes']);
