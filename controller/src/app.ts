@@ -22,7 +22,13 @@ import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL } from '@ambit/mesh/wire';
 import { usableAddress } from './any-address.ts';
 import { type ControllerConfig, describeConfig, type ListenAddress } from './config.ts';
 import { type ControllerIdentity, openIdentity } from './identity/index.ts';
-import { type KubernetesParts, openKubernetes, openKubernetesIdentity, prepareUpkeep } from './kubernetes-parts.ts';
+import {
+  type KubernetesParts,
+  openKubernetes,
+  openKubernetesIdentity,
+  openOwnKinds,
+  prepareUpkeep,
+} from './kubernetes-parts.ts';
 import { Pipeline } from './pipeline.ts';
 import { PushServer } from './push/push-server.ts';
 import { openSource } from './sources/open-source.ts';
@@ -39,7 +45,14 @@ export interface ControllerDependencies {
 /** A running controller; disposing it ends all streams and releases every port. */
 export interface ControllerApp extends AsyncDisposable {
   /** Ports in use, also where the configuration said 0. */
-  readonly ports: { readonly grpc: number; readonly metrics: number; readonly health: number; readonly debug: number };
+  readonly ports: {
+    readonly grpc: number;
+    readonly metrics: number;
+    readonly health: number;
+    readonly debug: number;
+    /** On Kubernetes only. */
+    readonly admission?: number;
+  };
 }
 
 interface Parts extends ControllerDependencies {
@@ -108,8 +121,10 @@ async function openAll(
   const push = createPushServer(parts, pipeline, identity);
   const debug = await open('debug server', config.debugListen, debugSections(config, pipeline, push, logger));
   const grpc = lifetime.own('grpc server', await listen(config, identity, push, logger));
+  const admission =
+    kubernetes === null ? {} : { admission: await openOwnKinds(kubernetes, parts, pipeline, identity, push) };
   listenTask.done();
-  return { grpc: grpc.port, metrics: metricsServer.port, health: health.port, debug: debug.port };
+  return { grpc: grpc.port, metrics: metricsServer.port, health: health.port, debug: debug.port, ...admission };
 }
 
 async function openAdmin(

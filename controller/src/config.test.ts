@@ -18,6 +18,7 @@ test('parseCommand fills in what a run leaves out', () => {
       metricsListen: { ip: '127.0.0.1', port: 15014 },
       healthListen: { ip: '127.0.0.1', port: 8080 },
       debugListen: { ip: '127.0.0.1', port: 15016 },
+      admissionListen: null,
       serverNames: [],
       mesh: {
         clusterId: 'Kubernetes',
@@ -65,6 +66,7 @@ test('parseCommand takes every option and variable', () => {
     metricsListen: '0.0.0.0:0',
     healthListen: '127.0.0.1:3',
     debugListen: '[::1]:0',
+    admissionListen: null,
     serverNames: ['controller.example.org', 'fd00::1'],
     mesh: {
       clusterId: 'c1',
@@ -160,6 +162,7 @@ test('parseCommand refuses wrong arguments in words', () => {
     [[...RUN, '--node', 'a'], /--node goes with token and revoke only/],
     [[...RUN, '--listen', '127.0.0.1'], /--listen "127\.0\.0\.1" is not IP:PORT/],
     [[...RUN, '--listen', 'localhost:1'], /is not IP:PORT/],
+    [[...RUN, '--admission', '127.0.0.1:0'], /--admission goes with --kubernetes only/],
     [['token', '--kubernetes', '--state', 's', '--node', 'a'], /--kubernetes does not go with token/],
     [['start', ...RUN], /unknown command "start"/],
     [['token', 'x', ...RUN], /unexpected argument "x"/],

@@ -26,6 +26,8 @@ export interface ControllerConfig {
   readonly healthListen: ListenAddress;
   /** Debugging; on loopback unless said otherwise. */
   readonly debugListen: ListenAddress;
+  /** The admission webhook; null in file mode. */
+  readonly admissionListen: ListenAddress | null;
   /** Names and addresses by which agents reach the controller, for its certificate. */
   readonly serverNames: readonly string[];
   readonly mesh: MeshSettings;
@@ -57,6 +59,8 @@ Options:
   --metrics IP:PORT  metrics (default 127.0.0.1:15014; on Kubernetes all addresses)
   --health IP:PORT   readiness (default 127.0.0.1:8080; on Kubernetes all addresses)
   --debug IP:PORT    debug pages (default 127.0.0.1:15016)
+  --admission IP:PORT
+                     admission webhook, with --kubernetes only (default 15017 on all addresses)
   --node NAME        name of the node, as in spec.nodeName of its pods
   --valid DURATION   how long the token may be used, such as 10m (default and at most 1h)
   --help, --version
@@ -69,7 +73,7 @@ AMBIT_STARTUP_TAINT, AMBIT_ISTIO_COMPATIBILITY.`;
 const LOOPBACK = parseIpAddress('127.0.0.1');
 /** Of both families, where the host has both. */
 const ANY = parseIpAddress('::');
-const DEFAULT_PORTS = { listen: 15012, metrics: 15014, health: 8080, debug: 15016 } as const;
+const DEFAULT_PORTS = { listen: 15012, metrics: 15014, health: 8080, debug: 15016, admission: 15017 } as const;
 
 /** @throws UsageError for wrong arguments, EnvironmentError for wrong variables. */
 export function parseCommand(args: readonly string[], environment: Environment): ControllerCommand {
@@ -95,10 +99,11 @@ export function parseCommand(args: readonly string[], environment: Environment):
 
 /** The configuration as it is shown: nothing in it is secret. */
 export function describeConfig(config: ControllerConfig): Readonly<Record<string, unknown>> {
-  const { listen, metricsListen, healthListen, debugListen, ...rest } = config;
+  const { listen, metricsListen, healthListen, debugListen, admissionListen, ...rest } = config;
   const addresses = { listen, metricsListen, healthListen, debugListen };
   const shown = Object.entries(addresses).map(([name, address]) => [name, formatListenAddress(address)]);
-  return { ...rest, ...Object.fromEntries(shown) };
+  const admission = admissionListen === null ? null : formatListenAddress(admissionListen);
+  return { ...rest, ...Object.fromEntries(shown), admissionListen: admission };
 }
 
 function formatListenAddress({ ip, port }: ListenAddress): string {
@@ -106,7 +111,17 @@ function formatListenAddress({ ip, port }: ListenAddress): string {
 }
 
 type Values = Readonly<Partial<Record<OptionName, string>>> & { readonly kubernetes?: boolean };
-const OPTION_NAMES = ['manifests', 'state', 'listen', 'metrics', 'health', 'debug', 'node', 'valid'] as const;
+const OPTION_NAMES = [
+  'manifests',
+  'state',
+  'listen',
+  'metrics',
+  'health',
+  'debug',
+  'admission',
+  'node',
+  'valid',
+] as const;
 type OptionName = (typeof OPTION_NAMES)[number];
 
 function readArguments(args: readonly string[]): { readonly values: Values; readonly positionals: readonly string[] } {
@@ -122,9 +137,10 @@ function readArguments(args: readonly string[]): { readonly values: Values; read
 
 function runArguments(
   values: Values,
-): Pick<ControllerConfig, 'manifestsDirectory' | 'listen' | 'metricsListen' | 'healthListen' | 'debugListen'> {
+): Pick<ControllerConfig, 'manifestsDirectory' | `${'metrics' | 'health' | 'debug' | 'admission'}Listen` | 'listen'> {
   if (values.node !== undefined) throw new UsageError('--node goes with token and revoke only');
   const onKubernetes = values.kubernetes === true;
+  if (!onKubernetes && values.admission !== undefined) throw new UsageError('--admission goes with --kubernetes only');
   const open = onKubernetes ? ANY : LOOPBACK;
   return {
     manifestsDirectory:
@@ -133,6 +149,7 @@ function runArguments(
     metricsListen: address(values, 'metrics', { ip: open, port: DEFAULT_PORTS.metrics }),
     healthListen: address(values, 'health', { ip: open, port: DEFAULT_PORTS.health }),
     debugListen: address(values, 'debug', { ip: LOOPBACK, port: DEFAULT_PORTS.debug }),
+    admissionListen: onKubernetes ? address(values, 'admission', { ip: open, port: DEFAULT_PORTS.admission }) : null,
   };
 }
 

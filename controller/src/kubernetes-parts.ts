@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { createKubeClient, type KubeClient, openKubeAccess } from '@ambit/mesh/kube';
 import { bug, type Environment, type Lifetime, type Metrics } from '@ambit/mesh/runtime';
+import { usableAddress } from './any-address.ts';
 import type { ControllerDependencies } from './app.ts';
 import type { ControllerConfig } from './config.ts';
 import type { KubernetesConfig } from './config-environment.ts';
@@ -13,9 +14,11 @@ import {
   SecretStore,
 } from './identity/index.ts';
 import { LeaderElection, type LeaderGate, LeaderTasks } from './leader/index.ts';
+import { OwnKinds } from './own-kinds.ts';
 import type { Pipeline } from './pipeline.ts';
 import { StartupTaints } from './reconcile/startup-taints.ts';
 import { TrustBundles } from './reconcile/trust-bundles.ts';
+import type { PushServer } from './push/push-server.ts';
 
 /** Name of the Lease that replicas share. */
 const LEASE = 'ambit-controller';
@@ -116,4 +119,31 @@ export function prepareUpkeep(
     gate.whileLeading('trust bundles', bundles.work);
     if (taints !== null) gate.whileLeading('startup taints', taints.work);
   };
+}
+
+/** Statuses of our own kinds and their admission webhook, whose port this answers; it shows the certificate of discovery. */
+export async function openOwnKinds(
+  { client, gate }: KubernetesParts,
+  parts: ControllerDependencies & {
+    readonly config: ControllerConfig;
+    readonly metrics: Metrics;
+    readonly lifetime: Lifetime;
+  },
+  pipeline: Pipeline,
+  identity: ControllerIdentity,
+  push: PushServer,
+): Promise<number> {
+  const { config, clock, logger, metrics, lifetime } = parts;
+  const rootsPem = (): string => identity.trustBundle.rootsPem.join('');
+  const kinds = new OwnKinds({ client, gate, pipeline, push, settings: config.mesh, rootsPem, clock, logger, metrics });
+  const address = config.admissionListen ?? bug('a configuration for Kubernetes without an admission webhook');
+  const webhook = lifetime.own(
+    'admission webhook',
+    await kinds.listen(await usableAddress(address), identity.serverTls),
+  );
+  identity.onServerTls((tls) => {
+    webhook.updateTls(tls);
+    kinds.rootsChanged();
+  });
+  return webhook.port;
 }

@@ -93,7 +93,7 @@ export class KubernetesWorld implements AsyncDisposable {
     variables: Readonly<Record<string, string>> = {},
   ): Promise<ControllerApp> {
     const state = change.state ?? this.newDirectory();
-    const ports = ['listen', 'metrics', 'health', 'debug'].flatMap((name) => [`--${name}`, '127.0.0.1:0']);
+    const ports = ['listen', 'metrics', 'health', 'debug', 'admission'].flatMap((name) => [`--${name}`, '127.0.0.1:0']);
     const args = ['--kubernetes', '--state', state, ...ports, ...(change.arguments ?? [])];
     const environment = createEnvironment({
       KUBECONFIG: this.api.kubeconfig,

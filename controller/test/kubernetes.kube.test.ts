@@ -3,20 +3,14 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { type ControllerAccess, createCaClient, createPushTransport, requestSvid } from '@ambit/mesh/grpc';
-import {
-  createMeshViewStore,
-  createSpiffeId,
-  DEFAULT_TRUST_DOMAIN,
-  type MeshView,
-  parseWorkloadUid,
-} from '@ambit/mesh/model';
-import { PushClient } from '@ambit/mesh/push';
-import { silentLogger, systemClock } from '@ambit/mesh/runtime';
+import { type ControllerAccess, createCaClient, requestSvid } from '@ambit/mesh/grpc';
+import { createSpiffeId, DEFAULT_TRUST_DOMAIN, parseWorkloadUid } from '@ambit/mesh/model';
+import { systemClock } from '@ambit/mesh/runtime';
 import { until } from '@ambit/mesh/testing';
 import type { ControllerApp } from '../src/app.ts';
 import { ask } from './controller-world.ts';
 import { KubernetesWorld } from './kubernetes-world.ts';
+import { startPushAgent } from './push-agent.ts';
 
 const LONG_MS = 60_000;
 const PUSH_PODS = 40;
@@ -47,42 +41,6 @@ const web = await world.createPod({
   ip: '10.1.0.2',
 });
 
-interface Agent extends AsyncDisposable {
-  readonly view: MeshView;
-  /** Called after each update that was applied. */
-  onUpdate: () => void;
-}
-
-/** What a node agent holds, kept by the real push client. */
-async function startAgent(access: ControllerAccess): Promise<Agent> {
-  const { view, apply } = createMeshViewStore();
-  const ready = Promise.withResolvers<void>();
-  const stop = new AbortController();
-  const held = { view, onUpdate: (): void => {} };
-  const client = new PushClient({
-    transport: createPushTransport(access),
-    node: {
-      id: 'ztunnel~10.1.0.1~agent-1.ambit-system~ambit-system.svc.cluster.local',
-      cluster: 'Kubernetes',
-      metadata: { NAME: 'agent-1', NAMESPACE: 'ambit-system', NODE_NAME: 'n1' },
-    },
-    clock: systemClock,
-    logger: silentLogger,
-    apply: async (update) => {
-      apply(update);
-      held.onUpdate();
-    },
-    onReady: () => ready.resolve(),
-  });
-  const running = client.run(stop.signal);
-  await ready.promise;
-  const dispose = async (): Promise<void> => {
-    stop.abort();
-    await running;
-  };
-  return Object.assign(held, { [Symbol.asyncDispose]: dispose });
-}
-
 const uidOf = (name: string): ReturnType<typeof parseWorkloadUid> => parseWorkloadUid(`Kubernetes//Pod/shop/${name}`);
 const identity = createSpiffeId({ trustDomain: DEFAULT_TRUST_DOMAIN, namespace: 'shop', serviceAccount: 'web' });
 
@@ -100,8 +58,8 @@ test('two replicas that begin together serve the same mesh and sign with the sam
   await using first = await world.startController({ name: 'first' });
   await using second = await world.startController({ name: 'second' });
   const accesses = [await world.accessOf(first, agent), await world.accessOf(second, agent)] as const;
-  await using one = await startAgent(accesses[0]);
-  await using two = await startAgent(accesses[1]);
+  await using one = await startPushAgent(accesses[0]);
+  await using two = await startPushAgent(accesses[1]);
   for (const { view } of [one, two]) {
     const workload = view.workload(uidOf('web'));
     assert.deepEqual([workload?.node, workload?.tunnelProtocol, workload?.status], ['n1', 'hbone', 'healthy']);
@@ -136,7 +94,7 @@ metadata: {name: shop}
 `;
     writeFileSync(join(manifests, 'machine.yaml'), external);
     await using app = await world.startController({ arguments: ['--manifests', manifests] });
-    await using held = await startAgent(await world.accessOf(app, agent));
+    await using held = await startPushAgent(await world.accessOf(app, agent));
     assert.equal(held.view.workload(uidOf('web'))?.tunnelProtocol, 'hbone');
     assert.equal(
       [...held.view.workloads()].some(({ name }) => name === 'machine'),
@@ -164,7 +122,7 @@ test('changes reach an agent in time at twenty a second', async () => {
       }),
     ),
   );
-  await using held = await startAgent(await world.accessOf(app, agent));
+  await using held = await startPushAgent(await world.accessOf(app, agent));
   await until(
     'all are there',
     () => pods.every(({ name }) => held.view.workload(uidOf(name))?.status === 'healthy'),
@@ -198,12 +156,12 @@ test('changes reach an agent in time at twenty a second', async () => {
 test('while the API server is away agents keep what they have and get certificates; then everything catches up', async () => {
   await using app = await world.startController();
   const access = await world.accessOf(app, agent);
-  await using held = await startAgent(access);
+  await using held = await startPushAgent(access);
   const roots = await issue(access);
   await world.api.stopServer();
   try {
     assert.equal(await issue(access), roots);
-    await using again = await startAgent(access);
+    await using again = await startPushAgent(access);
     assert.equal(again.view.workload(uidOf('web'))?.status, 'healthy');
   } finally {
     await world.api.startServer();
@@ -237,7 +195,7 @@ test('a controller that starts while the API server is away serves what it had, 
     isAway = false;
     await world.createPod({ namespace: 'shop', name: 'after', serviceAccount: 'web', node: 'n1', ip: '10.4.0.2' });
     const address = `127.0.0.1:${app.ports.grpc}`;
-    await using held = await startAgent({ ...access, address });
+    await using held = await startPushAgent({ ...access, address });
     await until('it has caught up', () => held.view.workload(uidOf('after')) !== undefined, LONG_MS);
     assert.equal(held.view.workload(uidOf('doomed')), undefined);
   } finally {

@@ -13,4 +13,4 @@ export const ADMISSION_LIMITS: Readonly<Record<AdmissionLimit, number>> = {
 };
 
 /** How often the webhook's configuration is looked at, besides at once after a change of the roots. */
-export const CA_BUNDLE_POLL_MS = 30_000;
+export const CA_BUNDLE_POLL_MS = 10_000;

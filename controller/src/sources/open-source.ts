@@ -12,6 +12,7 @@ import { createSnapshotSource } from './snapshot-source.ts';
 const KINDS: readonly MeshKind[] = [
   'Namespace',
   'Node',
+  'ServiceAccount',
   'Pod',
   'Service',
   'EndpointSlice',
