@@ -65,9 +65,12 @@ test('README: the port table names every port that a process listens on by defau
     'controller/src/config.ts',
     'cni/src/config.ts',
   ];
-  const listens = /(?:fallback: |DEFAULT_[A-Z]+ = parseSocketAddress\()'[\d.]+:(\d+)'|_PORT = (\d+);/g;
+  const listens =
+    /(?:fallback: |DEFAULT_[A-Z]+ = parseSocketAddress\()'[\d.]+:(\d+)'|_PORT = (\d+);|\b(?:listen|metrics|health|debug|admission): (\d{2,5})\b/g;
   const inCode = sources.flatMap((path) =>
-    [...readFileSync(join(ROOT, path), 'utf8').matchAll(listens)].map((match) => Number(match[1] ?? match[2])),
+    [...readFileSync(join(ROOT, path), 'utf8').matchAll(listens)].map((match) =>
+      Number(match[1] ?? match[2] ?? match[3]),
+    ),
   );
   const byNumber = (a: number, b: number): number => a - b;
   assert.deepEqual(

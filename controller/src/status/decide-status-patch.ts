@@ -1,4 +1,5 @@
 import { FieldReader, type RawObject } from '@ambit/mesh/kinds';
+import { isRecord, jsonAt, jsonItems } from '../json.ts';
 import type { Condition, StatusDecision } from './decide-status.ts';
 
 /** Who writes our statuses, beside others that may write theirs. */
@@ -26,30 +27,29 @@ export function decideStatusPatch({ object, decision, now }: StatusPatchInput): 
   const reader = new FieldReader(object);
   const meta = reader.object('metadata') ?? reader.fail('metadata', 'an object');
   const generation = meta.integer('generation', 0, Number.MAX_SAFE_INTEGER, 0);
-  const status = rawField(object, 'status');
-  const stored = (conditions: readonly Condition[], before: unknown): readonly StoredCondition[] =>
+  const stored = (conditions: readonly Condition[], before: readonly unknown[]): readonly StoredCondition[] =>
     conditions.map(({ type, status: value, reason, message }) => {
-      const old = listOf(before).find((candidate) => rawField(candidate, 'type') === type);
-      const time = rawField(old, 'lastTransitionTime');
-      const lastTransitionTime = rawField(old, 'status') === value && typeof time === 'string' ? time : now;
+      const old = before.find((candidate) => jsonAt(candidate, 'type') === type);
+      const time = jsonAt(old, 'lastTransitionTime');
+      const lastTransitionTime = jsonAt(old, 'status') === value && typeof time === 'string' ? time : now;
       return { type, status: value, reason, message, observedGeneration: generation, lastTransitionTime };
     });
   const wanted =
     decision.style === 'object'
-      ? { conditions: stored(decision.conditions, rawField(status, 'conditions')) }
+      ? { conditions: stored(decision.conditions, jsonItems(object, 'status', 'conditions')) }
       : {
           ancestors: decision.ancestors.map(({ ref, conditions }) => {
-            const before = listOf(rawField(status, 'ancestors')).find((entry) =>
-              isEqual(rawField(entry, 'ancestorRef'), ref),
+            const before = jsonItems(object, 'status', 'ancestors').find((entry) =>
+              isEqual(jsonAt(entry, 'ancestorRef'), ref),
             );
             return {
               ancestorRef: ref,
               controllerName: CONTROLLER_NAME,
-              conditions: stored(conditions, rawField(before, 'conditions')),
+              conditions: stored(conditions, jsonItems(before, 'conditions')),
             };
           }),
         };
-  if (isEqual(status, wanted)) return null;
+  if (isEqual(jsonAt(object, 'status'), wanted)) return null;
   return {
     apiVersion: reader.text('apiVersion'),
     kind: reader.text('kind'),
@@ -59,18 +59,12 @@ export function decideStatusPatch({ object, decision, now }: StatusPatchInput): 
   };
 }
 
-function rawField(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, name) ? Object(value)[name] : undefined;
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
 /** Of JSON; the order of an object's fields does not count. */
 function isEqual(a: unknown, b: unknown): boolean {
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b;
-  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  if (Array.isArray(a) && Array.isArray(b)) {
+    return a.length === b.length && a.every((item, index) => isEqual(item, b[index]));
+  }
+  if (!isRecord(a) || !isRecord(b)) return a === b;
   const names = new Set([...Object.keys(a), ...Object.keys(b)]);
-  return [...names].every((name) => isEqual(rawField(a, name), rawField(b, name)));
+  return [...names].every((name) => isEqual(a[name], b[name]));
 }

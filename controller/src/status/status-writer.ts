@@ -82,14 +82,17 @@ export class StatusWriter {
         settled = new Map();
         resyncAtMs = clock.monotonic() + STATUS_LIMITS.resyncMs;
       }
-      await this.#pass(settled, signal);
-      await clock.sleep(STATUS_LIMITS.passMs, signal);
+      const decideMs = await this.#pass(settled, signal);
+      await clock.sleep(Math.max(STATUS_LIMITS.passMs, decideMs * STATUS_LIMITS.pausePerWork), signal);
       await this.#bell.wait(Math.max(0, resyncAtMs - clock.monotonic()), signal);
     }
   }
 
-  async #pass(settled: Map<string, string>, signal: AbortSignal): Promise<void> {
+  /** Answers how long it took to decide. */
+  async #pass(settled: Map<string, string>, signal: AbortSignal): Promise<number> {
+    const begun = this.#options.clock.monotonic();
     const wanted = this.#decideAll();
+    const decideMs = this.#options.clock.monotonic() - begun;
     for (const key of settled.keys()) if (!wanted.has(key)) settled.delete(key);
     const due = [...wanted].filter(([key, { text }]) => settled.get(key) !== text);
     for (const [index, [key, { name, text }]] of due.entries()) {
@@ -101,6 +104,7 @@ export class StatusWriter {
       await this.#options.clock.sleep(STATUS_LIMITS.writeGapMs, signal);
     }
     this.#metrics.pending.set([], 0);
+    return decideMs;
   }
 
   /** The status of every object, as a text to compare with the one decided before. */
