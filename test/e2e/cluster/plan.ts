@@ -12,7 +12,7 @@ const ONCE = ['debian'] as const;
 
 /**
  * In the order in which they run on one cluster. The first sees it without Ambit, which the second installs and the last
- * takes away again.
+ * but one takes away again; the last begins anew.
  */
 export const SCENARIOS: readonly Scenario[] = [
   { name: 'without-ambit', runtimes: BOTH },
@@ -29,6 +29,7 @@ export const SCENARIOS: readonly Scenario[] = [
   { name: 'reboot', runtimes: BOTH },
   { name: 'upgrade', runtimes: ONCE },
   { name: 'uninstall', runtimes: BOTH },
+  { name: 'getting-started', runtimes: ONCE },
 ];
 
 /** The scenarios of one cluster. */
