@@ -1,18 +1,14 @@
 import type { Cluster } from './cluster.ts';
 
 /** What belongs to the pods and to the runtime, and comes and goes with them. */
-const TRANSIENT = [
-  /^\/run\/(?:containerd|kit|netns|utmp|lock)(?:\/|$)/,
-  /^\/var\/lib\/(?:kubelet|containerd|cni)\//,
-  /^\/opt\/cni\/bin\/?$/,
-];
+const TRANSIENT = [/^\/run\/(?:containerd|kit|netns|utmp|lock)(?:[/ ]|$)/, /^\/var\/lib\/(?:kubelet|containerd|cni)\//];
 
 const FILES = `find /etc /opt /srv /run /var/lib /usr/libexec -xdev -printf '%p %M %U:%G %s\\n' 2>/dev/null
 find /run /var/lib/ambit /etc/cni/net.d /opt/cni/bin -printf '%p %M %U:%G %s\\n' 2>/dev/null
 sha256sum /etc/cni/net.d/* /opt/cni/bin/*`;
 const NETWORK = `nft -s list ruleset; iptables-save | grep -v '^[#:]' ; ip rule; ip -o link; ip -br addr; ip route
 sysctl -a 2>/dev/null | grep '^net\\.' | grep -vE 'nf_conntrack_count|\\.veth|rss|tcp_fastopen_key|route\\.min_adv'
-cat /proc/mounts | grep -vE 'containerd|kubelet|netns'`;
+grep -vE 'containerd|kubelet|netns' /proc/mounts | sed 's/,uuid=on//'`;
 
 /**
  * What can be seen of a node from outside of its pods: files with their modes and, where plug-ins are, contents; kernel

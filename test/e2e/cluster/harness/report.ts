@@ -18,3 +18,14 @@ export function quantile(values: readonly number[], q: number): number {
   if (value === undefined) throw new RangeError('quantile() of no values');
   return value;
 }
+
+/** Measures until the value is good, at most so many times, and resolves with the last one. */
+export async function measureUntil(
+  rounds: number,
+  isGood: (value: number) => boolean,
+  measure: () => Promise<number>,
+): Promise<number> {
+  let value = await measure();
+  for (let round = 1; round < rounds && !isGood(value); round++) value = await measure();
+  return value;
+}
