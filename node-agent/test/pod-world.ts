@@ -65,6 +65,8 @@ export class TestPod implements AsyncDisposable {
   /** Dials, sends `text`, ends, and gives everything that comes back; rejects when the connection breaks. */
   async exchange(address: string, text: string): Promise<string> {
     const socket = this.dial(address);
+    // One that nobody answers is a failure with words, not a test that hangs.
+    socket.setTimeout(SILENCE_MS, () => socket.destroy(new Error(`${address}: silent for ${SILENCE_MS} ms`)));
     socket.end(text);
     return readAll(socket);
   }
@@ -81,6 +83,9 @@ export class TestPod implements AsyncDisposable {
     socket.on('error', () => {}).once('close', () => this.#sockets.delete(socket));
   }
 }
+
+/** A machine with other work on it is slow, but not that slow. */
+const SILENCE_MS = 30_000;
 
 /** Everything a socket brings; rejects when it ends otherwise than in order. */
 export async function readAll(socket: Socket): Promise<string> {
