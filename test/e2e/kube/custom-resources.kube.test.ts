@@ -54,11 +54,16 @@ test('the examples can be applied as they are', () => {
       name.endsWith('.yaml') && readFileSync(`${REPOSITORY}examples/${name}`, 'utf8').includes('ambit.dev/v1alpha1'),
   );
   assert.ok(ours.length >= 3, ours.join(', '));
-  kubectl(api, 'create', 'namespace', 'shop');
+  const namespaces = new Set<string>();
   for (const name of ours) {
     const all = readFileSync(`${REPOSITORY}examples/${name}`, 'utf8').split(/^---$/m);
     const own = all.filter((document) => document.includes('apiVersion: ambit.dev/v1alpha1'));
-    for (const document of own) kubectl(api, { input: document }, 'apply', '--dry-run=server', '-f', '-');
+    for (const document of own) {
+      const namespace = /^ {2}namespace: (\S+)$/m.exec(document)?.[1] ?? 'default';
+      if (namespace !== 'default' && !namespaces.has(namespace)) kubectl(api, 'create', 'namespace', namespace);
+      namespaces.add(namespace);
+      kubectl(api, { input: document }, 'apply', '--dry-run=server', '-f', '-');
+    }
   }
 });
 
