@@ -108,7 +108,9 @@ async function runCluster({ runtime, scenarios }: ClusterPlan, { keep, name }: S
   console.log(`\ncluster ${name}, containerd: ${runtime}`);
   const cluster = new Cluster(name);
   await step('programs of Kubernetes', () => visibly(join(KIT, 'build'), []));
-  const down = (): Promise<string> => cluster.kit(['down'], { timeoutMs: DOWN_MS });
+  let ending: Promise<string> | null = null;
+  // Once, also when an interruption makes everything else fail meanwhile.
+  const down = (): Promise<string> => (ending ??= cluster.kit(['down'], { timeoutMs: DOWN_MS }));
   const interrupted = (): void => {
     console.log('interrupted: the cluster is taken down');
     void down().finally(() => process.exit(130));
