@@ -69,5 +69,5 @@ test('a newcomer types the document from top to bottom', async (t) => {
     output,
     /src\.identity="spiffe:\/\/cluster\.local\/ns\/hello\/sa\/intruder".*direction="inbound".*error=.*ALLOW/,
   );
-  assert.match(output, /accesspolicy\S*\s+.*api-callers/i);
+  assert.match(output, /accesspolicy\.ambit\.dev\/api-callers +Allow +True +True +True/);
 });
