@@ -52,6 +52,7 @@ export interface ControllerApp extends AsyncDisposable {
     readonly debug: number;
     /** On Kubernetes only. */
     readonly admission?: number;
+    readonly peers?: number;
   };
 }
 
@@ -121,10 +122,9 @@ async function openAll(
   const push = createPushServer(parts, pipeline, identity);
   const debug = await open('debug server', config.debugListen, debugSections(config, pipeline, push, logger));
   const grpc = lifetime.own('grpc server', await listen(config, identity, push, logger));
-  const admission =
-    kubernetes === null ? {} : { admission: await openOwnKinds(kubernetes, parts, pipeline, identity, push) };
+  const more = kubernetes === null ? {} : await openOwnKinds(kubernetes, parts, pipeline, identity, push);
   listenTask.done();
-  return { grpc: grpc.port, metrics: metricsServer.port, health: health.port, debug: debug.port, ...admission };
+  return { grpc: grpc.port, metrics: metricsServer.port, health: health.port, debug: debug.port, ...more };
 }
 
 async function openAdmin(

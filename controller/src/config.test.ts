@@ -18,7 +18,7 @@ test('parseCommand fills in what a run leaves out', () => {
       metricsListen: { ip: '127.0.0.1', port: 15014 },
       healthListen: { ip: '127.0.0.1', port: 8080 },
       debugListen: { ip: '127.0.0.1', port: 15016 },
-      admissionListen: null,
+      kubernetesListen: null,
       serverNames: [],
       mesh: {
         clusterId: 'Kubernetes',
@@ -67,6 +67,7 @@ test('parseCommand takes every option and variable', () => {
     healthListen: '127.0.0.1:3',
     debugListen: '[::1]:0',
     admissionListen: null,
+    peersListen: null,
     serverNames: ['controller.example.org', 'fd00::1'],
     mesh: {
       clusterId: 'c1',
@@ -94,10 +95,10 @@ test('parseCommand reads what a controller on Kubernetes is told, and listens at
     startupTaint: false,
   });
   assert.equal(config.manifestsDirectory, null);
-  const { listen, metricsListen, healthListen, debugListen } = describeConfig(config);
+  const { listen, metricsListen, healthListen, debugListen, admissionListen, peersListen } = describeConfig(config);
   assert.deepEqual(
-    { listen, metricsListen, healthListen, debugListen },
-    { listen: '[::]:15012', metricsListen: '[::]:15014', healthListen: '[::]:8080', debugListen: '127.0.0.1:15016' },
+    [listen, metricsListen, healthListen, debugListen, admissionListen, peersListen],
+    ['[::]:15012', '[::]:15014', '[::]:8080', '127.0.0.1:15016', '[::]:15017', '[::]:15018'],
   );
   assert.deepEqual(config.serverNames, [
     'ambit-controller.ambit-system.svc',
@@ -163,6 +164,7 @@ test('parseCommand refuses wrong arguments in words', () => {
     [[...RUN, '--listen', '127.0.0.1'], /--listen "127\.0\.0\.1" is not IP:PORT/],
     [[...RUN, '--listen', 'localhost:1'], /is not IP:PORT/],
     [[...RUN, '--admission', '127.0.0.1:0'], /--admission goes with --kubernetes only/],
+    [[...RUN, '--peers', '127.0.0.1:0'], /--peers goes with --kubernetes only/],
     [['token', '--kubernetes', '--state', 's', '--node', 'a'], /--kubernetes does not go with token/],
     [['start', ...RUN], /unknown command "start"/],
     [['token', 'x', ...RUN], /unexpected argument "x"/],

@@ -26,8 +26,8 @@ export interface ControllerConfig {
   readonly healthListen: ListenAddress;
   /** Debugging; on loopback unless said otherwise. */
   readonly debugListen: ListenAddress;
-  /** The admission webhook; null in file mode. */
-  readonly admissionListen: ListenAddress | null;
+  /** The admission webhook, and what other replicas ask; null in file mode. */
+  readonly kubernetesListen: { readonly admission: ListenAddress; readonly peers: ListenAddress } | null;
   /** Names and addresses by which agents reach the controller, for its certificate. */
   readonly serverNames: readonly string[];
   readonly mesh: MeshSettings;
@@ -61,6 +61,8 @@ Options:
   --debug IP:PORT    debug pages (default 127.0.0.1:15016)
   --admission IP:PORT
                      admission webhook, with --kubernetes only (default 15017 on all addresses)
+  --peers IP:PORT    what other replicas ask, with --kubernetes only (default 15018 on all addresses); they are asked at
+                     the same port
   --node NAME        name of the node, as in spec.nodeName of its pods
   --valid DURATION   how long the token may be used, such as 10m (default and at most 1h)
   --help, --version
@@ -73,7 +75,14 @@ AMBIT_STARTUP_TAINT, AMBIT_ISTIO_COMPATIBILITY.`;
 const LOOPBACK = parseIpAddress('127.0.0.1');
 /** Of both families, where the host has both. */
 const ANY = parseIpAddress('::');
-const DEFAULT_PORTS = { listen: 15012, metrics: 15014, health: 8080, debug: 15016, admission: 15017 } as const;
+const DEFAULT_PORTS = {
+  listen: 15012,
+  metrics: 15014,
+  health: 8080,
+  debug: 15016,
+  admission: 15017,
+  peers: 15018,
+} as const;
 
 /** @throws UsageError for wrong arguments, EnvironmentError for wrong variables. */
 export function parseCommand(args: readonly string[], environment: Environment): ControllerCommand {
@@ -99,11 +108,14 @@ export function parseCommand(args: readonly string[], environment: Environment):
 
 /** The configuration as it is shown: nothing in it is secret. */
 export function describeConfig(config: ControllerConfig): Readonly<Record<string, unknown>> {
-  const { listen, metricsListen, healthListen, debugListen, admissionListen, ...rest } = config;
-  const addresses = { listen, metricsListen, healthListen, debugListen };
-  const shown = Object.entries(addresses).map(([name, address]) => [name, formatListenAddress(address)]);
-  const admission = admissionListen === null ? null : formatListenAddress(admissionListen);
-  return { ...rest, ...Object.fromEntries(shown), admissionListen: admission };
+  const { listen, metricsListen, healthListen, debugListen, kubernetesListen, ...rest } = config;
+  const { admission: admissionListen, peers: peersListen } = kubernetesListen ?? {};
+  const addresses = { listen, metricsListen, healthListen, debugListen, admissionListen, peersListen };
+  const shown = Object.entries(addresses).map(([name, address]) => [
+    name,
+    address === undefined ? null : formatListenAddress(address),
+  ]);
+  return { ...rest, ...Object.fromEntries(shown) };
 }
 
 function formatListenAddress({ ip, port }: ListenAddress): string {
@@ -119,6 +131,7 @@ const OPTION_NAMES = [
   'health',
   'debug',
   'admission',
+  'peers',
   'node',
   'valid',
 ] as const;
@@ -137,10 +150,12 @@ function readArguments(args: readonly string[]): { readonly values: Values; read
 
 function runArguments(
   values: Values,
-): Pick<ControllerConfig, 'manifestsDirectory' | `${'metrics' | 'health' | 'debug' | 'admission'}Listen` | 'listen'> {
+): Pick<ControllerConfig, 'manifestsDirectory' | `${'metrics' | 'health' | 'debug' | 'kubernetes'}Listen` | 'listen'> {
   if (values.node !== undefined) throw new UsageError('--node goes with token and revoke only');
   const onKubernetes = values.kubernetes === true;
-  if (!onKubernetes && values.admission !== undefined) throw new UsageError('--admission goes with --kubernetes only');
+  for (const name of ['admission', 'peers'] as const) {
+    if (!onKubernetes && values[name] !== undefined) throw new UsageError(`--${name} goes with --kubernetes only`);
+  }
   const open = onKubernetes ? ANY : LOOPBACK;
   return {
     manifestsDirectory:
@@ -149,7 +164,12 @@ function runArguments(
     metricsListen: address(values, 'metrics', { ip: open, port: DEFAULT_PORTS.metrics }),
     healthListen: address(values, 'health', { ip: open, port: DEFAULT_PORTS.health }),
     debugListen: address(values, 'debug', { ip: LOOPBACK, port: DEFAULT_PORTS.debug }),
-    admissionListen: onKubernetes ? address(values, 'admission', { ip: open, port: DEFAULT_PORTS.admission }) : null,
+    kubernetesListen: onKubernetes
+      ? {
+          admission: address(values, 'admission', { ip: open, port: DEFAULT_PORTS.admission }),
+          peers: address(values, 'peers', { ip: open, port: DEFAULT_PORTS.peers }),
+        }
+      : null,
   };
 }
 

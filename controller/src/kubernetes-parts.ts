@@ -15,13 +15,19 @@ import {
 } from './identity/index.ts';
 import { LeaderElection, type LeaderGate, LeaderTasks } from './leader/index.ts';
 import { OwnKinds } from './own-kinds.ts';
+import { OwnPods } from './peers/own-pods.ts';
+import { PeerProgress } from './peers/peer-progress.ts';
+import type { PeerTls } from './peers/peer-server.ts';
 import type { Pipeline } from './pipeline.ts';
 import { StartupTaints } from './reconcile/startup-taints.ts';
 import { TrustBundles } from './reconcile/trust-bundles.ts';
 import type { PushServer } from './push/push-server.ts';
+import { PolicyVersions } from './status/policy-versions.ts';
 
 /** Name of the Lease that replicas share. */
 const LEASE = 'ambit-controller';
+/** Of every replica. */
+const SERVICE_ACCOUNT = 'ambit-controller';
 /** Without a ready pod of each of these a node takes no other pods while it has the startup taint. */
 const NODE_DAEMON_SETS = ['ambit-cni', 'ambit-node-agent'] as const;
 
@@ -121,9 +127,18 @@ export function prepareUpkeep(
   };
 }
 
-/** Statuses of our own kinds and their admission webhook, whose port this answers; it shows the certificate of discovery. */
+/** Ports of what only a controller on Kubernetes has. */
+export interface KubernetesPorts {
+  readonly admission: number;
+  readonly peers: number;
+}
+
+/**
+ * Statuses of our own kinds, what replicas tell each other for them, and the admission webhook. Both listeners show the
+ * certificate of discovery.
+ */
 export async function openOwnKinds(
-  { client, gate }: KubernetesParts,
+  { config: own, client, gate }: KubernetesParts,
   parts: ControllerDependencies & {
     readonly config: ControllerConfig;
     readonly metrics: Metrics;
@@ -132,18 +147,46 @@ export async function openOwnKinds(
   pipeline: Pipeline,
   identity: ControllerIdentity,
   push: PushServer,
-): Promise<number> {
+): Promise<KubernetesPorts> {
   const { config, clock, logger, metrics, lifetime } = parts;
   const rootsPem = (): string => identity.trustBundle.rootsPem.join('');
-  const kinds = new OwnKinds({ client, gate, pipeline, push, settings: config.mesh, rootsPem, clock, logger, metrics });
-  const address = config.admissionListen ?? bug('a configuration for Kubernetes without an admission webhook');
+  const peerTls = (): PeerTls => ({ ...identity.serverTls, clientRootsPem: rootsPem() });
+  const versions = new PolicyVersions(pipeline.objects, [pipeline.addresses, pipeline.authorizations]);
+  const pods = new OwnPods({
+    pods: pipeline.objects.pods,
+    namespace: own.namespace,
+    serviceAccount: SERVICE_ACCOUNT,
+    self: own.podName,
+    nodeAgentAccounts: own.nodeAgentAccounts,
+  });
+  const peerLogger = logger.child({ scope: 'peers' });
+  const progress = new PeerProgress({ gate, pods, versions, push, tls: peerTls, clock, logger: peerLogger, metrics });
+  pipeline.onChange(() => {
+    versions.committed();
+    progress.changed();
+  });
+  const addresses = config.kubernetesListen ?? bug('a configuration for Kubernetes without its listeners');
+  const peers = lifetime.own('peers', await progress.listen(await usableAddress(addresses.peers)));
+  const kinds = new OwnKinds({
+    client,
+    gate,
+    pipeline,
+    progress,
+    versions,
+    settings: config.mesh,
+    rootsPem,
+    clock,
+    logger,
+    metrics,
+  });
   const webhook = lifetime.own(
     'admission webhook',
-    await kinds.listen(await usableAddress(address), identity.serverTls),
+    await kinds.listen(await usableAddress(addresses.admission), identity.serverTls),
   );
   identity.onServerTls((tls) => {
     webhook.updateTls(tls);
+    peers.updateTls(peerTls());
     kinds.rootsChanged();
   });
-  return webhook.port;
+  return { admission: webhook.port, peers: peers.port };
 }

@@ -9,7 +9,8 @@ import { core, own, pod, SETTINGS } from '../test/policy-objects.ts';
 import { LeaderTasks } from './leader/leader-tasks.ts';
 import { OwnKinds } from './own-kinds.ts';
 import { Pipeline } from './pipeline.ts';
-import { PushServer } from './push/push-server.ts';
+import { combineProgress } from './status/mesh-progress.ts';
+import { PolicyVersions } from './status/policy-versions.ts';
 
 checkLeaks();
 
@@ -34,15 +35,26 @@ test('OwnKinds writes statuses while it leads, answers reviews from the same obj
   const kube = new MemoryKubeClient();
   const common = { clock: systemClock, logger: silentLogger, metrics: new Metrics() };
   const pipeline = new Pipeline({ ...common, source, settings: SETTINGS, onProblems: () => {} });
-  const push = new PushServer({
-    ...common,
-    stores: [pipeline.addresses, pipeline.authorizations],
-    authenticate: () => ({ kind: 'node-agent', node: 'node-a' }),
-  });
+  const versions = new PolicyVersions(pipeline.objects, [pipeline.addresses, pipeline.authorizations]);
+  pipeline.onChange(() => versions.committed());
+  const progress = {
+    current: combineProgress([], [], () => []),
+    onChange: () => {},
+    firstRound: async () => {},
+  };
   const gate = new LeaderTasks(systemClock, silentLogger);
   const ca = createTestCa();
   const rootsPem = (): string => ca.rootPem;
-  const kinds = new OwnKinds({ ...common, client: kube.client, gate, pipeline, push, settings: SETTINGS, rootsPem });
+  const kinds = new OwnKinds({
+    ...common,
+    client: kube.client,
+    gate,
+    pipeline,
+    versions,
+    progress,
+    settings: SETTINGS,
+    rootsPem,
+  });
   const policy = own('AccessPolicy', 'shop', 'callers', { action: 'Allow' }, { uid: 'u1', generation: 1 });
   kube.put('accesspolicies', 'shop', 'callers', policy);
   const webhooks = [{ name: 'validate.ambit.dev', clientConfig: {} }];

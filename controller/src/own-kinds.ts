@@ -1,14 +1,15 @@
 import type { KubeClient } from '@ambit/mesh/kube';
 import type { Clock, Logger, Metrics } from '@ambit/mesh/runtime';
-import { type AdmissionServer, type AdmissionTls, openAdmissionServer } from './admission/admission-server.ts';
+import { openAdmissionServer } from './admission/admission-server.ts';
 import { CaBundleKeeper } from './admission/ca-bundle.ts';
 import { type AdmissionMetrics, createAdmissionMetrics } from './admission/metrics.ts';
 import type { ListenAddress } from './config.ts';
+import type { HttpsServer, HttpsServerTls } from './https-server.ts';
 import type { LeaderGate } from './leader/leader-gate.ts';
+import type { PeerProgress } from './peers/peer-progress.ts';
 import type { Pipeline } from './pipeline.ts';
-import type { PushServer } from './push/push-server.ts';
 import { createPolicyWorld, type PolicyWorld } from './status/policy-world.ts';
-import { PolicyVersions } from './status/policy-versions.ts';
+import type { PolicyVersions } from './status/policy-versions.ts';
 import { StatusWriter } from './status/status-writer.ts';
 import type { MeshSettings } from './translate/mesh-settings.ts';
 
@@ -16,7 +17,8 @@ export interface OwnKindsOptions {
   readonly client: KubeClient;
   readonly gate: LeaderGate;
   readonly pipeline: Pipeline;
-  readonly push: PushServer;
+  readonly versions: PolicyVersions;
+  readonly progress: Pick<PeerProgress, 'current' | 'onChange' | 'firstRound'>;
   readonly settings: MeshSettings;
   /** Roots that the webhook's certificate chains to, now; PEM. */
   readonly rootsPem: () => string;
@@ -32,16 +34,15 @@ export class OwnKinds {
   readonly #keeper: CaBundleKeeper;
 
   constructor(options: OwnKindsOptions) {
-    const { client, gate, pipeline, push, rootsPem, clock, logger, metrics } = options;
+    const { client, gate, pipeline, versions, progress, rootsPem, clock, logger, metrics } = options;
     this.#options = options;
     this.#admissionMetrics = createAdmissionMetrics(metrics);
-    const versions = new PolicyVersions(pipeline.objects, [pipeline.addresses, pipeline.authorizations]);
     const writer = new StatusWriter({
       client,
       versions,
       world: () => this.#world(),
       problems: () => pipeline.problems,
-      progress: () => push.progress,
+      progress: () => progress.current,
       clock,
       logger: logger.child({ scope: 'status' }),
       metrics,
@@ -53,17 +54,18 @@ export class OwnKinds {
       logger: logger.child({ scope: 'admission' }),
       onWrite: () => this.#admissionMetrics.caBundleWrites.add([]),
     });
-    pipeline.onChange(() => {
-      versions.committed();
-      writer.poke();
+    pipeline.onChange(() => writer.poke());
+    progress.onChange(() => writer.poke());
+    gate.whileLeading('status', async (signal) => {
+      // Otherwise every change of leaders would first tell people that nothing is known.
+      await progress.firstRound(signal);
+      await writer.run(signal);
     });
-    push.onProgress(() => writer.poke());
-    gate.whileLeading('status', (signal) => writer.run(signal));
     gate.whileLeading('roots of the webhook', (signal) => this.#keeper.run(signal));
   }
 
   /** Opens the webhook; to be called when the first state is complete. The caller disposes it. */
-  listen(address: ListenAddress, tls: AdmissionTls): Promise<AdmissionServer> {
+  listen(address: ListenAddress, tls: HttpsServerTls): Promise<HttpsServer> {
     const { clock, logger } = this.#options;
     return openAdmissionServer({
       host: address.ip,

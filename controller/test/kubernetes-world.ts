@@ -87,14 +87,21 @@ export class KubernetesWorld implements AsyncDisposable {
     await this.api.request('DELETE', `/api/v1/namespaces/${namespace}/pods/${name}?gracePeriodSeconds=0`);
   }
 
-  /** A replica as the chart starts it, on free ports of loopback. `state` outlives it when given. */
+  /** A replica as the chart starts it, on free ports of loopback. `state` outlives it when given; `name` is that of its pod. */
   async startController(
-    change: { readonly name?: string; readonly state?: string; readonly arguments?: readonly string[] } = {},
+    change: {
+      readonly name?: string;
+      readonly state?: string;
+      /** Where other replicas ask it: the address of its pod, and the same port for all. */
+      readonly peers?: string;
+      readonly arguments?: readonly string[];
+    } = {},
     variables: Readonly<Record<string, string>> = {},
   ): Promise<ControllerApp> {
     const state = change.state ?? this.newDirectory();
     const ports = ['listen', 'metrics', 'health', 'debug', 'admission'].flatMap((name) => [`--${name}`, '127.0.0.1:0']);
-    const args = ['--kubernetes', '--state', state, ...ports, ...(change.arguments ?? [])];
+    const peers = ['--peers', change.peers ?? '127.0.0.1:0'];
+    const args = ['--kubernetes', '--state', state, ...ports, ...peers, ...(change.arguments ?? [])];
     const environment = createEnvironment({
       KUBECONFIG: this.api.kubeconfig,
       AMBIT_POD_NAME: change.name ?? 'controller',

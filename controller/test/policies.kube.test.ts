@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { after, test } from 'node:test';
 import { until } from '@ambit/mesh/testing';
 import { installCustomResources, kubectl } from '../../test/e2e/kube/custom-resources.ts';
+import type { ControllerApp } from '../src/app.ts';
+import { ask } from './controller-world.ts';
 import { KubernetesWorld } from './kubernetes-world.ts';
 import { own } from './policy-objects.ts';
 import { startPushAgent } from './push-agent.ts';
@@ -54,6 +58,25 @@ async function becomes(name: string, ...expected: readonly string[]): Promise<vo
   await until(`${name} is told ${expected.join(', ')}`, isThere, LONG_MS).catch((error: unknown) => {
     throw new Error(`last seen:\n${last}`, { cause: error });
   });
+}
+
+/** What the condition Acknowledged says, soon: a status may be read between two steps of the way to it. */
+async function isSaid(name: string, message: string): Promise<void> {
+  const isThere = async (): Promise<boolean> =>
+    (await conditionsOf(name)).some((condition) => condition.type === 'Acknowledged' && condition.message === message);
+  await until(message, isThere, LONG_MS);
+}
+
+async function leads(app: ControllerApp): Promise<boolean> {
+  return /^ambit_leader 1$/m.test(await ask(app.ports.metrics, '/metrics'));
+}
+
+async function freePort(host: string): Promise<number> {
+  const server = createServer().listen(0, host);
+  await once(server, 'listening');
+  const { port } = Object(server.address());
+  server.close();
+  return port;
 }
 
 test('a policy is told from kubectl apply to the acknowledgement of the last node, and what kubectl shows agrees', async () => {
@@ -124,6 +147,49 @@ test('a controller that begins anew writes only what has changed, and keeps the 
     conditions.filter(({ type }) => type !== 'Acknowledged').map(({ lastTransitionTime }) => lastTransitionTime);
   assert.deepEqual(times(after), times(before));
   assert.notEqual(await version(), versionBefore);
+});
+
+test('a policy is acknowledged by agents of every replica, and nobody is spoken for whom a replica keeps to itself', async () => {
+  await world.createNode('n2');
+  const account = { namespace: 'ambit-system', serviceAccount: 'ambit-node-agent' };
+  const otherAgentPod = await world.createPod({ ...account, name: 'agent-2', node: 'n2', ip: '10.1.0.9' });
+  const port = await freePort('127.0.0.2');
+  const pods = new Map<ControllerApp, string>();
+  const start = async (name: string, ip: string): Promise<ControllerApp> => {
+    const serviceAccount = 'ambit-controller';
+    await world.createPod({ namespace: 'ambit-system', name, serviceAccount, node: 'n1', ip });
+    const app = await world.startController({ name, peers: `${ip}:${port}` });
+    pods.set(app, name);
+    return app;
+  };
+  const replicas = [await start('c-1', '127.0.0.2'), await start('c-2', '127.0.0.3')];
+  const isLeader = await Promise.all(replicas.map(leads));
+  const [leader = assert.fail(), other = assert.fail()] = isLeader[0] === true ? replicas : replicas.toReversed();
+  let stopped: ControllerApp | null = null;
+  try {
+    await using _atLeader = await startPushAgent(await world.accessOf(leader, otherAgentPod));
+    await using atOther = await startPushAgent(await world.accessOf(other, agentPod));
+    const release = Promise.withResolvers<void>();
+    atOther.hold = release.promise;
+    const policy = own('AccessPolicy', 'shop', 'everywhere', { selector: { matchLabels: labels }, action: 'Allow' });
+    await world.api.request('POST', POLICIES, policy);
+    await becomes('everywhere', 'Acknowledged=False Pending');
+    await isSaid('everywhere', '1 of 2 connected node agents have this version; waiting for n1');
+    release.resolve();
+    await becomes('everywhere', 'Acknowledged=True AllNodes');
+    await isSaid('everywhere', '2 of 2 connected node agents have this version');
+    // Its pod is there and does not answer, like one behind a network that is cut.
+    stopped = other;
+    await other[Symbol.asyncDispose]();
+    await becomes('everywhere', 'Acknowledged=Unknown ReplicaSilent');
+    const silent = `nothing is known of n1: ${pods.get(other)} does not tell the leading controller`;
+    await isSaid('everywhere', `1 of 1 connected node agent has this version; ${silent}`);
+    await using _moved = await startPushAgent(await world.accessOf(leader, agentPod));
+    await becomes('everywhere', 'Acknowledged=True AllNodes');
+    await isSaid('everywhere', '2 of 2 connected node agents have this version');
+  } finally {
+    for (const app of replicas) if (app !== stopped) await app[Symbol.asyncDispose]();
+  }
 });
 
 test('the webhook of a real controller is asked by the API server with the certificate of the mesh', async () => {

@@ -66,7 +66,7 @@ test('README: the port table names every port that a process listens on by defau
     'cni/src/config.ts',
   ];
   const listens =
-    /(?:fallback: |DEFAULT_[A-Z]+ = parseSocketAddress\()'[\d.]+:(\d+)'|_PORT = (\d+);|\b(?:listen|metrics|health|debug|admission): (\d{2,5})\b/g;
+    /(?:fallback: |DEFAULT_[A-Z]+ = parseSocketAddress\()'[\d.]+:(\d+)'|_PORT = (\d+);|\b(?:listen|metrics|health|debug|admission|peers): (\d{2,5})\b/g;
   const inCode = sources.flatMap((path) =>
     [...readFileSync(join(ROOT, path), 'utf8').matchAll(listens)].map((match) =>
       Number(match[1] ?? match[2] ?? match[3]),

@@ -6,7 +6,8 @@ import { Metrics, silentLogger, systemClock } from '@ambit/mesh/runtime';
 import { checkLeaks, createTestCa, type TestCa } from '@ambit/mesh/testing';
 import { own, worldOf } from '../../test/policy-objects.ts';
 import type { PolicyWorld } from '../status/policy-world.ts';
-import { type AdmissionServer, openAdmissionServer } from './admission-server.ts';
+import type { HttpsServer } from '../https-server.ts';
+import { openAdmissionServer } from './admission-server.ts';
 import { ADMISSION_LIMITS } from './limits.ts';
 import { createAdmissionMetrics } from './metrics.ts';
 
@@ -18,7 +19,7 @@ function certificate(ca: TestCa): { readonly privateKeyPem: string; readonly cha
   return ca.issueCertificate({ altNames: [{ kind: 'dns', value: NAME }], purposes: ['server'] });
 }
 
-function open(ca: TestCa, metrics = new Metrics(), world = (): PolicyWorld => worldOf([])): Promise<AdmissionServer> {
+function open(ca: TestCa, metrics = new Metrics(), world = (): PolicyWorld => worldOf([])): Promise<HttpsServer> {
   const tlsOptions = certificate(ca);
   return openAdmissionServer({
     host: '127.0.0.1',
@@ -37,7 +38,7 @@ interface Question {
   readonly body?: string | Buffer;
 }
 
-function ask(server: AdmissionServer, ca: TestCa, question: Question = {}): Promise<readonly [number, string]> {
+function ask(server: HttpsServer, ca: TestCa, question: Question = {}): Promise<readonly [number, string]> {
   return new Promise((resolve, reject) => {
     const request = https.request(
       {

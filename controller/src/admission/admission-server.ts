@@ -1,11 +1,7 @@
-import type { GrpcServerTls } from '@ambit/mesh/grpc';
 import { KindError } from '@ambit/mesh/kinds';
 import type { Clock, Logger } from '@ambit/mesh/runtime';
-import { secureContextDefaults } from '@ambit/mesh/tls';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type * as https from 'node:https';
-import { createRequire } from 'node:module';
-import type { Socket } from 'node:net';
+import { endResponse as end, type HttpsServer, type HttpsServerTls, openHttpsServer } from '../https-server.ts';
 import type { PolicyWorld } from '../status/policy-world.ts';
 import {
   type AdmissionDecision,
@@ -18,14 +14,11 @@ import type { AdmissionMetrics, ReviewResult } from './metrics.ts';
 
 const PATH = '/validate';
 
-/** What the server shows; callers need no certificate. */
-export type AdmissionTls = Pick<GrpcServerTls, 'privateKeyPem' | 'chainPem'>;
-
 export interface AdmissionServerOptions {
   readonly host: string;
   /** 0 picks one. */
   readonly port: number;
-  readonly tls: AdmissionTls;
+  readonly tls: HttpsServerTls;
   /** The objects as they are now. */
   readonly world: () => PolicyWorld;
   readonly clock: Clock;
@@ -33,60 +26,18 @@ export interface AdmissionServerOptions {
   readonly metrics: AdmissionMetrics;
 }
 
-/** A running webhook. Disposing it cuts its connections: the API server then does without, by its failure policy. */
-export interface AdmissionServer extends AsyncDisposable {
-  readonly port: number;
-  /** New connections use these; the others go on. */
-  updateTls(tls: AdmissionTls): void;
-}
-
-/** The ValidatingWebhook of our own kinds: `POST /validate` over TLS. Rejects when the address cannot be bound. */
-export async function openAdmissionServer(options: AdmissionServerOptions): Promise<AdmissionServer> {
+/**
+ * The ValidatingWebhook of our own kinds: `POST /validate` over TLS; callers need no certificate. While it is away the API
+ * server does without, by its failure policy. Rejects when the address cannot be bound.
+ */
+export function openAdmissionServer(options: AdmissionServerOptions): Promise<HttpsServer> {
   const webhook = new AdmissionWebhook(options);
-  // As in the admin server: importing it would load a whole HTTP client.
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- require knows no types
-  const { createServer } = createRequire(import.meta.url)('node:https') as typeof https;
-  // Also those whose handshake is not done: the server itself knows only what has spoken HTTP.
-  const sockets = new Set<Socket>();
-  const server = createServer(
-    {
-      ...secureContextDefaults,
-      ...certificateOf(options.tls),
-      maxHeaderSize: ADMISSION_LIMITS.headersBytesMax,
-      headersTimeout: ADMISSION_LIMITS.requestMs,
-      requestTimeout: ADMISSION_LIMITS.requestMs,
-      keepAliveTimeout: ADMISSION_LIMITS.keepAliveMs,
-      handshakeTimeout: ADMISSION_LIMITS.requestMs,
-    },
-    (request, response) => void webhook.serve(request, response),
-  )
-    .on('connection', (socket: Socket) => {
-      sockets.add(socket);
-      socket.once('close', () => sockets.delete(socket));
-    })
-    .on('clientError', (_error, socket) => socket.destroy())
-    .on('tlsClientError', (_error, socket) => socket.destroy());
-  server.maxConnections = ADMISSION_LIMITS.connectionsMax;
-  const port = await new Promise<number>((resolve, reject) => {
-    server.once('error', reject).listen(options.port, options.host, () => {
-      server.off('error', reject).on('error', (error) => options.logger.error('admission webhook failed', { error }));
-      const address = server.address();
-      resolve(address !== null && typeof address === 'object' ? address.port : options.port);
-    });
+  return openHttpsServer({
+    ...options,
+    name: 'admission webhook',
+    limits: ADMISSION_LIMITS,
+    handle: (request, response) => void webhook.serve(request, response),
   });
-  return {
-    port,
-    updateTls: (tls) => server.setSecureContext({ ...secureContextDefaults, ...certificateOf(tls) }),
-    [Symbol.asyncDispose]: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        for (const socket of sockets) socket.destroy();
-      }),
-  };
-}
-
-function certificateOf({ privateKeyPem, chainPem }: AdmissionTls): { readonly key: string; readonly cert: string } {
-  return { key: privateKeyPem, cert: chainPem };
 }
 
 class AdmissionWebhook {
@@ -173,9 +124,4 @@ function answerTo({ uid }: AdmissionRequest, { allowed, refusal, warnings }: Adm
       ...(warnings.length === 0 ? {} : { warnings }),
     },
   };
-}
-
-function end(response: ServerResponse, status: number, body: string, contentType = 'text/plain; charset=utf-8'): void {
-  response.writeHead(status, { 'content-type': contentType, 'content-length': Buffer.byteLength(body) });
-  response.end(body);
 }

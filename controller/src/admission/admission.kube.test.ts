@@ -9,7 +9,8 @@ import { testClient } from '../../../test/e2e/kube/clients.ts';
 import { installCustomResources } from '../../../test/e2e/kube/custom-resources.ts';
 import { kubeProgram } from '../../../test/e2e/kube/programs.ts';
 import { core, own, pod, worldOf } from '../../test/policy-objects.ts';
-import { type AdmissionServer, openAdmissionServer } from './admission-server.ts';
+import type { HttpsServer } from '../https-server.ts';
+import { openAdmissionServer } from './admission-server.ts';
 import { CaBundleKeeper } from './ca-bundle.ts';
 import { createAdmissionMetrics } from './metrics.ts';
 
@@ -50,7 +51,7 @@ function certificate(ca: TestCa): ReturnType<TestCa['issueCertificate']> {
   return ca.issueCertificate({ altNames: [{ kind: 'ip', value: '127.0.0.1' }], purposes: ['server'] });
 }
 
-function open(ca: TestCa, port: number): Promise<AdmissionServer> {
+function open(ca: TestCa, port: number): Promise<HttpsServer> {
   return openAdmissionServer({
     host: '127.0.0.1',
     port,

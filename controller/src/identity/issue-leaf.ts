@@ -70,7 +70,10 @@ export interface ServerCertificateIssue {
   readonly refreshAtMs: number;
 }
 
-/** The certificate of the controller's own listeners. It also carries the name every controller has, and those of loopback. */
+/**
+ * The certificate of the controller's own listeners, with which it also asks other replicas. It carries the name that every
+ * controller has besides, and those of loopback.
+ */
 export function issueServerCertificate(
   issuer: KeptCertificate,
   nowMs: number,
@@ -86,7 +89,7 @@ export function issueServerCertificate(
   const { names, validityMs, issuersPem, clientRootsPem } = request;
   const { publicKey, privateKey } = createKeyPairSync();
   const altNames = [CONTROLLER_SERVER_NAME, 'localhost', '127.0.0.1', '::1', ...names].map(toAltName);
-  const leaf = issueLeaf(issuer, nowMs, { publicKey, validityMs, altNames, purposes: ['server'] });
+  const leaf = issueLeaf(issuer, nowMs, { publicKey, validityMs, altNames, purposes: ['server', 'client'] });
   return {
     tls: {
       privateKeyPem: privateKeyToPem(privateKey),

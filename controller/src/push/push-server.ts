@@ -24,13 +24,13 @@ export interface SubscriberSummary {
   readonly held: Readonly<Record<string, number>>;
 }
 
-/** How far the node agents of one node have come. Of several streams of a node the slowest counts. */
+/** How far the node agents of one node have come, as of one moment. Of several streams of a node the slowest counts. */
 export interface NodeProgress {
   readonly node: string;
-  /** Whether everything of that type up to that revision of its store is acknowledged. */
-  hasSettled(typeUrl: string, revision: number): boolean;
-  /** Whether a response with that resource was refused and none with it accepted since. */
-  refuses(typeUrl: string, name: string): boolean;
+  /** By type: the revision of its store up to which everything is acknowledged; -1 before any. */
+  readonly settled: ReadonlyMap<string, number>;
+  /** By type: resources of which a response was refused and none accepted since. */
+  readonly refused: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 /** What a stream that we end is answered; ends the client chose need no words. */
@@ -69,7 +69,7 @@ export class PushServer {
     const streams = Map.groupBy(this.#subscribers.keys(), ({ identity }) => identity.node);
     return [...streams]
       .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([node, subscribers]) => progressOf(node, subscribers));
+      .map(([node, subscribers]) => progressOf(node, subscribers, this.#stores.keys()));
   }
 
   /** Hears of every answer of a client and of every stream that begins or ends, after it counts in `progress`. */
@@ -147,12 +147,13 @@ export class PushServer {
   }
 }
 
-function progressOf(node: string, subscribers: readonly Subscriber[]): NodeProgress {
-  return {
-    node,
-    hasSettled: (typeUrl, revision) =>
-      subscribers.every((subscriber) => (subscriber.progressOf(typeUrl)?.settledRevision ?? -1) >= revision),
-    refuses: (typeUrl, name) =>
-      subscribers.some((subscriber) => subscriber.progressOf(typeUrl)?.refuses(name) === true),
-  };
+function progressOf(node: string, subscribers: readonly Subscriber[], typeUrls: Iterable<string>): NodeProgress {
+  const settled = new Map<string, number>();
+  const refused = new Map<string, ReadonlySet<string>>();
+  for (const typeUrl of typeUrls) {
+    const streams = subscribers.map((subscriber) => subscriber.progressOf(typeUrl));
+    settled.set(typeUrl, Math.min(...streams.map((stream) => stream?.settledRevision ?? -1)));
+    refused.set(typeUrl, new Set(streams.flatMap((stream) => [...(stream?.refusedNames ?? [])])));
+  }
+  return { node, settled, refused };
 }

@@ -43,7 +43,7 @@ export class Subscriber {
   }
 
   /** How far the client has come with a type; null when it never asked for it. */
-  progressOf(typeUrl: string): Pick<TypeSubscription, 'settledRevision' | 'refuses'> | null {
+  progressOf(typeUrl: string): Pick<TypeSubscription, 'settledRevision' | 'refusedNames'> | null {
     return this.#types.get(typeUrl) ?? null;
   }
 

@@ -218,13 +218,13 @@ test('TypeSubscription.settledRevision stays behind while removals are held back
   assert.equal(state.settledRevision, 2);
 });
 
-test('TypeSubscription.refuses remembers what was in a refused response until it is accepted or gone', () => {
+test('TypeSubscription.refusedNames remembers what was in a refused response until it is accepted or gone', () => {
   const store = storeOf(resource('a'), resource('b'), resource('c'));
   const state = new TypeSubscription(store);
   state.accept(request());
   state.next('1');
   state.accept(request({ responseNonce: '1', errorDetail: { code: 3, message: 'a: no' } }));
-  const refused = (): readonly string[] => ['a', 'b', 'c'].filter((name) => state.refuses(name));
+  const refused = (): readonly string[] => [...state.refusedNames].toSorted();
   assert.deepEqual(refused(), ['a', 'b', 'c']);
   change(store, state, ['c'], [resource('a', '2')]);
   state.next('2');

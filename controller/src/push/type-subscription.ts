@@ -47,15 +47,15 @@ export class TypeSubscription {
 
   /**
    * The revision of the store up to which the client has acknowledged everything that it subscribed to; -1 before any. What
-   * came in a response that it refused counts as passed and is in `refuses`.
+   * came in a response that it refused counts as passed and is in `refusedNames`.
    */
   get settledRevision(): number {
     return this.busy || this.#subscription === null ? this.#settledRevision : this.#store.revision;
   }
 
-  /** The client refused a response with that resource, and has accepted none with it since. */
-  refuses(name: string): boolean {
-    return this.#refused.has(name);
+  /** Resources of responses that the client refused, of which it has accepted none since. To be read at once: it changes. */
+  get refusedNames(): ReadonlySet<string> {
+    return this.#refused;
   }
 
   /** Waiting behind an unanswered response is something the client does not have, or not in this version. */

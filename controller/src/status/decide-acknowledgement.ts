@@ -1,3 +1,4 @@
+import { objectKey } from '@ambit/mesh/kinds';
 import { policyKey } from '@ambit/mesh/model';
 import { AUTHORIZATION_TYPE_URL } from '@ambit/mesh/wire';
 import type { NodeProgress } from '../push/push-server.ts';
@@ -6,25 +7,47 @@ import { exceptionsPolicyKey } from '../translate/mtls-mode-from-mutual-tls-poli
 import { pushedPolicyPlace } from '../translate/policy-from-access-policy.ts';
 import type { OwnObject } from './decide-findings.ts';
 import type { Acknowledgement } from './decide-status.ts';
-import type { VersionInForce } from './policy-versions.ts';
+import type { MeshProgress } from './mesh-progress.ts';
 
-/** Which nodes have that version of an object. While it is not in force none has. */
+/**
+ * Which nodes have that version of an object. A node that several replicas know, since its agent moved or has several streams,
+ * counts once and by the slowest; while the version is not in force at a replica none of its nodes has it.
+ */
 export function decideAcknowledgement(
   object: OwnObject,
-  version: VersionInForce | undefined,
-  nodes: readonly NodeProgress[],
+  progress: MeshProgress,
   settings: Pick<MeshSettings, 'rootNamespace'>,
 ): Acknowledgement {
-  const { uid, generation } = object.meta;
-  const isInForce = version !== undefined && version.uid === uid && version.generation === generation;
-  const revisions = isInForce ? [...version.revisions] : [];
+  const { kind, meta } = object;
+  const key = objectKey(kind, meta.namespace, meta.name);
   const policy = policyResource(object, settings.rootNamespace);
-  const byState = Object.groupBy(nodes, (node): keyof Acknowledgement => {
-    if (!isInForce || !revisions.every(([typeUrl, revision]) => node.hasSettled(typeUrl, revision))) return 'pending';
-    return policy !== null && node.refuses(AUTHORIZATION_TYPE_URL, policy) ? 'refused' : 'acknowledged';
-  });
-  const named = (state: keyof Acknowledgement): readonly string[] => (byState[state] ?? []).map(({ node }) => node);
-  return { acknowledged: named('acknowledged'), pending: named('pending'), refused: named('refused') };
+  const pending = new Set<string>();
+  const refused = new Set<string>();
+  for (const { nodes, version: versionOf } of progress.replicas) {
+    const version = versionOf(key);
+    const isInForce = version?.uid === meta.uid && version.generation === meta.generation;
+    const revisions = isInForce ? [...version.revisions] : null;
+    for (const node of nodes) {
+      if (revisions === null || !hasAll(node, revisions)) pending.add(node.node);
+      else if (policy !== null && node.refused.get(AUTHORIZATION_TYPE_URL)?.has(policy)) refused.add(node.node);
+    }
+  }
+  for (const node of pending) refused.delete(node);
+  // Nearly always so: of many objects and nodes nothing is copied.
+  const isEverywhere = pending.size + refused.size === 0;
+  return {
+    acknowledged: isEverywhere
+      ? progress.nodes
+      : progress.nodes.filter((node) => !pending.has(node) && !refused.has(node)),
+    pending: [...pending].toSorted(),
+    refused: [...refused].toSorted(),
+    unheard: progress.unheard,
+    silent: progress.silent,
+  };
+}
+
+function hasAll({ settled }: NodeProgress, revisions: readonly (readonly [string, number])[]): boolean {
+  return revisions.every(([typeUrl, revision]) => (settled.get(typeUrl) ?? -1) >= revision);
 }
 
 /** The resource that carries a policy's rules; null when it has none of its own. */

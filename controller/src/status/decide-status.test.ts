@@ -29,7 +29,8 @@ const OBJECTS = [
     { creationTimestamp: '2026-01-01T00:00:00Z' },
   ),
 ];
-const EVERY_NODE: Acknowledgement = { acknowledged: ['a', 'b'], pending: [], refused: [] };
+const NOBODY: Acknowledgement = { acknowledged: [], pending: [], refused: [], unheard: [], silent: [] };
+const EVERY_NODE: Acknowledgement = { ...NOBODY, acknowledged: ['a', 'b'] };
 const LATER = { creationTimestamp: '2026-02-01T00:00:00Z' };
 
 /** A condition as `Type=Status Reason: message`. */
@@ -188,20 +189,31 @@ test('decideStatus names the nodes that lack a version, and not all of many', ()
   const object = parsed(own('ExternalWorkload', 'shop', 'x', { addresses: ['192.0.2.9'] }), 'ExternalWorkload');
   const findings = decideFindings(worldOf(OBJECTS), object);
   const nodes = Array.from({ length: 9 }, (_, index) => `n${index}`);
-  const last = (acknowledgement: Acknowledgement): string | undefined =>
-    told(decideStatus(object, findings, acknowledgement)).at(-1);
+  const last = (acknowledgement: Partial<Acknowledgement>): string | undefined =>
+    told(decideStatus(object, findings, { ...NOBODY, ...acknowledgement })).at(-1);
+  const silent = ['controller-2'];
   assert.deepEqual(
     [
-      last({ acknowledged: [], pending: [], refused: [] }),
-      last({ acknowledged: ['a'], pending: [], refused: [] }),
-      last({ acknowledged: ['a'], pending: nodes, refused: [] }),
+      last({}),
+      last({ acknowledged: ['a'] }),
+      last({ acknowledged: ['a'], pending: nodes }),
       last({ acknowledged: ['a'], pending: ['b'], refused: ['c'] }),
+      last({ acknowledged: ['a'], silent }),
+      last({ acknowledged: ['a'], silent, unheard: ['b', 'c'] }),
+      last({ silent: [...silent, 'controller-3'], unheard: ['b'] }),
+      last({ acknowledged: ['a'], pending: ['b'], silent, unheard: ['c'] }),
+      last({ acknowledged: ['a'], refused: ['b'], silent, unheard: ['c'] }),
     ],
     [
       'Acknowledged=Unknown NoNodeAgents: no node agent is connected',
       'Acknowledged=True AllNodes: 1 of 1 connected node agent has this version',
       'Acknowledged=False Pending: 1 of 10 connected node agents have this version; waiting for n0, n1, n2, n3, n4 and 4 more',
       'Acknowledged=False Refused: 1 of 3 connected node agents have this version; refused by c: see its log',
+      'Acknowledged=True AllNodes: 1 of 1 connected node agent has this version',
+      'Acknowledged=Unknown ReplicaSilent: 1 of 1 connected node agent has this version; nothing is known of b, c: controller-2 does not tell the leading controller',
+      'Acknowledged=Unknown ReplicaSilent: no node agent is connected; nothing is known of b: controller-2, controller-3 do not tell the leading controller',
+      'Acknowledged=False Pending: 1 of 2 connected node agents have this version; waiting for b',
+      'Acknowledged=False Refused: 1 of 2 connected node agents have this version; refused by b: see its log',
     ],
   );
 });

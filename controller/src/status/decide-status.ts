@@ -33,6 +33,10 @@ export interface Acknowledgement {
   readonly acknowledged: readonly string[];
   readonly pending: readonly string[];
   readonly refused: readonly string[];
+  /** Nodes whose agents may be connected to a replica that does not answer, and to none that does. */
+  readonly unheard: readonly string[];
+  /** Those replicas. */
+  readonly silent: readonly string[];
 }
 
 /** An object that the parser refuses. */
@@ -157,15 +161,24 @@ export function escapeTexts(escaped: readonly MatchedWorkload[]): readonly strin
   });
 }
 
-function acknowledgedCondition({ acknowledged, pending, refused }: Acknowledgement): Condition {
+function acknowledgedCondition(acknowledgement: Acknowledgement): Condition {
+  const { acknowledged, pending, refused, unheard, silent } = acknowledgement;
   const total = acknowledged.length + pending.length + refused.length;
-  if (total === 0) return condition('Acknowledged', 'Unknown', 'NoNodeAgents', 'no node agent is connected');
-  const share = `${acknowledged.length} of ${counted(total, 'connected node agent')} ${total === 1 ? 'has' : 'have'} this version`;
-  if (refused.length > 0) {
-    return condition('Acknowledged', 'False', 'Refused', `${share}; refused by ${few(refused)}: see its log`);
+  const share =
+    total === 0
+      ? 'no node agent is connected'
+      : `${acknowledged.length} of ${counted(total, 'connected node agent')} ${total === 1 ? 'has' : 'have'} this version`;
+  const decided = (status: Condition['status'], reason: string, message: string): Condition =>
+    condition('Acknowledged', status, reason, message);
+  if (refused.length > 0) return decided('False', 'Refused', `${share}; refused by ${few(refused)}: see its log`);
+  if (pending.length > 0) return decided('False', 'Pending', `${share}; waiting for ${few(pending)}`);
+  if (unheard.length > 0) {
+    const verb = silent.length === 1 ? 'does' : 'do';
+    const message = `${share}; nothing is known of ${few(unheard)}: ${few(silent)} ${verb} not tell the leading controller`;
+    return decided('Unknown', 'ReplicaSilent', message);
   }
-  if (pending.length > 0) return condition('Acknowledged', 'False', 'Pending', `${share}; waiting for ${few(pending)}`);
-  return condition('Acknowledged', 'True', 'AllNodes', share);
+  if (total === 0) return decided('Unknown', 'NoNodeAgents', share);
+  return decided('True', 'AllNodes', share);
 }
 
 function counted(count: number, noun: string): string {

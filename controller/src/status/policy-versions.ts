@@ -61,6 +61,11 @@ export class PolicyVersions {
     return this.#inForce.get(key);
   }
 
+  /** What is in force, by object. */
+  entries(): Iterable<readonly [ObjectKey, VersionInForce]> {
+    return this.#inForce;
+  }
+
   /** Every object in force. */
   *objects(): Iterable<OwnObject> {
     for (const [, collection] of this.#collections) for (const [, object] of collection.entries()) yield object;

@@ -11,6 +11,7 @@ import { applyChanges, createObjectCollections } from '../collections/object-col
 import type { NodeProgress } from '../push/push-server.ts';
 import { ResourceStore } from '../push/resource-store.ts';
 import { STATUS_LIMITS } from './limits.ts';
+import { combineProgress } from './mesh-progress.ts';
 import { PolicyVersions } from './policy-versions.ts';
 import { createPolicyWorld } from './policy-world.ts';
 import { StatusWriter } from './status-writer.ts';
@@ -39,7 +40,10 @@ class World implements AsyncDisposable {
     versions: this.#versions,
     world: () => createPolicyWorld(this.#objects, SETTINGS),
     problems: () => this.problems,
-    progress: () => Object.entries(this.settled).map(([node, revision]) => progressOf(node, revision)),
+    progress: () => {
+      const nodes = Object.entries(this.settled).map(([node, revision]) => progressOf(node, revision));
+      return combineProgress([{ nodes, version: (key) => this.#versions.get(key) }], [], () => []);
+    },
     clock: this.clock,
     logger: silentLogger,
     metrics: this.metrics,
@@ -104,7 +108,8 @@ class World implements AsyncDisposable {
 }
 
 function progressOf(node: string, revision: number): NodeProgress {
-  return { node, hasSettled: (_type, asked) => revision >= asked, refuses: () => false };
+  const settled = new Map([ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL].map((typeUrl) => [typeUrl, revision]));
+  return { node, settled, refused: new Map() };
 }
 
 const NAMESPACE = core('Namespace', '', 'shop', {}, { labels: { 'ambit.dev/mode': 'ambient' } });

@@ -9,13 +9,13 @@ import {
 } from '@ambit/mesh/kinds';
 import { KubeApiError, type KubeClient, type KubeResource } from '@ambit/mesh/kube';
 import type { Clock, Logger, Metrics } from '@ambit/mesh/runtime';
-import type { NodeProgress } from '../push/push-server.ts';
 import { Bell } from '../reconcile/bell.ts';
 import { decideAcknowledgement } from './decide-acknowledgement.ts';
 import { decideFindings, isOwnObject, type OwnObject } from './decide-findings.ts';
 import { decideBrokenStatus, decideStatus, type StatusDecision } from './decide-status.ts';
 import { decideStatusPatch } from './decide-status-patch.ts';
 import { STATUS_LIMITS } from './limits.ts';
+import type { MeshProgress } from './mesh-progress.ts';
 import { createStatusMetrics, type StatusMetrics, type WriteResult } from './metrics.ts';
 import type { PolicyVersions } from './policy-versions.ts';
 import type { PolicyWorld } from './policy-world.ts';
@@ -37,7 +37,7 @@ export interface StatusWriterOptions {
   readonly world: () => PolicyWorld;
   /** What is not in force as written. */
   readonly problems: () => readonly ObjectProblem[];
-  readonly progress: () => readonly NodeProgress[];
+  readonly progress: () => MeshProgress;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -126,13 +126,10 @@ export class StatusWriter {
 
   /** Decides from the world as it is now. */
   #decider(): (object: OwnObject) => StatusDecision {
-    const { versions, world: worldNow, progress } = this.#options;
-    const world = worldNow();
-    const nodes = progress();
+    const world = this.#options.world();
+    const progress = this.#options.progress();
     return (object) => {
-      const { kind, meta } = object;
-      const version = versions.get(objectKey(kind, meta.namespace, meta.name));
-      const acknowledgement = decideAcknowledgement(object, version, nodes, world.settings);
+      const acknowledgement = decideAcknowledgement(object, progress, world.settings);
       return decideStatus(object, decideFindings(world, object), acknowledgement);
     };
   }

@@ -1,0 +1,38 @@
+type PeerLimit =
+  | 'peersMax'
+  | 'holdMs'
+  | 'answerMs'
+  | 'pauseMs'
+  | 'staleMs'
+  | 'firstRoundMs'
+  | 'reportBytesMax'
+  | 'textLengthMax'
+  | 'requestMs'
+  | 'keepAliveMs'
+  | 'connectionsMax'
+  | 'headersBytesMax';
+
+/** Bounds of what replicas tell each other. */
+export const PEER_LIMITS: Readonly<Record<PeerLimit, number>> = {
+  /** Replicas that are asked; more count as silent. */
+  peersMax: 16,
+  /** How long a question waits for something new. */
+  holdMs: 5000,
+  /** How long the leader waits for the whole answer, of which the peer may take `holdMs` before it begins. */
+  answerMs: 10_000,
+  /** Between two questions to one peer: what changes all the time is told at most this often. */
+  pauseMs: 1000,
+  /** A report older than this counts no more. */
+  staleMs: 15_000,
+  /** How long the first statuses of a term wait for the first answers. */
+  firstRoundMs: 3000,
+  /** Of one report: 5,000 nodes and 20,000 objects are 4 MB. */
+  reportBytesMax: 32 * 1024 * 1024,
+  /** Of a name in a report; the longest key has a kind, a namespace and a name. */
+  textLengthMax: 512,
+  /** From the first byte of a question to its last. */
+  requestMs: 5000,
+  keepAliveMs: 1000,
+  connectionsMax: 64,
+  headersBytesMax: 4096,
+};

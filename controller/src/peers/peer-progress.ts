@@ -1,0 +1,85 @@
+import type { Clock, Logger, Metrics } from '@ambit/mesh/runtime';
+import type { ListenAddress } from '../config.ts';
+import type { LeaderGate } from '../leader/leader-gate.ts';
+import { askPeer } from './ask-peer.ts';
+import type { OwnPods } from './own-pods.ts';
+import { PeerReports } from './peer-reports.ts';
+import { openPeerServer, type PeerServer, type PeerTls } from './peer-server.ts';
+import type { PushServer } from '../push/push-server.ts';
+import type { Report } from './report.ts';
+import { combineProgress, type MeshProgress } from '../status/mesh-progress.ts';
+import type { PolicyVersions } from '../status/policy-versions.ts';
+
+export interface PeerProgressOptions {
+  readonly gate: LeaderGate;
+  readonly pods: OwnPods;
+  readonly versions: PolicyVersions;
+  readonly push: PushServer;
+  /** Certificate and roots now. */
+  readonly tls: () => PeerTls;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/**
+ * How far the node agents of the mesh have come, whichever replica they are connected to: every replica answers for its own,
+ * and the leader asks the others.
+ */
+export class PeerProgress {
+  readonly #options: PeerProgressOptions;
+  readonly #reports: PeerReports;
+  readonly #listeners: (() => void)[] = [];
+  /** Where the peers listen: as we do. */
+  #port: number | null = null;
+  #server: PeerServer | null = null;
+
+  constructor(options: PeerProgressOptions) {
+    const { pods, push, tls } = options;
+    this.#options = options;
+    this.#reports = new PeerReports({
+      ...options,
+      peers: () => pods.peers,
+      ask: ({ host }, after, signal) => askPeer({ host, port: this.#port ?? 0, after, tls: tls() }, signal),
+      onChange: () => this.#announce(),
+    });
+    pods.onPeers(() => this.#reports.peersChanged());
+    push.onProgress(() => this.changed());
+  }
+
+  get current(): MeshProgress {
+    const { versions, push, pods } = this.#options;
+    const { reports, silent } = this.#reports.current;
+    const own = { nodes: push.progress, version: versions.get.bind(versions) };
+    return combineProgress([own, ...reports], silent, () => pods.agentNodes);
+  }
+
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Resolves when every replica was asked once in this term of the leader, or after a while. */
+  firstRound(signal: AbortSignal): Promise<void> {
+    return this.#reports.firstRound(signal);
+  }
+
+  /** Opens what other replicas ask, and asks them in every term from now on. The caller disposes it. */
+  async listen({ ip: host, port }: ListenAddress): Promise<PeerServer> {
+    const { versions, push, tls, gate, clock, logger } = this.#options;
+    const report = (): Report => ({ versions: versions.entries(), nodes: push.progress });
+    this.#server = await openPeerServer({ host, port, tls: tls(), report, clock, logger });
+    this.#port = this.#server.port;
+    gate.whileLeading('progress at other replicas', this.#reports.work);
+    return this.#server;
+  }
+
+  /** What is in force here, or who has it, has changed. */
+  changed(): void {
+    this.#server?.changed();
+    this.#announce();
+  }
+
+  #announce(): void {
+    for (const listener of this.#listeners) listener();
+  }
+}

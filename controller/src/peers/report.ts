@@ -1,0 +1,93 @@
+import type { ObjectKey } from '@ambit/mesh/kinds';
+import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL } from '@ambit/mesh/wire';
+import { isRecord } from '../json.ts';
+import type { NodeProgress } from '../push/push-server.ts';
+import type { ReplicaProgress } from '../status/mesh-progress.ts';
+import type { VersionInForce } from '../status/policy-versions.ts';
+import { PEER_LIMITS } from './limits.ts';
+
+/** What a replica says of itself, whole. */
+export interface Report {
+  readonly versions: Iterable<readonly [ObjectKey, VersionInForce]>;
+  readonly nodes: readonly NodeProgress[];
+}
+
+/** The order in which revisions are told. */
+const TYPES = [ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL] as const;
+
+/**
+ * As JSON: `{ versions: [[key, uid, generation, [revision by type]]], nodes: [[name, [revision by type], [refused policy]]] }`.
+ * It grows with objects plus nodes and not with their product: a replica says since which of its revisions an object's version
+ * is in force, and up to which of them a node has everything. Who reads it compares the two.
+ */
+export function encodeReport({ versions, nodes }: Report): string {
+  return JSON.stringify({
+    versions: Array.from(versions, ([key, { uid, generation, revisions }]) => [
+      key,
+      uid,
+      generation,
+      TYPES.map((typeUrl) => revisions.get(typeUrl) ?? 0),
+    ]),
+    nodes: nodes.map(({ node, settled, refused }) => [
+      node,
+      TYPES.map((typeUrl) => settled.get(typeUrl) ?? -1),
+      [...(refused.get(AUTHORIZATION_TYPE_URL) ?? [])],
+    ]),
+  });
+}
+
+/** Null for what is no report. */
+export function parseReport(text: string): ReplicaProgress | null {
+  const value = parseJson(text);
+  const versions = rowsOf(value, 'versions', readVersion);
+  const nodes = rowsOf(value, 'nodes', readNode);
+  if (versions === null || nodes === null) return null;
+  const inForce: ReadonlyMap<string, VersionInForce> = new Map(versions);
+  return { nodes, version: (key) => inForce.get(key) };
+}
+
+function readVersion([key, uid, generation, revisions]: readonly unknown[]): [string, VersionInForce] | null {
+  const byType = readRevisions(revisions);
+  if (!isText(key) || !isText(uid) || !isRevision(generation) || byType === null) return null;
+  return [key, { uid, generation, revisions: byType }];
+}
+
+function readNode([node, revisions, refused]: readonly unknown[]): NodeProgress | null {
+  const settled = readRevisions(revisions);
+  if (!isText(node) || settled === null || !Array.isArray(refused) || !refused.every(isText)) return null;
+  return { node, settled, refused: new Map([[AUTHORIZATION_TYPE_URL, new Set(refused)]]) };
+}
+
+function readRevisions(value: unknown): ReadonlyMap<string, number> | null {
+  if (!Array.isArray(value) || value.length !== TYPES.length || !value.every(isRevision)) return null;
+  return new Map(TYPES.map((typeUrl, at) => [typeUrl, value[at] ?? -1]));
+}
+
+/** Null when one of them is none. */
+function rowsOf<T>(value: unknown, name: string, read: (row: readonly unknown[]) => T | null): readonly T[] | null {
+  const rows = isRecord(value) ? value[name] : null;
+  if (!Array.isArray(rows)) return null;
+  const all: T[] = [];
+  for (const row of rows) {
+    const one = Array.isArray(row) ? read(row) : null;
+    if (one === null) return null;
+    all.push(one);
+  }
+  return all;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= PEER_LIMITS.textLengthMax;
+}
+
+function isRevision(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= -1;
+}

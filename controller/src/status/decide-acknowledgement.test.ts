@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ObjectKey } from '@ambit/mesh/kinds';
+import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL } from '@ambit/mesh/wire';
+import { own, parsed, SETTINGS } from '../../test/policy-objects.ts';
+import type { NodeProgress } from '../push/push-server.ts';
+import { decideAcknowledgement } from './decide-acknowledgement.ts';
+import { combineProgress, type ReplicaProgress } from './mesh-progress.ts';
+
+const KEY = 'AccessPolicy/shop/p';
+const POLICY = parsed(
+  own('AccessPolicy', 'shop', 'p', { action: 'Allow' }, { uid: 'u', generation: 2 }),
+  'AccessPolicy',
+);
+
+interface Version {
+  readonly uid?: string;
+  readonly generation?: number;
+  /** Since which revisions of addresses and policies. */
+  readonly since: readonly [addresses: number, policies: number];
+}
+
+/** A replica with that version in force, or none, and the revisions that its nodes have. */
+function replica(
+  version: Version | null,
+  nodes: Readonly<Record<string, readonly [addresses: number, policies: number, refused?: string]>>,
+): ReplicaProgress {
+  const { uid = 'u', generation = 2, since = [0, 0] } = version ?? {};
+  const byType = ([addresses, policies]: readonly [number, number, string?]): ReadonlyMap<string, number> =>
+    new Map([
+      [ADDRESS_TYPE_URL, addresses],
+      [AUTHORIZATION_TYPE_URL, policies],
+    ]);
+  const inForce = { uid, generation, revisions: byType([since[0], since[1]]) };
+  return {
+    version: (key: ObjectKey) => (version !== null && key === KEY ? inForce : undefined),
+    nodes: Object.entries(nodes).map(([node, has]): NodeProgress => {
+      return { node, settled: byType(has), refused: new Map([[AUTHORIZATION_TYPE_URL, new Set([has[2] ?? ''])]]) };
+    }),
+  };
+}
+
+test('decideAcknowledgement compares each node with the revisions of the replica it is connected to', () => {
+  const table: readonly (readonly [
+    what: string,
+    replicas: readonly ReplicaProgress[],
+    expected: readonly [acknowledged: readonly string[], pending: readonly string[], refused: readonly string[]],
+  ])[] = [
+    ['nobody is connected', [replica({ since: [1, 1] }, {})], [[], [], []]],
+    ['all have it', [replica({ since: [1, 1] }, { b: [1, 1], a: [9, 1] })], [['a', 'b'], [], []]],
+    ['one type is behind', [replica({ since: [5, 1] }, { a: [4, 1], b: [5, 0] })], [[], ['a', 'b'], []]],
+    ['it is not in force', [replica(null, { a: [9, 9] })], [[], ['a'], []]],
+    ['another generation is', [replica({ generation: 1, since: [1, 1] }, { a: [9, 9] })], [[], ['a'], []]],
+    ['one of the same name is', [replica({ uid: 'old', since: [1, 1] }, { a: [9, 9] })], [[], ['a'], []]],
+    ['one refuses it', [replica({ since: [1, 1] }, { a: [1, 1, 'shop/p'], b: [1, 1] })], [['b'], [], ['a']]],
+    ['one refuses another', [replica({ since: [1, 1] }, { a: [1, 1, 'shop/q'] })], [['a'], [], []]],
+    [
+      'replicas count their own revisions',
+      [replica({ since: [100, 100] }, { a: [100, 100] }), replica({ since: [1, 1] }, { b: [2, 2] })],
+      [['a', 'b'], [], []],
+    ],
+    [
+      'a replica that has not heard of it yet',
+      [replica({ since: [1, 1] }, { a: [1, 1] }), replica(null, { b: [9, 9] })],
+      [['a'], ['b'], []],
+    ],
+    [
+      'an agent that moved counts once',
+      [replica({ since: [1, 1] }, { a: [1, 1] }), replica({ since: [1, 1] }, { a: [1, 1], b: [1, 1] })],
+      [['a', 'b'], [], []],
+    ],
+    [
+      'and by the slower of its streams',
+      [replica({ since: [1, 1] }, { a: [1, 1] }), replica({ since: [2, 2] }, { a: [1, 1], b: [2, 2] })],
+      [['b'], ['a'], []],
+    ],
+    [
+      'waiting for it is more than having refused it',
+      [replica({ since: [1, 1] }, { a: [1, 1, 'shop/p'] }), replica({ since: [2, 2] }, { a: [1, 1] })],
+      [[], ['a'], []],
+    ],
+  ];
+  for (const [what, replicas, [acknowledged, pending, refused]] of table) {
+    const progress = combineProgress(replicas, [], () => assert.fail('nobody is silent'));
+    const expected = { acknowledged, pending, refused, unheard: [], silent: [] };
+    assert.deepEqual(decideAcknowledgement(POLICY, progress, SETTINGS), expected, what);
+  }
+});
+
+test('decideAcknowledgement does not look for a resource of what has none', () => {
+  const external = own('ExternalWorkload', 'shop', 'p', { addresses: ['192.0.2.1'] }, { uid: 'u', generation: 2 });
+  const object = parsed(external, 'ExternalWorkload');
+  const { version, nodes } = replica({ since: [1, 1] }, { a: [1, 1, 'shop/p'] });
+  const progress = combineProgress([{ nodes, version: () => version(KEY) }], [], () => []);
+  assert.deepEqual(decideAcknowledgement(object, progress, SETTINGS).acknowledged, ['a']);
+});
+
+test('combineProgress knows nothing of those nodes of which no replica that answers tells', () => {
+  const here = replica(null, { b: [0, 0] });
+  const there = replica(null, { a: [0, 0] });
+  assert.deepEqual(
+    combineProgress([here, there], ['c-2'], () => ['d', 'a', 'b', 'c', 'c']),
+    {
+      replicas: [here, there],
+      nodes: ['a', 'b'],
+      silent: ['c-2'],
+      unheard: ['c', 'd'],
+    },
+  );
+});
