@@ -6,7 +6,11 @@ const TRANSIENT = [/^\/run\/(?:containerd|kit|netns|utmp|lock)(?:[/ ]|$)/, /^\/v
 const FILES = `find /etc /opt /srv /run /var/lib /usr/libexec -xdev -printf '%p %M %U:%G %s\\n' 2>/dev/null
 find /run /var/lib/ambit /etc/cni/net.d /opt/cni/bin -printf '%p %M %U:%G %s\\n' 2>/dev/null
 sha256sum /etc/cni/net.d/* /opt/cni/bin/*`;
-const NETWORK = `nft -s list ruleset; iptables-save | grep -v '^[#:]' ; ip rule; ip -o link; ip -br addr; ip route
+/** nft shows the rules of iptables in words that differ from one listing to the next: those are in iptables' own words. */
+const RULES = `nft list tables | grep -vE '^table ip6? (filter|nat|mangle|raw|security)$' |
+while read -r table; do nft -s list $table; done
+{ iptables-save; ip6tables-save; } | sed '/^#/d; s/^\\(:.*\\) \\[.*/\\1/'`;
+const NETWORK = `ip rule; ip -o link; ip -br addr; ip route
 sysctl -a 2>/dev/null | grep '^net\\.' | grep -vE 'nf_conntrack_count|\\.veth|rss|tcp_fastopen_key|route\\.min_adv'
 grep -vE 'containerd|kubelet|netns' /proc/mounts | sed 's/,uuid=on//'`;
 
@@ -17,7 +21,7 @@ grep -vE 'containerd|kubelet|netns' /proc/mounts | sed 's/,uuid=on//'`;
  */
 export async function nodeState(cluster: Cluster, node: string): Promise<string[]> {
   const files = await cluster.onNode(node, ['sh', '-c', FILES]);
-  const network = await cluster.onNode(node, ['sh', '-c', NETWORK]);
+  const network = await cluster.onNode(node, ['sh', '-c', `${RULES}\n${NETWORK}`]);
   const lines = [
     ...files.split('\n').filter((line) => !TRANSIENT.some((pattern) => pattern.test(line))),
     ...network.split('\n').map(withoutPods),
