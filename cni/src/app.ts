@@ -58,6 +58,8 @@ export interface CniAgent extends AsyncDisposable {
 // Each takes some milliseconds of a core in short-lived processes.
 const REDIRECTIONS_AT_A_TIME_MAX = 4;
 const REMOVE_ON_EXIT_MS = 20_000;
+/** With the time above, less than the chart's `terminationGracePeriodSeconds`. */
+const ANNOTATIONS_MS = 15_000;
 const SOCKET_DIRECTORY_MODE = 0o700;
 
 /**
@@ -114,7 +116,10 @@ export async function createCniAgent(options: CniAgentOptions): Promise<CniAgent
       if (isUninstalled) logger.info('Ambit is uninstalled: everything is taken away from this node');
       working.abort(new Error('the CNI agent stops'));
       if (isUninstalled) removePlugin(node, options);
-      if (isUninstalled || config.removeOnExit) await releaseAll(enroller, options, REMOVE_ON_EXIT_MS);
+      if (isUninstalled || config.removeOnExit) {
+        await releaseAll(enroller, options, REMOVE_ON_EXIT_MS);
+        await node?.removeAnnotations(ANNOTATIONS_MS);
+      }
       await close();
       if (isUninstalled) node?.removeState();
     },

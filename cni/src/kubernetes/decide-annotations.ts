@@ -9,6 +9,17 @@ export interface AnnotationChange {
   readonly value: 'enabled' | 'pending' | null;
 }
 
+/** The pods whose annotation has to go when nothing is enrolled any more: those that show one, or have had one `written`. */
+export function decideRemovals(
+  pods: Iterable<Pod>,
+  written: ReadonlyMap<string, AnnotationChange['value']>,
+): readonly AnnotationChange[] {
+  const annotated = [...pods].filter(
+    ({ meta }) => meta.annotations.has(REDIRECTION_ANNOTATION) || (written.get(meta.uid) ?? null) !== null,
+  );
+  return annotated.map(({ meta: { uid, namespace, name } }) => ({ uid, namespace, name, value: null }));
+}
+
 /** The pods whose annotation does not say what is. */
 export function decideAnnotations(pods: Iterable<Pod>, statuses: readonly PodStatus[]): readonly AnnotationChange[] {
   const states = new Map(statuses.map(({ uid, state }) => [uid, state]));

@@ -164,6 +164,12 @@ export class KubernetesNode {
     this.#installation.remove();
   }
 
+  /** Pods say nothing of the mesh any more. Call it once they are released and `start`'s signal has aborted. */
+  async removeAnnotations(deadlineMs: number): Promise<void> {
+    const kept = (await this.#annotations?.removeAll(AbortSignal.timeout(deadlineMs))) ?? 0;
+    if (kept > 0) this.#options.logger.warn('pods keep an annotation that is not true any more', { pods: kept });
+  }
+
   /** Removes what is left in the host's directories, and those that are empty then. For the end of the process: see `enterMountNamespace`. */
   removeState(): void {
     const { config, logger } = this.#options;

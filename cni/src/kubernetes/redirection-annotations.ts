@@ -2,7 +2,7 @@ import { type Pod, REDIRECTION_ANNOTATION } from '@ambit/mesh/kinds';
 import { KubeApiError, type KubeClient } from '@ambit/mesh/kube';
 import { type Clock, createBackoff, type Logger } from '@ambit/mesh/runtime';
 import type { PodStatus } from '../enrol/pod-enroller.ts';
-import { type AnnotationChange, decideAnnotations } from './decide-annotations.ts';
+import { type AnnotationChange, decideAnnotations, decideRemovals } from './decide-annotations.ts';
 import { PODS } from './resources.ts';
 
 export interface RedirectionAnnotationsOptions {
@@ -55,6 +55,42 @@ export class RedirectionAnnotations {
     signal.removeEventListener('abort', onAbort);
   }
 
+  /**
+   * Takes the annotation away from every pod, since Ambit leaves this node; `run` has been told to end. Resolves with how many pods
+   * keep it, because the API server does not allow it or did not answer before `signal` aborted.
+   */
+  async removeAll(signal: AbortSignal): Promise<number> {
+    const { clock, pods } = this.#options;
+    const backoff = createBackoff(RETRY);
+    const written = new Map([...this.#written].map(([uid, { value }]) => [uid, value]));
+    let kept = 0;
+    let left = decideRemovals(pods(), written);
+    while (left.length > 0 && !signal.aborted) {
+      const again: AnnotationChange[] = [];
+      for (const change of left) {
+        const outcome = await this.#remove(change, signal);
+        if (outcome === 'again') again.push(change);
+        else if (outcome === 'never') kept++;
+      }
+      left = again;
+      if (left.length > 0) await clock.sleep(backoff.nextMs(), signal).catch(() => {});
+    }
+    return kept + left.length;
+  }
+
+  async #remove(change: AnnotationChange, signal: AbortSignal): Promise<'done' | 'again' | 'never'> {
+    try {
+      await this.#write(change, signal);
+      return 'done';
+    } catch (error) {
+      if (!(error instanceof KubeApiError)) return 'again';
+      // The pod is gone, or another one has its name.
+      if (error.code === 'not-found' || error.code === 'conflict') return 'done';
+      this.#options.logger.debug('annotation of a pod cannot be taken away', { error });
+      return error.retryable ? 'again' : 'never';
+    }
+  }
+
   /** False when something has to be tried again. */
   async #writeAll(signal: AbortSignal): Promise<boolean> {
     const { clock, logger, pods, statuses } = this.#options;
@@ -70,7 +106,9 @@ export class RedirectionAnnotations {
         this.#written.set(change.uid, { value: change.value, atMs: clock.monotonic() });
       } catch (error) {
         if (error instanceof KubeApiError && error.code === 'not-found') continue; // The pod is gone.
-        if (!signal.aborted) logger.debug('annotation of a pod cannot be written, it is tried again', { error });
+        // It may have arrived all the same.
+        if (signal.aborted) this.#written.set(change.uid, { value: change.value, atMs: clock.monotonic() });
+        else logger.debug('annotation of a pod cannot be written, it is tried again', { error });
         return false;
       }
     }
