@@ -27,12 +27,15 @@ class Node extends ClusterNode {
   }
 
   /** What the API server says of a pod; without an address, as long as its network is being made. */
-  pod(name: string, more: { namespace?: string; labels?: object; address?: string; uid?: string } = {}): void {
-    const { namespace = 'shop', labels = {}, address, uid = `uid-of-${name}` } = more;
+  pod(
+    name: string,
+    more: { namespace?: string; labels?: object; annotations?: object; address?: string; uid?: string } = {},
+  ): void {
+    const { namespace = 'shop', labels = {}, annotations = {}, address, uid = `uid-of-${name}` } = more;
     this.api.put({
       apiVersion: 'v1',
       kind: 'Pod',
-      metadata: { name, namespace, uid, labels },
+      metadata: { name, namespace, uid, labels, annotations },
       spec: { nodeName: 'here', serviceAccountName: 'default' },
       status: address === undefined ? { phase: 'Pending' } : { phase: 'Running', podIPs: [{ ip: address }] },
     });
@@ -219,6 +222,41 @@ test(
   },
 );
 
+test('a static pod is enrolled at ADD, found again by an agent that starts anew, and released', options, async () => {
+  await using node = new Node();
+  const agent = node.nodeAgent();
+  const [mirror, kubeletUid] = ['0f0e0d0c-1111-2222-3333-444455556666', '0123456789abcdef0123456789abcdef'];
+  const annotations = { 'kubernetes.io/config.mirror': kubeletUid };
+  const netns = await node.netns('static');
+  node.pod('static', { uid: mirror, annotations });
+  const first = await node.start();
+  await installed(node);
+  await agent.hears('snapshot-sent');
+  const added = await node.call('ADD', { name: 'static', uid: kubeletUid });
+  assert.equal(added.code, 0, added.output);
+  assert.ok(isRedirected(netns));
+  await agent.hears(`add ${mirror}`);
+  await first.stop();
+  node.pod('static', { uid: mirror, annotations, address: '10.1.0.5' });
+  node.process(80, `11:memory:/kubepods/burstable/pod${kubeletUid}/c0ffee\n`, netns);
+  await using second = await node.start();
+  await agent.hears(`add ${mirror}`, 'snapshot-sent');
+  assert.deepEqual(
+    second.statuses().map(({ state }) => state),
+    ['enrolled'],
+  );
+  await second.stop();
+  // Taken out while no agent was there: only what it wrote down, and the scan, tell where its rules are.
+  node.pod('static', {
+    uid: mirror,
+    annotations,
+    labels: { 'ambit.dev/mode': 'none' },
+    address: '10.1.0.5',
+  });
+  await using third = await node.start();
+  await until('its rules are gone', () => !isRedirected(netns) && third.statuses().length === 0, WAIT_MS);
+});
+
 test('a namespace that vanishes after ADD, before anything tells, is let go', options, async () => {
   await using node = new Node();
   const agent = node.nodeAgent();
@@ -292,6 +330,24 @@ for (const how of ['its DaemonSet is deleted before it stops', 'it is told to'] 
     assert.deepEqual([existsSync(node.path('state')), existsSync(node.path('run'))], [false, false]);
   });
 }
+
+test('once Ambit is uninstalled pods say nothing of the mesh, whatever the watch has shown', options, async () => {
+  await using node = new Node();
+  const agent = node.nodeAgent();
+  const cni = await node.start();
+  await installed(node);
+  await agent.hears('snapshot-sent');
+  for (const [name, address] of Object.entries({ cart: '10.1.0.5', late: '10.1.0.6' })) {
+    node.pod(name);
+    if (name === 'late') node.api.isLagging = true;
+    await node.netns(name, address);
+    assert.equal((await node.call('ADD', { name }, { address })).code, 0);
+    await until('the annotation says so', () => node.annotation(name) === 'enabled', WAIT_MS);
+  }
+  node.api.delete('DaemonSet', 'ambit-system', 'ambit-cni');
+  await cni.stop();
+  assert.deepEqual([node.annotation('cart'), node.annotation('late')], [undefined, undefined]);
+});
 
 test('a disk that is full makes pods wait, and nothing else', options, async () => {
   await using node = new Node();

@@ -26,7 +26,7 @@ export const MESH_LAYERS: Readonly<Record<string, readonly string[]>> = {
 export const PURE_FILES: string =
   '^mesh/src/(?:model|wire|kinds)/|^controller/src/translate/|/(?:decide|admit|match|translate)[^/]*\\.ts$' +
   '|^mesh/src/hbone/(?:frame-|hpack-|huffman|flow-control|flush-threshold|connect-headers|abuse-guard)[^/]*\\.ts$' +
-  '|^cni/src/(?:redirect/ruleset|install/conflist-text)\\.ts$|^controller/src/push/delta\\.ts$|^controller/src/json\\.ts$' +
+  '|^cni/src/(?:redirect/ruleset|install/conflist-text|enrol/desired-pods)\\.ts$|^controller/src/push/delta\\.ts$|^controller/src/json\\.ts$' +
   '|^node-agent/src/proxy/(?:outbound-route|inbound-admission|illegal-ports|load-balance)[^/]*\\.ts$|^node-agent/src/identity/refresh-schedule\\.ts$';
 
 /** A third-party package, where it may be imported, and what it is for. docs/internals/dependencies.md is compared with this. */

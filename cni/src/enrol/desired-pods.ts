@@ -1,12 +1,9 @@
 import type { IpAddress } from '@ambit/mesh/model';
 import { decideEnrolment, type Namespace, type Pod } from '@ambit/mesh/kinds';
+import type { PodIdentity } from './netns-finder.ts';
 
-/** A pod of this node whose traffic has to be captured. */
-export interface DesiredPod {
-  /** Its UID, or `<namespace>/<name>` where the manifest has none. */
-  readonly uid: string;
-  readonly namespace: string;
-  readonly name: string;
+/** A pod of this node whose traffic has to be captured. Its UID is `<namespace>/<name>` where the manifest has none. */
+export interface DesiredPod extends PodIdentity {
   readonly serviceAccount: string;
   /** Empty until the pod has one. */
   readonly addresses: readonly IpAddress[];
@@ -38,5 +35,20 @@ export function selectDesiredPods(input: DesiredPodsInput): ReadonlyMap<string, 
 
 export function toDesiredPod(pod: Pod, addresses: readonly IpAddress[]): DesiredPod {
   const { namespace, name, uid } = pod.meta;
-  return { uid: uid || `${namespace}/${name}`, namespace, name, serviceAccount: pod.serviceAccountName, addresses };
+  const kubeletUid = kubeletUidOf(pod);
+  return {
+    uid: uid || `${namespace}/${name}`,
+    ...(kubeletUid === null ? {} : { kubeletUid }),
+    namespace,
+    name,
+    serviceAccount: pod.serviceAccountName,
+    addresses,
+  };
+}
+
+const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
+
+/** Of a static pod's mirror in the API server the UID of the static pod, else null. */
+export function kubeletUidOf({ meta }: Pod): string | null {
+  return meta.annotations.get(MIRROR_ANNOTATION) ?? null;
 }

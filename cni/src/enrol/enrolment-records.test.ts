@@ -28,10 +28,11 @@ test('FileEnrolmentRecords gives back what was put, in another process too, for 
     const records = new FileEnrolmentRecords(path, silentLogger);
     assert.deepEqual(records.all(), []);
     const large = 18_446_744_073_709_551_615n;
-    for (const item of [record('a', 1n), record('b', 2n), record('b', large)]) records.put(item);
+    const mirror = { ...record('b', large), kubeletUid: 'c' };
+    for (const item of [record('a', 1n), record('b', 2n), mirror]) records.put(item);
     records.delete('a');
     records.delete('never there');
-    assert.deepEqual(new FileEnrolmentRecords(path, silentLogger).all(), [record('b', large)]);
+    assert.deepEqual(new FileEnrolmentRecords(path, silentLogger).all(), [mirror]);
     assert.deepEqual([statSync(path).mode & 0o777, statSync(join(directory, 'state')).mode & 0o777], [0o600, 0o700]);
   });
 });

@@ -2,11 +2,10 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { NetnsIdentity } from '@ambit/mesh/linux';
 import type { Logger } from '@ambit/mesh/runtime';
-import type { PodName } from './netns-finder.ts';
+import type { PodIdentity } from './netns-finder.ts';
 
 /** A pod in whose namespace this node's CNI agent has put rules, or was about to. */
-export interface EnrolmentRecord extends PodName {
-  readonly uid: string;
+export interface EnrolmentRecord extends PodIdentity {
   readonly netns: NetnsIdentity;
 }
 
@@ -89,7 +88,13 @@ function parseRecords(text: string): readonly EnrolmentRecord[] {
   return pods.map((pod: unknown) => {
     const fields = fieldsOf(pod, 'a pod');
     const netns = { device: BigInt(textOf(fields, 'device')), inode: BigInt(textOf(fields, 'inode')) };
-    return { uid: textOf(fields, 'uid'), namespace: textOf(fields, 'namespace'), name: textOf(fields, 'name'), netns };
+    const kubeletUid = fields.has('kubeletUid') ? { kubeletUid: textOf(fields, 'kubeletUid') } : {};
+    const { uid, namespace, name } = {
+      uid: textOf(fields, 'uid'),
+      namespace: textOf(fields, 'namespace'),
+      name: textOf(fields, 'name'),
+    };
+    return { uid, ...kubeletUid, namespace, name, netns };
   });
 }
 

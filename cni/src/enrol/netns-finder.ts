@@ -24,6 +24,8 @@ export interface PodName {
 
 export interface PodIdentity extends PodName {
   readonly uid: string;
+  /** Of a static pod, of which the API server has a mirror with this `uid`: the one that its kubelet, and control groups, have. */
+  readonly kubeletUid?: string;
 }
 
 /** Namespaces as files `<directory>/<namespace>-<name>`, as `ip netns` keeps them. */

@@ -1,6 +1,7 @@
 import type { NetnsIdentity } from '@ambit/mesh/linux';
 import type { MetricSample } from '@ambit/mesh/runtime';
 import type { DesiredPod } from './desired-pods.ts';
+import type { PodIdentity } from './netns-finder.ts';
 import { type EnrolmentTools, PodEnrolment } from './pod-enrolment.ts';
 import type { ZdsServer } from './zds-server.ts';
 
@@ -74,8 +75,8 @@ export class PodEnroller implements AsyncDisposable {
    * new to it; those that failed are tried again on their own.
    */
   async setDesired(desired: ReadonlyMap<string, DesiredPod>): Promise<void> {
-    for (const record of this.#options.records.all()) this.#enrolmentOf(record);
     for (const pod of desired.values()) this.#enrolmentOf(pod);
+    for (const record of this.#options.records.all()) this.#enrolmentOf(record);
     for (const [uid, { enrolment }] of this.#enrolments) enrolment.setDesired(desired.get(uid) ?? null);
     await Promise.all([...this.#enrolments.values()].map(({ enrolment }) => enrolment.firstAttempt));
   }
@@ -116,11 +117,12 @@ export class PodEnroller implements AsyncDisposable {
     return netns !== null && this.#options.agents.isTaken(enrolment.pod.uid, netns) ? 'enrolled' : 'enrolling';
   }
 
-  #enrolmentOf(pod: { readonly uid: string; readonly namespace: string; readonly name: string }): void {
+  #enrolmentOf(pod: PodIdentity): void {
     if (this.#enrolments.has(pod.uid) || this.#stop.signal.aborted) return;
-    const { uid, namespace, name } = pod;
+    const { uid, kubeletUid, namespace, name } = pod;
     const record = this.#options.records.all().find((item) => item.uid === uid) ?? null;
-    const enrolment = new PodEnrolment({ uid, namespace, name }, record, this.#tools);
+    const identity = { uid, ...(kubeletUid === undefined ? {} : { kubeletUid }), namespace, name };
+    const enrolment = new PodEnrolment(identity, record, this.#tools);
     // Starts after the caller has said what is desired.
     const ended = Promise.resolve()
       .then(() => enrolment.run(this.#stop.signal))

@@ -168,7 +168,7 @@ export class PodEnrolment {
     const handle = finder.open(this.pod, desired.addresses);
     try {
       // Before the rules: should this process die between the two, the next one knows where to look.
-      records.put({ uid, namespace, name, netns: handle.identity });
+      records.put({ ...this.pod, netns: handle.identity });
       // An earlier run has put rules there: the grace it gave is over.
       const spares = graceMs > 0 && this.#state.kind === 'absent' && desired.starting !== true;
       const predating = spares ? 'spare' : 'reset';

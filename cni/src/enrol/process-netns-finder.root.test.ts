@@ -89,6 +89,15 @@ for (const [what, uid, cgroup] of cgroups) {
   });
 }
 
+test('a static pod is found by the UID that its kubelet gave it, not by that of its mirror', options, async () => {
+  await using host = new Host();
+  const netns = await host.netns();
+  host.process(7, `0::/kubepods/burstable/pod${HASH}/c0ffee\n`, netns);
+  using handle = host.finder.openUnchecked({ ...POD, kubeletUid: HASH });
+  assert.equal(handle?.identity.inode, inodeOf(netns));
+  assert.equal(host.finder.openUnchecked(POD), null);
+});
+
 test('processes of others are not taken for the pod', options, async () => {
   await using host = new Host();
   const netns = await host.netns();

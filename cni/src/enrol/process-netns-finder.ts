@@ -18,7 +18,10 @@ export interface ProcessNetnsFinderOptions {
 /** A look at all processes of a node takes milliseconds; pods that are not there (any more) must not cause one each. */
 export const SCAN_PAUSE_MS = 1000;
 
-/** Control groups of a pod hold its UID, with `_` for `-` under systemd; that of a static pod is a hash without dashes. */
+/**
+ * Control groups of a pod hold the UID that the kubelet knows it by, with `_` for `-` under systemd; that of a static pod is a hash
+ * without dashes.
+ */
 const POD_CGROUP = /[/-]pod([\da-f]{8}(?:[-_][\da-f]{4}){3}[-_][\da-f]{12}|[\da-f]{32})(?:[./]|$)/m;
 
 /**
@@ -27,8 +30,9 @@ const POD_CGROUP = /[/-]pod([\da-f]{8}(?:[-_][\da-f]{4}){3}[-_][\da-f]{12}|[\da-
  */
 export class ProcessNetnsFinder implements NetnsFinder {
   readonly #options: ProcessNetnsFinderOptions;
-  /** Paths, by pod UID. Invariant: an ended pod is in neither of the first two. */
+  /** Paths, by pod UID. Invariant: an ended pod is not here. */
   readonly #named = new Map<string, string>();
+  /** Directories of processes, by the kubelet's UID of their pod. */
   #scanned: ReadonlyMap<string, string> = new Map();
   readonly #ended = new Set<string>();
   #scannedAtMs = Number.NEGATIVE_INFINITY;
@@ -61,18 +65,18 @@ export class ProcessNetnsFinder implements NetnsFinder {
   }
 
   identify(pod: PodIdentity): NetnsIdentity | null {
-    const path = this.#pathOf(pod.uid);
+    const path = this.#pathOf(pod);
     return path === null ? null : identityOf(path);
   }
 
   open(pod: PodIdentity, addresses: readonly IpAddress[]): NetnsHandle {
     const handle = this.openUnchecked(pod);
     if (handle === null) throw new CniError('netns-not-found', { retryable: true, data: { 'pod.uid': pod.uid } });
-    return checkOwner(handle, this.#pathOf(pod.uid) ?? '', addresses);
+    return checkOwner(handle, this.#pathOf(pod) ?? '', addresses);
   }
 
   openUnchecked(pod: PodIdentity): NetnsHandle | null {
-    const path = this.#pathOf(pod.uid);
+    const path = this.#pathOf(pod);
     if (path === null) return null;
     let handle: NetnsHandle;
     try {
@@ -86,23 +90,23 @@ export class ProcessNetnsFinder implements NetnsFinder {
     return null;
   }
 
-  #pathOf(uid: string): string | null {
+  #pathOf({ uid, kubeletUid = uid }: PodIdentity): string | null {
     if (this.#ended.has(uid)) return null;
     const named = this.#named.get(uid);
     if (named !== undefined && identityOf(named) !== null) return named;
-    const before = this.#scanned.get(uid);
+    const before = this.#scanned.get(kubeletUid);
     // A number of a process may belong to another one by now: only its control group tells.
-    if (before !== undefined && podOfProcess(before) === uid) return join(before, 'ns/net');
+    if (before !== undefined && podOfProcess(before) === kubeletUid) return join(before, 'ns/net');
     const { clock, procDirectory } = this.#options;
     if (clock.monotonic() - this.#scannedAtMs < SCAN_PAUSE_MS) return null;
     this.#scannedAtMs = clock.monotonic();
     this.#scanned = scanProcesses(procDirectory);
-    const found = this.#scanned.get(uid);
+    const found = this.#scanned.get(kubeletUid);
     return found === undefined ? null : join(found, 'ns/net');
   }
 }
 
-/** A process of each pod, as its directory below /proc. */
+/** A process of each pod, as its directory below /proc, by the kubelet's UID of the pod. */
 function scanProcesses(procDirectory: string): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   for (const name of readdirSync(procDirectory)) {

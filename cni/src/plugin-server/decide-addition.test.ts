@@ -67,7 +67,7 @@ for (const [behaviour, known, expected] of cases) {
 test('decideAddition() takes a mirror for the static pod it mirrors, whatever its UID', () => {
   const mirror = pod({ uid: 'u2', annotations: { 'kubernetes.io/config.mirror': 'x' } });
   const decision = decideAddition(ASKED, ADDRESSES, facts({ pod: mirror }), []);
-  assert.deepEqual(decision, { kind: 'enrol', pod: { ...enrolled.pod, uid: 'u2' } });
+  assert.deepEqual(decision, { kind: 'enrol', pod: { ...enrolled.pod, uid: 'u2', kubeletUid: 'x' } });
 });
 
 test('decideAddition() goes without a UID where the runtime gives none', () => {

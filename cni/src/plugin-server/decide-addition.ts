@@ -1,6 +1,6 @@
 import { decideEnrolment, type Namespace, type Pod } from '@ambit/mesh/kinds';
 import type { IpAddress } from '@ambit/mesh/model';
-import type { DesiredPod } from '../enrol/desired-pods.ts';
+import { type DesiredPod, kubeletUidOf, toDesiredPod } from '../enrol/desired-pods.ts';
 import type { PodIdentity } from '../enrol/netns-finder.ts';
 
 /** What is known of a pod that a runtime starts, and from where. */
@@ -18,9 +18,6 @@ export type Addition =
   /** It cannot be told, or it cannot be done: the pod waits, and the runtime asks again. */
   | { readonly kind: 'refuse'; readonly message: string };
 
-/** On a static pod's mirror in the API server, whose UID is another one than the kubelet's. */
-const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
-
 /** Whether a pod whose network was just made has to be enrolled before it may run. */
 export function decideAddition(
   asked: PodIdentity,
@@ -36,15 +33,12 @@ export function decideAddition(
       ? refuse(`${what} does not exist any more`)
       : refuse(`the API server cannot be reached, and ${what} is not known from before`);
   }
-  const isMirror = pod.meta.annotations.has(MIRROR_ANNOTATION);
-  if (asked.uid !== '' && asked.uid !== pod.meta.uid && !isMirror) {
+  if (asked.uid !== '' && asked.uid !== pod.meta.uid && kubeletUidOf(pod) === null) {
     return refuse(`a pod of that name has UID ${pod.meta.uid} by now`);
   }
   if (decideEnrolment(pod, namespace, excludedNamespaces).kind !== 'enrolled') return { kind: 'pass' };
   if (addresses.length === 0) return refuse('prevResult holds no address of the pod');
-  const { uid, name } = pod.meta;
-  const serviceAccount = pod.serviceAccountName;
-  return { kind: 'enrol', pod: { uid, namespace: pod.meta.namespace, name, serviceAccount, addresses } };
+  return { kind: 'enrol', pod: toDesiredPod(pod, addresses) };
 }
 
 function refuse(message: string): Addition {
