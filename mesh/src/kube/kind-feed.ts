@@ -11,6 +11,7 @@ import type { KubeClient, KubeSelection } from './kube-client.ts';
 import { ListWatch, type ListWatchHandler } from './list-watch.ts';
 import { MESH_RESOURCES, type MeshResource } from './mesh-resources.ts';
 import type { KUBE_SOURCE_METRICS } from './metrics.ts';
+import type { Recovery } from './recovery.ts';
 import type { KubeSourceTiming } from './source-timing.ts';
 
 export interface KindFeedOptions {
@@ -23,6 +24,7 @@ export interface KindFeedOptions {
   readonly metrics: Instruments<typeof KUBE_SOURCE_METRICS>;
   readonly objectsMax: number;
   readonly timing: KubeSourceTiming;
+  readonly recovery: Recovery;
   readonly random?: () => number;
 }
 
@@ -64,7 +66,7 @@ export class KindFeed implements ListWatchHandler {
 
   /** Follows the kind until `signal` aborts; resolves when its first list is in the store. */
   start(signal: AbortSignal): Promise<void> {
-    const { client, selection, clock, timing, random, logger } = this.#options;
+    const { client, selection, clock, timing, recovery, random, logger } = this.#options;
     const listWatch = new ListWatch({
       client,
       resource: this.#resource,
@@ -72,6 +74,7 @@ export class KindFeed implements ListWatchHandler {
       handler: this,
       clock,
       timing,
+      recovery,
       ...(random === undefined ? {} : { random }),
     });
     void listWatch.run(signal).catch((error: unknown) => logger.error('following the API server ended', { error }));

@@ -7,6 +7,7 @@ import { ChangeOutbox } from './change-outbox.ts';
 import { KindFeed } from './kind-feed.ts';
 import type { KubeClient, KubeSelection } from './kube-client.ts';
 import { KUBE_SOURCE_METRICS, kubeObjectsMetric } from './metrics.ts';
+import { Recovery } from './recovery.ts';
 import { KUBE_SOURCE_TIMING, type KubeSourceTiming } from './source-timing.ts';
 
 export interface KubeSourceOptions {
@@ -57,6 +58,7 @@ class KubeSource implements ObjectSource {
     const { clock, kinds, selections, logger, client, random } = this.#options;
     const problems = (): readonly ObjectProblem[] => this.#feeds.flatMap((feed) => feed.problems());
     const outbox = new ChangeOutbox({ observer, clock, problems });
+    const recovery = new Recovery();
     this.#feeds = kinds.map(
       (kind) =>
         new KindFeed({
@@ -68,6 +70,7 @@ class KubeSource implements ObjectSource {
           logger: logger.child({ kind }),
           metrics: this.#metrics,
           objectsMax: this.#options.objectsMax ?? OBJECTS_MAX,
+          recovery,
           timing: this.#options.timing ?? KUBE_SOURCE_TIMING,
           ...(random === undefined ? {} : { random }),
         }),

@@ -13,6 +13,7 @@ import { KubeApiError } from './errors.ts';
 import { KUBE_LIMITS } from './limits.ts';
 import { ListWatch, type ListWatchHandler } from './list-watch.ts';
 import { MESH_RESOURCES } from './mesh-resources.ts';
+import { Recovery } from './recovery.ts';
 import { KUBE_SOURCE_TIMING } from './source-timing.ts';
 
 const SECOND_MS = 1000;
@@ -77,6 +78,7 @@ interface Following {
   readonly peer: KubePeer;
   readonly diary: Diary;
   readonly clock: PauseClock;
+  readonly recovery: Recovery;
   /** Requests as `list`, `list <continue>` and `watch <version>`. */
   asked(): readonly string[];
 }
@@ -89,6 +91,7 @@ async function follow(t: TestContext, behave: KubePeerBehaviour, responseBytesMa
   const client = createKubeClient({ access, limits, clock: systemClock, metrics: new Metrics(), userAgent: 'test' });
   const diary = new Diary();
   const clock = new PauseClock();
+  const recovery = new Recovery();
   const stop = new AbortController();
   const listWatch = new ListWatch({
     client,
@@ -97,6 +100,7 @@ async function follow(t: TestContext, behave: KubePeerBehaviour, responseBytesMa
     selection: {},
     handler: diary,
     timing: KUBE_SOURCE_TIMING,
+    recovery,
     random: () => 0.5,
   });
   const running = listWatch.run(stop.signal);
@@ -107,7 +111,7 @@ async function follow(t: TestContext, behave: KubePeerBehaviour, responseBytesMa
     await peer[Symbol.asyncDispose]();
   });
   const asked = (): readonly string[] => peer.requests.map(askedOf);
-  return { peer, diary, clock, asked };
+  return { peer, diary, clock, recovery, asked };
 }
 
 function askedOf(request: string): string {
@@ -232,6 +236,33 @@ test('failures pause longer and longer, or as long as the API server asks', asyn
   await clock.advance(49_999);
   assert.equal(asked().length, 9);
   assert.equal(diary.lines.includes('listed'), false);
+});
+
+test('who waits for an API server that is away tries at once when it answers somebody else, and tells others', async (t) => {
+  let away = true;
+  const { diary, clock, recovery, asked } = await follow(t, (request, response) => {
+    if (away) request.socket.destroy();
+    else if (isWatch(request.url)) response.flushHeaders();
+    else answerJson(response, 200, page([item('a')], '7'));
+  });
+  await until('it pauses', () => clock.pauses === 1);
+  const [before, told] = [asked().length, recovery.signal];
+  recovery.announce();
+  await until('it has tried and pauses again', () => clock.pauses === 2 && asked().length > before);
+  assert.ok(told.aborted && !recovery.signal.aborted);
+  const { signal } = recovery;
+  away = false;
+  await clock.advance(KUBE_SOURCE_TIMING.backoff.maxMs);
+  await until('it is listed and watched', () => diary.accepted === 2);
+  assert.ok(signal.aborted && !recovery.signal.aborted, 'its list was news, its watch was not');
+});
+
+test('an API server that refuses is not asked again because it answers others', async (t) => {
+  const { clock, recovery, asked } = await follow(t, (_, response) => answerJson(response, 503, {}));
+  await until('it pauses', () => clock.pauses === 1);
+  recovery.announce();
+  await clock.advance(499);
+  assert.equal(asked().length, 1);
 });
 
 test('a kind that vanishes is gone only when it stays away', async (t) => {

@@ -4,6 +4,7 @@ import type { Clock } from '../runtime/clock.ts';
 import { KubeApiError } from './errors.ts';
 import type { KubeClient, KubeListPage, KubeResource, KubeSelection } from './kube-client.ts';
 import { LIST_PAGE_ITEMS } from './limits.ts';
+import type { Recovery } from './recovery.ts';
 import type { KubeSourceTiming } from './source-timing.ts';
 
 /** What happens to one kind, in the order of the API server. */
@@ -33,6 +34,8 @@ export interface ListWatchOptions {
   readonly handler: ListWatchHandler;
   readonly clock: Clock;
   readonly timing: KubeSourceTiming;
+  /** Shared with the other kinds of the same API server. */
+  readonly recovery: Recovery;
   /** Numbers in [0, 1), so that many processes do not come back at the same time. */
   readonly random?: () => number;
 }
@@ -53,6 +56,8 @@ export class ListWatch {
   /** When the last watch was accepted; null: it was not. */
   #openedMs: number | null = null;
   #absentSinceMs: number | null = null;
+  /** Nobody answered the last attempt. */
+  #isUnanswered = false;
 
   constructor(options: ListWatchOptions) {
     this.#options = options;
@@ -61,7 +66,7 @@ export class ListWatch {
 
   /** Until `signal` aborts; then returns. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, handler, timing } = this.#options;
+    const { clock, handler, recovery, timing } = this.#options;
     while (!signal.aborted) {
       const began = clock.monotonic();
       try {
@@ -76,7 +81,9 @@ export class ListWatch {
         else await clock.sleep(this.#backoff.nextMs(), signal);
       } catch (error) {
         if (signal.aborted) return;
-        await clock.sleep(this.#delayAfter(error), signal).catch(() => {});
+        this.#isUnanswered = isCode(error, 'unreachable') && !isSilence(error);
+        const ends = this.#isUnanswered ? AbortSignal.any([signal, recovery.signal]) : signal;
+        await clock.sleep(this.#delayAfter(error), ends).catch(() => {});
       }
     }
   }
@@ -99,10 +106,17 @@ export class ListWatch {
       if (page.continueToken === null) break;
     }
     handler.endList();
+    this.#answered();
     this.#version = page.resourceVersion;
     this.#listedBefore = true;
     this.#absentSinceMs = null;
     handler.failing(null);
+  }
+
+  #answered(): void {
+    if (!this.#isUnanswered) return;
+    this.#isUnanswered = false;
+    this.#options.recovery.announce();
   }
 
   async #watch(from: string, signal: AbortSignal): Promise<void> {
@@ -112,6 +126,7 @@ export class ListWatch {
     const opened = (): void => {
       this.#openedMs = clock.monotonic();
       silence.heard();
+      this.#answered();
       handler.failing(null);
     };
     for await (const event of client.watch(resource, selection, from, silence.signal, opened)) {
@@ -171,7 +186,7 @@ export class ListWatch {
     if (wasWatching) handler.rewatched();
     // The API server sends no bookmarks for a kind of which it has seen no change since it started: not a failure, unless
     // the next attempt is one.
-    if (error instanceof KubeApiError && error.data['reason'] === SILENCE) return 0;
+    if (isSilence(error)) return 0;
     // What was read may be half of something that cannot be understood: from the beginning.
     if (isCode(error, 'malformed-response') || isCode(error, 'too-large')) this.#version = null;
     handler.failing(error);
@@ -190,6 +205,10 @@ export class ListWatch {
     const spread = 0.5 + (this.#options.random ?? Math.random)();
     return (proven ? timing.absentMs : Math.min(timing.absentMs, timing.absenceProvenMs / 4)) * spread;
   }
+}
+
+function isSilence(error: unknown): boolean {
+  return error instanceof KubeApiError && error.data['reason'] === SILENCE;
 }
 
 function isCode(error: unknown, code: KubeApiError['code']): boolean {
