@@ -8,7 +8,8 @@ const RETURN_MARK = 0x111;
 // The rules of protocol.md 2.2 as far as these tests need them. The real ones are the CNI agent's; together they are
 // tested end to end. Marks are compared whole, since nobody else marks packets here.
 const RULES = `table inet test {
-  chain mark_inbound { type filter hook prerouting priority mangle; meta mark ${TEST_PACKET_MARK} ct mark set ${RETURN_MARK}; }
+  chain borrowed_zone { type filter hook output priority raw; oifname lo tcp sport != 15001 meta mark ${TEST_PACKET_MARK} ct original zone set 2; }
+  chain mark_inbound { type filter hook prerouting priority mangle; ct state new ct direction original meta mark ${TEST_PACKET_MARK} ct mark set ${RETURN_MARK}; }
   chain mark_replies { type route hook output priority mangle; ct mark ${RETURN_MARK} meta mark set ct mark; }
   chain inbound {
     type nat hook prerouting priority dstnat;

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { test } from 'node:test';
 import { dialInNetns, listenInNetns, NetnsHandle, readOriginalDestination } from '@ambit/mesh/linux';
-import { formatSocketAddress, parseIpAddress, parseSocketAddress } from '@ambit/mesh/model';
+import { formatSocketAddress, type IpAddress, parseIpAddress, parseSocketAddress } from '@ambit/mesh/model';
 import { rootTestOptions, TestNetns } from '@ambit/mesh/testing';
 import { CniError } from '../errors.ts';
 import { nftables } from './nftables.ts';
@@ -57,6 +57,33 @@ class Link implements AsyncDisposable {
     this.#stack.use(server.on('error', assert.fail));
     const fd = listenInNetns(handle, { address: 'wildcard', port, mark: 0x539, transparent: 'required' });
     await once(server.listen({ fd }), 'listening');
+  }
+
+  /** A server of the pod that keeps its connections, and gives back what it hears with its name before it. */
+  async serveEcho(name: string, port: number, mark?: number): Promise<void> {
+    const server = net.createServer((socket) => {
+      socket
+        .on('error', () => socket.destroy())
+        .on('data', (heard: Buffer) => socket.write(`${name}:${String(heard)}`));
+      this.#stack.defer(() => void socket.destroy());
+    });
+    this.#stack.use(server.on('error', assert.fail));
+    const shared = { address: 'wildcard', port, transparent: 'required' } as const;
+    const fd = listenInNetns(this.podHandle, mark === undefined ? shared : { ...shared, mark });
+    await once(server.listen({ fd }), 'listening');
+  }
+
+  /** Connects from one of the two and stays. Rejects when that takes long. */
+  async open(
+    from: 'pod' | 'neighbour',
+    to: string,
+    more: { mark?: number; source?: { ip: IpAddress; port?: number } } = {},
+  ): Promise<net.Socket> {
+    const handle = from === 'pod' ? this.podHandle : this.neighbourHandle;
+    const socket = dialInNetns(handle, { destination: parseSocketAddress(to), ...more });
+    this.#stack.defer(() => void socket.on('error', () => {}).destroy());
+    await once(socket, 'connect', { signal: AbortSignal.timeout(3000) });
+    return socket;
   }
 
   /** The answer to a call from one of the two. */
@@ -237,6 +264,45 @@ test('an agent that borrows the client address reaches the app, and the replies 
   }
 });
 
+test('the client and the agent that borrows its address may use the same port, whoever is first', options, async () => {
+  await using link = await Link.open();
+  await nftables.apply(link.podHandle, DEFAULT_REDIRECT_OPTIONS);
+  await link.serveEcho('app', 8080);
+  await link.serveEcho('inbound', 15006, 0x539);
+  for (const [to, client] of [
+    ['10.9.0.1:8080', '10.9.0.2'],
+    ['[fd00:9::1]:8080', 'fd00:9::2'],
+  ] as const) {
+    const ip = parseIpAddress(client);
+    const agent = { mark: 0x539 };
+    const called = await link.open('neighbour', to);
+    const passedOn = await link.open('pod', to, { ...agent, source: { ip } });
+    const sockets = {
+      called,
+      passedOn,
+      'called from the port that the agent has': await link.open('neighbour', to, {
+        source: { ip, port: portOf(passedOn) },
+      }),
+      'passed on from the port that the client has': await link.open('pod', to, {
+        ...agent,
+        source: { ip, port: portOf(called) },
+      }),
+    };
+    const answers: Record<string, string> = {};
+    for (const [name, socket] of Object.entries(sockets)) {
+      socket.write('x');
+      const [answer]: Buffer[] = await once(socket, 'data', { signal: AbortSignal.timeout(3000) });
+      answers[name] = String(answer);
+    }
+    assert.deepEqual(answers, {
+      called: 'inbound:x',
+      passedOn: 'app:x',
+      'called from the port that the agent has': 'inbound:x',
+      'passed on from the port that the client has': 'app:x',
+    });
+  }
+});
+
 test('without the agent captured traffic is refused, not passed on', options, async () => {
   await using link = await Link.open();
   await link.serve('neighbour', 'neighbour', 80);
@@ -388,4 +454,8 @@ test('generation() changes when anybody changes rules, and only then', options, 
 /** Resolves when the socket is closed, broken or not. */
 function closed(socket: net.Socket): Promise<void> {
   return new Promise((resolve) => socket.once('close', () => resolve()));
+}
+
+function portOf(socket: net.Socket): number {
+  return socket.localPort ?? assert.fail('the socket is not connected');
 }

@@ -10,7 +10,22 @@ import {
 } from '@ambit/mesh/linux';
 import { CniError } from '../errors.ts';
 import type { Netfilter } from './netfilter.ts';
-import { buildRemoval, buildRuleset, type RedirectOptions, type ReplyRouting, replyRouting } from './ruleset.ts';
+import {
+  buildRemoval,
+  buildRuleset,
+  type KernelSupport,
+  type RedirectOptions,
+  type ReplyRouting,
+  replyRouting,
+} from './ruleset.ts';
+
+/** What kernels may be able to do, best first. */
+const SUPPORT = [
+  { closedPorts: 'refuse', zones: true },
+  { closedPorts: 'capture', zones: true },
+  { closedPorts: 'refuse', zones: false },
+  { closedPorts: 'capture', zones: false },
+] as const satisfies readonly KernelSupport[];
 
 // Each of the commands takes milliseconds; a host where it takes seconds is in trouble.
 const COMMAND_TIMEOUT_MS = 5000;
@@ -85,14 +100,19 @@ function migrateWaiting(netns: NetnsHandle, enabled: boolean): void {
   }
 }
 
-/** Some kernels lack what refusing closed ports needs: capture comes first. */
+/** Some kernels lack a part of what the rules want: capture comes first. The last failure is the one reported. */
 async function applyRules(
   netns: NetnsHandle,
   options: RedirectOptions,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const result = await execute(netns, 'nft', ['-f', '-'], signal, buildRuleset(options, 'refuse'));
-  if (result.code !== 0) await run(netns, 'nft', ['-f', '-'], signal, buildRuleset(options, 'capture'));
+  let problem: unknown;
+  for (const support of SUPPORT) {
+    const result = await execute(netns, 'nft', ['-f', '-'], signal, buildRuleset(options, support));
+    if (result.code === 0) return;
+    problem = failed('nft', ['-f', '-'], result);
+  }
+  throw problem;
 }
 
 /** A namespace without IPv6 has no IPv6 routing to change, and no IPv6 traffic to capture. */

@@ -15,6 +15,10 @@ table inet ambit {
     ct mark & 0xfff == 0x111 meta mark set ct mark
     oifname != "lo" meta l4proto tcp ct state new tcp flags & (syn | ack) != syn meta mark & 0xfff != 0x539 ct mark set (ct mark & 0xfffff000) | 0x112
   }
+  chain borrowed_zone {
+    type filter hook output priority raw; policy accept;
+    oifname "lo" tcp sport != 15001 meta mark & 0xfff == 0x539 ct original zone set 2
+  }
   chain inbound {
     type nat hook prerouting priority dstnat; policy accept;
     ct mark & 0xfff == 0x112 accept
@@ -59,6 +63,10 @@ table inet ambit {
     type route hook output priority mangle; policy accept;
     ct mark & 0xfff == 0x111 meta mark set ct mark
     oifname != "lo" meta l4proto tcp ct state new tcp flags & (syn | ack) != syn meta mark & 0xfff != 0x2a ct mark set (ct mark & 0xfffff000) | 0x112
+  }
+  chain borrowed_zone {
+    type filter hook output priority raw; policy accept;
+    oifname "lo" tcp sport != 15001 meta mark & 0xfff == 0x2a ct original zone set 2
   }
   chain dns_zone_output {
     type filter hook output priority raw; policy accept;
@@ -112,7 +120,8 @@ const cases: readonly (readonly [string, RedirectOptions, string])[] = [
 ];
 
 for (const [behaviour, options, expected] of cases) {
-  test(`buildRuleset() ${behaviour}`, () => assert.equal(buildRuleset(options, 'refuse'), expected));
+  test(`buildRuleset() ${behaviour}`, () =>
+    assert.equal(buildRuleset(options, { closedPorts: 'refuse', zones: true }), expected));
 }
 
 test('buildRuleset() captures closed ports too where the kernel cannot tell them', () => {
@@ -122,7 +131,12 @@ test('buildRuleset() captures closed ports too where the kernel cannot tell them
     .replace(uncaptured, '')
     .replace(conditional, '')
     .replaceAll('socket transparent { 0, 1 } ', '');
-  assert.equal(buildRuleset(DEFAULT_REDIRECT_OPTIONS, 'capture'), expected);
+  assert.equal(buildRuleset(DEFAULT_REDIRECT_OPTIONS, { closedPorts: 'capture', zones: true }), expected);
+});
+
+test('buildRuleset() does without zones where the kernel has none', () => {
+  const expected = plain.replace(/  chain borrowed_zone \{[^}]*\}\n/, '');
+  assert.equal(buildRuleset(DEFAULT_REDIRECT_OPTIONS, { closedPorts: 'refuse', zones: false }), expected);
 });
 
 test('buildRemoval() names our table only', () => {

@@ -12,6 +12,9 @@ const PREDATING_MARK = 0x112;
 export const MARK_MASK = 0xfff;
 export const DEFAULT_PACKET_MARK = 0x539;
 
+/** Connection tracking zone of the node agent's connections to the app. Not that of its DNS. */
+const BORROWED_ZONE = 2;
+
 const TABLE = 'inet ambit';
 const ROUTE_TABLE = 100;
 const RULE_PRIORITY = 32_764;
@@ -41,17 +44,25 @@ export const DEFAULT_REDIRECT_OPTIONS: RedirectOptions = {
  */
 export type ClosedPorts = 'refuse' | 'capture';
 
+/** What of the rules the kernel can do. */
+export interface KernelSupport {
+  readonly closedPorts: ClosedPorts;
+  /** Connection tracking zones. Without them a client that comes from a port that the agent has borrowed for it waits in vain. */
+  readonly zones: boolean;
+}
+
 /**
  * Input of `nft -f -` that puts a pod's redirection in place or replaces the one there, in one transaction. What each chain
  * has to achieve, and why, is said beside it. Within a nat chain the first match wins.
  */
-export function buildRuleset(options: RedirectOptions, closedPorts: ClosedPorts): string {
+export function buildRuleset(options: RedirectOptions, { closedPorts, zones }: KernelSupport): string {
   return [
     // Adding first makes the deletion succeed whether or not the table was there.
     `add table ${TABLE}`,
     `delete table ${TABLE}`,
     `table ${TABLE} {`,
     ...markChains(options),
+    ...(zones ? borrowedZoneChain(options) : []),
     ...(options.dnsCapture ? dnsZoneChains(options) : []),
     ...inboundChain(options, closedPorts),
     ...(closedPorts === 'refuse' ? uncapturedChain(options) : []),
@@ -109,6 +120,16 @@ function markChains(options: RedirectOptions): readonly string[] {
       `oifname != "lo" ${predating}`,
     ]),
   ];
+}
+
+// The agent connects to the app under the client's address and a port of its own choice, which the client may be using towards the
+// same port of the pod, now or later. The kernel could not tell the two connections apart: what belongs to one would go the way
+// of the other. So the agent's have a zone of their own for what opens them; the app's replies find them without one.
+function borrowedZoneChain(options: RedirectOptions): readonly string[] {
+  return chain('borrowed_zone', 'type filter hook output priority raw; policy accept;', [
+    // Not the agent's replies to the app, which leave by loopback too.
+    `oifname "lo" tcp sport != ${OUTBOUND_PORT} ${fromAgent(options)} ct original zone set ${BORROWED_ZONE}`,
+  ]);
 }
 
 // The agent's own DNS exchanges live in a zone of their own, so that they never meet the entries of captured ones.
