@@ -64,7 +64,7 @@ export class FakeController implements AsyncDisposable {
       logger: silentLogger,
       services: {
         discovery: (stream) => this.#discover(stream),
-        certificates: { createCertificate: async (request, peer) => this.#sign(request, peer.bearerToken) },
+        certificates: { createCertificate: async (read, peer) => this.#sign(await read(), peer.bearerToken) },
       },
     });
     this.port = this.#server.port;

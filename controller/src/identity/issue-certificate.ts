@@ -1,10 +1,22 @@
-import { type CertificateRequest, GrpcError, type GrpcPeer, type GrpcServices } from '@ambit/mesh/grpc';
+import {
+  type CertificateRequest,
+  GrpcError,
+  type GrpcPeer,
+  type GrpcServices,
+  type ReadRequest,
+} from '@ambit/mesh/grpc';
 import { parseSpiffeId, spiffeIdParts, type TrustDomain } from '@ambit/mesh/model';
-import type { Clock, Logger } from '@ambit/mesh/runtime';
+import type { Clock, LogFields, Logger } from '@ambit/mesh/runtime';
 import { parseCertificateRequest, splitPemCertificates } from '@ambit/mesh/tls';
-import type { Caller } from './caller.ts';
+import type { Caller, CallerRefusal } from './caller.ts';
 import type { IdentityMetrics } from './metrics.ts';
-import { decideIssue, type IssueDecision, type IssueRequest, type WorkloadsByNode } from './node-authorization.ts';
+import {
+  decideIssue,
+  type IssueDecision,
+  type IssueRefusal,
+  type IssueRequest,
+  type WorkloadsByNode,
+} from './node-authorization.ts';
 import type { SigningAuthority } from './signing-authority.ts';
 
 export interface IssueOptions {
@@ -28,12 +40,20 @@ export type WorkloadLookup = (node: string, namespace: string, serviceAccount: s
  * our log. Nothing waits once the decision is made, so that no more than one certificate is in the making.
  */
 export function createCertificateService(options: IssueOptions): NonNullable<GrpcServices['certificates']> {
-  return { createCertificate: async (request, peer) => issue(options, request, peer) };
+  return { createCertificate: async (read, peer) => issue(options, read, peer) };
 }
 
-async function issue(options: IssueOptions, request: CertificateRequest, peer: GrpcPeer): Promise<readonly string[]> {
-  const { authority, logger } = options;
+async function issue(
+  options: IssueOptions,
+  read: ReadRequest<CertificateRequest>,
+  peer: GrpcPeer,
+): Promise<readonly string[]> {
   const caller = await options.identifyCaller(peer);
+  if (caller.kind === 'refused') {
+    reportRefusal(options, caller.reason, peer, { node: caller.node });
+    throw new GrpcError('unauthenticated');
+  }
+  const request = await read();
   const csr = parseCertificateRequest(request.csrPem);
   const { impersonatedIdentity, validitySeconds } = request;
   const asked = { caller, impersonatedIdentity, csr, validitySeconds };
@@ -42,15 +62,11 @@ async function issue(options: IssueOptions, request: CertificateRequest, peer: G
     decision = await decideAgain(options, asked);
   }
   if (decision.kind === 'refuse') {
-    options.metrics.refused.add(['workload', decision.reason]);
-    logger.warn('certificate refused', {
-      reason: decision.reason,
-      'peer.address': peer.address,
-      node: caller.node,
-      identity: request.impersonatedIdentity?.slice(0, 512),
-    });
-    throw new GrpcError(caller.kind === 'refused' ? 'unauthenticated' : 'permission-denied');
+    const identity = impersonatedIdentity?.slice(0, 512);
+    reportRefusal(options, decision.reason, peer, { node: caller.node, identity });
+    throw new GrpcError('permission-denied');
   }
+  const { authority, logger } = options;
   const issued = authority.issueWorkload(decision);
   options.metrics.issued.add(['workload']);
   logger.info('certificate issued', {
@@ -60,6 +76,16 @@ async function issue(options: IssueOptions, request: CertificateRequest, peer: G
     'valid.until': new Date(issued.notAfterMs),
   });
   return [issued.leafPem, ...splitPemCertificates(authority.intermediatePem), authority.trustBundle.rootsPem.join('')];
+}
+
+function reportRefusal(
+  { metrics, logger }: IssueOptions,
+  reason: IssueRefusal | CallerRefusal,
+  peer: GrpcPeer,
+  fields: LogFields,
+): void {
+  metrics.refused.add(['workload', reason]);
+  logger.warn('certificate refused', { reason, 'peer.address': peer.address, ...fields });
 }
 
 function decide(options: IssueOptions, request: IssueRequest, workloads: WorkloadsByNode): IssueDecision {
@@ -72,7 +98,7 @@ async function decideAgain(options: IssueOptions, request: IssueRequest): Promis
   const refusal: IssueDecision = { kind: 'refuse', reason: 'no-such-workload-on-node' };
   const { lookAgain } = options;
   const { caller, impersonatedIdentity } = request;
-  if (lookAgain === undefined || caller.kind === 'refused' || impersonatedIdentity === undefined) return refusal;
+  if (lookAgain === undefined || impersonatedIdentity === undefined) return refusal;
   const { namespace, serviceAccount } = spiffeIdParts(parseSpiffeId(impersonatedIdentity));
   if (!(await lookAgain(caller.node, namespace, serviceAccount))) return refusal;
   return decide(options, request, { runsServiceAccount: () => true });

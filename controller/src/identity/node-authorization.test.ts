@@ -3,14 +3,14 @@ import { test } from 'node:test';
 import { parseTrustDomain } from '@ambit/mesh/model';
 import { testIdentity } from '@ambit/mesh/testing';
 import { createKeyPairSync, type ParsedCertificateRequest } from '@ambit/mesh/tls';
-import type { Caller } from './caller.ts';
+import type { NodeCaller, PodCaller } from './caller.ts';
 import { decideIssue, type IssueDecision, type IssueRequest, type IssueWorld } from './node-authorization.ts';
 
 const HOUR_MS = 3_600_000;
 const NOW_MS = 1_800_000_000_000;
 const { publicKey } = createKeyPairSync();
 const web = testIdentity('shop', 'web');
-const n1: Caller = { kind: 'node', node: 'n1', serial: '4f', notBeforeMs: NOW_MS };
+const n1: NodeCaller = { kind: 'node', node: 'n1', serial: '4f', notBeforeMs: NOW_MS };
 
 const world: IssueWorld = {
   trustDomain: parseTrustDomain('cluster.local'),
@@ -52,8 +52,6 @@ test('decideIssue() grants what runs on the node, and nothing else', () => {
     ['authority ends before', { authorityNotAfterMs: NOW_MS + 60_000 }, {}, issue(60_000)],
     ['authority ends now', { authorityNotAfterMs: NOW_MS }, {}, refuse('authority-expired')],
     ['authority ended', { authorityNotAfterMs: NOW_MS - 1 }, {}, refuse('authority-expired')],
-    ['stranger', {}, { caller: { kind: 'refused', reason: 'no-certificate' } }, refuse('no-certificate')],
-    ['revoked', {}, { caller: { kind: 'refused', reason: 'certificate-revoked' } }, refuse('certificate-revoked')],
     ['other node', {}, { caller: { ...n1, node: 'n2' } }, refuse('no-such-workload-on-node')],
     ['no identity', {}, { impersonatedIdentity: undefined }, refuse('no-impersonated-identity')],
     ['malformed identity', {}, { impersonatedIdentity: `${web}/x` }, refuse('not-a-spiffe-id')],
@@ -73,7 +71,7 @@ test('decideIssue() grants what runs on the node, and nothing else', () => {
   );
 });
 
-const AGENT: Caller = {
+const AGENT: PodCaller = {
   kind: 'pod',
   node: 'n1',
   namespace: 'ambit-system',
@@ -84,7 +82,7 @@ const AGENT: Caller = {
 };
 
 test('decideIssue() grants a node agent what runs on its node, any pod its own identity, and nothing else', () => {
-  const own: Caller = { ...AGENT, namespace: 'shop', serviceAccount: 'web', isNodeAgent: false };
+  const own: PodCaller = { ...AGENT, namespace: 'shop', serviceAccount: 'web', isNodeAgent: false };
   const db = testIdentity('shop', 'db');
   const ofAgent = testIdentity('ambit-system', 'ambit-node-agent');
   const plain = { impersonatedIdentity: undefined };
@@ -110,14 +108,4 @@ test('decideIssue() grants a node agent what runs on its node, any pod its own i
     table.map(([name, asked]) => [name, decideIssue(world, { ...request, ...asked })]),
     table.map(([name, , expected]) => [name, expected]),
   );
-});
-
-test('decideIssue() does not ask where a workload runs before the caller is known', () => {
-  const workloads = {
-    runsServiceAccount: (): boolean => {
-      throw new Error('asked');
-    },
-  };
-  const caller: Caller = { kind: 'refused', reason: 'not-a-node' };
-  assert.deepEqual(decideIssue({ ...world, workloads }, { ...request, caller }), refuse('not-a-node'));
 });

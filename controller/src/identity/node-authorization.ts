@@ -8,7 +8,7 @@ import {
 } from '@ambit/mesh/model';
 import type { CertificateRequestRefusal, ParsedCertificateRequest } from '@ambit/mesh/tls';
 import type { KeyObject } from 'node:crypto';
-import type { Caller, CallerRefusal, PodCaller } from './caller.ts';
+import type { NodeCaller, PodCaller } from './caller.ts';
 
 /** Which service accounts have a pod on which node. */
 export interface WorkloadsByNode {
@@ -27,7 +27,7 @@ export interface IssueWorld {
 }
 
 export interface IssueRequest {
-  readonly caller: Caller;
+  readonly caller: NodeCaller | PodCaller;
   /** Text from outside. */
   readonly impersonatedIdentity: string | undefined;
   readonly csr: ParsedCertificateRequest;
@@ -37,7 +37,6 @@ export interface IssueRequest {
 
 /** Why nothing is issued. For our log alone. */
 export type IssueRefusal =
-  | CallerRefusal
   | CertificateRequestRefusal
   | 'no-impersonated-identity'
   | 'not-a-node-agent'
@@ -63,7 +62,6 @@ export type IssueDecision =
  */
 export function decideIssue(world: IssueWorld, request: IssueRequest): IssueDecision {
   const { caller, csr, impersonatedIdentity } = request;
-  if (caller.kind === 'refused') return refuse(caller.reason);
   if (caller.kind === 'pod' && impersonatedIdentity === undefined) return issueOwn(world, request, caller);
   if (caller.kind === 'pod' && !caller.isNodeAgent) return refuse('not-a-node-agent');
   if (impersonatedIdentity === undefined) return refuse('no-impersonated-identity');

@@ -53,9 +53,10 @@ export function createNodeService(options: NodeCertificatesOptions): NonNullable
       logger.info('node admitted', { node: check.node, 'peer.address': peer.address });
       return issue(csr.publicKey, check.node, check.createdAtMs);
     },
-    async renew({ csrPem }, peer) {
+    async renew(read, peer) {
       const caller = options.identifyCaller(peer);
       if (caller.kind === 'refused') return refuse('node certificate not renewed', peer, caller.reason, caller.node);
+      const { csrPem } = await read();
       const csr = checkRequest(parseCertificateRequest(csrPem), caller.node);
       if (csr.kind === 'refused') return refuse('node certificate not renewed', peer, csr.reason, caller.node);
       logger.info('node certificate renewed', { node: caller.node });

@@ -303,8 +303,8 @@ test('a CA client sends identity, request and validity, and takes the chain apar
   const asked: CertificateRequest[] = [];
   await using server = await startServer({
     certificates: {
-      createCertificate: async (each) => {
-        asked.push(each);
+      createCertificate: async (read) => {
+        asked.push(await read());
         return ['leaf', 'intermediate\n', 'roots'];
       },
     },
@@ -324,7 +324,7 @@ test('requestSvid() gives an SVID, or says what is wrong with the answer', async
   const failures: Record<string, string> = {};
   for (const [what, answer] of Object.entries(answers)) {
     await using server = await startServer({
-      certificates: { createCertificate: async (each) => answer(each.csrPem) },
+      certificates: { createCertificate: async (read) => answer((await read()).csrPem) },
     });
     using client = createCaClient(accessTo(server));
     failures[what] = await failureOf(requestSvid(client, { identity: node, validitySeconds: 60 }, signal));
@@ -340,8 +340,8 @@ test('a call that is aborted, refused or not served says so', async () => {
   const started = Promise.withResolvers<AbortSignal>();
   await using server = await startServer({
     certificates: {
-      createCertificate: (each, _peer, gone) => {
-        if (each.csrPem === 'refuse') throw new GrpcError('unauthenticated');
+      createCertificate: async (read, _peer, gone) => {
+        if ((await read()).csrPem === 'refuse') throw new GrpcError('unauthenticated');
         started.resolve(gone);
         return once(gone, 'abort').then(() => []);
       },
@@ -383,8 +383,8 @@ test('a node identity client joins and renews', async () => {
         asked.push(each, peer.certificate === undefined);
         return ['leaf', 'ca'];
       },
-      renew: async (each, peer) => {
-        asked.push(each, identifyPeer(peer.certificate));
+      renew: async (read, peer) => {
+        asked.push(await read(), identifyPeer(peer.certificate));
         return ['leaf2', 'ca'];
       },
     },

@@ -15,4 +15,4 @@ export { createNodeIdentityClient, type NodeIdentityClient } from './node-identi
 export { createPushTransport } from './push-transport.ts';
 export { type GrpcServer, type GrpcServerOptions, type GrpcServerTls, startGrpcServer } from './server.ts';
 export type { GrpcPeer } from './server-peer.ts';
-export type { CertificateRequest, DiscoveryServerStream, GrpcServices } from './services.ts';
+export type { CertificateRequest, DiscoveryServerStream, GrpcServices, ReadRequest } from './services.ts';

@@ -1,13 +1,31 @@
 /** Largest message accepted from the controller: a whole mesh in one push (protocol.md 3.1). */
 export const RESPONSE_BYTES_MAX: number = 200 * 1024 * 1024;
-/** Largest message a server accepts: the versions of every resource a subscriber still holds. */
+/** Largest message of a subscriber: the versions of every resource it still holds. */
 export const REQUEST_BYTES_MAX: number = 16 * 1024 * 1024;
+/** Largest request for a certificate. */
+export const UNARY_REQUEST_BYTES_MAX: number = 64 * 1024;
+/** By then such a request must be there, from when it is asked for. */
+export const UNARY_READ_TIMEOUT_MS = 10_000;
+/**
+ * Calls at a time, of all callers and of one address, of which it is not known yet who calls or of whose request for a
+ * certificate more is to come. Each may leave up to 64 kB of what it sends with us, read or not.
+ */
+export const UNREAD_CALLS_MAX = 2048;
+export const UNREAD_CALLS_PER_SOURCE_MAX = 256;
 /** Streams of one connection to our server; an agent uses one for discovery and a few for certificates. */
 export const STREAMS_PER_CONNECTION_MAX = 64;
 /** Connections to our server: every node twice, with room for restarts. */
 export const CONNECTIONS_MAX = 10_000;
 /** A connection that has not finished its TLS handshake by then is closed. */
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** A connection on which nobody has proved who calls by then is closed: one look at a token may wait for the API server. */
+export const ACCEPT_TIMEOUT_MS = 30_000;
+/**
+ * Such connections at a time. The mesh of a large cluster that comes back after an outage must fit; of one address the oldest
+ * gives way to the newest, for who can prove itself does so at once.
+ */
+export const UNACCEPTED_MAX = 4096;
+export const UNACCEPTED_PER_SOURCE_MAX = 64;
 /** How long one attempt to reach the controller may take. */
 export const CONNECT_TIMEOUT_MS = 10_000;
 /**

@@ -1,9 +1,13 @@
+import type { Socket } from 'node:net';
 import tls, { type TLSSocket } from 'node:tls';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { Logger } from '../runtime/logger.ts';
 import { ALPN_H2 } from '../tls/handshake.ts';
 import { secureContextDefaults } from '../tls/secure-context.ts';
+import { ConnectionGate } from './connection-gate.ts';
+import { limitMessages } from './limit-messages.ts';
 import {
+  ACCEPT_TIMEOUT_MS,
   CONNECTIONS_MAX,
   FLOW_CONTROL_WINDOW_BYTES,
   HANDSHAKE_TIMEOUT_MS,
@@ -12,8 +16,11 @@ import {
   REQUEST_BYTES_MAX,
   RESPONSE_BYTES_MAX,
   STREAMS_PER_CONNECTION_MAX,
+  UNACCEPTED_MAX,
+  UNACCEPTED_PER_SOURCE_MAX,
 } from './limits.ts';
-import { registerServices } from './server-methods.ts';
+import { ServerCalls } from './server-calls.ts';
+import { registerServices, requestBytesMaxOf } from './server-methods.ts';
 import type { GrpcServices } from './services.ts';
 
 /** What the server shows, and whom it believes. */
@@ -36,7 +43,13 @@ export interface GrpcServerOptions {
   readonly services: GrpcServices;
   readonly logger: Logger;
   /** Replaces single bounds of limits.ts. */
-  readonly limits?: { readonly connectionsMax?: number; readonly requestBytesMax?: number };
+  readonly limits?: {
+    readonly connectionsMax?: number;
+    readonly requestBytesMax?: number;
+    readonly unacceptedMax?: number;
+    readonly unacceptedPerSourceMax?: number;
+    readonly acceptTimeoutMs?: number;
+  };
 }
 
 /** A running server. Disposing it ends every stream and connection at once. */
@@ -50,16 +63,26 @@ export interface GrpcServer extends AsyncDisposable {
 /** Listens with TLS 1.3 and `h2`. @throws the system's error when the address cannot be bound. */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
   const { logger, limits = {} } = options;
+  const requestBytesMax = limits.requestBytesMax ?? REQUEST_BYTES_MAX;
   const grpc = new Server({
-    'grpc.max_receive_message_length': limits.requestBytesMax ?? REQUEST_BYTES_MAX,
+    'grpc.max_receive_message_length': requestBytesMax,
     'grpc.max_send_message_length': RESPONSE_BYTES_MAX,
     'grpc.max_concurrent_streams': STREAMS_PER_CONNECTION_MAX,
     'grpc.keepalive_time_ms': KEEPALIVE_INTERVAL_MS,
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
     'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES,
     'grpc.enable_channelz': 0,
+    interceptors: [limitMessages((path) => Math.min(requestBytesMax, requestBytesMaxOf(path)))],
   });
-  registerServices(grpc, options.services, logger);
+  const gate = new ConnectionGate(
+    {
+      unacceptedMax: limits.unacceptedMax ?? UNACCEPTED_MAX,
+      perSourceMax: limits.unacceptedPerSourceMax ?? UNACCEPTED_PER_SOURCE_MAX,
+      timeoutMs: limits.acceptTimeoutMs ?? ACCEPT_TIMEOUT_MS,
+    },
+    (address, reason) => logger.warn('grpc connection refused', { 'peer.address': address, reason }),
+  );
+  registerServices(grpc, options.services, new ServerCalls(gate, logger));
   // TLS ends here and not in the library, which can ask for client certificates only by demanding them.
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
   const connections = new Set<TLSSocket>();
@@ -86,6 +109,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     },
   );
   server.maxConnections = limits.connectionsMax ?? CONNECTIONS_MAX;
+  server.on('connection', (socket: Socket) => gate.opened(socket));
   server.on('tlsClientError', (error) => logger.debug('grpc handshake failed', { error }));
   server.on('drop', () => logger.warn('grpc connection refused', { reason: 'too-many-connections' }));
   const port = await listen(server, options);
