@@ -109,6 +109,40 @@ metadata: {name: shop}
   }
 });
 
+test('Gateways are read once their definition is installed, and nothing waits for it', async () => {
+  const begun = performance.now();
+  await using app = await world.startController();
+  assert.ok(performance.now() - begun < LONG_MS / 2, 'the definition is not waited for');
+  const known = async (): Promise<string | undefined> =>
+    /^ambit_kube_objects\{kind="Gateway"\} (\d+)$/m.exec(await ask(app.ports.metrics, '/metrics'))?.[1];
+  assert.equal(await known(), '0');
+  assert.doesNotMatch(await ask(app.ports.debug, '/problems'), /Gateway/);
+  const schema = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
+  await world.api.request('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', {
+    metadata: {
+      name: 'gateways.gateway.networking.k8s.io',
+      // The API server asks for it in this group.
+      annotations: { 'api-approved.kubernetes.io': 'https://github.com/kubernetes-sigs/gateway-api/pull/2997' },
+    },
+    spec: {
+      group: 'gateway.networking.k8s.io',
+      names: { kind: 'Gateway', plural: 'gateways' },
+      scope: 'Namespaced',
+      versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: schema } }],
+    },
+  });
+  const gateway = {
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'Gateway',
+    metadata: { name: 'gate' },
+    spec: { gatewayClassName: 'istio-waypoint', listeners: [{ name: 'mesh', port: 15008, protocol: 'HBONE' }] },
+  };
+  const gateways = '/apis/gateway.networking.k8s.io/v1/namespaces/shop/gateways';
+  const isMade = async (): Promise<boolean> => (await world.api.call('POST', gateways, gateway)).status === 201;
+  await until('the kind is served', isMade, LONG_MS);
+  await until('the controller knows it', async () => (await known()) === '1', LONG_MS);
+});
+
 test('changes reach an agent in time at twenty a second', async () => {
   await using app = await world.startController();
   const pods = await Promise.all(
