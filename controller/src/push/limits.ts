@@ -4,6 +4,7 @@ type PushLimit =
   | 'responseBytesMax'
   | 'acknowledgeMs'
   | 'subscribersMax'
+  | 'subscribersPerNodeMax'
   | 'refusalLengthMax'
   | 'refusedNamesMax'
   | 'timedChangesMax';
@@ -20,6 +21,11 @@ export const PUSH_LIMITS: Readonly<Record<PushLimit, number>> = {
   acknowledgeMs: 60_000,
   /** Streams at a time: two per node of a large mesh. */
   subscribersMax: 10_000,
+  /**
+   * Of them of one node: an agent, the one that takes over from it, and what is left of those before until it is noticed
+   * that they are gone. The oldest gives way.
+   */
+  subscribersPerNodeMax: 8,
   /** Characters of a refusal that go into the log. */
   refusalLengthMax: 1000,
   /** Refused resources remembered per stream and type, for the status of policies. */

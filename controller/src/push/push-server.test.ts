@@ -1,81 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type DiscoveryServerStream, GrpcError } from '@ambit/mesh/grpc';
+import { GrpcError } from '@ambit/mesh/grpc';
 import { type LogFields, type Logger, Metrics } from '@ambit/mesh/runtime';
 import { ManualClock, until } from '@ambit/mesh/testing';
-import {
-  ADDRESS_TYPE_URL,
-  AUTHORIZATION_TYPE_URL,
-  type DiscoveryRequest,
-  type DiscoveryResponse,
-} from '@ambit/mesh/wire';
+import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL, type DiscoveryResponse } from '@ambit/mesh/wire';
+import { MemoryStream } from '../../test/memory-stream.ts';
 import { PUSH_LIMITS } from './limits.ts';
 import { PushServer } from './push-server.ts';
 import { type PushResource, ResourceStore } from './resource-store.ts';
-
-/** The server's end of a stream without a network: requests are put in, responses are taken out when the test allows. */
-class MemoryStream implements DiscoveryServerStream {
-  readonly peer = { address: '10.0.0.1:5000', certificate: undefined, bearerToken: undefined };
-  readonly sent: DiscoveryResponse[] = [];
-  readonly #gone = new AbortController();
-  readonly #waiting: DiscoveryRequest[] = [];
-  #wake: (() => void) | null = null;
-  #ended = false;
-  /** Resolves sends; replaced by a pending promise to play a slow network. */
-  network: Promise<void> = Promise.resolve();
-
-  readonly requests: AsyncIterable<DiscoveryRequest> = this.#read();
-
-  get signal(): AbortSignal {
-    return this.#gone.signal;
-  }
-
-  async send(response: DiscoveryResponse): Promise<void> {
-    this.sent.push(response);
-    await this.network;
-  }
-
-  ask(fields: Partial<DiscoveryRequest> = {}): void {
-    const base = {
-      typeUrl: ADDRESS_TYPE_URL,
-      subscribe: [],
-      unsubscribe: [],
-      initialResourceVersions: new Map(),
-      responseNonce: '',
-    };
-    this.#waiting.push({ ...base, ...fields });
-    this.#wake?.();
-  }
-
-  /** Acknowledges the last response. */
-  acknowledge(fields: Partial<DiscoveryRequest> = {}): void {
-    const last = this.sent.at(-1);
-    this.ask({ typeUrl: last?.typeUrl ?? '', responseNonce: last?.nonce ?? '', ...fields });
-  }
-
-  halfClose(): void {
-    this.#ended = true;
-    this.#wake?.();
-  }
-
-  breakOff(): void {
-    this.#gone.abort(new GrpcError('cancelled'));
-    this.halfClose();
-  }
-
-  async *#read(): AsyncGenerator<DiscoveryRequest, void, void> {
-    for (;;) {
-      const next = this.#waiting.shift();
-      if (next !== undefined) yield next;
-      else if (this.#ended) return;
-      else {
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-      }
-    }
-  }
-}
 
 function resource(name: string, version: string): PushResource {
   return { name, version, aliases: [], typeUrl: ADDRESS_TYPE_URL, value: new Uint8Array(10), backs: [] };
@@ -228,9 +160,7 @@ test('PushServer cuts off a subscriber that never reads, while others are served
 
 test('PushServer refuses callers it does not know and ends streams that break limits', async () => {
   const { server, metrics } = createWorld();
-  const stranger = Object.assign(new MemoryStream(), {
-    peer: { address: 'x', certificate: undefined, bearerToken: undefined },
-  });
+  const stranger = new MemoryStream('x');
   await assert.rejects(server.serve(stranger), { code: 'unauthenticated' });
   const greedy = new MemoryStream();
   const served = server.serve(greedy);

@@ -48,6 +48,8 @@ export class PushServer {
   readonly #stores: ReadonlyMap<string, ResourceStore>;
   readonly #metrics: PushMetrics;
   readonly #subscribers = new Map<Subscriber, string>();
+  /** The same, oldest first. */
+  readonly #byNode = new Map<string, Set<Subscriber>>();
   readonly #progressListeners: (() => void)[] = [];
   readonly #settlement: SettlementTimer;
 
@@ -66,10 +68,9 @@ export class PushServer {
 
   /** Of every node with an open stream, by name. */
   get progress(): readonly NodeProgress[] {
-    const streams = Map.groupBy(this.#subscribers.keys(), ({ identity }) => identity.node);
-    return [...streams]
+    return [...this.#byNode]
       .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([node, subscribers]) => progressOf(node, subscribers, this.#stores.keys()));
+      .map(([node, subscribers]) => progressOf(node, [...subscribers], this.#stores.keys()));
   }
 
   /** Hears of every answer of a client and of every stream that begins or ends, after it counts in `progress`. */
@@ -79,11 +80,11 @@ export class PushServer {
 
   /** The handler of one stream; ends with it. @throws GrpcError with what the client is told. */
   async serve(stream: DiscoveryServerStream): Promise<void> {
+    const identity = await this.#identify(stream.peer);
     if (this.#subscribers.size >= PUSH_LIMITS.subscribersMax) {
       this.#metrics.streamEnds.add(['limits']);
       throw new GrpcError('resource-exhausted');
     }
-    const identity = await this.#identify(stream.peer);
     const logger = this.#options.logger.child({ node: identity.node, 'peer.address': stream.peer.address });
     const { clock } = this.#options;
     const subscriber = new Subscriber({
@@ -95,13 +96,11 @@ export class PushServer {
       metrics: this.#metrics,
       onAnswer: () => this.#announceProgress(),
     });
-    this.#subscribers.set(subscriber, stream.peer.address);
-    this.#metrics.subscribers.set([], this.#subscribers.size);
+    this.#add(subscriber, stream.peer.address);
     logger.info('subscriber connected');
     this.#announceProgress();
     const end = await subscriber.serve();
-    this.#subscribers.delete(subscriber);
-    this.#metrics.subscribers.set([], this.#subscribers.size);
+    this.#remove(subscriber);
     this.#metrics.streamEnds.add([end]);
     this.#announceProgress();
     logger.info('subscriber gone', { reason: end });
@@ -121,6 +120,28 @@ export class PushServer {
     const unwanted = [...this.#subscribers.keys()].filter(({ identity }) => isUnwanted(identity));
     for (const subscriber of unwanted) subscriber.end('dropped');
     return unwanted.length;
+  }
+
+  #add(subscriber: Subscriber, peer: string): void {
+    const { node } = subscriber.identity;
+    const ofNode = this.#byNode.get(node) ?? new Set<Subscriber>();
+    const [oldest] = ofNode;
+    if (ofNode.size >= PUSH_LIMITS.subscribersPerNodeMax && oldest !== undefined) {
+      oldest.end('limits');
+      this.#remove(oldest);
+    }
+    this.#byNode.set(node, ofNode.add(subscriber));
+    this.#subscribers.set(subscriber, peer);
+    this.#metrics.subscribers.set([], this.#subscribers.size);
+  }
+
+  #remove(subscriber: Subscriber): void {
+    const { node } = subscriber.identity;
+    const ofNode = this.#byNode.get(node);
+    ofNode?.delete(subscriber);
+    if (ofNode?.size === 0) this.#byNode.delete(node);
+    this.#subscribers.delete(subscriber);
+    this.#metrics.subscribers.set([], this.#subscribers.size);
   }
 
   /** Counts the streams that have asked for the type. */
