@@ -47,10 +47,7 @@ export class CaBundleKeeper {
 
   /** Until `signal` aborts. Rejects when the API server does not answer as hoped: to be begun again after a pause. */
   async run(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await this.#repair(signal);
-      await this.#bell.wait(CA_BUNDLE_POLL_MS, signal);
-    }
+    await this.#bell.repeat(() => this.#repair(signal), { resyncMs: CA_BUNDLE_POLL_MS }, signal);
   }
 
   async #repair(signal: AbortSignal): Promise<void> {

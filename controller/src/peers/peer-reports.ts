@@ -78,11 +78,11 @@ export class PeerReports {
     const followed = new Map<string, Followed>();
     this.#followed = followed;
     try {
-      for (;;) {
+      const round = async (): Promise<void> => {
         this.#follow(followed, signal);
         this.#announce();
-        await this.#bell.wait(PEER_LIMITS.staleMs, signal);
-      }
+      };
+      await this.#bell.repeat(round, { resyncMs: PEER_LIMITS.staleMs }, signal);
     } finally {
       this.#followed = null;
       this.#firstRound = Promise.withResolvers<void>();

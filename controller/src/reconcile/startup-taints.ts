@@ -3,17 +3,15 @@ import type { Clock, Logger } from '@ambit/mesh/runtime';
 import type { ObjectCollections } from '../collections/object-collections.ts';
 import { jsonItems, jsonText } from '../json.ts';
 import type { LeaderWork } from '../leader/index.ts';
-import { Bell } from './bell.ts';
+import { Bell, type RoundTiming } from './bell.ts';
 import { decideStartupTaints, type Taint } from './decide-startup-taints.ts';
 
 /** Nodes may come with this taint, so that no pod runs on them before their parts of the mesh do. */
 export const STARTUP_TAINT = 'ambit.dev/not-ready';
 
 const NODES: KubeResource = { group: '', version: 'v1', plural: 'nodes', kind: 'Node', scope: 'cluster' };
-/** A node that got the taint while its agents were ready waits this long at most. */
-const RESYNC_MS = 15_000;
-/** Changes gather this long between two rounds. */
-const PAUSE_MS = 1000;
+/** A node that got the taint while its agents were ready waits until the next round. */
+const TIMING: RoundTiming = { pauseMs: 1000, resyncMs: 15_000 };
 
 export interface StartupTaintOptions {
   readonly client: KubeClient;
@@ -43,11 +41,7 @@ export class StartupTaints {
 
   /** Work of the leader. */
   readonly work: LeaderWork = async (signal) => {
-    for (;;) {
-      await this.#round(signal);
-      await this.#options.clock.sleep(PAUSE_MS, signal);
-      await this.#bell.wait(RESYNC_MS, signal);
-    }
+    await this.#bell.repeat(() => this.#round(signal), TIMING, signal);
   };
 
   async #round(signal: AbortSignal): Promise<void> {

@@ -4,7 +4,7 @@ import type { Clock, Logger } from '@ambit/mesh/runtime';
 import type { ObjectCollections } from '../collections/object-collections.ts';
 import { jsonAt, jsonText } from '../json.ts';
 import type { LeaderWork } from '../leader/index.ts';
-import { Bell } from './bell.ts';
+import { Bell, type RoundTiming } from './bell.ts';
 import { decideTrustBundles, type PresentBundle } from './decide-trust-bundles.ts';
 
 /** Where workloads and agents find the roots of the mesh: a ConfigMap of this name, under this key. */
@@ -20,10 +20,8 @@ const CONFIG_MAPS: KubeResource = {
 };
 const OURS_LABEL = 'ambit.dev/trust-bundle';
 const FIELD_MANAGER = 'ambit-controller';
-/** How long an edit by somebody else stays at most. */
-const RESYNC_MS = 30_000;
-/** Changes gather this long between two rounds. */
-const PAUSE_MS = 500;
+/** An edit by somebody else stays until the next round. */
+const TIMING: RoundTiming = { pauseMs: 500, resyncMs: 30_000 };
 
 export interface TrustBundleOptions {
   readonly client: KubeClient;
@@ -57,11 +55,7 @@ export class TrustBundles {
 
   /** Work of the leader: what is missing or wrong is written, at once after a change and otherwise from time to time. */
   readonly work: LeaderWork = async (signal) => {
-    for (;;) {
-      await this.#round(signal);
-      await this.#options.clock.sleep(PAUSE_MS, signal);
-      await this.#bell.wait(RESYNC_MS, signal);
-    }
+    await this.#bell.repeat(() => this.#round(signal), TIMING, signal);
   };
 
   async #round(signal: AbortSignal): Promise<void> {
