@@ -47,7 +47,11 @@ export class StandInApi implements ObjectSource {
     },
     watch: (resource, { namespace, fieldSelector = '' }, _version, signal) =>
       this.#watch(`${resource.kind}/${namespace}/${fieldSelector.split('=')[1]}`, signal),
-    listPage: unused,
+    listPage: async (resource, { namespace = '', fieldSelector = '' }) => {
+      if (this.isDown) throw new KubeApiError('unreachable');
+      const object = this.objects.get(`${resource.kind}/${namespace}/${fieldSelector.split('=')[1]}`);
+      return { items: object === undefined ? [] : [object], resourceVersion: '1', continueToken: null };
+    },
     replace: unused,
     apply: unused,
     delete: unused,

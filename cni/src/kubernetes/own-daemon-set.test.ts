@@ -11,6 +11,7 @@ const DELETING = { metadata: { name: 'ambit-cni', resourceVersion: '8', deletion
 /** An API server that answers a read with `answer`, and whose watch shows what a test pushes. */
 class World implements AsyncDisposable {
   answer: object | null | KubeApiError = THERE;
+  listVersion = '17';
   readonly watched: unknown[] = [];
   readonly clock: ManualClock = new ManualClock();
   readonly daemonSet: OwnDaemonSet;
@@ -26,6 +27,11 @@ class World implements AsyncDisposable {
         get: async () => {
           if (this.answer instanceof KubeApiError) throw this.answer;
           return this.answer;
+        },
+        listPage: async () => {
+          if (this.answer instanceof KubeApiError) throw this.answer;
+          const items = this.answer === null ? [] : [this.answer];
+          return { items, resourceVersion: this.listVersion, continueToken: null };
         },
         async *watch(_resource, selection, resourceVersion) {
           watched.push({ ...selection, resourceVersion });
@@ -80,15 +86,15 @@ for (const code of ['forbidden', 'unauthenticated', 'unreachable'] as const) {
     await world.show({ kind: 'delete', object: DELETING, resourceVersion: '10' });
     assert.equal(await world.isGone(), true);
     assert.deepEqual(world.watched, [
-      { namespace: 'mesh', fieldSelector: 'metadata.name=ambit-cni', resourceVersion: '7' },
+      { namespace: 'mesh', fieldSelector: 'metadata.name=ambit-cni', resourceVersion: '17' },
     ]);
   });
 }
 
-test('a watch that ends is opened again, from a fresh read', async () => {
+test('a watch that ends is opened again, from a fresh list', async () => {
   await using world = new World();
   await world.show(null);
-  world.answer = { metadata: { resourceVersion: '20' } };
+  world.listVersion = '20';
   await world.clock.advance(60_000);
   assert.equal(Object(world.watched[1])['resourceVersion'], '20');
 });

@@ -1,9 +1,10 @@
+import type { RawObject } from '@ambit/mesh/kinds';
 import type { KubeClient } from '@ambit/mesh/kube';
 import { type Clock, createBackoff, type Logger } from '@ambit/mesh/runtime';
 import { DAEMON_SETS } from './resources.ts';
 
 export interface OwnDaemonSetOptions {
-  readonly client: Pick<KubeClient, 'get' | 'watch'>;
+  readonly client: Pick<KubeClient, 'get' | 'listPage' | 'watch'>;
   readonly namespace: string;
   readonly name: string;
   readonly clock: Clock;
@@ -43,8 +44,9 @@ export class OwnDaemonSet {
 
   /** Asks once more. When that is not possible, what was seen last counts, and a DaemonSet that was never seen is there. */
   async isGone(): Promise<boolean> {
+    const { client, namespace, name } = this.#options;
     try {
-      await this.#ask(AbortSignal.timeout(ASK_MS));
+      this.#note(await client.get(DAEMON_SETS, { namespace, name }, AbortSignal.timeout(ASK_MS)));
     } catch (error) {
       // What we may not ask any more may be on its way through the watch.
       if (!this.#gone) await this.#options.clock.sleep(SETTLE_MS);
@@ -58,24 +60,20 @@ export class OwnDaemonSet {
 
   async #watch(signal: AbortSignal, onEvent: () => void): Promise<void> {
     const { client, namespace, name } = this.#options;
-    const resourceVersion = await this.#ask(signal);
-    if (resourceVersion === null) return;
     const selection = { namespace, fieldSelector: `metadata.name=${name}` };
+    // The object's own version may be older than what the API server remembers.
+    const { items, resourceVersion } = await client.listPage(DAEMON_SETS, selection, null, signal);
+    this.#note(items[0] ?? null);
+    if (items.length === 0) return;
     for await (const event of client.watch(DAEMON_SETS, selection, resourceVersion, signal)) {
       onEvent();
       if (event.kind === 'delete') this.#gone = true;
-      else if (event.kind === 'put') this.#gone = isDeleting(event.object);
+      else if (event.kind === 'put') this.#note(event.object);
     }
   }
 
-  /** Its version, or null when there is none. */
-  async #ask(signal: AbortSignal): Promise<string | null> {
-    const { client, namespace, name } = this.#options;
-    const found = await client.get(DAEMON_SETS, { namespace, name }, signal);
+  #note(found: RawObject): void {
     this.#gone = found === null || isDeleting(found);
-    if (found === null) return null;
-    const version = metadataOf(found).get('resourceVersion');
-    return typeof version === 'string' ? version : '';
   }
 }
 

@@ -20,6 +20,7 @@ import type {
 import { KUBE_LIMITS, type KubeLimits, LIST_PAGE_ITEMS, WATCH_SECONDS_MIN } from './limits.ts';
 import { decodeListPage, decodeWatchEvent } from './decode-response.ts';
 import { KUBE_CLIENT_METRICS } from './metrics.ts';
+import { Recovery } from './recovery.ts';
 import { parseJson, readBody, readLines } from './read-response.ts';
 
 export interface KubeClientOptions {
@@ -61,12 +62,14 @@ class HttpsKubeClient implements KubeClient, Disposable {
   readonly #limits: KubeLimits;
   readonly #metrics: Instruments<typeof KUBE_CLIENT_METRICS>;
   readonly #random: () => number;
+  readonly recovery: Recovery;
 
   constructor(options: KubeClientOptions) {
     this.#limits = options.limits ?? KUBE_LIMITS;
     this.#random = options.random ?? Math.random;
     this.#metrics = options.metrics.register(KUBE_CLIENT_METRICS);
     const { access, clock, userAgent } = options;
+    this.recovery = new Recovery(clock);
     this.#connection = new ApiConnection({ access, clock, userAgent, limits: this.#limits });
   }
 
@@ -112,7 +115,9 @@ class HttpsKubeClient implements KubeClient, Disposable {
       },
     );
     const bytesMax = this.#limits.watchLineBytesMax;
+    const { recovery } = this;
     const read = async function* (response: IncomingMessage): AsyncGenerator<KubeWatchEvent> {
+      recovery.answered();
       onOpen?.();
       for await (const line of readLines(response, request.call, bytesMax)) {
         yield decodeWatchEvent(resource, request.call, parseJson(line, request.call));
@@ -121,7 +126,7 @@ class HttpsKubeClient implements KubeClient, Disposable {
     try {
       yield* this.#connection.stream(request, signal, read);
     } catch (error) {
-      throw this.#counted('watch', error);
+      throw this.#noted('watch', error, signal);
     }
   }
 
@@ -195,10 +200,11 @@ class HttpsKubeClient implements KubeClient, Disposable {
     try {
       return await this.#connection.call(request, signal, async (response) => {
         const body = await readBody(response, request.call, this.#limits.responseBytesMax);
+        this.recovery.answered();
         return decode(parseJson(body, request.call));
       });
     } catch (error) {
-      throw this.#counted(verb, error);
+      throw this.#noted(verb, error, signal);
     }
   }
 
@@ -215,7 +221,8 @@ class HttpsKubeClient implements KubeClient, Disposable {
   }
 
   /** Aborted calls did not fail, and what is looked for and not there is an answer. */
-  #counted(verb: Verb, error: unknown): unknown {
+  #noted(verb: Verb, error: unknown, signal: AbortSignal): unknown {
+    if (error instanceof KubeApiError && error.code === 'unreachable' && !signal.aborted) this.recovery.unanswered();
     const answer = isNotFound(error) && (verb === 'get' || verb === 'delete');
     if (error instanceof KubeApiError && !answer) this.#metrics.apiErrors.add([verb, error.code]);
     return error;

@@ -1,4 +1,5 @@
 import type { RawObject } from '../kinds/parse-object.ts';
+import type { Recovery } from './recovery.ts';
 
 /** A kind as the API server's paths name it. */
 export interface KubeResource {
@@ -65,6 +66,9 @@ export interface KubeSubresource {
  * with its reason. Nothing retries in here: callers know what is worth repeating (`KubeApiError.retryable`).
  */
 export interface KubeClient {
+  /** Tells when calls that failed are worth repeating before their time. */
+  readonly recovery?: Recovery;
+
   /** Null when the object does not exist, which a kind that is not served looks like too. */
   get(resource: KubeResource, name: KubeName, signal: AbortSignal): Promise<RawObject>;
   /**

@@ -58,7 +58,7 @@ class KubeSource implements ObjectSource {
     const { clock, kinds, selections, logger, client, random } = this.#options;
     const problems = (): readonly ObjectProblem[] => this.#feeds.flatMap((feed) => feed.problems());
     const outbox = new ChangeOutbox({ observer, clock, problems });
-    const recovery = new Recovery();
+    const recovery = client.recovery ?? new Recovery(clock);
     this.#feeds = kinds.map(
       (kind) =>
         new KindFeed({

@@ -34,7 +34,7 @@ export interface ListWatchOptions {
   readonly handler: ListWatchHandler;
   readonly clock: Clock;
   readonly timing: KubeSourceTiming;
-  /** Shared with the other kinds of the same API server. */
+  /** Of the client. */
   readonly recovery: Recovery;
   /** Numbers in [0, 1), so that many processes do not come back at the same time. */
   readonly random?: () => number;
@@ -56,8 +56,6 @@ export class ListWatch {
   /** When the last watch was accepted; null: it was not. */
   #openedMs: number | null = null;
   #absentSinceMs: number | null = null;
-  /** Nobody answered the last attempt. */
-  #isUnanswered = false;
 
   constructor(options: ListWatchOptions) {
     this.#options = options;
@@ -81,8 +79,7 @@ export class ListWatch {
         else await clock.sleep(this.#backoff.nextMs(), signal);
       } catch (error) {
         if (signal.aborted) return;
-        this.#isUnanswered = isCode(error, 'unreachable') && !isSilence(error);
-        const ends = this.#isUnanswered ? AbortSignal.any([signal, recovery.signal]) : signal;
+        const ends = isCode(error, 'unreachable') ? AbortSignal.any([signal, recovery.signal]) : signal;
         await clock.sleep(this.#delayAfter(error), ends).catch(() => {});
       }
     }
@@ -106,17 +103,10 @@ export class ListWatch {
       if (page.continueToken === null) break;
     }
     handler.endList();
-    this.#answered();
     this.#version = page.resourceVersion;
     this.#listedBefore = true;
     this.#absentSinceMs = null;
     handler.failing(null);
-  }
-
-  #answered(): void {
-    if (!this.#isUnanswered) return;
-    this.#isUnanswered = false;
-    this.#options.recovery.announce();
   }
 
   async #watch(from: string, signal: AbortSignal): Promise<void> {
@@ -126,7 +116,6 @@ export class ListWatch {
     const opened = (): void => {
       this.#openedMs = clock.monotonic();
       silence.heard();
-      this.#answered();
       handler.failing(null);
     };
     for await (const event of client.watch(resource, selection, from, silence.signal, opened)) {
@@ -186,7 +175,7 @@ export class ListWatch {
     if (wasWatching) handler.rewatched();
     // The API server sends no bookmarks for a kind of which it has seen no change since it started: not a failure, unless
     // the next attempt is one.
-    if (isSilence(error)) return 0;
+    if (error instanceof KubeApiError && error.data['reason'] === SILENCE) return 0;
     // What was read may be half of something that cannot be understood: from the beginning.
     if (isCode(error, 'malformed-response') || isCode(error, 'too-large')) this.#version = null;
     handler.failing(error);
@@ -205,10 +194,6 @@ export class ListWatch {
     const spread = 0.5 + (this.#options.random ?? Math.random)();
     return (proven ? timing.absentMs : Math.min(timing.absentMs, timing.absenceProvenMs / 4)) * spread;
   }
-}
-
-function isSilence(error: unknown): boolean {
-  return error instanceof KubeApiError && error.data['reason'] === SILENCE;
 }
 
 function isCode(error: unknown, code: KubeApiError['code']): boolean {

@@ -1,17 +1,35 @@
+import type { Clock } from '../runtime/clock.ts';
+
+/** Where only some of the API servers behind one address answer, nobody's pauses are cut short more often than this. */
+export const ANNOUNCEMENTS_APART_MS = 2000;
+
 /**
- * What those who follow one API server tell each other: when it answers somebody again, nobody sits out the pause that its silence
- * has made long.
+ * What the calls to one API server tell each other: when it answers again after it did not, nobody has to sit out the pause that
+ * its silence has made long.
  */
 export class Recovery {
+  readonly #clock: Clock;
   #next = new AbortController();
+  #isAway = false;
+  #announcedAtMs = Number.NEGATIVE_INFINITY;
 
-  /** Aborts when the API server next answers somebody whom it did not answer before. */
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Aborts when the API server next answers after it did not. */
   get signal(): AbortSignal {
     return this.#next.signal;
   }
 
-  /** The API server has answered after it did not. */
-  announce(): void {
+  unanswered(): void {
+    this.#isAway = true;
+  }
+
+  answered(): void {
+    if (!this.#isAway || this.#clock.monotonic() - this.#announcedAtMs < ANNOUNCEMENTS_APART_MS) return;
+    this.#isAway = false;
+    this.#announcedAtMs = this.#clock.monotonic();
     const recovered = this.#next;
     this.#next = new AbortController();
     recovered.abort(new Error('the API server answers again'));
