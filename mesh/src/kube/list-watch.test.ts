@@ -268,6 +268,29 @@ test('who is answered by an API server that was away tells the others', async (t
   assert.ok(signal.aborted && !recovery.signal.aborted);
 });
 
+test('an API server that has forgotten the version in an outage, or is still busy, is asked for a list soon', async (t) => {
+  let state: 'away' | 'busy' | 'back' = 'away';
+  const { diary, clock, asked } = await follow(t, (request, response) => {
+    if (state === 'away' && diary.lines.includes('listed')) request.socket.destroy();
+    else if (state === 'busy') answerJson(response, 429, {});
+    else if (request.url?.includes('resourceVersion=7') === true) gone(response);
+    else if (isWatch(request.url)) response.flushHeaders();
+    else answerJson(response, 200, page([], diary.lines.includes('listed') ? '8' : '7'));
+  });
+  for (let pauses = 1; pauses <= 7; pauses++) {
+    await until('it pauses', () => clock.pauses === pauses);
+    if (pauses < 7) await clock.advance(30_000);
+  }
+  state = 'busy';
+  await clock.advance(30_000);
+  await until('it is told to wait', () => diary.lines.includes('too-many-requests') && clock.pauses === 8);
+  state = 'back';
+  await clock.advance(500);
+  await until('its version is gone', () => clock.pauses === 9);
+  await clock.advance(1000);
+  await until('it follows again', () => asked().at(-1) === 'watch 8');
+});
+
 test('an API server that refuses is not asked again because it answers others', async (t) => {
   const { clock, recovery, asked } = await follow(t, (_, response) => answerJson(response, 503, {}));
   await until('it pauses', () => clock.pauses === 1);

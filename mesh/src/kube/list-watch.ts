@@ -50,6 +50,8 @@ const PAGE_SHRINK = 5;
 export class ListWatch {
   readonly #options: ListWatchOptions;
   readonly #backoff: Backoff;
+  /** Between attempts that were answered, though not as hoped: a long outage before does not make these pauses long. */
+  readonly #answeredBackoff: Backoff;
   /** Up to where everything is known; null: a list is needed. */
   #version: string | null = null;
   #listedBefore = false;
@@ -60,6 +62,7 @@ export class ListWatch {
   constructor(options: ListWatchOptions) {
     this.#options = options;
     this.#backoff = createBackoff(options.timing.backoff, options.random);
+    this.#answeredBackoff = createBackoff(options.timing.backoff, options.random);
   }
 
   /** Until `signal` aborts; then returns. */
@@ -74,7 +77,7 @@ export class ListWatch {
         }
         await this.#watch(this.#version, signal);
         if (handler.incomplete) this.#version = null;
-        if (clock.monotonic() - began >= timing.settledMs) this.#backoff.reset();
+        if (clock.monotonic() - began >= timing.settledMs) this.#resetBackoff();
         // An API server that ends every watch at once is not asked without pause.
         else await clock.sleep(this.#backoff.nextMs(), signal);
       } catch (error) {
@@ -123,7 +126,7 @@ export class ListWatch {
       if (event.kind === 'put') handler.put(event.object);
       else if (event.kind === 'delete') handler.remove(event.object);
       this.#version = event.resourceVersion;
-      this.#backoff.reset();
+      this.#resetBackoff();
     }
   }
 
@@ -161,7 +164,7 @@ export class ListWatch {
     const { handler, clock, timing } = this.#options;
     const wasWatching = this.#version !== null;
     const settled = this.#openedMs !== null && clock.monotonic() - this.#openedMs >= timing.settledMs;
-    if (wasWatching && settled) this.#backoff.reset();
+    if (wasWatching && settled) this.#resetBackoff();
     if (isCode(error, 'not-found')) {
       this.#version = null;
       return this.#absent();
@@ -170,7 +173,7 @@ export class ListWatch {
     if (isCode(error, 'gone')) {
       // Nothing failed: we come too late.
       this.#version = null;
-      return this.#backoff.nextMs();
+      return this.#answeredBackoff.nextMs();
     }
     if (wasWatching) handler.rewatched();
     // The API server sends no bookmarks for a kind of which it has seen no change since it started: not a failure, unless
@@ -181,7 +184,13 @@ export class ListWatch {
     handler.failing(error);
     const wish = error instanceof KubeApiError ? error.data['retryAfterSeconds'] : undefined;
     const wishMs = typeof wish === 'number' ? Math.min(wish * 1000, RETRY_AFTER_MAX_MS) : 0;
-    return Math.max(wishMs, this.#backoff.nextMs());
+    const backoff = isCode(error, 'too-many-requests') ? this.#answeredBackoff : this.#backoff;
+    return Math.max(wishMs, backoff.nextMs());
+  }
+
+  #resetBackoff(): void {
+    this.#backoff.reset();
+    this.#answeredBackoff.reset();
   }
 
   #absent(): number {
