@@ -52,6 +52,10 @@ test('three minutes without API server, all controllers killed meanwhile: pods d
   } finally {
     await cluster.start('server', 'kube-apiserver');
   }
+  // By themselves these two look for it again only after up to a minute: the time of Kubernetes, not of Ambit.
+  await Promise.all(
+    cluster.nodes.flatMap((node) => [cluster.restart(node, 'kube-proxy'), cluster.restart(node, 'kubelet')]),
+  );
   await traffic.flows(20);
   await held.assertWhole();
   await traffic.assertUnbroken();

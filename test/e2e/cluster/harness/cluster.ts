@@ -99,6 +99,11 @@ export class Cluster {
     await this.kit(['start', place, program]);
   }
 
+  async restart(place: string, program: HeldProgram): Promise<void> {
+    await this.stop(place, program);
+    await this.start(place, program);
+  }
+
   /** As if the node's power had failed: resolves when it begins to boot. */
   async reboot(node: string): Promise<void> {
     await this.kit(['reboot', node], { timeoutMs: 120_000 });
