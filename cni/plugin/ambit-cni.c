@@ -18,10 +18,10 @@
 
 #define DEFAULT_AGENT_SOCKET "/var/run/ambit/cni.sock"
 #define DEFAULT_ENROLMENT_LIST "/var/lib/ambit/cni/enrolment.list"
-#define DEFAULT_TIMEOUT_MS 15000L
+#define DEFAULT_TIMEOUT_MS 40000L
 #define TIMEOUT_MS_MAX 120000L
-/* Nothing depends on the agent hearing of a pod's end: it finds out by itself. */
-#define DEL_TIMEOUT_MS 2000L
+/* DEL, GC and STATUS: the agent finds out by itself what it did not hear, and the node must not wait for it. */
+#define BRIEF_TIMEOUT_MS 2000L
 /* A garbage collection lists every container of the node. */
 #define CONFIGURATION_BYTES_MAX (1L << 20)
 #define VARIABLE_BYTES_MAX 4096
@@ -188,8 +188,8 @@ static int parse_configuration(struct call *call, int64_t began_ms)
 	long timeout_ms = DEFAULT_TIMEOUT_MS;
 	if (members[4].value.data != NULL && !json_integer(members[4].value, 1, TIMEOUT_MS_MAX, &timeout_ms))
 		return fail(call, CNI_INVALID_CONFIGURATION, "timeoutMs is not a number from 1 to 120000", "");
-	if (call->command == COMMAND_DEL && timeout_ms > DEL_TIMEOUT_MS)
-		timeout_ms = DEL_TIMEOUT_MS;
+	if (call->command != COMMAND_ADD && call->command != COMMAND_CHECK && timeout_ms > BRIEF_TIMEOUT_MS)
+		timeout_ms = BRIEF_TIMEOUT_MS;
 	call->deadline_ms = began_ms + timeout_ms;
 	return 0;
 }

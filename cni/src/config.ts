@@ -127,7 +127,7 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     name: 'AMBIT_ENROLMENT_TIMEOUT',
-    fallback: '10s',
+    fallback: '30s',
     describe: 'How long a pod that starts may take to be enrolled before the container runtime is told to try again.',
   },
   {
@@ -231,7 +231,7 @@ function parseKubernetes(read: EnvironmentReader, text: (name: string) => string
     confDirectory: text('AMBIT_CNI_CONF_DIR'),
     procDirectory: text('AMBIT_HOST_PROC'),
     hostRoot: hostRoot === '/' ? '' : hostRoot,
-    enrolmentMs: read.parsed('AMBIT_ENROLMENT_TIMEOUT', 'a duration from 100ms to 100s', parseEnrolmentMs, 10_000),
+    enrolmentMs: read.parsed('AMBIT_ENROLMENT_TIMEOUT', 'a duration from 100ms to 100s', parseEnrolmentMs, 30_000),
     awayAdmits: read.oneOf('AMBIT_AWAY_ADMITS', ['unenrolled', 'excluded'], 'unenrolled'),
   };
 }

@@ -241,6 +241,18 @@ test('an agent that is no agent counts as away: garbage, cut answers, silence, o
   assert.deepEqual([gone.code, gone.output], [0, '']);
 });
 
+test('a silent agent holds the node up for two seconds, however long a pod may wait', async () => {
+  writeList(['enrolled shop']);
+  await using _silent = await listen(() => {});
+  const latest = { cniVersion: '1.1.0', timeoutMs: 110_000 };
+  const runs = await Promise.all([
+    plugin.run(podCall('DEL', CART), configuration(latest)),
+    plugin.run({ CNI_COMMAND: 'STATUS' }, configuration(latest)),
+    plugin.run({ CNI_COMMAND: 'GC' }, configuration(latest)),
+  ]);
+  for (const { code, tookMs, output } of runs) assert.ok(code === 0 && tookMs >= 2000 && tookMs < 20_000, output);
+});
+
 test('an agent that dies in the middle of a call leaves the decision to the list', async () => {
   writeList(['enrolled shop', 'plain public']);
   await using _agent = await listen((socket) => socket.once('data', () => socket.destroy()));

@@ -31,8 +31,8 @@ export interface PluginCallsOptions {
   readonly metrics: CniInstruments;
 }
 
-/** How much longer than for the enrolment the plugin waits: it hears why it failed, instead of nothing. */
-export const PLUGIN_PATIENCE_MS = 5000;
+/** How much longer than for the enrolment the plugin waits: it hears why it failed, instead of nothing, from a busy agent too. */
+export const PLUGIN_PATIENCE_MS = 10_000;
 
 /** Answers the calls of the plugin. */
 export class PluginCalls {
