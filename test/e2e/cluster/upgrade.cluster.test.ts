@@ -19,15 +19,13 @@ import { Traffic } from './harness/traffic.ts';
 const NS = 'upgrade';
 const CLIENT = `${NS}/client`;
 const SERVER = `${NS}/server`;
+/** None fails on a machine with time for it. */
+const FAILED_PERCENT_MAX = 2;
 
 const cluster = Cluster.fromEnvironment();
-const [first, second] = cluster.nodes;
+const [, second] = cluster.nodes;
 await ensureAmbit(cluster);
-const scene = await Scene.open(cluster, {
-  namespaces: { [NS]: 'ambient' },
-  objects: [appPod(NS, 'client', { node: first }), appPod(NS, 'server', { node: second })],
-  clients: [CLIENT],
-});
+const scene = await Scene.openPair(cluster, NS);
 after(() => scene.close());
 
 test('helm upgrade replaces every pod of Ambit, and pods stay in the mesh meanwhile', async () => {
@@ -49,7 +47,9 @@ test('helm upgrade replaces every pod of Ambit, and pods stay in the mesh meanwh
     'pods that are not new',
   );
   await traffic.flows(20);
-  report('calls that failed during an upgrade of all parts', `${traffic.failed} of ${traffic.calls}`);
+  const { calls, failed, failures } = traffic;
+  report('calls that failed during an upgrade of all parts', `${failed} of ${calls} (at most ${FAILED_PERCENT_MAX} %)`);
+  assert.ok(failed <= (calls * FAILED_PERCENT_MAX) / 100, `${failed} of ${calls}: ${failures.join('; ')}`);
   assertEncrypted(link, 10_000);
 });
 
