@@ -3,7 +3,7 @@ import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '@ambit/mesh/testing';
 import { componentPid, componentPods, ensureAmbit, redirectionBecomes, rolledOut } from './harness/ambit.ts';
-import { assertAllowed, becomesDenied, SETTLE_MS } from './harness/calls.ts';
+import { assertAllowed, becomesAllowed, becomesDenied, SETTLE_MS } from './harness/calls.ts';
 import { Cluster } from './harness/cluster.ts';
 import { assertEncrypted, watchLink } from './harness/link.ts';
 import { appPod } from './harness/pods.ts';
@@ -77,7 +77,8 @@ test('afterwards everything catches up', async () => {
   await rolledOut(cluster);
   await scene.awaitPods([`${NS}/late`]);
   await redirectionBecomes(cluster, NS, 'late', 'enabled');
-  await assertAllowed(scene, CLIENT, `${NS}/late`);
+  // Its node agents may not be with a controller again yet: refused until it has its certificate.
+  await becomesAllowed(scene, CLIENT, `${NS}/late`);
   await becomesDenied(scene, CLIENT, SERVER);
   assert.equal((await assertAllowed(scene, CLIENT, SECOND_SERVER)).status, 200);
 });

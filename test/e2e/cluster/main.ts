@@ -14,7 +14,7 @@ import { type GroupResult, runGroup } from '../../../scripts/tests/run-group.ts'
 import { Cluster, CLUSTER_VARIABLE, KIT } from './harness/cluster.ts';
 import { collectDiagnostics } from './harness/diagnostics.ts';
 import { REPORT_VARIABLE } from './harness/report.ts';
-import { loadTestImages } from './harness/test-images.ts';
+import { makeTestImages } from './harness/test-images.ts';
 import { type ClusterPlan, planClusters } from './plan.ts';
 
 const USAGE = `npm run test:cluster [-- OPTIONS] [PART_OF_NAME ...]: Ambit on a real Kubernetes, on this machine
@@ -86,7 +86,7 @@ async function runAll(plans: readonly ClusterPlan[], settings: Settings): Promis
   const total = { passed: 0, failed: 0, skipped: 0 };
   try {
     for (const plan of plans) {
-      const results = await runCluster(plan, settings);
+      const results = await runCluster(plan, settings, folder);
       for (const { passed, failed, skipped } of results) {
         total.passed += passed;
         total.failed += failed;
@@ -103,7 +103,12 @@ async function runAll(plans: readonly ClusterPlan[], settings: Settings): Promis
   return total.failed > 0 || total.skipped > 0 ? 1 : 0;
 }
 
-async function runCluster({ runtime, scenarios }: ClusterPlan, { keep, name }: Settings): Promise<GroupResult[]> {
+/** `folder` is for what all clusters of a run have in common. */
+async function runCluster(
+  { runtime, scenarios }: ClusterPlan,
+  { keep, name }: Settings,
+  folder: string,
+): Promise<GroupResult[]> {
   process.env['CONTAINERD'] = runtime;
   console.log(`\ncluster ${name}, containerd: ${runtime}`);
   const cluster = new Cluster(name);
@@ -122,7 +127,9 @@ async function runCluster({ runtime, scenarios }: ClusterPlan, { keep, name }: S
       const images = await buildImages(ROOT);
       await cluster.kit(['load', ...images.map(({ path }) => path)], { timeoutMs: UP_MS });
     });
-    await step('images of the scenarios', () => loadTestImages(cluster));
+    await step('images of the scenarios', async () => {
+      await cluster.kit(['load', ...(await makeTestImages(folder))], { timeoutMs: UP_MS });
+    });
     const results: GroupResult[] = [];
     for (const scenario of scenarios) {
       const result = await runScenario(cluster, scenario);

@@ -14,13 +14,9 @@ const CLIENT = `${NS}/client`;
 const SERVER = `${NS}/server`;
 
 const cluster = Cluster.fromEnvironment();
-const [first, second] = cluster.nodes;
+const [, second] = cluster.nodes;
 await ensureAmbit(cluster);
-const scene = await Scene.open(cluster, {
-  namespaces: { [NS]: 'ambient' },
-  objects: [appPod(NS, 'client', { node: first }), appPod(NS, 'server', { node: second })],
-  clients: [CLIENT],
-});
+const scene = await Scene.openPair(cluster, NS);
 after(() => scene.close());
 
 /** Runs `fault` under traffic: no call fails, no connection breaks, nothing crosses in plaintext. */

@@ -17,13 +17,9 @@ const HELM_MS = 180_000;
 const CHANGES_SHOWN_MAX = 40;
 
 const cluster = Cluster.fromEnvironment();
-const [first, second] = cluster.nodes;
+const [, second] = cluster.nodes;
 await ensureAmbit(cluster);
-const scene = await Scene.open(cluster, {
-  namespaces: { [NS]: 'ambient' },
-  objects: [appPod(NS, 'client', { node: first }), appPod(NS, 'server', { node: second })],
-  clients: [CLIENT],
-});
+const scene = await Scene.openPair(cluster, NS);
 let isOpen = true;
 after(async () => {
   if (isOpen) await scene.close();

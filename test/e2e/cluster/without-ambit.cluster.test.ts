@@ -4,7 +4,6 @@ import { after, test } from 'node:test';
 import { assertAllowed } from './harness/calls.ts';
 import { Cluster } from './harness/cluster.ts';
 import { assertPlaintext, watchLink } from './harness/link.ts';
-import { appPod } from './harness/pods.ts';
 import { saveNodes } from './harness/saved-state.ts';
 import { Scene } from './harness/scene.ts';
 
@@ -13,13 +12,9 @@ const CLIENT = `${NS}/client`;
 const SERVER = `${NS}/server`;
 
 const cluster = Cluster.fromEnvironment();
-const [first, second] = cluster.nodes;
+const [, second] = cluster.nodes;
 await saveNodes(cluster);
-const scene = await Scene.open(cluster, {
-  namespaces: { [NS]: 'ambient' },
-  objects: [appPod(NS, 'client', { node: first }), appPod(NS, 'server', { node: second })],
-  clients: [CLIENT],
-});
+const scene = await Scene.openPair(cluster, NS);
 after(() => scene.close());
 
 test('a call between pods crosses the link in plaintext', async () => {

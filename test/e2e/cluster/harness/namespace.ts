@@ -23,8 +23,14 @@ export async function makeNamespaces(cluster: Cluster, modes: Readonly<Record<st
   );
 }
 
-export async function deleteNamespaces(cluster: Cluster, names: readonly string[]): Promise<void> {
-  await cluster.kubectl(['delete', 'namespace', '--ignore-not-found', '--wait', ...names], { timeoutMs: DELETION_MS });
+/** Resolves when they are gone, or when their deletion has begun. */
+export async function deleteNamespaces(
+  cluster: Cluster,
+  names: readonly string[],
+  until: 'gone' | 'begun' = 'gone',
+): Promise<void> {
+  const wait = `--wait=${until === 'gone'}`;
+  await cluster.kubectl(['delete', 'namespace', '--ignore-not-found', wait, ...names], { timeoutMs: DELETION_MS });
 }
 
 /** What an administrator types to enrol a namespace, or to take it out. */

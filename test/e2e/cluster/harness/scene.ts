@@ -1,6 +1,7 @@
 import type { AppHandle } from '../../world/apps/app-handle.ts';
 import type { Cluster, Manifest } from './cluster.ts';
 import { deleteNamespaces, makeNamespaces, type Mode } from './namespace.ts';
+import { appPod } from './pods.ts';
 import { podApp, readyPods, type RunningPod } from './pod-app.ts';
 
 export interface ScenePlan {
@@ -60,10 +61,20 @@ export class Scene {
     return this.#found(this.#clients, name);
   }
 
-  /** Ends the clients and deletes the namespaces. */
+  /** Ends the clients and begins to delete the namespaces: the next scenario has others, and those of its own are waited for. */
   async close(): Promise<void> {
     await Promise.all([...this.#clients.values()].map((client) => client[Symbol.asyncDispose]()));
-    await deleteNamespaces(this.cluster, this.#namespaces);
+    await deleteNamespaces(this.cluster, this.#namespaces, 'begun');
+  }
+
+  /** Two pods of an enrolled namespace, of which `client` is on the first node and calls `server` on the second. */
+  static openPair(cluster: Cluster, namespace: string): Promise<Scene> {
+    const [first, second] = cluster.nodes;
+    return Scene.open(cluster, {
+      namespaces: { [namespace]: 'ambient' },
+      objects: [appPod(namespace, 'client', { node: first }), appPod(namespace, 'server', { node: second })],
+      clients: [`${namespace}/client`],
+    });
   }
 
   #found<T>(map: ReadonlyMap<string, T>, name: string): T {
