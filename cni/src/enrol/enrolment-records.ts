@@ -89,12 +89,13 @@ function parseRecords(text: string): readonly EnrolmentRecord[] {
     const fields = fieldsOf(pod, 'a pod');
     const netns = { device: BigInt(textOf(fields, 'device')), inode: BigInt(textOf(fields, 'inode')) };
     const kubeletUid = fields.has('kubeletUid') ? { kubeletUid: textOf(fields, 'kubeletUid') } : {};
-    const { uid, namespace, name } = {
+    return {
       uid: textOf(fields, 'uid'),
+      ...kubeletUid,
       namespace: textOf(fields, 'namespace'),
       name: textOf(fields, 'name'),
+      netns,
     };
-    return { uid, ...kubeletUid, namespace, name, netns };
   });
 }
 
