@@ -26,8 +26,10 @@ const EDIT_EVERY_MS = 200;
 const CERTIFICATE_TTL = '6s';
 const CONNECTIONS = 10_000;
 const CONCURRENCY = 20;
-/** A leak of 1.5 kB a connection would be more; what the collector has not looked at yet is less. */
+/** A leak of 1.5 kB a connection would be more; what the collector has not looked at yet is less, most often. */
 const ANON_GROWTH_BYTES_MAX = 15 * 2 ** 20;
+/** A leak grows by as much with every round; a collector that was late does not. */
+const ROUNDS_MAX = 3;
 
 /** What a process holds. */
 interface Holdings {
@@ -117,24 +119,26 @@ describe('a mesh under load', { skip: requireSandbox() }, () => {
     const churn = { op: 'churn', ip: server, port: LINE_PORT, concurrency: CONCURRENCY, timeoutMs: 10_000 } as const;
     // Before: compiled code, pooled tunnels and full heaps are part of the first thousands.
     assert.equal((await world.app('client').run({ ...churn, count: CONNECTIONS / 2 })).ok, true);
-    const before = { holdings: holdings(), listeners: listeners() };
-    const result = await world.app('client').run({ ...churn, count: CONNECTIONS });
-    assert.deepEqual([result.completed, result.error], [CONNECTIONS, undefined]);
-    await until('nothing is carried any more', async () => {
-      const open = await everyHost((host) => nodeAgentMetric(world, host, 'istio_tcp_sockets_open'));
-      return open.every((count) => count === 0);
-    });
-    const descriptorsBefore = before.holdings.map(({ descriptors }) => descriptors);
-    await until(`descriptors are ${descriptorsBefore.join(' and ')} again`, () =>
-      holdings().every(({ descriptors }, index) => descriptors <= (descriptorsBefore[index] ?? 0)),
-    );
-    assert.deepEqual(listeners(), before.listeners);
-    for (const [index, { anonBytes }] of holdings().entries()) {
-      const growth = anonBytes - (before.holdings[index]?.anonBytes ?? 0);
-      t.diagnostic(
-        `${HOSTS[index]}: ${(anonBytes / 2 ** 20).toFixed(1)} MiB, grown by ${(growth / 2 ** 20).toFixed(1)} MiB`,
+    let grown: readonly string[] = [];
+    for (let round = 1; round <= ROUNDS_MAX; round++) {
+      const before = { holdings: holdings(), listeners: listeners() };
+      const result = await world.app('client').run({ ...churn, count: CONNECTIONS });
+      assert.deepEqual([result.completed, result.error], [CONNECTIONS, undefined]);
+      await until('nothing is carried any more', async () => {
+        const open = await everyHost((host) => nodeAgentMetric(world, host, 'istio_tcp_sockets_open'));
+        return open.every((count) => count === 0);
+      });
+      const descriptorsBefore = before.holdings.map(({ descriptors }) => descriptors);
+      await until(`descriptors are ${descriptorsBefore.join(' and ')} again`, () =>
+        holdings().every(({ descriptors }, index) => descriptors <= (descriptorsBefore[index] ?? 0)),
       );
-      assert.ok(growth < ANON_GROWTH_BYTES_MAX, `${HOSTS[index]} grew by ${growth} bytes`);
+      assert.deepEqual(listeners(), before.listeners);
+      const growths = holdings().map(({ anonBytes }, index) => anonBytes - (before.holdings[index]?.anonBytes ?? 0));
+      const growthTexts = growths.map((bytes, index) => `${HOSTS[index]} grew by ${(bytes / 2 ** 20).toFixed(1)} MiB`);
+      t.diagnostic(`round ${round}: ${growthTexts.join(', ')}`);
+      grown = growthTexts.filter((_, index) => (growths[index] ?? 0) >= ANON_GROWTH_BYTES_MAX);
+      if (grown.length === 0) break;
     }
+    assert.deepEqual(grown, [], `in each of ${ROUNDS_MAX} rounds`);
   });
 });
