@@ -29,14 +29,26 @@ export function planTests(paths: readonly string[], filters: readonly string[]):
     (file) =>
       !PRIVILEGED.test(file) && !ENDURANCE.test(file) && COVERED_LAYERS.some((layer) => file.startsWith(`${layer}/`)),
   );
-  const plain = files.filter((file) => !privileged.includes(file) && !covered.includes(file));
+  const others = files.filter((file) => !privileged.includes(file) && !covered.includes(file));
+  // The long ones first: at the end one of them would run alone.
+  const plain = [...others.filter((file) => ENDURANCE.test(file)), ...others.filter((file) => !ENDURANCE.test(file))];
   const groups: readonly TestGroup[] = [
     { name: 'covered', files: covered, concurrency: 2 },
     { name: 'plain', files: plain, concurrency: 2 },
-    // Worlds of namespaces share the machine's addresses and its two cores: one at a time.
-    { name: 'privileged', files: privileged, concurrency: 1 },
+    { name: 'privileged', files: privileged, concurrency: 2 },
   ];
   return groups.filter((group) => group.files.length > 0);
+}
+
+const WORLD = /^test\/e2e\//;
+
+/**
+ * The files of the privileged group that may run at the same time, each list one after the other and in a sandbox of its own. Worlds wait
+ * for their programs most of the time, but all of them start the same build of these: they are one list.
+ */
+export function lanesOf(files: readonly string[]): readonly (readonly string[])[] {
+  const lanes = [files.filter((file) => WORLD.test(file)), files.filter((file) => !WORLD.test(file))];
+  return lanes.filter((lane) => lane.length > 0);
 }
 
 /** The files of one tier, in order of path. */

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { probeSandbox, runInSandbox, type SandboxKind } from '../../test/e2e/world/sandbox.ts';
-import type { TestGroup } from './plan.ts';
+import { lanesOf, type TestGroup } from './plan.ts';
 import type { GroupResult } from './run-group.ts';
 
 /** How privileged tests can be run here, or why not. */
@@ -24,19 +24,33 @@ export function findPrivileges(): Privileges {
 }
 
 /**
- * Runs the group inside a sandbox, also when this is root: what a crashed test leaves behind goes away with it, and nothing
- * of the machine is touched. A runner that dies there counts as one failure.
+ * Runs the group, its lanes at the same time unless one file at a time is asked for, each inside a sandbox, also when this is root: what
+ * a crashed test leaves behind goes away with it, and nothing of the machine is touched.
  */
 export async function runPrivileged(
   root: string,
   group: TestGroup,
-  privileges: Extract<Privileges, { kind: 'available' }>,
+  { sandbox }: Extract<Privileges, { kind: 'available' }>,
 ): Promise<GroupResult> {
+  const lanes = group.concurrency > 1 ? lanesOf(group.files) : [group.files];
+  const results = await Promise.all(lanes.map((files) => runLane(root, { ...group, files }, sandbox)));
+  const sum = (of: 'passed' | 'failed' | 'skipped'): number => results.reduce((total, result) => total + result[of], 0);
+  return {
+    passed: sum('passed'),
+    failed: sum('failed'),
+    skipped: sum('skipped'),
+    skipReasons: [...new Set(results.flatMap(({ skipReasons }) => skipReasons))],
+    coverage: [],
+  };
+}
+
+/** Runs files one after the other in one sandbox. A runner that dies there counts as one failure. */
+async function runLane(root: string, group: TestGroup, sandbox: SandboxKind): Promise<GroupResult> {
   const folder = mkdtempSync(join(tmpdir(), 'ambit-test-'));
   const resultFile = join(folder, 'result.json');
   try {
     const main = join(root, 'scripts/tests/privileged-main.ts');
-    const code = await runInSandbox(privileges.sandbox, [
+    const code = await runInSandbox(sandbox, [
       ...['--conditions=source', main, resultFile, group.eachTest === true ? 'each' : 'files'],
       ...group.files,
     ]);

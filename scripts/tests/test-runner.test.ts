@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { coverageByLayer, coverageTable, lineRanges } from './coverage-gate.ts';
-import { planTests, planTier, type TestGroup } from './plan.ts';
+import { lanesOf, planTests, planTier, type TestGroup } from './plan.ts';
 
 test('planTests() puts every test file into one group, and nothing else nor one of another tier', () => {
   const paths = [
@@ -27,7 +27,7 @@ test('planTests() puts every test file into one group, and nothing else nor one 
     {
       name: 'privileged',
       files: ['mesh/src/linux/netns.root.test.ts', 'test/e2e/scenarios/mtls.test.ts'],
-      concurrency: 1,
+      concurrency: 2,
     },
   ]);
   assert.deepEqual(planTests(paths, ['src/tls', 'model']), [
@@ -38,6 +38,12 @@ test('planTests() puts every test file into one group, and nothing else nor one 
   assert.deepEqual(planTier(paths, 'kube', []), ['mesh/src/kube/watch.kube.test.ts']);
   assert.deepEqual(planTier(paths, 'interop', ['envoy']), ['test/e2e/interop/envoy.interop.test.ts']);
   assert.deepEqual(planTier(paths, 'interop', ['kube']), []);
+});
+
+test('lanesOf() keeps worlds apart from what has namespaces only', () => {
+  const [netns, world] = ['mesh/src/linux/netns.root.test.ts', 'test/e2e/scenarios/mtls.test.ts'] as const;
+  assert.deepEqual(lanesOf([netns, world]), [[world], [netns]]);
+  assert.deepEqual(lanesOf([netns]), [[netns]]);
 });
 
 const file = (path: string, counts: readonly number[]): Parameters<typeof coverageByLayer>[1][number] => ({
