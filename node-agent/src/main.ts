@@ -1,7 +1,7 @@
-import { collectOnOwnThread } from './heap.ts';
+import { tuneHeaps } from './heap.ts';
 import { runNodeAgent } from './run-node-agent.ts';
 
-collectOnOwnThread();
+tuneHeaps();
 
 // A data worker is a program of its own, so that it loads only what it needs; a bundle of it lies beside the bundle of this.
 const isSource = import.meta.url.endsWith('.ts');

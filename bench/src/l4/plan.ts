@@ -25,7 +25,7 @@ export const LOADS: readonly Load[] = [
   { kind: 'requests', name: 'churn', connections: 16, closeEach: true },
 ];
 
-function requestLoad(name: RequestLoadName): Load {
+function namedLoad(name: LoadName): Load {
   const found = LOADS.find((load) => load.name === name);
   return found ?? bug(`no load ${name}`);
 }
@@ -55,8 +55,11 @@ export const FULL_PLAN: L4Plan = {
   loads: LOADS,
   loadSeconds: 3,
   warmUp: [
-    { load: requestLoad('c32'), seconds: 3 },
-    { load: requestLoad('churn'), seconds: 12 },
+    { load: namedLoad('bulk1'), seconds: 3 },
+    { load: namedLoad('bulk4'), seconds: 3 },
+    { load: namedLoad('c1'), seconds: 3 },
+    { load: namedLoad('c32'), seconds: 3 },
+    { load: namedLoad('churn'), seconds: 12 },
   ],
   idleFirstCount: 1_000,
   idleConnectionCount: 2_000,
@@ -71,8 +74,8 @@ export const QUICK_PLAN: L4Plan = {
   loads: LOADS,
   loadSeconds: 1,
   warmUp: [
-    { load: requestLoad('c32'), seconds: 1 },
-    { load: requestLoad('churn'), seconds: 6 },
+    { load: namedLoad('c32'), seconds: 1 },
+    { load: namedLoad('churn'), seconds: 6 },
   ],
   idleFirstCount: 1_000,
   idleConnectionCount: 2_000,

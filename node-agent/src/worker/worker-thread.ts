@@ -10,8 +10,8 @@ import {
   serializeError,
   systemClock,
 } from '@ambit/mesh/runtime';
-import { compactHeap } from '../heap.ts';
 import { DataPlane } from './data-plane.ts';
+import { RestingHeap } from './resting-heap.ts';
 import type {
   WorkerCall,
   WorkerCalls,
@@ -50,6 +50,7 @@ export async function runWorkerThread(): Promise<void> {
     logFilter: config.logFilter,
     random: Math.random,
   });
+  const heap = new RestingHeap(clock);
   const handlers: WorkerHandlers = {
     'apply-view': plane['apply-view'],
     'set-svid': plane['set-svid'],
@@ -60,7 +61,7 @@ export async function runWorkerThread(): Promise<void> {
     connections: plane.connections,
     'dump-view': plane['dump-view'],
     'compact-heap': () => {
-      compactHeap();
+      heap.compact();
       return null;
     },
     'set-log-filter': ({ filter }) => {
