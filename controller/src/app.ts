@@ -18,7 +18,6 @@ import {
   registerProcessMetrics,
   type RootLogger,
 } from '@ambit/mesh/runtime';
-import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL } from '@ambit/mesh/wire';
 import { usableAddress } from './any-address.ts';
 import { type ControllerConfig, describeConfig, type ListenAddress } from './config.ts';
 import { type ControllerIdentity, openIdentity } from './identity/index.ts';
@@ -31,6 +30,7 @@ import {
 } from './kubernetes-parts.ts';
 import { Pipeline } from './pipeline.ts';
 import { PushServer } from './push/push-server.ts';
+import type { ResourceStore } from './push/resource-store.ts';
 import { openSource } from './sources/open-source.ts';
 
 export interface ControllerDependencies {
@@ -170,7 +170,7 @@ function createPushServer(
   identity: ControllerIdentity,
 ): PushServer {
   const push = new PushServer({
-    stores: [pipeline.addresses, pipeline.authorizations],
+    stores: [pipeline.ranges, pipeline.addresses, pipeline.authorizations],
     authenticate: async (peer) => ({ kind: 'node-agent', ...(await identity.authenticateNode(peer)) }),
     clock,
     logger: logger.child({ scope: 'xds' }),
@@ -209,18 +209,17 @@ function debugSections(
   push: PushServer,
   logger: RootLogger,
 ): readonly AdminSection[] {
-  const versions = (typeUrl: string): Readonly<Record<string, string>> => {
-    const store = typeUrl === ADDRESS_TYPE_URL ? pipeline.addresses : pipeline.authorizations;
-    return Object.fromEntries([...store.names()].sort().map((name) => [name, store.get(name)?.version ?? '']));
-  };
+  const versions = (store: ResourceStore): Readonly<Record<string, string>> =>
+    Object.fromEntries([...store.names()].sort().map((name) => [name, store.get(name)?.version ?? '']));
   return [
     get('/config', 'effective configuration', () => jsonResponse(describeConfig(config))),
     get('/problems', 'objects that are not in force as written', () => jsonResponse(pipeline.problems)),
     get('/subscribers', 'open discovery streams', () => jsonResponse(push.subscribers)),
     get('/resources', 'names and versions of everything served', () =>
       jsonResponse({
-        addresses: versions(ADDRESS_TYPE_URL),
-        authorizations: versions(AUTHORIZATION_TYPE_URL),
+        addresses: versions(pipeline.addresses),
+        authorizations: versions(pipeline.authorizations),
+        ranges: versions(pipeline.ranges),
       }),
     ),
     ...loggingSections(logger),

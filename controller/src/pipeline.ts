@@ -1,6 +1,6 @@
 import type { ObjectChange, ObjectKey, ObjectProblem, ObjectSource } from '@ambit/mesh/kinds';
 import type { Clock, Logger, Metrics } from '@ambit/mesh/runtime';
-import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL, type PushedObject } from '@ambit/mesh/wire';
+import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL, type PushedObject, RANGES_TYPE_URL } from '@ambit/mesh/wire';
 import type { Collection } from './collections/collection.ts';
 import { CollectionGraph } from './collections/collection-graph.ts';
 import { deriveMesh } from './collections/mesh-collections.ts';
@@ -35,6 +35,7 @@ const GATHER_MS = 10;
 export class Pipeline {
   readonly addresses: ResourceStore = new ResourceStore(ADDRESS_TYPE_URL);
   readonly authorizations: ResourceStore = new ResourceStore(AUTHORIZATION_TYPE_URL);
+  readonly ranges: ResourceStore = new ResourceStore(RANGES_TYPE_URL);
   /** What the source has, as of the last commit. To be read; only the pipeline writes. */
   readonly objects: ObjectCollections;
   readonly workloadsByNode: WorkloadsByNode;
@@ -62,6 +63,7 @@ export class Pipeline {
       isInForce: (key) => isPolicyInForce(this.objects, key),
     });
     const all = this.#graph.union<PushedObject>('all authorizations', [mesh.authorizations, standIns]);
+    this.#serve(mesh.ranges, this.ranges);
     this.#serve(mesh.addresses, this.addresses);
     this.#serve(all, this.authorizations);
   }

@@ -59,8 +59,8 @@ export class KubernetesWorld implements AsyncDisposable {
     await applyObject(this.client, NAMESPACES, { metadata: { name, labels } });
   }
 
-  async createNode(name: string): Promise<void> {
-    await applyObject(this.client, NODES, { metadata: { name } });
+  async createNode(name: string, podCIDRs: readonly string[] = []): Promise<void> {
+    await applyObject(this.client, NODES, { metadata: { name }, spec: { podCIDR: podCIDRs[0], podCIDRs } });
   }
 
   /** A pod as scheduler and kubelet leave it: on a node, with an address, running. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { type ControllerAccess, createCaClient, requestSvid } from '@ambit/mesh/grpc';
-import { createSpiffeId, DEFAULT_TRUST_DOMAIN, parseWorkloadUid } from '@ambit/mesh/model';
+import { createSpiffeId, DEFAULT_TRUST_DOMAIN, parseIpAddress, parseWorkloadUid } from '@ambit/mesh/model';
 import { systemClock } from '@ambit/mesh/runtime';
 import { until } from '@ambit/mesh/testing';
 import type { ControllerApp } from '../src/app.ts';
@@ -141,6 +141,18 @@ test('Gateways are read once their definition is installed, and nothing waits fo
   const isMade = async (): Promise<boolean> => (await world.api.call('POST', gateways, gateway)).status === 201;
   await until('the kind is served', isMade, LONG_MS);
   await until('the controller knows it', async () => (await known()) === '1', LONG_MS);
+});
+
+test('agents are told of the ranges of nodes that are added, before there is a pod in them', async () => {
+  await using app = await world.startController();
+  await using held = await startPushAgent(await world.accessOf(app, agent));
+  const ip = parseIpAddress('10.77.3.9');
+  assert.equal(held.view.isInRanges('', ip), false);
+  await world.createNode('added', ['10.77.3.0/24', 'fd00:77:3::/64']);
+  await until('the range is known', () => held.view.isInRanges('', ip), LONG_MS);
+  assert.equal(held.view.isInRanges('', parseIpAddress('fd00:77:3::9')), true);
+  await world.api.request('DELETE', '/api/v1/nodes/added');
+  await until('the range is forgotten', () => !held.view.isInRanges('', ip), LONG_MS);
 });
 
 test('changes reach an agent in time at twenty a second', async () => {

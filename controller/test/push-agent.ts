@@ -25,6 +25,7 @@ export async function startPushAgent(access: ControllerAccess): Promise<PushAgen
       cluster: 'Kubernetes',
       metadata: { NAME: 'agent-1', NAMESPACE: 'ambit-system', NODE_NAME: 'n1' },
     },
+    withRanges: true,
     clock: systemClock,
     logger: silentLogger,
     apply: async (update) => {

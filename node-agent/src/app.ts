@@ -94,7 +94,7 @@ export async function createNodeAgent(options: NodeAgentOptions): Promise<NodeAg
     );
     const parts: AgentParts = { config, clock, logger, workers, metrics: new Metrics(), readiness: new Readiness() };
     registerMetrics(parts, options.version);
-    if (config.meshRanges.length === 0) {
+    if (config.meshRanges.length === 0 && !config.followNodeRanges) {
       logger.warn('no mesh ranges are set: addresses that are not known yet are passed through', {
         variable: 'AMBIT_MESH_CIDRS',
       });

@@ -22,6 +22,7 @@ describe('parseConfig()', () => {
         zdsSocket: '/var/run/ambit/zds.sock',
       },
       meshRanges: [],
+      followNodeRanges: false,
       network: '',
       clusterId: 'Kubernetes',
       trustDomain: 'cluster.local',
@@ -42,10 +43,12 @@ describe('parseConfig()', () => {
     const config = parse({
       AMBIT_LOCAL_CONFIG: '/etc/ambit/mesh.json',
       AMBIT_MESH_CIDRS: '10.0.0.0/8, fd00::/8',
+      AMBIT_FOLLOW_NODE_RANGES: 'true',
       AMBIT_ADMIN_ADDRESS: '[::1]:0',
     });
     assert.deepEqual(config.upstream, { kind: 'local', file: '/etc/ambit/mesh.json' });
     assert.deepEqual(config.meshRanges, [parseCidr('10.0.0.0/8'), parseCidr('fd00::/8')]);
+    assert.equal(config.followNodeRanges, true);
     assert.deepEqual(config.adminAddress, { ip: parseIpAddress('::1'), port: 0 });
   });
 

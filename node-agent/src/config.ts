@@ -36,6 +36,8 @@ export interface NodeAgentConfig {
   readonly nodeName: string;
   readonly upstream: Upstream;
   readonly meshRanges: readonly Cidr[];
+  /** Those of nodes count as well, as they come and go. */
+  readonly followNodeRanges: boolean;
   readonly network: string;
   readonly clusterId: string;
   readonly trustDomain: TrustDomain;
@@ -114,6 +116,11 @@ export const SETTINGS: readonly Setting[] = [
     describe:
       'Comma-separated pod and service ranges. Unknown addresses inside are waited for, then refused; others pass through.',
   },
+  {
+    name: 'AMBIT_FOLLOW_NODE_RANGES',
+    fallback: 'false',
+    describe: 'The ranges that nodes give to their pods count as well, as the controller tells of them.',
+  },
   { name: 'AMBIT_NETWORK', fallback: '', describe: 'Network id of this node.' },
   { name: 'AMBIT_CLUSTER_ID', fallback: 'Kubernetes', describe: 'Cluster id, the first part of the uid of every pod.' },
   {
@@ -163,6 +170,7 @@ export function parseConfig(environment: Environment): NodeAgentConfig {
     upstream: readUpstream(read),
     nodeName: read.text('AMBIT_NODE_NAME', read.optional('AMBIT_LOCAL_CONFIG') === undefined ? undefined : 'local'),
     meshRanges: read.list('AMBIT_MESH_CIDRS', 'address blocks such as 10.0.0.0/8,fd00::/8', parseCidr, []),
+    followNodeRanges: read.boolean('AMBIT_FOLLOW_NODE_RANGES', false),
     network: read.text('AMBIT_NETWORK', ''),
     clusterId: read.text('AMBIT_CLUSTER_ID', fallbackOf('AMBIT_CLUSTER_ID')),
     trustDomain: read.parsed('AMBIT_TRUST_DOMAIN', 'a trust domain', parseTrustDomain, DEFAULT_TRUST_DOMAIN),

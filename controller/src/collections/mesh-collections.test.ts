@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { keyOf, type MeshObject, parseObject } from '@ambit/mesh/kinds';
-import { type AccessPolicy, parseTrustDomain, type Service, type Workload } from '@ambit/mesh/model';
+import { type AccessPolicy, formatCidr, parseTrustDomain, type Service, type Workload } from '@ambit/mesh/model';
 import type { PushedObject } from '@ambit/mesh/wire';
 import type { MeshSettings } from '../translate/mesh-settings.ts';
 import { CollectionGraph } from './collection-graph.ts';
@@ -477,4 +477,25 @@ test('deriveMesh recomputes one pod for a pod, and only the pods that a service 
     cost(() => world.put(service('s', { selector: { app: 'a3' }, ports: [{ port: 81 }] }))),
     11,
   );
+});
+
+test('deriveMesh tells of the ranges that nodes give to their pods, with the network of the node', () => {
+  const node = (name: string, podCIDRs: readonly string[], labels: Json = {}): MeshObject => {
+    const object = { apiVersion: 'v1', kind: 'Node', metadata: { name, labels }, spec: { podCIDRs } };
+    return parseObject(object) ?? assert.fail();
+  };
+  const world = new World(
+    node('n1', ['10.244.0.0/24', 'fd00::/64']),
+    node('n2', ['10.244.1.0/24'], { 'ambit.dev/network': 'east' }),
+    node('n3', []),
+  );
+  const shown = (): readonly string[] =>
+    all(world.mesh.ranges).map((object) => {
+      const { name, network, blocks } = object.kind === 'ranges' ? object.ranges : assert.fail();
+      return [name, network, ...blocks.map(formatCidr)].join(' ');
+    });
+  assert.deepEqual(shown(), ['Node/n1 net 10.244.0.0/24 fd00::/64', 'Node/n2 east 10.244.1.0/24']);
+  world.put(node('n3', ['10.244.2.0/24']));
+  world.remove('Node//n1');
+  assert.deepEqual(shown(), ['Node/n2 east 10.244.1.0/24', 'Node/n3 net 10.244.2.0/24']);
 });

@@ -11,6 +11,7 @@ import {
 import { policyFromAccessPolicy, selectedPolicyKey } from '../translate/policy-from-access-policy.ts';
 import { serviceFromService } from '../translate/service-from-service.ts';
 import { selectorMatches, type ServiceCandidate } from '../translate/service-membership.ts';
+import { rangesFromNode } from '../translate/ranges-from-node.ts';
 import { workloadFromEndpointAddress } from '../translate/workload-from-endpoint-address.ts';
 import { workloadFromExternalWorkload } from '../translate/workload-from-external-workload.ts';
 import { workloadFromPod } from '../translate/workload-from-pod.ts';
@@ -23,6 +24,7 @@ import { labelKeys, selectorKey } from './selector-index.ts';
 export interface MeshCollections {
   readonly addresses: Collection<PushedObject>;
   readonly authorizations: Collection<PushedObject>;
+  readonly ranges: Collection<PushedObject>;
 }
 
 /** Declares everything that is derived from the objects. */
@@ -52,7 +54,11 @@ export function deriveMesh(
     return service === null ? null : { kind: 'service' as const, service };
   });
   const addresses = graph.union<PushedObject>('addresses', [pods, externals, bare, services]);
-  return { addresses, authorizations: deriveAuthorizations(graph, objects, surroundings, settings) };
+  const ranges = graph.derive('ranges of nodes', objects.nodes, (node): PushedObject | null => {
+    const own = rangesFromNode(node, settings);
+    return own === null ? null : { kind: 'ranges', ranges: own };
+  });
+  return { addresses, ranges, authorizations: deriveAuthorizations(graph, objects, surroundings, settings) };
 }
 
 function deriveAuthorizations(

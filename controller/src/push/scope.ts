@@ -1,4 +1,4 @@
-import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL } from '@ambit/mesh/wire';
+import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL, RANGES_TYPE_URL } from '@ambit/mesh/wire';
 
 /** Who reads from the controller. */
 export interface SubscriberIdentity {
@@ -13,7 +13,7 @@ export interface SubscriberIdentity {
 /** Resource types a subscriber may read. */
 export type Scope = ReadonlySet<string>;
 
-const NODE_AGENT_SCOPE: Scope = new Set([ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL]);
+const NODE_AGENT_SCOPE: Scope = new Set([ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL, RANGES_TYPE_URL]);
 
 /**
  * What a subscriber is allowed to see. A node agent decides for callers and destinations of the whole mesh, so it sees all

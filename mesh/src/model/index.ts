@@ -2,6 +2,7 @@ export * from './access-policy.ts';
 export * from './address.ts';
 export * from './authorize.ts';
 export * from './errors.ts';
+export * from './mesh-ranges.ts';
 export * from './mesh-view.ts';
 export * from './mesh-view-store.ts';
 export * from './probe.ts';

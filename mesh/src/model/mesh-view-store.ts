@@ -1,5 +1,6 @@
 import type { AccessPolicy } from './access-policy.ts';
 import type { IpAddress } from './address.ts';
+import { RangeIndex } from './mesh-ranges.ts';
 import type { EffectivePolicies, MeshView, MeshViewChange, MeshViewStore, MeshViewUpdate } from './mesh-view.ts';
 import { PolicyIndex } from './policy-index.ts';
 import type { Service, ServiceKey } from './service.ts';
@@ -24,6 +25,7 @@ class IndexedMeshView implements MeshView {
   /** Also for services not known yet: endpoints may arrive first. Invariant: no empty inner map. */
   readonly #endpoints = new Map<ServiceKey, Map<WorkloadUid, Workload>>();
   readonly #policies = new PolicyIndex();
+  readonly #ranges = new RangeIndex();
 
   workload(uid: WorkloadUid): Workload | undefined {
     return this.#workloads.get(uid);
@@ -40,6 +42,10 @@ class IndexedMeshView implements MeshView {
 
   serviceByAddress(network: string, ip: IpAddress, clientNamespace?: string): Service | undefined {
     return this.#vips.find(network, ip, clientNamespace);
+  }
+
+  isInRanges(network: string, ip: IpAddress): boolean {
+    return this.#ranges.contains(network, ip);
   }
 
   servicesByHostname(hostname: string): readonly Service[] {
@@ -80,6 +86,8 @@ class IndexedMeshView implements MeshView {
       services.add(service.key);
     }
     const policyChange = this.#policies.apply(update.policies ?? [], update.removedPolicies ?? []);
+    for (const name of update.removedRanges ?? []) this.#ranges.remove(name);
+    for (const ranges of update.ranges ?? []) this.#ranges.put(ranges);
     this.epoch++;
     return {
       epoch: this.epoch,

@@ -1,5 +1,6 @@
 import type { AccessPolicy, PolicyKey } from './access-policy.ts';
 import type { IpAddress } from './address.ts';
+import type { MeshRanges } from './mesh-ranges.ts';
 import type { Service, ServiceKey } from './service.ts';
 import type { Workload, WorkloadUid } from './workload.ts';
 
@@ -25,6 +26,8 @@ export interface MeshView {
    * among all blocks, a service of that namespace comes first; what only another namespace may see is not found.
    */
   serviceByAddress(network: string, ip: IpAddress, clientNamespace?: string): Service | undefined;
+  /** The address belongs to the mesh, whether or not anybody has it: it is in one of the ranges. */
+  isInRanges(network: string, ip: IpAddress): boolean;
   servicesByHostname(hostname: string): readonly Service[];
   /** Workloads that back the service. */
   endpoints(key: ServiceKey): Iterable<Workload>;
@@ -44,6 +47,9 @@ export interface MeshViewUpdate {
   readonly removedWorkloads?: readonly WorkloadUid[];
   readonly removedServices?: readonly ServiceKey[];
   readonly removedPolicies?: readonly PolicyKey[];
+  readonly ranges?: readonly MeshRanges[];
+  /** By name. */
+  readonly removedRanges?: readonly string[];
 }
 
 /** What one update touched, for re-checking live connections and waking those who wait for an arrival. */

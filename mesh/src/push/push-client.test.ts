@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { describe, test } from 'node:test';
+import { parseCidr, parseIpAddress } from '../model/address.ts';
 import { createMeshViewStore } from '../model/mesh-view-store.ts';
 import type { MeshViewUpdate } from '../model/mesh-view.ts';
 import type { LogFields, Logger } from '../runtime/logger.ts';
@@ -12,6 +13,7 @@ import {
   AUTHORIZATION_TYPE_URL,
   type DiscoveryRequest,
   type DiscoveryResponse,
+  RANGES_TYPE_URL,
 } from '../wire/discovery-messages.ts';
 import { encodePushedObject } from '../wire/model-to-push.ts';
 import type { PushedObject } from '../wire/push-resource.ts';
@@ -108,7 +110,7 @@ class RecordingLogger implements Logger {
 }
 
 /** A running client over a scripted server, with a view that its updates go to. */
-function startClient(apply?: (update: MeshViewUpdate) => Promise<void>, refuse = 0) {
+function startClient(apply?: (update: MeshViewUpdate) => Promise<void>, refuse = 0, withRanges = false) {
   const clock = new ManualClock();
   const transport = new ScriptedTransport();
   transport.refuse = refuse;
@@ -128,6 +130,7 @@ function startClient(apply?: (update: MeshViewUpdate) => Promise<void>, refuse =
       updates.push(update);
       store.apply(update);
     },
+    withRanges,
     onReady: () => readyCount++,
     onEvent: (event) => events.push(event),
     random: () => 0.5,
@@ -199,6 +202,34 @@ describe('PushClient', () => {
     assert.equal(run.readyCount(), 1);
     await run.stop();
     assert.equal(stream.closed, true);
+  });
+
+  test('asks for ranges first when it is to follow them, and does not wait for them', async () => {
+    const run = startClient(undefined, 0, true);
+    await run.settle();
+    const stream = run.transport.stream(0);
+    assert.deepEqual(
+      stream.sent.map(({ typeUrl }) => typeUrl),
+      [RANGES_TYPE_URL, AUTHORIZATION_TYPE_URL],
+    );
+    stream.push(policies());
+    await run.settle();
+    stream.push(addresses());
+    await run.settle();
+    assert.equal(run.readyCount(), 1);
+    const ip = parseIpAddress('10.244.1.9');
+    assert.equal(run.view.isInRanges('', ip), false);
+    const ranges = { name: 'Node/n1', network: '', blocks: [parseCidr('10.244.1.0/24')] };
+    const pushed = { ...policies(), typeUrl: RANGES_TYPE_URL };
+    stream.push({ ...pushed, nonce: 'r1', resources: [resource({ kind: 'ranges', ranges }, '1')] });
+    await run.settle();
+    assert.equal(run.view.isInRanges('', ip), true);
+    assert.deepEqual([stream.sent.at(-1)?.typeUrl, stream.sent.at(-1)?.responseNonce], [RANGES_TYPE_URL, 'r1']);
+    assert.equal(run.client.status().types.find(({ typeUrl }) => typeUrl === RANGES_TYPE_URL)?.resources, 1);
+    stream.push({ ...pushed, nonce: 'r2', removedResources: ['Node/n1'] });
+    await run.settle();
+    assert.equal(run.view.isInRanges('', ip), false);
+    await run.stop();
   });
 
   test('is ready when the controller has nothing to push, once, and only when both types are there', async () => {

@@ -7,6 +7,7 @@ import {
   AUTHORIZATION_TYPE_URL,
   type DiscoveryNode,
   type DiscoveryResponse,
+  RANGES_TYPE_URL,
 } from '../wire/discovery-messages.ts';
 import { type RefusedResource, Subscription } from './subscription.ts';
 import type { PushStream, PushTransport } from './transport.ts';
@@ -39,7 +40,11 @@ export interface PushClientOptions {
    * resolved; updates come one at a time and in order. Rejecting ends the stream, and what was in it comes again.
    */
   readonly apply: (update: MeshViewUpdate) => Promise<void>;
-  /** Called once: the initial state of every type is in force and acknowledged. */
+  /**
+   * Asks for the ranges of the mesh as well. Nothing waits for them, since controllers other than Ambit's do not answer.
+   */
+  readonly withRanges?: boolean;
+  /** Called once: the initial state of policies and addresses is in force and acknowledged. */
   readonly onReady?: () => void;
   readonly onEvent?: (event: PushEvent) => void;
   /** In [0, 1); spreads the retries of many nodes. */
@@ -59,7 +64,7 @@ export interface PushStatus {
 }
 
 /**
- * Keeps the mesh view as the controller has it: one delta discovery stream, all resources of both types. Connects
+ * Keeps the mesh view as the controller has it: one delta discovery stream, all resources of its types. Connects
  * again for ever with backoff; what was applied stays in force meanwhile and only differences are sent anew.
  *
  * Policies come first: until the initial policies are in force no address is asked for, so a workload is never known
@@ -69,12 +74,14 @@ export class PushClient {
   readonly #options: PushClientOptions;
   readonly #policies = new Subscription(AUTHORIZATION_TYPE_URL);
   readonly #addresses = new Subscription(ADDRESS_TYPE_URL);
+  readonly #ranges: Subscription | null;
   readonly #backoff: Backoff;
   #connected = false;
   #ready = false;
 
   constructor(options: PushClientOptions) {
     this.#options = options;
+    this.#ranges = options.withRanges === true ? new Subscription(RANGES_TYPE_URL) : null;
     this.#backoff = createBackoff(PUSH_BACKOFF, options.random);
   }
 
@@ -99,7 +106,7 @@ export class PushClient {
     return {
       connected: this.#connected,
       ready: this.#ready,
-      types: [this.#policies, this.#addresses].map(({ typeUrl, resourceCount, standInCount, refused }) => ({
+      types: this.#subscriptions.map(({ typeUrl, resourceCount, standInCount, refused }) => ({
         typeUrl,
         resources: resourceCount,
         standIns: standInCount,
@@ -130,6 +137,8 @@ export class PushClient {
 
   async #exchange(stream: PushStream): Promise<void> {
     const { node } = this.#options;
+    // First, so that what is asked for next finds them in force.
+    if (this.#ranges !== null) await stream.send(this.#ranges.openRequest(node));
     await stream.send(this.#policies.openRequest(node));
     let addressesAsked = this.#policies.isAcknowledged;
     if (addressesAsked) await stream.send(this.#addresses.openRequest(node));
@@ -163,11 +172,15 @@ export class PushClient {
   }
 
   #subscriptionOf({ typeUrl }: DiscoveryResponse): Subscription | undefined {
-    const found = [this.#policies, this.#addresses].find((subscription) => subscription.typeUrl === typeUrl);
+    const found = this.#subscriptions.find((subscription) => subscription.typeUrl === typeUrl);
     if (found === undefined) {
       this.#options.logger.warn('controller pushed a type that was not asked for', { 'push.type': typeUrl });
     }
     return found;
+  }
+
+  get #subscriptions(): readonly Subscription[] {
+    return [this.#policies, this.#addresses, ...(this.#ranges === null ? [] : [this.#ranges])];
   }
 
   #noteReady(): void {

@@ -1,4 +1,5 @@
 import type { AccessPolicy, PolicyKey } from '../model/access-policy.ts';
+import type { MeshRanges } from '../model/mesh-ranges.ts';
 import type { MeshViewUpdate } from '../model/mesh-view.ts';
 import type { Service, ServiceKey } from '../model/service.ts';
 import type { Workload, WorkloadUid } from '../model/workload.ts';
@@ -50,6 +51,7 @@ export interface ReadResponse {
 export type HeldResource =
   | { readonly kind: 'workload'; readonly version: string; readonly key: WorkloadUid }
   | { readonly kind: 'service'; readonly version: string; readonly key: ServiceKey }
+  | { readonly kind: 'ranges'; readonly version: string; readonly key: string }
   | {
       readonly kind: 'policy';
       readonly version: string;
@@ -204,6 +206,8 @@ function heldResource(object: PushedObject, version: string): HeldResource {
       return { kind: 'service', version, key: object.service.key };
     case 'policy':
       return { kind: 'policy', version, key: object.policy.key };
+    case 'ranges':
+      return { kind: 'ranges', version, key: object.ranges.name };
   }
 }
 
@@ -215,6 +219,8 @@ class Changes {
   readonly #removedWorkloads = new Set<WorkloadUid>();
   readonly #removedServices = new Set<ServiceKey>();
   readonly #removedPolicies = new Set<PolicyKey>();
+  readonly #ranges = new Map<string, MeshRanges>();
+  readonly #removedRanges = new Set<string>();
 
   put(object: PushedObject): void {
     switch (object.kind) {
@@ -226,6 +232,9 @@ class Changes {
         break;
       case 'policy':
         this.#policies.set(object.policy.key, object.policy);
+        break;
+      case 'ranges':
+        this.#ranges.set(object.ranges.name, object.ranges);
         break;
     }
   }
@@ -244,12 +253,16 @@ class Changes {
         this.#policies.delete(held.key);
         this.#removedPolicies.add(held.key);
         break;
+      case 'ranges':
+        this.#ranges.delete(held.key);
+        this.#removedRanges.add(held.key);
+        break;
     }
   }
 
   get isEmpty(): boolean {
-    const parts = [this.#workloads, this.#services, this.#policies];
-    const removals = [this.#removedWorkloads, this.#removedServices, this.#removedPolicies];
+    const parts = [this.#workloads, this.#services, this.#policies, this.#ranges];
+    const removals = [this.#removedWorkloads, this.#removedServices, this.#removedPolicies, this.#removedRanges];
     return parts.every(({ size }) => size === 0) && removals.every(({ size }) => size === 0);
   }
 
@@ -261,6 +274,8 @@ class Changes {
       removedWorkloads: [...this.#removedWorkloads],
       removedServices: [...this.#removedServices],
       removedPolicies: [...this.#removedPolicies],
+      ...(this.#ranges.size === 0 ? {} : { ranges: [...this.#ranges.values()] }),
+      ...(this.#removedRanges.size === 0 ? {} : { removedRanges: [...this.#removedRanges] }),
     };
   }
 }

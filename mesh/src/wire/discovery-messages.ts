@@ -11,6 +11,8 @@ export const DELTA_DISCOVERY_PATH = '/envoy.service.discovery.v3.AggregatedDisco
 /** Resource types of the workload API (protocol.md 3.2). */
 export const ADDRESS_TYPE_URL = 'type.googleapis.com/istio.workload.Address';
 export const WORKLOAD_TYPE_URL = 'type.googleapis.com/istio.workload.Workload';
+/** Ambit's own; other controllers do not answer. */
+export const RANGES_TYPE_URL = 'type.googleapis.com/ambit.mesh.v1.AddressRanges';
 export const AUTHORIZATION_TYPE_URL = 'type.googleapis.com/istio.security.Authorization';
 
 /** Who opened a stream; sent with the first request of it. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { DescEnum, DescMessage, DescService } from '@bufbuild/protobuf';
 import { DELTA_DISCOVERY_PATH } from './discovery-messages.ts';
+import { file_ambit_mesh_v1_ranges as rangesFile } from './gen/ambit/mesh/v1/ranges_pb.ts';
 import { file_ambit_node_v1_node as nodeFile } from './gen/ambit/node/v1/node_pb.ts';
 import { file_ambit_workload_v1_probes as probesFile } from './gen/ambit/workload/v1/probes_pb.ts';
 import { file_envoy_config_core_v3_base as coreFile } from './gen/envoy/config/core/v3/base_pb.ts';
@@ -68,6 +69,8 @@ const MESSAGES: Readonly<Record<string, string>> = {
   'ambit.node.v1.JoinResponse': 'cert_chain=1',
   'ambit.node.v1.RenewRequest': 'csr=1',
   'ambit.node.v1.RenewResponse': 'cert_chain=1',
+  'ambit.mesh.v1.AddressRanges': 'name=1 network=2 blocks=3',
+  'ambit.mesh.v1.AddressBlock': 'address=1 prefix_length=2',
   'ambit.workload.v1.Probes': 'node_addresses=1 probes=2',
   'ambit.workload.v1.Probe': 'port=1 timeout_seconds=2 http=3 grpc=4 tcp=5',
   'ambit.workload.v1.HttpGet': 'target=1 secure=2 headers=3',
@@ -105,6 +108,7 @@ const FILES = [
   coreFile,
   statusFile,
   nodeFile,
+  rangesFile,
   probesFile,
   healthFile,
 ];

@@ -18,6 +18,8 @@ export const LIMITS = {
   routingPreferences: 16,
   /** Of one node: a few interfaces, two families. */
   nodeAddresses: 32,
+  /** A node has one block of each family; some networks give it several. */
+  blocksPerRanges: 256,
   probesPerWorkload: 64,
   probeTargetLength: 2048,
   headersPerProbe: 64,

@@ -4,7 +4,12 @@ import { type Cidr, ipAddressToBytes } from '../model/address.ts';
 import type { Service, ServiceAddress, ServicePort } from '../model/service.ts';
 import type { WaypointRef } from '../model/waypoint-ref.ts';
 import type { Workload } from '../model/workload.ts';
-import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL, type DiscoveryResource } from './discovery-messages.ts';
+import {
+  ADDRESS_TYPE_URL,
+  AUTHORIZATION_TYPE_URL,
+  type DiscoveryResource,
+  RANGES_TYPE_URL,
+} from './discovery-messages.ts';
 import * as words from './enum-words.ts';
 import {
   AuthorizationSchema,
@@ -21,6 +26,7 @@ import {
 } from './gen/istio/workload/workload_pb.ts';
 import { encodeProbes } from './probes-extension.ts';
 import type { PushedObject } from './push-resource.ts';
+import { encodeRanges } from './ranges-message.ts';
 
 /** One resource ready to be sent but for its version, which is the sender's to choose. */
 export type EncodedResource = Omit<DiscoveryResource, 'version'>;
@@ -37,6 +43,8 @@ export function encodePushedObject(object: PushedObject): EncodedResource {
       return encodeService(object.service);
     case 'policy':
       return encodePolicy(object.policy);
+    case 'ranges':
+      return { name: object.ranges.name, aliases: [], typeUrl: RANGES_TYPE_URL, value: encodeRanges(object.ranges) };
   }
 }
 

@@ -1,4 +1,5 @@
 import type { AccessPolicy } from '../model/access-policy.ts';
+import type { MeshRanges } from '../model/mesh-ranges.ts';
 import type { Service } from '../model/service.ts';
 import type { Workload } from '../model/workload.ts';
 
@@ -8,7 +9,10 @@ export type AddressResource =
   | { readonly kind: 'service'; readonly service: Service };
 
 /** What one pushed resource of a type Ambit reads stands for. */
-export type PushedObject = AddressResource | { readonly kind: 'policy'; readonly policy: AccessPolicy };
+export type PushedObject =
+  | AddressResource
+  | { readonly kind: 'policy'; readonly policy: AccessPolicy }
+  | { readonly kind: 'ranges'; readonly ranges: MeshRanges };
 
 /** The name a resource of this value is pushed under: uid, `namespace/hostname` or `namespace/name`. */
 export function resourceName(object: PushedObject): string {
@@ -19,5 +23,7 @@ export function resourceName(object: PushedObject): string {
       return object.service.key;
     case 'policy':
       return object.policy.key;
+    case 'ranges':
+      return object.ranges.name;
   }
 }

@@ -1,13 +1,19 @@
 import type { AccessPolicy } from '../model/access-policy.ts';
 import { serviceToModel, workloadToModel } from './address-to-model.ts';
 import { decodeMessage } from './decode-message.ts';
-import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL, type DiscoveryResource } from './discovery-messages.ts';
+import {
+  ADDRESS_TYPE_URL,
+  AUTHORIZATION_TYPE_URL,
+  type DiscoveryResource,
+  RANGES_TYPE_URL,
+} from './discovery-messages.ts';
 import { WireError } from './errors.ts';
 import { invalidField } from './field-reader.ts';
 import { AuthorizationSchema } from './gen/istio/security/authorization_pb.ts';
 import { AddressSchema } from './gen/istio/workload/workload_pb.ts';
 import { policyToModel } from './policy-to-model.ts';
 import { type AddressResource, type PushedObject, resourceName } from './push-resource.ts';
+import { parseRanges } from './ranges-message.ts';
 
 /** Bytes of one `istio.workload.Address`. @throws WireError. */
 export function parseAddressResource(bytes: Uint8Array): AddressResource {
@@ -44,6 +50,8 @@ function parseByType({ typeUrl, value }: DiscoveryResource): PushedObject {
       return parseAddressResource(value);
     case AUTHORIZATION_TYPE_URL:
       return { kind: 'policy', policy: parseAuthorizationResource(value) };
+    case RANGES_TYPE_URL:
+      return { kind: 'ranges', ranges: parseRanges(value) };
     default:
       throw new WireError('invalid-field', { path: 'resource.type_url', reason: 'not a type that was asked for' });
   }

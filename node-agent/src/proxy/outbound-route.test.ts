@@ -95,6 +95,18 @@ describe('decideOutbound() for an address', () => {
     }
   });
 
+  test('inside a range that was pushed is inside the mesh, in the network of the caller', () => {
+    const own = { name: 'Node/n1', network: '', blocks: [parseCidr('192.0.2.0/24')] };
+    const far = { name: 'Node/n2', network: 'far', blocks: [parseCidr('198.51.100.0/24')] };
+    const world = { ranges: [own, far] };
+    assert.deepEqual(decide(world, '192.0.2.9:80'), { kind: 'wait', for: 'destination' });
+    assert.deepEqual(decide(world, '192.0.2.9:80', { meshRanges: [], waited: true }), {
+      kind: 'refused',
+      reason: 'unknown-destination',
+    });
+    assert.equal(decide(world, '198.51.100.9:80').kind, 'passthrough');
+  });
+
   test('of a workload on the host network is unknown: nobody is found by the address of a node', () => {
     const onHost = buildWorkload({ name: 'agent', addresses: ['10.0.0.3'], networkMode: 'host-network' });
     assert.deepEqual(decide({ workloads: [onHost] }, '10.0.0.3:80'), { kind: 'wait', for: 'destination' });

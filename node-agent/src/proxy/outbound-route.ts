@@ -62,7 +62,10 @@ export type OutboundRoute =
   | { readonly kind: 'refused'; readonly reason: OutboundRefusal; readonly service?: Service };
 
 export interface OutboundOptions {
-  /** Addresses inside these blocks belong to the mesh: unknown ones are waited for, then refused, never passed through. */
+  /**
+   * Addresses inside these blocks, or the ranges of the view, belong to the mesh: unknown ones are waited for, then refused,
+   * never passed through.
+   */
   readonly meshRanges: readonly Cidr[];
   /** [0, 1). */
   readonly random: () => number;
@@ -88,7 +91,10 @@ export function decideOutbound(
   if (service !== undefined) return routeToService(view, source, service, destination, options);
   const workload = view.workloadByAddress(source.network, destination.ip);
   if (workload !== undefined) return routeToWorkload(view, source, workload, destination, options);
-  if (!options.meshRanges.some((range) => cidrContains(range, destination.ip))) {
+  const isOfMesh =
+    view.isInRanges(source.network, destination.ip) ||
+    options.meshRanges.some((range) => cidrContains(range, destination.ip));
+  if (!isOfMesh) {
     return { kind: 'passthrough', address: destination };
   }
   return options.waited ? refused('unknown-destination') : { kind: 'wait', for: 'destination' };

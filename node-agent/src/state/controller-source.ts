@@ -55,6 +55,7 @@ export async function openControllerSource(
       ranges.see(update);
       await workers.callAll('apply-view', { update });
     },
+    withRanges: config.followNodeRanges,
     onReady: () => stateReady.done(),
     onEvent: countPushEvents(parts),
   });
@@ -78,16 +79,13 @@ export async function openControllerSource(
     };
     running.push(watchRoots(upstream.bearer.rootFile, clock, renew, stop.signal));
   }
-  const source: Source = {
-    certificates: () => svids.status(),
-    status: () => ({
-      kind: 'controller',
-      address: upstream.address,
-      push: push.status(),
-      cniAgentConnected: zds.connected,
-    }),
-  };
-  return { supervisor, source };
+  const status: Source['status'] = () => ({
+    kind: 'controller',
+    address: upstream.address,
+    push: push.status(),
+    cniAgentConnected: zds.connected,
+  });
+  return { supervisor, source: { certificates: () => svids.status(), status } };
 }
 
 function collectPushStatus({ metrics }: AgentParts, push: PushClient, ranges: RangeWatch): void {

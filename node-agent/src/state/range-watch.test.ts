@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseCidr } from '@ambit/mesh/model';
+import { type MeshRanges, parseCidr } from '@ambit/mesh/model';
 import { type LogFields, silentLogger } from '@ambit/mesh/runtime';
 import { buildWorkload } from '@ambit/mesh/testing';
 import { RangeWatch } from './range-watch.ts';
@@ -42,4 +42,16 @@ test('RangeWatch leaves those alone that no range is about', () => {
   const without = watch([]);
   without.watch.see({ workloads: [buildWorkload()] });
   assert.deepEqual([world.watch.count, world.warned, without.watch.count, without.warned], [0, [], 0, []]);
+});
+
+test('RangeWatch counts pushed ranges as those that are configured, as they come and go', () => {
+  const world = watch([]);
+  const far = buildWorkload({ name: 'far', addresses: ['10.244.1.9'] });
+  const range = (name: string, block: string): MeshRanges => ({ name, network: '', blocks: [parseCidr(block)] });
+  world.watch.see({ ranges: [range('Node/a', '10.244.0.0/24')], workloads: [far] });
+  assert.deepEqual([world.watch.count, world.warned], [1, ['10.244.1.9']]);
+  world.watch.see({ ranges: [range('Node/b', '10.244.1.0/24')] });
+  assert.equal(world.watch.count, 0);
+  world.watch.see({ removedRanges: ['Node/b'], workloads: [far] });
+  assert.equal(world.watch.count, 1);
 });

@@ -1,4 +1,11 @@
-import { type Cidr, cidrContains, type MeshViewUpdate, type Workload, type WorkloadUid } from '@ambit/mesh/model';
+import {
+  type Cidr,
+  cidrContains,
+  type MeshViewUpdate,
+  RangeIndex,
+  type Workload,
+  type WorkloadUid,
+} from '@ambit/mesh/model';
 import type { Logger } from '@ambit/mesh/runtime';
 
 export interface RangeWatchOptions {
@@ -13,7 +20,9 @@ export interface RangeWatchOptions {
  */
 export class RangeWatch {
   readonly #options: RangeWatchOptions;
-  readonly #outside = new Set<WorkloadUid>();
+  /** Those that are pushed, beside those that are configured. */
+  readonly #pushed = new RangeIndex();
+  readonly #outside = new Map<WorkloadUid, Workload>();
 
   constructor(options: RangeWatchOptions) {
     this.#options = options;
@@ -25,16 +34,22 @@ export class RangeWatch {
   }
 
   /** Looks at one update of the mesh view. Without any ranges there is nothing to be outside of. */
-  see({ workloads = [], removedWorkloads = [] }: MeshViewUpdate): void {
-    const { ranges, logger } = this.#options;
-    if (ranges.length === 0) return;
+  see({ workloads = [], removedWorkloads = [], ranges = [], removedRanges = [] }: MeshViewUpdate): void {
+    const { logger } = this.#options;
+    for (const name of removedRanges) this.#pushed.remove(name);
+    for (const each of ranges) this.#pushed.put(each);
+    if (this.#options.ranges.length + this.#pushed.size === 0) return;
     const before = this.#outside.size;
     for (const uid of removedWorkloads) this.#outside.delete(uid);
+    // Ranges that come let those in that were outside.
+    if (ranges.length > 0) {
+      for (const [uid, workload] of this.#outside) if (!this.#isOutside(workload)) this.#outside.delete(uid);
+    }
     let example: Workload | undefined;
     for (const workload of workloads) {
       if (!this.#isOutside(workload)) this.#outside.delete(workload.uid);
       else {
-        this.#outside.add(workload.uid);
+        this.#outside.set(workload.uid, workload);
         example = workload;
       }
     }
@@ -51,6 +66,8 @@ export class RangeWatch {
 
   #isOutside({ tunnelProtocol, networkMode, network, addresses }: Workload): boolean {
     if (tunnelProtocol !== 'hbone' || networkMode !== 'standard' || network !== this.#options.network) return false;
-    return !addresses.every((ip) => this.#options.ranges.some((range) => cidrContains(range, ip)));
+    return !addresses.every(
+      (ip) => this.#pushed.contains(network, ip) || this.#options.ranges.some((range) => cidrContains(range, ip)),
+    );
   }
 }

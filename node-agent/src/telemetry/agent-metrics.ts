@@ -54,7 +54,7 @@ export const agentMetrics: {
   }),
   outsideRanges: gauge({
     name: 'ambit_workloads_outside_ranges',
-    help: 'Enrolled workloads outside AMBIT_MESH_CIDRS: new ones there are called in plaintext until they are known.',
+    help: 'Enrolled workloads outside the ranges of the mesh: new ones there are called in plaintext until they are known.',
   }),
   certificates: gauge({
     name: 'ambit_certificates',
