@@ -144,7 +144,9 @@ export class PeerReports {
   }
 
   #announce(): void {
-    const all = [...(this.#followed?.values() ?? [])];
+    // An answer may come in the same turn as the end of the term.
+    if (this.#followed === null) return;
+    const all = [...this.#followed.values()];
     if (all.every(({ isTried }) => isTried)) this.#firstRound.resolve();
     this.#metrics.silent.set([], this.current.silent.length);
     this.#options.onChange();
