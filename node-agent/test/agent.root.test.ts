@@ -4,8 +4,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { parseCidr } from '@ambit/mesh/model';
 import { createEnvironment, createRootLogger, type LineSink, type RootLogger, systemClock } from '@ambit/mesh/runtime';
 import { buildPolicy, rootTestOptions, until } from '@ambit/mesh/testing';
+import { RANGES_TYPE_URL } from '@ambit/mesh/wire';
 import { createNodeAgent, type NodeAgent } from '../src/app.ts';
 import { parseConfig } from '../src/config.ts';
 import { FakeCni } from './fake-cni.ts';
@@ -181,6 +183,23 @@ describe('a node agent', () => {
         lines.filter((line) => line.includes('connection complete') && line.includes('direction="inbound"')).length,
         3,
       );
+    },
+  );
+
+  test(
+    'follows the ranges of nodes when it is told to: what is unknown there is not called in plaintext',
+    options,
+    async () => {
+      await using world = await AgentWorld.create();
+      const ranges = { name: 'Node/n1', network: '', blocks: [parseCidr('10.77.0.0/16')] };
+      await world.controller.push({ kind: 'ranges', ranges });
+      await world.startAgent({ AMBIT_MESH_CIDRS: '', AMBIT_FOLLOW_NODE_RANGES: 'true' });
+      await world.announce();
+      await until('the agent is ready', async () => (await world.get('readiness', '/healthz/ready')).status === 200);
+      await until('the ranges are in force', () => world.controller.acknowledged.includes(RANGES_TYPE_URL));
+      await assert.rejects(world.pod('client').exchange('10.77.0.99:8080', 'x'), refusal);
+      const lines = readFileSync(world.accessLog, 'utf8').trimEnd().split('\n');
+      assert.match(lines.at(-1) ?? '', /the destination is inside the mesh but not known/);
     },
   );
 

@@ -15,6 +15,7 @@ import {
   encodePushedObject,
   type PushedObject,
   resourceName,
+  RANGES_TYPE_URL,
 } from '@ambit/mesh/wire';
 
 export const TEST_TOKEN = 'test-token';
@@ -93,7 +94,7 @@ export class FakeController implements AsyncDisposable {
     const types = new Set<string>();
     const sent = new Map<string, number>();
     const send = async (): Promise<void> => {
-      for (const typeUrl of [AUTHORIZATION_TYPE_URL, ADDRESS_TYPE_URL])
+      for (const typeUrl of [RANGES_TYPE_URL, AUTHORIZATION_TYPE_URL, ADDRESS_TYPE_URL])
         if (types.has(typeUrl)) await this.#sendAll(stream, typeUrl, sent);
     };
     this.#streams.add(send);
