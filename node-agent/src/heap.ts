@@ -16,12 +16,15 @@ export function tuneHeaps(): void {
   setFlagsFromString('--retain-maps-for-n-gc=1000000000');
 }
 
-/** Gives back to the system what lies unused in the heap of this thread, in some 50 ms: V8 would keep it until the heap fills. */
+/**
+ * Gives back to the system what lies unused in the heap of this thread, in some 50 ms: V8 would keep it until the heap fills.
+ * Several threads may do so at once. Flags are of the whole process, so what one of them needs none of them takes back:
+ * the collector is exposed to new contexts from then on, and another thread's collection may keep its compiled code.
+ */
 export function compactHeap(): void {
   setFlagsFromString('--flush-bytecode');
   setFlagsFromString('--expose-gc');
   const collect: unknown = runInNewContext('gc');
-  setFlagsFromString('--no-expose-gc');
   // An ordinary collection would keep the emptied pages for later.
   if (typeof collect === 'function') collect({ type: 'major', flavor: 'last-resort' });
   setFlagsFromString('--no-flush-bytecode');
