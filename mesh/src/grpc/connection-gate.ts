@@ -47,11 +47,12 @@ export class ConnectionGate {
       socket.destroy();
       return;
     }
+    // The port may be used again before its last connection is known to be closed.
+    this.accepted(key);
     const timer = systemClock.setTimer(this.#limits.timeoutMs, () => this.#refuse(key, 'caller-unknown-too-long'));
     this.#unaccepted.set(key, { socket, source, timer });
     this.#bySource.set(source, ofSource.add(key));
     socket.once('close', () => {
-      // The port may have been used again, by a connection of which the same has been said.
       if (this.#unaccepted.get(key)?.socket === socket) this.accepted(key);
     });
   }
