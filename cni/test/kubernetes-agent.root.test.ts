@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { after, test } from 'node:test';
-import { rootTestOptions, until } from '@ambit/mesh/testing';
+import { rootTestOptions, type TestNetns, until } from '@ambit/mesh/testing';
 import { BuiltPlugin } from './built-plugin.ts';
 import { ClusterNode, installed, isRedirected, refusalOf, WAIT_MS } from './cluster-node.ts';
 import { StandInApi } from './stand-in-api.ts';
@@ -347,6 +347,39 @@ test('once Ambit is uninstalled pods say nothing of the mesh, whatever the watch
   node.api.delete('DaemonSet', 'ambit-system', 'ambit-cni');
   await cni.stop();
   assert.deepEqual([node.annotation('cart'), node.annotation('late')], [undefined, undefined]);
+});
+
+test('a call of the plugin during the uninstallation brings no pod back into the mesh', options, async () => {
+  await using node = new Node();
+  const agent = node.nodeAgent();
+  const cni = await node.start();
+  await installed(node);
+  await agent.hears('snapshot-sent');
+  const pods = new Map([
+    ['cart', '10.1.0.5'],
+    ['going', '10.1.0.6'],
+  ]);
+  const namespaces = new Map<string, TestNetns>();
+  for (const [name, address] of pods) {
+    node.pod(name);
+    namespaces.set(name, await node.netns(name, address));
+    assert.equal((await node.call('ADD', { name }, { address })).code, 0);
+    node.pod(name, { address });
+  }
+  const isFree = (): boolean => [...namespaces.values()].every((netns) => !isRedirected(netns));
+  node.api.delete('DaemonSet', 'ambit-system', 'ambit-cni');
+  // It goes on trying to take the annotations away.
+  node.api.isDown = true;
+  const conflist = readFileSync(node.path('net.d/10-kit.conflist'), 'utf8');
+  const stopped = cni.stop();
+  await until('both pods are released', () => cni.statuses().length === 0, WAIT_MS);
+  // A runtime that has read it before.
+  writeFileSync(node.path('net.d/10-kit.conflist'), conflist);
+  assert.equal((await node.call('DEL', { name: 'going' })).code, 0);
+  assert.deepEqual(cni.statuses(), []);
+  node.api.isDown = false;
+  await stopped;
+  assert.ok(isFree());
 });
 
 test('a disk that is full makes pods wait, and nothing else', options, async () => {

@@ -241,6 +241,18 @@ test('releaseAll() releases what this and an earlier run enrolled', options, asy
   assert.deepEqual([world.redirected.size, world.records.size, next.statuses()], [0, 0, []]);
 });
 
+test('after releaseAll() no pod is enrolled any more', options, async () => {
+  await using world = new World();
+  await world.addNetns('a', '10.0.0.1');
+  await world.enroller.setDesired(desire(['a', '10.0.0.1']));
+  const released = world.enroller.releaseAll();
+  await world.enroller.setDesired(desire(['a', '10.0.0.1']));
+  await released;
+  await world.enroller.setDesired(desire(['a', '10.0.0.1']));
+  assert.deepEqual([world.redirected.size, world.records.size, world.enroller.statuses()], [0, 0, []]);
+  await assert.rejects(world.enroller.whenEnrolled('uid-a', new AbortController().signal), { message: /released/ });
+});
+
 test(
   'rules that somebody changed are replaced; had they been taken away, what was opened since is cut',
   options,

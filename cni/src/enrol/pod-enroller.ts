@@ -28,6 +28,7 @@ export class PodEnroller implements AsyncDisposable {
   readonly #waiters = new Set<() => void>();
   readonly #enrolments = new Map<string, { readonly enrolment: PodEnrolment; readonly ended: Promise<void> }>();
   readonly #stop = new AbortController();
+  #isLeaving = false;
 
   /** Starts from the records of an earlier run; nothing happens before the first `setDesired`. */
   constructor(options: PodEnrollerOptions) {
@@ -41,9 +42,13 @@ export class PodEnroller implements AsyncDisposable {
     this.#options.onChange?.();
   }
 
-  /** Resolves once the pod's rules are in place and the node agent serves behind them. Rejects with the signal's reason. */
+  /**
+   * Resolves once the pod's rules are in place and the node agent serves behind them. Rejects with the signal's reason, or
+   * because every pod is being released.
+   */
   async whenEnrolled(uid: string, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
+    if (this.#isLeaving) throw new Error('every pod is being released');
     if (this.#isEnrolled(uid)) return;
     await new Promise<void>((resolve, reject) => {
       const settle = (finish: () => void): void => {
@@ -72,18 +77,20 @@ export class PodEnroller implements AsyncDisposable {
 
   /**
    * Says which pods are to be captured, all others are released. Resolves when a first attempt was made for each pod that is
-   * new to it; those that failed are tried again on their own.
+   * new to it; those that failed are tried again on their own. After `releaseAll` it does nothing.
    */
   async setDesired(desired: ReadonlyMap<string, DesiredPod>): Promise<void> {
-    for (const pod of desired.values()) this.#enrolmentOf(pod);
-    for (const record of this.#options.records.all()) this.#enrolmentOf(record);
-    for (const [uid, { enrolment }] of this.#enrolments) enrolment.setDesired(desired.get(uid) ?? null);
-    await Promise.all([...this.#enrolments.values()].map(({ enrolment }) => enrolment.firstAttempt));
+    if (!this.#isLeaving) await this.#setDesired(desired);
   }
 
-  /** Releases every pod, and those that an earlier run left behind. Resolves when done; a pod that resists holds it up. */
+  /**
+   * Releases every pod, for good, and those that an earlier run left behind. Resolves when done; a pod that resists holds it up.
+   * Calls of the plugin, and what was due after earlier ones, may still come: they must not bring a pod back for which nobody
+   * would be there.
+   */
   async releaseAll(): Promise<void> {
-    await this.setDesired(new Map());
+    this.#isLeaving = true;
+    await this.#setDesired(new Map());
     await Promise.all([...this.#enrolments.values()].map(({ ended }) => ended));
   }
 
@@ -104,6 +111,13 @@ export class PodEnroller implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error('the pod enroller stops'));
     await Promise.all([...this.#enrolments.values()].map(({ ended }) => ended));
+  }
+
+  async #setDesired(desired: ReadonlyMap<string, DesiredPod>): Promise<void> {
+    for (const pod of desired.values()) this.#enrolmentOf(pod);
+    for (const record of this.#options.records.all()) this.#enrolmentOf(record);
+    for (const [uid, { enrolment }] of this.#enrolments) enrolment.setDesired(desired.get(uid) ?? null);
+    await Promise.all([...this.#enrolments.values()].map(({ enrolment }) => enrolment.firstAttempt));
   }
 
   #isEnrolled(uid: string): boolean {
