@@ -116,6 +116,7 @@ async function runCluster(
   let ending: Promise<string> | null = null;
   // Once, also when an interruption makes everything else fail meanwhile.
   const down = (): Promise<string> => (ending ??= cluster.kit(['down'], { timeoutMs: DOWN_MS }));
+  const isInterrupted = (): boolean => ending !== null;
   const interrupted = (): void => {
     console.log('interrupted: the cluster is taken down');
     void down().finally(() => process.exit(130));
@@ -132,7 +133,10 @@ async function runCluster(
     });
     const results: GroupResult[] = [];
     for (const scenario of scenarios) {
-      const result = await runScenario(cluster, scenario);
+      const result = await runScenario(scenario);
+      // Without a cluster nothing is worth telling any more.
+      if (isInterrupted()) break;
+      if (result.failed > 0) console.log(`     what the cluster was like: ${await collectDiagnostics(cluster)}`);
       results.push(result);
       // Without Ambit every other scenario would only take long to fail.
       if (scenario === 'install' && result.failed > 0) break;
@@ -145,13 +149,11 @@ async function runCluster(
   }
 }
 
-async function runScenario(cluster: Cluster, scenario: string): Promise<GroupResult> {
+async function runScenario(scenario: string): Promise<GroupResult> {
   const files = [`test/e2e/cluster/${scenario}.cluster.test.ts`];
   const limit = { eachTest: true, testTimeoutMs: FILE_TIMEOUT_MS };
   const group = { name: 'privileged', files, concurrency: 1, ...limit } as const;
-  const result = await runGroup(ROOT, group, FILE_TIMEOUT_MS);
-  if (result.failed > 0) console.log(`     what the cluster was like: ${await collectDiagnostics(cluster)}`);
-  return result;
+  return await runGroup(ROOT, group, FILE_TIMEOUT_MS);
 }
 
 async function step<T>(name: string, work: () => Promise<T>): Promise<T> {
