@@ -18,6 +18,8 @@ export class MemoryStream implements DiscoveryServerStream {
     this.peer = { address, certificate: undefined, bearerToken: undefined };
   }
 
+  accept(): void {}
+
   get signal(): AbortSignal {
     return this.#gone.signal;
   }

@@ -65,7 +65,7 @@ export class FakeController implements AsyncDisposable {
       logger: silentLogger,
       services: {
         discovery: (stream) => this.#discover(stream),
-        certificates: { createCertificate: async (read, peer) => this.#sign(await read(), peer.bearerToken) },
+        certificates: { createCertificate: async (read, peer) => this.#sign(await read('agent'), peer.bearerToken) },
       },
     });
     this.port = this.#server.port;
@@ -91,6 +91,7 @@ export class FakeController implements AsyncDisposable {
 
   async #discover(stream: DiscoveryServerStream): Promise<void> {
     if (stream.peer.bearerToken !== TEST_TOKEN) throw new GrpcError('unauthenticated');
+    stream.accept('agent');
     const types = new Set<string>();
     const sent = new Map<string, number>();
     const send = async (): Promise<void> => {

@@ -8,7 +8,7 @@ import {
 import { parseSpiffeId, spiffeIdParts, type TrustDomain } from '@ambit/mesh/model';
 import type { Clock, LogFields, Logger } from '@ambit/mesh/runtime';
 import { parseCertificateRequest, splitPemCertificates } from '@ambit/mesh/tls';
-import type { Caller, CallerRefusal } from './caller.ts';
+import type { Caller, CallerRefusal, NodeCaller, PodCaller } from './caller.ts';
 import type { IdentityMetrics } from './metrics.ts';
 import {
   decideIssue,
@@ -53,7 +53,7 @@ async function issue(
     reportRefusal(options, caller.reason, peer, { node: caller.node });
     throw new GrpcError('unauthenticated');
   }
-  const request = await read();
+  const request = await read(callerName(caller));
   const csr = parseCertificateRequest(request.csrPem);
   const { impersonatedIdentity, validitySeconds } = request;
   const asked = { caller, impersonatedIdentity, csr, validitySeconds };
@@ -76,6 +76,11 @@ async function issue(
     'valid.until': new Date(issued.notAfterMs),
   });
   return [issued.leafPem, ...splitPemCertificates(authority.intermediatePem), authority.trustBundle.rootsPem.join('')];
+}
+
+/** One agent has one name, for certificates and for discovery. */
+function callerName(caller: NodeCaller | PodCaller): string {
+  return caller.kind === 'pod' ? caller.podUid : caller.node;
 }
 
 function reportRefusal(

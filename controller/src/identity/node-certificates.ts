@@ -56,7 +56,7 @@ export function createNodeService(options: NodeCertificatesOptions): NonNullable
     async renew(read, peer) {
       const caller = options.identifyCaller(peer);
       if (caller.kind === 'refused') return refuse('node certificate not renewed', peer, caller.reason, caller.node);
-      const { csrPem } = await read();
+      const { csrPem } = await read(caller.node);
       const csr = checkRequest(parseCertificateRequest(csrPem), caller.node);
       if (csr.kind === 'refused') return refuse('node certificate not renewed', peer, csr.reason, caller.node);
       logger.info('node certificate renewed', { node: caller.node });

@@ -81,6 +81,7 @@ export class PushServer {
   /** The handler of one stream; ends with it. @throws GrpcError with what the client is told. */
   async serve(stream: DiscoveryServerStream): Promise<void> {
     const identity = await this.#identify(stream.peer);
+    stream.accept(identity.pod?.uid ?? identity.node);
     if (this.#subscribers.size >= PUSH_LIMITS.subscribersMax) {
       this.#metrics.streamEnds.add(['limits']);
       throw new GrpcError('resource-exhausted');

@@ -304,7 +304,7 @@ test('a CA client sends identity, request and validity, and takes the chain apar
   await using server = await startServer({
     certificates: {
       createCertificate: async (read) => {
-        asked.push(await read());
+        asked.push(await read('n1'));
         return ['leaf', 'intermediate\n', 'roots'];
       },
     },
@@ -324,7 +324,7 @@ test('requestSvid() gives an SVID, or says what is wrong with the answer', async
   const failures: Record<string, string> = {};
   for (const [what, answer] of Object.entries(answers)) {
     await using server = await startServer({
-      certificates: { createCertificate: async (read) => answer((await read()).csrPem) },
+      certificates: { createCertificate: async (read) => answer((await read('n1')).csrPem) },
     });
     using client = createCaClient(accessTo(server));
     failures[what] = await failureOf(requestSvid(client, { identity: node, validitySeconds: 60 }, signal));
@@ -341,7 +341,7 @@ test('a call that is aborted, refused or not served says so', async () => {
   await using server = await startServer({
     certificates: {
       createCertificate: async (read, _peer, gone) => {
-        if ((await read()).csrPem === 'refuse') throw new GrpcError('unauthenticated');
+        if ((await read('n1')).csrPem === 'refuse') throw new GrpcError('unauthenticated');
         started.resolve(gone);
         return once(gone, 'abort').then(() => []);
       },
@@ -384,7 +384,7 @@ test('a node identity client joins and renews', async () => {
         return ['leaf', 'ca'];
       },
       renew: async (read, peer) => {
-        asked.push(await read(), identifyPeer(peer.certificate));
+        asked.push(await read('n1'), identifyPeer(peer.certificate));
         return ['leaf2', 'ca'];
       },
     },

@@ -26,6 +26,11 @@ export const ACCEPT_TIMEOUT_MS = 30_000;
  */
 export const UNACCEPTED_MAX = 4096;
 export const UNACCEPTED_PER_SOURCE_MAX = 64;
+/**
+ * Connections of one caller that has proved itself; the oldest gives way. An agent needs two, beside those of before until it
+ * is noticed that they are gone.
+ */
+export const CONNECTIONS_PER_CALLER_MAX = 16;
 /** How long one attempt to reach the controller may take. */
 export const CONNECT_TIMEOUT_MS = 10_000;
 /**

@@ -14,8 +14,11 @@ export interface ServedCall {
   readonly peer: GrpcPeer;
   /** Aborted when the client is gone. */
   readonly signal: AbortSignal;
-  /** It is known who calls. Until then the connection does not live long, and both it and the call are some of few. */
-  accept(): void;
+  /**
+   * It is known who calls; `caller` tells callers apart. Until then the connection does not live long, and both it and the
+   * call are some of few. Each caller has a few connections.
+   */
+  accept(caller: string): void;
   /** The one request of a call that has one. @throws GrpcError when there is none, or not in time. */
   readOne(): Promise<Buffer>;
   /** Requests in order, of a call that is accepted. Ends when the client has half-closed or is gone. */
@@ -74,7 +77,7 @@ export class ServerCalls {
     return {
       peer,
       signal,
-      accept: () => this.#gate.accepted(peer.address),
+      accept: (caller) => this.#gate.accepted(peer.address, caller),
       readOne: async () => {
         const message = await readInTime(call);
         slot[Symbol.dispose]();

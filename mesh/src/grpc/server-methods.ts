@@ -37,8 +37,8 @@ export function registerServices(server: Server, services: GrpcServices, calls: 
   }
   if (certificates !== undefined) {
     calls.register(server, CREATE_CERTIFICATE_PATH, async (call) => {
-      const read = async (): Promise<CertificateRequest> => {
-        const message = decode(IstioCertificateRequestSchema, await readAccepted(call));
+      const read = async (caller: string): Promise<CertificateRequest> => {
+        const message = decode(IstioCertificateRequestSchema, await readAccepted(call, caller));
         return {
           csrPem: message.csr,
           // What does not fit a number of seconds is beyond every limit, whichever way.
@@ -58,8 +58,8 @@ export function registerServices(server: Server, services: GrpcServices, calls: 
       await call.send(toBinary(JoinResponseSchema, create(JoinResponseSchema, { certChain })));
     });
     calls.register(server, RENEW_PATH, async (call) => {
-      const read = async (): Promise<{ readonly csrPem: string }> => {
-        return { csrPem: decode(RenewRequestSchema, await readAccepted(call)).csr };
+      const read = async (caller: string): Promise<{ readonly csrPem: string }> => {
+        return { csrPem: decode(RenewRequestSchema, await readAccepted(call, caller)).csr };
       };
       const certChain = [...(await nodes.renew(read, call.peer))];
       await call.send(toBinary(RenewResponseSchema, create(RenewResponseSchema, { certChain })));
@@ -68,14 +68,15 @@ export function registerServices(server: Server, services: GrpcServices, calls: 
 }
 
 /** Who reads knows the caller. */
-function readAccepted(call: ServedCall): Promise<Buffer> {
-  call.accept();
+function readAccepted(call: ServedCall, caller: string): Promise<Buffer> {
+  call.accept(caller);
   return call.readOne();
 }
 
 function discoveryStreamOf(call: ServedCall): DiscoveryServerStream {
   return {
     peer: call.peer,
+    accept: (caller) => call.accept(caller),
     requests: requestsOf(call),
     signal: call.signal,
     send: (response) => call.send(encodeDiscoveryResponse(response)),
@@ -83,7 +84,6 @@ function discoveryStreamOf(call: ServedCall): DiscoveryServerStream {
 }
 
 async function* requestsOf(call: ServedCall): AsyncGenerator<DiscoveryRequest, void, void> {
-  call.accept();
   for await (const message of call.readAll()) yield decodeRequest(message);
 }
 

@@ -9,6 +9,7 @@ import { limitMessages } from './limit-messages.ts';
 import {
   ACCEPT_TIMEOUT_MS,
   CONNECTIONS_MAX,
+  CONNECTIONS_PER_CALLER_MAX,
   FLOW_CONTROL_WINDOW_BYTES,
   HANDSHAKE_TIMEOUT_MS,
   KEEPALIVE_INTERVAL_MS,
@@ -45,6 +46,7 @@ export interface GrpcServerOptions {
   /** Replaces single bounds of limits.ts. */
   readonly limits?: {
     readonly connectionsMax?: number;
+    readonly connectionsPerCallerMax?: number;
     readonly requestBytesMax?: number;
     readonly unacceptedMax?: number;
     readonly unacceptedPerSourceMax?: number;
@@ -79,6 +81,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
       unacceptedMax: limits.unacceptedMax ?? UNACCEPTED_MAX,
       perSourceMax: limits.unacceptedPerSourceMax ?? UNACCEPTED_PER_SOURCE_MAX,
       timeoutMs: limits.acceptTimeoutMs ?? ACCEPT_TIMEOUT_MS,
+      perCallerMax: limits.connectionsPerCallerMax ?? CONNECTIONS_PER_CALLER_MAX,
     },
     (address, reason) => logger.warn('grpc connection refused', { 'peer.address': address, reason }),
   );

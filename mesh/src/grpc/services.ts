@@ -4,6 +4,11 @@ import type { GrpcPeer } from './server-peer.ts';
 /** The server's end of one delta discovery stream. */
 export interface DiscoveryServerStream {
   readonly peer: GrpcPeer;
+  /**
+   * It is known who calls: to be said before the first request is asked for. `caller` tells callers apart, whatever they ask
+   * for; each has a few connections.
+   */
+  accept(caller: string): void;
   /** Requests in order, one consumer. Ends when the client has half-closed or is gone; throws GrpcError on garbage. */
   readonly requests: AsyncIterable<DiscoveryRequest>;
   /** Aborted when the client is gone. */
@@ -21,20 +26,17 @@ export interface CertificateRequest {
 
 /**
  * Reads the one request of a call. A caller's first bytes are taken from the network only now: ask once it is known who
- * calls. Also tells the server that it is, so that the connection may stay.
+ * calls. Also tells the server that it is, so that the connection may stay; `caller` as in `DiscoveryServerStream.accept`.
  * @throws GrpcError when it is too large, late or no such request.
  */
-export type ReadRequest<T> = () => Promise<T>;
+export type ReadRequest<T> = (caller: string) => Promise<T>;
 
 /**
  * What a server answers; methods of services that are absent are unimplemented. A handler that throws GrpcError answers
  * with that status and its constant words, any other error is logged and answered `internal`.
  */
 export interface GrpcServices {
-  /**
-   * Serves one stream; the stream ends, in order, when the promise resolves. To iterate its requests says, as ReadRequest
-   * does, that the caller is known.
-   */
+  /** Serves one stream; the stream ends, in order, when the promise resolves. */
   readonly discovery?: (stream: DiscoveryServerStream) => Promise<void>;
   readonly certificates?: {
     /** Resolves with PEM texts: leaf, intermediates, and the roots in the last. */

@@ -55,6 +55,7 @@ async function identify({ bearerToken }: GrpcPeer, waitMs = 0): Promise<void> {
 const services: GrpcServices = {
   discovery: async (stream) => {
     await identify(stream.peer);
+    stream.accept('caller');
     for await (const { typeUrl } of stream.requests) {
       await stream.send({ typeUrl, nonce: '1', systemVersion: '', resources: [], removedResources: [] });
     }
@@ -129,6 +130,34 @@ test('of one address the oldest unknown caller gives way to the newest, and of a
   third.destroy();
 });
 
+test('of one caller the oldest connection gives way to the newest, and nobody else is kept out', async () => {
+  const limits = { connectionsMax: 4, connectionsPerCallerMax: 2 };
+  const { server, reasons } = await start(
+    {
+      certificates: {
+        createCertificate: async (read, { bearerToken = '' }) => {
+          await read(bearerToken);
+          return ['leaf', 'root'];
+        },
+      },
+    },
+    limits,
+  );
+  await using _ = server;
+  using stack = new DisposableStack();
+  const request = { identity: testIdentity('shop', 'web'), csrPem: 'csr', validitySeconds: 1 };
+  for (let i = 0; i < 5; i++) {
+    const greedy = stack.use(createCaClient(accessTo(server, 'greedy')));
+    await greedy.createCertificate(request, AbortSignal.timeout(LONG_MS));
+    await until('the oldest is closed', () => server.connectionCount === Math.min(i + 1, 2), LONG_MS);
+  }
+  assert.deepEqual(
+    reasons,
+    Array.from({ length: 3 }, () => 'gave-way-to-a-newer-one'),
+  );
+  assert.equal(await askForCertificate(accessTo(server, 'honest'), 'csr'), 'issued');
+});
+
 test('a request for a certificate has a limit of its own, and is not read before its caller is known', async () => {
   let reads = 0;
   const { server } = await start({
@@ -136,7 +165,7 @@ test('a request for a certificate has a limit of its own, and is not read before
       createCertificate: async (read, peer) => {
         await identify(peer);
         reads++;
-        await read();
+        await read('caller');
         return ['leaf', 'root'];
       },
     },
@@ -191,7 +220,7 @@ test('callers without a token cost a bounded amount of memory, and honest ones a
     certificates: {
       createCertificate: async (read, peer) => {
         await identify(peer, peer.bearerToken === 'good' ? 0 : WAIT_MS);
-        await read();
+        await read('caller');
         return ['leaf', 'root'];
       },
     },
