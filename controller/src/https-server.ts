@@ -1,4 +1,4 @@
-import type { GrpcServerTls } from '@ambit/mesh/grpc';
+import type { ConnectionGate, GrpcServerTls } from '@ambit/mesh/grpc';
 import type { Logger } from '@ambit/mesh/runtime';
 import { secureContextDefaults } from '@ambit/mesh/tls';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -24,6 +24,8 @@ export interface HttpsServerOptions {
     readonly keepAliveMs: number;
     readonly connectionsMax: number;
   };
+  /** Hears of every connection that is made; whoever handles requests tells it who has proved itself. */
+  readonly gate?: ConnectionGate;
   readonly handle: (request: IncomingMessage, response: ServerResponse) => void;
   readonly logger: Logger;
 }
@@ -58,6 +60,7 @@ export async function openHttpsServer({ limits, logger, ...options }: HttpsServe
   )
     .on('connection', (socket: Socket) => {
       sockets.add(socket);
+      options.gate?.opened(socket);
       socket.once('close', () => sockets.delete(socket));
     })
     .on('clientError', (_error, socket) => socket.destroy())

@@ -10,6 +10,10 @@ type PeerLimit =
   | 'requestMs'
   | 'keepAliveMs'
   | 'connectionsMax'
+  | 'unacceptedMax'
+  | 'perSourceMax'
+  | 'timeoutMs'
+  | 'perCallerMax'
   | 'headersBytesMax';
 
 /** Bounds of what replicas tell each other. */
@@ -33,6 +37,12 @@ export const PEER_LIMITS: Readonly<Record<PeerLimit, number>> = {
   /** From the first byte of a question to its last. */
   requestMs: 5000,
   keepAliveMs: 1000,
-  connectionsMax: 64,
+  connectionsMax: 256,
+  /** Of those the ones on which no controller has proved itself, of all addresses and of one; and how long they live. */
+  unacceptedMax: 192,
+  perSourceMax: 4,
+  timeoutMs: 5000,
+  /** Every replica may have the same certificate. */
+  perCallerMax: 64,
   headersBytesMax: 4096,
 };

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import https from 'node:https';
+import net from 'node:net';
 import { test } from 'node:test';
 import { CONTROLLER_SERVER_NAME } from '@ambit/mesh/grpc';
 import { silentLogger } from '@ambit/mesh/runtime';
@@ -109,6 +111,20 @@ test('only a controller of the same mesh is told anything, and only such a one i
   const { server: workload } = await openWorld(workloadTls());
   await using __ = workload;
   await assert.rejects(ask(workload), { code: 'unreachable' });
+});
+
+test('who does not prove to be a controller keeps none from asking', async () => {
+  const { server } = await openWorld();
+  await using _ = server;
+  using stack = new DisposableStack();
+  for (let i = 0; i < PEER_LIMITS.connectionsMax; i++) {
+    const socket = net
+      .connect({ host: '127.0.0.1', port: server.port, localAddress: '127.0.0.9' })
+      .on('error', () => {});
+    stack.defer(() => void socket.destroy());
+    await once(socket, 'connect');
+  }
+  assert.deepEqual(namesOf(await ask(server)), ['n1']);
 });
 
 test('a caller without a certificate does not get past the handshake, and other paths do not exist', async () => {

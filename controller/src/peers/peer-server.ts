@@ -1,4 +1,4 @@
-import { CONTROLLER_SERVER_NAME } from '@ambit/mesh/grpc';
+import { ConnectionGate, CONTROLLER_SERVER_NAME } from '@ambit/mesh/grpc';
 import type { Clock, Logger } from '@ambit/mesh/runtime';
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -37,9 +37,14 @@ export interface PeerServer extends HttpsServer {
  * certificate that they are controllers of the same mesh. Rejects when the address cannot be bound.
  */
 export async function openPeerServer(options: PeerServerOptions): Promise<PeerServer> {
-  const reports = new Reports(options);
+  const { logger } = options;
+  const gate = new ConnectionGate(PEER_LIMITS, (address, reason) =>
+    logger.debug('peer refused', { 'peer.address': address, reason }),
+  );
+  const reports = new Reports(options, gate);
   const server = await openHttpsServer({
     ...options,
+    gate,
     name: 'peers',
     limits: PEER_LIMITS,
     handle: (request, response) => void reports.serve(request, response),
@@ -49,13 +54,15 @@ export async function openPeerServer(options: PeerServerOptions): Promise<PeerSe
 
 class Reports {
   readonly #options: PeerServerOptions;
+  readonly #gate: ConnectionGate;
   /** Different for every process: a mark of another one, or of the one before, is never ours. */
   readonly #self = randomUUID();
   readonly #waiting = new Set<AbortController>();
   #changes = 0;
 
-  constructor(options: PeerServerOptions) {
+  constructor(options: PeerServerOptions, gate: ConnectionGate) {
     this.#options = options;
+    this.#gate = gate;
   }
 
   changed(): void {
@@ -75,6 +82,8 @@ class Reports {
       endResponse(response, 403, 'refused\n');
       return;
     }
+    const { remoteAddress = '', remotePort = 0 } = request.socket;
+    this.#gate.accepted(`${remoteAddress}:${remotePort}`, CONTROLLER_SERVER_NAME);
     const [path = '', query = ''] = (request.url ?? '').split('?');
     if (path !== REPORT_PATH || request.method !== 'GET') return endResponse(response, 404, `GET ${REPORT_PATH}\n`);
     const after = new URLSearchParams(query).get('after');

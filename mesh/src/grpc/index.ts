@@ -1,4 +1,5 @@
 export { type CaClient, createCaClient, type IssuedCertificate, requestSvid } from './ca-client.ts';
+export { ConnectionGate } from './connection-gate.ts';
 export { CONTROLLER_SERVER_NAME, type ControllerAccess, type ControllerCredentials } from './controller-access.ts';
 export { GrpcError, type GrpcErrorCode } from './errors.ts';
 export {
