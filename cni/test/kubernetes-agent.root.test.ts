@@ -222,6 +222,34 @@ test(
   },
 );
 
+test('ADD of another sandbox waits until the pod is captured in that one', options, async () => {
+  await using node = new Node();
+  const agent = node.nodeAgent();
+  await using cni = await node.start();
+  await installed(node);
+  await agent.hears('snapshot-sent');
+  node.pod('cart');
+  await node.netns('cart');
+  assert.equal((await node.call('ADD', { name: 'cart' })).code, 0);
+  // The kubelet has made another one; the DEL of the first has not come, or was not heard in time.
+  const second = await node.netns('second');
+  assert.equal((await node.call('ADD', { name: 'cart' }, { netns: 'second' })).code, 0);
+  assert.ok(isRedirected(second));
+  // The pod was deleted and made anew under its name, as a StatefulSet does: the old one is let go, or the new one, by UID.
+  node.pod('cart', { uid: 'anew' });
+  await node.netns('third');
+  const anew = { name: 'cart', uid: 'anew' };
+  assert.equal((await node.call('ADD', anew, { netns: 'third' })).code, 0);
+  const uids = (): string =>
+    cni
+      .statuses()
+      .map(({ uid }) => uid)
+      .join();
+  assert.equal(uids(), 'uid-of-cart,anew');
+  assert.equal((await node.call('DEL', anew, { netns: 'third' })).code, 0);
+  await until('the new one is let go', () => uids() === 'uid-of-cart', WAIT_MS);
+});
+
 test('a static pod is enrolled at ADD, found again by an agent that starts anew, and released', options, async () => {
   await using node = new Node();
   const agent = node.nodeAgent();

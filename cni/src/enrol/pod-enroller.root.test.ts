@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, symlinkSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { NetnsHandle, sameNetns } from '@ambit/mesh/linux';
+import { NetnsHandle, type NetnsIdentity, sameNetns } from '@ambit/mesh/linux';
 import { parseIpAddress } from '@ambit/mesh/model';
 import { Metrics, silentLogger } from '@ambit/mesh/runtime';
 import { ManualClock, rootTestOptions, TestNetns, until } from '@ambit/mesh/testing';
@@ -243,14 +243,15 @@ test('releaseAll() releases what this and an earlier run enrolled', options, asy
 
 test('after releaseAll() no pod is enrolled any more', options, async () => {
   await using world = new World();
-  await world.addNetns('a', '10.0.0.1');
+  const netns = await world.addNetns('a', '10.0.0.1');
   await world.enroller.setDesired(desire(['a', '10.0.0.1']));
   const released = world.enroller.releaseAll();
   await world.enroller.setDesired(desire(['a', '10.0.0.1']));
   await released;
   await world.enroller.setDesired(desire(['a', '10.0.0.1']));
   assert.deepEqual([world.redirected.size, world.records.size, world.enroller.statuses()], [0, 0, []]);
-  await assert.rejects(world.enroller.whenEnrolled('uid-a', new AbortController().signal), { message: /released/ });
+  const never = new AbortController().signal;
+  await assert.rejects(world.enroller.whenEnrolled('a', identityOf(netns), never), { message: /released/ });
 });
 
 test(
@@ -303,12 +304,27 @@ test('in the namespace of a pod that is just being made there is nothing to cut'
 
 test('whenEnrolled() resolves when the pod is, and rejects when its time is over', options, async () => {
   await using world = new World();
-  await assert.rejects(world.enroller.whenEnrolled('a', AbortSignal.timeout(5)), { name: 'TimeoutError' });
-  const enrolled = world.enroller.whenEnrolled('a', AbortSignal.timeout(10_000));
-  await world.addNetns('a', '10.0.0.1');
+  const netns = identityOf(await world.addNetns('a', '10.0.0.1'));
+  await assert.rejects(world.enroller.whenEnrolled('a', netns, AbortSignal.timeout(5)), { name: 'TimeoutError' });
+  const enrolled = world.enroller.whenEnrolled('a', netns, AbortSignal.timeout(10_000));
   await world.enroller.setDesired(desire(['a', '10.0.0.1']));
   await enrolled;
 });
+
+test(
+  'whenEnrolled() does not take the namespace of an earlier sandbox for the one that was asked about',
+  options,
+  async () => {
+    await using world = new World();
+    await world.addNetns('a', '10.0.0.1');
+    await world.enroller.setDesired(desire(['a', '10.0.0.1']));
+    const netns = identityOf(await world.addNetns('a', '10.0.0.1'));
+    const enrolled = world.enroller.whenEnrolled('a', netns, AbortSignal.timeout(10_000));
+    await world.enroller.setDesired(desire(['a', '10.0.0.1']));
+    await enrolled;
+    assert.equal(world.announced.get('a')?.netns.identity.inode, netns.inode);
+  },
+);
 
 test('a pod that is wanted again while it is released ends up enrolled', options, async () => {
   await using world = new World();
@@ -321,3 +337,8 @@ test('a pod that is wanted again while it is released ends up enrolled', options
     await until('the pod is enrolled', () => stateOf(world, 'a') === 'enrolled');
   }
 });
+
+function identityOf({ path }: TestNetns): NetnsIdentity {
+  using handle = NetnsHandle.open(path);
+  return handle.identity;
+}

@@ -1,4 +1,4 @@
-import type { NetnsIdentity } from '@ambit/mesh/linux';
+import { type NetnsIdentity, sameNetns } from '@ambit/mesh/linux';
 import type { MetricSample } from '@ambit/mesh/runtime';
 import type { DesiredPod } from './desired-pods.ts';
 import type { PodIdentity } from './netns-finder.ts';
@@ -43,13 +43,13 @@ export class PodEnroller implements AsyncDisposable {
   }
 
   /**
-   * Resolves once the pod's rules are in place and the node agent serves behind them. Rejects with the signal's reason, or
-   * because every pod is being released.
+   * Resolves once the pod's rules are in place in the namespace `netns`, and the node agent serves behind them: the pod may
+   * still be enrolled in the one of an earlier sandbox. Rejects with the signal's reason, or because every pod is being released.
    */
-  async whenEnrolled(uid: string, signal: AbortSignal): Promise<void> {
+  async whenEnrolled(uid: string, netns: NetnsIdentity, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     if (this.#isLeaving) throw new Error('every pod is being released');
-    if (this.#isEnrolled(uid)) return;
+    if (this.#isEnrolled(uid, netns)) return;
     await new Promise<void>((resolve, reject) => {
       const settle = (finish: () => void): void => {
         this.#waiters.delete(check);
@@ -57,7 +57,7 @@ export class PodEnroller implements AsyncDisposable {
         finish();
       };
       const check = (): void => {
-        if (this.#isEnrolled(uid)) settle(resolve);
+        if (this.#isEnrolled(uid, netns)) settle(resolve);
       };
       const onAbort = (): void => settle(() => reject(signal.reason));
       this.#waiters.add(check);
@@ -120,9 +120,11 @@ export class PodEnroller implements AsyncDisposable {
     await Promise.all([...this.#enrolments.values()].map(({ enrolment }) => enrolment.firstAttempt));
   }
 
-  #isEnrolled(uid: string): boolean {
+  #isEnrolled(uid: string, netns: NetnsIdentity): boolean {
     const entry = this.#enrolments.get(uid);
-    return entry !== undefined && this.#stateOf(entry.enrolment) === 'enrolled';
+    const enrolledIn = this.netnsOf(uid);
+    if (entry === undefined || enrolledIn === null || !sameNetns(enrolledIn, netns)) return false;
+    return this.#stateOf(entry.enrolment) === 'enrolled';
   }
 
   #stateOf(enrolment: PodEnrolment): PodState {

@@ -86,13 +86,15 @@ export class PluginCalls {
     if (decision.kind === 'pass') return DONE;
     if (decision.kind === 'refuse') return this.#refuse(asked, CNI_CODES.tryAgainLater, decision.message);
     const { pod } = decision;
+    const netns = finder.identifyPath(request.netns);
+    if (netns === null) return this.#refuse(pod, CNI_CODES.notEnrolled, `there is no namespace at ${request.netns}`);
     // Should we die in the middle, the plugin must not take the pod for one that may pass.
     enrolmentList.holdEnrolled(pod.namespace);
     finder.attach(pod.uid, request.netns);
     attachments.attach({ containerId: request.containerId, pod });
     onAttachments();
     try {
-      await enroller.whenEnrolled(pod.uid, AbortSignal.any([signal, AbortSignal.timeout(enrolmentMs)]));
+      await enroller.whenEnrolled(pod.uid, netns, AbortSignal.any([signal, AbortSignal.timeout(enrolmentMs)]));
     } catch {
       const reason =
         enroller.problemOf(pod.uid) ||
@@ -125,9 +127,11 @@ export class PluginCalls {
   /** An earlier sandbox of a pod may go when it has another one already: only the one that the pod is in counts. */
   #delete(request: PluginRequest, asked: PodIdentity): void {
     const { attachments, enroller, finder, onAttachments } = this.#options;
-    const known = enroller
-      .statuses()
-      .find(({ namespace, name }) => namespace === asked.namespace && name === asked.name);
+    const statuses = enroller.statuses();
+    // A pod that was made anew under its name may be here beside the one before; a static pod has another UID for its runtime.
+    const known =
+      statuses.find(({ uid: is }) => is === asked.uid) ??
+      statuses.find(({ namespace, name }) => namespace === asked.namespace && name === asked.name);
     const uid = known?.uid ?? asked.uid;
     const container = attachments.containerOf(uid);
     const isIts =
