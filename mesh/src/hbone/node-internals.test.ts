@@ -80,3 +80,10 @@ test('a Node without internals is worth one warning', () => {
   warnWithoutInternals(logger, false);
   assert.equal(warnings.length, 1);
 });
+
+test("this Node's sockets count bytes under the names that are widened", () => {
+  const socket = new net.Socket();
+  const names = new Set(Object.getOwnPropertySymbols(socket).map((key) => key.description));
+  socket.destroy();
+  assert.ok(names.has('kBytesRead') && names.has('kBytesWritten'), [...names].join(' '));
+});

@@ -49,6 +49,13 @@ interface Handle {
   useUserBuffer(buffer: Buffer): void;
 }
 
+/**
+ * What a counter of bytes is before it is 0. V8 gives a field the narrowest type that all its values so far had; the first
+ * connection that carried 2 GiB would change that, and with it the shape of all objects of the class, and throw away the
+ * compiled code of all that touches them. A value that fits nothing narrower settles it at the first.
+ */
+export const WIDE: number = Number.MAX_VALUE;
+
 const METHODS = ['readStart', 'readStop', 'useUserBuffer', 'writeBuffer'] as const;
 const ECANCELED = -125;
 
@@ -181,6 +188,18 @@ function handleTypeHasMethods(): boolean {
 /** What this thread's connections use; undefined when this Node lacks it. */
 export const readInternals: ReadInternals | undefined = findReadInternals();
 export const writeInternals: SocketWrites | undefined = findWriteInternals();
+
+widenByteCounters();
+
+/** The same for the counters that sockets have: see `WIDE`. Without effect on a Node whose sockets have other names for them. */
+function widenByteCounters(): void {
+  const socket = new net.Socket();
+  for (const key of Object.getOwnPropertySymbols(socket)) {
+    const name = key.description;
+    if (name === 'kBytesRead' || name === 'kBytesWritten') Reflect.set(socket, key, WIDE);
+  }
+  socket.destroy();
+}
 
 let hasWarned = false;
 

@@ -5,6 +5,7 @@ import type { HboneError } from './errors.ts';
 import { ReceiveWindow, SendWindow } from './flow-control.ts';
 import { FrameType, Http2Code } from './frame-codec.ts';
 import type { DecodedHeaders } from './hpack-decoder.ts';
+import { WIDE } from './node-internals.ts';
 import { type RecordSlab, sourceRead } from './read-memory.ts';
 
 /** Where a stream's events go. */
@@ -39,8 +40,8 @@ export class Stream {
   readonly id: number;
   readonly connection: Connection;
   readonly sendWindow: SendWindow;
-  bytesSent = 0;
-  bytesReceived = 0;
+  bytesSent: number = WIDE;
+  bytesReceived: number = WIDE;
   closed = false;
   localEnded = false;
   remoteEnded = false;
@@ -64,6 +65,8 @@ export class Stream {
   constructor(connection: Connection, id: number) {
     this.connection = connection;
     this.id = id;
+    this.bytesSent = 0;
+    this.bytesReceived = 0;
     this.sendWindow = new SendWindow(connection.peerInitialWindowBytes);
     const size = connection.limits.streamWindowBytes;
     this.receiveWindow = new ReceiveWindow(size, size >>> 1);

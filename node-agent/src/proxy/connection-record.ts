@@ -74,8 +74,8 @@ export class ConnectionRecord {
   readonly #sendsRequest: boolean;
   readonly #openedMonotonicMs: number;
   readonly #row: number;
-  #received = 0;
-  #sent = 0;
+  #received: number = Number.MAX_VALUE;
+  #sent: number = Number.MAX_VALUE;
   #failure: FailureReason | null = null;
   #ended = false;
 
@@ -85,6 +85,9 @@ export class ConnectionRecord {
     carrier: Carrier,
     options: { readonly sendsRequest: boolean; readonly admitted: Admitted | null },
   ) {
+    // They were wide at first, so that V8 does not take them for small ones and compile everything again at 2 GiB.
+    this.#received = 0;
+    this.#sent = 0;
     this.#sinks = sinks;
     this.subject = subject;
     this.#carrier = carrier;
