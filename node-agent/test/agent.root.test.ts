@@ -198,8 +198,9 @@ describe('a node agent', () => {
       await until('the agent is ready', async () => (await world.get('readiness', '/healthz/ready')).status === 200);
       await until('the ranges are in force', () => world.controller.acknowledged.includes(RANGES_TYPE_URL));
       await assert.rejects(world.pod('client').exchange('10.77.0.99:8080', 'x'), refusal);
-      const lines = readFileSync(world.accessLog, 'utf8').trimEnd().split('\n');
-      assert.match(lines.at(-1) ?? '', /the destination is inside the mesh but not known/);
+      await until('the refusal is in the access log', () =>
+        readFileSync(world.accessLog, 'utf8').includes('the destination is inside the mesh but not known'),
+      );
     },
   );
 
