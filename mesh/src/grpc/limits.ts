@@ -7,11 +7,14 @@ export const UNARY_REQUEST_BYTES_MAX: number = 64 * 1024;
 /** By then such a request must be there, from when it is asked for. */
 export const UNARY_READ_TIMEOUT_MS = 10_000;
 /**
- * Calls at a time, of all callers and of one address, of which it is not known yet who calls or of whose request for a
- * certificate more is to come. Each may leave up to 64 kB of what it sends with us, read or not.
+ * Calls at a time, of all callers and of one address, of which it is not known yet who calls, or of whose request to join more
+ * is to come. Each may leave up to 64 kB of what it sends with us, read or not.
  */
 export const UNREAD_CALLS_MAX = 2048;
 export const UNREAD_CALLS_PER_SOURCE_MAX = 256;
+/** The same once it is known who calls, of all callers and of one; an agent asks for a few certificates at a time. */
+export const ACCEPTED_UNREAD_CALLS_MAX = 2048;
+export const ACCEPTED_UNREAD_CALLS_PER_CALLER_MAX = 64;
 /** Streams of one connection to our server; an agent uses one for discovery and a few for certificates. */
 export const STREAMS_PER_CONNECTION_MAX = 64;
 /** Connections to our server: every node twice, with room for restarts. */

@@ -4,7 +4,13 @@ import type { Logger } from '../runtime/logger.ts';
 import { CallSlots } from './call-slots.ts';
 import type { ConnectionGate } from './connection-gate.ts';
 import { GrpcError, toStatus } from './errors.ts';
-import { UNARY_READ_TIMEOUT_MS, UNREAD_CALLS_MAX, UNREAD_CALLS_PER_SOURCE_MAX } from './limits.ts';
+import {
+  ACCEPTED_UNREAD_CALLS_MAX,
+  ACCEPTED_UNREAD_CALLS_PER_CALLER_MAX,
+  UNARY_READ_TIMEOUT_MS,
+  UNREAD_CALLS_MAX,
+  UNREAD_CALLS_PER_SOURCE_MAX,
+} from './limits.ts';
 import { type GrpcPeer, peerOf } from './server-peer.ts';
 
 type DuplexCall = ServerDuplexStream<Buffer, Buffer>;
@@ -16,7 +22,8 @@ export interface ServedCall {
   readonly signal: AbortSignal;
   /**
    * It is known who calls; `caller` tells callers apart. Until then the connection does not live long, and both it and the
-   * call are some of few. Each caller has a few connections.
+   * call are some of few. Each caller has a few connections, and a few calls that are not read yet.
+   * @throws GrpcError `resource-exhausted` when it has too many of the latter.
    */
   accept(caller: string): void;
   /** The one request of a call that has one. @throws GrpcError when there is none, or not in time. */
@@ -32,6 +39,7 @@ export class ServerCalls {
   readonly #gate: ConnectionGate;
   readonly #logger: Logger;
   readonly #unread = new CallSlots(UNREAD_CALLS_MAX, UNREAD_CALLS_PER_SOURCE_MAX);
+  readonly #accepted = new CallSlots(ACCEPTED_UNREAD_CALLS_MAX, ACCEPTED_UNREAD_CALLS_PER_CALLER_MAX);
 
   constructor(gate: ConnectionGate, logger: Logger) {
     this.#gate = gate;
@@ -60,31 +68,39 @@ export class ServerCalls {
     call.once('cancelled', () => gone.abort(new GrpcError('cancelled')));
     const peer = peerOf(call);
     const slot = this.#unread.take(peer.address.slice(0, peer.address.lastIndexOf(':')));
+    using held = new DisposableStack();
+    held.use(slot);
     try {
       if (slot === null) throw new GrpcError('resource-exhausted', { data: { reason: 'too-many-unknown-calls' } });
-      gone.signal.addEventListener('abort', () => slot[Symbol.dispose]());
-      await serve(this.#open(call, peer, gone.signal, slot));
+      gone.signal.addEventListener('abort', () => held.dispose());
+      await serve(this.#open(call, peer, gone.signal, slot, held));
       call.end();
     } catch (error) {
       logFailure(this.#logger, path, error, gone.signal);
       if (!gone.signal.aborted) call.emit('error', toStatus(error));
-    } finally {
-      slot?.[Symbol.dispose]();
     }
   }
 
-  #open(call: DuplexCall, peer: GrpcPeer, signal: AbortSignal, slot: Disposable): ServedCall {
+  /** `held` has the call's place among those that are not read, for now that of an unknown caller: `slot`. */
+  #open(call: DuplexCall, peer: GrpcPeer, signal: AbortSignal, slot: Disposable, held: DisposableStack): ServedCall {
     return {
       peer,
       signal,
-      accept: (caller) => this.#gate.accepted(peer.address, caller),
+      accept: (caller) => {
+        this.#gate.accepted(peer.address, caller);
+        if (held.disposed) return;
+        const place = this.#accepted.take(caller);
+        if (place === null) throw new GrpcError('resource-exhausted', { data: { reason: 'too-many-unread-calls' } });
+        slot[Symbol.dispose]();
+        held.use(place);
+      },
       readOne: async () => {
         const message = await readInTime(call);
-        slot[Symbol.dispose]();
+        held.dispose();
         return message;
       },
       readAll: () => {
-        slot[Symbol.dispose]();
+        held.dispose();
         return readAll(call, signal);
       },
       send: (message) => sendMessage(call, message, signal),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import http2 from 'node:http2';
 import net from 'node:net';
 import { test } from 'node:test';
 import tls from 'node:tls';
@@ -11,7 +12,7 @@ import { ADDRESS_TYPE_URL, DELTA_DISCOVERY_PATH, type DiscoveryRequest } from '.
 import { CREATE_CERTIFICATE_PATH, createCaClient } from './ca-client.ts';
 import { CONTROLLER_SERVER_NAME, type ControllerAccess } from './controller-access.ts';
 import { GrpcError } from './errors.ts';
-import { STREAMS_PER_CONNECTION_MAX, UNARY_REQUEST_BYTES_MAX } from './limits.ts';
+import { ACCEPTED_UNREAD_CALLS_PER_CALLER_MAX, STREAMS_PER_CONNECTION_MAX, UNARY_REQUEST_BYTES_MAX } from './limits.ts';
 import { createPushTransport } from './push-transport.ts';
 import { type GrpcServer, type GrpcServerOptions, startGrpcServer } from './server.ts';
 import type { GrpcPeer } from './server-peer.ts';
@@ -21,6 +22,8 @@ const ca = createTestCa();
 const certificate = ca.issueCertificate({ altNames: [{ kind: 'dns', value: CONTROLLER_SERVER_NAME }] });
 const secrets = { rootsPem: ca.rootPem };
 const LONG_MS = 60_000;
+/** Of gRPC. */
+const RESOURCE_EXHAUSTED = 8;
 
 interface Started {
   readonly server: GrpcServer;
@@ -155,6 +158,48 @@ test('of one caller the oldest connection gives way to the newest, and nobody el
     reasons,
     Array.from({ length: 3 }, () => 'gave-way-to-a-newer-one'),
   );
+  assert.equal(await askForCertificate(accessTo(server, 'honest'), 'csr'), 'issued');
+});
+
+test('of one caller few calls wait to be read, and they keep out nobody else', async () => {
+  let waiting = 0;
+  const { server } = await start({
+    certificates: {
+      createCertificate: async (read, { bearerToken = '' }) => {
+        const request = read(bearerToken);
+        waiting++;
+        await request.finally(() => waiting--);
+        return ['leaf', 'root'];
+      },
+    },
+  });
+  await using _ = server;
+  using stack = new DisposableStack();
+  const statuses: unknown[] = [];
+  for (let connection = 0; connection < 2; connection++) {
+    const session = http2.connect(`https://127.0.0.1:${server.port}`, {
+      ca: ca.rootPem,
+      servername: CONTROLLER_SERVER_NAME,
+    });
+    stack.defer(() => session.on('error', () => {}).destroy());
+    const headers = {
+      ':method': 'POST',
+      ':path': CREATE_CERTIFICATE_PATH,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    };
+    for (let at = 0; at < STREAMS_PER_CONNECTION_MAX; at++) {
+      const call = session.request({ ...headers, authorization: 'Bearer greedy' }, { endStream: false });
+      call
+        .on('error', () => {})
+        .on('response', (answer) => statuses.push(answer['grpc-status']))
+        .on('trailers', (trailers) => statuses.push(trailers['grpc-status']));
+    }
+  }
+  const refused = (): readonly unknown[] => statuses.filter((status) => status !== undefined);
+  await until('all have arrived', () => refused().length === STREAMS_PER_CONNECTION_MAX, LONG_MS);
+  assert.deepEqual([...new Set(refused())], [String(RESOURCE_EXHAUSTED)]);
+  assert.equal(waiting, ACCEPTED_UNREAD_CALLS_PER_CALLER_MAX);
   assert.equal(await askForCertificate(accessTo(server, 'honest'), 'csr'), 'issued');
 });
 
