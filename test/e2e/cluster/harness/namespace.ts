@@ -4,6 +4,7 @@ export type Mode = 'ambient' | 'none' | 'unlabelled';
 
 const MODE_LABEL = 'ambit.dev/mode';
 const DELETION_MS = 120_000;
+const ACCOUNT_MS = 120_000;
 
 export function namespaceManifest(name: string, mode: Mode): Manifest {
   const labels = mode === 'unlabelled' ? {} : { [MODE_LABEL]: mode };
@@ -15,12 +16,9 @@ export async function makeNamespaces(cluster: Cluster, modes: Readonly<Record<st
   const names = Object.keys(modes);
   await deleteNamespaces(cluster, names);
   await cluster.apply(...Object.entries(modes).map(([name, mode]) => namespaceManifest(name, mode)));
-  // Pods are refused before their namespace has its account.
-  await Promise.all(
-    names.map((name) =>
-      cluster.kubectl(['-n', name, 'wait', '--for=create', '--timeout=30s', 'serviceaccount/default']),
-    ),
-  );
+  // Pods are refused before their namespace has its account. Who makes it sits out a pause after an outage of the API server.
+  const wait = ['wait', '--for=create', `--timeout=${ACCOUNT_MS / 1000}s`, 'serviceaccount/default'];
+  await Promise.all(names.map((name) => cluster.kubectl(['-n', name, ...wait], { timeoutMs: ACCOUNT_MS + 5000 })));
 }
 
 /** Resolves when they are gone, or when their deletion has begun. */
