@@ -13,18 +13,19 @@ export const MESH_LAYERS: Readonly<Record<string, readonly string[]>> = {
   runtime: [],
   tls: ['model', 'wire', 'runtime'],
   hbone: ['model', 'wire', 'tls', 'runtime'],
+  http1: ['model', 'wire', 'tls', 'runtime'],
   push: ['model', 'wire', 'tls', 'runtime'],
   grpc: ['model', 'wire', 'tls', 'runtime', 'push'],
   linux: ['model', 'runtime'],
   kinds: ['model'],
   manifests: ['model', 'kinds', 'runtime'],
   kube: ['model', 'kinds', 'runtime'],
-  testing: ['model', 'wire', 'runtime', 'tls', 'hbone', 'grpc', 'push', 'linux', 'kinds', 'manifests', 'kube'],
+  testing: ['model', 'wire', 'runtime', 'tls', 'hbone', 'http1', 'grpc', 'push', 'linux', 'kinds', 'manifests', 'kube'],
 };
 
 /** Decisions, translations and codecs: same input, same output, testable by a table. */
 export const PURE_FILES: string =
-  '^mesh/src/(?:model|wire|kinds)/|^controller/src/translate/|/(?:decide|admit|match|translate)[^/]*\\.ts$' +
+  '^mesh/src/(?:model|wire|kinds|http1)/|^controller/src/translate/|/(?:decide|admit|match|translate)[^/]*\\.ts$' +
   '|^mesh/src/hbone/(?:frame-|hpack-|huffman|flow-control|flush-threshold|connect-headers|abuse-guard)[^/]*\\.ts$' +
   '|^cni/src/(?:redirect/ruleset|install/conflist-text|enrol/desired-pods)\\.ts$|^controller/src/push/delta\\.ts$|^controller/src/json\\.ts$' +
   '|^node-agent/src/proxy/(?:outbound-route|inbound-admission|illegal-ports|load-balance)[^/]*\\.ts$|^node-agent/src/identity/refresh-schedule\\.ts$';

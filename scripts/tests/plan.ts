@@ -11,7 +11,12 @@ export interface TestGroup {
 }
 
 /** Layers whose line coverage is gated; their own tests alone must reach it. */
-export const COVERED_LAYERS: readonly string[] = ['mesh/src/model', 'mesh/src/wire', 'mesh/src/hbone'];
+export const COVERED_LAYERS: readonly string[] = [
+  'mesh/src/model',
+  'mesh/src/wire',
+  'mesh/src/hbone',
+  'mesh/src/http1',
+];
 
 /** Files of the slower tiers, `x.<tier>.test.ts`; each tier has a command of its own and `npm test` leaves them out. */
 export type Tier = 'kube' | 'interop' | 'cluster';
@@ -19,7 +24,8 @@ const TIER_FILE = /\.(?<tier>kube|interop|cluster)\.test\.ts$/;
 
 const PRIVILEGED = /\.root\.test\.ts$|^test\/e2e\//;
 /** Long runs that measure endurance, not lines: coverage would only slow them down. */
-const ENDURANCE = /\.soak\.test\.ts$|^mesh\/src\/hbone\/(?:1gib|interleaving|fuzz)\.test\.ts$/;
+const ENDURANCE =
+  /\.soak\.test\.ts$|^mesh\/src\/(?:hbone\/(?:1gib|interleaving|fuzz)|http1\/(?:fuzz|llhttp))\.test\.ts$/;
 
 /** Sorts test files into groups; `filters` are parts of paths, and none means all. */
 export function planTests(paths: readonly string[], filters: readonly string[]): TestGroup[] {
