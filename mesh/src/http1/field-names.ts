@@ -43,6 +43,17 @@ export function fieldIdOf(bytes: Uint8Array, start: number, end: number): FieldI
   }
 }
 
+/** Whether a name is one of the two that say where a message ends, in any case. */
+export function isFramingName(name: string): boolean {
+  if (name.length !== 14 && name.length !== 17) return false;
+  const lower = name.toLowerCase();
+  return lower === 'content-length' || lower === 'transfer-encoding';
+}
+
+export function isHostName(name: string): boolean {
+  return name.length === 4 && name.toLowerCase() === 'host';
+}
+
 /**
  * What may not come as a trailer (RFC 9110 6.5.1): framing, routing, modifiers, credentials, control and description of
  * the content. Whoever merges trailers into the head would otherwise be told something that nobody has checked.
