@@ -3,6 +3,7 @@ import { AUTHORIZATION_MUTATIONS } from './list-authorization.ts';
 import { FLOW_CONTROL_MUTATIONS } from './list-flow-control.ts';
 import { FRAMING_MUTATIONS } from './list-framing.ts';
 import { HPACK_MUTATIONS } from './list-hpack.ts';
+import { HTTP1_MUTATIONS } from './list-http1.ts';
 import type { Mutation } from './mutation.ts';
 
 /** Every mutation, by area. */
@@ -12,4 +13,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...FLOW_CONTROL_MUTATIONS,
   ...FRAMING_MUTATIONS,
   ...HPACK_MUTATIONS,
+  ...HTTP1_MUTATIONS,
 ];
