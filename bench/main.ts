@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { BenchError } from './src/errors.ts';
 import { HELP, parseCommandLine, type BenchCommand } from './src/command-line.ts';
 import { ACCEPT_DIAL_DEFAULTS, acceptDialReport, runAcceptDial } from './src/accept-dial/accept-dial.ts';
+import { HTTP1_DEFAULTS, http1Report, runHttp1Bench } from './src/http1/http1-bench.ts';
 import { runL4Bench, writeL4Results } from './src/l4/l4-bench.ts';
 import { markdownReport } from './src/l4/markdown-report.ts';
 import { FULL_PLAN, QUICK_PLAN, type L4Plan } from './src/l4/plan.ts';
@@ -50,16 +51,28 @@ async function measureAcceptDial(signal: AbortSignal): Promise<void> {
     isRoot: process.getuid?.() === 0,
     ownPid: process.pid,
     signal,
-    cpuUs: () => {
-      const { user, system } = process.cpuUsage();
-      return user + system;
-    },
+    cpuUs: ownCpuUs,
   });
-  const file = join(import.meta.dirname, 'results', 'accept-dial.md');
-  const report = acceptDialReport(results);
-  const heading = `# Accepting and dialling inside a pod's network namespace\n\nNode ${process.version}, medians of ${ACCEPT_DIAL_DEFAULTS.rounds} interleaved rounds (minimum-maximum).\n\n`;
-  await writeFile(file, `${heading}${report}\n`);
-  process.stdout.write(`${report}\n`);
+  const title = "Accepting and dialling inside a pod's network namespace";
+  await writeReport('accept-dial.md', title, ACCEPT_DIAL_DEFAULTS.rounds, acceptDialReport(results));
+}
+
+async function measureHttp1(signal: AbortSignal): Promise<void> {
+  const results = runHttp1Bench({ ...HTTP1_DEFAULTS, signal, cpuUs: ownCpuUs });
+  const title = 'Reading and writing HTTP/1.1 messages';
+  await writeReport('http1.md', title, HTTP1_DEFAULTS.rounds, http1Report(results));
+}
+
+function ownCpuUs(): number {
+  const { user, system } = process.cpuUsage();
+  return user + system;
+}
+
+async function writeReport(name: string, title: string, rounds: number, table: string): Promise<void> {
+  const file = join(import.meta.dirname, 'results', name);
+  const method = `Node ${process.version}, medians of ${rounds} interleaved rounds (minimum-maximum).`;
+  await writeFile(file, `# ${title}\n\n${method}\n\n${table}\n`);
+  process.stdout.write(`${table}\n`);
   say(`wrote ${file}`);
 }
 
@@ -72,6 +85,8 @@ async function run(command: BenchCommand, signal: AbortSignal): Promise<void> {
       return runL4(command, signal);
     case 'accept-dial':
       return measureAcceptDial(signal);
+    case 'http1':
+      return measureHttp1(signal);
   }
 }
 

@@ -8,6 +8,7 @@ test('parseCommandLine() understands what the help says', () => {
   assert.deepEqual(parseCommandLine(['--help']), { kind: 'help' });
   assert.deepEqual(parseCommandLine(['l4', '--help']), { kind: 'help' });
   assert.deepEqual(parseCommandLine(['accept-dial']), { kind: 'accept-dial' });
+  assert.deepEqual(parseCommandLine(['http1']), { kind: 'http1' });
   assert.deepEqual(parseCommandLine(['l4']), { kind: 'l4', quick: false, profile: false });
   assert.deepEqual(parseCommandLine(['l4', '--quick']), { kind: 'l4', quick: true, profile: false });
   assert.deepEqual(
@@ -45,6 +46,7 @@ test('parseCommandLine() names the argument it does not understand', () => {
   const table: readonly (readonly [args: readonly string[], argument: string])[] = [
     [['l5'], 'l5'],
     [['accept-dial', '--quick'], '--quick'],
+    [['http1', '--rounds'], '--rounds'],
     [['l4', '--fast'], '--fast'],
     [['l4', '--rounds'], '--rounds'],
     [['l4', '--rounds', '0'], '--rounds 0'],

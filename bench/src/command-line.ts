@@ -6,6 +6,7 @@ import { LOADS, type LoadName } from './l4/plan.ts';
 export type BenchCommand =
   | { readonly kind: 'help' }
   | { readonly kind: 'accept-dial' }
+  | { readonly kind: 'http1' }
   | {
       readonly kind: 'l4';
       readonly quick: boolean;
@@ -26,6 +27,7 @@ export const HELP: string = `usage: npm run bench -- BENCH [OPTIONS]
 benches
   l4            two pods on two hosts: Ambit's tunnel beside direct TCP, an nginx stream pair and an Envoy HBONE pair
   accept-dial   CPU of accepting and dialling inside a pod's network namespace; writes bench/results/accept-dial.md
+  http1         CPU of reading and writing HTTP/1.1 messages beside llhttp, Node's parser; writes bench/results/http1.md
 
 options of l4
   --quick           at most 55 s: Ambit, Envoy and direct TCP; the last line is one JSON object of ratios
@@ -36,7 +38,7 @@ options of l4
   --out DIR         where results go (default bench/results)
   --profile         write a CPU profile of each Ambit agent beside the results; its figures are then not comparable
 
-needs root: it creates network namespaces (all removed at the end, also after Ctrl-C)
+l4 and accept-dial need root: they create network namespaces (all removed at the end, also after Ctrl-C)
 environment: AMBIT_BENCH_CACHE, where Envoy is kept (default ~/.cache/ambit-bench)
 `;
 
@@ -44,8 +46,11 @@ environment: AMBIT_BENCH_CACHE, where Envoy is kept (default ~/.cache/ambit-benc
 export function parseCommandLine(args: readonly string[]): BenchCommand {
   const [name, ...rest] = args;
   if (name === undefined || name === '--help' || name === '-h' || rest.includes('--help')) return { kind: 'help' };
-  if (name === 'accept-dial' && rest.length === 0) return { kind: 'accept-dial' };
-  if (name !== 'l4') throw badArgument(name === 'accept-dial' ? (rest[0] ?? name) : name);
+  if (name === 'accept-dial' || name === 'http1') {
+    if (rest[0] !== undefined) throw badArgument(rest[0]);
+    return { kind: name };
+  }
+  if (name !== 'l4') throw badArgument(name);
   const values: Record<string, string> = {};
   const flags = new Set<string>();
   for (let index = 0; index < rest.length; index++) {
