@@ -3,8 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { SETTINGS as CNI } from '../../cni/src/config.ts';
+import { parseConfig as parseCni, SETTINGS as CNI } from '../../cni/src/config.ts';
 import { USAGE } from '../../controller/src/config.ts';
+import { createEnvironment } from '../../mesh/src/runtime/index.ts';
 import { SETTINGS as NODE_AGENT } from '../../node-agent/src/config.ts';
 import { IMAGES } from '../images/image-list.ts';
 
@@ -99,3 +100,48 @@ test('chart: version and images are those of this repository', () => {
     .map(([, image = '']) => image);
   assert.deepEqual([...new Set(used)].sort(), IMAGES.map(({ name }) => name).sort());
 });
+
+interface ValueSchema {
+  readonly pattern?: string;
+  readonly properties?: Readonly<Record<string, ValueSchema>>;
+}
+
+/** Whether the schema of the values takes `text` for the value at `path`. */
+function schemaTakes(path: readonly string[], text: string): boolean {
+  let schema: ValueSchema = JSON.parse(readFileSync(join(ROOT, 'charts/ambit/values.schema.json'), 'utf8'));
+  for (const name of path) schema = schema.properties?.[name] ?? {};
+  return new RegExp(schema.pattern ?? assert.fail(`${path.join('.')} has no pattern`)).test(text);
+}
+
+/** Whether a CNI agent starts with this setting. */
+function agentTakes(name: string, text: string): boolean {
+  try {
+    parseCni(createEnvironment({ AMBIT_KUBERNETES: 'true', AMBIT_NODE_NAME: 'n', [name]: text }));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+for (const { value, variable, good, bad } of [
+  {
+    value: ['cni', 'enrolmentTimeout'],
+    variable: 'AMBIT_ENROLMENT_TIMEOUT',
+    good: ['1s', '30s', '100s'],
+    bad: ['0s', '101s', '200s', '30'],
+  },
+  {
+    value: ['log', 'level'],
+    variable: 'AMBIT_LOG_LEVEL',
+    good: ['info', 'off', 'info,access=off,xds=debug'],
+    bad: ['trace', 'information', 'info,access', 'info,access=loud'],
+  },
+]) {
+  test(`chart: ${value.join('.')}: helm refuses what the programs would`, () => {
+    for (const text of good)
+      assert.deepEqual([schemaTakes(value, text), agentTakes(variable, text)], [true, true], text);
+    for (const text of bad) {
+      assert.deepEqual([schemaTakes(value, text), agentTakes(variable, text)], [false, false], text);
+    }
+  });
+}
