@@ -57,6 +57,10 @@ async function main(args: readonly string[]): Promise<number> {
     console.error(`--containerd ${runtime}: debian or v2\n\n${USAGE}`);
     return 2;
   }
+  if (!/^[a-l]$/.test(values.name)) {
+    console.error(`--name ${values.name}: one letter, a to l\n\n${USAGE}`);
+    return 2;
+  }
   const plans = planClusters(positionals, runtime);
   if (plans.length === 0) {
     console.error(`no scenario matches ${positionals.join(' ')}`);
