@@ -33,6 +33,8 @@ class World implements AsyncDisposable {
   readonly announced: Map<string, AnnouncedPod> = new Map();
   readonly redirected: Set<bigint> = new Set();
   failApply = false;
+  lacks: readonly string[] = [];
+  readonly warnings: string[] = [];
   failRemove = false;
   generation = 1;
   connections: readonly string[] = ['10.0.0.1:1 10.0.0.9:80', '10.0.0.1:2 10.0.0.9:80'];
@@ -76,7 +78,10 @@ class World implements AsyncDisposable {
       onProblem: () => {},
       limit: new ConcurrencyLimit(2),
       clock: this.clock,
-      logger: silentLogger,
+      logger: {
+        ...silentLogger,
+        warn: (message, fields) => void this.warnings.push(`${message}: ${String(fields?.['without'])}`),
+      },
       metrics: this.#instruments,
     });
   }
@@ -122,7 +127,7 @@ class World implements AsyncDisposable {
         const change = this.redirected.has(netns.identity.inode) ? 'replaced' : 'added';
         this.redirected.add(netns.identity.inode);
         this.steps.push(`apply ${change}`);
-        return change;
+        return { change, lacks: this.lacks };
       },
       remove: async (netns) => {
         if (this.failRemove) throw new CniError('redirection-failed');
@@ -164,6 +169,15 @@ test(
     assert.deepEqual([world.takeSteps(), world.records.size], [['withdraw a', 'remove'], 0]);
   },
 );
+
+test('what the rules of a pod have to do without is told', options, async () => {
+  await using world = new World();
+  await world.addNetns('a', '10.0.0.1');
+  world.lacks = ['this', 'that'];
+  await world.enroller.setDesired(desire(['a', '10.0.0.1']));
+  assert.equal(stateOf(world, 'a'), 'enrolled');
+  assert.deepEqual(world.warnings, ['the kernel refused a part of the rules: this; that']);
+});
 
 test('a pod whose namespace comes later is enrolled then', options, async () => {
   await using world = new World();

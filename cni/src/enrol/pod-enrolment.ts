@@ -2,7 +2,7 @@ import { type NetnsHandle, type NetnsIdentity, sameNetns } from '@ambit/mesh/lin
 import type { IpAddress } from '@ambit/mesh/model';
 import { type Clock, createBackoff, type Logger, MeshError } from '@ambit/mesh/runtime';
 import type { CniInstruments } from '../metrics.ts';
-import type { Netfilter } from '../redirect/netfilter.ts';
+import type { Applied, Netfilter } from '../redirect/netfilter.ts';
 import type { RedirectOptions } from '../redirect/ruleset.ts';
 import type { ConcurrencyLimit } from './concurrency-limit.ts';
 import { decideNextStep, type EnrolmentState, type NextStep } from './decide-next-step.ts';
@@ -172,7 +172,7 @@ export class PodEnrolment {
       // An earlier run has put rules there: the grace it gave is over.
       const spares = graceMs > 0 && this.#state.kind === 'absent' && desired.starting !== true;
       const predating = spares ? 'spare' : 'reset';
-      const change = await this.#counted('apply', () => netfilter.apply(handle, { ...redirect, predating }, signal));
+      const change = await this.#apply(handle, { ...redirect, predating }, signal);
       const generation = netfilter.generation(handle);
       const isOpen = change === 'added' && desired.starting !== true;
       const spared = isOpen ? await this.#cut(handle, spares, signal) : null;
@@ -184,6 +184,14 @@ export class PodEnrolment {
       handle[Symbol.dispose]();
       throw error;
     }
+  }
+
+  async #apply(handle: NetnsHandle, options: RedirectOptions, signal: AbortSignal): Promise<Applied['change']> {
+    const { logger, netfilter } = this.#tools;
+    const { change, lacks } = await this.#counted('apply', () => netfilter.apply(handle, options, signal));
+    if (lacks.length > 0)
+      logger.warn('the kernel refused a part of the rules', { ...this.#fields(), without: lacks.join('; ') });
+    return change;
   }
 
   /** Deals with what was open before the rules. Returns what may go on, and until when. */
@@ -214,7 +222,7 @@ export class PodEnrolment {
     const predating = leftMs > 0 && spared !== null ? 'spare' : 'reset';
     await limit.run(async () => {
       const still = predating === 'reset' && spared !== null ? await netfilter.openConnections(handle, signal) : [];
-      const change = await this.#counted('apply', () => netfilter.apply(handle, { ...redirect, predating }, signal));
+      const change = await this.#apply(handle, { ...redirect, predating }, signal);
       this.#state = {
         ...state,
         generation: netfilter.generation(handle),

@@ -1,6 +1,13 @@
 import type { NetnsHandle } from '@ambit/mesh/linux';
 import type { RedirectOptions } from './ruleset.ts';
 
+/** What was done to a namespace. */
+export interface Applied {
+  readonly change: 'added' | 'replaced';
+  /** What the rules do without, because the kernel refused it with them: nothing, on a kernel that can do all. */
+  readonly lacks: readonly string[];
+}
+
 /** Puts redirection into a pod's network namespace and takes it out again. Calls for one namespace do not overlap. */
 export interface Netfilter {
   /**
@@ -9,7 +16,7 @@ export interface Netfilter {
    * failure nothing is left behind that was not there.
    * @throws CniError `redirection-failed`.
    */
-  apply(netns: NetnsHandle, options: RedirectOptions, signal?: AbortSignal): Promise<'added' | 'replaced'>;
+  apply(netns: NetnsHandle, options: RedirectOptions, signal?: AbortSignal): Promise<Applied>;
   /** Restores the namespace to what it was before `apply`; nothing happens when it was never applied. @throws CniError. */
   remove(netns: NetnsHandle, signal?: AbortSignal): Promise<void>;
   /** A number that changes whenever anybody changes rules of the namespace. @throws LinuxError. */

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { dialInNetns, listenInNetns, NetnsHandle, readOriginalDestination } from '@ambit/mesh/linux';
 import { formatSocketAddress, type IpAddress, parseIpAddress, parseSocketAddress } from '@ambit/mesh/model';
@@ -174,7 +177,7 @@ async function connectCode(link: Link, to: string): Promise<string> {
 
 test('applied rules capture what the rules say, in both families, and leave the rest alone', options, async () => {
   await using link = await Link.open();
-  assert.equal(await nftables.apply(link.podHandle, DEFAULT_REDIRECT_OPTIONS), 'added');
+  assert.deepEqual(await nftables.apply(link.podHandle, DEFAULT_REDIRECT_OPTIONS), { change: 'added', lacks: [] });
   for (const [name, port] of [
     ['outbound', 15001],
     ['inbound', 15006],
@@ -319,14 +322,49 @@ test('removal restores the namespace exactly, however often rules were applied o
   const before = link.state();
   await nftables.remove(link.podHandle);
   assert.deepEqual(link.state(), before);
-  assert.equal(await nftables.apply(link.podHandle, DEFAULT_REDIRECT_OPTIONS), 'added');
+  assert.deepEqual(await nftables.apply(link.podHandle, DEFAULT_REDIRECT_OPTIONS), { change: 'added', lacks: [] });
   const applied = link.state();
   assert.ok(applied.every((text, i) => text !== before[i]));
-  assert.equal(await nftables.apply(link.podHandle, DEFAULT_REDIRECT_OPTIONS), 'replaced');
+  assert.deepEqual(await nftables.apply(link.podHandle, DEFAULT_REDIRECT_OPTIONS), { change: 'replaced', lacks: [] });
   assert.deepEqual(link.state(), applied);
   await nftables.remove(link.podHandle);
   await nftables.remove(link.podHandle);
   assert.deepEqual(link.state(), before);
+});
+
+test('what the kernel refuses is left out, and told', options, async (t) => {
+  await using link = await Link.open();
+  const directory = mkdtempSync(join(tmpdir(), 'ambit-nft-'));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const path = process.env['PATH'] ?? '';
+  t.after(() => (process.env['PATH'] = path));
+  // An nft whose kernel knows neither zones nor, at first, what refusing closed ports needs.
+  const refuse = (...words: readonly string[]): void => {
+    const script = [
+      '#!/bin/sh',
+      'rules=$(cat)',
+      `case "$rules" in ${words.map((word) => `*"${word}"*`).join(' | ')}) echo "no such thing" >&2; exit 1;; esac`,
+      `printf '%s\\n' "$rules" | PATH='${path}' exec nft "$@"`,
+      '',
+    ].join('\n');
+    writeFileSync(join(directory, 'nft'), script, { mode: 0o755 });
+  };
+  process.env['PATH'] = `${directory}:${path}`;
+  const zones = 'connections of the node agent are told from those of callers';
+  const closedPorts = 'closed ports refuse connections';
+  for (const [words, lacks] of [
+    [
+      ['zone set', 'socket transparent'],
+      [closedPorts, zones],
+    ],
+    [['zone set'], [zones]],
+    [['socket transparent'], [closedPorts]],
+  ] as const) {
+    refuse(...words);
+    assert.deepEqual((await nftables.apply(link.podHandle, DEFAULT_REDIRECT_OPTIONS)).lacks, lacks);
+  }
+  await link.serve('pod', 'outbound', 15001);
+  assert.equal(await link.call('pod', '10.9.0.2:80'), 'outbound|10.9.0.2:80|10.9.0.1');
 });
 
 test('a pod without IPv6 is captured over IPv4 and restored', options, async () => {

@@ -9,7 +9,7 @@ import {
   runInNetns,
 } from '@ambit/mesh/linux';
 import { CniError } from '../errors.ts';
-import type { Netfilter } from './netfilter.ts';
+import type { Applied, Netfilter } from './netfilter.ts';
 import {
   buildRemoval,
   buildRuleset,
@@ -50,14 +50,14 @@ export const nftables: Netfilter = {
     try {
       // Replies find their way before anything can be captured.
       for (const result of routed) if (result.status === 'rejected') throw result.reason;
-      await applyRules(netns, options, signal);
+      const support = await applyRules(netns, options, signal);
       migrateWaiting(netns, true);
       if (!replaces) forgetConnections(netns);
+      return { change: replaces ? 'replaced' : 'added', lacks: lacksOf(support) } satisfies Applied;
     } catch (error) {
       if (!replaces) await nftables.remove(netns).catch(() => {}); // The first failure is the one to report.
       throw error;
     }
-    return replaces ? 'replaced' : 'added';
   },
 
   generation(netns) {
@@ -100,19 +100,26 @@ function migrateWaiting(netns: NetnsHandle, enabled: boolean): void {
   }
 }
 
-/** Some kernels lack a part of what the rules want: capture comes first. The last failure is the one reported. */
+/** Some kernels lack a part of what the rules want: capture comes first. Answers what they got; the last failure is the one reported. */
 async function applyRules(
   netns: NetnsHandle,
   options: RedirectOptions,
   signal: AbortSignal | undefined,
-): Promise<void> {
+): Promise<KernelSupport> {
   let problem: unknown;
   for (const support of SUPPORT) {
     const result = await execute(netns, 'nft', ['-f', '-'], signal, buildRuleset(options, support));
-    if (result.code === 0) return;
+    if (result.code === 0) return support;
     problem = failed('nft', ['-f', '-'], result);
   }
   throw problem;
+}
+
+function lacksOf({ closedPorts, zones }: KernelSupport): readonly string[] {
+  return [
+    ...(closedPorts === 'refuse' ? [] : ['closed ports refuse connections']),
+    ...(zones ? [] : ['connections of the node agent are told from those of callers']),
+  ];
 }
 
 /** A namespace without IPv6 has no IPv6 routing to change, and no IPv6 traffic to capture. */
