@@ -33,6 +33,11 @@ export type RefusedCaller = { readonly kind: 'refused'; readonly reason: CallerR
 
 export type Caller = NodeCaller | PodCaller | RefusedCaller;
 
+/** What tells callers apart: one agent has one name, whatever it asks for. */
+export function callerName(caller: { readonly node: string; readonly podUid?: string | undefined }): string {
+  return caller.podUid ?? caller.node;
+}
+
 /**
  * Who calls, by the client certificate of the connection, which TLS has verified to come from the node authority. Asked
  * for every call: a connection outlives expiry and revocation.

@@ -8,7 +8,7 @@ import {
 import { parseSpiffeId, spiffeIdParts, type TrustDomain } from '@ambit/mesh/model';
 import type { Clock, LogFields, Logger } from '@ambit/mesh/runtime';
 import { parseCertificateRequest, splitPemCertificates } from '@ambit/mesh/tls';
-import type { Caller, CallerRefusal, NodeCaller, PodCaller } from './caller.ts';
+import { type Caller, callerName, type CallerRefusal } from './caller.ts';
 import type { IdentityMetrics } from './metrics.ts';
 import {
   decideIssue,
@@ -76,11 +76,6 @@ async function issue(
     'valid.until': new Date(issued.notAfterMs),
   });
   return [issued.leafPem, ...splitPemCertificates(authority.intermediatePem), authority.trustBundle.rootsPem.join('')];
-}
-
-/** One agent has one name, for certificates and for discovery. */
-function callerName(caller: NodeCaller | PodCaller): string {
-  return caller.kind === 'pod' ? caller.podUid : caller.node;
 }
 
 function reportRefusal(

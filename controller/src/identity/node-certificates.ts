@@ -7,7 +7,7 @@ import {
   type PrivateDirectory,
 } from '@ambit/mesh/tls';
 import type { KeyObject } from 'node:crypto';
-import type { NodeCaller, RefusedCaller } from './caller.ts';
+import { callerName, type NodeCaller, type RefusedCaller } from './caller.ts';
 import type { CertificateAuthority } from './certificate-authority.ts';
 import { checkJoinToken } from './join-tokens.ts';
 import type { IdentityMetrics } from './metrics.ts';
@@ -56,7 +56,7 @@ export function createNodeService(options: NodeCertificatesOptions): NonNullable
     async renew(read, peer) {
       const caller = options.identifyCaller(peer);
       if (caller.kind === 'refused') return refuse('node certificate not renewed', peer, caller.reason, caller.node);
-      const { csrPem } = await read(caller.node);
+      const { csrPem } = await read(callerName(caller));
       const csr = checkRequest(parseCertificateRequest(csrPem), caller.node);
       if (csr.kind === 'refused') return refuse('node certificate not renewed', peer, csr.reason, caller.node);
       logger.info('node certificate renewed', { node: caller.node });

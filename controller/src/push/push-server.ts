@@ -1,6 +1,7 @@
 import { type DiscoveryServerStream, GrpcError, type GrpcPeer } from '@ambit/mesh/grpc';
 import type { Clock, Logger, Metrics } from '@ambit/mesh/runtime';
 import { PUSH_LIMITS } from './limits.ts';
+import { callerName } from '../identity/caller.ts';
 import { createPushMetrics, type PushMetrics } from './metrics.ts';
 import type { ResourceStore } from './resource-store.ts';
 import type { SubscriberIdentity } from './scope.ts';
@@ -81,7 +82,7 @@ export class PushServer {
   /** The handler of one stream; ends with it. @throws GrpcError with what the client is told. */
   async serve(stream: DiscoveryServerStream): Promise<void> {
     const identity = await this.#identify(stream.peer);
-    stream.accept(identity.pod?.uid ?? identity.node);
+    stream.accept(callerName({ node: identity.node, podUid: identity.pod?.uid }));
     if (this.#subscribers.size >= PUSH_LIMITS.subscribersMax) {
       this.#metrics.streamEnds.add(['limits']);
       throw new GrpcError('resource-exhausted');
