@@ -12,17 +12,17 @@ const inFile =
     tests: tests.map((test) => `${HTTP1}/${test}`),
   });
 
-const REQUESTS = 'request-reader.test.ts';
+const REQUESTS = ['request-reader.test.ts', 'request-refusals.test.ts'] as const;
 const RESPONSES = 'response-reader.test.ts';
 const SPLITS = 'split.property.test.ts';
-const fields = inFile('field-reader.ts', REQUESTS);
-const meaning = inFile('head-fields.ts', REQUESTS);
-const section = inFile('section-reader.ts', REQUESTS, SPLITS);
-const chunk = inFile('chunk-line.ts', REQUESTS);
-const body = inFile('body-reader.ts', REQUESTS, SPLITS);
-const requestLine = inFile('request-line.ts', REQUESTS, SPLITS);
+const fields = inFile('field-reader.ts', ...REQUESTS);
+const meaning = inFile('head-fields.ts', ...REQUESTS);
+const section = inFile('section-reader.ts', ...REQUESTS, SPLITS);
+const chunk = inFile('chunk-line.ts', ...REQUESTS);
+const body = inFile('body-reader.ts', ...REQUESTS, SPLITS);
+const requestLine = inFile('request-line.ts', ...REQUESTS, SPLITS);
 const response = inFile('response-reader.ts', RESPONSES);
-const authority = inFile('authority.ts', REQUESTS);
+const authority = inFile('authority.ts', ...REQUESTS);
 const writer = inFile('head-writer.ts', 'head-writer.test.ts');
 const hop = inFile('hop-by-hop.ts', 'hop-by-hop.test.ts');
 const persistence = inFile('decide-persistence.ts', 'decide.test.ts');
