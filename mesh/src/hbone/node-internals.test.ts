@@ -3,8 +3,11 @@ import { once } from 'node:events';
 import net, { type Socket } from 'node:net';
 import { test } from 'node:test';
 import { silentLogger } from '../runtime/logger.ts';
+import { haveSameShape } from '../testing/same-shape.ts';
 import { dial, listen } from '../testing/tunnel-world.ts';
+import type { Connection } from './connection.ts';
 import { findReadInternals, warnWithoutInternals } from './node-internals.ts';
+import { Stream } from './stream.ts';
 
 test('this Node has the read internals: what arrives lands in our buffer, and reading stops and starts', async () => {
   const internals = findReadInternals();
@@ -81,9 +84,19 @@ test('a Node without internals is worth one warning', () => {
   assert.equal(warnings.length, 1);
 });
 
-test("this Node's sockets count bytes under the names that are widened", () => {
-  const socket = new net.Socket();
-  const names = new Set(Object.getOwnPropertySymbols(socket).map((key) => key.description));
-  socket.destroy();
-  assert.ok(names.has('kBytesRead') && names.has('kBytesWritten'), [...names].join(' '));
+test('a connection of more than 2 GiB changes neither the shape of streams nor that of sockets', () => {
+  const connection = { peerInitialWindowBytes: 65_535, limits: { streamWindowBytes: 65_536 } } as Connection;
+  const streams = [1, 3].map((id) => new Stream(connection, id));
+  const sockets = [new net.Socket(), new net.Socket()];
+  for (const [large, small] of [streams, sockets]) {
+    assert.ok(large !== undefined && small !== undefined);
+    const counters = Reflect.ownKeys(large).filter((key) => /[bB]ytes(?:Sent|Received|Read|Written)/.test(String(key)));
+    assert.equal(counters.length, 2, counters.map(String).join(' '));
+    for (const counter of counters) {
+      assert.equal(Reflect.get(large, counter), 0);
+      Reflect.set(large, counter, 3 * 2 ** 30);
+    }
+    assert.ok(haveSameShape(large, small));
+  }
+  for (const socket of sockets) socket.destroy();
 });

@@ -1,6 +1,7 @@
 import net, { type Socket } from 'node:net';
 import { getSystemErrorName } from 'node:util';
 import type { Logger } from '../runtime/logger.ts';
+import { WIDE } from '../runtime/wide.ts';
 
 // The only file of mesh/hbone that leans on what Node (24) does not document: the read buffer of `onread`, which the
 // public API installs on outgoing plain sockets only; starting and stopping a handle's reads, and writing to it, without
@@ -48,13 +49,6 @@ interface Handle {
   readStop(): number;
   useUserBuffer(buffer: Buffer): void;
 }
-
-/**
- * What a counter of bytes is before it is 0. V8 gives a field the narrowest type that all its values so far had; the first
- * connection that carried 2 GiB would change that, and with it the shape of all objects of the class, and throw away the
- * compiled code of all that touches them. A value that fits nothing narrower settles it at the first.
- */
-export const WIDE: number = Number.MAX_VALUE;
 
 const METHODS = ['readStart', 'readStop', 'useUserBuffer', 'writeBuffer'] as const;
 const ECANCELED = -125;
@@ -191,7 +185,7 @@ export const writeInternals: SocketWrites | undefined = findWriteInternals();
 
 widenByteCounters();
 
-/** The same for the counters that sockets have: see `WIDE`. Without effect on a Node whose sockets have other names for them. */
+/** Node's own sockets count bytes too (see `WIDE`). Without effect on a Node that has other names for that. */
 function widenByteCounters(): void {
   const socket = new net.Socket();
   for (const key of Object.getOwnPropertySymbols(socket)) {

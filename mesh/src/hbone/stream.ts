@@ -2,10 +2,10 @@ import { ChunkQueue } from './chunk-queue.ts';
 import type { Connection } from './connection.ts';
 import { SMALL_PAYLOAD_BYTES } from './connection-writer.ts';
 import type { HboneError } from './errors.ts';
+import { WIDE } from '../runtime/wide.ts';
 import { ReceiveWindow, SendWindow } from './flow-control.ts';
 import { FrameType, Http2Code } from './frame-codec.ts';
 import type { DecodedHeaders } from './hpack-decoder.ts';
-import { WIDE } from './node-internals.ts';
 import { type RecordSlab, sourceRead } from './read-memory.ts';
 
 /** Where a stream's events go. */

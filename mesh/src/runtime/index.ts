@@ -32,3 +32,4 @@ export * from './process-metrics.ts';
 export * from './readiness.ts';
 export * from './root-logger.ts';
 export * from './run-main.ts';
+export * from './wide.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { parseSocketAddress } from '@ambit/mesh/model';
-import { buildService, buildWorkload, ManualClock, testIdentity } from '@ambit/mesh/testing';
+import { buildService, buildWorkload, haveSameShape, ManualClock, testIdentity } from '@ambit/mesh/testing';
 import { type AccessLogFormat, type AccessLogLevel, accessLogLevelOf } from './access-log-line.ts';
 import {
   type Carrier,
@@ -104,6 +104,20 @@ describe('ConnectionRecord', () => {
     record.end(null);
     assert.deepEqual(world.counts(), ['-: 1 1 0 7 9']);
     assert.match(world.lines[0] ?? '', /direction="inbound" bytes_sent=9 bytes_recv=7/);
+  });
+
+  test('keeps its shape beyond 2 GiB', () => {
+    const world = new RecordWorld();
+    const options = { sendsRequest: true, admitted: null };
+    const [large, small] = [world.carrier, { ...world.carrier }].map(
+      (carrier) => new ConnectionRecord(world.sinks, world.subject(), carrier, options),
+    );
+    assert.ok(large !== undefined && small !== undefined);
+    world.carrier.bytesSent = 3 * 2 ** 30;
+    world.carrier.bytesReceived = 3 * 2 ** 30;
+    large.countBytes();
+    assert.ok(haveSameShape(large, small));
+    assert.deepEqual(world.counts(), [`-: 2 0 0 ${3 * 2 ** 30} ${3 * 2 ** 30}`]);
   });
 
   test('shows why it was cut, whatever its carrier makes of that', () => {

@@ -1,5 +1,5 @@
 import type { Probe, Service, SocketAddress, SpiffeId, WorkloadUid } from '@ambit/mesh/model';
-import type { Clock, LineSink } from '@ambit/mesh/runtime';
+import { type Clock, type LineSink, WIDE } from '@ambit/mesh/runtime';
 import {
   type AccessLogEntry,
   type AccessLogFormat,
@@ -74,8 +74,8 @@ export class ConnectionRecord {
   readonly #sendsRequest: boolean;
   readonly #openedMonotonicMs: number;
   readonly #row: number;
-  #received: number = Number.MAX_VALUE;
-  #sent: number = Number.MAX_VALUE;
+  #received: number = WIDE;
+  #sent: number = WIDE;
   #failure: FailureReason | null = null;
   #ended = false;
 
@@ -85,7 +85,6 @@ export class ConnectionRecord {
     carrier: Carrier,
     options: { readonly sendsRequest: boolean; readonly admitted: Admitted | null },
   ) {
-    // They were wide at first, so that V8 does not take them for small ones and compile everything again at 2 GiB.
     this.#received = 0;
     this.#sent = 0;
     this.#sinks = sinks;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net, { type AddressInfo, type Socket } from 'node:net';
 import { describe, test } from 'node:test';
-import { checkLeaks } from '@ambit/mesh/testing';
+import { checkLeaks, haveSameShape } from '@ambit/mesh/testing';
 import { PlainSplice, type SpliceResult } from './plain-splice.ts';
 
 checkLeaks();
@@ -62,6 +62,14 @@ describe('PlainSplice', () => {
     assert.equal(String(await readAll(world.destination)), 'from the source');
     assert.deepEqual(await world.done, { error: null });
     assert.deepEqual([world.splice.bytesSent, world.splice.bytesReceived, world.doneCount], [15, 20, 1]);
+  });
+
+  test('keeps its shape beyond 2 GiB', async () => {
+    await using small = await SpliceWorld.create();
+    await using large = await SpliceWorld.create();
+    large.splice.bytesSent = 3 * 2 ** 30;
+    large.splice.bytesReceived = 3 * 2 ** 30;
+    assert.ok(haveSameShape(large.splice, small.splice));
   });
 
   test('carries 16 MiB byte for byte', async () => {

@@ -1,3 +1,4 @@
+import { WIDE } from '@ambit/mesh/runtime';
 import type { Socket } from 'node:net';
 import type { Carrier } from './connection-record.ts';
 
@@ -13,9 +14,9 @@ export interface SpliceResult {
  */
 export class PlainSplice implements Carrier {
   /** From the source to the destination. */
-  bytesSent = 0;
+  bytesSent: number = WIDE;
   /** From the destination to the source. */
-  bytesReceived = 0;
+  bytesReceived: number = WIDE;
   readonly #source: Socket;
   readonly #destination: Socket;
   readonly #onDone: (result: SpliceResult) => void;
@@ -23,6 +24,8 @@ export class PlainSplice implements Carrier {
   #open = 2;
 
   constructor(source: Socket, destination: Socket, onDone: (result: SpliceResult) => void) {
+    this.bytesSent = 0;
+    this.bytesReceived = 0;
     this.#source = source;
     this.#destination = destination;
     this.#onDone = onDone;
