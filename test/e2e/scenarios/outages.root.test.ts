@@ -194,6 +194,8 @@ describe('a mesh whose processes die', { skip: requireSandbox() }, () => {
   test('a pod added while the CNI agent is dead is refused, never reached in the clear, until the agent is back', async () => {
     manifests.remove('late.yaml');
     await world.captured(ALL.filter((name) => name !== 'shop/late'));
+    // What is known of the pod from before would be taken for what is known of the new one.
+    await world.forgotten('shop/late');
     const { cniAgent } = world.processes('host-b');
     await cniAgent.stop('SIGKILL');
     manifests.write('late.yaml', pod(LATE));

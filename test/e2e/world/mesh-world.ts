@@ -152,14 +152,22 @@ export class MeshWorld implements AsyncDisposable {
 
   /** Resolves when every node agent knows that the pods named `<namespace>/<name>` are reached by tunnel. */
   async tunnelled(pods: readonly string[], timeoutMs: number = START_MS): Promise<void> {
+    await this.#knownAs(`all node agents know that ${pods.join()} take tunnels`, timeoutMs, (known) =>
+      pods.every((pod) => known.has(pod)),
+    );
+  }
+
+  /** Resolves when no node agent knows the pod named `<namespace>/<name>` any more. */
+  async forgotten(pod: string, timeoutMs: number = START_MS): Promise<void> {
+    await this.#knownAs(`no node agent knows ${pod} any more`, timeoutMs, (known) => !known.has(pod));
+  }
+
+  async #knownAs(what: string, timeoutMs: number, isSo: (known: ReadonlySet<string>) => boolean): Promise<void> {
     await until(
-      `all node agents know that ${pods.join()} take tunnels`,
+      what,
       async () => {
         const dumps = await Promise.all(this.hosts.map((host) => this.ask(host.name, 'admin', '/config_dump')));
-        return dumps.every((dump) => {
-          const known = tunnelledPods(dump);
-          return pods.every((pod) => known.has(pod));
-        });
+        return dumps.every((dump) => dump !== null && isSo(tunnelledPods(dump)));
       },
       timeoutMs,
     );
@@ -331,8 +339,8 @@ function servedPods(dump: string | null): string[] {
   });
 }
 
-function tunnelledPods(dump: string | null): Set<string> {
-  const workloads: unknown = dump === null ? [] : Object(JSON.parse(dump)).workloads;
+function tunnelledPods(dump: string): Set<string> {
+  const workloads: unknown = Object(JSON.parse(dump)).workloads;
   const tunnelled = Object.values(Object(workloads)).filter((entry) => Object(entry).protocol === 'HBONE');
   return new Set(tunnelled.map((entry) => `${Object(entry).namespace}/${Object(entry).name}`));
 }
