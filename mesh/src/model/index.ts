@@ -5,6 +5,7 @@ export * from './errors.ts';
 export * from './mesh-ranges.ts';
 export * from './mesh-view.ts';
 export * from './mesh-view-store.ts';
+export * from './normal-path.ts';
 export * from './probe.ts';
 export * from './service.ts';
 export * from './spiffe-id.ts';
