@@ -17,15 +17,30 @@ export const MESH_LAYERS: Readonly<Record<string, readonly string[]>> = {
   push: ['model', 'wire', 'tls', 'runtime'],
   grpc: ['model', 'wire', 'tls', 'runtime', 'push'],
   linux: ['model', 'runtime'],
-  kinds: ['model'],
-  manifests: ['model', 'kinds', 'runtime'],
-  kube: ['model', 'kinds', 'runtime'],
-  testing: ['model', 'wire', 'runtime', 'tls', 'hbone', 'http1', 'grpc', 'push', 'linux', 'kinds', 'manifests', 'kube'],
+  routes: ['model'],
+  kinds: ['model', 'routes'],
+  manifests: ['model', 'routes', 'kinds', 'runtime'],
+  kube: ['model', 'routes', 'kinds', 'runtime'],
+  testing: [
+    'model',
+    'wire',
+    'runtime',
+    'tls',
+    'hbone',
+    'http1',
+    'grpc',
+    'push',
+    'linux',
+    'routes',
+    'kinds',
+    'manifests',
+    'kube',
+  ],
 };
 
 /** Decisions, translations and codecs: same input, same output, testable by a table. */
 export const PURE_FILES: string =
-  '^mesh/src/(?:model|wire|kinds|http1)/|^controller/src/translate/|/(?:decide|admit|match|translate)[^/]*\\.ts$' +
+  '^mesh/src/(?:model|wire|kinds|http1)/|^mesh/src/routes/(?!aes-seal)|^controller/src/translate/|/(?:decide|admit|match|translate)[^/]*\\.ts$' +
   '|^mesh/src/hbone/(?:frame-|hpack-|huffman|flow-control|flush-threshold|connect-headers|abuse-guard)[^/]*\\.ts$' +
   '|^cni/src/(?:redirect/ruleset|install/conflist-text|enrol/desired-pods)\\.ts$|^controller/src/push/delta\\.ts$|^controller/src/json\\.ts$' +
   '|^node-agent/src/proxy/(?:outbound-route|inbound-admission|illegal-ports|load-balance)[^/]*\\.ts$|^node-agent/src/identity/refresh-schedule\\.ts$';
@@ -64,6 +79,7 @@ export const LIBRARIES: readonly Library[] = [
   },
   { name: 'pino', purpose: 'logs', onlyIn: ['mesh/src/runtime'], licence: 'MIT' },
   { name: 'prom-client', purpose: 'metrics', onlyIn: ['mesh/src/runtime'], licence: 'Apache-2.0' },
+  { name: 're2js', purpose: 'regular expressions in linear time', onlyIn: ['mesh/src/routes'], licence: 'MIT' },
   { name: 'yaml', purpose: 'Kubernetes manifests', onlyIn: ['mesh/src/manifests'], licence: 'ISC' },
 ];
 

@@ -16,6 +16,7 @@ export const COVERED_LAYERS: readonly string[] = [
   'mesh/src/wire',
   'mesh/src/hbone',
   'mesh/src/http1',
+  'mesh/src/routes',
 ];
 
 /** Files of the slower tiers, `x.<tier>.test.ts`; each tier has a command of its own and `npm test` leaves them out. */
