@@ -14,6 +14,7 @@ export const MESH_LAYERS: Readonly<Record<string, readonly string[]>> = {
   tls: ['model', 'wire', 'runtime'],
   hbone: ['model', 'wire', 'tls', 'runtime'],
   http1: ['model', 'wire', 'tls', 'runtime'],
+  http2: ['model', 'wire', 'tls', 'runtime', 'hbone', 'http1'],
   push: ['model', 'wire', 'tls', 'runtime'],
   grpc: ['model', 'wire', 'tls', 'runtime', 'push'],
   linux: ['model', 'runtime'],
@@ -28,6 +29,7 @@ export const MESH_LAYERS: Readonly<Record<string, readonly string[]>> = {
     'tls',
     'hbone',
     'http1',
+    'http2',
     'grpc',
     'push',
     'linux',
@@ -41,7 +43,8 @@ export const MESH_LAYERS: Readonly<Record<string, readonly string[]>> = {
 /** Decisions, translations and codecs: same input, same output, testable by a table. */
 export const PURE_FILES: string =
   '^mesh/src/(?:model|wire|kinds|http1)/|^mesh/src/routes/(?!aes-seal)|^controller/src/translate/|/(?:decide|admit|match|translate)[^/]*\\.ts$' +
-  '|^mesh/src/hbone/(?:frame-|hpack-|huffman|flow-control|flush-threshold|connect-headers|abuse-guard)[^/]*\\.ts$' +
+  '|^mesh/src/hbone/(?:frame-|hpack-|huffman|flow-control|flush-threshold|connect-headers|abuse-guard|limits)[^/]*\\.ts$' +
+  '|^mesh/src/http2/(?:errors|limits|head|field-|line-|interpret-)[^/]*\\.ts$' +
   '|^cni/src/(?:redirect/ruleset|install/conflist-text|enrol/desired-pods)\\.ts$|^controller/src/push/delta\\.ts$|^controller/src/json\\.ts$' +
   '|^node-agent/src/proxy/(?:outbound-route|inbound-admission|illegal-ports|load-balance)[^/]*\\.ts$|^node-agent/src/identity/refresh-schedule\\.ts$';
 

@@ -16,6 +16,7 @@ export const COVERED_LAYERS: readonly string[] = [
   'mesh/src/wire',
   'mesh/src/hbone',
   'mesh/src/http1',
+  'mesh/src/http2',
   'mesh/src/routes',
 ];
 
@@ -26,7 +27,7 @@ const TIER_FILE = /\.(?<tier>kube|interop|cluster)\.test\.ts$/;
 const PRIVILEGED = /\.root\.test\.ts$|^test\/e2e\//;
 /** Long runs that measure endurance, not lines: coverage would only slow them down. */
 const ENDURANCE =
-  /\.soak\.test\.ts$|^mesh\/src\/(?:hbone\/(?:1gib|interleaving|fuzz)|http1\/(?:fuzz|llhttp))\.test\.ts$/;
+  /\.soak\.test\.ts$|^mesh\/src\/(?:hbone\/(?:1gib|interleaving|fuzz)|http1\/(?:fuzz|llhttp)|http2\/(?:fuzz|nghttp2))\.test\.ts$/;
 
 /** Sorts test files into groups; `filters` are parts of paths, and none means all. */
 export function planTests(paths: readonly string[], filters: readonly string[]): TestGroup[] {

@@ -5,7 +5,7 @@ export type HeaderField = readonly [name: string, value: string];
 /** RFC 7541 4.1: what an entry counts beside its octets. */
 export const ENTRY_OVERHEAD_BYTES = 32;
 
-const STATIC_FIELDS: readonly HeaderField[] = [
+export const STATIC_FIELDS: readonly HeaderField[] = [
   [':authority', ''],
   [':method', 'GET'],
   [':method', 'POST'],

@@ -46,10 +46,16 @@ export const HUFFMAN_CODE: HuffmanCode = { codes: canonicalCodes(), lengths: COD
 const MACHINE = buildMachine();
 
 /**
- * Decodes `[start, end)` of `source` to `target` from offset 0; a byte of input gives at most 8/5 bytes of output, which
+ * Decodes `[start, end)` of `source` to `target` from `offset`; a byte of input gives at most 8/5 bytes of output, which
  * must have room. Returns the number of bytes, or -1 when the text is not a legal encoding.
  */
-export function decodeHuffman(source: Uint8Array, start: number, end: number, target: Uint8Array): number {
+export function decodeHuffman(
+  source: Uint8Array,
+  start: number,
+  end: number,
+  target: Uint8Array,
+  offset: number = 0,
+): number {
   const { next, symbol, final } = MACHINE;
   let state = 0;
   let length = 0;
@@ -60,7 +66,7 @@ export function decodeHuffman(source: Uint8Array, start: number, end: number, ta
       const found = symbol[index] ?? NONE;
       if (found !== NONE) {
         if (found === EOS) return NONE;
-        target[length] = found;
+        target[offset + length] = found;
         length += 1;
       }
       state = next[index] ?? 0;
