@@ -11,6 +11,13 @@ export interface ObjectCollections {
   readonly services: SourceCollection<ObjectOf<'Service'>>;
   readonly endpointSlices: SourceCollection<ObjectOf<'EndpointSlice'>>;
   readonly gateways: SourceCollection<ObjectOf<'Gateway'>>;
+  readonly httpRoutes: SourceCollection<ObjectOf<'HTTPRoute'>>;
+  readonly grpcRoutes: SourceCollection<ObjectOf<'GRPCRoute'>>;
+  readonly tcpRoutes: SourceCollection<ObjectOf<'TCPRoute'>>;
+  readonly tlsRoutes: SourceCollection<ObjectOf<'TLSRoute'>>;
+  readonly referenceGrants: SourceCollection<ObjectOf<'ReferenceGrant'>>;
+  readonly backendTlsPolicies: SourceCollection<ObjectOf<'BackendTLSPolicy'>>;
+  readonly serviceImports: SourceCollection<ObjectOf<'ServiceImport'>>;
   readonly accessPolicies: SourceCollection<ObjectOf<'AccessPolicy'>>;
   readonly mutualTlsPolicies: SourceCollection<ObjectOf<'MutualTLSPolicy'>>;
   readonly externalWorkloads: SourceCollection<ObjectOf<'ExternalWorkload'>>;
@@ -25,6 +32,13 @@ export function createObjectCollections(graph: CollectionGraph): ObjectCollectio
     services: graph.source('Service'),
     endpointSlices: graph.source('EndpointSlice'),
     gateways: graph.source('Gateway'),
+    httpRoutes: graph.source('HTTPRoute'),
+    grpcRoutes: graph.source('GRPCRoute'),
+    tcpRoutes: graph.source('TCPRoute'),
+    tlsRoutes: graph.source('TLSRoute'),
+    referenceGrants: graph.source('ReferenceGrant'),
+    backendTlsPolicies: graph.source('BackendTLSPolicy'),
+    serviceImports: graph.source('ServiceImport'),
     accessPolicies: graph.source('AccessPolicy'),
     mutualTlsPolicies: graph.source('MutualTLSPolicy'),
     externalWorkloads: graph.source('ExternalWorkload'),
@@ -54,6 +68,20 @@ function apply(collections: ObjectCollections, object: MeshObject, present: bool
       return collections.endpointSlices.set(key, present ? object : undefined);
     case 'Gateway':
       return collections.gateways.set(key, present ? object : undefined);
+    case 'HTTPRoute':
+      return collections.httpRoutes.set(key, present ? object : undefined);
+    case 'GRPCRoute':
+      return collections.grpcRoutes.set(key, present ? object : undefined);
+    case 'TCPRoute':
+      return collections.tcpRoutes.set(key, present ? object : undefined);
+    case 'TLSRoute':
+      return collections.tlsRoutes.set(key, present ? object : undefined);
+    case 'ReferenceGrant':
+      return collections.referenceGrants.set(key, present ? object : undefined);
+    case 'BackendTLSPolicy':
+      return collections.backendTlsPolicies.set(key, present ? object : undefined);
+    case 'ServiceImport':
+      return collections.serviceImports.set(key, present ? object : undefined);
     case 'AccessPolicy':
       return collections.accessPolicies.set(key, present ? object : undefined);
     case 'MutualTLSPolicy':

@@ -4,6 +4,8 @@ export { FieldReader } from './field-reader.ts';
 export * from './labels.ts';
 export * from './object-source.ts';
 export * from './objects.ts';
+export { selects } from './parse-label-selector.ts';
+export * from './route-objects.ts';
 export { AMBIT_KINDS, customResourceDefinition } from './schema/custom-resource-definition.ts';
 export type { KindDefinition, Schema } from './schema/schema.ts';
 export { identifyObject, isReadKind, parseObject, type RawObject } from './parse-object.ts';

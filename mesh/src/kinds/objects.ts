@@ -2,6 +2,15 @@ import type { Cidr, IpAddress } from '../model/address.ts';
 import type { StringMatch } from '../model/access-policy.ts';
 import type { Probe } from '../model/probe.ts';
 import type { ACCESS_ACTIONS, MUTUAL_TLS_MODES, TUNNELS } from './limits.ts';
+import type {
+  BackendTlsPolicy,
+  GrpcRoute,
+  HttpRoute,
+  ReferenceGrant,
+  ServiceImport,
+  TcpRoute,
+  TlsRoute,
+} from './route-objects.ts';
 
 /** `<kind>/<namespace>/<name>`; the namespace is empty for cluster-scoped kinds. Compares objects. */
 export type ObjectKey = `${MeshKind}/${string}/${string}`;
@@ -125,11 +134,32 @@ export interface EndpointSlice {
   readonly ports: readonly EndpointSlicePort[];
 }
 
+/** Everything in it must hold; empty selects everything. */
+export interface LabelSelector {
+  readonly matchLabels: ReadonlyMap<string, string>;
+  readonly matchExpressions: readonly {
+    readonly key: string;
+    readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist';
+    readonly values: readonly string[];
+  }[];
+}
+
 export interface GatewayListener {
   readonly name: string;
   readonly port: number;
   /** As written: HTTP, HTTPS, TLS, TCP, UDP, or somebody's own such as `example.com/hbone`. */
   readonly protocol: string;
+  /** Null: all; `*.` at the beginning stands for one label or more. */
+  readonly hostname: string | null;
+  readonly tlsMode: 'Terminate' | 'Passthrough' | null;
+  readonly allowedRoutes: {
+    /** Namespaces that routes may be in. */
+    readonly from:
+      | { readonly kind: 'same' | 'all' | 'none' }
+      | { readonly kind: 'selector'; readonly selector: LabelSelector };
+    /** Null: whatever fits the protocol. */
+    readonly kinds: readonly { readonly group: string; readonly kind: string }[] | null;
+  };
 }
 
 export type GatewayAddress =
@@ -238,6 +268,13 @@ export type MeshObject =
   | KubeService
   | EndpointSlice
   | Gateway
+  | HttpRoute
+  | GrpcRoute
+  | TcpRoute
+  | TlsRoute
+  | ReferenceGrant
+  | BackendTlsPolicy
+  | ServiceImport
   | AccessPolicyObject
   | MutualTlsPolicy
   | ExternalWorkload;

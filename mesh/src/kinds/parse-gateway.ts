@@ -1,11 +1,14 @@
 import { parseIpAddress } from '../model/address.ts';
 import type { FieldReader } from './field-reader.ts';
 import type { Gateway, GatewayAddress, GatewayListener } from './objects.ts';
+import { parseLabelSelector } from './parse-label-selector.ts';
 import { parseMeta, parseNameOrNothing } from './parse-meta.ts';
+import { GATEWAY_GROUP, parseGroup, parseHostname, parseKindName } from './parse-route-refs.ts';
 
 /** As Gateway API bounds them. */
 const LISTENERS_MAX = 64;
 const ADDRESSES_MAX = 16;
+const KINDS_MAX = 8;
 const HOSTNAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
 
 /** gateway.networking.k8s.io/v1 Gateway, of whatever class. @throws KindError. */
@@ -27,7 +30,39 @@ function parseListener(reader: FieldReader): GatewayListener {
     name: reader.text('name'),
     port: reader.integer('port', 1, 65_535),
     protocol: reader.text('protocol'),
+    hostname: reader.text('hostname', '') === '' ? null : parseHostname(reader, 'hostname'),
+    tlsMode: reader.object('tls')?.oneOf('mode', ['Terminate', 'Passthrough'] as const, 'Terminate') ?? null,
+    allowedRoutes: parseAllowedRoutes(reader.object('allowedRoutes')),
   };
+}
+
+function parseAllowedRoutes(reader: FieldReader | null): GatewayListener['allowedRoutes'] {
+  const namespaces = reader?.object('namespaces') ?? null;
+  const kinds = reader?.objects(
+    'kinds',
+    (kind) => ({ group: parseGroup(kind, GATEWAY_GROUP), kind: parseKindName(kind) }),
+    KINDS_MAX,
+  );
+  return {
+    from: namespaces === null ? { kind: 'same' } : parseFrom(namespaces),
+    kinds: kinds === undefined || kinds.length === 0 ? null : kinds,
+  };
+}
+
+function parseFrom(namespaces: FieldReader): GatewayListener['allowedRoutes']['from'] {
+  switch (namespaces.oneOf('from', ['Same', 'All', 'Selector', 'None'] as const, 'Same')) {
+    case 'Same':
+      return { kind: 'same' };
+    case 'All':
+      return { kind: 'all' };
+    case 'None':
+      return { kind: 'none' };
+    case 'Selector': {
+      const selector = namespaces.object('selector');
+      // Without one nobody is meant, rather than everybody.
+      return selector === null ? { kind: 'none' } : { kind: 'selector', selector: parseLabelSelector(selector) };
+    }
+  }
 }
 
 /** Those of types that are not addresses by themselves are left out, and those that only ask for any of a type. */

@@ -179,7 +179,14 @@ function gateway(spec: Json, status?: Json): Json {
 test('parseObject reads what a reference to a Gateway needs, whoever runs it', () => {
   const listeners = [
     { name: 'mesh', port: 15_008, protocol: 'ambit.dev/HBONE', allowedRoutes: {} },
-    { name: 'web', port: 443, protocol: 'HTTPS', tls: { mode: 'Terminate' } },
+    {
+      name: 'web',
+      port: 443,
+      protocol: 'HTTPS',
+      hostname: '*.shop.example',
+      tls: {},
+      allowedRoutes: { kinds: [{ kind: 'HTTPRoute' }], namespaces: { from: 'All' } },
+    },
   ];
   const addresses = [
     { value: '10.0.0.7' },
@@ -194,8 +201,22 @@ test('parseObject reads what a reference to a Gateway needs, whoever runs it', (
     meta: { ...META, name: 'waypoint', labels },
     className: 'ambit-waypoint',
     listeners: [
-      { name: 'mesh', port: 15_008, protocol: 'ambit.dev/HBONE' },
-      { name: 'web', port: 443, protocol: 'HTTPS' },
+      {
+        name: 'mesh',
+        port: 15_008,
+        protocol: 'ambit.dev/HBONE',
+        hostname: null,
+        tlsMode: null,
+        allowedRoutes: { from: { kind: 'same' }, kinds: null },
+      },
+      {
+        name: 'web',
+        port: 443,
+        protocol: 'HTTPS',
+        hostname: '*.shop.example',
+        tlsMode: 'Terminate',
+        allowedRoutes: { from: { kind: 'all' }, kinds: [{ group: 'gateway.networking.k8s.io', kind: 'HTTPRoute' }] },
+      },
     ],
     requestedAddresses: [],
     addresses: [
@@ -226,7 +247,7 @@ test('parseObject reads what a reference to a Gateway needs, whoever runs it', (
       (error: unknown) => error instanceof KindError && message.test(error.message),
     );
   }
-  assert.equal(parseObject({ ...gateway({}), apiVersion: 'gateway.networking.k8s.io/v1beta1' }), null);
+  assert.equal(parseObject({ ...gateway({}), apiVersion: 'gateway.networking.k8s.io/v1alpha2' }), null);
 });
 
 test('parseObject takes a hand-written pod with an address and nothing else as running and ready', () => {

@@ -3,12 +3,17 @@ import { FieldReader } from './field-reader.ts';
 import { AMBIT_API_VERSION, AMBIT_DOMAIN } from './labels.ts';
 import type { MeshKind, MeshObject, Namespace } from './objects.ts';
 import { parseAccessPolicy } from './parse-access-policy.ts';
+import { parseBackendTlsPolicy } from './parse-backend-tls-policy.ts';
 import { parseExternalWorkload } from './parse-external-workload.ts';
 import { parseGateway } from './parse-gateway.ts';
 import { checkMode, parseMeta } from './parse-meta.ts';
 import { parseMutualTlsPolicy } from './parse-mutual-tls-policy.ts';
 import { parseNode } from './parse-node.ts';
 import { parsePod } from './parse-pod.ts';
+import { parseReferenceGrant } from './parse-reference-grant.ts';
+import { GATEWAY_GROUP } from './parse-route-refs.ts';
+import { parseGrpcRoute, parseHttpRoute, parseTcpRoute, parseTlsRoute } from './parse-routes.ts';
+import { parseServiceImport } from './parse-service-import.ts';
 import { parseEndpointSlice, parseService } from './parse-service.ts';
 import { suggest } from './suggest.ts';
 
@@ -17,9 +22,15 @@ export type RawObject = unknown;
 
 interface KindEntry {
   readonly apiVersion: string;
+  /** Older or newer versions with the same fields. */
+  readonly also?: readonly string[];
   readonly scope: 'cluster' | 'namespaced';
   readonly parse: (object: FieldReader) => MeshObject;
 }
+
+/** Gateway API 1.6 serves all of these, TCPRoute and TLSRoute among them, in this version. */
+const GATEWAY_VERSION = `${GATEWAY_GROUP}/v1`;
+const GATEWAY_BETA = [`${GATEWAY_GROUP}/v1beta1`];
 
 const KINDS: Readonly<Record<MeshKind, KindEntry>> = {
   Namespace: {
@@ -40,7 +51,19 @@ const KINDS: Readonly<Record<MeshKind, KindEntry>> = {
   Pod: { apiVersion: 'v1', scope: 'namespaced', parse: parsePod },
   Service: { apiVersion: 'v1', scope: 'namespaced', parse: parseService },
   EndpointSlice: { apiVersion: 'discovery.k8s.io/v1', scope: 'namespaced', parse: parseEndpointSlice },
-  Gateway: { apiVersion: 'gateway.networking.k8s.io/v1', scope: 'namespaced', parse: parseGateway },
+  Gateway: { apiVersion: GATEWAY_VERSION, also: GATEWAY_BETA, scope: 'namespaced', parse: parseGateway },
+  HTTPRoute: { apiVersion: GATEWAY_VERSION, also: GATEWAY_BETA, scope: 'namespaced', parse: parseHttpRoute },
+  GRPCRoute: { apiVersion: GATEWAY_VERSION, scope: 'namespaced', parse: parseGrpcRoute },
+  TCPRoute: { apiVersion: GATEWAY_VERSION, scope: 'namespaced', parse: parseTcpRoute },
+  TLSRoute: { apiVersion: GATEWAY_VERSION, scope: 'namespaced', parse: parseTlsRoute },
+  ReferenceGrant: { apiVersion: GATEWAY_VERSION, also: GATEWAY_BETA, scope: 'namespaced', parse: parseReferenceGrant },
+  BackendTLSPolicy: { apiVersion: GATEWAY_VERSION, scope: 'namespaced', parse: parseBackendTlsPolicy },
+  ServiceImport: {
+    apiVersion: 'multicluster.x-k8s.io/v1alpha1',
+    also: ['multicluster.x-k8s.io/v1beta1'],
+    scope: 'namespaced',
+    parse: parseServiceImport,
+  },
   AccessPolicy: { apiVersion: AMBIT_API_VERSION, scope: 'namespaced', parse: parseAccessPolicy },
   MutualTLSPolicy: { apiVersion: AMBIT_API_VERSION, scope: 'namespaced', parse: parseMutualTlsPolicy },
   ExternalWorkload: { apiVersion: AMBIT_API_VERSION, scope: 'namespaced', parse: parseExternalWorkload },
@@ -54,6 +77,13 @@ const KIND_NAMES = [
   'Service',
   'EndpointSlice',
   'Gateway',
+  'HTTPRoute',
+  'GRPCRoute',
+  'TCPRoute',
+  'TLSRoute',
+  'ReferenceGrant',
+  'BackendTLSPolicy',
+  'ServiceImport',
   'AccessPolicy',
   'MutualTLSPolicy',
   'ExternalWorkload',
@@ -111,5 +141,6 @@ function parseNamespace(object: FieldReader): Namespace {
 function entryOf(kind: string, apiVersion: string): KindEntry | undefined {
   const name = KIND_NAMES.find((candidate) => candidate === kind);
   if (name === undefined) return undefined;
-  return KINDS[name].apiVersion === apiVersion ? KINDS[name] : undefined;
+  const entry: KindEntry = KINDS[name];
+  return entry.apiVersion === apiVersion || entry.also?.includes(apiVersion) === true ? entry : undefined;
 }

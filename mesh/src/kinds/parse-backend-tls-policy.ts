@@ -1,0 +1,100 @@
+import type { FieldReader } from './field-reader.ts';
+import { parseMeta } from './parse-meta.ts';
+import {
+  parseGroup,
+  parseHostname,
+  parseKindName,
+  parseName,
+  parsePreciseHostname,
+  parseSectionName,
+} from './parse-route-refs.ts';
+import { ROUTE_LIMITS } from './route-limits.ts';
+import type { BackendTlsPolicy, SubjectAltName } from './route-objects.ts';
+
+const URI = /^[^:/?#\s]+:\/\/[^/?#\s]*[^?#\s]*(?:\?[^#\s]*)?(?:#\S*)?$/;
+const URI_LENGTH_MAX = 253;
+const OPTION_LENGTH_MAX = 4096;
+const SYSTEM_ROOTS = 'System';
+
+/** gateway.networking.k8s.io/v1 BackendTLSPolicy. Unknown fields are errors: the check could be weaker than meant. @throws KindError. */
+export function parseBackendTlsPolicy(object: FieldReader): BackendTlsPolicy {
+  object.allowOnly(['apiVersion', 'kind', 'metadata', 'spec', 'status']);
+  const meta = parseMeta(object, 'namespaced');
+  const spec = object.object('spec') ?? object.fail('spec', 'an object with targetRefs and validation');
+  spec.allowOnly(['targetRefs', 'validation', 'options']);
+  const validation = spec.object('validation') ?? spec.fail('validation', 'an object with a hostname');
+  validation.allowOnly(['caCertificateRefs', 'wellKnownCACertificates', 'hostname', 'subjectAltNames']);
+  return {
+    kind: 'BackendTLSPolicy',
+    meta,
+    targets: parseTargets(spec),
+    roots: parseRoots(validation),
+    hostname: parsePreciseHostname(validation, 'hostname') ?? validation.fail('hostname', 'the server name'),
+    subjectAltNames: validation.objects('subjectAltNames', parseAltName, ROUTE_LIMITS.altNames),
+    options: parseOptions(spec),
+  };
+}
+
+function parseTargets(spec: FieldReader): BackendTlsPolicy['targets'] {
+  const targets = spec.objects(
+    'targetRefs',
+    (reader) => {
+      reader.allowOnly(['group', 'kind', 'name', 'sectionName']);
+      return {
+        group: parseGroup(reader),
+        kind: parseKindName(reader),
+        name: parseName(reader),
+        sectionName: parseSectionName(reader, 'sectionName'),
+      };
+    },
+    ROUTE_LIMITS.policyTargets,
+  );
+  if (targets.length === 0) spec.fail('targetRefs', 'a list with at least one target');
+  for (const refs of Map.groupBy(targets, ({ group, kind, name }) => `${group}/${kind}/${name}`).values()) {
+    const sections = new Set(refs.map(({ sectionName }) => sectionName));
+    if (refs.length > 1 && (sections.has(null) || sections.size < refs.length)) {
+      spec.fail('targetRefs', 'a list whose references to one object all differ in sectionName');
+    }
+  }
+  return targets;
+}
+
+function parseRoots(validation: FieldReader): BackendTlsPolicy['roots'] {
+  const refs = validation.objects(
+    'caCertificateRefs',
+    (reader) => {
+      reader.allowOnly(['group', 'kind', 'name']);
+      return { group: parseGroup(reader), kind: parseKindName(reader), name: parseName(reader) };
+    },
+    ROUTE_LIMITS.caRefs,
+  );
+  const wellKnown = validation.text('wellKnownCACertificates', '');
+  if (refs.length > 0 && wellKnown !== '')
+    validation.fail('wellKnownCACertificates', 'absent beside caCertificateRefs');
+  if (refs.length > 0) return { kind: 'refs', refs };
+  if (wellKnown === '') validation.fail('caCertificateRefs', 'at least one reference, or wellKnownCACertificates');
+  if (wellKnown !== SYSTEM_ROOTS) {
+    validation.unsupported('wellKnownCACertificates', `this version knows ${SYSTEM_ROOTS}`);
+  }
+  return { kind: 'system' };
+}
+
+function parseAltName(reader: FieldReader): SubjectAltName {
+  reader.allowOnly(['type', 'hostname', 'uri']);
+  if (reader.oneOf('type', ['Hostname', 'URI'] as const) === 'Hostname') {
+    if (reader.text('uri', '') !== '') reader.fail('uri', 'absent, for type Hostname');
+    return { kind: 'hostname', hostname: parseHostname(reader, 'hostname') };
+  }
+  if (reader.text('hostname', '') !== '') reader.fail('hostname', 'absent, for type URI');
+  const uri = reader.text('uri');
+  return URI.test(uri) && uri.length <= URI_LENGTH_MAX ? { kind: 'uri', uri } : reader.fail('uri', 'an absolute URI');
+}
+
+function parseOptions(spec: FieldReader): ReadonlyMap<string, string> {
+  const options = spec.textMap('options');
+  if (options.size > ROUTE_LIMITS.options) spec.fail('options', `at most ${ROUTE_LIMITS.options} entries`);
+  for (const [key, value] of options) {
+    if (value.length > OPTION_LENGTH_MAX) spec.object('options')?.fail(key, `at most ${OPTION_LENGTH_MAX} characters`);
+  }
+  return options;
+}
