@@ -46,7 +46,9 @@ for (let value = 0; value < 16; value += 1) {
 }
 
 /** Bytes with the capital letters of ASCII made small. */
-const LOWER: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) => (byte >= 65 && byte <= 90 ? byte + 32 : byte));
+export const LOWER: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte >= 65 && byte <= 90 ? byte + 32 : byte,
+);
 
 /** Whether `[start, end)` is `lower` (lower-case ASCII) in any case. */
 export function equalsLower(bytes: Uint8Array, start: number, end: number, lower: string): boolean {

@@ -94,6 +94,14 @@ export function isConnectionField(kind: number): boolean {
   }
 }
 
+/** Whether all octets of `[start, end)` are of a class. */
+export function isAllOf(allowed: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at += 1) {
+    if (allowed[bytes[at] ?? 0] !== 1) return false;
+  }
+  return true;
+}
+
 function isSpace(byte: number | undefined): boolean {
   return byte === SP || byte === HT;
 }

@@ -3,7 +3,7 @@ import { equalsIgnoringCase, equalsLower, SLASH, TARGET, TOKEN } from '../http1/
 import { methodOf } from '../http1/methods.ts';
 import type { FaultCode } from './errors.ts';
 import type { FieldDecoder } from './field-decoder.ts';
-import { FieldKind, PSEUDO_FIRST } from './field-kinds.ts';
+import { FieldKind, isAllOf, PSEUDO_FIRST } from './field-kinds.ts';
 import type { Http2RequestHead } from './head.ts';
 import { interpretLength } from './interpret-length.ts';
 import type { Http2Limits } from './limits.ts';
@@ -146,11 +146,4 @@ function setTarget(head: Http2RequestHead, start: number, end: number, pathStart
 function setAuthority(head: Http2RequestHead, start: number, end: number): void {
   head.authorityStart = start;
   head.authorityEnd = end;
-}
-
-function isAllOf(allowed: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
-  for (let at = start; at < end; at += 1) {
-    if (allowed[bytes[at] ?? 0] !== 1) return false;
-  }
-  return true;
 }

@@ -65,6 +65,21 @@ export class LineTable {
     return number >= this.oldest ? STATIC_COUNT + (number % this.dynamicMax) : -1;
   }
 
+  /** For whoever encodes: the number that the next entry will have. */
+  get nextNumber(): number {
+    return this.next;
+  }
+
+  /** The slot of the entry with this number; -1 when it is gone. */
+  slotOfNumber(number: number): number {
+    return number >= this.oldest ? STATIC_COUNT + (number % this.dynamicMax) : -1;
+  }
+
+  /** How the peer names the entry with this number. */
+  indexOfNumber(number: number): number {
+    return STATIC_COUNT + this.next - number;
+  }
+
   /** Keeps the line at `start`. One larger than the table empties it and is not kept (RFC 7541 4.4). */
   add(start: number, nameBytes: number, valueBytes: number, kind: number, flags: number): void {
     const bytes = nameBytes + valueBytes + ENTRY_OVERHEAD_BYTES;
