@@ -9,7 +9,7 @@ import { core, own, pod, SETTINGS } from '../test/policy-objects.ts';
 import { LeaderTasks } from './leader/leader-tasks.ts';
 import { OwnKinds } from './own-kinds.ts';
 import { Pipeline } from './pipeline.ts';
-import { combineProgress } from './status/mesh-progress.ts';
+import { decidePresence, NOBODY_SEEN } from './status/decide-presence.ts';
 import { PolicyVersions } from './status/policy-versions.ts';
 
 checkLeaks();
@@ -38,7 +38,7 @@ test('OwnKinds writes statuses while it leads, answers reviews from the same obj
   const versions = new PolicyVersions(pipeline.objects, [pipeline.addresses, pipeline.authorizations]);
   pipeline.onChange(() => versions.committed());
   const progress = {
-    current: combineProgress([], [], () => []),
+    look: () => decidePresence(NOBODY_SEEN, { replicas: [], silent: [], expected: [], nowMs: 0, awayMs: 0 }).progress,
     onChange: () => {},
     firstRound: async () => {},
   };

@@ -18,7 +18,7 @@ export interface OwnKindsOptions {
   readonly gate: LeaderGate;
   readonly pipeline: Pipeline;
   readonly versions: PolicyVersions;
-  readonly progress: Pick<PeerProgress, 'current' | 'onChange' | 'firstRound'>;
+  readonly progress: Pick<PeerProgress, 'look' | 'onChange' | 'firstRound'>;
   readonly settings: MeshSettings;
   /** Roots that the webhook's certificate chains to, now; PEM. */
   readonly rootsPem: () => string;
@@ -42,7 +42,7 @@ export class OwnKinds {
       versions,
       world: () => this.#world(),
       problems: () => pipeline.problems,
-      progress: () => progress.current,
+      progress: () => progress.look(),
       clock,
       logger: logger.child({ scope: 'status' }),
       metrics,

@@ -132,6 +132,9 @@ test('a policy that is attached to nothing says so until something comes', async
   const pod = { namespace: 'shop', name: 'later', serviceAccount: 'web', node: 'n1', ip: '10.1.0.3', labels: later };
   await world.createPod(pod);
   await becomes('early', 'Attached=True Attached');
+  // The agent of n1 is ready and connected to nobody: it may still be on its way, and after a while it is not.
+  await becomes('early', 'Acknowledged=False Pending');
+  await isSaid('early', 'no node agent is connected; nothing heard from n1');
 });
 
 test('a controller that begins anew writes only what has changed, and keeps the times', async () => {

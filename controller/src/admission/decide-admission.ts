@@ -25,7 +25,7 @@ export interface AdmissionDecision {
 /** The API server cuts off all warnings of a request together at 4,096 characters. */
 const WARNING_LENGTH_MAX = 1000;
 const ALLOWED: AdmissionDecision = { allowed: true, warnings: [] };
-const NO_NODES = { acknowledged: [], pending: [], refused: [], unheard: [], silent: [] };
+const NO_NODES = { acknowledged: [], pending: [], refused: [], unheard: [], missing: [], silent: [] };
 
 /** @throws KindError when the body is no AdmissionReview with a request. */
 export function parseAdmissionReview(body: unknown): AdmissionRequest {

@@ -5,7 +5,7 @@ import { request } from 'node:https';
 import type { ReplicaProgress } from '../status/mesh-progress.ts';
 import { PeerError } from './errors.ts';
 import { PEER_LIMITS } from './limits.ts';
-import { MARK_HEADER, type PeerTls, REPORT_PATH } from './peer-server.ts';
+import { MARK_HEADER, type PeerTls, processOfMark, REPORT_PATH } from './peer-server.ts';
 import { parseReport } from './report.ts';
 
 export interface PeerQuestion {
@@ -35,7 +35,7 @@ export async function askPeer(question: PeerQuestion, signal: AbortSignal): Prom
     if (response.statusCode !== 200) throw new PeerError('refused', { data: { status: response.statusCode } });
     const report = parseReport(await readText(response));
     if (report === null) throw new PeerError('malformed');
-    return { mark, report };
+    return { mark, report: { ...report, id: processOfMark(mark) } };
   } catch (error) {
     signal.throwIfAborted();
     throw error instanceof PeerError ? error : new PeerError('unreachable', { cause: error });

@@ -7,8 +7,13 @@ import { PeerReports } from './peer-reports.ts';
 import { openPeerServer, type PeerServer, type PeerTls } from './peer-server.ts';
 import type { PushServer } from '../push/push-server.ts';
 import type { Report } from './report.ts';
-import { combineProgress, type MeshProgress } from '../status/mesh-progress.ts';
+import { decidePresence, NOBODY_SEEN, type Presence } from '../status/decide-presence.ts';
+import { STATUS_LIMITS } from '../status/limits.ts';
+import type { MeshProgress } from '../status/mesh-progress.ts';
 import type { PolicyVersions } from '../status/policy-versions.ts';
+
+/** This process, beside the random ids of others. */
+const OWN_ID = 'self';
 
 export interface PeerProgressOptions {
   readonly gate: LeaderGate;
@@ -33,6 +38,7 @@ export class PeerProgress {
   /** Where the peers listen: as we do. */
   #port: number | null = null;
   #server: PeerServer | null = null;
+  #presence: Presence = NOBODY_SEEN;
 
   constructor(options: PeerProgressOptions) {
     const { pods, push, tls } = options;
@@ -47,11 +53,20 @@ export class PeerProgress {
     push.onProgress(() => this.changed());
   }
 
-  get current(): MeshProgress {
-    const { versions, push, pods } = this.#options;
+  /** As it is now. To be asked after every change: who is away is noticed here, and remembered for the term. */
+  look(): MeshProgress {
+    const { versions, push, pods, clock } = this.#options;
     const { reports, silent } = this.#reports.current;
-    const own = { nodes: push.progress, version: versions.get.bind(versions) };
-    return combineProgress([own, ...reports], silent, () => pods.agentNodes);
+    const own = { id: OWN_ID, nodes: push.progress, version: versions.get.bind(versions) };
+    const { presence, progress } = decidePresence(this.#presence, {
+      replicas: [own, ...reports],
+      silent,
+      expected: pods.agentNodes,
+      nowMs: clock.monotonic(),
+      awayMs: STATUS_LIMITS.awayMs,
+    });
+    this.#presence = presence;
+    return progress;
   }
 
   onChange(listener: () => void): void {
@@ -69,7 +84,11 @@ export class PeerProgress {
     const report = (): Report => ({ versions: versions.entries(), nodes: push.progress });
     this.#server = await openPeerServer({ host, port, tls: tls(), report, clock, logger });
     this.#port = this.#server.port;
-    gate.whileLeading('progress at other replicas', this.#reports.work);
+    gate.whileLeading('progress at other replicas', (signal) => {
+      // Between two terms nobody looked.
+      this.#presence = NOBODY_SEEN;
+      return this.#reports.work(signal);
+    });
     return this.#server;
   }
 

@@ -23,6 +23,7 @@ function peer(name: string): Peer {
 
 function reportOf(nodes: readonly string[]): ReplicaProgress {
   return {
+    id: 'process',
     version: () => undefined,
     nodes: nodes.map((node) => ({ node, settled: new Map(), refused: new Map() })),
   };

@@ -12,6 +12,12 @@ export const REPORT_PATH = '/v1/progress';
 /** Header of an answer: the state it shows. */
 export const MARK_HEADER = 'ambit-mark';
 
+/** Of the process whose state it marks: different for every one. */
+export function processOfMark(mark: string): string {
+  const [process = ''] = mark.split('.');
+  return process;
+}
+
 /** What a replica shows to others, whichever of the two asks, and the roots that theirs must chain to. */
 export type PeerTls = Required<HttpsServerTls>;
 

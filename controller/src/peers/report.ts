@@ -1,7 +1,8 @@
 import type { ObjectKey } from '@ambit/mesh/kinds';
-import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL } from '@ambit/mesh/wire';
+import { AUTHORIZATION_TYPE_URL } from '@ambit/mesh/wire';
 import { isRecord } from '../json.ts';
 import type { NodeProgress } from '../push/push-server.ts';
+import { PROGRESS_TYPES } from '../status/decide-presence.ts';
 import type { ReplicaProgress } from '../status/mesh-progress.ts';
 import type { VersionInForce } from '../status/policy-versions.ts';
 import { PEER_LIMITS } from './limits.ts';
@@ -12,11 +13,8 @@ export interface Report {
   readonly nodes: readonly NodeProgress[];
 }
 
-/** The order in which revisions are told. */
-const TYPES = [ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL] as const;
-
 /**
- * As JSON: `{ versions: [[key, uid, generation, [revision by type]]], nodes: [[name, [revision by type], [refused policy]]] }`.
+ * As JSON, revisions in the order of `PROGRESS_TYPES`: `{ versions: [[key, uid, generation, [revision by type]]], nodes: [[name, [revision by type], [refused policy]]] }`.
  * It grows with objects plus nodes and not with their product: a replica says since which of its revisions an object's version
  * is in force, and up to which of them a node has everything. Who reads it compares the two.
  */
@@ -26,18 +24,18 @@ export function encodeReport({ versions, nodes }: Report): string {
       key,
       uid,
       generation,
-      TYPES.map((typeUrl) => revisions.get(typeUrl) ?? 0),
+      PROGRESS_TYPES.map((typeUrl) => revisions.get(typeUrl) ?? 0),
     ]),
     nodes: nodes.map(({ node, settled, refused }) => [
       node,
-      TYPES.map((typeUrl) => settled.get(typeUrl) ?? -1),
+      PROGRESS_TYPES.map((typeUrl) => settled.get(typeUrl) ?? -1),
       [...(refused.get(AUTHORIZATION_TYPE_URL) ?? [])],
     ]),
   });
 }
 
-/** Null for what is no report. */
-export function parseReport(text: string): ReplicaProgress | null {
+/** Null for what is no report. Of which process it is the text does not say. */
+export function parseReport(text: string): Omit<ReplicaProgress, 'id'> | null {
   const value = parseJson(text);
   const versions = rowsOf(value, 'versions', readVersion);
   const nodes = rowsOf(value, 'nodes', readNode);
@@ -59,8 +57,8 @@ function readNode([node, revisions, refused]: readonly unknown[]): NodeProgress 
 }
 
 function readRevisions(value: unknown): ReadonlyMap<string, number> | null {
-  if (!Array.isArray(value) || value.length !== TYPES.length || !value.every(isRevision)) return null;
-  return new Map(TYPES.map((typeUrl, at) => [typeUrl, value[at] ?? -1]));
+  if (!Array.isArray(value) || value.length !== PROGRESS_TYPES.length || !value.every(isRevision)) return null;
+  return new Map(PROGRESS_TYPES.map((typeUrl, at) => [typeUrl, value[at] ?? -1]));
 }
 
 /** Null when one of them is none. */

@@ -5,7 +5,8 @@ import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL } from '@ambit/mesh/wire';
 import { own, parsed, SETTINGS } from '../../test/policy-objects.ts';
 import type { NodeProgress } from '../push/push-server.ts';
 import { decideAcknowledgement } from './decide-acknowledgement.ts';
-import { combineProgress, type ReplicaProgress } from './mesh-progress.ts';
+import { decidePresence, NOBODY_SEEN } from './decide-presence.ts';
+import type { MeshProgress, ReplicaProgress } from './mesh-progress.ts';
 
 const KEY = 'AccessPolicy/shop/p';
 const POLICY = parsed(
@@ -33,11 +34,17 @@ function replica(
     ]);
   const inForce = { uid, generation, revisions: byType([since[0], since[1]]) };
   return {
+    id: 'r',
     version: (key: ObjectKey) => (version !== null && key === KEY ? inForce : undefined),
     nodes: Object.entries(nodes).map(([node, has]): NodeProgress => {
       return { node, settled: byType(has), refused: new Map([[AUTHORIZATION_TYPE_URL, new Set([has[2] ?? ''])]]) };
     }),
   };
+}
+
+/** At the first look, with nobody else expected. */
+function progressAt(replicas: readonly ReplicaProgress[]): MeshProgress {
+  return decidePresence(NOBODY_SEEN, { replicas, silent: [], expected: [], nowMs: 0, awayMs: 0 }).progress;
 }
 
 test('decideAcknowledgement compares each node with the revisions of the replica it is connected to', () => {
@@ -81,8 +88,8 @@ test('decideAcknowledgement compares each node with the revisions of the replica
     ],
   ];
   for (const [what, replicas, [acknowledged, pending, refused]] of table) {
-    const progress = combineProgress(replicas, [], () => assert.fail('nobody is silent'));
-    const expected = { acknowledged, pending, refused, unheard: [], silent: [] };
+    const expected = { acknowledged, pending, refused, unheard: [], missing: [], silent: [] };
+    const progress = progressAt(replicas.map((one, index) => ({ ...one, id: `r${index}` })));
     assert.deepEqual(decideAcknowledgement(POLICY, progress, SETTINGS), expected, what);
   }
 });
@@ -90,21 +97,7 @@ test('decideAcknowledgement compares each node with the revisions of the replica
 test('decideAcknowledgement does not look for a resource of what has none', () => {
   const external = own('ExternalWorkload', 'shop', 'p', { addresses: ['192.0.2.1'] }, { uid: 'u', generation: 2 });
   const object = parsed(external, 'ExternalWorkload');
-  const { version, nodes } = replica({ since: [1, 1] }, { a: [1, 1, 'shop/p'] });
-  const progress = combineProgress([{ nodes, version: () => version(KEY) }], [], () => []);
+  const { id, version, nodes } = replica({ since: [1, 1] }, { a: [1, 1, 'shop/p'] });
+  const progress = progressAt([{ id, nodes, version: () => version(KEY) }]);
   assert.deepEqual(decideAcknowledgement(object, progress, SETTINGS).acknowledged, ['a']);
-});
-
-test('combineProgress knows nothing of those nodes of which no replica that answers tells', () => {
-  const here = replica(null, { b: [0, 0] });
-  const there = replica(null, { a: [0, 0] });
-  assert.deepEqual(
-    combineProgress([here, there], ['c-2'], () => ['d', 'a', 'b', 'c', 'c']),
-    {
-      replicas: [here, there],
-      nodes: ['a', 'b'],
-      silent: ['c-2'],
-      unheard: ['c', 'd'],
-    },
-  );
 });

@@ -42,6 +42,7 @@ export function decideAcknowledgement(
     pending: [...pending].toSorted(),
     refused: [...refused].toSorted(),
     unheard: progress.unheard,
+    missing: progress.missing,
     silent: progress.silent,
   };
 }

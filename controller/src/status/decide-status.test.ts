@@ -29,7 +29,7 @@ const OBJECTS = [
     { creationTimestamp: '2026-01-01T00:00:00Z' },
   ),
 ];
-const NOBODY: Acknowledgement = { acknowledged: [], pending: [], refused: [], unheard: [], silent: [] };
+const NOBODY: Acknowledgement = { acknowledged: [], pending: [], refused: [], unheard: [], missing: [], silent: [] };
 const EVERY_NODE: Acknowledgement = { ...NOBODY, acknowledged: ['a', 'b'] };
 const LATER = { creationTimestamp: '2026-02-01T00:00:00Z' };
 
@@ -203,6 +203,10 @@ test('decideStatus names the nodes that lack a version, and not all of many', ()
       last({ silent: [...silent, 'controller-3'], unheard: ['b'] }),
       last({ acknowledged: ['a'], pending: ['b'], silent, unheard: ['c'] }),
       last({ acknowledged: ['a'], refused: ['b'], silent, unheard: ['c'] }),
+      last({ acknowledged: ['a'], missing: ['b'] }),
+      last({ missing: nodes }),
+      last({ acknowledged: ['a'], pending: ['b'], missing: ['c', 'd'] }),
+      last({ acknowledged: ['a'], refused: ['b'], missing: ['c'] }),
     ],
     [
       'Acknowledged=Unknown NoNodeAgents: no node agent is connected',
@@ -213,6 +217,10 @@ test('decideStatus names the nodes that lack a version, and not all of many', ()
       'Acknowledged=Unknown ReplicaSilent: 1 of 1 connected node agent has this version; nothing is known of b, c: controller-2 does not tell the leading controller',
       'Acknowledged=Unknown ReplicaSilent: no node agent is connected; nothing is known of b: controller-2, controller-3 do not tell the leading controller',
       'Acknowledged=False Pending: 1 of 2 connected node agents have this version; waiting for b',
+      'Acknowledged=False Refused: 1 of 2 connected node agents have this version; refused by b: see its log',
+      'Acknowledged=False Pending: 1 of 1 connected node agent has this version; nothing heard from b',
+      'Acknowledged=False Pending: no node agent is connected; nothing heard from n0, n1, n2, n3, n4 and 4 more',
+      'Acknowledged=False Pending: 1 of 2 connected node agents have this version; waiting for b; nothing heard from c, d',
       'Acknowledged=False Refused: 1 of 2 connected node agents have this version; refused by b: see its log',
     ],
   );

@@ -35,7 +35,9 @@ export interface Acknowledgement {
   readonly refused: readonly string[];
   /** Nodes whose agents may be connected to a replica that does not answer, and to none that does. */
   readonly unheard: readonly string[];
-  /** Those replicas. */
+  /** Nodes whose agents should be connected to a replica and have not been for a while. */
+  readonly missing: readonly string[];
+  /** The replicas of `unheard`. */
   readonly silent: readonly string[];
 }
 
@@ -162,7 +164,7 @@ export function escapeTexts(escaped: readonly MatchedWorkload[]): readonly strin
 }
 
 function acknowledgedCondition(acknowledgement: Acknowledgement): Condition {
-  const { acknowledged, pending, refused, unheard, silent } = acknowledgement;
+  const { acknowledged, pending, refused, unheard, missing, silent } = acknowledgement;
   const total = acknowledged.length + pending.length + refused.length;
   const share =
     total === 0
@@ -171,7 +173,11 @@ function acknowledgedCondition(acknowledgement: Acknowledgement): Condition {
   const decided = (status: Condition['status'], reason: string, message: string): Condition =>
     condition('Acknowledged', status, reason, message);
   if (refused.length > 0) return decided('False', 'Refused', `${share}; refused by ${few(refused)}: see its log`);
-  if (pending.length > 0) return decided('False', 'Pending', `${share}; waiting for ${few(pending)}`);
+  const awaited = [
+    ...(pending.length > 0 ? [`waiting for ${few(pending)}`] : []),
+    ...(missing.length > 0 ? [`nothing heard from ${few(missing)}`] : []),
+  ];
+  if (awaited.length > 0) return decided('False', 'Pending', [share, ...awaited].join('; '));
   if (unheard.length > 0) {
     const verb = silent.length === 1 ? 'does' : 'do';
     const message = `${share}; nothing is known of ${few(unheard)}: ${few(silent)} ${verb} not tell the leading controller`;

@@ -1,9 +1,11 @@
-type StatusLimit = 'passMs' | 'pausePerWork' | 'resyncMs' | 'writeGapMs' | 'messageLengthMax';
+type StatusLimit = 'passMs' | 'awayMs' | 'pausePerWork' | 'resyncMs' | 'writeGapMs' | 'messageLengthMax';
 
 /** Bounds of the writer of statuses. */
 export const STATUS_LIMITS: Readonly<Record<StatusLimit, number>> = {
   /** Between two looks at what changed: what flaps is written at most this often. */
   passMs: 1000,
+  /** A node agent may be away this long before it is told: longer than it needs to begin anew, or to find another replica. */
+  awayMs: 30_000,
   /** A pause is at least this many times as long as deciding took: in a large mesh status comes later, not the pushes. */
   pausePerWork: 20,
   /** Every object is compared with the API server's this often, whatever we believe. */

@@ -10,8 +10,8 @@ import { CollectionGraph } from '../collections/collection-graph.ts';
 import { applyChanges, createObjectCollections } from '../collections/object-collections.ts';
 import type { NodeProgress } from '../push/push-server.ts';
 import { ResourceStore } from '../push/resource-store.ts';
+import { decidePresence, NOBODY_SEEN } from './decide-presence.ts';
 import { STATUS_LIMITS } from './limits.ts';
-import { combineProgress } from './mesh-progress.ts';
 import { PolicyVersions } from './policy-versions.ts';
 import { createPolicyWorld } from './policy-world.ts';
 import { StatusWriter } from './status-writer.ts';
@@ -30,7 +30,10 @@ class World implements AsyncDisposable {
   readonly kube = new MemoryKubeClient();
   readonly metrics = new Metrics();
   readonly settled: Record<string, number> = { 'node-a': 0, 'node-b': 0 };
+  /** Nodes whose agents are away, however ready. */
+  readonly away = new Set<string>();
   problems: readonly ObjectProblem[] = [];
+  #presence = NOBODY_SEEN;
   readonly #graph = new CollectionGraph();
   readonly #objects = createObjectCollections(this.#graph);
   readonly #stores = [new ResourceStore(ADDRESS_TYPE_URL), new ResourceStore(AUTHORIZATION_TYPE_URL)];
@@ -41,8 +44,15 @@ class World implements AsyncDisposable {
     world: () => createPolicyWorld(this.#objects, SETTINGS),
     problems: () => this.problems,
     progress: () => {
-      const nodes = Object.entries(this.settled).map(([node, revision]) => progressOf(node, revision));
-      return combineProgress([{ nodes, version: (key) => this.#versions.get(key) }], [], () => []);
+      const expected = Object.keys(this.settled);
+      const nodes = Object.entries(this.settled)
+        .filter(([node]) => !this.away.has(node))
+        .map(([node, revision]) => progressOf(node, revision));
+      const replicas = [{ id: 'self', nodes, version: this.#versions.get.bind(this.#versions) }];
+      const look = { replicas, silent: [], expected, nowMs: this.clock.monotonic(), awayMs: STATUS_LIMITS.awayMs };
+      const { presence, progress } = decidePresence(this.#presence, look);
+      this.#presence = presence;
+      return progress;
     },
     clock: this.clock,
     logger: silentLogger,
@@ -168,6 +178,38 @@ test('StatusWriter keeps the time of a transition while the status stays', async
   const after = times();
   assert.deepEqual(after.slice(0, 4), before.slice(0, 4));
   assert.notEqual(after[4], before[4]);
+});
+
+test('StatusWriter writes nothing of an agent that comes and goes, and once of one that stays away', async () => {
+  await using world = new World();
+  world.put(NAMESPACE, policy(1), pod('shop', 'web-1', 'web'));
+  world.settle('node-a', 'node-b');
+  world.begin();
+  await world.pass();
+  const written = world.kube.applied.length;
+  const flap = async (agoMs: number): Promise<void> => {
+    world.away.add('node-b');
+    world.writer.poke();
+    await world.clock.advance(agoMs);
+    world.away.delete('node-b');
+    world.writer.poke();
+    await world.clock.advance(1500);
+  };
+  for (let i = 0; i < 50; i++) await flap(500 + i * 500);
+  assert.equal(world.kube.applied.length, written);
+  // Nothing but time tells the writer.
+  world.away.add('node-b');
+  world.writer.poke();
+  await world.clock.advance(STATUS_LIMITS.awayMs - STATUS_LIMITS.passMs);
+  assert.equal(world.conditions.at(-1), 'Acknowledged=True AllNodes');
+  await world.clock.advance(3 * STATUS_LIMITS.passMs);
+  assert.equal(world.conditions.at(-1), 'Acknowledged=False Pending');
+  assert.match(String(world.stored.at(-1)?.['message']), /has this version; nothing heard from node-b$/);
+  await world.clock.advance(10 * STATUS_LIMITS.awayMs);
+  assert.equal(world.kube.applied.length, written + 1);
+  for (let i = 0; i < 10; i++) await flap(STATUS_LIMITS.awayMs + 5000);
+  assert.equal(world.kube.applied.length, written + 2 * 10);
+  assert.equal(world.conditions.at(-1), 'Acknowledged=True AllNodes');
 });
 
 test('StatusWriter says that a change is refused while the version before it stays in force', async () => {

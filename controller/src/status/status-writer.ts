@@ -82,16 +82,21 @@ export class StatusWriter {
         settled = new Map();
         resyncAtMs = clock.monotonic() + STATUS_LIMITS.resyncMs;
       }
-      const decideMs = await this.#pass(settled, signal);
+      const { decideMs, changesAtMs } = await this.#pass(settled, signal);
       await clock.sleep(Math.max(STATUS_LIMITS.passMs, decideMs * STATUS_LIMITS.pausePerWork), signal);
-      await this.#bell.wait(Math.max(0, resyncAtMs - clock.monotonic()), signal);
+      const nextAtMs = Math.min(resyncAtMs, changesAtMs ?? Infinity);
+      await this.#bell.wait(Math.max(0, nextAtMs - clock.monotonic()), signal);
     }
   }
 
-  /** Answers how long it took to decide. */
-  async #pass(settled: Map<string, string>, signal: AbortSignal): Promise<number> {
+  /** Answers how long it took to decide, and when that is out of date with no news at all. */
+  async #pass(
+    settled: Map<string, string>,
+    signal: AbortSignal,
+  ): Promise<{ readonly decideMs: number; readonly changesAtMs: number | null }> {
     const begun = this.#options.clock.monotonic();
-    const wanted = this.#decideAll();
+    const progress = this.#options.progress();
+    const wanted = this.#decideAll(progress);
     const decideMs = this.#options.clock.monotonic() - begun;
     for (const key of settled.keys()) if (!wanted.has(key)) settled.delete(key);
     const due = [...wanted].filter(([key, { text }]) => settled.get(key) !== text);
@@ -104,14 +109,14 @@ export class StatusWriter {
       await this.#options.clock.sleep(STATUS_LIMITS.writeGapMs, signal);
     }
     this.#metrics.pending.set([], 0);
-    return decideMs;
+    return { decideMs, changesAtMs: progress.changesAtMs };
   }
 
   /** The status of every object, as a text to compare with the one decided before. */
-  #decideAll(): ReadonlyMap<string, { readonly name: ObjectName; readonly text: string }> {
+  #decideAll(progress: MeshProgress): ReadonlyMap<string, { readonly name: ObjectName; readonly text: string }> {
     const { versions, problems } = this.#options;
     const all = new Map<string, { readonly name: ObjectName; readonly text: string }>();
-    const decide = this.#decider();
+    const decide = this.#decider(progress);
     for (const object of versions.objects()) {
       const { kind, meta } = object;
       const text = `${meta.uid} ${meta.generation} ${JSON.stringify(decide(object))}`;
@@ -125,9 +130,8 @@ export class StatusWriter {
   }
 
   /** Decides from the world as it is now. */
-  #decider(): (object: OwnObject) => StatusDecision {
+  #decider(progress: MeshProgress): (object: OwnObject) => StatusDecision {
     const world = this.#options.world();
-    const progress = this.#options.progress();
     return (object) => {
       const acknowledgement = decideAcknowledgement(object, progress, world.settings);
       return decideStatus(object, decideFindings(world, object), acknowledgement);
@@ -160,7 +164,7 @@ export class StatusWriter {
   #decideFor(object: RawObject, { kind, namespace, name }: ObjectName): StatusDecision {
     try {
       const parsed = parseObject(object);
-      if (parsed !== null && isOwnObject(parsed)) return this.#decider()(parsed);
+      if (parsed !== null && isOwnObject(parsed)) return this.#decider(this.#options.progress())(parsed);
       return decideBrokenStatus({
         kind,
         namespace,
