@@ -1,4 +1,4 @@
-import { isRecord, jsonAt } from '../json.ts';
+import { isRecord, jsonAt, jsonText } from '../json.ts';
 import type { TokenRefusal } from './admit-token-caller.ts';
 
 /** Longest token that is looked at; those of the API server are below 2 kB. */
@@ -6,9 +6,16 @@ export const TOKEN_LENGTH_MAX = 8192;
 
 const JWT = /^[\w-]+\.([\w-]+)\.[\w-]+$/;
 
-/** What a token says of itself. Nothing of it is verified. */
+/** The pod that a token says it is bound to. */
+export interface TokenClaims {
+  readonly namespace: string;
+  readonly podName: string;
+  readonly podUid: string;
+}
+
+/** What a token says of itself. Nothing of it is verified: no claim makes anybody somebody. */
 export type TokenShape =
-  | { readonly kind: 'plausible'; readonly expiresAtMs: number }
+  | { readonly kind: 'plausible'; readonly expiresAtMs: number; readonly claims: TokenClaims | null }
   | { readonly kind: 'refused'; readonly reason: TokenRefusal };
 
 /**
@@ -26,7 +33,13 @@ export function decideTokenShape(token: string | undefined, audiences: readonly 
     return { kind: 'refused', reason: 'token-other-audience' };
   }
   if (expires * 1000 <= nowMs) return { kind: 'refused', reason: 'token-expired' };
-  return { kind: 'plausible', expiresAtMs: expires * 1000 };
+  return { kind: 'plausible', expiresAtMs: expires * 1000, claims: podOf(claims) };
+}
+
+function podOf(claims: unknown): TokenClaims | null {
+  const text = (...path: readonly string[]): string => jsonText(claims, 'kubernetes.io', ...path);
+  const [namespace, podName, podUid] = [text('namespace'), text('pod', 'name'), text('pod', 'uid')];
+  return namespace === '' || podName === '' || podUid === '' ? null : { namespace, podName, podUid };
 }
 
 function parseJson(text: string): unknown {

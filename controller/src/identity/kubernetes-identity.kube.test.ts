@@ -12,7 +12,7 @@ import {
 } from '@ambit/mesh/grpc';
 import { parseObject, type Pod } from '@ambit/mesh/kinds';
 import { createSpiffeId, DEFAULT_TRUST_DOMAIN, type SpiffeId } from '@ambit/mesh/model';
-import { type LogFields, Metrics, silentLogger, systemClock } from '@ambit/mesh/runtime';
+import { type Clock, type LogFields, Metrics, silentLogger, systemClock } from '@ambit/mesh/runtime';
 import { failureOf, until } from '@ambit/mesh/testing';
 import { createCertificateRequest, createKeyPairSync, splitPemCertificates } from '@ambit/mesh/tls';
 import { TestApiServer } from '../../../test/e2e/kube/api-server.ts';
@@ -76,6 +76,11 @@ const authority = await SecretAuthority.open(
 );
 
 const reasons: string[] = [];
+/** Nodes whose agents have a discovery stream now. */
+const streams = new Set<string>();
+let skippedMs = 0;
+/** Time that a test skips passes without its timers. */
+const clock: Clock = { ...systemClock, monotonic: () => systemClock.monotonic() + skippedMs };
 /** Our copy of the cluster; empty, so that everything is looked up, until a test puts something into it. */
 const copy = new Map<string, Pod>();
 const identity = stack.use(
@@ -88,7 +93,7 @@ const identity = stack.use(
     serverNames: ['ambit-controller.ambit-system.svc'],
     workloadsByNode: { runsServiceAccount: () => false },
     podByName: (namespace, name) => copy.get(`${namespace}/${name}`),
-    clock: systemClock,
+    clock,
     logger: {
       ...silentLogger,
       warn: (_message: string, fields?: LogFields) => void reasons.push(String(fields?.['reason'])),
@@ -104,7 +109,9 @@ const server = stack.use(
     services: {
       certificates: identity.certificates,
       discovery: async (stream) => {
-        await identity.authenticateNode(stream.peer);
+        const { pod } = await identity.authenticateNode(stream.peer);
+        stream.accept(pod?.uid ?? '');
+        streams.add(pod?.name ?? '');
         await once(stream.signal, 'abort');
       },
     },
@@ -134,6 +141,21 @@ async function ask(token: string | undefined, wanted: SpiffeId): Promise<string>
   reasons.length = 0;
   const told = await failureOf(requestSvid(ca, { identity: wanted, validitySeconds: 3600 }, soon()));
   return told === 'none' ? 'issued' : `${told}: ${reasons.join(', ')}`;
+}
+
+/** Takes the pod into our copy of the cluster. */
+async function follow({ namespace, name }: TestPod): Promise<void> {
+  const pod = parseObject(await client.get(PODS, { namespace, name }, soon()));
+  copy.set(`${namespace}/${name}`, pod?.kind === 'Pod' ? pod : assert.fail());
+}
+
+/** Tokens that look like this one and are signed by nobody. */
+function forge(token: string, count: number): readonly string[] {
+  const signed = token.slice(0, token.lastIndexOf('.'));
+  return Array.from(
+    { length: count },
+    (_, index) => `${signed}.${Buffer.from(`forged-${index}`).toString('base64url')}`,
+  );
 }
 
 /** Asks as any client of the certificate service might, without going through the network. */
@@ -233,12 +255,11 @@ test('only node agents read the mesh, and their streams end with their pods', as
   assert.equal(await open(await tokenOf(agent1)), 'open');
   assert.equal(await open(await tokenOf(web)), 'unauthenticated');
 
-  const pod = parseObject(await client.get(PODS, { namespace: 'ambit-system', name: 'agent-1' }, soon()));
   const subscriber = { node: 'n1', pod: { namespace: 'ambit-system', name: 'agent-1', uid: agent1.uid } };
   const looks: boolean[] = [];
   identity.onUnwanted((isUnwanted) => looks.push(isUnwanted(subscriber)));
   await until('it is looked', () => looks.length === 1, LONG_MS);
-  copy.set('ambit-system/agent-1', pod?.kind === 'Pod' ? pod : assert.fail());
+  await follow(agent1);
   await until('it is looked again', () => looks.length === 2, LONG_MS);
   copy.delete('ambit-system/agent-1');
   await until('it is looked once more', () => looks.length === 3, LONG_MS);
@@ -249,8 +270,7 @@ test('only node agents read the mesh, and their streams end with their pods', as
 test('while the API server is away, callers it confirmed go on and others are told to come back', async () => {
   const known = await tokenOf(agent1);
   const unknown = await tokenOf(agent2);
-  const pod = parseObject(await client.get(PODS, { namespace: 'ambit-system', name: 'agent-1' }, soon()));
-  copy.set('ambit-system/agent-1', pod?.kind === 'Pod' ? pod : assert.fail());
+  await follow(agent1);
   assert.match(await failureOf(askFor(known, {})), /none/);
   await api.stopServer();
   try {
@@ -264,9 +284,7 @@ test('while the API server is away, callers it confirmed go on and others are to
 
 test('a flood of tokens from one address is stopped before the API server, and others are served', async () => {
   const token = await tokenOf(agent1);
-  const [head, payload = ''] = token.split('.');
-  const flood = Array.from({ length: 400 }, (_, index) => {
-    const bearerToken = `${head}.${payload}.${Buffer.from(`forged-${index}`).toString('base64url')}`;
+  const flood = forge(token, 400).map((bearerToken, index) => {
     const peer = { address: `10.9.9.9:${index}`, certificate: undefined, bearerToken };
     return failureOf(identity.authenticateNode(peer));
   });
@@ -275,4 +293,53 @@ test('a flood of tokens from one address is stopped before the API server, and o
   assert.ok(limited >= 300, `${limited} were limited`);
   assert.deepEqual([...new Set(outcomes)].toSorted(), ['resource-exhausted', 'unauthenticated']);
   assert.equal(await ask(token, idOf('shop', 'web')), 'issued');
+});
+
+const CROWD = 200;
+const crowd = Array.from({ length: CROWD }, (_, index) => `crowd-${index}`);
+const crowdTokens: string[] = [];
+
+test('node agents that come all at once and from one address are served at their first attempt', async () => {
+  for (const name of crowd) {
+    const pod = await createPod('ambit-system', name, 'ambit-node-agent', 'n1');
+    await follow(pod);
+    crowdTokens.push(await tokenOf(pod));
+  }
+  streams.clear();
+  const began = performance.now();
+  await using opened = new AsyncDisposableStack();
+  const failures: string[] = [];
+  const open = async (token: string): Promise<void> => {
+    const push = await createPushTransport(accessWith(token)).open(soon());
+    opened.defer(() => push.close());
+    void failureOf(push.responses[Symbol.asyncIterator]().next()).then((failure) => failures.push(failure));
+  };
+  await Promise.all(crowdTokens.map(open));
+  await until('all are served', () => streams.size + failures.length >= CROWD, LONG_MS);
+  assert.deepEqual([failures, streams.size], [[], CROWD]);
+  const tookMs = performance.now() - began;
+  assert.ok(tookMs < 20_000, `${tookMs} ms`);
+});
+
+test('while the API server hangs, callers it confirmed are served at once whatever crowd asks with them', async () => {
+  const unknown = await tokenOf(agent2);
+  // What was confirmed has to be confirmed again.
+  skippedMs += 31_000;
+  api.pauseServer();
+  try {
+    const flood = forge(unknown, 300).map((bearerToken, index) => {
+      const peer = { address: `10.9.${index % 100}.9:1`, certificate: undefined, bearerToken };
+      return failureOf(identity.authenticateNode(peer));
+    });
+    const began = performance.now();
+    const outcomes = await Promise.all(crowdTokens.map((token) => failureOf(askFor(token, {}))));
+    const tookMs = performance.now() - began;
+    assert.deepEqual([...new Set(outcomes)], ['none']);
+    assert.ok(tookMs < 4000, `${tookMs} ms`);
+    const told = new Set(await Promise.all(flood));
+    assert.deepEqual([...told].toSorted(), ['resource-exhausted', 'unavailable']);
+  } finally {
+    api.resumeServer();
+  }
+  await until('a new one is served', async () => (await failureOf(askFor(unknown, {}))) === 'none', LONG_MS);
 });

@@ -6,6 +6,7 @@ import type { Clock, Logger, Metrics } from '@ambit/mesh/runtime';
 import { admitTokenCaller } from './admit-token-caller.ts';
 import type { Caller } from './caller.ts';
 import type { AuthenticatedNode, ControllerIdentity, SubscribedPod } from './controller-identity.ts';
+import type { TokenClaims } from './decide-token-shape.ts';
 import { createCertificateService } from './issue-certificate.ts';
 import { WORKLOAD_VALIDITY_MS } from './limits.ts';
 import { LivePods } from './live-pods.ts';
@@ -44,7 +45,9 @@ const DEPARTURES_MAX = 50_000;
 export function createKubernetesIdentity(options: KubernetesIdentityOptions): ControllerIdentity {
   const { client, authority, clock, logger, podByName } = options;
   const metrics = createIdentityMetrics(options.metrics);
-  const reviewer = new TokenReviewer({ ...options, client });
+  const isPod = ({ namespace, podName, podUid }: TokenClaims): boolean =>
+    podByName(namespace, podName)?.meta.uid === podUid;
+  const reviewer = new TokenReviewer({ ...options, client, isPod });
   const pods = new LivePods({ client, known: podByName, clock, logger });
   const agents: ReadonlySet<string> = new Set(options.nodeAgentAccounts);
   const server = new ServerCertificate(authority, options.serverNames, clock, logger);

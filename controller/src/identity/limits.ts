@@ -26,18 +26,29 @@ export const BACKDATE_SHARE = 0.1;
 export const TOKEN_LIMITS = {
   /** A token that the API server accepted is not asked about again for this long; a deleted pod is noticed before. */
   acceptedMs: 30_000,
+  /** As long when the API server did not answer about one that it accepted before. */
+  retryMs: 10_000,
   /** Shorter: a refused caller may become right, for instance when its pod appears. */
   refusedMs: 5000,
   /** How long an accepted token still counts while the API server does not answer. */
   outageMs: 3_600_000,
   /** Deadline of one question. */
   reviewMs: 5000,
+  /** How long the bearer of a token that was accepted before waits for the answer; then the one of before counts. */
+  patienceMs: 500,
   /** Tokens remembered: two for each subscriber there may be. */
   rememberedMax: 20_000,
-  /** Questions at a time. */
-  underWayMax: 64,
-  /** Questions caused by one address. */
+  /**
+   * Questions at a time about tokens that nobody knows. An API server that hangs holds a connection for each, and of those
+   * there are 64 for everything, the leader's Lease among it.
+   */
+  turns: { turnsMax: 24, waitingMax: 4096, waitingPerMemberMax: 64, waitMs: 5000 },
+  /** The same about tokens that were accepted before; for the rest the answer of before counts. */
+  againMax: 8,
+  /** Questions caused by one address with tokens of no pod that we know. */
   reviewsPerAddress: { burst: 30, perSecond: 5, keysMax: 10_000 },
+  /** Questions caused by one address with tokens that name the same pod of ours: those of one agent, two at a time. */
+  reviewsPerPod: { burst: 6, perSecond: 0.5, keysMax: 20_000 },
 } as const;
 
 /** Bounds of looking into the API server for a pod that our copy does not have. */

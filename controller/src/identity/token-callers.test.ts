@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { ManualClock } from '@ambit/mesh/testing';
 import { admitTokenCaller, type LivePod, type TokenBearer } from './admit-token-caller.ts';
 import { CallBudget } from './call-budget.ts';
+import { decideReviewShare } from './decide-review-share.ts';
 import { decideTokenReview } from './decide-token-review.ts';
 import { decideTokenShape, TOKEN_LENGTH_MAX } from './decide-token-shape.ts';
 import { ExpiringMap } from './expiring-map.ts';
@@ -37,6 +38,45 @@ test('decideTokenShape() asks the API server only about tokens that may be right
     const shape = decideTokenShape(text, ['ambit-ca', 'istio-ca'], NOW_MS);
     assert.equal(shape.kind === 'refused' ? shape.reason : shape.kind, expected, what);
   }
+});
+
+test('decideTokenShape() tells the pod that a token claims, whole or not at all', () => {
+  const exp = NOW_MS / 1000 + 60;
+  const claimed = (kubernetes: unknown): unknown => {
+    const text = token({ aud: 'ambit-ca', exp, 'kubernetes.io': kubernetes });
+    const shape = decideTokenShape(text, ['ambit-ca'], NOW_MS);
+    return shape.kind === 'plausible' ? shape.claims : shape;
+  };
+  const pod = { name: 'web-1', uid: 'u1' };
+  const whole = { namespace: 'shop', podName: 'web-1', podUid: 'u1' };
+  assert.deepEqual(claimed({ namespace: 'shop', pod, node: { name: 'n1' } }), whole);
+  for (const part of [
+    undefined,
+    [],
+    { pod },
+    { namespace: 'shop' },
+    { namespace: 1, pod },
+    { namespace: 'shop', pod: {} },
+  ]) {
+    assert.equal(claimed(part), null, JSON.stringify(part));
+  }
+});
+
+test('decideReviewShare() tells the pods behind an address apart, but only such as there are', () => {
+  const claims = { namespace: 'shop', podName: 'web-1', podUid: 'u1' };
+  const share = (address: string, of: typeof claims | null): unknown =>
+    decideReviewShare(address, of, ({ podUid }) => podUid === 'u1');
+  const rows: readonly (readonly [string, unknown, unknown])[] = [
+    ['a pod', share('10.0.0.1:1', claims), { group: '10.0.0.1', member: 'u1', budget: 'pod' }],
+    ['IPv6', share('fd00::1:4711', claims), { group: 'fd00::1', member: 'u1', budget: 'pod' }],
+    [
+      'one that was made up',
+      share('10.0.0.1:1', { ...claims, podUid: 'u2' }),
+      { group: '10.0.0.1', member: '', budget: 'address' },
+    ],
+    ['nothing is claimed', share('10.0.0.1:1', null), { group: '10.0.0.1', member: '', budget: 'address' }],
+  ];
+  for (const [what, found, expected] of rows) assert.deepEqual(found, expected, what);
 });
 
 const STATUS = {

@@ -5,9 +5,11 @@ import { type Clock, type Counter, counter, type Logger, type Metrics } from '@a
 import { callWithin } from '../call-within.ts';
 import type { TokenVerdict } from './admit-token-caller.ts';
 import { CallBudget } from './call-budget.ts';
+import { decideReviewShare } from './decide-review-share.ts';
 import { decideTokenReview, tokenReviewFor } from './decide-token-review.ts';
-import { decideTokenShape } from './decide-token-shape.ts';
+import { decideTokenShape, type TokenClaims } from './decide-token-shape.ts';
 import { ExpiringMap } from './expiring-map.ts';
+import { FairTurns } from './fair-turns.ts';
 import { TOKEN_LIMITS } from './limits.ts';
 
 const TOKEN_REVIEWS: KubeResource = {
@@ -19,36 +21,58 @@ const TOKEN_REVIEWS: KubeResource = {
 };
 
 export interface TokenReviewerOptions {
-  readonly client: KubeClient;
+  readonly client: Pick<KubeClient, 'create'>;
   /** A token must be for one of them. */
   readonly audiences: readonly string[];
+  /** Whether our copy of the cluster has the pod that a token claims. Decides whose turn it uses up and nothing else. */
+  readonly isPod: (claims: TokenClaims) => boolean;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
 
-/** Whom tokens belong to, by the API server's word. Remembers hashes of tokens, never tokens. */
+/** A token that may be right. */
+interface Candidate {
+  readonly token: string;
+  readonly hash: string;
+  readonly expiresAtMs: number;
+}
+
+/**
+ * Whom tokens belong to, by the API server's word. Remembers hashes of tokens, never tokens. What the API server said of a
+ * token lately counts again without a question; and while it does not answer, or not soon, what it said within the last
+ * hour. So those it knows are served while it hangs, and a crowd of others takes nothing from them.
+ */
 export class TokenReviewer {
   readonly #options: TokenReviewerOptions;
   readonly #verdicts: ExpiringMap<string, TokenVerdict>;
-  /** Verdicts that no longer count while the API server answers. */
+  /** What was accepted, for longer; it counts while the API server does not answer. */
   readonly #former: ExpiringMap<string, TokenVerdict>;
   readonly #underWay = new Map<string, Promise<TokenVerdict>>();
-  readonly #budget: CallBudget;
+  readonly #turns: FairTurns;
+  readonly #budgets: Readonly<Record<'address' | 'pod', CallBudget>>;
   readonly #reviews: Counter;
+  /** Questions about tokens that were accepted before. */
+  #again = 0;
+  /** The API server has just kept somebody waiting: nobody whom it knows waits for it until then. */
+  #hangsUntilMs = -Infinity;
 
   constructor(options: TokenReviewerOptions) {
     const { clock } = options;
     this.#options = options;
     this.#verdicts = new ExpiringMap(clock, TOKEN_LIMITS.rememberedMax);
     this.#former = new ExpiringMap(clock, TOKEN_LIMITS.rememberedMax);
-    this.#budget = new CallBudget(clock, TOKEN_LIMITS.reviewsPerAddress);
+    this.#turns = new FairTurns(clock, TOKEN_LIMITS.turns);
+    this.#budgets = {
+      address: new CallBudget(clock, TOKEN_LIMITS.reviewsPerAddress),
+      pod: new CallBudget(clock, TOKEN_LIMITS.reviewsPerPod),
+    };
     const { reviews } = options.metrics.register({
       reviews: counter({
         name: 'ambit_token_reviews_total',
         help: 'Tokens of callers that the API server was asked about, by what came of it.',
         labels: ['result'],
-        initial: [['accepted'], ['refused'], ['failed'], ['limited'], ['remembered']],
+        initial: [['accepted'], ['refused'], ['failed'], ['limited'], ['remembered'], ['former']],
       }),
     });
     this.#reviews = reviews;
@@ -59,32 +83,77 @@ export class TokenReviewer {
    * `resource-exhausted` when there are too many tokens to ask about.
    */
   async review(token: string | undefined, peerAddress: string): Promise<TokenVerdict> {
-    const { audiences, clock } = this.#options;
+    const { audiences, clock, isPod } = this.#options;
     const shape = decideTokenShape(token, audiences, clock.now());
     if (shape.kind === 'refused') return shape;
     if (token === undefined) return { kind: 'refused', reason: 'no-token' };
     const hash = createHash('sha256').update(token).digest('base64');
-    const known = this.#verdicts.get(hash) ?? this.#underWay.get(hash);
+    const candidate = { token, hash, expiresAtMs: shape.expiresAtMs };
+    const remembered = this.#verdicts.get(hash);
+    const former = this.#former.get(hash);
+    if (remembered === undefined && former !== undefined) return await this.#confirmAgain(candidate, former);
+    const known = remembered ?? this.#underWay.get(hash);
     if (known !== undefined) {
       this.#reviews.add(['remembered']);
       return await known;
     }
-    if (!this.#budget.take(hostOf(peerAddress)) || this.#underWay.size >= TOKEN_LIMITS.underWayMax) {
-      this.#reviews.add(['limited']);
-      throw new GrpcError('resource-exhausted', { data: { reason: 'too-many-token-reviews' } });
-    }
-    const asking = this.#ask(token, hash, shape.expiresAtMs).finally(() => this.#underWay.delete(hash));
-    this.#underWay.set(hash, asking);
-    return await asking;
+    const { budget, ...share } = decideReviewShare(peerAddress, shape.claims, isPod);
+    if (!this.#budgets[budget].take(`${share.group} ${share.member}`)) throw this.#limited();
+    return await this.#join(hash, async () => {
+      using turn = await this.#turns.take(share);
+      if (turn === null) throw this.#limited();
+      return await this.#ask(candidate);
+    });
   }
 
-  async #ask(token: string, hash: string, expiresAtMs: number): Promise<TokenVerdict> {
+  /** Waits a moment for the API server, and not at all while it is known to hang or has enough to do with others. */
+  async #confirmAgain(candidate: Candidate, former: TokenVerdict): Promise<TokenVerdict> {
+    const { clock } = this.#options;
+    const asked = this.#underWay.get(candidate.hash) ?? this.#askAgain(candidate);
+    const isPatient = asked !== null && clock.monotonic() >= this.#hangsUntilMs;
+    const answer = isPatient ? await this.#within(TOKEN_LIMITS.patienceMs, asked) : null;
+    if (answer !== null) return answer;
+    this.#reviews.add(['former']);
+    if (isPatient) this.#hangsUntilMs = clock.monotonic() + TOKEN_LIMITS.retryMs;
+    return former;
+  }
+
+  /** Null when there are enough of these. */
+  #askAgain(candidate: Candidate): Promise<TokenVerdict> | null {
+    if (this.#again >= TOKEN_LIMITS.againMax) return null;
+    this.#again++;
+    return this.#join(candidate.hash, () => this.#ask(candidate).finally(() => this.#again--));
+  }
+
+  /** Null when it takes longer. */
+  async #within(ms: number, answer: Promise<TokenVerdict>): Promise<TokenVerdict | null> {
+    const late = Promise.withResolvers<null>();
+    using _timer = this.#options.clock.setTimer(ms, () => late.resolve(null));
+    return await Promise.race([answer, late.promise]);
+  }
+
+  /** Whoever shows the same token meanwhile gets the same answer. */
+  #join(hash: string, ask: () => Promise<TokenVerdict>): Promise<TokenVerdict> {
+    const asking = ask().finally(() => this.#underWay.delete(hash));
+    this.#underWay.set(hash, asking);
+    // Perhaps nobody waits for it any more.
+    asking.catch(() => {});
+    return asking;
+  }
+
+  #limited(): GrpcError {
+    this.#reviews.add(['limited']);
+    return new GrpcError('resource-exhausted', { data: { reason: 'too-many-token-reviews' } });
+  }
+
+  async #ask({ token, hash, expiresAtMs }: Candidate): Promise<TokenVerdict> {
     const { client, audiences, clock, logger } = this.#options;
     const never = new AbortController().signal;
     try {
       const answer = await callWithin(clock, TOKEN_LIMITS.reviewMs, never, (signal) =>
         client.create(TOKEN_REVIEWS, '', tokenReviewFor(token, audiences), signal),
       );
+      this.#hangsUntilMs = -Infinity;
       const verdict = decideTokenReview(answer, audiences);
       this.#remember(hash, verdict, expiresAtMs);
       return verdict;
@@ -93,6 +162,7 @@ export class TokenReviewer {
       const former = isOutage(error) ? this.#former.get(hash) : undefined;
       if (former !== undefined) {
         logger.debug('API server cannot check a token, its answer of before counts', { error });
+        this.#verdicts.set(hash, former, Math.min(expiresAtMs - clock.now(), TOKEN_LIMITS.retryMs));
         return former;
       }
       logger.warn('API server cannot check a token', { error });
@@ -118,8 +188,4 @@ export class TokenReviewer {
 function isOutage(error: unknown): boolean {
   if (error instanceof KubeApiError) return error.retryable && error.code !== 'unauthenticated';
   return error instanceof DOMException && error.name === 'TimeoutError';
-}
-
-function hostOf(address: string): string {
-  return address.slice(0, Math.max(0, address.lastIndexOf(':')));
 }
