@@ -14,6 +14,7 @@ import {
   openAdminServer,
   Readiness,
   readinessSection,
+  registerLogMetrics,
   registerProcessMetrics,
   type RootLogger,
   textResponse,
@@ -71,6 +72,7 @@ export async function createCniAgent(options: CniAgentOptions): Promise<CniAgent
   await using cleanup = new AsyncDisposableStack();
   const metrics = new Metrics();
   const instruments = metrics.register(cniMetrics);
+  registerLogMetrics(metrics, logger);
   registerProcessMetrics(metrics, { component: 'cni', version: options.version });
   const readiness = new Readiness();
   const ready = readiness.task('pods of this node');

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { test } from 'node:test';
-import { createPushTransport, type NodeCredentials } from '@ambit/mesh/grpc';
+import { createCaClient, createPushTransport, type NodeCredentials } from '@ambit/mesh/grpc';
+import { parseSpiffeId } from '@ambit/mesh/model';
 import type { PushStream } from '@ambit/mesh/push';
-import { checkLeaks, until } from '@ambit/mesh/testing';
+import { checkLeaks, failureOf, until } from '@ambit/mesh/testing';
 import {
   ADDRESS_TYPE_URL,
   AUTHORIZATION_TYPE_URL,
@@ -176,6 +177,23 @@ test('controller refuses a stream without a node certificate and cuts the stream
   await world.revoke('host-a');
   await until('the stream was cut', () => client.ended);
   assert.match(JSON.stringify(client.failure), /unauthenticated/);
+});
+
+test('controller does not let refused calls fill its log, and counts them all', async () => {
+  await using world = await ControllerWorld.create();
+  await world.write('pod.yaml', POD);
+  await using app = await world.start();
+  const { client: _own, ...anonymous } = (await world.joinAs(app, 'host-a')).controller;
+  const credentials = (): NodeCredentials['controller'] => anonymous as NodeCredentials['controller'];
+  using ca = createCaClient({ address: `127.0.0.1:${app.ports.grpc}`, credentials });
+  const request = { identity: parseSpiffeId('spiffe://cluster.local/ns/shop/sa/web'), csrPem: '', validitySeconds: 1 };
+  for (let i = 0; i < 100; i++) {
+    assert.equal(await failureOf(ca.createCertificate(request, AbortSignal.timeout(10_000))), 'unauthenticated');
+  }
+  assert.equal(world.lines.filter((line) => line.includes('certificate refused')).length, 5);
+  const metrics = await ask(app.ports.metrics, '/metrics');
+  assert.match(metrics, /^ambit_log_lines_suppressed_total 95$/m);
+  assert.match(metrics, /^ambit_certificates_refused_total\{kind="workload",reason="no-certificate"\} 100$/m);
 });
 
 test('controller is ready only with its first state and says what it serves', async () => {

@@ -4,6 +4,7 @@ import {
   Metrics,
   openAdminServer,
   Readiness,
+  registerLogMetrics,
   metricsSections,
   readinessSection,
   type RootLogger,
@@ -198,8 +199,11 @@ function createSupervisor(
   return supervisor;
 }
 
-function registerMetrics({ metrics, workers }: AgentParts, version: string): void {
-  registerWorkerMetrics(metrics, () => workers.callAll('metrics', {}));
+function registerMetrics({ metrics, workers, logger }: AgentParts, version: string): void {
+  const read = registerWorkerMetrics(metrics, () => workers.callAll('metrics', {}));
+  registerLogMetrics(metrics, logger, async () =>
+    (await read()).reduce((sum, { logLinesSuppressed }) => sum + logLinesSuppressed, 0),
+  );
   metrics.register({ build: agentMetrics.build }).build.set(['node-agent', version], 1);
 }
 

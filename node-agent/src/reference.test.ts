@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { logMetrics } from '@ambit/mesh/runtime';
 import { SETTINGS, usage } from './config.ts';
 import { FAILURES } from './proxy/failures.ts';
 import { dataPlaneMetrics, trafficMetrics } from './proxy/traffic-metrics.ts';
@@ -35,7 +36,7 @@ test('--help names every setting', () => {
 });
 
 test('the reference page names every metric of the agent, and no other', () => {
-  const specs = [trafficMetrics, dataPlaneMetrics, agentMetrics].flatMap((group) => Object.values(group));
+  const specs = [trafficMetrics, dataPlaneMetrics, agentMetrics, logMetrics].flatMap((group) => Object.values(group));
   assert.deepEqual(
     rowsUnder('Metrics').map(([name, kind, , help]) => [name, kind, help]),
     specs.map(({ name, kind, help }) => [name, kind, help]),

@@ -103,6 +103,7 @@ export class TestNode {
     this.plane = new DataPlane({
       clock: systemClock,
       logger: silentLogger,
+      log: { suppressed: 0 },
       settings: {
         network: '',
         trustDomain: DEFAULT_TRUST_DOMAIN,

@@ -107,7 +107,7 @@ export class ZdsServer implements Disposable {
     if (refusal !== null) {
       channel[Symbol.dispose]();
       metrics.agentConnections.add([refusal]);
-      logger.warn('connection to the ZDS socket refused', { ...peer, reason: refusal });
+      logger.warn('connection to the ZDS socket refused', { ...peer, reason: refusal }, { limitBy: String(userId) });
       return;
     }
     const connection: AgentConnection = new AgentConnection({
@@ -121,19 +121,22 @@ export class ZdsServer implements Disposable {
     });
     this.#connections.push(connection);
     this.#countConnections();
-    logger.info('node agent connected', peer);
+    logger.info('node agent connected', peer, { limitBy: String(userId) });
     void this.#follow(connection, peer);
   }
 
   async #follow(connection: AgentConnection, peer: Readonly<Record<string, number>>): Promise<void> {
     const { logger, metrics } = this.#options;
+    const limitBy = String(peer['peer.user']);
     try {
       await connection.run();
       metrics.agentConnections.add(['closed']);
-      logger.info('node agent disconnected', peer);
+      logger.info('node agent disconnected', peer, { limitBy });
     } catch (error) {
       metrics.agentConnections.add([this.#stop.signal.aborted ? 'closed' : endOf(error)]);
-      if (!this.#stop.signal.aborted) logger.warn('connection to a node agent ended', { ...peer, error });
+      if (!this.#stop.signal.aborted) {
+        logger.warn('connection to a node agent ended', { ...peer, error }, { limitBy: String(error) });
+      }
     } finally {
       this.#connections.splice(this.#connections.indexOf(connection), 1);
       this.#countConnections();

@@ -50,7 +50,7 @@ export class PluginCalls {
     try {
       answer = await this.#answer(request, signal);
     } catch (error) {
-      logger.error('a call of the plugin failed', { command: request.command, error });
+      logger.error('a call of the plugin failed', { command: request.command, error }, { limitBy: String(error) });
       answer = { code: CNI_CODES.tryAgainLater, message: "Ambit's CNI agent failed, its log says how", details: '' };
     }
     metrics.pluginRequests.add([request.command, answer.code === 0 ? 'done' : 'refused']);
@@ -107,11 +107,9 @@ export class PluginCalls {
 
   #refuse(pod: PodIdentity, code: number, reason: string): PluginAnswer {
     this.#options.onRefusal(pod, reason);
-    this.#options.logger.warn('a pod waits, since it cannot be enrolled', {
-      'pod.namespace': pod.namespace,
-      'pod.name': pod.name,
-      reason,
-    });
+    const refusal = { 'pod.namespace': pod.namespace, 'pod.name': pod.name, reason };
+    const limitBy = `${pod.namespace}/${pod.name}`;
+    this.#options.logger.warn('a pod waits, since it cannot be enrolled', refusal, { limitBy });
     return { code, message: `pod ${pod.namespace}/${pod.name} cannot be enrolled in the mesh yet`, details: reason };
   }
 

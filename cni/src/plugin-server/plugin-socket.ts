@@ -68,7 +68,8 @@ async function serve(socket: Socket, options: PluginSocketOptions): Promise<void
     const { userId, processId } = readPeerCredentials(socket);
     if (!allowedUserIds.has(userId)) {
       metrics.pluginConnectionsRefused.add([]);
-      logger.warn('connection to the socket of the plugin refused', { 'peer.user': userId, 'peer.process': processId });
+      const peer = { 'peer.user': userId, 'peer.process': processId };
+      logger.warn('connection to the socket of the plugin refused', peer, { limitBy: String(userId) });
       socket.destroy();
       return;
     }
@@ -76,7 +77,9 @@ async function serve(socket: Socket, options: PluginSocketOptions): Promise<void
     const answer = await handle(request, gone.signal);
     socket.end(encodePluginAnswer(answer));
   } catch (error) {
-    if (!gone.signal.aborted) logger.warn('a request to the socket of the plugin was not served', { error });
+    if (!gone.signal.aborted) {
+      logger.warn('a request to the socket of the plugin was not served', { error }, { limitBy: String(error) });
+    }
     socket.destroy();
   }
 }

@@ -78,7 +78,7 @@ class AdmissionWebhook {
     } catch (error) {
       count('malformed');
       const reason = error instanceof KindError ? error.message : 'not JSON';
-      this.#options.logger.warn('admission review cannot be read', { reason });
+      this.#options.logger.warn('admission review cannot be read', { reason }, { limitBy: reason });
       end(response, 400, 'not an AdmissionReview of admission.k8s.io/v1\n');
       return;
     }
@@ -89,7 +89,7 @@ class AdmissionWebhook {
       end(response, 200, JSON.stringify(answerTo(review, decision)), 'application/json');
     } catch (error) {
       count('failed');
-      this.#options.logger.error('admission review failed', { error });
+      this.#options.logger.error('admission review failed', { error }, { limitBy: String(error) });
       end(response, 500, 'internal error, see the log\n');
     }
   }

@@ -4,6 +4,7 @@ import type { Clock, Logger, Metrics } from '@ambit/mesh/runtime';
 import { openPrivateDirectory, type TrustBundle } from '@ambit/mesh/tls';
 import { identifyCaller, type NodeCaller, type RefusedCaller } from './caller.ts';
 import { openCertificateAuthority } from './certificate-authority.ts';
+import { hostOf } from './decide-review-share.ts';
 import { createCertificateService } from './issue-certificate.ts';
 import { WORKLOAD_VALIDITY_MS } from './limits.ts';
 import { createIdentityMetrics } from './metrics.ts';
@@ -97,7 +98,9 @@ export async function openIdentity(options: IdentityOptions): Promise<Controller
     async authenticateNode(peer) {
       const caller = identify(peer);
       if (caller.kind === 'node') return { node: caller.node };
-      logger.warn('caller refused', { reason: caller.reason, node: caller.node, 'peer.address': peer.address });
+      const { reason, node } = caller;
+      const limitBy = `${reason} ${hostOf(peer.address)}`;
+      logger.warn('caller refused', { reason, node, 'peer.address': peer.address }, { limitBy });
       throw new GrpcError('unauthenticated');
     },
     onUnwanted: (listener) => revocations.listeners.push((revoked) => listener(({ node }) => node === revoked)),

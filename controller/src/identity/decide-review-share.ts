@@ -22,6 +22,7 @@ export function decideReviewShare(
   return { group, member: claims.podUid, budget: 'pod' };
 }
 
-function hostOf(address: string): string {
+/** The address alone, of `address:port`. */
+export function hostOf(address: string): string {
   return address.slice(0, Math.max(0, address.lastIndexOf(':')));
 }

@@ -9,6 +9,7 @@ import { parseSpiffeId, spiffeIdParts, type TrustDomain } from '@ambit/mesh/mode
 import type { Clock, LogFields, Logger } from '@ambit/mesh/runtime';
 import { parseCertificateRequest, splitPemCertificates } from '@ambit/mesh/tls';
 import { type Caller, callerName, type CallerRefusal } from './caller.ts';
+import { hostOf } from './decide-review-share.ts';
 import type { IdentityMetrics } from './metrics.ts';
 import {
   decideIssue,
@@ -85,7 +86,8 @@ function reportRefusal(
   fields: LogFields,
 ): void {
   metrics.refused.add(['workload', reason]);
-  logger.warn('certificate refused', { reason, 'peer.address': peer.address, ...fields });
+  const limitBy = `${reason} ${hostOf(peer.address)}`;
+  logger.warn('certificate refused', { reason, 'peer.address': peer.address, ...fields }, { limitBy });
 }
 
 function decide(options: IssueOptions, request: IssueRequest, workloads: WorkloadsByNode): IssueDecision {

@@ -6,6 +6,7 @@ import type { Clock, Logger, Metrics } from '@ambit/mesh/runtime';
 import { admitTokenCaller } from './admit-token-caller.ts';
 import type { Caller } from './caller.ts';
 import type { AuthenticatedNode, ControllerIdentity, SubscribedPod } from './controller-identity.ts';
+import { hostOf } from './decide-review-share.ts';
 import type { TokenClaims } from './decide-token-shape.ts';
 import { createCertificateService } from './issue-certificate.ts';
 import { WORKLOAD_VALIDITY_MS } from './limits.ts';
@@ -90,7 +91,8 @@ export function createKubernetesIdentity(options: KubernetesIdentityOptions): Co
         return { node, pod: { namespace, name, uid } };
       }
       const reason = caller.kind === 'refused' ? caller.reason : 'not-a-node-agent';
-      logger.warn('caller refused', { reason, node: caller.node, 'peer.address': peer.address });
+      const limitBy = `${reason} ${hostOf(peer.address)}`;
+      logger.warn('caller refused', { reason, node: caller.node, 'peer.address': peer.address }, { limitBy });
       throw new GrpcError('unauthenticated');
     },
     onUnwanted: (listener) => listeners.push(listener),

@@ -74,7 +74,7 @@ export class LivePods {
       return await callWithin(clock, LIVE_READ_LIMITS.readMs, new AbortController().signal, read);
     } catch (error) {
       if (error instanceof KubeApiError && error.code === 'not-found') return absent;
-      logger.warn('pod cannot be looked up in the API server', { error });
+      logger.warn('pod cannot be looked up in the API server', { error }, { limitBy: String(error) });
       throw new GrpcError('unavailable', { cause: error });
     } finally {
       this.#underWay--;

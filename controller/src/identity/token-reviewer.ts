@@ -165,7 +165,7 @@ export class TokenReviewer {
         this.#verdicts.set(hash, former, Math.min(expiresAtMs - clock.now(), TOKEN_LIMITS.retryMs));
         return former;
       }
-      logger.warn('API server cannot check a token', { error });
+      logger.warn('API server cannot check a token', { error }, { limitBy: String(error) });
       throw new GrpcError('unavailable', { cause: error });
     }
   }

@@ -81,10 +81,9 @@ class Reports {
     response.on('error', () => {});
     request.on('error', () => response.destroy()).resume();
     if (!isController(request.socket)) {
-      this.#options.logger.warn('peer refused', {
-        'peer.address': request.socket.remoteAddress,
-        reason: 'no-controller',
-      });
+      const { remoteAddress } = request.socket;
+      const refusal = { 'peer.address': remoteAddress, reason: 'no-controller' };
+      this.#options.logger.warn('peer refused', refusal, { limitBy: remoteAddress ?? '' });
       endResponse(response, 403, 'refused\n');
       return;
     }

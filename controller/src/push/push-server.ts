@@ -99,13 +99,13 @@ export class PushServer {
       onAnswer: () => this.#announceProgress(),
     });
     this.#add(subscriber, stream.peer.address);
-    logger.info('subscriber connected');
+    logger.info('subscriber connected', {}, { limitBy: identity.node });
     this.#announceProgress();
     const end = await subscriber.serve();
     this.#remove(subscriber);
     this.#metrics.streamEnds.add([end]);
     this.#announceProgress();
-    logger.info('subscriber gone', { reason: end });
+    logger.info('subscriber gone', { reason: end }, { limitBy: identity.node });
     const refusal = REFUSALS[end];
     if (refusal !== null) throw new GrpcError(refusal);
   }

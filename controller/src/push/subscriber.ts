@@ -92,7 +92,8 @@ export class Subscriber {
       // Peers ask for types of other meshes too (Istio's agents do): they get nothing, once told to the log.
       if (this.#ignored.size < stores.size + 8 && !this.#ignored.has(typeUrl)) {
         this.#ignored.add(typeUrl);
-        logger.warn('subscriber asked for a type that is not served to it', { type: typeUrl.slice(0, 200) });
+        const type = typeUrl.slice(0, 200);
+        logger.warn('subscriber asked for a type that is not served to it', { type }, { limitBy: this.identity.node });
       }
       return true;
     }
@@ -103,8 +104,10 @@ export class Subscriber {
       metrics.answers.add([shortType(typeUrl), answer.kind]);
       this.#options.onAnswer();
     }
-    if (answer.kind === 'refused')
-      logger.warn('subscriber refused a response', { type: typeUrl, reason: answer.reason });
+    if (answer.kind === 'refused') {
+      const { reason } = answer;
+      logger.warn('subscriber refused a response', { type: typeUrl, reason }, { limitBy: this.identity.node });
+    }
     if (!withinLimits) this.end('limits');
     return withinLimits;
   }
@@ -188,7 +191,7 @@ export class Subscriber {
 
   #fail(error: unknown): void {
     if (this.#over || this.#options.stream.signal.aborted) return this.end('client');
-    this.#options.logger.warn('discovery stream failed', { error });
+    this.#options.logger.warn('discovery stream failed', { error }, { limitBy: this.identity.node });
     this.end(error instanceof GrpcError && error.code === 'cancelled' ? 'client' : 'failed');
   }
 }

@@ -152,7 +152,7 @@ function sendMessage(call: DuplexCall, message: Uint8Array, signal: AbortSignal)
 /** Refusals are logged by whoever decided them, with the reason; here only what nobody expected. */
 function logFailure(logger: Logger, path: string, error: unknown, signal: AbortSignal): void {
   if (error instanceof GrpcError || signal.aborted) return;
-  logger.error('grpc handler failed', { 'grpc.method': path, error });
+  logger.error('grpc handler failed', { 'grpc.method': path, error }, { limitBy: `${path} ${String(error)}` });
 }
 
 function sameBytes(message: Buffer): Buffer {

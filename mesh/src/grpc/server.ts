@@ -76,6 +76,8 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     'grpc.enable_channelz': 0,
     interceptors: [limitMessages((path) => Math.min(requestBytesMax, requestBytesMaxOf(path)))],
   });
+  const refused = (address: string | undefined, reason: string): void =>
+    logger.warn('grpc connection refused', { 'peer.address': address, reason }, { limitBy: `${reason} ${address}` });
   const gate = new ConnectionGate(
     {
       unacceptedMax: limits.unacceptedMax ?? UNACCEPTED_MAX,
@@ -83,7 +85,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
       timeoutMs: limits.acceptTimeoutMs ?? ACCEPT_TIMEOUT_MS,
       perCallerMax: limits.connectionsPerCallerMax ?? CONNECTIONS_PER_CALLER_MAX,
     },
-    (address, reason) => logger.warn('grpc connection refused', { 'peer.address': address, reason }),
+    (address, reason) => refused(address, reason),
   );
   registerServices(grpc, options.services, new ServerCalls(gate, logger));
   // TLS ends here and not in the library, which can ask for client certificates only by demanding them.
@@ -102,7 +104,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
       socket.on('error', (error) => logger.debug('grpc connection failed', { error }));
       const refusal = refusalOf(socket);
       if (refusal !== undefined) {
-        logger.warn('grpc connection refused', { 'peer.address': socket.remoteAddress, reason: refusal });
+        refused(socket.remoteAddress, refusal);
         socket.destroy();
         return;
       }
@@ -114,7 +116,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   server.maxConnections = limits.connectionsMax ?? CONNECTIONS_MAX;
   server.on('connection', (socket: Socket) => gate.opened(socket));
   server.on('tlsClientError', (error) => logger.debug('grpc handshake failed', { error }));
-  server.on('drop', () => logger.warn('grpc connection refused', { reason: 'too-many-connections' }));
+  server.on('drop', (drop) => refused(drop?.remoteAddress, 'too-many-connections'));
   const port = await listen(server, options);
   server.on('error', (error) => logger.error('grpc server failed', { error }));
   return {

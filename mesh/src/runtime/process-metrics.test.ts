@@ -20,10 +20,12 @@ test('registerProcessMetrics shows plausible values of this process', {
   assert.ok(open >= 3 && open <= max, `${open} of ${max}`);
 });
 
-test('registerLogMetrics shows how many log lines were lost so far', async () => {
+test('registerLogMetrics shows how many log lines were lost and left out so far', async () => {
   const metrics = new Metrics();
-  const logger = { dropped: 0 };
-  registerLogMetrics(metrics, logger);
+  const logger = { dropped: 0, suppressed: 0 };
+  registerLogMetrics(metrics, logger, async () => 2);
   logger.dropped = 3;
+  logger.suppressed = 5;
   assert.equal(await metrics.value('ambit_log_lines_dropped_total'), 3);
+  assert.equal(await metrics.value('ambit_log_lines_suppressed_total'), 7);
 });

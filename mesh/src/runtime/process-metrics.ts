@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import type { RootLogger } from './root-logger.ts';
-import { counter, gauge, type Metrics, type MetricSample } from './metrics.ts';
+import { counter, gauge, type Metrics, type MetricSample, type MetricSpec } from './metrics.ts';
 
 /** Kernel clock ticks per second in /proc, the same on every Linux that Node runs on. */
 const TICKS_PER_SECOND = 100;
@@ -36,11 +36,26 @@ export function registerProcessMetrics(
   );
 }
 
-/** Log lines that were lost because their reader was too slow. */
-export function registerLogMetrics(metrics: Metrics, logger: Pick<RootLogger, 'dropped'>): void {
-  metrics.collect(counter({ name: 'ambit_log_lines_dropped_total', help: 'Log lines lost to a slow reader.' }), () => [
-    { labels: [], value: logger.dropped },
-  ]);
+/** What `registerLogMetrics` declares. */
+export const logMetrics: Readonly<Record<'dropped' | 'suppressed', MetricSpec<'counter'>>> = {
+  dropped: counter({ name: 'ambit_log_lines_dropped_total', help: 'Log lines lost to a slow reader.' }),
+  suppressed: counter({
+    name: 'ambit_log_lines_suppressed_total',
+    help: 'Log lines left out since there were too many of their kind; one line a minute tells how many.',
+  }),
+};
+
+/**
+ * Log lines that were lost because their reader was too slow, and those left out since there were too many of their kind:
+ * `elsewhere` gives the number of the latter in other threads.
+ */
+export function registerLogMetrics(
+  metrics: Metrics,
+  logger: Pick<RootLogger, 'dropped' | 'suppressed'>,
+  elsewhere: () => Promise<number> = async () => 0,
+): void {
+  metrics.collect(logMetrics.dropped, () => [{ labels: [], value: logger.dropped }]);
+  metrics.collect(logMetrics.suppressed, () => one(async () => logger.suppressed + (await elsewhere())));
 }
 
 async function cpuSeconds(): Promise<number> {

@@ -104,3 +104,20 @@ test('RootLogger obeys its filter per scope, which can change at run time for ex
   );
   assert.throws(() => logger.setFilter('loud'), RangeError);
 });
+
+test('RootLogger leaves out lines of which there are too many, by message and key, and says how many', async () => {
+  const { logger, lines } = await logInto('text', 'info');
+  const child = logger.child({ scope: 'grpc' });
+  for (let i = 0; i < 10; i++) child.warn('caller refused', { attempt: i }, { limitBy: 'no-token' });
+  for (let i = 0; i < 10; i++) child.warn('caller refused', { attempt: i });
+  child.warn('caller refused', { attempt: 0 }, { limitBy: 'token-expired' });
+  assert.deepEqual([lines.length, logger.suppressed], [16, 5]);
+  logger.flushSync();
+  assert.equal(lines.at(-1), `${TIME}\twarn\tgrpc\tcaller refused\tattempt=9 suppressed=5\n`);
+});
+
+test('RootLogger does not count lines that its filter keeps back anyway', async () => {
+  const { logger, lines } = await logInto('text', 'error');
+  for (let i = 0; i < 10; i++) logger.warn('caller refused', {}, { limitBy: 'no-token' });
+  assert.deepEqual([lines, logger.suppressed], [[], 0]);
+});

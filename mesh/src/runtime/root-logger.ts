@@ -3,7 +3,8 @@ import type { LineSink } from './line-sink.ts';
 import { safeValue } from './log-fields.ts';
 import { isLevelFilter, type LineLevel, type LogFilter, parseLogFilter } from './log-filter.ts';
 import { formatTextLine } from './log-text.ts';
-import type { LogFields, Logger } from './logger.ts';
+import { LineLimiter } from './line-limiter.ts';
+import type { LineOptions, LogFields, Logger } from './logger.ts';
 
 export { isLevelFilter };
 export type LogFormat = 'text' | 'json';
@@ -18,6 +19,8 @@ export interface RootLogger extends Logger {
   resetFilter(): void;
   /** Lines lost because the reader was too slow. */
   readonly dropped: number;
+  /** Lines left out since there were too many of their kind; others tell of them. */
+  readonly suppressed: number;
   flush(): Promise<void>;
   flushSync(): void;
 }
@@ -69,13 +72,19 @@ async function jsonWriter({ sink, clock }: RootLoggerOptions): Promise<WriteLine
   };
 }
 
+/** What all loggers of a process share. */
+interface Shared {
+  filter: LogFilter;
+  readonly limiter: LineLimiter;
+}
+
 class FilteredLogger implements Logger {
-  protected readonly root: { filter: LogFilter };
+  protected readonly root: Shared;
   readonly #write: WriteLine;
   readonly #scope: string;
   readonly #fields: LogFields;
 
-  constructor(root: { filter: LogFilter }, write: WriteLine, scope: string, fields: LogFields) {
+  constructor(root: Shared, write: WriteLine, scope: string, fields: LogFields) {
     this.root = root;
     this.#write = write;
     this.#scope = scope;
@@ -86,16 +95,16 @@ class FilteredLogger implements Logger {
     this.#log('debug', message, fields);
   }
 
-  info(message: string, fields?: LogFields): void {
-    this.#log('info', message, fields);
+  info(message: string, fields?: LogFields, options?: LineOptions): void {
+    this.#log('info', message, fields, options);
   }
 
-  warn(message: string, fields?: LogFields): void {
-    this.#log('warn', message, fields);
+  warn(message: string, fields?: LogFields, options?: LineOptions): void {
+    this.#log('warn', message, fields, options);
   }
 
-  error(message: string, fields?: LogFields): void {
-    this.#log('error', message, fields);
+  error(message: string, fields?: LogFields, options?: LineOptions): void {
+    this.#log('error', message, fields, options);
   }
 
   child(fields: LogFields): Logger {
@@ -104,9 +113,16 @@ class FilteredLogger implements Logger {
     return new FilteredLogger(this.root, this.#write, name, { ...this.#fields, ...rest });
   }
 
-  #log(level: LineLevel, message: string, fields: LogFields | undefined): void {
+  #log(level: LineLevel, message: string, fields: LogFields | undefined, { limitBy }: LineOptions = {}): void {
     if (!this.root.filter.allows(level, this.#scope)) return;
-    this.#write(level, this.#scope, message, fields === undefined ? this.#fields : { ...this.#fields, ...fields });
+    const all = fields === undefined ? this.#fields : { ...this.#fields, ...fields };
+    if (limitBy === undefined) {
+      this.#write(level, this.#scope, message, all);
+      return;
+    }
+    this.root.limiter.add(`${this.#scope} ${message}`, limitBy, (suppressed) =>
+      this.#write(level, this.#scope, message, suppressed === 0 ? all : { ...all, suppressed }),
+    );
   }
 }
 
@@ -116,7 +132,7 @@ class FilteredRoot extends FilteredLogger implements RootLogger {
 
   constructor(options: RootLoggerOptions, write: WriteLine) {
     const initial = parseLogFilter(options.filter);
-    super({ filter: initial }, write, options.scope, {});
+    super({ filter: initial, limiter: new LineLimiter(options.clock) }, write, options.scope, {});
     this.#initial = initial;
     this.#sink = options.sink;
   }
@@ -137,11 +153,17 @@ class FilteredRoot extends FilteredLogger implements RootLogger {
     return this.#sink.dropped;
   }
 
+  get suppressed(): number {
+    return this.root.limiter.left;
+  }
+
   flush(): Promise<void> {
+    this.root.limiter.flush();
     return this.#sink.flush();
   }
 
   flushSync(): void {
+    this.root.limiter.flush();
     this.#sink.flushSync();
   }
 }

@@ -55,9 +55,9 @@ function everywhere({ logger, workers }: AdminOptions): RootLogger {
   const tell = (): void => void workers.callAll('set-log-filter', { filter: logger.filter }).catch(() => {});
   return {
     debug: (message, fields) => logger.debug(message, fields),
-    info: (message, fields) => logger.info(message, fields),
-    warn: (message, fields) => logger.warn(message, fields),
-    error: (message, fields) => logger.error(message, fields),
+    info: (message, fields, line) => logger.info(message, fields, line),
+    warn: (message, fields, line) => logger.warn(message, fields, line),
+    error: (message, fields, line) => logger.error(message, fields, line),
     child: (fields) => logger.child(fields),
     get filter() {
       return logger.filter;
@@ -72,6 +72,9 @@ function everywhere({ logger, workers }: AdminOptions): RootLogger {
     },
     get dropped() {
       return logger.dropped;
+    },
+    get suppressed() {
+      return logger.suppressed;
     },
     flush: () => logger.flush(),
     flushSync: () => logger.flushSync(),

@@ -45,7 +45,11 @@ export class InboundPlaintextProxy {
       return;
     }
     this.#admit(socket, { source, destination, peer: null }).catch((error: unknown) => {
-      this.#context.logger.error('inbound plaintext connection failed unexpectedly', { error });
+      this.#context.logger.error(
+        'inbound plaintext connection failed unexpectedly',
+        { error },
+        { limitBy: String(error) },
+      );
       refuseSocket(socket);
     });
   }

@@ -59,7 +59,7 @@ export class InboundProxy {
     }
     this.#serve(socket, source, destination)
       .catch((error: unknown) => {
-        this.#context.logger.error('inbound connection failed unexpectedly', { error });
+        this.#context.logger.error('inbound connection failed unexpectedly', { error }, { limitBy: String(error) });
         refuseSocket(socket);
       })
       .finally(() => this.#handshakes.leave(source.ip));
@@ -137,7 +137,7 @@ export class InboundProxy {
       return;
     }
     this.#admit(request, connection, startedMs).catch((error: unknown) => {
-      this.#context.logger.error('tunnel request failed unexpectedly', { error });
+      this.#context.logger.error('tunnel request failed unexpectedly', { error }, { limitBy: String(error) });
       if (!request.aborted && !request.answered) request.reject(503);
     });
   }

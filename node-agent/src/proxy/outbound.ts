@@ -71,7 +71,7 @@ export class OutboundProxy {
   }
 
   #fail(captured: Captured, error: unknown): void {
-    this.#context.logger.error('outbound connection failed unexpectedly', { error });
+    this.#context.logger.error('outbound connection failed unexpectedly', { error }, { limitBy: String(error) });
     refuseSocket(captured.socket);
   }
 

@@ -5,8 +5,11 @@ import type { WorkerMetrics } from '../worker/worker-protocol.ts';
 /** Gives what every data worker counted so far. */
 export type ReadWorkerMetrics = () => Promise<readonly WorkerMetrics[]>;
 
-/** Declares the data plane's metrics; a scrape asks the workers once, whatever number of metrics it shows. */
-export function registerWorkerMetrics(metrics: Metrics, read: ReadWorkerMetrics): void {
+/**
+ * Declares the data plane's metrics; a scrape asks the workers once, whatever number of metrics it shows. Returns what others
+ * may ask as part of a scrape.
+ */
+export function registerWorkerMetrics(metrics: Metrics, read: ReadWorkerMetrics): ReadWorkerMetrics {
   const shared = shareReads(read);
   for (const counter of TRAFFIC_COUNTERS) {
     metrics.collect(trafficMetrics[counter], async () => trafficSamples(await shared(), counter));
@@ -28,6 +31,7 @@ export function registerWorkerMetrics(metrics: Metrics, read: ReadWorkerMetrics)
     probes.map(([kind, result, value]) => ({ labels: [kind, result], value })),
   );
   collect(dataPlaneMetrics.dryRun, ({ dryRun }) => dryRun.map(([action, value]) => ({ labels: [action], value })));
+  return shared;
 }
 
 /** The samples of one traffic counter over all workers; series that never counted anything of the kind are left out. */

@@ -1,6 +1,6 @@
 import { NetnsHandle } from '@ambit/mesh/linux';
 import { formatSocketAddress, type MeshViewChange } from '@ambit/mesh/model';
-import type { Clock, LineSink, Logger } from '@ambit/mesh/runtime';
+import type { Clock, LineSink, Logger, RootLogger } from '@ambit/mesh/runtime';
 import { SvidTable } from '../identity/svid-table.ts';
 import { type AccessLogFormat, accessLogLevelOf } from '../proxy/access-log-line.ts';
 import type { ConnectionRecord, RecordSinks } from '../proxy/connection-record.ts';
@@ -22,6 +22,8 @@ import type {
 export interface DataPlaneOptions {
   readonly clock: Clock;
   readonly logger: Logger;
+  /** How many lines of this thread were left out. */
+  readonly log: Pick<RootLogger, 'suppressed'>;
   readonly settings: ProxySettings;
   readonly accessLog: Pick<LineSink, 'write' | 'dropped'>;
   readonly accessLogFormat: AccessLogFormat;
@@ -144,6 +146,7 @@ export class DataPlane implements Omit<WorkerHandlers, 'stop' | 'compact-heap'> 
           ] as const,
       ),
       accessLogDropped: this.#options.accessLog.dropped,
+      logLinesSuppressed: this.#options.log.suppressed,
     };
   };
 

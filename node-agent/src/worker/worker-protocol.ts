@@ -45,6 +45,7 @@ export interface WorkerMetrics {
   readonly dryRun: readonly (readonly [action: string, count: number])[];
   readonly probes: readonly (readonly [kind: string, result: 'passed' | 'failed', count: number])[];
   readonly accessLogDropped: number;
+  readonly logLinesSuppressed: number;
 }
 
 /** The whole mesh view. */

@@ -44,6 +44,7 @@ export async function runWorkerThread(): Promise<void> {
   const plane = new DataPlane({
     clock,
     logger,
+    log: logger,
     settings: config.settings,
     accessLog,
     accessLogFormat: config.accessLogFormat,

@@ -1,0 +1,92 @@
+import type { Clock } from './clock.ts';
+
+/** Lines of one kind and key in one interval, beside one for all that were left out. */
+export const LINES_PER_KEY = 5;
+/** Keys of one kind of line that are told apart; the rest counts as one more. */
+export const KEYS_PER_KIND = 20;
+export const LINE_INTERVAL_MS = 60_000;
+
+/** Writes one line; with `left`, it stands for so many, of which it is the last. */
+type WriteLine = (left: number) => void;
+
+interface Key {
+  written: number;
+  left: number;
+  /** Writes the last line that was left out. */
+  last: WriteLine | null;
+}
+
+/**
+ * Keeps lines that others can cause from filling the log: the first few of a kind and key are written, and of the rest the
+ * last one in each interval, with their number. So whatever comes, the log has at most (KEYS_PER_KIND + 1) * (LINES_PER_KEY + 1) lines of a
+ * kind in an interval, and tells of each reason within one. Kinds must be few; keys may be whatever a caller says.
+ */
+export class LineLimiter {
+  readonly #clock: Clock;
+  readonly #kinds = new Map<string, Map<string | null, Key>>();
+  #left = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Lines left out since the start. */
+  get left(): number {
+    return this.#left;
+  }
+
+  /** Calls `write` now, later, or never when another one comes for it. */
+  add(kind: string, key: string, write: WriteLine): void {
+    const state = this.#keyOf(kind, key);
+    if (state.written < LINES_PER_KEY) {
+      state.written++;
+      write(0);
+      return;
+    }
+    this.#left++;
+    state.left++;
+    state.last = write;
+  }
+
+  /** Writes now what waits for the end of its interval: the process ends. */
+  flush(): void {
+    for (const keys of this.#kinds.values()) for (const state of keys.values()) tellLeft(state);
+  }
+
+  #keyOf(kind: string, name: string): Key {
+    const keys = this.#kinds.get(kind) ?? new Map<string | null, Key>();
+    const key = keys.has(name) || keys.size < KEYS_PER_KIND ? name : null;
+    let state = keys.get(key);
+    if (state === undefined) {
+      state = { written: 0, left: 0, last: null };
+      this.#kinds.set(kind, keys.set(key, state));
+      this.#watch(kind, key);
+    }
+    return state;
+  }
+
+  /** An interval in which nothing was left out ends the key: it may come as a surprise again. */
+  #watch(kind: string, key: string | null): void {
+    this.#clock.setTimer(LINE_INTERVAL_MS, () => {
+      const keys = this.#kinds.get(kind);
+      const state = keys?.get(key);
+      if (keys === undefined || state === undefined) return;
+      if (tellLeft(state)) {
+        this.#watch(kind, key);
+        return;
+      }
+      keys.delete(key);
+      if (keys.size === 0) this.#kinds.delete(kind);
+    });
+  }
+}
+
+/** Whether there was anything to tell. */
+function tellLeft(state: Key): boolean {
+  const { left, last } = state;
+  if (last === null) return false;
+  state.left = 0;
+  state.last = null;
+  last(left);
+  return true;
+}
