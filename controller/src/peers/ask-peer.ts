@@ -4,9 +4,8 @@ import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import type { ReplicaProgress } from '../status/mesh-progress.ts';
 import { PeerError } from './errors.ts';
-import { PEER_LIMITS } from './limits.ts';
-import { MARK_HEADER, type PeerTls, processOfMark, REPORT_PATH } from './peer-server.ts';
-import { parseReport } from './report.ts';
+import { MARK_HEADER, type PeerTls, processOfMark, REPORT_PATH, REPORT_TOO_LARGE } from './peer-server.ts';
+import { findExcess, parseReport } from './report.ts';
 
 export interface PeerQuestion {
   readonly host: string;
@@ -32,10 +31,12 @@ export async function askPeer(question: PeerQuestion, signal: AbortSignal): Prom
       response.resume();
       return { mark, report: null };
     }
+    if (response.statusCode === REPORT_TOO_LARGE) throw new PeerError('too-large', { data: { 'found.by': 'peer' } });
     if (response.statusCode !== 200) throw new PeerError('refused', { data: { status: response.statusCode } });
-    const report = parseReport(await readText(response));
-    if (report === null) throw new PeerError('malformed');
-    return { mark, report: { ...report, id: processOfMark(mark) } };
+    const read = parseReport(await readText(response));
+    if (read.kind === 'malformed') throw new PeerError('malformed');
+    if (read.kind === 'too-large') throw new PeerError('too-large', { data: { ...read.excess } });
+    return { mark, report: { ...read.report, id: processOfMark(mark) } };
   } catch (error) {
     signal.throwIfAborted();
     throw error instanceof PeerError ? error : new PeerError('unreachable', { cause: error });
@@ -66,13 +67,22 @@ function open({ host, port, after, tls }: PeerQuestion, signal: AbortSignal): Pr
 async function readText(response: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
+  refuseExcess(response, Number(response.headers['content-length'] ?? 0));
   for await (const chunk of response) {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- without an encoding chunks are buffers
     const bytes = chunk as Buffer;
     size += bytes.length;
-    if (size > PEER_LIMITS.reportBytesMax) throw new PeerError('too-large', { data: { bytes: size } });
+    refuseExcess(response, size);
     chunks.push(bytes);
   }
   if (!response.complete) throw new PeerError('unreachable', { data: { reason: 'cut-off' } });
   return Buffer.concat(chunks).toString('utf8');
+}
+
+/** @throws PeerError when these are too many; nothing more is read then. */
+function refuseExcess(response: IncomingMessage, bytes: number): void {
+  const excess = findExcess({ bytes });
+  if (excess === null) return;
+  response.destroy();
+  throw new PeerError('too-large', { data: { ...excess } });
 }

@@ -5,6 +5,9 @@ type PeerLimit =
   | 'pauseMs'
   | 'staleMs'
   | 'firstRoundMs'
+  | 'reportNodesMax'
+  | 'reportVersionsMax'
+  | 'reportRefusalsMax'
   | 'reportBytesMax'
   | 'textLengthMax'
   | 'requestMs'
@@ -30,8 +33,14 @@ export const PEER_LIMITS: Readonly<Record<PeerLimit, number>> = {
   staleMs: 15_000,
   /** How long the first statuses of a term wait for the first answers. */
   firstRoundMs: 3000,
-  /** Of one report: 5,000 nodes and 20,000 objects are 4 MB. */
-  reportBytesMax: 32 * 1024 * 1024,
+  /**
+   * Of one report: as many nodes as a replica has streams for, all of them with it, 50,000 objects of ours, and every node refusing 20 policies, which
+   * is what a mesh of mixed versions comes to. That and long names are under the bytes.
+   */
+  reportNodesMax: 10_000,
+  reportVersionsMax: 50_000,
+  reportRefusalsMax: 200_000,
+  reportBytesMax: 20 * 1024 * 1024,
   /** Of a name in a report; the longest key has a kind, a namespace and a name. */
   textLengthMax: 512,
   /** From the first byte of a question to its last. */

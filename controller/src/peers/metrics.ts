@@ -6,9 +6,9 @@ export interface PeerMetrics {
   readonly silent: Gauge;
 }
 
-export type QuestionResult = 'report' | 'unchanged' | 'failed';
+export type QuestionResult = 'report' | 'unchanged' | 'failed' | 'too-large';
 
-const RESULTS: readonly QuestionResult[] = ['report', 'unchanged', 'failed'];
+const RESULTS: readonly QuestionResult[] = ['report', 'unchanged', 'failed', 'too-large'];
 
 export function createPeerMetrics(metrics: Metrics): PeerMetrics {
   const created = metrics.register({

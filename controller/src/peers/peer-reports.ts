@@ -4,6 +4,7 @@ import type { LeaderWork } from '../leader/index.ts';
 import { Bell } from '../reconcile/bell.ts';
 import type { ReplicaProgress } from '../status/mesh-progress.ts';
 import type { PeerAnswer } from './ask-peer.ts';
+import { PeerError } from './errors.ts';
 import { PEER_LIMITS } from './limits.ts';
 import { createPeerMetrics, type PeerMetrics } from './metrics.ts';
 import type { Peer } from './own-pods.ts';
@@ -133,7 +134,7 @@ export class PeerReports {
       } catch (error) {
         if (signal.aborted) return;
         state.isTried = true;
-        this.#metrics.questions.add(['failed']);
+        this.#metrics.questions.add([isTooLarge(error) ? 'too-large' : 'failed']);
         // Once per outage: it says nothing new every second.
         if (!isFailing) logger.warn('replica does not tell of its node agents', { peer: peer.name, error });
         isFailing = true;
@@ -151,6 +152,10 @@ export class PeerReports {
     this.#metrics.silent.set([], this.current.silent.length);
     this.#options.onChange();
   }
+}
+
+function isTooLarge(error: unknown): boolean {
+  return error instanceof PeerError && error.code === 'too-large';
 }
 
 function keyOf({ uid, host }: Peer): string {

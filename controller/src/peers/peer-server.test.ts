@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import https from 'node:https';
 import net from 'node:net';
 import { test } from 'node:test';
@@ -125,6 +126,47 @@ test('who does not prove to be a controller keeps none from asking', async () =>
     await once(socket, 'connect');
   }
   assert.deepEqual(namesOf(await ask(server)), ['n1']);
+});
+
+test('a replica with more to tell than may be told says so, and one that tells it is not listened to', async () => {
+  const { server, set } = await openWorld();
+  await using _ = server;
+  set(...Array.from({ length: PEER_LIMITS.reportNodesMax + 1 }, (_name, index) => `n${index}`));
+  await assert.rejects(ask(server), (error) => error instanceof PeerError && error.code === 'too-large');
+
+  const tls = controllerTls();
+  const answers = [
+    // Announced, and not.
+    (response: ServerResponse) =>
+      response.writeHead(200, { 'content-length': PEER_LIMITS.reportBytesMax + 1 }).write('{'),
+    (response: ServerResponse) => {
+      const pour = (): void => {
+        while (!response.destroyed && response.write(' '.repeat(1024 * 1024)));
+      };
+      response
+        .writeHead(200)
+        .on('drain', pour)
+        .on('error', () => {});
+      pour();
+    },
+  ];
+  let written = 0;
+  const pouring = https.createServer({ key: tls.privateKeyPem, cert: tls.chainPem }, (_request, response) => {
+    response.on('close', () => (written += response.socket?.bytesWritten ?? 0));
+    answers.shift()?.(response);
+  });
+  await once(pouring.listen(0, '127.0.0.1'), 'listening');
+  const { port } = Object(pouring.address());
+  for (const _answer of [...answers]) {
+    const asked = askPeer({ host: '127.0.0.1', port, after: '', tls: controllerTls() }, LONG);
+    await assert.rejects(asked, (error) => {
+      assert.ok(error instanceof PeerError);
+      return error.code === 'too-large' && error.data['what'] === 'bytes';
+    });
+  }
+  pouring.closeAllConnections();
+  await new Promise((resolve) => pouring.close(resolve));
+  assert.ok(written < 2 * PEER_LIMITS.reportBytesMax, `${written} bytes`);
 });
 
 test('a caller without a certificate does not get past the handshake, and other paths do not exist', async () => {

@@ -9,6 +9,8 @@ import { encodeReport, type Report } from './report.ts';
 
 /** Where a report is; the number is that of its form. */
 export const REPORT_PATH = '/v1/progress';
+/** Status of an answer: there is more to tell than may be told. */
+export const REPORT_TOO_LARGE = 507;
 /** Header of an answer: the state it shows. */
 export const MARK_HEADER = 'ambit-mark';
 
@@ -95,9 +97,17 @@ class Reports {
     if (after === this.#mark) await this.#change(response);
     if (response.destroyed) return;
     response.setHeader(MARK_HEADER, this.#mark);
-    if (after !== this.#mark)
-      return endResponse(response, 200, encodeReport(this.#options.report()), 'application/json');
+    if (after !== this.#mark) return this.#tell(response);
     response.writeHead(204).end();
+  }
+
+  #tell(response: ServerResponse): void {
+    const encoded = encodeReport(this.#options.report());
+    if (encoded.kind === 'report') return endResponse(response, 200, encoded.text, 'application/json');
+    const { what, count, countMax } = encoded.excess;
+    const message = 'report is too large, the leader hears of no node agent of ours';
+    this.#options.logger.warn(message, { what, count, countMax }, { limitBy: what });
+    endResponse(response, REPORT_TOO_LARGE, `${count} ${what}, at most ${countMax}\n`);
   }
 
   get #mark(): string {

@@ -6,7 +6,8 @@ import fc from 'fast-check';
 import type { NodeProgress } from '../push/push-server.ts';
 import type { VersionInForce } from '../status/policy-versions.ts';
 import { PEER_LIMITS } from './limits.ts';
-import { encodeReport, parseReport } from './report.ts';
+import { encodeReport, findExcess, parseReport, type Report } from './report.ts';
+import type { ReplicaProgress } from '../status/mesh-progress.ts';
 
 const SEED = 20261126;
 const KEY = 'AccessPolicy/shop/p';
@@ -25,13 +26,23 @@ const NODE: NodeProgress = {
   refused: new Map([[AUTHORIZATION_TYPE_URL, new Set(['shop/p'])]]),
 };
 
+function textOf(report: Report): string {
+  const encoded = encodeReport(report);
+  return encoded.kind === 'report' ? encoded.text : assert.fail(JSON.stringify(encoded.excess));
+}
+
+function read(text: string): Omit<ReplicaProgress, 'id'> {
+  const parsed = parseReport(text);
+  return parsed.kind === 'report' ? parsed.report : assert.fail(parsed.kind);
+}
+
 test('parseReport reads what encodeReport writes', () => {
-  const text = encodeReport({ versions: [[KEY, VERSION]], nodes: [NODE, { ...NODE, node: 'n2', refused: new Map() }] });
-  const read = parseReport(text) ?? assert.fail();
-  assert.deepEqual(read.version(KEY), VERSION);
-  assert.equal(read.version('AccessPolicy/shop/q'), undefined);
-  assert.deepEqual(read.nodes[0], NODE);
-  assert.deepEqual(read.nodes[1]?.refused.get(AUTHORIZATION_TYPE_URL), new Set());
+  const text = textOf({ versions: [[KEY, VERSION]], nodes: [NODE, { ...NODE, node: 'n2', refused: new Map() }] });
+  const report = read(text);
+  assert.deepEqual(report.version(KEY), VERSION);
+  assert.equal(report.version('AccessPolicy/shop/q'), undefined);
+  assert.deepEqual(report.nodes[0], NODE);
+  assert.deepEqual(report.nodes[1]?.refused.get(AUTHORIZATION_TYPE_URL), new Set());
 });
 
 test('parseReport takes nothing of a text of which it cannot read all', () => {
@@ -52,9 +63,10 @@ test('parseReport takes nothing of a text of which it cannot read all', () => {
     { versions: [], nodes: [['n', [1, 2], [3]]] },
     { versions: [], nodes: [[1, [1, 2], []]] },
   ];
-  for (const value of refused) assert.equal(parseReport(JSON.stringify(value)), null, JSON.stringify(value));
-  assert.equal(parseReport('{"versions":[],"nodes":['), null);
-  assert.deepEqual(parseReport('{"versions":[],"nodes":[]}')?.nodes, []);
+  for (const value of refused)
+    assert.equal(parseReport(JSON.stringify(value)).kind, 'malformed', JSON.stringify(value));
+  assert.equal(parseReport('{"versions":[],"nodes":[').kind, 'malformed');
+  assert.deepEqual(read('{"versions":[],"nodes":[]}').nodes, []);
 });
 
 test('parseReport throws for no text', () => {
@@ -64,13 +76,51 @@ test('parseReport throws for no text', () => {
   );
 });
 
-test('a report of a large mesh is within its bound', () => {
-  const nodes = Array.from({ length: 5000 }, (_, index) => ({ ...NODE, node: `node-${index}.region.example.org` }));
-  const versions = Array.from({ length: 20_000 }, (_, index): readonly [ObjectKey, VersionInForce] => [
-    `AccessPolicy/namespace-${index}/a-name-of-a-usual-length-${index}`,
-    { ...VERSION, uid: '00000000-0000-4000-8000-000000000000' },
-  ]);
-  const text = encodeReport({ versions, nodes });
-  assert.ok(Buffer.byteLength(text) < 4 * 1024 * 1024, `${Buffer.byteLength(text)} bytes`);
-  assert.equal(parseReport(text)?.nodes.length, 5000);
+/** As much as may be, with names that are longer than usual. */
+function largest(
+  change: { readonly nodes?: number; readonly versions?: number; readonly refusals?: number } = {},
+): Report {
+  const { nodes = 10_000, versions = 50_000, refusals = 20 } = change;
+  const names = Array.from({ length: refusals }, (_, index) => `namespace-${index}/name-of-a-policy-${index}`);
+  const refused = new Map([[AUTHORIZATION_TYPE_URL, new Set(names)]]);
+  return {
+    nodes: Array.from({ length: nodes }, (_, index) => ({
+      ...NODE,
+      refused,
+      node: `node-${index}.region.example.org`,
+    })),
+    versions: Array.from({ length: versions }, (_, index): readonly [ObjectKey, VersionInForce] => [
+      `AccessPolicy/namespace-of-a-team-${index}/a-name-of-a-usual-length-${index}`,
+      { ...VERSION, uid: '00000000-0000-4000-8000-000000000000' },
+    ]),
+  };
+}
+
+test('a mesh of ten thousand nodes has a report within the bounds', () => {
+  const text = textOf(largest());
+  assert.ok(Buffer.byteLength(text) < PEER_LIMITS.reportBytesMax, `${Buffer.byteLength(text)} bytes`);
+  assert.equal(read(text).nodes.length, 10_000);
 });
+
+test('what is beyond the bounds is neither told nor taken, and it is said what it is', () => {
+  const rows: readonly (readonly [Report, unknown])[] = [
+    [largest({ nodes: 10_001, refusals: 0 }), { what: 'nodes', count: 10_001, countMax: 10_000 }],
+    [largest({ versions: 50_001 }), { what: 'versions', count: 50_001, countMax: 50_000 }],
+    [largest({ refusals: 21 }), { what: 'refusals', count: 210_000, countMax: 200_000 }],
+  ];
+  for (const [report, excess] of rows) {
+    assert.deepEqual(encodeReport(report), { kind: 'too-large', excess });
+    assert.deepEqual(parseReport(textOfAny(report)), { kind: 'too-large', excess });
+  }
+  const countMax = PEER_LIMITS.reportBytesMax;
+  assert.deepEqual(findExcess({ bytes: countMax + 1 }), { what: 'bytes', count: countMax + 1, countMax });
+  assert.equal(findExcess({ bytes: countMax }), null);
+});
+
+/** As a replica would write it that knows no bounds. */
+function textOfAny({ versions, nodes }: Report): string {
+  return JSON.stringify({
+    versions: Array.from(versions, ([key, { uid, generation }]) => [key, uid, generation, [0, 0]]),
+    nodes: nodes.map(({ node, refused }) => [node, [0, 0], [...(refused.get(AUTHORIZATION_TYPE_URL) ?? [])]]),
+  });
+}

@@ -1,6 +1,6 @@
 import type { ObjectKey } from '@ambit/mesh/kinds';
 import { AUTHORIZATION_TYPE_URL } from '@ambit/mesh/wire';
-import { isRecord } from '../json.ts';
+import { isRecord, jsonItems } from '../json.ts';
 import type { NodeProgress } from '../push/push-server.ts';
 import { PROGRESS_TYPES } from '../status/decide-presence.ts';
 import type { ReplicaProgress } from '../status/mesh-progress.ts';
@@ -13,35 +13,83 @@ export interface Report {
   readonly nodes: readonly NodeProgress[];
 }
 
+/** What a report has more of than it may. */
+export interface ReportExcess {
+  readonly what: 'nodes' | 'versions' | 'refusals' | 'bytes';
+  readonly count: number;
+  readonly countMax: number;
+}
+
+type Counts = Readonly<Partial<Record<ReportExcess['what'], number>>>;
+
+/** Both ends ask: who has a larger one does not send it, and who is sent one does not take it. Null when there is nothing. */
+export function findExcess(counts: Counts): ReportExcess | null {
+  const bounds = [
+    ['bytes', PEER_LIMITS.reportBytesMax],
+    ['nodes', PEER_LIMITS.reportNodesMax],
+    ['versions', PEER_LIMITS.reportVersionsMax],
+    ['refusals', PEER_LIMITS.reportRefusalsMax],
+  ] as const;
+  for (const [what, countMax] of bounds) {
+    const count = counts[what] ?? 0;
+    if (count > countMax) return { what, count, countMax };
+  }
+  return null;
+}
+
+/** A report as text, or why there is none. */
+export type EncodedReport =
+  | { readonly kind: 'report'; readonly text: string }
+  | { readonly kind: 'too-large'; readonly excess: ReportExcess };
+
+/** A report that was read, or why it was not. Of which process it is the text does not say. */
+export type ParsedReport =
+  | { readonly kind: 'report'; readonly report: Omit<ReplicaProgress, 'id'> }
+  | { readonly kind: 'too-large'; readonly excess: ReportExcess }
+  | { readonly kind: 'malformed' };
+
 /**
  * As JSON, revisions in the order of `PROGRESS_TYPES`: `{ versions: [[key, uid, generation, [revision by type]]], nodes: [[name, [revision by type], [refused policy]]] }`.
  * It grows with objects plus nodes and not with their product: a replica says since which of its revisions an object's version
  * is in force, and up to which of them a node has everything. Who reads it compares the two.
  */
-export function encodeReport({ versions, nodes }: Report): string {
-  return JSON.stringify({
-    versions: Array.from(versions, ([key, { uid, generation, revisions }]) => [
-      key,
-      uid,
-      generation,
-      PROGRESS_TYPES.map((typeUrl) => revisions.get(typeUrl) ?? 0),
-    ]),
+export function encodeReport({ versions, nodes }: Report): EncodedReport {
+  const rows = Array.from(versions, ([key, { uid, generation, revisions }]) => [
+    key,
+    uid,
+    generation,
+    PROGRESS_TYPES.map((typeUrl) => revisions.get(typeUrl) ?? 0),
+  ]);
+  const excess = findExcess({ versions: rows.length, nodes: nodes.length, refusals: countRefusals(nodes) });
+  if (excess !== null) return { kind: 'too-large', excess };
+  const text = JSON.stringify({
+    versions: rows,
     nodes: nodes.map(({ node, settled, refused }) => [
       node,
       PROGRESS_TYPES.map((typeUrl) => settled.get(typeUrl) ?? -1),
       [...(refused.get(AUTHORIZATION_TYPE_URL) ?? [])],
     ]),
   });
+  const tooLong = findExcess({ bytes: Buffer.byteLength(text) });
+  return tooLong === null ? { kind: 'report', text } : { kind: 'too-large', excess: tooLong };
 }
 
-/** Null for what is no report. Of which process it is the text does not say. */
-export function parseReport(text: string): Omit<ReplicaProgress, 'id'> | null {
+/** The bytes are counted by whoever receives them. */
+export function parseReport(text: string): ParsedReport {
   const value = parseJson(text);
+  const excess = findExcess({ versions: jsonItems(value, 'versions').length, nodes: jsonItems(value, 'nodes').length });
+  if (excess !== null) return { kind: 'too-large', excess };
   const versions = rowsOf(value, 'versions', readVersion);
   const nodes = rowsOf(value, 'nodes', readNode);
-  if (versions === null || nodes === null) return null;
+  if (versions === null || nodes === null) return { kind: 'malformed' };
+  const tooMany = findExcess({ refusals: countRefusals(nodes) });
+  if (tooMany !== null) return { kind: 'too-large', excess: tooMany };
   const inForce: ReadonlyMap<string, VersionInForce> = new Map(versions);
-  return { nodes, version: (key) => inForce.get(key) };
+  return { kind: 'report', report: { nodes, version: (key) => inForce.get(key) } };
+}
+
+function countRefusals(nodes: readonly NodeProgress[]): number {
+  return nodes.reduce((sum, { refused }) => sum + (refused.get(AUTHORIZATION_TYPE_URL)?.size ?? 0), 0);
 }
 
 function readVersion([key, uid, generation, revisions]: readonly unknown[]): [string, VersionInForce] | null {
