@@ -45,15 +45,16 @@ export interface CompiledRule<B> {
 }
 
 export function compileRule<B>(rule: RouteRule<unknown, B>, routeKey: string, index: number): CompiledRule<B> {
+  const effects = effectsOf(rule.filters, null);
   return {
     routeKey,
     index,
     name: rule.name,
-    effects: effectsOf(rule.filters, null),
+    effects,
     backends: rule.backends.map(({ backend, weight, filters }) => ({
       backend,
       weight,
-      effects: effectsOf(rule.filters, filters),
+      effects: isEmpty(filters) ? effects : effectsOf(rule.filters, filters),
     })),
     weightTotal: rule.backends.reduce((sum, { weight }) => sum + weight, 0),
     timeouts: rule.timeouts,
@@ -84,6 +85,10 @@ function effectsOf<B>(rule: RuleFilters<B>, backend: RuleFilters<B> | null): Eff
     mirrors: [...rule.mirrors, ...backend.mirrors],
     cors: backend.cors ?? rule.cors,
   };
+}
+
+function isEmpty({ mirrors, ...single }: RuleFilters<unknown>): boolean {
+  return mirrors.length === 0 && Object.values(single).every((filter) => filter === null);
 }
 
 function mergeRewrites(rule: RewriteFilter | null, backend: RewriteFilter | null): RewriteFilter | null {

@@ -1,0 +1,10 @@
+import type { ServiceKey } from '../model/service.ts';
+
+/** What a reference to a backend came to. */
+export type RouteBackend =
+  | { readonly kind: 'service'; readonly service: ServiceKey; readonly port: number }
+  /** Its share of requests is answered with 500. */
+  | { readonly kind: 'invalid'; readonly reason: BackendFault };
+
+/** Reasons of condition ResolvedRefs. */
+export type BackendFault = 'InvalidKind' | 'BackendNotFound' | 'RefNotPermitted' | 'UnsupportedProtocol';
