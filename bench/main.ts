@@ -2,10 +2,13 @@
 import { writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { BenchError } from './src/errors.ts';
 import { HELP, parseCommandLine, type BenchCommand } from './src/command-line.ts';
 import { ACCEPT_DIAL_DEFAULTS, acceptDialReport, runAcceptDial } from './src/accept-dial/accept-dial.ts';
 import { HTTP1_DEFAULTS, http1Report, runHttp1Bench } from './src/http1/http1-bench.ts';
+import { ROUTES_DEFAULTS, routesReport, runRoutesBench } from './src/routes/routes-bench.ts';
 import { runL4Bench, writeL4Results } from './src/l4/l4-bench.ts';
 import { markdownReport } from './src/l4/markdown-report.ts';
 import { FULL_PLAN, QUICK_PLAN, type L4Plan } from './src/l4/plan.ts';
@@ -63,6 +66,17 @@ async function measureHttp1(signal: AbortSignal): Promise<void> {
   await writeReport('http1.md', title, HTTP1_DEFAULTS.rounds, http1Report(results));
 }
 
+async function measureRoutes(signal: AbortSignal): Promise<void> {
+  setFlagsFromString('--expose-gc');
+  const collect: unknown = runInNewContext('gc');
+  const heapBytes = (): number => {
+    if (typeof collect === 'function') collect();
+    return process.memoryUsage().heapUsed;
+  };
+  const results = runRoutesBench({ ...ROUTES_DEFAULTS, signal, cpuUs: ownCpuUs, heapBytes });
+  await writeReport('routes.md', 'Finding the rule of a request', ROUTES_DEFAULTS.rounds, routesReport(results));
+}
+
 function ownCpuUs(): number {
   const { user, system } = process.cpuUsage();
   return user + system;
@@ -87,6 +101,8 @@ async function run(command: BenchCommand, signal: AbortSignal): Promise<void> {
       return measureAcceptDial(signal);
     case 'http1':
       return measureHttp1(signal);
+    case 'routes':
+      return measureRoutes(signal);
   }
 }
 

@@ -98,7 +98,10 @@ const path: fc.Arbitrary<PathMatch> = fc.oneof(
     kind: fc.constantFrom('exact' as const, 'prefix' as const),
     path: fc.constantFrom('/', '/a', '/a/b', '/a/b/c', '/b').map(normalPath),
   }),
-  fc.record({ kind: fc.constant('regex' as const), source: fc.constantFrom('/a.*', '/[ab]', '/a/b|/b', '.*/c') }),
+  fc.record({
+    kind: fc.constant('regex' as const),
+    source: fc.constantFrom('/a.*', '/[ab]', '/a/b|/b', '.*/c', '/a/b.*', '/a/[bc]', '/a/b/[a-z]'),
+  }),
 );
 const named = (names: readonly string[]): fc.Arbitrary<readonly NamedMatch[]> =>
   fc.uniqueArray(

@@ -1,5 +1,5 @@
 import { type NormalPath, normalisePath } from '../model/normal-path.ts';
-import { type Candidate, namedTests, type Precedence, regexTest } from './candidate.ts';
+import { type Candidate, literalPrefix, namedTests, type Precedence, regexTest } from './candidate.ts';
 import { compileRule, type CompiledRule } from './compile-rule.ts';
 import { PathIndex, type Place } from './path-index.ts';
 import type { RouteRequest } from './route-request.ts';
@@ -113,7 +113,8 @@ function placeHttp(match: HttpMatch): MatchShape {
 function placePath(path: HttpMatch['path']): PathPart {
   if (path.kind === 'regex') {
     const { source } = path;
-    return { place: { kind: 'test' }, pathTest: regexTest(source), prefix: ROOT, pathLengths: [source.length] };
+    const place: Place = { kind: 'test', literal: literalPrefix(source) };
+    return { place, pathTest: regexTest(source), prefix: ROOT, pathLengths: [source.length] };
   }
   if (path.kind === 'prefix' && path.path === ROOT) return EVERY_PATH;
   return { place: { kind: path.kind, path: path.path }, pathTest: null, prefix: path.path, pathLengths: [] };
@@ -138,7 +139,7 @@ function placeCall(service: TextMatch | null, method: TextMatch | null): PathPar
   const serviceTest = partTest(service);
   const methodTest = partTest(method);
   return {
-    place: { kind: 'test' },
+    place: { kind: 'test', literal: '' },
     pathTest: (path) => {
       const slash = path.indexOf('/', 1);
       return slash !== -1 && serviceTest(path.slice(1, slash)) && methodTest(path.slice(slash + 1));
