@@ -65,9 +65,8 @@ export function buildRuleset(options: RedirectOptions, { closedPorts, zones }: K
     ...(zones ? borrowedZoneChain(options) : []),
     ...(options.dnsCapture ? dnsZoneChains(options) : []),
     ...inboundChain(options, closedPorts),
-    ...(closedPorts === 'refuse' ? uncapturedChain(options) : []),
     ...outboundChain(options),
-    ...(options.predating === 'reset' ? resetChains() : []),
+    ...filterChains(options, closedPorts),
     '}',
     '',
   ].join('\n');
@@ -104,20 +103,24 @@ export function replyRouting(family: '-4' | '-6'): ReplyRouting {
   };
 }
 
+// The rules of the chains that every packet passes begin with what most packets are not, so that they cost little.
+
 function markChains(options: RedirectOptions): readonly string[] {
   // What begins with anything but SYN began earlier. Loopback is not captured, so nothing there is past the agent.
-  const predating = `meta l4proto tcp ct state new tcp flags & (syn | ack) != syn ${notFromAgent(options)} ct mark set ${withMark(PREDATING_MARK)}`;
+  const predating = `meta l4proto tcp tcp flags & (syn | ack) != syn ${notFromAgent(options)} ct mark set ${withMark(PREDATING_MARK)}`;
   return [
     ...chain('mark_inbound', 'type filter hook prerouting priority mangle; policy accept;', [
+      'ct state != new accept',
       // A packet that arrives with our mark opens the agent's connection into the app, under the client's address. Only one
       // that opens a connection: answers on connections that the app opened carry the mark too, and need no detour.
-      `ct state new ct direction original ${fromAgent(options)} ct mark set ${withMark(RETURN_MARK)}`,
+      `ct direction original ${fromAgent(options)} ct mark set ${withMark(RETURN_MARK)}`,
       `iifname != "lo" tcp dport != ${HBONE_PORT} ${predating}`,
     ]),
-    // Of type route, since the new mark must choose the route again: the app's replies return to the agent's socket.
+    // Of type route, since the new mark must choose the route again: the app's replies return to the agent's socket. What the
+    // agent sends on these connections goes the right way already.
     ...chain('mark_replies', 'type route hook output priority mangle; policy accept;', [
-      `${hasMark(RETURN_MARK)} meta mark set ct mark`,
-      `oifname != "lo" ${predating}`,
+      `${hasMark(RETURN_MARK)} ct direction reply meta mark set ct mark`,
+      `ct state new oifname != "lo" ${predating}`,
     ]),
   ];
 }
@@ -148,15 +151,6 @@ function dnsZoneChains(options: RedirectOptions): readonly string[] {
   ];
 }
 
-// A reset that is answered by a reset would go on for ever; and the one that the rule itself sends has to arrive.
-function resetChains(): readonly string[] {
-  const reset = `${hasMark(PREDATING_MARK)} tcp flags & rst == 0 counter reject with tcp reset`;
-  return [
-    ...chain('reset_inbound', 'type filter hook input priority filter; policy accept;', [reset]),
-    ...chain('reset_outbound', 'type filter hook output priority filter; policy accept;', [reset]),
-  ];
-}
-
 function inboundChain(options: RedirectOptions, closedPorts: ClosedPorts): readonly string[] {
   const { probeSource } = options;
   // A socket of any kind: also one of the application's that is only left over from a former connection. What is for others
@@ -178,15 +172,31 @@ function inboundChain(options: RedirectOptions, closedPorts: ClosedPorts): reado
   ]);
 }
 
-// Whatever the chain above did not capture found nobody listening. Refused here rather than by the lack of a listener, since an
-// application that begins to listen in between must not be reached past the agent.
-function uncapturedChain(options: RedirectOptions): readonly string[] {
+function filterChains(options: RedirectOptions, closedPorts: ClosedPorts): readonly string[] {
+  const reset = options.predating === 'reset' ? [RESET_PREDATING] : [];
+  const input = [...reset, ...(closedPorts === 'refuse' ? uncapturedRules(options) : [])];
+  return [
+    ...(input.length === 0
+      ? []
+      : chain('inbound_filter', 'type filter hook input priority filter; policy accept;', input)),
+    ...(reset.length === 0
+      ? []
+      : chain('outbound_filter', 'type filter hook output priority filter; policy accept;', reset)),
+  ];
+}
+
+// A reset that is answered by a reset would go on for ever; and the one that the rule itself sends has to arrive.
+const RESET_PREDATING = `${hasMark(PREDATING_MARK)} tcp flags & rst == 0 counter reject with tcp reset`;
+
+// What the chain for inbound connections did not capture found nobody listening. Refused here rather than by the lack of a listener,
+// since an application that begins to listen in between must not be reached past the agent.
+function uncapturedRules(options: RedirectOptions): readonly string[] {
   const { probeSource } = options;
-  const opens = 'tcp flags & (syn | ack) == syn';
-  return chain('uncaptured', 'type filter hook input priority filter; policy accept;', [
+  return [
+    'tcp flags & (syn | ack) != syn accept',
     ...(probeSource === null ? [] : [`ip saddr ${probeSource.ipv4} accept`, `ip6 saddr ${probeSource.ipv6} accept`]),
-    `iifname != "lo" tcp dport != { ${INBOUND_PLAINTEXT_PORT}, ${HBONE_PORT} } ${opens} ${notFromAgent(options)} reject with tcp reset`,
-  ]);
+    `iifname != "lo" tcp dport != { ${INBOUND_PLAINTEXT_PORT}, ${HBONE_PORT} } ${notFromAgent(options)} reject with tcp reset`,
+  ];
 }
 
 function outboundChain(options: RedirectOptions): readonly string[] {
