@@ -6,11 +6,41 @@ import { silentLogger } from '../runtime/logger.ts';
 import { haveSameShape } from '../testing/same-shape.ts';
 import { dial, listen } from '../testing/tunnel-world.ts';
 import type { Connection } from './connection.ts';
-import { findReadInternals, warnWithoutInternals } from './node-internals.ts';
+import { findReadInternals, type ReadInternals, warnWithoutInternals } from './node-internals.ts';
 import { Stream } from './stream.ts';
 
-test('this Node has the read internals: what arrives lands in our buffer, and reading stops and starts', async () => {
+for (const [way, findInternals] of [
+  ['at the handle', () => findReadInternals()],
+  ['through the function of Node where the handle cannot be had', () => findReadInternals(net.Socket, {})],
+] as const) {
+  test(`reads land in our buffer, stop and start, ${way}`, () => readOneSocket(findInternals()));
+}
+
+test('what arrives for a socket that is destroyed in its read is dropped', async () => {
+  const accepted = Promise.withResolvers<Socket>();
+  await using listener = await listen(accepted.resolve);
+  const client = dial(listener.port).on('error', () => {});
+  const socket = (await accepted.promise).on('error', () => {});
   const internals = findReadInternals();
+  let reads = 0;
+  internals?.installReadBuffer(
+    socket,
+    Buffer.alloc(1),
+    function onRead() {
+      reads += 1;
+      this.destroy();
+      return true;
+    },
+    null,
+  );
+  client.write('several reads of one byte');
+  internals?.startReading(socket);
+  await once(socket, 'close');
+  assert.equal(reads, 1);
+  client.destroy();
+});
+
+async function readOneSocket(internals: ReadInternals | undefined): Promise<void> {
   assert.ok(internals !== undefined, 'Node changed its internals: adapt node-internals.ts or accept the slow path');
   const accepted = Promise.withResolvers<Socket>();
   await using listener = await listen(accepted.resolve);
@@ -63,7 +93,7 @@ test('this Node has the read internals: what arrives lands in our buffer, and re
   internals.startReading(socket);
   internals.stopReading(socket);
   internals.installReadBuffer(socket, memory, () => true, null);
-});
+}
 
 test('a Node whose sockets keep the read buffer elsewhere has no internals', () => {
   class Elsewhere extends net.Socket {

@@ -42,22 +42,40 @@ export interface SocketWrites {
   writeNow(socket: Socket, chunk: Buffer, owner: WriteOwner): number;
 }
 
+/** Node's own function for what a handle has read, or that there is nothing more to read. */
+type HandleOnRead = (this: Handle, memory: unknown) => Buffer | undefined;
+
 interface Handle {
   reading: boolean;
+  onread: HandleOnRead;
+  /** Whom a read is told, where `onread` is ours. */
+  [readerKey]?: Reader;
   writeBuffer(request: WriteRequest, chunk: Buffer): number;
   readStart(): number;
   readStop(): number;
   useUserBuffer(buffer: Buffer): void;
 }
 
+/** What belongs to an installed read buffer. */
+interface Reader {
+  readonly socket: Socket;
+  readonly onRead: OnRead;
+  readonly next: NextBuffer | null;
+  readonly nodeOnRead: HandleOnRead;
+}
+
+const readerKey = Symbol('reader');
 const METHODS = ['readStart', 'readStop', 'useUserBuffer', 'writeBuffer'] as const;
 const ECANCELED = -125;
 
 /**
  * The internals, or undefined when this Node does not have them: then sockets are read through 'data' events. `socketType`
- * is what is examined; tests pass their own.
+ * and `binding` are what is examined; tests pass their own.
  */
-export function findReadInternals(socketType: typeof Socket = net.Socket): ReadInternals | undefined {
+export function findReadInternals(
+  socketType: typeof Socket = net.Socket,
+  binding: unknown = streamBinding(),
+): ReadInternals | undefined {
   const buffer = Buffer.alloc(1);
   const callback = (): boolean => true;
   const generator = (): Buffer => buffer;
@@ -72,6 +90,7 @@ export function findReadInternals(socketType: typeof Socket = net.Socket): ReadI
   fixed.destroy();
   if (bufferKey === undefined || callbackKey === undefined || generatorKey === undefined) return undefined;
   if (!handleTypeHasMethods()) return undefined;
+  const takeHandleRead = makeHandleRead(binding);
   return {
     installReadBuffer(target, first, onRead, next) {
       const handle = handleOf(target);
@@ -80,6 +99,9 @@ export function findReadInternals(socketType: typeof Socket = net.Socket): ReadI
       Reflect.set(target, generatorKey, next);
       Reflect.set(target, bufferKey, first);
       handle.useUserBuffer(first);
+      if (takeHandleRead === undefined) return;
+      handle[readerKey] = { socket: target, onRead, next, nodeOnRead: handle.onread };
+      handle.onread = takeHandleRead;
     },
     stopReading(target) {
       const handle = handleOf(target);
@@ -96,6 +118,28 @@ export function findReadInternals(socketType: typeof Socket = net.Socket): ReadI
   };
 }
 
+/**
+ * Takes reads at the handle, past the function of Node that serves sockets of every kind: that costs as much as all we do
+ * with a small read, and is compiled again whenever a kind comes that it has not seen. Undefined where it cannot be done.
+ */
+function makeHandleRead(binding: unknown): HandleOnRead | undefined {
+  if (!isStreamBinding(binding)) return undefined;
+  const { streamBaseState, kReadBytesOrError } = binding;
+  return function takeHandleRead(memory) {
+    const bytes = streamBaseState[kReadBytesOrError] ?? 0;
+    const reader = this[readerKey];
+    if (reader === undefined) return undefined;
+    const { socket } = reader;
+    // The end, errors, and whatever comes while the socket is destroyed.
+    if (bytes <= 0 || handleOf(socket) !== this) return reader.nodeOnRead.call(this, memory);
+    if (!reader.onRead.call(socket, bytes) && this.reading) {
+      this.reading = false;
+      this.readStop();
+    }
+    return reader.next === null ? undefined : reader.next();
+  };
+}
+
 /** libuv's write request as JavaScript sees it; used once if the write has to wait, else again and again. */
 interface WriteRequest {
   owner?: WriteOwner;
@@ -109,6 +153,7 @@ interface StreamBinding {
   readonly WriteWrap: new () => WriteRequest;
   readonly streamBaseState: Int32Array;
   readonly kLastWriteWasAsync: number;
+  readonly kReadBytesOrError: number;
 }
 
 /**
@@ -152,7 +197,8 @@ function isStreamBinding(binding: unknown): binding is StreamBinding {
   return (
     typeof Reflect.get(binding, 'WriteWrap') === 'function' &&
     Reflect.get(binding, 'streamBaseState') instanceof Int32Array &&
-    typeof Reflect.get(binding, 'kLastWriteWasAsync') === 'number'
+    typeof Reflect.get(binding, 'kLastWriteWasAsync') === 'number' &&
+    typeof Reflect.get(binding, 'kReadBytesOrError') === 'number'
   );
 }
 
@@ -174,7 +220,10 @@ function keyHolding(target: object, value: unknown): symbol | undefined {
 function handleTypeHasMethods(): boolean {
   const socket = net.connect({ port: 9, host: '127.0.0.1' }).on('error', () => {});
   const handle = handleOf(socket);
-  const complete = handle !== undefined && METHODS.every((name) => typeof Reflect.get(handle, name) === 'function');
+  const complete =
+    handle !== undefined &&
+    typeof handle.onread === 'function' &&
+    METHODS.every((name) => typeof Reflect.get(handle, name) === 'function');
   socket.destroy();
   return complete;
 }
