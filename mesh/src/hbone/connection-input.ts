@@ -1,5 +1,5 @@
-import type { Duplex } from 'node:stream';
-import type { Connection } from './connection.ts';
+import type { ByteLink } from './byte-link.ts';
+import type { Connection, HeaderDecoder } from './connection.ts';
 import { HboneError } from './errors.ts';
 import { receiveOnConnection } from './flow-control.ts';
 import {
@@ -11,11 +11,10 @@ import {
   Http2Violation,
   parseSettings,
   readUint32,
+  type Setting,
   STREAM_ID_MAX,
 } from './frame-codec.ts';
 import { FrameReader, type FrameSink } from './frame-reader.ts';
-import { HpackDecoder } from './hpack-decoder.ts';
-import { headerScratch } from './read-memory.ts';
 import { RecordReader } from './record-reader.ts';
 import { isQuietReset, Stream } from './stream.ts';
 
@@ -24,7 +23,7 @@ export class ConnectionInput implements FrameSink {
   private readonly connection: Connection;
   private records: RecordReader | undefined;
   private readonly frames: FrameReader;
-  private readonly headers: HpackDecoder;
+  private readonly headers: HeaderDecoder;
   /** Stream of the current DATA frame; undefined when it is closed. */
   private dataStream: Stream | undefined;
   /** Bytes of the current DATA frame that no sink answers for: padding, or everything on a closed stream. */
@@ -32,15 +31,15 @@ export class ConnectionInput implements FrameSink {
   private dataSeen = false;
   private stopped = false;
 
-  constructor(connection: Connection, headerListMaxBytes: number) {
+  constructor(connection: Connection, headers: HeaderDecoder) {
     this.connection = connection;
     const { limits } = connection;
     this.frames = new FrameReader(connection.role, this, limits);
-    this.headers = new HpackDecoder({ ...limits, headerListMaxBytes }, headerScratch);
+    this.headers = headers;
   }
 
   /** Begins to read `socket`. */
-  start(socket: Duplex): void {
+  start(socket: ByteLink): void {
     this.records = new RecordReader(socket, this.connection.internals, (memory, start, end) =>
       this.take(memory, start, end),
     );
@@ -111,7 +110,7 @@ export class ConnectionInput implements FrameSink {
     }
     const opened = new Stream(connection, streamId);
     connection.streams.set(streamId, opened);
-    connection.profile.onRequest(opened, headers);
+    connection.profile.onRequest(opened, headers, endStream);
     if (endStream) opened.endRemote();
   }
 
@@ -122,8 +121,7 @@ export class ConnectionInput implements FrameSink {
         break;
       case FrameType.settings:
         if ((flags & FrameFlag.ack) !== 0) break;
-        this.connection.applySettings(parseSettings(payload));
-        this.connection.writer.frame(FRAME_SETTINGS_ACK);
+        this.onSettings(parseSettings(payload));
         break;
       case FrameType.ping:
         if ((flags & FrameFlag.ack) === 0) this.connection.writer.frame(encodePing(payload, true));
@@ -157,6 +155,13 @@ export class ConnectionInput implements FrameSink {
       connection.fail(new HboneError(code, { data: { rule, http2Code } }), http2Code);
     }
     if (connection.state === 'closing' || connection.state === 'closed') this.stopped = true;
+  }
+
+  private onSettings(settings: readonly Setting[]): void {
+    const { connection } = this;
+    connection.applySettings(settings);
+    connection.writer.frame(FRAME_SETTINGS_ACK);
+    connection.profile.onSettings?.(settings);
   }
 
   private onReset(streamId: number, http2Code: number): void {

@@ -1,7 +1,7 @@
-import type { Duplex } from 'node:stream';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { AbuseGuard, type AbuseKind } from './abuse-guard.ts';
+import type { ByteLink } from './byte-link.ts';
 import { ConnectionInput } from './connection-input.ts';
 import { ConnectionWriter } from './connection-writer.ts';
 import { HboneError } from './errors.ts';
@@ -21,28 +21,40 @@ import {
   SettingId,
   STREAM_ID_MAX,
 } from './frame-codec.ts';
-import type { DecodedHeaders } from './hpack-decoder.ts';
+import { type DecodedHeaders, HpackDecoder } from './hpack-decoder.ts';
 import { Keepalive } from './keepalive.ts';
 import type { HboneLimits } from './limits.ts';
 import { type ReadInternals, warnWithoutInternals, writeInternals } from './node-internals.ts';
+import { headerScratch } from './read-memory.ts';
 import { Stream } from './stream.ts';
 
 /** What is done with streams: CONNECT tunnels are one profile. */
 export interface ConnectionProfile {
-  /** Server: the peer opened `stream`; the answer is owed. */
-  onRequest(stream: Stream, headers: DecodedHeaders): void;
+  /** Server: the peer opened `stream`; the answer is owed. `endStream`: it will send nothing more on it. */
+  onRequest(stream: Stream, headers: DecodedHeaders, endStream: boolean): void;
+  /** The peer's settings, after their acknowledgement: from now on they hold. */
+  onSettings?(settings: readonly Setting[]): void;
   /** A stream ended, or the peer changed what it allows. */
   onCapacity(): void;
   /** Once, last. `error` is absent when the connection ended in order. */
   onClose(error: HboneError | undefined): void;
 }
 
+/** Decodes header blocks in order of arrival. */
+export interface HeaderDecoder {
+  decode(block: Buffer): DecodedHeaders;
+}
+
 export interface ConnectionOptions {
   readonly role: 'client' | 'server';
-  /** A TLS socket after its handshake, or another stream that copies what it is given before `write` returns. Owned from now on. */
-  readonly socket: Duplex;
+  /** A TLS socket after its handshake, or another link. Owned from now on. */
+  readonly socket: ByteLink;
   readonly limits: HboneLimits;
   readonly headerListMaxBytes: number;
+  /** A decoder of the profile's own. */
+  readonly decoder?: HeaderDecoder;
+  /** Announced beside the settings that every connection has. */
+  readonly settings?: readonly Setting[];
   readonly clock: Clock;
   readonly logger: Logger;
   readonly profile: ConnectionProfile;
@@ -84,7 +96,7 @@ export class Connection {
   /** Highest stream the peer has opened. */
   lastPeerStreamId = 0;
   state: 'open' | 'draining' | 'closing' | 'closed' = 'open';
-  private readonly socket: Duplex;
+  private readonly socket: ByteLink;
   private readonly logger: Logger;
   private readonly guard: AbuseGuard;
   private readonly keepalive: Keepalive;
@@ -119,8 +131,12 @@ export class Connection {
     socket.on('error', (cause) => this.onSocketGone(cause));
     socket.on('close', () => this.onSocketGone(undefined));
     socket.on('end', () => this.onSocketEnd());
-    this.sendPreface(options.headerListMaxBytes);
-    this.input = new ConnectionInput(this, options.headerListMaxBytes);
+    const { headerListMaxBytes, decoder, settings } = options;
+    this.sendPreface(headerListMaxBytes, settings ?? []);
+    this.input = new ConnectionInput(
+      this,
+      decoder ?? new HpackDecoder({ ...limits, headerListMaxBytes }, headerScratch),
+    );
   }
 
   /** Begins to read; the profile may be called from now on. */
@@ -270,7 +286,7 @@ export class Connection {
     }
   }
 
-  private sendPreface(headerListMaxBytes: number): void {
+  private sendPreface(headerListMaxBytes: number, settings: readonly Setting[]): void {
     const { limits, role } = this;
     if (role === 'client') this.writer.frame(CLIENT_PREFACE);
     this.writer.frame(
@@ -279,6 +295,7 @@ export class Connection {
         [SettingId.initialWindowSize, limits.streamWindowBytes],
         [SettingId.maxFrameSize, limits.frameSizeMaxBytes],
         [SettingId.maxHeaderListSize, headerListMaxBytes],
+        ...settings,
       ]),
     );
     if (limits.connectionWindowBytes > DEFAULT_WINDOW_BYTES) {

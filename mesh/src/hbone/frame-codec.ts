@@ -46,6 +46,8 @@ export const SettingId = {
   initialWindowSize: 4,
   maxFrameSize: 5,
   maxHeaderListSize: 6,
+  /** RFC 8441. */
+  enableConnectProtocol: 8,
 } as const;
 
 /** What a client sends before its first frame. */
@@ -123,15 +125,24 @@ export function parseSettings(payload: Uint8Array): Setting[] {
     if (id === SettingId.enablePush && value > 1) {
       throw new Http2Violation(Http2Code.protocolError, 'ENABLE_PUSH is neither 0 nor 1');
     }
+    if (id === SettingId.enableConnectProtocol && value > 1) {
+      throw new Http2Violation(Http2Code.protocolError, 'ENABLE_CONNECT_PROTOCOL is neither 0 nor 1');
+    }
     if (id === SettingId.initialWindowSize && value > WINDOW_MAX_BYTES) {
       throw new Http2Violation(Http2Code.flowControlError, 'INITIAL_WINDOW_SIZE over 2^31-1');
     }
     if (id === SettingId.maxFrameSize && (value < DEFAULT_FRAME_MAX_BYTES || value > FRAME_MAX_BYTES)) {
       throw new Http2Violation(Http2Code.protocolError, 'MAX_FRAME_SIZE out of range');
     }
-    if (id >= SettingId.headerTableSize && id <= SettingId.maxHeaderListSize) settings.push([id, value]);
+    if (isKnown(id)) settings.push([id, value]);
   }
   return settings;
+}
+
+function isKnown(id: number): boolean {
+  return (
+    (id >= SettingId.headerTableSize && id <= SettingId.maxHeaderListSize) || id === SettingId.enableConnectProtocol
+  );
 }
 
 /** The bytes of a SETTINGS acknowledgement. */

@@ -1,5 +1,5 @@
 import { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import type { ByteLink } from './byte-link.ts';
 import type { ReadInternals } from './node-internals.ts';
 import { RECORD_MAX_BYTES, type RecordSlab, takeRecordSlab } from './read-memory.ts';
 import type { Stream } from './stream.ts';
@@ -26,7 +26,7 @@ export class RecordReader {
   private nextBuffer: Buffer | undefined;
   private flushScheduled = false;
 
-  constructor(socket: Duplex, internals: ReadInternals | undefined, onBytes: TakeBytes) {
+  constructor(socket: ByteLink, internals: ReadInternals | undefined, onBytes: TakeBytes) {
     this.onBytes = onBytes;
     if (internals === undefined || !(socket instanceof Socket)) {
       socket.on('data', (chunk: Buffer) => this.takeChunk(chunk));

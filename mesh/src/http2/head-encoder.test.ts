@@ -121,14 +121,14 @@ test('HeadEncoder leaves out what is marked, and says again what the peer wanted
   ];
   decoder.decode(fieldsWritten(new HeadEncoder(), plain));
   const dropped = Uint8Array.of(0, 1, 0);
-  const sensitive = Uint8Array.of(0, 0, 1);
+  decoder.head.sensitive = Uint8Array.of(0, 0, 1);
   const encoder = new HeadEncoder();
   const next = requestDecoder();
   for (let time = 0; time < 3; time += 1) {
     next.decode(
       blockOf(encoder, (head) => {
         head.request(HOME);
-        head.fieldsOf(decoder.head, dropped, sensitive);
+        head.fieldsOf(decoder.head, dropped);
       }),
     );
     assert.deepEqual(fieldsOf(next.head), [plain[0], plain[2]]);

@@ -4,6 +4,7 @@ import type { FieldBlock } from '../http1/field-block.ts';
 import { FieldId, FORBIDDEN_TRAILERS, isFramingName } from '../http1/field-names.ts';
 import type { RequestHead } from '../http1/head.ts';
 import { FieldEncoder } from './field-encoder.ts';
+import { sensitiveFieldsOf } from './head.ts';
 import { fieldKindOf, isAllOf, isConnectionField, judgeName, judgeValue } from './field-kinds.ts';
 
 /** Why a head cannot be sent. `section-length`: the peer takes no head as large; the others: it would be no message. */
@@ -53,6 +54,8 @@ const BLOCK_MAX_BYTES = 256 * 1024;
  */
 export class HeadEncoder {
   problem: EncodeProblem | undefined;
+  /** Of the request that was written last. */
+  requestMethod = '';
   /** The peer's MAX_HEADER_LIST_SIZE. */
   peerListMaxBytes: number = Number.POSITIVE_INFINITY;
   private readonly fields = new FieldEncoder();
@@ -69,6 +72,10 @@ export class HeadEncoder {
 
   get blockEnd(): number {
     return this.fields.at;
+  }
+
+  get hasFields(): boolean {
+    return this.fields.listBytes > 0;
   }
 
   get tableBytes(): number {
@@ -133,16 +140,17 @@ export class HeadEncoder {
 
   /**
    * All fields of a block, in order, but for those with 1 in `dropped`, what ends at this hop whether it is marked or not, Host (the
-   * request says whose it is) and Content-Length. Those with 1 in `sensitive`, and secrets, are kept out of all tables.
+   * request says whose it is) and Content-Length. Secrets are kept out of all tables, and what the peer kept out of its own.
    */
-  fieldsOf(block: FieldBlock, dropped?: Uint8Array, sensitive?: Uint8Array): void {
+  fieldsOf(block: FieldBlock, dropped?: Uint8Array): void {
     if (this.problem !== undefined) return;
     const { bytes, count } = block;
+    const sensitive = sensitiveFieldsOf(block);
     for (let index = 0; index < count; index += 1) {
       if (dropped?.[index] === 1 || endsHere(block, index)) continue;
       const nameStart = block.nameStart(index);
       const nameEnd = block.nameEnd(index);
-      const keep = sensitive?.[index] !== 1 && !isSecret(bytes, nameStart, nameEnd);
+      const keep = sensitive[index] !== 1 && !isSecret(bytes, nameStart, nameEnd);
       this.fields.add(bytes, nameStart, nameEnd, block.valueStart(index), block.valueEnd(index), keep);
     }
   }
@@ -191,6 +199,7 @@ export class HeadEncoder {
   }
 
   private method(method: string): void {
+    this.requestMethod = method;
     const index = METHOD_INDEX[method];
     if (index !== undefined) return this.fields.addStatic(index);
     const bytes = this.textOf(method, 'method');

@@ -1,9 +1,15 @@
-/** HTTP/2 for requests and responses, on the framer of mesh/hbone. */
+/** HTTP/2 requests and responses, on the framer of mesh/hbone. */
+export { Http2Client } from './client.ts';
+export type { ClientExchange } from './client-exchange.ts';
+export type { ClientOptions, Http2Environment, Receiver, ResponseReceiver, ServerOptions } from './contract.ts';
 export { FAULTS, type FaultAnswer, type FaultCode } from './errors.ts';
-export { FieldDecoder } from './field-decoder.ts';
-export { HeadEncoder, type EncodeProblem, type RequestTarget } from './head-encoder.ts';
+export { fieldBlockOf } from './field-text.ts';
 export { Http2RequestHead, Http2ResponseHead } from './head.ts';
-export { interpretRequest } from './interpret-request.ts';
-export { interpretResponse } from './interpret-response.ts';
-export { interpretTrailers } from './interpret-trailers.ts';
+export { copyFields, copyHead } from './head-copy.ts';
+export type { EncodeProblem, HeadEncoder, RequestTarget } from './head-encoder.ts';
+export { Http2Error, type Http2ErrorCode } from './http2-error.ts';
 export { DEFAULT_LIMITS, type Http2Limits } from './limits.ts';
+export { PlainLink } from './plain-link.ts';
+export { Http2Server } from './server.ts';
+export type { ServerExchange } from './server-exchange.ts';
+export { TunnelLink } from './tunnel-link.ts';

@@ -12,6 +12,8 @@ export interface Http2Limits extends HboneLimits {
   readonly interimCountMax: number;
   /** What may wait for a peer that does not read before requests of its are refused. */
   readonly unsentMaxBytes: number;
+  /** A client's `pingIntervalMs`: gRPC's servers end connections that ask more often than every five minutes. */
+  readonly clientPingIntervalMs: number;
 }
 
 const KIB = 1024;
@@ -32,6 +34,8 @@ export const DEFAULT_LIMITS: Http2Limits = {
   pathMaxBytes: 8 * KIB,
   interimCountMax: 32,
   unsentMaxBytes: 4 * MIB,
+  pingIntervalMs: 30_000,
+  clientPingIntervalMs: 360_000,
 };
 
 /** A header list that decodes to this many times what it may is no mistake: the connection ends. */

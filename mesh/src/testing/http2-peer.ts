@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import type { Duplex } from 'node:stream';
 import {
   CLIENT_PREFACE,
   encodeSettings,
@@ -60,13 +60,13 @@ export function statusBlock(status: number): Buffer {
  * nothing by itself, keeps no windows and believes no limits.
  */
 export class Http2Peer {
-  readonly socket: TLSSocket;
+  readonly socket: Duplex;
   readonly frames: ReceivedFrame[] = [];
   ended = false;
   private rest: Buffer = Buffer.alloc(0);
   private prefaceLeft: number;
 
-  constructor(socket: TLSSocket, role: 'client' | 'server') {
+  constructor(socket: Duplex, role: 'client' | 'server') {
     this.socket = socket;
     this.prefaceLeft = role === 'server' ? CLIENT_PREFACE.length : 0;
     socket.on('data', (chunk: Buffer) => this.take(chunk));

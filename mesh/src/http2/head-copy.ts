@@ -1,0 +1,65 @@
+import type { FieldBlock } from '../http1/field-block.ts';
+import { FieldId, type FieldIdOf } from '../http1/field-names.ts';
+import { Http2RequestHead, KeptFields, sensitiveFieldsOf } from './head.ts';
+
+const IDS: readonly FieldIdOf[] = Object.values(FieldId);
+const COLON_SPACE = ': ';
+const LINE_END = '\r\n';
+const LINE_OVERHEAD_BYTES: number = COLON_SPACE.length + LINE_END.length;
+
+/** A block of its own with the fields of another, of either protocol, to be kept. */
+export function copyFields(block: FieldBlock): FieldBlock {
+  const copy = new KeptFields();
+  copy.sensitive = sensitiveFieldsOf(block).slice(0, block.count);
+  copy.bytes = Buffer.allocUnsafe(lineBytes(block));
+  copyLines(block, copy, 0);
+  return copy;
+}
+
+/** A request's head of its own, to be kept beyond the call that it came with. */
+export function copyHead(head: Http2RequestHead): Http2RequestHead {
+  const copy = new Http2RequestHead();
+  const authorityBytes = head.authorityEnd - head.authorityStart;
+  const targetBytes = head.targetEnd - head.targetStart;
+  copy.bytes = Buffer.allocUnsafe(authorityBytes + targetBytes + lineBytes(head));
+  head.bytes.copy(copy.bytes, 0, head.authorityStart, head.authorityEnd);
+  head.bytes.copy(copy.bytes, authorityBytes, head.targetStart, head.targetEnd);
+  copyLines(head, copy, authorityBytes + targetBytes);
+  copy.method = head.method;
+  copy.form = head.form;
+  copy.scheme = head.scheme;
+  copy.expect = head.expect;
+  copy.protocol = head.protocol;
+  copy.framing = head.framing;
+  copy.contentLength = head.contentLength;
+  copy.hasContentLength = head.hasContentLength;
+  copy.authorityEnd = authorityBytes;
+  copy.targetStart = authorityBytes;
+  copy.targetEnd = authorityBytes + targetBytes;
+  // The path is all of the target, or of CONNECT nothing.
+  copy.pathStart = head.pathStart - head.targetStart + authorityBytes;
+  copy.pathEnd = copy.targetEnd;
+  copy.sensitive = head.sensitive.slice(0, head.count);
+  return copy;
+}
+
+function lineBytes(block: FieldBlock): number {
+  let bytes = 0;
+  for (let index = 0; index < block.count; index += 1) {
+    bytes += block.nameEnd(index) - block.nameStart(index) + block.valueEnd(index) - block.valueStart(index);
+  }
+  return bytes + block.count * LINE_OVERHEAD_BYTES;
+}
+
+function copyLines(from: FieldBlock, to: FieldBlock, start: number): void {
+  const target = to.bytes;
+  let at = start;
+  for (let index = 0; index < from.count; index += 1) {
+    const nameEnd = at + from.bytes.copy(target, at, from.nameStart(index), from.nameEnd(index));
+    const valueStart = nameEnd + target.write(COLON_SPACE, nameEnd, 'latin1');
+    const valueEnd = valueStart + from.bytes.copy(target, valueStart, from.valueStart(index), from.valueEnd(index));
+    to.add(at, nameEnd, valueStart, valueEnd);
+    to.setId(index, IDS.find((id) => id === from.id(index)) ?? FieldId.other);
+    at = valueEnd + target.write(LINE_END, valueEnd, 'latin1');
+  }
+}
