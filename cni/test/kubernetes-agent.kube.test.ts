@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { KubeClient, KubeResource } from '@ambit/mesh/kube';
+import { EVENTS, type KubeClient, type KubeResource } from '@ambit/mesh/kube';
 import { silentLogger, systemClock } from '@ambit/mesh/runtime';
 import { until } from '@ambit/mesh/testing';
 import { TestApiServer } from '../../test/e2e/kube/api-server.ts';
 import { applyObject, coreKind, requestToken, testClient } from '../../test/e2e/kube/clients.ts';
 import { kubeProgram } from '../../test/e2e/kube/programs.ts';
 import { createKubeConnection } from '../src/kubernetes/kube-connection.ts';
-import { DAEMON_SETS, EVENTS, NAMESPACES, PODS } from '../src/kubernetes/resources.ts';
+import { DAEMON_SETS, NAMESPACES, PODS } from '../src/kubernetes/resources.ts';
 import { BuiltPlugin } from './built-plugin.ts';
 import { ClusterNode, installed, isRedirected, refusalOf, WAIT_MS } from './cluster-node.ts';
 

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { ObjectProblem } from '@ambit/mesh/kinds';
 import { createKubeClient, type KubeClient, openKubeAccess } from '@ambit/mesh/kube';
 import { bug, type Environment, type Lifetime, type Metrics } from '@ambit/mesh/runtime';
 import { usableAddress } from './any-address.ts';
@@ -19,6 +20,7 @@ import { OwnPods } from './peers/own-pods.ts';
 import { PeerProgress } from './peers/peer-progress.ts';
 import type { PeerTls } from './peers/peer-server.ts';
 import type { Pipeline } from './pipeline.ts';
+import { ProblemEvents } from './reconcile/problem-events.ts';
 import { StartupTaints } from './reconcile/startup-taints.ts';
 import { TrustBundles } from './reconcile/trust-bundles.ts';
 import type { PushServer } from './push/push-server.ts';
@@ -100,16 +102,19 @@ export async function openKubernetesIdentity(
 }
 
 /**
- * What the leader keeps as it should be in the cluster: trust bundles and startup taints. It follows the objects from before
- * the first of them; what is returned begins it, once there is something to write.
+ * What the leader keeps as it should be in the cluster: trust bundles, startup taints, and events about what is not taken. It
+ * follows the objects from before the first of them; what is returned begins it, once there is something to write.
  */
 export function prepareUpkeep(
   { config: own, client, gate }: KubernetesParts,
-  { objects }: Pipeline,
+  pipeline: Pipeline,
   { config, clock, logger: base }: ControllerDependencies & { readonly config: ControllerConfig },
 ): (identity: ControllerIdentity) => void {
   const logger = base.child({ scope: 'upkeep' });
-  const common = { client, objects, ownNamespace: own.namespace, clock, logger };
+  const common = { client, objects: pipeline.objects, ownNamespace: own.namespace, clock, logger };
+  const problems = (): readonly ObjectProblem[] => pipeline.problems;
+  const events = new ProblemEvents({ client, problems, self: own.podName, clock, logger });
+  pipeline.onChange(() => events.poke());
   const taints = own.startupTaint ? new StartupTaints({ ...common, required: NODE_DAEMON_SETS }) : null;
   let current: ControllerIdentity | null = null;
   const bundles = new TrustBundles({
@@ -123,6 +128,7 @@ export function prepareUpkeep(
     // A change of the roots brings another server certificate with it.
     identity.onServerTls(() => bundles.changed());
     gate.whileLeading('trust bundles', bundles.work);
+    gate.whileLeading('events of what is not taken', events.work);
     if (taints !== null) gate.whileLeading('startup taints', taints.work);
   };
 }

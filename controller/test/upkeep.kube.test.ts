@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { until } from '@ambit/mesh/testing';
 import { applyObject, coreKind } from '../../test/e2e/kube/clients.ts';
+import { kubectl } from '../../test/e2e/kube/custom-resources.ts';
 import { KubernetesWorld } from './kubernetes-world.ts';
 
 const LONG_MS = 60_000;
@@ -106,3 +107,25 @@ async function agentPod(daemonSet: string, ready = true): Promise<void> {
   const status = { phase: 'Running', podIPs: [{ ip: '10.1.2.2' }], podIP: '10.1.2.2', conditions };
   await world.client.mergePatch(PODS, name, { status }, AbortSignal.timeout(LONG_MS), 'status');
 }
+
+test('who misspells ambit.dev/mode is told by an event of the namespace or pod, once and whoever leads', async () => {
+  await world.createNamespace('misspelt', { 'ambit.dev/mode': 'ambiant' });
+  const labels = { 'ambit.dev/mode': 'yes' };
+  const wish = { namespace: 'misspelt', name: 'web', serviceAccount: 'web', node: 'n1', ip: '10.1.0.77', labels };
+  await world.createPod(wish);
+  const notes = async (): Promise<readonly string[]> => {
+    const list = await world.api.request('GET', '/apis/events.k8s.io/v1/namespaces/misspelt/events');
+    const { items } = list as {
+      readonly items: readonly { readonly note: string; readonly regarding: { readonly kind: string } }[];
+    };
+    return items.map(({ note, regarding }) => `${regarding.kind}: ${note}`).toSorted((a, b) => (a < b ? -1 : 1));
+  };
+  await until('both are told', async () => (await notes()).length === 2, LONG_MS);
+  const expected = [
+    /^Namespace: Ambit does not take it as it is: .*ambit\.dev\/mode.*"ambiant".*did you mean ambient\?/,
+    /^Pod: Ambit does not take it as it is: .*ambit\.dev\/mode.*"yes"/,
+  ];
+  for (const [index, note] of (await notes()).entries()) assert.match(note, expected[index] ?? /^$/);
+  assert.match(kubectl(world.api, 'describe', 'pod', 'web', '-n', 'misspelt'), /Warning +NotTaken .*ambit\.dev\/mode/);
+  assert.match(kubectl(world.api, 'get', 'events', '-n', 'misspelt'), /Warning +NotTaken +namespace\/misspelt /);
+});

@@ -1,7 +1,6 @@
-import type { KubeClient } from '@ambit/mesh/kube';
+import { createWarningEvent, type KubeClient } from '@ambit/mesh/kube';
 import type { Clock, Logger } from '@ambit/mesh/runtime';
 import type { PodIdentity } from '../enrol/netns-finder.ts';
-import { EVENTS } from './resources.ts';
 
 export interface PodEventsOptions {
   readonly client: Pick<KubeClient, 'create'>;
@@ -17,9 +16,6 @@ const EVENTS_MAX_PER_WINDOW = 30;
 const WINDOW_MS = 60_000;
 const REMEMBERED_MAX = 1000;
 const WRITE_MS = 5000;
-/** The API server's limit for the note is 1024 bytes. */
-const NOTE_CHARACTERS_MAX = 500;
-const NAME_CHARACTERS_MAX = 200;
 
 /** Tells whoever looks at a pod (`kubectl describe pod`) why it is not in the mesh. Few, and never twice in a short time. */
 export class PodEvents {
@@ -59,22 +55,15 @@ export class PodEvents {
 
   async #write({ uid, namespace, name }: PodIdentity, reason: string, note: string): Promise<void> {
     const { client, clock, nodeName } = this.#options;
-    const now = new Date(clock.now()).toISOString();
     const event = {
-      apiVersion: 'events.k8s.io/v1',
-      kind: 'Event',
-      // Even before something is added to it, it has to be a name but for a dash at its end.
-      metadata: { generateName: `${name.slice(0, NAME_CHARACTERS_MAX).replace(/[^a-z0-9]+$/, '')}-`, namespace },
-      // With microseconds, which the API server asks for.
-      eventTime: now.replace('Z', '000Z'),
-      reportingController: 'ambit.dev/cni',
-      reportingInstance: nodeName.slice(0, 128),
-      type: 'Warning',
+      regarding: { kind: 'Pod', namespace, name, uid },
       reason,
       action: 'Enrol',
-      regarding: { apiVersion: 'v1', kind: 'Pod', namespace, name, ...(uid === '' ? {} : { uid }) },
-      note: note.slice(0, NOTE_CHARACTERS_MAX),
-    };
-    await client.create(EVENTS, namespace, event, AbortSignal.timeout(WRITE_MS));
+      note,
+      controller: 'ambit.dev/cni',
+      instance: nodeName,
+      nowMs: clock.now(),
+    } as const;
+    await createWarningEvent(client, event, AbortSignal.timeout(WRITE_MS));
   }
 }

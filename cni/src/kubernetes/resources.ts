@@ -9,13 +9,6 @@ export const NAMESPACES: KubeResource = {
   kind: 'Namespace',
   scope: 'cluster',
 };
-export const EVENTS: KubeResource = {
-  group: 'events.k8s.io',
-  version: 'v1',
-  plural: 'events',
-  kind: 'Event',
-  scope: 'namespaced',
-};
 export const DAEMON_SETS: KubeResource = {
   group: 'apps',
   version: 'v1',

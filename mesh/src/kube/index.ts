@@ -6,3 +6,4 @@ export { openKubeAccess, type OpenKubeAccessOptions } from './open-kube-access.t
 export { createKubeSource, type KubeSourceOptions } from './kube-source.ts';
 export * from './source-timing.ts';
 export * from './list-all.ts';
+export * from './warning-event.ts';

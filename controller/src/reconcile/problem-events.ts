@@ -1,0 +1,98 @@
+import { createHash } from 'node:crypto';
+import type { ObjectProblem } from '@ambit/mesh/kinds';
+import { createWarningEvent, KubeApiError, type KubeClient, type KubeResource } from '@ambit/mesh/kube';
+import type { Clock, Logger } from '@ambit/mesh/runtime';
+import { jsonText } from '../json.ts';
+import type { LeaderWork } from '../leader/index.ts';
+import { Bell, type RoundTiming } from './bell.ts';
+import {
+  decideProblemEvents,
+  type ProblemEventBounds,
+  type RefusedObject,
+  type Told,
+  toldKey,
+} from './decide-problem-events.ts';
+
+const RESOURCES: Readonly<Record<RefusedObject['kind'], KubeResource>> = {
+  Pod: { group: '', version: 'v1', plural: 'pods', kind: 'Pod', scope: 'namespaced' },
+  Namespace: { group: '', version: 'v1', plural: 'namespaces', kind: 'Namespace', scope: 'cluster' },
+};
+/** The API server forgets events after an hour. */
+export const PROBLEM_EVENT_BOUNDS: ProblemEventBounds = { repeatMs: 3_600_000, toldMax: 1000, dueMax: 10 };
+/** Ten events in two seconds at most, however many pods have the same mistake. */
+export const PROBLEM_EVENT_TIMING: Required<RoundTiming> = { pauseMs: 2000, resyncMs: 600_000 };
+
+export interface ProblemEventsOptions {
+  readonly client: KubeClient;
+  /** What the source has now that is not in force as written. */
+  readonly problems: () => readonly ObjectProblem[];
+  /** Name of this replica's pod. */
+  readonly self: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/**
+ * Tells of pods and namespaces that are not taken as they are, a misspelt `ambit.dev/mode` most of all, where their owners
+ * look: as events. Their names are made of what they say, so that every leader tells the same but once.
+ */
+export class ProblemEvents {
+  readonly #options: ProblemEventsOptions;
+  readonly #bell: Bell;
+  #told: Told = new Map();
+
+  constructor(options: ProblemEventsOptions) {
+    this.#options = options;
+    this.#bell = new Bell(options.clock);
+  }
+
+  /** The problems are others now. */
+  poke(): void {
+    this.#bell.ring();
+  }
+
+  /** Work of the leader. */
+  readonly work: LeaderWork = async (signal) => {
+    await this.#bell.repeat(() => this.#round(signal), PROBLEM_EVENT_TIMING, signal);
+  };
+
+  async #round(signal: AbortSignal): Promise<void> {
+    const { problems, clock } = this.#options;
+    const { due, told } = decideProblemEvents(problems(), this.#told, clock.monotonic(), PROBLEM_EVENT_BOUNDS);
+    const after = new Map(told);
+    this.#told = after;
+    for (const object of due) {
+      await this.#tell(object, signal);
+      after.set(toldKey(object), clock.monotonic());
+    }
+    if (due.length === PROBLEM_EVENT_BOUNDS.dueMax) this.#bell.ring();
+  }
+
+  /** Throws what is worth another try. */
+  async #tell(object: RefusedObject, signal: AbortSignal): Promise<void> {
+    const { client, self, clock, logger } = this.#options;
+    const { kind, namespace, name, reason } = object;
+    try {
+      const resource = RESOURCES[kind];
+      const there = await client.get(resource, { namespace: kind === 'Pod' ? namespace : '', name }, signal);
+      const uid = jsonText(there, 'metadata', 'uid');
+      if (uid === '') return;
+      const event = {
+        regarding: { kind, namespace, name, uid },
+        id: createHash('sha256').update(`${uid} ${reason}`).digest('hex').slice(0, 16),
+        reason: 'NotTaken',
+        action: 'Read',
+        note: `Ambit does not take it as it is: ${reason}`,
+        controller: 'ambit.dev/controller',
+        instance: self,
+        nowMs: clock.now(),
+      };
+      await createWarningEvent(client, event, signal);
+    } catch (error) {
+      if (!(error instanceof KubeApiError) || error.retryable) throw error;
+      if (error.code === 'already-exists') return;
+      // A namespace that is being removed takes nothing new.
+      logger.debug('event cannot be written', { kind, namespace, name, error });
+    }
+  }
+}
