@@ -44,7 +44,7 @@ export const MESH_LAYERS: Readonly<Record<string, readonly string[]>> = {
 export const PURE_FILES: string =
   '^mesh/src/(?:model|wire|kinds|http1)/|^mesh/src/routes/(?!aes-seal|index)|^controller/src/translate/|/(?:decide|admit|match|translate)[^/]*\\.ts$' +
   '|^mesh/src/hbone/(?:frame-|hpack-|huffman|flow-control|flush-threshold|connect-headers|abuse-guard|limits)[^/]*\\.ts$' +
-  '|^mesh/src/http2/(?:errors|limits|head|field-|line-|interpret-)[^/]*\\.ts$' +
+  '|^mesh/src/http2/(?:errors|limits|head|field-|line-|interpret-|reasons)[^/]*\\.ts$' +
   '|^cni/src/(?:redirect/ruleset|install/conflist-text|enrol/desired-pods)\\.ts$|^controller/src/push/delta\\.ts$|^controller/src/json\\.ts$' +
   '|^node-agent/src/proxy/(?:outbound-route|inbound-admission|illegal-ports|load-balance)[^/]*\\.ts$|^node-agent/src/identity/refresh-schedule\\.ts$';
 

@@ -13,3 +13,18 @@ export { PlainLink } from './plain-link.ts';
 export { Http2Server } from './server.ts';
 export type { ServerExchange } from './server-exchange.ts';
 export { TunnelLink } from './tunnel-link.ts';
+export { type FailureTranslation, grpcStatusOf, translateFailure } from './translate-failure.ts';
+export {
+  type AnsweredRequest,
+  endsWithHead,
+  markEndingFields,
+  markForbiddenTrailers,
+  type NextServer,
+  passesTrailers,
+  type RequestTranslation,
+  type ResponseTranslation,
+  translateRequest,
+  translateResponse,
+  type Version,
+} from './translate-message.ts';
+export { beginRequest1, beginRequest2, beginResponse1, beginResponse2, frame } from './translate-write.ts';
