@@ -2,6 +2,7 @@ import type { Cidr } from './address.ts';
 import { type Brand, branded } from './brand.ts';
 import { ModelError } from './errors.ts';
 import { isObjectName } from './name.ts';
+import type { PathTemplate } from './path-template.ts';
 
 /** `namespace/name`: the xDS resource name of a policy; the mesh-wide namespace is the empty text. */
 export type PolicyKey = Brand<string, 'PolicyKey'>;
@@ -23,6 +24,22 @@ export interface ServiceAccountMatch {
   readonly serviceAccount: string;
 }
 
+/** A header that a request has, and what its value may be. */
+export interface HeaderPolicyMatch {
+  /** In lower case. */
+  readonly name: string;
+  readonly values: FieldMatch<StringMatch>;
+}
+
+/** AND over its fields, of a request. */
+export interface HttpPolicyMatch {
+  readonly methods: FieldMatch<string>;
+  readonly paths: FieldMatch<PathTemplate>;
+  /** In lower case; a suffix begins with its dot. */
+  readonly hosts: FieldMatch<StringMatch>;
+  readonly headers: readonly HeaderPolicyMatch[];
+}
+
 /** AND over its fields (protocol.md 3.4, 4.9). Principals are compared without `spiffe://`. */
 export interface PolicyMatch {
   readonly namespaces: FieldMatch<StringMatch>;
@@ -31,6 +48,8 @@ export interface PolicyMatch {
   readonly sourceIps: FieldMatch<Cidr>;
   readonly destinationIps: FieldMatch<Cidr>;
   readonly destinationPorts: FieldMatch<number>;
+  /** Says something of requests: only a waypoint can tell. Absent: it does not. */
+  readonly http?: HttpPolicyMatch;
 }
 
 /** OR over its matches; empty is true. */

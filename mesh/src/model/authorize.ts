@@ -1,6 +1,16 @@
-import type { AccessPolicy, FieldMatch, PolicyClause, PolicyKey, PolicyMatch, StringMatch } from './access-policy.ts';
+import type {
+  AccessPolicy,
+  FieldMatch,
+  HttpPolicyMatch,
+  PolicyClause,
+  PolicyKey,
+  PolicyMatch,
+  StringMatch,
+} from './access-policy.ts';
 import { type Cidr, cidrContainsBytes, type IpAddress, ipAddressToBytes } from './address.ts';
 import type { EffectivePolicies } from './mesh-view.ts';
+import type { NormalPath } from './normal-path.ts';
+import { templateMatches } from './path-template.ts';
 import { type SpiffeId, type SpiffeIdParts, spiffeIdParts } from './spiffe-id.ts';
 
 /** What is known for certain of one connection, from its TLS session and its TCP peers; never from headers. */
@@ -11,6 +21,17 @@ export interface ConnectionFacts {
   readonly destinationIp: IpAddress;
   /** The port the application listens on, not that of the tunnel. */
   readonly destinationPort: number;
+}
+
+/** What is known of one request inside of a connection; only who reads requests has it. */
+export interface RequestFacts {
+  readonly method: string;
+  /** As the client named it, in lower case, without a port and a dot at the end. */
+  readonly host: string;
+  /** The form that is sent on. */
+  readonly path: NormalPath;
+  /** By name in lower case, lines of one name joined; null when it is not there. */
+  header(name: string): string | null;
 }
 
 /** What a policy in dry run would have done to this connection, had it been enforced together with its like. */
@@ -40,10 +61,16 @@ export type AuthorizationDecision =
 /**
  * Whether the policies in force at a destination admit a connection (protocol.md 4.9): any DENY match refuses; then
  * a policy that is referenced but has not arrived refuses, which is stricter than Istio; then without ALLOW policies
- * everything passes, with them only what one of them matches. Called for every connection and on every policy change.
+ * everything passes, with them only what one of them matches. Called for every connection and on every policy change, and
+ * where requests are read for each of them. Without a request, what a policy says of requests is taken in the stricter
+ * way: a DENY as if it matched, an ALLOW as if it did not.
  */
-export function authorize(connection: ConnectionFacts, effective: EffectivePolicies): AuthorizationDecision {
-  const subject = new Subject(connection);
+export function authorize(
+  connection: ConnectionFacts,
+  effective: EffectivePolicies,
+  request: RequestFacts | null = null,
+): AuthorizationDecision {
+  const subject = new Subject(connection, request);
   const { policies } = effective;
   const dryRun = dryRunDenials(policies, subject);
   for (const policy of policies) {
@@ -106,13 +133,15 @@ class Subject {
   readonly port: number;
   /** Without `spiffe://`, as policies write principals. */
   readonly principal: string | undefined;
+  readonly request: RequestFacts | null;
   readonly #connection: ConnectionFacts;
   #parts: SpiffeIdParts | undefined;
   #sourceBytes: Uint8Array | undefined;
   #destinationBytes: Uint8Array | undefined;
 
-  constructor(connection: ConnectionFacts) {
+  constructor(connection: ConnectionFacts, request: RequestFacts | null) {
     this.#connection = connection;
+    this.request = request;
     this.port = connection.destinationPort;
     this.principal = connection.sourceIdentity?.slice('spiffe://'.length);
   }
@@ -136,12 +165,14 @@ class Subject {
 
 /** Any rule whose every clause holds. */
 function policyMatches(policy: AccessPolicy, subject: Subject): boolean {
-  return policy.rules.some((rule) => rule.clauses.every((clause) => clauseMatches(clause, subject)));
+  const unread = policy.action === 'deny';
+  return policy.rules.some((rule) => rule.clauses.every((clause) => clauseMatches(clause, subject, unread)));
 }
 
-function clauseMatches(clause: PolicyClause, subject: Subject): boolean {
+/** `unread`: what counts for conditions on a request where none is read. */
+function clauseMatches(clause: PolicyClause, subject: Subject, unread: boolean): boolean {
   if (clause.matches.length === 0) return true;
-  return clause.matches.some((match) => !isEmptyMatch(match) && matchHolds(match, subject));
+  return clause.matches.some((match) => !isEmptyMatch(match) && matchHolds(match, subject, unread));
 }
 
 /** A match without any condition is skipped rather than true: it is what is left of one that could not be expressed. */
@@ -152,15 +183,20 @@ function isEmptyMatch(match: PolicyMatch): boolean {
     isEmptyField(match.principals) &&
     isEmptyField(match.sourceIps) &&
     isEmptyField(match.destinationIps) &&
-    isEmptyField(match.destinationPorts)
+    isEmptyField(match.destinationPorts) &&
+    (match.http === undefined || isEmptyHttp(match.http))
   );
+}
+
+function isEmptyHttp({ methods, paths, hosts, headers }: HttpPolicyMatch): boolean {
+  return isEmptyField(methods) && isEmptyField(paths) && isEmptyField(hosts) && headers.length === 0;
 }
 
 function isEmptyField(field: FieldMatch<unknown>): boolean {
   return field.any.length === 0 && field.none.length === 0;
 }
 
-function matchHolds(match: PolicyMatch, subject: Subject): boolean {
+function matchHolds(match: PolicyMatch, subject: Subject, unread: boolean): boolean {
   return (
     fieldHolds(match.destinationPorts, (port) => port === subject.port) &&
     fieldHolds(match.principals, (wanted) => textMatches(wanted, subject.principal)) &&
@@ -170,7 +206,20 @@ function matchHolds(match: PolicyMatch, subject: Subject): boolean {
       return parts?.namespace === wanted.namespace && parts.serviceAccount === wanted.serviceAccount;
     }) &&
     fieldHolds(match.sourceIps, (block: Cidr) => cidrContainsBytes(block, subject.sourceBytes)) &&
-    fieldHolds(match.destinationIps, (block: Cidr) => cidrContainsBytes(block, subject.destinationBytes))
+    fieldHolds(match.destinationIps, (block: Cidr) => cidrContainsBytes(block, subject.destinationBytes)) &&
+    (match.http === undefined || (subject.request === null ? unread : httpHolds(match.http, subject.request)))
+  );
+}
+
+function httpHolds(match: HttpPolicyMatch, request: RequestFacts): boolean {
+  return (
+    fieldHolds(match.methods, (method) => method === request.method) &&
+    fieldHolds(match.paths, (template) => templateMatches(template, request.path)) &&
+    fieldHolds(match.hosts, (wanted) => textMatches(wanted, request.host)) &&
+    match.headers.every(({ name, values }) => {
+      const value = request.header(name) ?? undefined;
+      return fieldHolds(values, (wanted) => textMatches(wanted, value));
+    })
   );
 }
 

@@ -6,6 +6,8 @@ export * from './mesh-ranges.ts';
 export * from './mesh-view.ts';
 export * from './mesh-view-store.ts';
 export * from './normal-path.ts';
+export * from './path-template.ts';
+export * from './policy-for-connections.ts';
 export * from './probe.ts';
 export * from './service.ts';
 export * from './spiffe-id.ts';

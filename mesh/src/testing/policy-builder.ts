@@ -1,6 +1,7 @@
 import {
   type AccessPolicy,
   type FieldMatch,
+  type HttpPolicyMatch,
   type PolicyMatch,
   type PolicyRule,
   policyKey,
@@ -8,6 +9,7 @@ import {
   type StringMatch,
 } from '../model/access-policy.ts';
 import { parseCidr } from '../model/address.ts';
+import { parsePathTemplate, type PathTemplate } from '../model/path-template.ts';
 
 type Texts = readonly string[];
 
@@ -28,6 +30,14 @@ export interface MatchOptions {
   readonly notDestinationIps?: Texts;
   readonly ports?: readonly number[];
   readonly notPorts?: readonly number[];
+  readonly methods?: Texts;
+  readonly notMethods?: Texts;
+  /** Templates. */
+  readonly paths?: Texts;
+  readonly notPaths?: Texts;
+  readonly hosts?: Texts;
+  readonly notHosts?: Texts;
+  readonly headers?: Readonly<Record<string, { readonly any?: Texts; readonly none?: Texts }>>;
 }
 
 export interface PolicyOptions extends Partial<Omit<AccessPolicy, 'key'>> {
@@ -65,7 +75,31 @@ export function buildMatch(options: MatchOptions): PolicyMatch {
     sourceIps: field(options.sourceIps, options.notSourceIps, parseCidr),
     destinationIps: field(options.destinationIps, options.notDestinationIps, parseCidr),
     destinationPorts: { any: options.ports ?? [], none: options.notPorts ?? [] },
+    ...(isOfRequests(options) ? { http: buildHttpMatch(options) } : {}),
   };
+}
+
+function isOfRequests(options: MatchOptions): boolean {
+  const names = ['methods', 'notMethods', 'paths', 'notPaths', 'hosts', 'notHosts', 'headers'] as const;
+  return names.some((name) => options[name] !== undefined);
+}
+
+function buildHttpMatch(options: MatchOptions): HttpPolicyMatch {
+  return {
+    methods: { any: options.methods ?? [], none: options.notMethods ?? [] },
+    paths: field(options.paths, options.notPaths, buildTemplate),
+    hosts: field(options.hosts, options.notHosts, buildStringMatch),
+    headers: Object.entries(options.headers ?? {}).map(([name, { any, none }]) => ({
+      name,
+      values: field(any, none, buildStringMatch),
+    })),
+  };
+}
+
+function buildTemplate(text: string): PathTemplate {
+  const template = parsePathTemplate(text);
+  if (template === null) throw new Error(`${text} is no template`);
+  return template;
 }
 
 export function buildStringMatch(text: string): StringMatch {

@@ -11,6 +11,7 @@ import {
   RANGES_TYPE_URL,
 } from './discovery-messages.ts';
 import * as words from './enum-words.ts';
+import { WireError } from './errors.ts';
 import {
   AuthorizationSchema,
   type MatchSchema,
@@ -153,6 +154,10 @@ function encodePolicy(policy: AccessPolicy): EncodedResource {
 }
 
 function encodeMatch(match: PolicyMatch): MessageInitShape<typeof MatchSchema> {
+  // There is no place for it, and without it an ALLOW would be wider: `policyForConnections` comes first.
+  if (match.http !== undefined) {
+    throw new WireError('invalid-field', { path: 'authorization', reason: 'says something of requests' });
+  }
   return {
     namespaces: match.namespaces.any.map(encodeStringMatch),
     notNamespaces: match.namespaces.none.map(encodeStringMatch),

@@ -122,4 +122,12 @@ describe('encodePushedObject()', () => {
     const body = fields.join('');
     assert.equal(hex, `0a${(body.length / 2).toString(16)}${body}`);
   });
+
+  test('encodePushedObject() never leaves out what a policy says of requests', () => {
+    const policy = buildPolicy({ match: [{ methods: ['GET'] }] });
+    assert.equal(
+      wireRefusal(() => encodePushedObject({ kind: 'policy', policy })),
+      'invalid-field authorization',
+    );
+  });
 });
