@@ -55,7 +55,7 @@ test('decideAdmission() refuses only what one object proves wrong, and warns of 
       {
         allowed: false,
         refusal:
-          'spec.rules[0].to[0].notIpBlock is not a known field (did you mean notIpBlocks?): expected one of ports, notPorts, ipBlocks, notIpBlocks',
+          'spec.rules[0].to[0].notIpBlock is not a known field (did you mean notIpBlocks?): expected one of ports, notPorts, ipBlocks, notIpBlocks, methods, notMethods, paths, notPaths, hosts, notHosts, headers',
         warnings: [],
       },
     ],

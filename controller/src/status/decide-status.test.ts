@@ -147,6 +147,20 @@ test('decideStatus says of an AccessPolicy what it is attached to and who escape
   for (const [what, status, expected] of table) assert.deepEqual(told(status), expected, what);
 });
 
+test('decideStatus says that nobody reads requests yet', () => {
+  const found = (action: string): string | undefined =>
+    told(
+      access({ action, selector: { matchLabels: { app: 'vm' } }, rules: [{ to: [{ methods: ['GET'] }] }] }, 'agents'),
+    ).find((line) => line.startsWith('PartiallyEnforced'));
+  assert.deepEqual(
+    [found('Allow'), found('Deny')],
+    [
+      'PartiallyEnforced=True RequestsNotRead: it says something of requests, and nobody reads them there: what it allows by that is refused',
+      'PartiallyEnforced=True RequestsNotRead: it says something of requests, and nobody reads them there: what it denies by that is refused whatever the request',
+    ],
+  );
+});
+
 test('decideStatus says of a MutualTLSPolicy which older one counts instead', () => {
   const overridden = (name: string): string =>
     `PartiallyEnforced=True Overridden: of policies with the same reach the oldest counts: MutualTLSPolicy ${name}`;

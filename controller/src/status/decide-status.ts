@@ -59,6 +59,12 @@ const ESCAPES: Readonly<Record<Escape, string>> = {
   'no-node-agent': 'reached without a tunnel, so no node agent enforces anything there',
 };
 
+/** No waypoint reads requests yet: node agents take what is said of them in the stricter way. */
+const NOT_READ: Readonly<Record<AccessPolicyObject['action'], string>> = {
+  Allow: 'it says something of requests, and nobody reads them there: what it allows by that is refused',
+  Deny: 'it says something of requests, and nobody reads them there: what it denies by that is refused whatever the request',
+};
+
 /** The status of an object that is in force. */
 export function decideStatus(object: OwnObject, findings: Findings, acknowledgement: Acknowledgement): StatusDecision {
   const accepted = condition('Accepted', 'True', 'Accepted', 'it is in force');
@@ -67,12 +73,7 @@ export function decideStatus(object: OwnObject, findings: Findings, acknowledgem
     case 'ExternalWorkload':
       return { style: 'object', conditions: [accepted, resolvedCondition(findings), acknowledged] };
     case 'MutualTLSPolicy': {
-      const conditions = [
-        accepted,
-        attachedCondition(findings, null),
-        enforcedCondition(findings, false),
-        acknowledged,
-      ];
+      const conditions = [accepted, attachedCondition(findings, null), enforcedCondition(findings), acknowledged];
       return { style: 'policy', ancestors: [{ ref: namespaceRef(object.meta.namespace), conditions }] };
     }
     case 'AccessPolicy':
@@ -84,7 +85,7 @@ export function decideStatus(object: OwnObject, findings: Findings, acknowledgem
             accepted,
             attachedCondition(findings, target),
             resolvedCondition(findings),
-            enforcedCondition(findings, object.dryRun),
+            enforcedCondition(findings, object),
             acknowledged,
           ],
         })),
@@ -138,8 +139,9 @@ function resolvedCondition({ missing }: Findings): Condition {
   return condition('ResolvedRefs', 'False', 'RefNotFound', `does not exist: ${few(missing)}`);
 }
 
-function enforcedCondition({ workloads, overriddenBy }: Findings, dryRun: boolean): Condition {
-  if (dryRun) {
+/** `access` for an AccessPolicy. */
+function enforcedCondition({ workloads, overriddenBy }: Findings, access?: AccessPolicyObject): Condition {
+  if (access?.dryRun === true) {
     const message = 'dryRun is true: what would have happened is in metrics and log, and nothing is refused';
     return condition('PartiallyEnforced', 'True', 'DryRun', message);
   }
@@ -148,6 +150,9 @@ function enforcedCondition({ workloads, overriddenBy }: Findings, dryRun: boolea
     return condition('PartiallyEnforced', 'True', 'Overridden', message);
   }
   const escaped = workloads.filter(({ escape }) => escape !== null);
+  if (escaped.length === 0 && access?.rules.some(({ to }) => to.some(({ http }) => http !== null)) === true) {
+    return condition('PartiallyEnforced', 'True', 'RequestsNotRead', NOT_READ[access.action]);
+  }
   if (escaped.length === 0) return condition('PartiallyEnforced', 'False', 'FullyEnforced', 'nothing escapes it');
   const verb = escaped.length === 1 ? 'escapes' : 'escape';
   const message = `${escaped.length} of ${counted(workloads.length, 'workload')} ${verb} it: ${escapeTexts(escaped).join('; ')}`;

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { parseObject } from '@ambit/mesh/kinds';
 import { type AccessPolicy, authorize, type ConnectionFacts, parseIpAddress, parseSpiffeId } from '@ambit/mesh/model';
 import { exceptionsPolicy, strictPolicy } from './mtls-mode-from-mutual-tls-policy.ts';
-import { policyFromAccessPolicy } from './policy-from-access-policy.ts';
+import { policyFromAccessPolicy, requestPolicyFromAccessPolicy } from './policy-from-access-policy.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -165,6 +165,43 @@ test('policyFromAccessPolicy means to authorize() what its author wrote', () => 
     ['10.0.0.1', '10.0.0.200', '10.0.1.1'].map((ip) => admitted(byAddress, '-', 1, ip)),
     [true, false, false],
   );
+});
+
+test('policyFromAccessPolicy takes what is said of requests in the stricter way', () => {
+  const rules = (to: readonly Json[]): Json => ({ rules: [{ from: [{ namespaces: ['shop'] }], to }] });
+  const get = { methods: ['GET'] };
+  const cases: [what: string, spec: Json, expected: readonly [shop80: boolean, shop81: boolean, other: boolean]][] = [
+    ['allow by method', { action: 'Allow', ...rules([get]) }, [false, false, false]],
+    ['allow by method or port', { action: 'Allow', ...rules([get, { ports: [80] }]) }, [true, false, false]],
+    ['deny by method', { action: 'Deny', ...rules([get]) }, [false, false, true]],
+    ['deny by path at a port', { action: 'Deny', ...rules([{ paths: ['/a'], ports: [80] }]) }, [false, true, true]],
+    ['deny other hosts', { action: 'Deny', ...rules([{ notHosts: ['a'] }]) }, [false, false, true]],
+  ];
+  for (const [what, spec, expected] of cases) {
+    const policy = accessPolicy(spec);
+    const found = [admitted(policy, 'shop/web', 80), admitted(policy, 'shop/web', 81), admitted(policy, 'other/x', 80)];
+    assert.deepEqual(found, expected, what);
+  }
+});
+
+test('requestPolicyFromAccessPolicy keeps what is said of requests', () => {
+  const to = [{ methods: ['GET'], ports: [80] }, { ports: [81] }];
+  const json = { apiVersion: 'ambit.dev/v1alpha1', kind: 'AccessPolicy', metadata: { name: 'p', namespace: 'shop' } };
+  const object = parseObject({ ...json, spec: { action: 'Allow', rules: [{ to }] } });
+  assert.ok(object?.kind === 'AccessPolicy');
+  const http = { methods: { any: ['GET'], none: [] }, paths: NONE, hosts: NONE, headers: [] };
+  assert.deepEqual(requestPolicyFromAccessPolicy(object, 'ambit-system').rules, [
+    {
+      clauses: [
+        {
+          matches: [
+            { ...ALL, destinationPorts: { any: [80], none: [] }, http },
+            { ...ALL, destinationPorts: { any: [81], none: [] } },
+          ],
+        },
+      ],
+    },
+  ]);
 });
 
 test('strictPolicy refuses exactly the callers without an identity', () => {

@@ -1,5 +1,12 @@
 import type { AccessOperation, AccessPolicyObject, AccessRule, AccessSource } from '@ambit/mesh/kinds';
-import { type AccessPolicy, type PolicyClause, type PolicyKey, policyKey, type PolicyMatch } from '@ambit/mesh/model';
+import {
+  type AccessPolicy,
+  type PolicyClause,
+  policyForConnections,
+  type PolicyKey,
+  policyKey,
+  type PolicyMatch,
+} from '@ambit/mesh/model';
 
 /** Of a mesh-wide policy: the empty namespace is every namespace. */
 const MESH_NAMESPACE = '';
@@ -14,7 +21,13 @@ export const MATCH_ALL: PolicyMatch = {
   destinationPorts: { any: [], none: [] },
 };
 
+/** The policy as node agents get it, who see connections: without what it says of requests, in the stricter way. */
 export function policyFromAccessPolicy(policy: AccessPolicyObject, rootNamespace: string): AccessPolicy {
+  return policyForConnections(requestPolicyFromAccessPolicy(policy, rootNamespace));
+}
+
+/** All of the policy, for who sees requests. */
+export function requestPolicyFromAccessPolicy(policy: AccessPolicyObject, rootNamespace: string): AccessPolicy {
   const place = pushedPolicyPlace(policy, rootNamespace);
   return {
     key: policyKey(place),
@@ -65,5 +78,7 @@ function sourceMatch(source: AccessSource): PolicyMatch {
 }
 
 function operationMatch(operation: AccessOperation): PolicyMatch {
-  return { ...MATCH_ALL, destinationPorts: operation.ports, destinationIps: operation.ipBlocks };
+  const { ports, ipBlocks, http } = operation;
+  const match = { ...MATCH_ALL, destinationPorts: ports, destinationIps: ipBlocks };
+  return http === null ? match : { ...match, http };
 }

@@ -32,6 +32,19 @@ export const NAMESPACE_MATCH_LENGTH_MAX: number = LABEL_VALUE_LENGTH_MAX + 1;
 export const IP_BLOCK_LENGTH_MAX = 49;
 export const IP_ADDRESS_LENGTH_MAX = 45;
 
+/** A method as HTTP has it: letters count as they are written. */
+export const METHOD: RegExp = /^[A-Z][A-Z0-9_-]{0,31}$/;
+export const METHOD_LENGTH_MAX = 32;
+/** `*` any, `*.example.com` any below it, else exact. */
+export const HOST_MATCH: RegExp = /^(?:\*|(?:\*\.)?[a-z0-9](?:[-a-z0-9.]{0,249}[a-z0-9])?)$/;
+export const HOST_LENGTH_MAX = 253;
+/** Of a header in a policy: a token. */
+export const POLICY_HEADER_NAME: RegExp = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
+export const POLICY_HEADER_NAME_LENGTH_MAX = 256;
+/** `*` any, `a*` prefix, `*a` suffix, else exact; visible characters, spaces inside. */
+export const HEADER_MATCH: RegExp = /^(?:\*|\*?[!-)+-~](?:[ -)+-~]*[!-)+-~])?|[!-)+-~](?:[ -)+-~]*[!-)+-~])?\*)$/;
+export const HEADER_MATCH_LENGTH_MAX = 1024;
+
 export const ACCESS_ACTIONS = ['Allow', 'Deny'] as const;
 export const MUTUAL_TLS_MODES = ['Strict', 'Permissive'] as const;
 export const TUNNELS = ['HBONE', 'None'] as const;
@@ -43,6 +56,7 @@ type KindLimit =
   | 'ruleEntries'
   | 'ruleValues'
   | 'ruleBlocks'
+  | 'ruleHeaders'
   | 'policyValues'
   | 'portModes'
   | 'addresses'
@@ -62,6 +76,8 @@ export const KIND_LIMITS: Readonly<Record<KindLimit, number>> = {
   ruleValues: 64,
   /** Values of one list of IP blocks. */
   ruleBlocks: 256,
+  /** Headers of one entry of `to`. */
+  ruleHeaders: 16,
   /** Values of all lists of one policy together: it is walked for every new connection. */
   policyValues: 10_000,
   portModes: 64,

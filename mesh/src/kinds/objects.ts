@@ -1,5 +1,5 @@
 import type { Cidr, IpAddress } from '../model/address.ts';
-import type { StringMatch } from '../model/access-policy.ts';
+import type { HttpPolicyMatch, StringMatch } from '../model/access-policy.ts';
 import type { Probe } from '../model/probe.ts';
 import type { ACCESS_ACTIONS, MUTUAL_TLS_MODES, TUNNELS } from './limits.ts';
 import type {
@@ -202,6 +202,8 @@ export interface AccessSource {
 export interface AccessOperation {
   readonly ports: OneOf<number>;
   readonly ipBlocks: OneOf<Cidr>;
+  /** What it says of requests; null for nothing, and then it holds for connections. */
+  readonly http: HttpPolicyMatch | null;
 }
 
 /** Matches when an entry of `from` and an entry of `to` match; an empty list matches everything. */

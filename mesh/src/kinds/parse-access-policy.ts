@@ -21,7 +21,9 @@ import type {
   PolicyTarget,
   ServiceAccountName,
 } from './objects.ts';
+import { httpPairs, parseHttpConditions } from './parse-http-conditions.ts';
 import { isObjectName, parseLabels, parseMeta } from './parse-meta.ts';
+import { allowPairs, negated, pair, toMatch } from './policy-pairs.ts';
 
 const SPIFFE_SCHEME = 'spiffe://';
 const EXPECTED_BLOCK = 'an IP address or block such as 10.0.0.0/8';
@@ -51,11 +53,12 @@ export function parseAccessPolicy(object: FieldReader): AccessPolicyObject {
 }
 
 function countValues(rules: readonly AccessRule[]): number {
-  const entries = rules.flatMap((rule) => [...rule.from, ...rule.to]);
-  return entries.reduce((sum, entry) => {
-    const lists = Object.values(entry).flatMap((pair: OneOf<unknown>) => [pair.any.length, pair.none.length]);
-    return sum + lists.reduce((count, length) => count + length, 1);
-  }, rules.length);
+  const pairs = rules.flatMap(({ from, to }): readonly OneOf<unknown>[] => [
+    ...from.flatMap((source) => Object.values(source)),
+    ...to.flatMap(({ http, ...operation }) => [...Object.values(operation), ...httpPairs(http)]),
+  ]);
+  const entries = rules.reduce((sum, { from, to }) => sum + 1 + from.length + to.length, 0);
+  return pairs.reduce((sum, { any, none }) => sum + any.length + none.length, entries);
 }
 
 function parseAction(spec: FieldReader): AccessPolicyObject['action'] {
@@ -129,39 +132,8 @@ function parseSource(reader: FieldReader, namespace: string): AccessSource {
 }
 
 function parseOperation(reader: FieldReader): AccessOperation {
-  allowPairs(reader, ['ports', 'ipBlocks']);
-  return { ports: portPair(reader), ipBlocks: blockPair(reader) };
-}
-
-function allowPairs(reader: FieldReader, fields: readonly string[]): void {
-  const all = fields.flatMap((name) => [name, negated(name)]);
-  reader.allowOnly(all);
-  for (const name of all) reader.refuseEmptyList(name);
-  if (reader.names().length === 0) {
-    const detail = {
-      field: reader.path,
-      value: shown({}),
-      expected: `an object with at least one of ${all.join(', ')}`,
-    };
-    throw new KindError('invalid-value', detail);
-  }
-}
-
-function negated(name: string): string {
-  return `not${name.charAt(0).toUpperCase()}${name.slice(1)}`;
-}
-
-function pair<T>(
-  reader: FieldReader,
-  name: string,
-  expected: string,
-  parse: (text: string) => T,
-  itemsMax: number = KIND_LIMITS.ruleValues,
-): OneOf<T> {
-  return {
-    any: reader.parsedTexts(name, expected, parse, itemsMax),
-    none: reader.parsedTexts(negated(name), expected, parse, itemsMax),
-  };
+  allowPairs(reader, ['ports', 'ipBlocks', 'methods', 'paths', 'hosts'], ['headers']);
+  return { ports: portPair(reader), ipBlocks: blockPair(reader), http: parseHttpConditions(reader) };
 }
 
 function blockPair(reader: FieldReader): OneOf<Cidr> {
@@ -191,11 +163,4 @@ function parsePrincipal(text: string): StringMatch {
 function parseNamespaceMatch(text: string): StringMatch {
   if (!NAMESPACE_MATCH.test(text) || text.length > NAMESPACE_MATCH_LENGTH_MAX) throw new RangeError('not a namespace');
   return toMatch(text);
-}
-
-/** `text` has at most one `*`, at one of its ends. */
-function toMatch(text: string): StringMatch {
-  if (text === '*') return { kind: 'presence' };
-  if (text.endsWith('*')) return { kind: 'prefix', value: text.slice(0, -1) };
-  return text.startsWith('*') ? { kind: 'suffix', value: text.slice(1) } : { kind: 'exact', value: text };
 }

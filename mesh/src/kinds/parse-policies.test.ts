@@ -77,12 +77,62 @@ test('parseObject reads an AccessPolicy with every field', () => {
           {
             ports: { any: [80, 443], none: [22] },
             ipBlocks: { any: [cidr(32, 10, 9, 9, 9)], none: [cidr(0, ...Array.from({ length: 16 }, () => 0))] },
+            http: null,
           },
         ],
       },
       { from: [], to: [] },
     ],
   });
+});
+
+test('parseObject reads what an AccessPolicy says of requests', () => {
+  const to = {
+    methods: ['GET', 'M-SEARCH'],
+    notMethods: ['DELETE'],
+    paths: ['/users/{id}/%6Frders/', '/admin/**'],
+    notPaths: ['/*'],
+    hosts: ['web.shop', '*.example'],
+    notHosts: ['*'],
+    headers: [{ name: 'X-Tenant', values: ['a*', '*b'], notValues: ['a b'] }],
+  };
+  const parsed = parseObject(ours('AccessPolicy', { action: 'Allow', rules: [{ to: [to] }] }));
+  const any = { any: [], none: [] };
+  assert.deepEqual(parsed?.kind === 'AccessPolicy' && parsed.rules[0]?.to, [
+    {
+      ports: any,
+      ipBlocks: any,
+      http: {
+        methods: { any: ['GET', 'M-SEARCH'], none: ['DELETE'] },
+        paths: {
+          any: [
+            { source: '/users/{id}/%6Frders/', segments: ['users', null, 'orders'], open: false },
+            { source: '/admin/**', segments: ['admin'], open: true },
+          ],
+          none: [{ source: '/*', segments: [null], open: false }],
+        },
+        hosts: {
+          any: [
+            { kind: 'exact', value: 'web.shop' },
+            { kind: 'suffix', value: '.example' },
+          ],
+          none: [{ kind: 'presence' }],
+        },
+        headers: [
+          {
+            name: 'x-tenant',
+            values: {
+              any: [
+                { kind: 'prefix', value: 'a' },
+                { kind: 'suffix', value: 'b' },
+              ],
+              none: [{ kind: 'exact', value: 'a b' }],
+            },
+          },
+        ],
+      },
+    },
+  ]);
 });
 
 test('parseObject attaches an AccessPolicy to its namespace or to external workloads', () => {
@@ -160,6 +210,24 @@ test('parseObject refuses in own kinds whatever could make a policy mean somethi
     [
       rule({ from: [{}] }),
       'spec.rules[0].from[0] must be an object with at least one of serviceAccounts, notServiceAccounts, principals, notPrincipals, namespaces, notNamespaces, ipBlocks, notIpBlocks but is {}',
+    ],
+    [rule({ to: [{ methods: ['get'] }] }), 'spec.rules[0].to[0].methods[0] must be a method such as GET but is "get"'],
+    [
+      rule({ to: [{ paths: ['/a/../b'] }] }),
+      'spec.rules[0].to[0].paths[0] must be a path whose segments are names, "*" or "{name}" for any one, and at the end "**" for all below but is "/a/../b"',
+    ],
+    [
+      rule({ to: [{ notHosts: ['A'] }] }),
+      'spec.rules[0].to[0].notHosts[0] must be a host name in lower case, "*.name" or "*" but is "A"',
+    ],
+    [rule({ to: [{ headers: [] }] }), 'spec.rules[0].to[0].headers must be left out, or at least one entry but is []'],
+    [
+      rule({ to: [{ headers: [{ name: 'a' }] }] }),
+      'spec.rules[0].to[0].headers[0].values is missing: expected a list, unless notValues is one',
+    ],
+    [
+      rule({ to: [{ headers: [{ name: 'a:', values: ['b'] }] }] }),
+      'spec.rules[0].to[0].headers[0].name must be the name of a header but is "a:"',
     ],
     [rule({ to: [{ ports: [] }] }), 'spec.rules[0].to[0].ports must be left out, or at least one entry but is []'],
     [rule({ to: [{ ports: ['80'] }] }), 'spec.rules[0].to[0].ports[0] must be a port from 1 to 65535 but is "80"'],

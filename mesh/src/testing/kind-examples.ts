@@ -28,7 +28,21 @@ export const GOOD_SPECS: Readonly<Record<string, readonly [JsonObject, ...(reado
               notIpBlocks: ['::/0'],
             },
           ],
-          to: [{ ports: [1, 65_535], notPorts: [22], ipBlocks: ['192.0.2.0/24'], notIpBlocks: ['192.0.2.9'] }],
+          to: [
+            {
+              ports: [1, 65_535],
+              notPorts: [22],
+              ipBlocks: ['192.0.2.0/24'],
+              notIpBlocks: ['192.0.2.9'],
+              methods: ['GET', 'M-SEARCH'],
+              notMethods: ['DELETE'],
+              paths: ['/', '/users/{id}/orders', '/files/*', '/admin/**', '/.well-known/%C3%A9'],
+              notPaths: ['/**'],
+              hosts: ['web.shop', '*.example.com', '*'],
+              notHosts: ['10.0.0.1'],
+              headers: [{ name: 'X-Tenant', values: ['a b', 'c*', '*d', '*'], notValues: ['e'] }],
+            },
+          ],
         },
         {},
       ],
@@ -66,7 +80,9 @@ const BREAKS_RULE: Readonly<Record<string, unknown>> = {
   'isIP(self)': '10.0.0.0/8',
   'has(self.serviceAccounts) || has(self.notServiceAccounts) || has(self.principals) || has(self.notPrincipals) || has(self.namespaces) || has(self.notNamespaces) || has(self.ipBlocks) || has(self.notIpBlocks)':
     {},
-  'has(self.ports) || has(self.notPorts) || has(self.ipBlocks) || has(self.notIpBlocks)': {},
+  'has(self.ports) || has(self.notPorts) || has(self.ipBlocks) || has(self.notIpBlocks) || has(self.methods) || has(self.notMethods) || has(self.paths) || has(self.notPaths) || has(self.hosts) || has(self.notHosts) || has(self.headers)':
+    {},
+  'has(self.values) || has(self.notValues)': { name: 'a' },
   '!(has(self.selector) && has(self.targetRefs))': {
     action: 'Deny',
     selector: { matchLabels: { a: 'b' } },
@@ -79,7 +95,15 @@ const BREAKS_RULE: Readonly<Record<string, unknown>> = {
   'has(self.mode) || has(self.ports)': { selector: { matchLabels: { a: 'b' } } },
   '!has(self.ports) || has(self.selector)': { ports: [{ port: 80, mode: 'Strict' }] },
 };
-const BREAKS_PATTERN: Readonly<Record<string, string>> = { serviceAccounts: 'a/b/c', principals: 'td/ns/' };
+const BREAKS_PATTERN: Readonly<Record<string, string>> = {
+  serviceAccounts: 'a/b/c',
+  principals: 'td/ns/',
+  methods: 'get',
+  paths: '/a/../b',
+  hosts: 'a.*',
+  values: 'a*b',
+  name: 'a b',
+};
 
 /** A spec that breaks one constraint. */
 export interface BrokenSpec {
@@ -148,7 +172,8 @@ function brokenAt(schema: Schema, path: Path, goods: readonly JsonObject[]): rea
 }
 
 function breaksPattern(path: Path): string {
-  const name = String(path.at(-2));
+  const last = path.at(-1);
+  const name = typeof last === 'string' ? last : String(path.at(-2));
   const positive = name.startsWith('not') ? name.charAt(3).toLowerCase() + name.slice(4) : name;
   const value = BREAKS_PATTERN[positive];
   if (value === undefined) throw new Error(`no example breaks the pattern of ${name}`);

@@ -1,11 +1,20 @@
+import { PATH_TEMPLATE, PATH_TEMPLATE_LENGTH_MAX } from '../../model/path-template.ts';
 import {
   ACCESS_ACTIONS,
   ACCOUNT_NAME,
   ACCOUNT_NAME_LENGTH_MAX,
+  HEADER_MATCH,
+  HEADER_MATCH_LENGTH_MAX,
+  HOST_LENGTH_MAX,
+  HOST_MATCH,
   IP_BLOCK_LENGTH_MAX,
   KIND_LIMITS,
+  METHOD,
+  METHOD_LENGTH_MAX,
   NAMESPACE_MATCH,
   NAMESPACE_MATCH_LENGTH_MAX,
+  POLICY_HEADER_NAME,
+  POLICY_HEADER_NAME_LENGTH_MAX,
   PRINCIPAL_LENGTH_MAX,
   PRINCIPAL_MATCH,
 } from '../limits.ts';
@@ -87,11 +96,50 @@ const source = entry('All its fields must hold for the caller', {
   notIpBlocks: values("The caller's address is in none of these", block, KIND_LIMITS.ruleBlocks),
 });
 
+const WAYPOINT = 'Only a waypoint can tell';
+
+function text(description: string, pattern: RegExp, lengthMax: number): TextSchema {
+  return { type: 'text', description, lengthMin: 1, lengthMax, pattern };
+}
+
+const method = text('A method', METHOD, METHOD_LENGTH_MAX);
+const path = text('A path, or many', PATH_TEMPLATE, PATH_TEMPLATE_LENGTH_MAX);
+const host = text('A host name, or many', HOST_MATCH, HOST_LENGTH_MAX);
+const headerValue = text('A value, or a part of one', HEADER_MATCH, HEADER_MATCH_LENGTH_MAX);
+
+const header: ObjectSchema = {
+  type: 'object',
+  description: 'A header and what its value may be',
+  required: ['name'],
+  rules: [{ rule: 'has(self.values) || has(self.notValues)', message: 'at least one of values, notValues' }],
+  fields: {
+    name: text('Its name, in any case', POLICY_HEADER_NAME, POLICY_HEADER_NAME_LENGTH_MAX),
+    values: values('It is there and its value is one of these; `prefix*`, `*suffix`, `*` for any', headerValue),
+    notValues: values('It is not there, or its value is none of these', headerValue),
+  },
+};
+
 const operation = entry('All its fields must hold for the connection', {
   ports: values('The port that the application listens on', port('A port')),
   notPorts: values('The port is none of these', port('A port')),
   ipBlocks: values("The destination's own address", block, KIND_LIMITS.ruleBlocks),
   notIpBlocks: values("The destination's own address is in none of these", block, KIND_LIMITS.ruleBlocks),
+  methods: values(`The request's method, in capitals. ${WAYPOINT}, also for what follows`, method),
+  notMethods: values('The method is none of these', method),
+  paths: values(
+    "The request's path: `/users/{id}/orders`, where `{name}` or `*` is any one segment, and `/admin/**` with all below it",
+    path,
+  ),
+  notPaths: values('The path is none of these', path),
+  hosts: values('The host that the client names: `web.shop`, `*.example.com` for all below it, `*`', host),
+  notHosts: values('The host is none of these', host),
+  headers: {
+    type: 'list',
+    description: 'Headers of the request; all of them must hold',
+    items: header,
+    itemsMin: 1,
+    itemsMax: KIND_LIMITS.ruleHeaders,
+  },
 });
 
 function entries(description: string, items: ObjectSchema): ListSchema {
