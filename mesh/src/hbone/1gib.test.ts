@@ -6,7 +6,7 @@ import { randomOf } from '../testing/random.ts';
 import { dial, environment, identityOf, issueWebSvid, listen, listenHbone, targetOf } from '../testing/tunnel-world.ts';
 import { secureContextOf } from '../tls/secure-context.ts';
 import { createHbonePool } from './pool.ts';
-import type { TunnelResult } from './tunnel.ts';
+import type { CarrierResult } from './carrier.ts';
 
 const GIB = 2 ** 30;
 const STREAMS = 4;
@@ -76,9 +76,9 @@ test('1 GiB both ways at once arrives as it was sent while pings and SVID rotati
   await using pool = createHbonePool<string>({ ...environment, limits });
   let svid = issueWebSvid();
   const target = { ...targetOf(server.port), secureContext: () => secureContextOf(svid), verifyPeer: identityOf };
-  const ends: Promise<TunnelResult>[] = [];
+  const ends: Promise<CarrierResult>[] = [];
   await using capture = await listen((socket) => {
-    const end = Promise.withResolvers<TunnelResult>();
+    const end = Promise.withResolvers<CarrierResult>();
     ends.push(end.promise);
     pool
       .openTunnel(target, { authority: 'a:1', headers: [] })

@@ -24,7 +24,7 @@ async function meet(
     (request) => {
       const tunnel = request.accept();
       tunnels.push(tunnel);
-      tunnel.read({ onData: () => {}, onEnd: () => {}, onClose: () => {} });
+      tunnel.read({ onBytes: () => {}, onEnd: () => {}, onClose: () => {} });
     },
     { limits },
   );

@@ -8,7 +8,8 @@ import { until } from '../testing/until.ts';
 import { encodeGoaway, FrameFlag, FrameType, Http2Code } from './frame-codec.ts';
 import { createHbonePool } from './pool.ts';
 import type { HbonePool } from './contract.ts';
-import type { OpenedTunnel, TunnelResult } from './tunnel.ts';
+import type { CarrierResult } from './carrier.ts';
+import type { OpenedTunnel } from './tunnel.ts';
 
 const { data, headers, rstStream } = FrameType;
 const { none, endHeaders, endStream } = FrameFlag;
@@ -29,7 +30,7 @@ function open(pool: HbonePool<string>, port: number, source: Socket): Promise<Op
   return pool.openTunnel(targetOf(port), { authority: '10.0.0.1:80', headers: [], source });
 }
 
-function splice({ stream }: OpenedTunnel<string>, source: Socket): Promise<TunnelResult> {
+function splice({ stream }: OpenedTunnel<string>, source: Socket): Promise<CarrierResult> {
   return new Promise((resolve) => stream.splice(source, resolve));
 }
 
@@ -185,7 +186,7 @@ for (const publicApiOnly of [false, true]) {
       setTimeout(() => {
         const stream = request.accept();
         stream.read({
-          onData: (chunk) => void received.push(Buffer.from(chunk)),
+          onBytes: (memory, start, end) => void received.push(Buffer.from(memory.subarray(start, end))),
           onEnd: () => stream.end(),
           onClose: () => ended.resolve(),
         });

@@ -106,7 +106,11 @@ function inputOf(random: Random, greeting: readonly Buffer[], block: Buffer): Bu
 
 /** Echoes, with a pause now and then. */
 function echo(stream: TunnelStream): void {
-  stream.read({ onData: (chunk) => void stream.write(chunk), onEnd: () => stream.end(), onClose: () => {} });
+  stream.read({
+    onBytes: (memory, start, end) => void stream.write(memory, start, end),
+    onEnd: () => stream.end(),
+    onClose: () => {},
+  });
 }
 
 /** One end under test over memory; feeds it `input` in pieces and checks what it has become. */

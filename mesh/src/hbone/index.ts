@@ -1,4 +1,5 @@
 /** HBONE tunnels: HTTP/2 CONNECT over mutual TLS. */
+export type { Carrier, CarrierReader, CarrierResult } from './carrier.ts';
 export type {
   AcceptOptions,
   ConnectOptions,
@@ -9,6 +10,7 @@ export type {
 } from './contract.ts';
 export { HboneError, type HboneErrorCode } from './errors.ts';
 export { DEFAULT_LIMITS, type HboneLimits } from './limits.ts';
+export { createPlainCarrier } from './plain-carrier.ts';
 export { createHbonePool } from './pool.ts';
 export { acceptHbone } from './server.ts';
 export { connectHbone } from './session.ts';
@@ -18,8 +20,6 @@ export type {
   HeaderList,
   OpenedTunnel,
   TunnelOpening,
-  TunnelReader,
   TunnelRequest,
-  TunnelResult,
   TunnelStream,
 } from './tunnel.ts';

@@ -6,7 +6,7 @@ import { randomOf } from '../testing/random.ts';
 import { dial, environment, listen, listenHbone, targetOf } from '../testing/tunnel-world.ts';
 import { until } from '../testing/until.ts';
 import { createHbonePool } from './pool.ts';
-import type { TunnelResult } from './tunnel.ts';
+import type { CarrierResult } from './carrier.ts';
 
 const SEED = 20261121;
 const INTERLEAVINGS = 10_000;
@@ -159,8 +159,8 @@ async function runInterleavings(count: number, publicApiOnly: boolean): Promise<
   const env = { ...environment, publicApiOnly };
   const arrivals = new Arrivals();
   const captured = new Arrivals();
-  const results: TunnelResult[] = [];
-  const done = (result: TunnelResult): void => void results.push(result);
+  const results: CarrierResult[] = [];
+  const done = (result: CarrierResult): void => void results.push(result);
   await using apps = await listen(arrivals.arrive);
   const dialled = new Map<string, (port: number) => void>();
   await using server = await listenHbone(

@@ -14,7 +14,8 @@ import { secureContextOf, secureContextOptionsOf } from '../tls/secure-context.t
 import type { AcceptOptions } from './contract.ts';
 import { HboneError } from './errors.ts';
 import { connectHbone } from './session.ts';
-import type { HboneSession, TunnelReader, TunnelRequest, TunnelResult, TunnelStream } from './tunnel.ts';
+import type { CarrierReader, CarrierResult } from './carrier.ts';
+import type { HboneSession, TunnelRequest, TunnelStream } from './tunnel.ts';
 
 const {
   HTTP2_HEADER_METHOD: METHOD,
@@ -24,14 +25,14 @@ const {
 } = http2.constants;
 
 /** Reads a tunnel to its end. */
-class Collector implements TunnelReader {
+class Collector implements CarrierReader {
   readonly chunks: Buffer[] = [];
   ended = false;
   drains = 0;
-  readonly closed: Promise<TunnelResult>;
-  readonly onClose: (result: TunnelResult) => void;
+  readonly closed: Promise<CarrierResult>;
+  readonly onClose: (result: CarrierResult) => void;
   constructor() {
-    const { promise, resolve } = Promise.withResolvers<TunnelResult>();
+    const { promise, resolve } = Promise.withResolvers<CarrierResult>();
     this.closed = promise;
     this.onClose = resolve;
   }
@@ -41,8 +42,8 @@ class Collector implements TunnelReader {
   get bytes(): number {
     return this.chunks.reduce((sum, chunk) => sum + chunk.length, 0);
   }
-  onData(chunk: Buffer): void {
-    this.chunks.push(Buffer.from(chunk));
+  onBytes(memory: Buffer, start: number, end: number): void {
+    this.chunks.push(Buffer.from(memory.subarray(start, end)));
   }
   onEnd(): void {
     this.ended = true;

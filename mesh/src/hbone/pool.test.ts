@@ -10,16 +10,17 @@ import { until } from '../testing/until.ts';
 import { secureContextOf, secureContextOptionsOf } from '../tls/secure-context.ts';
 import { encodeGoaway, FrameFlag, FrameType, Http2Code } from './frame-codec.ts';
 import { createHbonePool } from './pool.ts';
-import type { TunnelResult, TunnelStream } from './tunnel.ts';
+import type { CarrierResult } from './carrier.ts';
+import type { TunnelStream } from './tunnel.ts';
 
 const { headers, goaway, rstStream } = FrameType;
 const { none, endHeaders } = FrameFlag;
 const opening = { authority: '10.0.0.1:80', headers: [] } as const;
 
 /** Takes a tunnel and lets go of it when the peer does. */
-function hold(stream: TunnelStream): Promise<TunnelResult> {
-  const { promise, resolve } = Promise.withResolvers<TunnelResult>();
-  stream.read({ onData: () => {}, onEnd: () => stream.end(), onClose: resolve });
+function hold(stream: TunnelStream): Promise<CarrierResult> {
+  const { promise, resolve } = Promise.withResolvers<CarrierResult>();
+  stream.read({ onBytes: () => {}, onEnd: () => stream.end(), onClose: resolve });
   return promise;
 }
 
@@ -129,7 +130,7 @@ test('a request is not repeated a second time, nor after a plain reset', async (
 
 test('streams over the limit of a peer that says it too late go to other sessions, which are not asked for too many again', async (t) => {
   let connections = 0;
-  const held: Promise<TunnelResult>[] = [];
+  const held: Promise<CarrierResult>[] = [];
   // node:http2 refuses streams over its limit; its settings come after our first requests.
   const server = http2.createSecureServer({
     ...secureContextOptionsOf(secureContextOf(dbSvid)),

@@ -22,7 +22,8 @@ import { HboneError } from './errors.ts';
 import { encodeGoaway, encodeSettings, FrameFlag, FrameType, Http2Code } from './frame-codec.ts';
 import { acceptHbone } from './server.ts';
 import { connectHbone } from './session.ts';
-import type { HboneConnection, HboneSession, TunnelResult } from './tunnel.ts';
+import type { CarrierResult } from './carrier.ts';
+import type { HboneConnection, HboneSession } from './tunnel.ts';
 
 const { data, headers, rstStream, settings, goaway, ping, pushPromise, windowUpdate } = FrameType;
 const { none, ack, endHeaders, endStream } = FrameFlag;
@@ -176,8 +177,8 @@ test('a GOAWAY fails the streams it did not take and no others', async () => {
     await assert.rejects(second, { code: 'goaway', retryable: true });
     peer.send(frameOf(headers, endHeaders, 1, statusBlock(200)));
     const { stream } = await first;
-    const done = Promise.withResolvers<TunnelResult>();
-    stream.read({ onData: () => {}, onEnd: () => stream.end(), onClose: done.resolve });
+    const done = Promise.withResolvers<CarrierResult>();
+    stream.read({ onBytes: () => {}, onEnd: () => stream.end(), onClose: done.resolve });
     peer.send(frameOf(data, endStream, 1, Buffer.from('bye')));
     assert.deepEqual(await done.promise, { bytesSent: 0, bytesReceived: 3 });
     assert.equal(await ended, undefined);

@@ -8,7 +8,8 @@ import { until } from '../testing/until.ts';
 import type { AcceptOptions } from './contract.ts';
 import { encodeSettings, FrameFlag, FrameType, Http2Code } from './frame-codec.ts';
 import { createHbonePool } from './pool.ts';
-import type { TunnelResult, TunnelStream } from './tunnel.ts';
+import type { CarrierResult } from './carrier.ts';
+import type { TunnelStream } from './tunnel.ts';
 
 const { data, headers, rstStream, windowUpdate } = FrameType;
 const { none, endHeaders, endStream } = FrameFlag;
@@ -21,7 +22,7 @@ interface Scene {
   /** Our socket to the application. */
   readonly socket: Socket;
   readonly stream: TunnelStream;
-  readonly done: Promise<TunnelResult>;
+  readonly done: Promise<CarrierResult>;
 }
 
 /** A scripted client, our server, and an application socket spliced to stream 1. */
@@ -30,7 +31,7 @@ async function scene(
   options: Partial<AcceptOptions<string>> = {},
 ): Promise<void> {
   const arrived = Promise.withResolvers<Socket>();
-  const done = Promise.withResolvers<TunnelResult>();
+  const done = Promise.withResolvers<CarrierResult>();
   const spliced = Promise.withResolvers<{ socket: Socket; stream: TunnelStream }>();
   await using apps = await listen(arrived.resolve);
   await using server = await listenHbone((request) => {
@@ -199,7 +200,7 @@ test('a connection that dies resets the application', async () => {
 
 test('data and an end that come before the answer reach the application', async () => {
   const arrived = Promise.withResolvers<Socket>();
-  const done = Promise.withResolvers<TunnelResult>();
+  const done = Promise.withResolvers<CarrierResult>();
   await using apps = await listen(arrived.resolve);
   let accept = (): void => {};
   await using server = await listenHbone((request) => {
@@ -241,7 +242,7 @@ test('early data of a stream that is reset gives its credit back', async () => {
 });
 
 test('a splice onto a socket that is gone already ends the tunnel', async () => {
-  const done = Promise.withResolvers<TunnelResult>();
+  const done = Promise.withResolvers<CarrierResult>();
   await using apps = await listen(() => {});
   await using server = await listenHbone((request) => {
     const socket = dial(apps.port);
@@ -258,7 +259,7 @@ test('a splice onto a socket that is gone already ends the tunnel', async () => 
 });
 
 test('a tunnel that was reset before it was spliced resets the socket', async () => {
-  const done = Promise.withResolvers<TunnelResult>();
+  const done = Promise.withResolvers<CarrierResult>();
   await using apps = await listen(() => {});
   await using server = await listenHbone((request) => {
     const stream = request.accept();
@@ -281,7 +282,7 @@ test('a tunnel may be taken once, and writing needs a reader', async () => {
   await using server = await listenHbone((request) => {
     const stream = request.accept();
     assert.throws(() => stream.write(Buffer.from('x')), /bug/);
-    const reader = { onData: () => {}, onEnd: () => {}, onClose: () => {} };
+    const reader = { onBytes: () => {}, onEnd: () => {}, onClose: () => {} };
     stream.read(reader);
     assert.throws(() => stream.read(reader), /bug/);
     assert.throws(() => request.reject(503), /bug/);
@@ -290,7 +291,7 @@ test('a tunnel may be taken once, and writing needs a reader', async () => {
   await using pool = createHbonePool<string>(environment);
   const { stream } = await pool.openTunnel(targetOf(server.port), { authority: 'a:1', headers: [] });
   const ended = Promise.withResolvers<void>();
-  stream.read({ onData: () => {}, onEnd: ended.resolve, onClose: () => {} });
+  stream.read({ onBytes: () => {}, onEnd: ended.resolve, onClose: () => {} });
   await ended.promise;
 });
 

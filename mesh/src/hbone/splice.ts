@@ -8,7 +8,7 @@ import type { RecordSlab } from './read-memory.ts';
 import { SocketOutlet } from './socket-outlet.ts';
 import { ownSocket, prepareReads, type SocketOwner } from './spliced-socket.ts';
 import type { Stream, StreamSink } from './stream.ts';
-import type { TunnelResult } from './tunnel.ts';
+import type { CarrierResult } from './carrier.ts';
 
 /**
  * Joins a plaintext socket to a stream. End of stream and FIN, RST_STREAM and RST are the same thing on either side
@@ -19,7 +19,7 @@ export class Splice implements StreamSink, LinkSource, SocketOwner {
   private readonly stream: Stream;
   private readonly socket: Socket;
   private readonly outlet: SocketOutlet;
-  private onDone: ((result: TunnelResult) => void) | undefined;
+  private onDone: ((result: CarrierResult) => void) | undefined;
   /** Reasons not to read the socket. */
   private heldByLink = false;
   private heldByCredit = false;
@@ -28,7 +28,7 @@ export class Splice implements StreamSink, LinkSource, SocketOwner {
   private streamGone = false;
   private error: HboneError | undefined;
 
-  constructor(stream: Stream, socket: Socket, onDone: (result: TunnelResult) => void) {
+  constructor(stream: Stream, socket: Socket, onDone: (result: CarrierResult) => void) {
     this.stream = stream;
     this.socket = socket;
     this.onDone = onDone;

@@ -1,18 +1,18 @@
+import type { CarrierReader, CarrierResult } from './carrier.ts';
 import type { LinkSource } from './connection-writer.ts';
 import type { HboneError } from './errors.ts';
 import { Http2Code } from './frame-codec.ts';
 import type { Stream, StreamSink } from './stream.ts';
-import type { TunnelReader, TunnelResult } from './tunnel.ts';
 
-/** Delivers a stream to a `TunnelReader`. */
+/** Delivers a stream to a `CarrierReader`. */
 export class ReaderSink implements StreamSink, LinkSource {
   private readonly stream: Stream;
-  private readonly reader: TunnelReader;
+  private readonly reader: CarrierReader;
   private paused = false;
   private owedBytes = 0;
   private done = false;
 
-  constructor(stream: Stream, reader: TunnelReader) {
+  constructor(stream: Stream, reader: CarrierReader) {
     this.stream = stream;
     this.reader = reader;
   }
@@ -24,7 +24,7 @@ export class ReaderSink implements StreamSink, LinkSource {
   onBytes(memory: Buffer, start: number, end: number): boolean {
     if (this.paused) this.owedBytes += end - start;
     else this.stream.release(end - start);
-    this.reader.onData(memory.subarray(start, end));
+    this.reader.onBytes(memory, start, end);
     return true;
   }
 
@@ -49,9 +49,9 @@ export class ReaderSink implements StreamSink, LinkSource {
   }
 
   /** False: the reader will hear `onDrain`. */
-  write(chunk: Buffer): boolean {
+  write(memory: Buffer, start: number, end: number): boolean {
     const { writer } = this.stream.connection;
-    this.stream.send(chunk);
+    this.stream.sendRange(memory, start, end);
     if (this.stream.isSendBlocked) return false;
     if (!writer.isCongested) return true;
     writer.hold(this);
@@ -81,7 +81,7 @@ export class ReaderSink implements StreamSink, LinkSource {
     this.resume();
     this.stream.connection.writer.forget(this);
     const { bytesSent, bytesReceived } = this.stream;
-    const counts: TunnelResult = { bytesSent, bytesReceived };
+    const counts: CarrierResult = { bytesSent, bytesReceived };
     this.reader.onClose(error === undefined ? counts : { ...counts, error });
   }
 }

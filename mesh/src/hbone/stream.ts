@@ -104,15 +104,21 @@ export class Stream {
 
   /** Sends `chunk`; it is copied before this returns. */
   send(chunk: Buffer): void {
-    if (chunk.length === 0 || this.closed || this.localEnded) return;
-    if (!this.mayLeaveNow(chunk.length)) {
-      this.enqueue(Buffer.from(chunk));
+    this.sendRange(chunk, 0, chunk.length);
+  }
+
+  /** As `send`, of `[start, end)` of `memory`. */
+  sendRange(memory: Buffer, start: number, end: number): void {
+    const bytes = end - start;
+    if (bytes === 0 || this.closed || this.localEnded) return;
+    if (!this.mayLeaveNow(bytes)) {
+      this.enqueue(Buffer.from(memory.subarray(start, end)));
       return;
     }
-    this.charge(chunk.length);
+    this.charge(bytes);
     const { writer, peerFrameMaxBytes } = this.connection;
-    if (chunk.length < SMALL_PAYLOAD_BYTES) writer.smallData(this.id, chunk, 0, chunk.length, false);
-    else writer.data(this.id, chunk, peerFrameMaxBytes);
+    if (bytes < SMALL_PAYLOAD_BYTES) writer.smallData(this.id, memory, start, end, false);
+    else writer.data(this.id, memory.subarray(start, end), peerFrameMaxBytes);
   }
 
   /** Ends our direction behind what was sent. */

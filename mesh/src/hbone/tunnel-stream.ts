@@ -1,11 +1,12 @@
 import type { Socket } from 'node:net';
 import { bug } from '../runtime/errors.ts';
+import type { CarrierReader, CarrierResult } from './carrier.ts';
 import { HboneError } from './errors.ts';
 import { Http2Code } from './frame-codec.ts';
 import { Splice } from './splice.ts';
 import type { Stream } from './stream.ts';
 import { ReaderSink } from './stream-reader.ts';
-import type { TunnelReader, TunnelResult, TunnelStream } from './tunnel.ts';
+import type { TunnelStream } from './tunnel.ts';
 
 /** A stream as a tunnel. */
 export class ConnectTunnel implements TunnelStream {
@@ -28,13 +29,13 @@ export class ConnectTunnel implements TunnelStream {
     return this.stream.closed;
   }
 
-  splice(socket: Socket, onDone: (result: TunnelResult) => void): void {
+  splice(socket: Socket, onDone: (result: CarrierResult) => void): void {
     const splice = new Splice(this.stream, socket, onDone);
     this.use(splice);
     splice.start();
   }
 
-  read(reader: TunnelReader): void {
+  read(reader: CarrierReader): void {
     const sink = new ReaderSink(this.stream, reader);
     this.use(sink);
     sink.start();
@@ -48,9 +49,9 @@ export class ConnectTunnel implements TunnelStream {
     if (this.sink instanceof ReaderSink) this.sink.resume();
   }
 
-  write(chunk: Uint8Array): boolean {
+  write(memory: Buffer, start = 0, end: number = memory.length): boolean {
     if (!(this.sink instanceof ReaderSink)) return bug('write needs a reader');
-    return this.sink.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+    return this.sink.write(memory, start, end);
   }
 
   end(): void {

@@ -5,7 +5,7 @@ import { dbSvid, dial, environment, listen, listenHbone, targetOf, webSvid } fro
 import { until } from '../testing/until.ts';
 import { HboneError } from './errors.ts';
 import { createHbonePool } from './pool.ts';
-import type { TunnelResult } from './tunnel.ts';
+import type { CarrierResult } from './carrier.ts';
 
 test('a tunnel carries bytes and half-close both ways between two sockets', async () => {
   await using echo = await listen((socket) => {
@@ -45,8 +45,8 @@ test('a writer that is ahead of the link is told to wait and then to go on', asy
   await using server = await listenHbone((request) => {
     const stream = request.accept();
     stream.read({
-      onData: (chunk) => {
-        received += chunk.length;
+      onBytes: (_memory, start, end) => {
+        received += end - start;
       },
       onEnd: () => stream.end(),
       onClose: () => {},
@@ -56,7 +56,7 @@ test('a writer that is ahead of the link is told to wait and then to go on', asy
   const { stream } = await pool.openTunnel(targetOf(server.port), { authority: 'a:1', headers: [] });
   const drained = Promise.withResolvers<void>();
   const closed = Promise.withResolvers<unknown>();
-  stream.read({ onData: () => {}, onEnd: () => {}, onDrain: drained.resolve, onClose: closed.resolve });
+  stream.read({ onBytes: () => {}, onEnd: () => {}, onDrain: drained.resolve, onClose: closed.resolve });
   const chunk = Buffer.alloc(100_000);
   let writes = 1;
   while (stream.write(chunk)) writes += 1;
@@ -69,8 +69,8 @@ test('a writer that is ahead of the link is told to wait and then to go on', asy
 
 test('a connection that its server destroys ends the tunnels of both', async () => {
   const ends: unknown[] = [];
-  const note = (result: TunnelResult): void => void ends.push(result.error?.code);
-  const reader = { onData: () => {}, onEnd: () => {}, onClose: note };
+  const note = (result: CarrierResult): void => void ends.push(result.error?.code);
+  const reader = { onBytes: () => {}, onEnd: () => {}, onClose: note };
   await using server = await listenHbone((request) => {
     request.accept().read(reader);
     setImmediate(() => request.connection.destroy(new HboneError('draining')));

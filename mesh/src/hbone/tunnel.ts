@@ -1,58 +1,23 @@
 import type { Socket } from 'node:net';
+import type { Carrier, CarrierResult } from './carrier.ts';
 import type { EarlyPayload } from './early-payload.ts';
 import type { HboneError } from './errors.ts';
 
 /** Regular header fields in order of arrival, names in lower case; bounded by the limits of the connection. */
 export type HeaderList = readonly (readonly [name: string, value: string])[];
 
-/** How a tunnel ended. Counts are payload bytes: sent into the tunnel, received from it. */
-export interface TunnelResult {
-  readonly bytesSent: number;
-  readonly bytesReceived: number;
-  /** Absent when both directions ended cleanly. */
-  readonly error?: HboneError;
-}
-
-/** Receives what a tunnel brings when it is not spliced. */
-export interface TunnelReader {
-  /** `chunk` is only valid during the call: copy what is kept. */
-  onData(chunk: Buffer): void;
-  /** The peer ended its direction; the other one may go on. */
-  onEnd(): void;
-  /** After a `write` that returned false: writing may go on. */
-  onDrain?(): void;
-  /** Exactly once, last: the stream is gone. */
-  onClose(result: TunnelResult): void;
-}
-
 /**
  * One CONNECT stream. Owned by whoever obtained it: exactly one of `splice`, `read` or `reset` must be called; after
  * that it closes by itself when both directions have ended, on reset, or with its connection.
  */
-export interface TunnelStream {
-  /** Payload bytes sent into the tunnel so far; readable at any time. */
-  readonly bytesSent: number;
-  /** Payload bytes received from the tunnel so far; readable at any time. */
-  readonly bytesReceived: number;
-  readonly closed: boolean;
+export interface TunnelStream extends Carrier {
   /**
    * Joins a connected plaintext socket and owns it from now on: bytes, half-close and resets travel both ways with
    * back-pressure, without copying where possible. The socket must not have been read from (create it paused), except as
    * the tunnel's own `TunnelOpening.source`.
    * `onDone` is called exactly once, when both are closed.
    */
-  splice(socket: Socket, onDone: (result: TunnelResult) => void): void;
-  /** Delivers to `reader` instead of a socket; `write`, `pause` and `resume` belong to this way. */
-  read(reader: TunnelReader): void;
-  /** Stops granting the peer more credit until `resume`; what is in flight (at most one window) still arrives. */
-  pause(): void;
-  resume(): void;
-  /** Sends `chunk`, which is copied if it cannot leave at once. False: wait for `onDrain` before writing more. */
-  write(chunk: Uint8Array): boolean;
-  /** Ends our direction after what was written. */
-  end(): void;
-  /** Ends both directions at once with RST_STREAM CANCEL. */
-  reset(): void;
+  splice(socket: Socket, onDone: (result: CarrierResult) => void): void;
   /** Ends a live tunnel from our side: RST_STREAM to the peer, reset to a spliced socket; result error is `cut` with `reason`. */
   cut(reason: string): void;
 }

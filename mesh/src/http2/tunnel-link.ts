@@ -1,12 +1,13 @@
 import { EventEmitter } from 'node:events';
 import type { ByteLink } from '../hbone/byte-link.ts';
-import type { TunnelReader, TunnelResult, TunnelStream } from '../hbone/tunnel.ts';
+import type { CarrierReader, CarrierResult } from '../hbone/carrier.ts';
+import type { TunnelStream } from '../hbone/tunnel.ts';
 
 /**
- * A tunnelled stream as what an HTTP/2 connection stands on. It is a `TunnelReader`: `start` makes it the stream's, or whoever
+ * A tunnelled stream as what an HTTP/2 connection stands on. It is a `CarrierReader`: `start` makes it the stream's, or whoever
  * has found out that HTTP/2 is spoken hands on what it reads. The stream is owned from now on.
  */
-export class TunnelLink extends EventEmitter implements ByteLink, TunnelReader {
+export class TunnelLink extends EventEmitter implements ByteLink, CarrierReader {
   /** Called after each read, when all that came in it has been worked off: what it has led to may leave. */
   afterRead: (() => void) | undefined;
   private readonly stream: TunnelStream;
@@ -43,8 +44,8 @@ export class TunnelLink extends EventEmitter implements ByteLink, TunnelReader {
     else this.stream.reset();
   }
 
-  onData(chunk: Buffer): void {
-    this.emit('data', chunk);
+  onBytes(memory: Buffer, start: number, end: number): void {
+    this.emit('data', memory.subarray(start, end));
     this.afterRead?.();
   }
 
@@ -59,7 +60,7 @@ export class TunnelLink extends EventEmitter implements ByteLink, TunnelReader {
     if (done !== undefined) setImmediate(done);
   }
 
-  onClose({ error }: TunnelResult): void {
+  onClose({ error }: CarrierResult): void {
     if (error !== undefined) this.emit('error', error);
     this.emit('close');
   }
