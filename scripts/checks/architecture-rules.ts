@@ -4,7 +4,7 @@
  */
 
 /** The processes. They share code through mesh/ only. */
-export const APPS: readonly string[] = ['node-agent', 'controller', 'cni'];
+export const APPS: readonly string[] = ['node-agent', 'waypoint', 'controller', 'cni'];
 
 /** Layers of mesh/src and the other layers each may import. `testing` is for tests and may import them all. */
 export const MESH_LAYERS: Readonly<Record<string, readonly string[]>> = {

@@ -11,3 +11,14 @@ export * from './test-netns.ts';
 export * from './until.ts';
 export * from './workload-builder.ts';
 export { brokenSpecs, GOOD_SPECS } from './kind-examples.ts';
+export {
+  dbSvid,
+  dial,
+  environment,
+  identityOf,
+  type Listener,
+  listen,
+  listenHbone,
+  targetOf,
+  webSvid,
+} from './tunnel-world.ts';

@@ -1,0 +1,144 @@
+import { type EncodedFields, encodeFields, type RequestHead } from '@ambit/mesh/http1';
+import { type NormalPath, normalisePath } from '@ambit/mesh/model';
+import { bug } from '@ambit/mesh/runtime';
+import type { Caller, RequestView } from './pipeline.ts';
+
+const REQUEST_ID = 'x-request-id';
+const FORWARDED_FOR = 'x-forwarded-for';
+const FORWARDED_PROTO = 'x-forwarded-proto';
+const NO_PATH: NormalPath = pathOf('/');
+
+/**
+ * The request that a connection is at, in texts that outlive its head. One object per connection, filled again for each
+ * request.
+ */
+export class CurrentRequest implements RequestView {
+  readonly head: RequestHead;
+  readonly caller: Caller;
+  method = '';
+  authority = '';
+  host = '';
+  path: NormalPath = NO_PATH;
+  query = '';
+  /** Path and query as they came. */
+  target = '';
+  requestId = '';
+  userAgent = '';
+  /** An upgrade that may be passed on; what a response reader needs to know, like `method`. */
+  upgrade = false;
+  /** The target must be written anew: it has another form, or is not in normal form. */
+  rewritten = false;
+  hasRequestId = false;
+  readonly #forwarded: EncodedFields;
+  readonly #createRequestId: () => string;
+
+  constructor(head: RequestHead, caller: Caller, createRequestId: () => string) {
+    this.head = head;
+    this.caller = caller;
+    this.#createRequestId = createRequestId;
+    const fields = encodeFields([
+      [FORWARDED_FOR, caller.address],
+      [FORWARDED_PROTO, 'http'],
+    ]);
+    this.#forwarded = typeof fields === 'string' ? bug('an address is no header value') : fields;
+  }
+
+  /** Reads the head that has just come. False: servers may read its path in several ways. */
+  read(): boolean {
+    const { head } = this;
+    this.method = head.method;
+    const { authority } = head;
+    if (authority !== this.authority) {
+      this.authority = authority;
+      this.host = hostOf(authority);
+    }
+    this.target = head.path;
+    this.upgrade = head.upgrade && !upgradesToHttp2(head);
+    const id = head.find(REQUEST_ID);
+    this.hasRequestId = id >= 0;
+    this.requestId = id >= 0 ? head.value(id) : this.#createRequestId();
+    const agent = head.find('user-agent');
+    this.userAgent = agent >= 0 ? head.value(agent) : '';
+    return this.#readPath();
+  }
+
+  /** What comes is no request that could be read. */
+  forget(): void {
+    this.method = '';
+    this.authority = '';
+    this.host = '';
+    this.target = '';
+    this.requestId = '';
+    this.userAgent = '';
+    this.upgrade = false;
+  }
+
+  header(name: string): string | null {
+    if (name === 'host') return this.authority;
+    const { head } = this;
+    let index = head.find(name);
+    if (index < 0) return null;
+    let value = head.value(index);
+    for (index = head.find(name, index + 1); index >= 0; index = head.find(name, index + 1)) {
+      value += `, ${head.value(index)}`;
+    }
+    return value;
+  }
+
+  /** What is sent to the server, in origin form. */
+  get outgoingTarget(): string {
+    return this.query === '' ? this.path : `${this.path}?${this.query}`;
+  }
+
+  /** What we say about where the request comes from; `dropped` gets what is replaced by it. */
+  forwardedFields(dropped: Uint8Array): readonly (readonly [string, string])[] | EncodedFields {
+    const { head } = this;
+    const hasProto = head.find(FORWARDED_PROTO) >= 0;
+    const addresses = this.header(FORWARDED_FOR);
+    if (addresses === null && !hasProto) return this.#forwarded;
+    for (let index = head.find(FORWARDED_FOR); index >= 0; index = head.find(FORWARDED_FOR, index + 1)) {
+      dropped[index] = 1;
+    }
+    const { address } = this.caller;
+    const all = addresses === null || addresses === '' ? address : `${addresses}, ${address}`;
+    return hasProto
+      ? [[FORWARDED_FOR, all]]
+      : [
+          [FORWARDED_FOR, all],
+          [FORWARDED_PROTO, 'http'],
+        ];
+  }
+
+  #readPath(): boolean {
+    const { target, head } = this;
+    const mark = target.indexOf('?');
+    const raw = mark < 0 ? target : target.slice(0, mark);
+    this.query = mark < 0 ? '' : target.slice(mark + 1);
+    const text = raw === '' ? (head.method === 'OPTIONS' && mark < 0 ? '*' : '/') : raw;
+    const normal = normalisePath(text);
+    if (normal.kind === 'refused') return false;
+    this.path = normal.path;
+    this.rewritten = head.form === 'absolute' || normal.path !== raw;
+    return true;
+  }
+}
+
+function pathOf(text: string): NormalPath {
+  const normal = normalisePath(text);
+  return normal.kind === 'path' ? normal.path : bug('not a path');
+}
+
+/** Lower case, without a port. */
+function hostOf(authority: string): string {
+  const colon = authority.lastIndexOf(':');
+  const hasPort = colon > 0 && !authority.endsWith(']');
+  return (hasPort ? authority.slice(0, colon) : authority).toLowerCase();
+}
+
+/** An upgrade to HTTP/2 would carry requests past us that nobody has looked at. */
+function upgradesToHttp2(head: RequestHead): boolean {
+  for (let index = head.find('upgrade'); index >= 0; index = head.find('upgrade', index + 1)) {
+    if (head.value(index).toLowerCase().includes('h2c')) return true;
+  }
+  return false;
+}

@@ -1,0 +1,332 @@
+import type { Carrier } from '@ambit/mesh/hbone';
+import { type FieldBlock, passesInterim, type RequestHead, type ResponseHead } from '@ambit/mesh/http1';
+import type { Endpoint } from '../upstream/cluster.ts';
+import { CurrentRequest } from './current-request.ts';
+import type { ExchangeFacts } from './exchange-facts.ts';
+import type { FailureReason } from './failures.ts';
+import { NO_COMPILED_EDITS } from './header-edits.ts';
+import type { Caller, Decision, RequestPipeline } from './pipeline.ts';
+import { RequestSender, type SenderOwner } from './request-sender.ts';
+import { ResponseWriter } from './response-writer.ts';
+import type { WorkerContext } from './worker-context.ts';
+
+/** What an exchange needs of the client's connection. */
+export interface ExchangeHost {
+  /** The request may be read on, if it may at all. */
+  onReadable(): void;
+  /** The request is to be read no further for now. */
+  onUnreadable(): void;
+  /** Both directions are bytes from now on. */
+  onTunnel(): void;
+  /** The answer has been written whole; another request may follow or not. */
+  onAnswered(mayGoOn: boolean): void;
+  /** The answer could not be completed: the connection must end so that the client knows. */
+  onCut(): void;
+}
+
+/**
+ * What happens to a request from its head to the end of its answer, and the record of it. One object per client's connection,
+ * used again and again:
+ *
+ *     over --begin--> running --answer complete, or cut--> over
+ *                        \--101--> tunnel --either side is gone--> over
+ */
+export class Exchange implements SenderOwner, ExchangeFacts {
+  reason: FailureReason | null = null;
+  decision: Decision | null = null;
+  requestBytes = 0;
+  responseBytes = 0;
+  durationMs = 0;
+  readonly caller: Caller;
+  /** The request has been read to its end. */
+  requestComplete = false;
+  /** Something has come from either side since somebody last looked. */
+  touched = false;
+  readonly #carrier: Carrier;
+  readonly #context: WorkerContext;
+  readonly #pipeline: RequestPipeline;
+  readonly #host: ExchangeHost;
+  readonly #request: CurrentRequest;
+  readonly #sender: RequestSender;
+  readonly #writer: ResponseWriter;
+  #state: 'over' | 'running' | 'tunnel' = 'over';
+  #startMs = 0;
+  #timer: Disposable | undefined;
+  /** The server takes no more of the request for now. */
+  #isUpstreamBusy = false;
+  /** The client takes no more of the answer for now. */
+  #isClientBusy = false;
+
+  constructor(
+    options: {
+      readonly carrier: Carrier;
+      readonly context: WorkerContext;
+      readonly pipeline: RequestPipeline;
+      readonly caller: Caller;
+      readonly head: RequestHead;
+    },
+    host: ExchangeHost,
+  ) {
+    const { carrier, context, caller } = options;
+    this.caller = caller;
+    this.#carrier = carrier;
+    this.#context = context;
+    this.#pipeline = options.pipeline;
+    this.#host = host;
+    this.#request = new CurrentRequest(options.head, caller, context.createRequestId);
+    this.#sender = new RequestSender(context, this, this.#request);
+    this.#writer = new ResponseWriter(context, carrier, this.#request);
+  }
+
+  get method(): string {
+    return this.#request.method;
+  }
+  get authority(): string {
+    return this.#request.authority;
+  }
+  get target(): string {
+    return this.#request.target;
+  }
+  get versionMinor(): 0 | 1 {
+    return this.#request.head.versionMinor;
+  }
+  get requestId(): string {
+    return this.#request.requestId;
+  }
+  get userAgent(): string {
+    return this.#request.userAgent;
+  }
+  get status(): number {
+    return this.#writer.status;
+  }
+  get endpoint(): Endpoint | null {
+    return this.#sender.endpoint ?? null;
+  }
+  get attempts(): number {
+    return this.#sender.attempts;
+  }
+
+  get isTunnel(): boolean {
+    return this.#state === 'tunnel';
+  }
+
+  get isRunning(): boolean {
+    return this.#state === 'running';
+  }
+
+  /** Whether more of the client's bytes may be read: of this request, or of the next one. */
+  get mayRead(): boolean {
+    if (this.#state === 'over') return !this.#isClientBusy;
+    return this.#state === 'running' && !this.requestComplete && !this.#sender.isWaiting;
+  }
+
+  get isHeldUp(): boolean {
+    return this.#isUpstreamBusy;
+  }
+
+  /** A request's head is complete. */
+  begin(): void {
+    this.#start();
+    const isReadable = this.#request.read();
+    if (this.#request.method === 'CONNECT') this.answer('method-refused');
+    else if (!isReadable) this.answer('path-refused');
+    else this.#decide();
+  }
+
+  /** What came never became a request: it is answered, and the connection ends. */
+  refuse(reason: FailureReason, status?: number): void {
+    this.#start();
+    this.#request.forget();
+    this.answer(reason, status, false);
+  }
+
+  requestData(memory: Buffer, start: number, end: number): void {
+    this.requestBytes += end - start;
+    if (this.#state === 'running') this.#sender.data(memory, start, end);
+  }
+
+  requestTrailers(trailers: FieldBlock): void {
+    if (this.#state === 'running') this.#sender.trailers(trailers);
+  }
+
+  requestEnd(): void {
+    this.requestComplete = true;
+    if (this.#state === 'running') this.#sender.end();
+  }
+
+  /** All that the client has sent has been handed over. */
+  requestRead(): void {
+    this.touched = true;
+    this.#sender.flush();
+  }
+
+  tunnelData(memory: Buffer, start: number, end: number): void {
+    this.requestBytes += end - start;
+    if (this.#sender.connection?.write(memory, start, end) === false) this.onUpstreamBusy();
+  }
+
+  tunnelEnd(): void {
+    this.#sender.connection?.endTunnel();
+  }
+
+  /** The client takes more of the answer. */
+  clientDrained(): void {
+    this.#isClientBusy = false;
+    this.#sender.connection?.resume();
+  }
+
+  /** The client is gone, or has ended in the middle of its request. */
+  clientGone(): void {
+    if (this.#state === 'over') return;
+    const isTunnel = this.#state === 'tunnel';
+    this.#sender.abandon();
+    this.#end(isTunnel ? null : 'client-gone');
+  }
+
+  /**
+   * Gives the exchange up with an answer of ours; where its answer has begun, by cutting it off. `status` in place of the
+   * reason's own; `goesOn` is false when nothing that follows could be understood.
+   */
+  answer(reason: FailureReason, status?: number, goesOn = true): void {
+    if (this.#state === 'over') return;
+    this.#sender.abandon();
+    if (this.#writer.begun) {
+      this.#context.batch.flush();
+      this.#end(reason);
+      this.#host.onCut();
+      return;
+    }
+    // A request without a body is complete, whether its end has been read or not.
+    const isComplete = goesOn && (this.requestComplete || this.#request.head.framing === 'none');
+    this.#writer.answer(reason, isComplete, status);
+    this.#flush();
+    this.#end(reason);
+    this.#host.onAnswered(this.#writer.persistence === 'keep');
+  }
+
+  onConnected(): void {
+    this.#host.onReadable();
+  }
+
+  onSendFailed(reason: FailureReason): void {
+    this.answer(reason);
+  }
+
+  onUpstreamBusy(): void {
+    this.#isUpstreamBusy = true;
+    this.#host.onUnreadable();
+  }
+
+  onUpstreamDrain(): void {
+    this.#isUpstreamBusy = false;
+    this.touched = true;
+    this.#host.onReadable();
+  }
+
+  onUpstreamGone(reason: 'upstream-gone' | 'upstream-protocol' | 'upstream-truncated'): void {
+    this.#isUpstreamBusy = false;
+    if (this.#state === 'tunnel') {
+      this.#sender.finish();
+      this.#end(null);
+      this.#host.onCut();
+    } else if (reason !== 'upstream-gone' || !this.#sender.retry()) {
+      this.#sender.finish();
+      this.answer(reason);
+    }
+  }
+
+  onInterim(head: ResponseHead): void {
+    this.touched = true;
+    if (!passesInterim(this.#request.head.versionMinor)) return;
+    this.#writer.interim(head);
+    this.#flush();
+  }
+
+  onResponse(head: ResponseHead): void {
+    const { decision } = this;
+    const edits = decision?.kind === 'forward' ? decision.responseEdits : NO_COMPILED_EDITS;
+    if (!this.#writer.response(head, edits, this.requestComplete)) {
+      this.answer('upstream-protocol');
+      return;
+    }
+    this.#sender.settle();
+    if (this.#writer.framing !== 'tunnel') return;
+    this.#state = 'tunnel';
+    this.#clearTimer();
+    this.#sender.connection?.enterTunnel();
+    this.#flush();
+    this.#host.onTunnel();
+  }
+
+  onResponseData(memory: Buffer, start: number, end: number): void {
+    this.responseBytes += end - start;
+    if (this.#state === 'running') this.#writer.data(memory, start, end);
+    else if (!this.#carrier.write(memory, start, end)) this.#sender.connection?.pause();
+  }
+
+  onResponseTrailers(trailers: FieldBlock): void {
+    this.#writer.trailers(trailers);
+  }
+
+  onResponseRead(): void {
+    this.touched = true;
+    this.#flush();
+  }
+
+  onResponseEnd(): void {
+    if (this.#state === 'tunnel') {
+      this.#carrier.end();
+      return;
+    }
+    this.#writer.end();
+    this.#flush();
+    this.#sender.finish();
+    this.#end(null);
+    this.#host.onAnswered(this.#writer.persistence === 'keep');
+  }
+
+  #start(): void {
+    this.#state = 'running';
+    this.#startMs = this.#context.clock.monotonic();
+    this.requestComplete = false;
+    this.requestBytes = 0;
+    this.responseBytes = 0;
+    this.touched = true;
+    this.reason = null;
+    this.decision = null;
+    this.#isUpstreamBusy = false;
+    this.#writer.begin();
+    this.#sender.reset();
+  }
+
+  #decide(): void {
+    const decision = this.#pipeline.decide(this.#request);
+    this.decision = decision;
+    if (decision.kind === 'answer') {
+      this.answer(decision.reason);
+      return;
+    }
+    const { timeoutMs } = decision;
+    if (timeoutMs !== null) this.#timer = this.#context.clock.setTimer(timeoutMs, () => this.answer('timeout'));
+    this.#sender.begin(decision);
+  }
+
+  #flush(): void {
+    if (this.#context.batch.flush()) return;
+    this.#isClientBusy = true;
+    this.#sender.connection?.pause();
+  }
+
+  #end(reason: FailureReason | null): void {
+    this.#state = 'over';
+    this.#clearTimer();
+    this.reason = reason;
+    this.durationMs = this.#context.clock.monotonic() - this.#startMs;
+    this.#context.observer.onExchange(this);
+  }
+
+  #clearTimer(): void {
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = undefined;
+  }
+}

@@ -1,0 +1,47 @@
+/** Why a request did not get the answer of its server. */
+export type FailureReason =
+  | 'bad-request'
+  | 'path-refused'
+  | 'method-refused'
+  | 'request-timeout'
+  | 'denied'
+  | 'no-route'
+  | 'no-endpoint'
+  | 'overload'
+  | 'connect'
+  | 'upstream-gone'
+  | 'upstream-protocol'
+  | 'upstream-truncated'
+  | 'timeout'
+  | 'idle'
+  | 'client-gone'
+  | 'draining';
+
+export interface Failure {
+  /** What the client is told, unless the answer has begun. */
+  readonly status: number;
+  /** Envoy's response flag, which dashboards know; the label `response_flags` and a field of the access log. */
+  readonly flag: string;
+  /** The body of our answer. Says nothing that is the client's or the server's secret. */
+  readonly text: string;
+}
+
+/** The reference page's table is compared with this. */
+export const FAILURES: Readonly<Record<FailureReason, Failure>> = {
+  'bad-request': { status: 400, flag: 'DPE', text: 'the request is not valid HTTP/1.1' },
+  'path-refused': { status: 400, flag: 'DPE', text: 'servers may read the path in several ways' },
+  'method-refused': { status: 405, flag: 'DPE', text: 'CONNECT is not served here' },
+  'request-timeout': { status: 408, flag: 'SI', text: 'the request took too long to arrive' },
+  denied: { status: 403, flag: 'UAEX', text: 'access denied' },
+  'no-route': { status: 404, flag: 'NR', text: 'no route matches' },
+  'no-endpoint': { status: 503, flag: 'UH', text: 'no healthy endpoint' },
+  overload: { status: 503, flag: 'UO', text: 'too many requests wait for this service' },
+  connect: { status: 503, flag: 'UF', text: 'the server could not be reached' },
+  'upstream-gone': { status: 503, flag: 'UC', text: 'the server closed the connection before its answer' },
+  'upstream-protocol': { status: 502, flag: 'UPE', text: 'the answer of the server is not valid HTTP/1.1' },
+  'upstream-truncated': { status: 502, flag: 'UC', text: 'the answer of the server ended in its middle' },
+  timeout: { status: 504, flag: 'UT', text: 'the server took too long to answer' },
+  idle: { status: 504, flag: 'SI', text: 'nothing was said for too long' },
+  'client-gone': { status: 0, flag: 'DC', text: 'the client went away' },
+  draining: { status: 503, flag: 'DR', text: 'the waypoint is shutting down' },
+};

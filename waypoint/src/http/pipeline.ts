@@ -1,0 +1,46 @@
+import type { RequestHead } from '@ambit/mesh/http1';
+import type { SpiffeId } from '@ambit/mesh/model';
+import type { RouteRequest } from '@ambit/mesh/routes';
+import type { Cluster } from '../upstream/cluster.ts';
+import type { FailureReason } from './failures.ts';
+import type { CompiledEdits } from './header-edits.ts';
+
+/** Who sends the requests of a connection, as its certificate says. */
+export interface Caller {
+  /** Null when the connection is plaintext. */
+  readonly identity: SpiffeId | null;
+  /** IP address, as `x-forwarded-for` names it. */
+  readonly address: string;
+}
+
+/** A request as decisions see it; valid during the call only. */
+export interface RequestView extends RouteRequest {
+  readonly head: RequestHead;
+  readonly caller: Caller;
+}
+
+/** Sends the request on. Immutable and made once, when configuration is compiled: a request costs none of it. */
+export interface Forward {
+  readonly kind: 'forward';
+  readonly cluster: Cluster;
+  /** Namespace and name of the route, for the access log; empty without one. */
+  readonly route: string;
+  readonly requestEdits: CompiledEdits;
+  readonly responseEdits: CompiledEdits;
+  /** From the head of the request to the end of the answer; null: as long as it takes. */
+  readonly timeoutMs: number | null;
+}
+
+/** Is answered here. */
+export interface Answer {
+  readonly kind: 'answer';
+  readonly reason: FailureReason;
+  readonly route: string;
+}
+
+export type Decision = Forward | Answer;
+
+/** Decides what becomes of the requests of one connection. Synchronous: whatever it needs has arrived before. */
+export interface RequestPipeline {
+  decide(request: RequestView): Decision;
+}

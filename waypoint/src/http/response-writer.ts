@@ -1,0 +1,199 @@
+import type { Carrier } from '@ambit/mesh/hbone';
+import {
+  connectionOption,
+  decideClientPersistence,
+  decideResponseFraming,
+  type FieldBlock,
+  type HeadWriter,
+  LAST_CHUNK,
+  markHopByHop,
+  type OutgoingFraming,
+  type Persistence,
+  type ResponseHead,
+} from '@ambit/mesh/http1';
+import type { CurrentRequest } from './current-request.ts';
+import { FAILURES, type FailureReason } from './failures.ts';
+import { appendEdited, type CompiledEdits, dropEdited, NO_COMPILED_EDITS } from './header-edits.ts';
+import { reasonPhrase } from './reason-phrase.ts';
+import type { HeadComposer } from './outgoing-batch.ts';
+import type { WorkerContext } from './worker-context.ts';
+
+type Part = 'interim' | 'response' | 'answer' | 'trailers';
+
+/** Writes answers to a client, through the batch of its thread: whoever calls it flushes. */
+export class ResponseWriter implements HeadComposer {
+  /** The client may send another request when this answer is complete. */
+  persistence: Persistence = 'keep';
+  framing: OutgoingFraming = 'none';
+  status = 0;
+  /** The final head has been written. */
+  begun = false;
+  readonly #context: WorkerContext;
+  readonly #carrier: Carrier;
+  readonly #request: CurrentRequest;
+  #part: Part = 'response';
+  #head: ResponseHead | undefined;
+  #block: FieldBlock | undefined;
+  #edits: CompiledEdits = NO_COMPILED_EDITS;
+  #versionMinor: 0 | 1 = 1;
+  #text = '';
+  #hasTrailers = false;
+
+  constructor(context: WorkerContext, carrier: Carrier, request: CurrentRequest) {
+    this.#context = context;
+    this.#carrier = carrier;
+    this.#request = request;
+  }
+
+  /** A new exchange. */
+  begin(): void {
+    this.begun = false;
+    this.status = 0;
+    this.persistence = 'keep';
+    this.#hasTrailers = false;
+  }
+
+  interim(head: ResponseHead): void {
+    this.#head = head;
+    this.#writeHead('interim');
+  }
+
+  /** False when the head cannot be written. */
+  response(head: ResponseHead, edits: CompiledEdits, requestComplete: boolean): boolean {
+    const { method } = this.#request;
+    const { versionMinor } = this.#request.head;
+    this.#head = head;
+    this.#edits = edits;
+    this.framing = decideResponseFraming({
+      framing: head.framing,
+      hasContentLength: head.hasContentLength,
+      status: head.status,
+      method,
+      clientVersionMinor: versionMinor,
+    });
+    this.#decidePersistence(requestComplete);
+    this.status = head.status;
+    this.begun = this.#writeHead('response');
+    return this.begun;
+  }
+
+  data(memory: Buffer, start: number, end: number): void {
+    const { batch } = this.#context;
+    batch.begin(this.#carrier);
+    if (this.framing === 'chunked') batch.chunk(memory, start, end);
+    else batch.bytes(memory, start, end);
+  }
+
+  /** Dropped where there is no place for them: an answer to HTTP/1.0 has none. */
+  trailers(block: FieldBlock): void {
+    if (this.framing !== 'chunked') return;
+    this.#block = block;
+    this.#hasTrailers = this.#writeHead('trailers');
+  }
+
+  end(): void {
+    if (this.framing !== 'chunked' || this.#hasTrailers) return;
+    const { batch } = this.#context;
+    batch.begin(this.#carrier);
+    batch.bytes(LAST_CHUNK, 0, LAST_CHUNK.length);
+  }
+
+  /** A whole answer of ours. `status` in place of the one that the reason has. */
+  answer(reason: FailureReason, requestComplete: boolean, status: number = FAILURES[reason].status): void {
+    this.#text = `${FAILURES[reason].text}\n`;
+    this.framing = this.#request.method === 'HEAD' ? 'declared' : 'length';
+    this.#decidePersistence(requestComplete);
+    this.status = status;
+    this.begun = true;
+    this.#writeHead('answer');
+    if (this.framing !== 'length') return;
+    const body = Buffer.from(this.#text, 'latin1');
+    this.#context.batch.bytes(body, 0, body.length);
+  }
+
+  compose(writer: HeadWriter, memory: Buffer, at: number): void {
+    switch (this.#part) {
+      case 'interim':
+        writer.begin(memory, at);
+        if (this.#head !== undefined) this.#copyHead(writer, this.#head, NO_COMPILED_EDITS);
+        return;
+      case 'response':
+        writer.begin(memory, at);
+        if (this.#head !== undefined) this.#composeResponse(writer, this.#head);
+        return;
+      case 'answer':
+        writer.begin(memory, at);
+        this.#composeAnswer(writer);
+        return;
+      case 'trailers':
+        writer.beginTrailers(memory, at);
+        if (this.#block !== undefined) writer.fieldsOf(this.#block);
+    }
+  }
+
+  #writeHead(part: Part): boolean {
+    const { batch, writer } = this.#context;
+    this.#part = part;
+    batch.begin(this.#carrier);
+    return batch.head(writer, this);
+  }
+
+  #composeResponse(writer: HeadWriter, head: ResponseHead): void {
+    this.#copyHead(writer, head, this.#edits);
+    switch (this.framing) {
+      case 'length':
+      case 'declared':
+        writer.contentLength(head.contentLength);
+        break;
+      case 'empty':
+        writer.contentLength(0);
+        break;
+      case 'chunked':
+        writer.chunked();
+        break;
+      case 'tunnel':
+        writer.field('connection', 'Upgrade');
+        break;
+      case 'none':
+      case 'until-close':
+        break;
+    }
+    this.#composeOption(writer);
+    appendEdited(writer, this.#edits);
+  }
+
+  #copyHead(writer: HeadWriter, head: ResponseHead, edits: CompiledEdits): void {
+    const { dropped } = this.#context;
+    writer.statusLineOf(head);
+    markHopByHop(head, dropped, head.status === 101 ? 'pass-on' : 'drop');
+    dropEdited(head, dropped, edits);
+    writer.fieldsOf(head, dropped);
+  }
+
+  #composeAnswer(writer: HeadWriter): void {
+    writer.statusLine(this.status, reasonPhrase(this.status));
+    writer.field('content-type', 'text/plain');
+    writer.contentLength(this.#text.length);
+    if (this.status === 405) writer.field('allow', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE');
+    this.#composeOption(writer);
+  }
+
+  #composeOption(writer: HeadWriter): void {
+    const option = connectionOption(this.persistence, this.#versionMinor);
+    if (option !== undefined) writer.field('connection', option);
+  }
+
+  #decidePersistence(requestComplete: boolean): void {
+    const { head, method } = this.#request;
+    this.#versionMinor = head.versionMinor;
+    this.persistence = decideClientPersistence({
+      versionMinor: head.versionMinor,
+      close: head.close,
+      keepAlive: head.keepAlive,
+      method,
+      requestComplete,
+      framing: this.framing,
+      draining: this.#context.draining,
+    });
+  }
+}

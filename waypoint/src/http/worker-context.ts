@@ -1,0 +1,42 @@
+import { HeadWriter } from '@ambit/mesh/http1';
+import type { Clock } from '@ambit/mesh/runtime';
+import type { Deadlines } from './deadlines.ts';
+import type { ExchangeObserver } from './exchange-facts.ts';
+import type { ExchangeLimits } from './limits.ts';
+import { OutgoingBatch } from './outgoing-batch.ts';
+import { ReplayMemory } from './replay-memory.ts';
+
+/** What all connections of one thread share. */
+export class WorkerContext {
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
+  readonly limits: ExchangeLimits;
+  readonly observer: ExchangeObserver;
+  /** A new request id. */
+  readonly createRequestId: () => string;
+  readonly writer: HeadWriter = new HeadWriter();
+  /** Answers on their way to clients; flushed before whoever filled it returns. */
+  readonly batch: OutgoingBatch = new OutgoingBatch();
+  readonly replayMemory: ReplayMemory;
+  /** Marks of fields that are not passed on; as long as the codec takes fields. */
+  readonly dropped: Uint8Array;
+  /** Every answer from now on closes its connection. */
+  draining = false;
+
+  constructor(options: {
+    readonly clock: Clock;
+    readonly deadlines: Deadlines;
+    readonly limits: ExchangeLimits;
+    readonly observer: ExchangeObserver;
+    readonly createRequestId: () => string;
+    readonly fieldCountMax: number;
+  }) {
+    this.clock = options.clock;
+    this.deadlines = options.deadlines;
+    this.limits = options.limits;
+    this.observer = options.observer;
+    this.createRequestId = options.createRequestId;
+    this.replayMemory = new ReplayMemory(options.limits.replayMaxBytes);
+    this.dropped = new Uint8Array(options.fieldCountMax);
+  }
+}

@@ -1,0 +1,238 @@
+import {
+  type Carrier,
+  type CarrierReader,
+  type CarrierResult,
+  createHbonePool,
+  createPlainCarrier,
+} from '@ambit/mesh/hbone';
+import { DEFAULT_LIMITS } from '@ambit/mesh/http1';
+import { silentLogger, systemClock } from '@ambit/mesh/runtime';
+import { dial, environment, type Listener, listen, listenHbone, targetOf, until } from '@ambit/mesh/testing';
+import { Deadlines } from '../src/http/deadlines.ts';
+import type { ExchangeFacts } from '../src/http/exchange-facts.ts';
+import { NO_COMPILED_EDITS } from '../src/http/header-edits.ts';
+import { DEFAULT_EXCHANGE_LIMITS, type ExchangeLimits } from '../src/http/limits.ts';
+import type { Decision, Forward, RequestView } from '../src/http/pipeline.ts';
+import { ServerConnection } from '../src/http/server-connection.ts';
+import { WorkerContext } from '../src/http/worker-context.ts';
+import { Cluster, type Endpoint } from '../src/upstream/cluster.ts';
+import { EndpointPool } from '../src/upstream/endpoint-pool.ts';
+import { DEFAULT_UPSTREAM_LIMITS, type UpstreamLimits } from '../src/upstream/limits.ts';
+
+/** What carries HTTP on both sides of the proxy. */
+export type CarrierKind = 'plain' | 'tunnel';
+
+/** One end of a carrier in the hands of a test: everything that came, as text. */
+export class Party implements CarrierReader {
+  readonly carrier: Carrier;
+  bytes = 0;
+  ended = false;
+  drains = 0;
+  result: CarrierResult | undefined;
+  /** Hears of what comes instead of its being collected. */
+  onPiece: ((party: Party, memory: Buffer, start: number, end: number) => void) | undefined;
+  /** The peer's end is not answered with ours. */
+  keepsOpen = false;
+  #pieces: Buffer[] = [];
+
+  constructor(carrier: Carrier) {
+    this.carrier = carrier;
+  }
+
+  get text(): string {
+    return Buffer.concat(this.#pieces).toString('latin1');
+  }
+  take(): string {
+    const { text } = this;
+    this.#pieces = [];
+    return text;
+  }
+  get isOver(): boolean {
+    return this.result !== undefined;
+  }
+  /** Ended by reset, not in order. */
+  get wasCut(): boolean {
+    return this.result?.error !== undefined;
+  }
+  send(text: string | Buffer): void {
+    this.carrier.write(typeof text === 'string' ? Buffer.from(text, 'latin1') : text);
+  }
+  onBytes(memory: Buffer, start: number, end: number): void {
+    this.bytes += end - start;
+    if (this.onPiece === undefined) this.#pieces.push(Buffer.from(memory.subarray(start, end)));
+    else this.onPiece(this, memory, start, end);
+  }
+  onEnd(): void {
+    this.ended = true;
+    if (!this.keepsOpen) this.carrier.end();
+  }
+  onDrain(): void {
+    this.drains += 1;
+  }
+  onClose(result: CarrierResult): void {
+    this.result = result;
+  }
+}
+
+export interface WorldOptions {
+  readonly kind: CarrierKind;
+  /** Default: everything goes to the only server. */
+  readonly decide?: (request: RequestView, forward: Forward) => Decision;
+  readonly limits?: Partial<ExchangeLimits>;
+  readonly upstreamLimits?: Partial<UpstreamLimits>;
+  /** Servers behind the cluster, by what they do with a connection. Default: one that only collects. */
+  readonly servers?: readonly ((party: Party) => void)[];
+  /** A further endpoint, first in the list, where nobody listens. */
+  readonly deadEndpoint?: boolean;
+}
+
+/** A proxy between clients and servers, all on real sockets of this process. */
+export class HttpWorld implements AsyncDisposable {
+  readonly exchanges: ExchangeRecord[] = [];
+  /** Connections that servers have got, in order. */
+  readonly served: Party[] = [];
+  readonly connections: Set<ServerConnection> = new Set();
+  readonly context: WorkerContext;
+  readonly pools: EndpointPool[] = [];
+  readonly #kind: CarrierKind;
+  readonly #stack = new AsyncDisposableStack();
+  #front: Listener | undefined;
+  #openClient: () => Promise<Carrier> = () => Promise.reject(new Error('not open'));
+
+  private constructor(options: WorldOptions) {
+    this.#kind = options.kind;
+    let ids = 0;
+    this.context = new WorkerContext({
+      clock: systemClock,
+      deadlines: this.#stack.use(new Deadlines(systemClock)),
+      limits: { ...DEFAULT_EXCHANGE_LIMITS, ...options.limits },
+      observer: { onExchange: (exchange) => void this.exchanges.push(recordOf(exchange)) },
+      createRequestId: () => `id-${(ids += 1)}`,
+      fieldCountMax: DEFAULT_LIMITS.fieldCountMax,
+    });
+  }
+
+  static async open(options: WorldOptions): Promise<HttpWorld> {
+    const world = new HttpWorld(options);
+    const endpoints: Endpoint[] = [];
+    if (options.deadEndpoint === true) {
+      await using gone = await listen(() => {});
+      endpoints.push(world.#endpoint(gone.port, options));
+    }
+    for (const serve of options.servers ?? [() => {}]) {
+      const server = world.#stack.use(
+        await world.#listen((carrier) => {
+          const party = new Party(carrier);
+          world.served.push(party);
+          serve(party);
+          carrier.read(party);
+        }),
+      );
+      endpoints.push(world.#endpoint(server.port, options));
+    }
+    const service = { namespace: 'shop', name: 'db', hostname: 'db.shop' };
+    const forward: Forward = {
+      kind: 'forward',
+      // The first of two, always: what is tried after it is the other.
+      cluster: new Cluster('shop/db:80', service, endpoints, () => 0),
+      route: 'shop/route',
+      requestEdits: NO_COMPILED_EDITS,
+      responseEdits: NO_COMPILED_EDITS,
+      timeoutMs: null,
+    };
+    const decide = options.decide ?? (() => forward);
+    world.#front = world.#stack.use(
+      await world.#listen((carrier) => {
+        const connection = new ServerConnection({
+          carrier,
+          context: world.context,
+          pipeline: { decide: (request) => decide(request, forward) },
+          caller: { identity: null, address: '10.0.0.1' },
+          onClose: () => world.connections.delete(connection),
+        });
+        world.connections.add(connection);
+        carrier.read(connection);
+      }),
+    );
+    const { port } = world.#front;
+    if (options.kind === 'plain') world.#openClient = () => openPlain(port);
+    else {
+      const pool = world.#stack.use(createHbonePool<string>(environment));
+      world.#openClient = async () =>
+        (await pool.openTunnel(targetOf(port), { authority: 'db.shop:80', headers: [] })).stream;
+    }
+    return world;
+  }
+
+  /** A new client, connected. */
+  async client(): Promise<Party> {
+    const party = new Party(await this.#openClient());
+    party.carrier.read(party);
+    return party;
+  }
+
+  /** The connection number `index` of servers, once it is there. */
+  server(index = 0): Promise<Party> {
+    return until(`server connection ${index}`, () => this.served[index]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const connection of [...this.connections]) connection.destroy();
+    for (const pool of this.pools) pool.close();
+    for (const party of this.served) if (!party.isOver) party.carrier.reset();
+    await this.#stack[Symbol.asyncDispose]();
+  }
+
+  #listen(onCarrier: (carrier: Carrier) => void): Promise<Listener> {
+    return this.#kind === 'plain'
+      ? listen((socket) => onCarrier(createPlainCarrier(socket)))
+      : listenHbone((request) => onCarrier(request.accept()));
+  }
+
+  #endpoint(port: number, options: WorldOptions): Endpoint {
+    const hbone = options.kind === 'tunnel' ? this.#stack.use(createHbonePool<string>(environment)) : undefined;
+    const pool = new EndpointPool({
+      connector: {
+        open: async (signal) =>
+          hbone === undefined
+            ? openPlain(port)
+            : (await hbone.openTunnel(targetOf(port), { authority: 'a:1', headers: [] }, signal)).stream,
+      },
+      limits: { ...DEFAULT_UPSTREAM_LIMITS, ...options.upstreamLimits },
+      clock: systemClock,
+      deadlines: this.context.deadlines,
+      logger: silentLogger,
+      name: `127.0.0.1:${port}`,
+    });
+    this.pools.push(pool);
+    return {
+      address: `127.0.0.1:${port}`,
+      pool,
+      get load(): number {
+        return pool.load;
+      },
+    };
+  }
+}
+
+export interface ExchangeRecord {
+  readonly request: string;
+  readonly status: number;
+  readonly reason: string | null;
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+  readonly attempts: number;
+}
+
+function recordOf(exchange: ExchangeFacts): ExchangeRecord {
+  const { method, authority, target, status, reason, requestBytes, responseBytes, attempts } = exchange;
+  return { request: `${method} ${authority} ${target}`, status, reason, requestBytes, responseBytes, attempts };
+}
+
+function openPlain(port: number): Promise<Carrier> {
+  const socket = dial(port);
+  return new Promise((resolve, reject) => {
+    socket.once('connect', () => resolve(createPlainCarrier(socket)));
+    socket.once('error', reject);
+  });
+}
