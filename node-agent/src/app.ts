@@ -8,17 +8,17 @@ import {
   metricsSections,
   readinessSection,
   type RootLogger,
+  compactHeap,
+  WorkerPool,
 } from '@ambit/mesh/runtime';
 import type { SpiffeId } from '@ambit/mesh/model';
 import type { Svid } from '@ambit/mesh/tls';
 import type { NodeAgentConfig } from './config.ts';
-import { compactHeap } from './heap.ts';
 import { PodSupervisor, type IdentityHolder } from './pods/pod-supervisor.ts';
 import type { ProxySettings } from './proxy/pod-context.ts';
 import { agentMetrics } from './telemetry/agent-metrics.ts';
 import { registerWorkerMetrics } from './telemetry/worker-metrics.ts';
-import { WorkerPool } from './worker/worker-pool.ts';
-import type { WorkerConfig } from './worker/worker-protocol.ts';
+import type { WorkerCalls, WorkerConfig } from './worker/worker-protocol.ts';
 
 // Threads: this module and everything it constructs runs on the main thread: control plane, pods, admin. The sockets
 // and tunnels of the pods live in data workers (worker/), which read nothing but what is posted to them.
@@ -51,7 +51,7 @@ export interface AgentParts {
   readonly config: NodeAgentConfig;
   readonly clock: Clock;
   readonly logger: RootLogger;
-  readonly workers: WorkerPool;
+  readonly workers: WorkerPool<WorkerCalls>;
   readonly metrics: Metrics;
   readonly readiness: Readiness;
 }
@@ -85,7 +85,7 @@ export async function createNodeAgent(options: NodeAgentOptions): Promise<NodeAg
   const stack = new AsyncDisposableStack();
   try {
     const workers = stack.use(
-      new WorkerPool({
+      new WorkerPool<WorkerCalls>({
         program: options.workerProgram,
         count: config.workers,
         config: workerConfig(options),

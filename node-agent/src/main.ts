@@ -1,4 +1,4 @@
-import { tuneHeaps } from './heap.ts';
+import { tuneHeaps } from '@ambit/mesh/runtime';
 import { runNodeAgent } from './run-node-agent.ts';
 
 tuneHeaps();

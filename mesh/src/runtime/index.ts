@@ -6,6 +6,7 @@ export * from './clock.ts';
 export * from './drain.ts';
 export * from './environment.ts';
 export * from './errors.ts';
+export * from './heap.ts';
 export * from './lifetime.ts';
 export * from './line-sink.ts';
 export { type SerializedError, serializeError } from './log-fields.ts';
@@ -30,6 +31,9 @@ export {
 } from './metrics.ts';
 export * from './process-metrics.ts';
 export * from './readiness.ts';
+export * from './resting-heap.ts';
 export * from './root-logger.ts';
 export * from './run-main.ts';
 export * from './wide.ts';
+export { answerWorkerCalls, type WorkerHandlers } from './worker-calls.ts';
+export * from './worker-pool.ts';

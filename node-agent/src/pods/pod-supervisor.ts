@@ -3,12 +3,12 @@ import type { SpiffeId, TrustDomain } from '@ambit/mesh/model';
 import type { Clock, Logger } from '@ambit/mesh/runtime';
 import type { PodNames } from '@ambit/mesh/wire';
 import type { PodSpec } from '../proxy/pod-context.ts';
-import type { PodInstance, WorkerCall, WorkerCalls } from '../worker/worker-protocol.ts';
+import type { PodInstance, WorkerCalls } from '../worker/worker-protocol.ts';
 import { decideAdd, podSpecOf, podsToRemove } from './pod-registry.ts';
 
 /** The data workers, as far as pods concern them. */
 export interface PodRunner {
-  callAll<Call extends WorkerCall>(call: Call, args: WorkerCalls[Call]['args']): Promise<readonly unknown[]>;
+  callAll<Call extends keyof WorkerCalls>(call: Call, args: WorkerCalls[Call]['args']): Promise<readonly unknown[]>;
 }
 
 /** Keeps the certificates of identities that live here; disposing a hold lets go of one. */

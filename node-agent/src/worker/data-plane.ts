@@ -1,6 +1,6 @@
 import { NetnsHandle } from '@ambit/mesh/linux';
 import { formatSocketAddress, type MeshViewChange } from '@ambit/mesh/model';
-import type { Clock, LineSink, Logger, RootLogger } from '@ambit/mesh/runtime';
+import type { Clock, LineSink, Logger, RootLogger, WorkerHandlers } from '@ambit/mesh/runtime';
 import { SvidTable } from '../identity/svid-table.ts';
 import { type AccessLogFormat, accessLogLevelOf } from '../proxy/access-log-line.ts';
 import type { ConnectionRecord, RecordSinks } from '../proxy/connection-record.ts';
@@ -10,14 +10,7 @@ import type { ProxyDependencies, ProxySettings } from '../proxy/pod-context.ts';
 import { PodProxy } from '../proxy/pod-proxy.ts';
 import { TrafficTable } from '../proxy/traffic-table.ts';
 import { MeshState } from '../state/mesh-state.ts';
-import type {
-  ConnectionSummary,
-  PodInstance,
-  ViewDump,
-  WorkerCalls,
-  WorkerHandlers,
-  WorkerMetrics,
-} from './worker-protocol.ts';
+import type { ConnectionSummary, PodInstance, ViewDump, WorkerCalls, WorkerMetrics } from './worker-protocol.ts';
 
 export interface DataPlaneOptions {
   readonly clock: Clock;
@@ -34,7 +27,7 @@ export interface DataPlaneOptions {
 type Args<Call extends keyof WorkerCalls> = WorkerCalls[Call]['args'];
 
 /** The sockets and tunnels of one thread. Logs and descriptors of namespaces belong to whoever made it. */
-export class DataPlane implements Omit<WorkerHandlers, 'stop' | 'compact-heap'> {
+export class DataPlane implements Omit<WorkerHandlers<WorkerCalls>, 'stop' | 'compact-heap'> {
   readonly #options: DataPlaneOptions;
   readonly #state: MeshState;
   readonly #svids: SvidTable;

@@ -1,5 +1,5 @@
 import type { AccessPolicy, MeshViewUpdate, Service, SpiffeId, Workload } from '@ambit/mesh/model';
-import type { LogFormat, SerializedError } from '@ambit/mesh/runtime';
+import type { LogFormat } from '@ambit/mesh/runtime';
 import type { Svid } from '@ambit/mesh/tls';
 import type { AccessLogFormat } from '../proxy/access-log-line.ts';
 import type { PodSpec, ProxySettings } from '../proxy/pod-context.ts';
@@ -78,20 +78,3 @@ export interface WorkerCalls {
   'compact-heap': { readonly args: Record<string, never>; readonly result: null };
   'set-log-filter': { readonly args: { readonly filter: string }; readonly result: null };
 }
-
-export type WorkerCall = keyof WorkerCalls;
-
-export type WorkerRequest = {
-  readonly [Call in WorkerCall]: { readonly id: number; readonly call: Call; readonly args: WorkerCalls[Call]['args'] };
-}[WorkerCall];
-
-export type WorkerResponse =
-  | { readonly id: number; readonly kind: 'result'; readonly result: WorkerCalls[WorkerCall]['result'] }
-  | { readonly id: number; readonly kind: 'error'; readonly error: SerializedError };
-
-/** A worker's side: one method per call. */
-export type WorkerHandlers = {
-  readonly [Call in WorkerCall]: (
-    args: WorkerCalls[Call]['args'],
-  ) => WorkerCalls[Call]['result'] | Promise<WorkerCalls[Call]['result']>;
-};

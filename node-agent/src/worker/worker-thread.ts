@@ -2,24 +2,18 @@ import { openSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { selfTestNodeInternals } from '@ambit/mesh/linux';
 import {
+  answerWorkerCalls,
   bug,
   createLineSink,
   createRootLogger,
   type LineSink,
+  RestingHeap,
   type RootLogger,
-  serializeError,
   systemClock,
+  type WorkerHandlers,
 } from '@ambit/mesh/runtime';
 import { DataPlane } from './data-plane.ts';
-import { RestingHeap } from './resting-heap.ts';
-import type {
-  WorkerCall,
-  WorkerCalls,
-  WorkerConfig,
-  WorkerHandlers,
-  WorkerRequest,
-  WorkerResponse,
-} from './worker-protocol.ts';
+import type { WorkerCalls, WorkerConfig } from './worker-protocol.ts';
 
 const silentSink: LineSink = { write: () => {}, dropped: 0, flush: async () => {}, flushSync: () => {} };
 
@@ -52,7 +46,7 @@ export async function runWorkerThread(): Promise<void> {
     random: Math.random,
   });
   const heap = new RestingHeap(clock);
-  const handlers: WorkerHandlers = {
+  const handlers: WorkerHandlers<WorkerCalls> = {
     'apply-view': plane['apply-view'],
     'set-svid': plane['set-svid'],
     'forget-svid': plane['forget-svid'],
@@ -71,33 +65,13 @@ export async function runWorkerThread(): Promise<void> {
     },
     stop: ({ drainMs }) => stop(plane, drainMs, accessLog, logger),
   };
-  port.on('message', (request: WorkerRequest) => {
-    void answer(handlers, request).then((response) => port.postMessage(response));
-  });
+  answerWorkerCalls<WorkerCalls>(port, handlers);
 }
 
 async function stop(plane: DataPlane, drainMs: number, accessLog: LineSink, logger: RootLogger): Promise<null> {
   await plane.drain(drainMs);
   await Promise.all([accessLog.flush(), logger.flush()]);
   return null;
-}
-
-async function answer(handlers: WorkerHandlers, request: WorkerRequest): Promise<WorkerResponse> {
-  const { id } = request;
-  try {
-    return { id, kind: 'result', result: await handle(handlers, request.call, request.args) };
-  } catch (error) {
-    return { id, kind: 'error', error: serializeError(error) };
-  }
-}
-
-function handle<Call extends WorkerCall>(
-  handlers: WorkerHandlers,
-  call: Call,
-  args: WorkerRequest['args'],
-): ReturnType<WorkerHandlers[Call]> {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- WorkerPool sends a call with its own arguments
-  return handlers[call](args as WorkerCalls[Call]['args']) as ReturnType<WorkerHandlers[Call]>;
 }
 
 function openAccessLog({ accessLog }: WorkerConfig): LineSink {

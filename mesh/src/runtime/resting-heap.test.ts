@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ManualClock } from '@ambit/mesh/testing';
-import { heapBytes } from '../heap.ts';
+import { ManualClock } from '../testing/manual-clock.ts';
+import { heapBytes } from './heap.ts';
 import { RestingHeap } from './resting-heap.ts';
 
 const MINUTE_MS = 60_000;

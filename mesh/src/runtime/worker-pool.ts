@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
-import { MeshError, type Logger } from '@ambit/mesh/runtime';
-import type { WorkerCall, WorkerCalls, WorkerConfig, WorkerResponse } from './worker-protocol.ts';
+import { MeshError } from './errors.ts';
+import type { Logger } from './logger.ts';
+import type { WorkerCallsOf, WorkerRequest, WorkerResponse } from './worker-calls.ts';
 
 /** `worker-failed`: the worker could not do what was asked; `data.reason` is its error. `worker-lost`: it ended. */
 export class WorkerError extends MeshError<'worker-failed' | 'worker-lost'> {
@@ -8,12 +9,13 @@ export class WorkerError extends MeshError<'worker-failed' | 'worker-lost'> {
 }
 
 export interface WorkerPoolOptions {
-  /** Module that calls `runWorkerThread`. */
+  /** Module that answers with `answerWorkerCalls`. */
   readonly program: URL;
   readonly count: number;
-  readonly config: Omit<WorkerConfig, 'index'>;
+  /** `workerData` of every worker, beside its `index`. */
+  readonly config: object;
   readonly logger: Logger;
-  /** A worker died. The process must end: rules in the pods keep refusing what nobody carries. */
+  /** A worker died. The process must end: whoever supervises it starts a whole one. */
   readonly onLost: (error: Error) => void;
 }
 
@@ -24,15 +26,13 @@ export interface WorkerPoolOptions {
  */
 const HEAP_LIMITS = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 2048 } as const;
 
-type WorkerResult = WorkerCalls[WorkerCall]['result'];
-
 interface Pending {
-  readonly resolve: (result: WorkerResult) => void;
+  readonly resolve: (result: unknown) => void;
   readonly reject: (error: Error) => void;
 }
 
 /** The data workers of a process and typed calls to them. */
-export class WorkerPool implements AsyncDisposable {
+export class WorkerPool<Calls extends WorkerCallsOf<Calls>> implements AsyncDisposable {
   readonly #handles: readonly WorkerHandle[];
 
   constructor(options: WorkerPoolOptions) {
@@ -44,14 +44,15 @@ export class WorkerPool implements AsyncDisposable {
   }
 
   /** Asks every worker and waits for all. Rejects with the first failure, after all have answered. */
-  async callAll<Call extends WorkerCall>(
+  async callAll<Call extends keyof Calls & string>(
     call: Call,
-    args: WorkerCalls[Call]['args'],
-  ): Promise<readonly WorkerCalls[Call]['result'][]> {
+    args: Calls[Call]['args'],
+  ): Promise<readonly Calls[Call]['result'][]> {
     const settled = await Promise.allSettled(this.#handles.map((handle) => handle.call(call, args)));
     return settled.map((result) => {
       if (result.status === 'rejected') throw result.reason;
-      return result.value;
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the worker's handler of this call has made it
+      return result.value as Calls[Call]['result'];
     });
   }
 
@@ -76,7 +77,7 @@ class WorkerHandle {
       onLost(error);
     };
     this.#worker = new Worker(program, {
-      workerData: { ...config, index } satisfies WorkerConfig,
+      workerData: { ...config, index },
       resourceLimits: HEAP_LIMITS,
       name: `data-${index}`,
     })
@@ -89,13 +90,13 @@ class WorkerHandle {
     logger.debug('data worker started', { worker: index });
   }
 
-  call<Call extends WorkerCall>(call: Call, args: WorkerCalls[Call]['args']): Promise<WorkerCalls[Call]['result']> {
+  call(call: string, args: unknown): Promise<unknown> {
     if (this.#ended)
       return Promise.reject(new WorkerError('worker-lost', 'a data worker has ended', { data: { call } }));
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
-      this.#pending.set(id, { resolve: (result) => resolve(result as WorkerCalls[Call]['result']), reject });
-      this.#worker.postMessage({ id, call, args });
+      this.#pending.set(id, { resolve, reject });
+      this.#worker.postMessage({ id, call, args } satisfies WorkerRequest);
     });
   }
 

@@ -1,27 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { DEFAULT_TRUST_DOMAIN } from '@ambit/mesh/model';
-import { silentLogger } from '@ambit/mesh/runtime';
+import { silentLogger } from './logger.ts';
 import { WorkerError, WorkerPool } from './worker-pool.ts';
-import type { WorkerConfig } from './worker-protocol.ts';
 
-const config: Omit<WorkerConfig, 'index'> = {
-  settings: {
-    network: '',
-    trustDomain: DEFAULT_TRUST_DOMAIN,
-    meshRanges: [],
-    packetMark: 1337,
-    patienceMs: 5000,
-    notListeningMs: 1500,
-    connectTimeoutMs: 10_000,
-    connectionsPerPodMax: 10,
-  },
-  accessLog: { kind: 'off' },
-  accessLogFormat: 'text',
-  logFd: 2,
-  logFormat: 'text',
-  logFilter: 'off',
-};
+interface Calls {
+  readonly metrics: { readonly args: Record<string, never>; readonly result: unknown };
+}
 
 /** A worker program from its body, in which `port` and `workerData` are known. */
 function program(body: string): URL {
@@ -29,10 +13,10 @@ function program(body: string): URL {
   return new URL(`data:text/javascript,${encodeURIComponent(`${head}\n${body}`)}`);
 }
 
-function open(body: string, count = 1): { readonly pool: WorkerPool; readonly lost: Promise<Error> } {
+function open(body: string, count = 1): { readonly pool: WorkerPool<Calls>; readonly lost: Promise<Error> } {
   const { promise, resolve } = Promise.withResolvers<Error>();
   return {
-    pool: new WorkerPool({ program: program(body), count, config, logger: silentLogger, onLost: resolve }),
+    pool: new WorkerPool({ program: program(body), count, config: {}, logger: silentLogger, onLost: resolve }),
     lost: promise,
   };
 }

@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
-import type { Clock } from '@ambit/mesh/runtime';
-import { compactHeap, heapBytes } from '../heap.ts';
+import type { Clock } from './clock.ts';
+import { compactHeap, heapBytes } from './heap.ts';
 import { decideCompaction } from './decide-compaction.ts';
 
 const INTERVAL_MS = 60_000;
