@@ -19,6 +19,8 @@ export interface Bundle {
 export const BUNDLES: readonly Bundle[] = [
   { name: 'node-agent', entry: 'node-agent/src/main.ts' },
   { name: 'node-agent-worker', entry: 'node-agent/src/worker-main.ts' },
+  { name: 'waypoint', entry: 'waypoint/src/main.ts' },
+  { name: 'waypoint-worker', entry: 'waypoint/src/worker-main.ts' },
   { name: 'controller', entry: 'controller/src/main.ts' },
   { name: 'cni', entry: 'cni/src/main.ts' },
 ];

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { checkLeaks, until } from '@ambit/mesh/testing';
+import { NO_COMPILED_EDITS } from '../src/http/header-edits.ts';
 import { HttpWorld, type Party } from './http-world.ts';
 
 checkLeaks();
@@ -102,7 +103,7 @@ test('requests that come at once are answered in order, one exchange at a time',
 test('a thousand requests at once that are answered here need no stack', async () => {
   await using world = await HttpWorld.open({
     kind: 'plain',
-    decide: () => ({ kind: 'answer', reason: 'no-route', route: '' }),
+    decide: () => ({ kind: 'answer', reason: 'no-route', status: 404, headers: NO_COMPILED_EDITS, route: '' }),
   });
   const client = await world.client();
   client.send(GET.repeat(1000));

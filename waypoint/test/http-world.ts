@@ -139,6 +139,7 @@ export class HttpWorld implements AsyncDisposable {
       requestEdits: NO_COMPILED_EDITS,
       responseEdits: NO_COMPILED_EDITS,
       timeoutMs: null,
+      path: null,
     };
     const decide = options.decide ?? (() => forward);
     world.#front = world.#stack.use(
@@ -191,13 +192,12 @@ export class HttpWorld implements AsyncDisposable {
 
   #endpoint(port: number, options: WorldOptions): Endpoint {
     const hbone = options.kind === 'tunnel' ? this.#stack.use(createHbonePool<string>(environment)) : undefined;
+    const open = async (signal: AbortSignal): Promise<Carrier> =>
+      hbone === undefined
+        ? openPlain(port)
+        : (await hbone.openTunnel(targetOf(port), { authority: 'a:1', headers: [] }, signal)).stream;
     const pool = new EndpointPool({
-      connector: {
-        open: async (signal) =>
-          hbone === undefined
-            ? openPlain(port)
-            : (await hbone.openTunnel(targetOf(port), { authority: 'a:1', headers: [] }, signal)).stream,
-      },
+      connector: { open },
       limits: { ...DEFAULT_UPSTREAM_LIMITS, ...options.upstreamLimits },
       clock: systemClock,
       deadlines: this.context.deadlines,
@@ -208,6 +208,8 @@ export class HttpWorld implements AsyncDisposable {
     return {
       address: `127.0.0.1:${port}`,
       pool,
+      open,
+      workload: undefined,
       get load(): number {
         return pool.load;
       },

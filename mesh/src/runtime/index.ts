@@ -19,6 +19,7 @@ export {
   type Gauge,
   gauge,
   type Histogram,
+  type HistogramSample,
   histogram,
   type Instruments,
   type MetricCell,

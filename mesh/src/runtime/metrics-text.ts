@@ -1,11 +1,11 @@
 import { Registry } from 'prom-client';
-import type { HistogramSeries, MetricFormat, MetricSample, MetricSpec } from './metrics.ts';
+import type { HistogramSample, MetricFormat, MetricSample, MetricSpec } from './metrics.ts';
 
 /** One metric with its values at the time of a scrape. */
 export interface FamilySnapshot {
   readonly spec: MetricSpec;
   readonly samples: readonly MetricSample[];
-  readonly histograms: readonly HistogramSeries[];
+  readonly histograms: readonly HistogramSample[];
 }
 
 interface ExposedValue {

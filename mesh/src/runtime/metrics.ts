@@ -91,6 +91,14 @@ export class Metrics {
     this.#declare(spec).readers.push(read);
   }
 
+  /** As `collect`, for histograms. */
+  collectHistogram(
+    spec: MetricSpec<'histogram'>,
+    read: () => readonly HistogramSample[] | Promise<readonly HistogramSample[]>,
+  ): void {
+    this.#declare(spec).histogramReader = read;
+  }
+
   /** Every declared metric, for tests and documentation. */
   specs(): readonly MetricSpec[] {
     return [...this.#families.values()].map((family) => family.spec);
@@ -110,7 +118,7 @@ export class Metrics {
     const families = [...this.#families.values()].map(async (family) => ({
       spec: family.spec,
       samples: await family.samples(),
-      histograms: family.histograms(),
+      histograms: await family.histograms(),
     }));
     return renderFamilies(await Promise.all(families), format);
   }
@@ -126,8 +134,8 @@ export class Metrics {
   }
 }
 
-/** One histogram series as a scrape sees it. `counts` has one entry per bucket plus +Inf, not cumulated. */
-export interface HistogramSeries {
+/** One histogram series as a scrape sees it, or as somebody else keeps it. `counts` has one entry per bucket plus +Inf, not cumulated. */
+export interface HistogramSample {
   readonly labels: readonly string[];
   readonly counts: readonly number[];
   readonly sum: number;
@@ -142,6 +150,7 @@ interface Series extends MetricCell {
 class Family {
   readonly spec: MetricSpec;
   readonly readers: (() => Iterable<MetricSample> | Promise<Iterable<MetricSample>>)[] = [];
+  histogramReader: (() => readonly HistogramSample[] | Promise<readonly HistogramSample[]>) | undefined;
   readonly #series = new Map<string, Series>();
 
   constructor(spec: MetricSpec) {
@@ -170,8 +179,9 @@ class Family {
     return read.flatMap((samples) => [...samples]);
   }
 
-  histograms(): readonly HistogramSeries[] {
+  async histograms(): Promise<readonly HistogramSample[]> {
     if (this.spec.kind !== 'histogram') return [];
+    if (this.histogramReader !== undefined) return this.histogramReader();
     return [...this.#series.values()].map(({ labels, counts, value }) => ({ labels, counts, sum: value }));
   }
 

@@ -85,9 +85,9 @@ export class CurrentRequest implements RequestView {
     return value;
   }
 
-  /** What is sent to the server, in origin form. */
-  get outgoingTarget(): string {
-    return this.query === '' ? this.path : `${this.path}?${this.query}`;
+  /** The target that is sent to the server, in origin form. */
+  targetFor(path: NormalPath): string {
+    return this.query === '' ? path : `${path}?${this.query}`;
   }
 
   /** What we say about where the request comes from; `dropped` gets what is replaced by it. */

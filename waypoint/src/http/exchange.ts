@@ -3,8 +3,8 @@ import { type FieldBlock, passesInterim, type RequestHead, type ResponseHead } f
 import type { Endpoint } from '../upstream/cluster.ts';
 import { CurrentRequest } from './current-request.ts';
 import type { ExchangeFacts } from './exchange-facts.ts';
-import type { FailureReason } from './failures.ts';
-import { NO_COMPILED_EDITS } from './header-edits.ts';
+import { FAILURES, type FailureReason } from './failures.ts';
+import { type CompiledEdits, NO_COMPILED_EDITS } from './header-edits.ts';
 import type { Caller, Decision, RequestPipeline } from './pipeline.ts';
 import { RequestSender, type SenderOwner } from './request-sender.ts';
 import { ResponseWriter } from './response-writer.ts';
@@ -187,21 +187,14 @@ export class Exchange implements SenderOwner, ExchangeFacts {
    * Gives the exchange up with an answer of ours; where its answer has begun, by cutting it off. `status` in place of the
    * reason's own; `goesOn` is false when nothing that follows could be understood.
    */
-  answer(reason: FailureReason, status?: number, goesOn = true): void {
+  answer(reason: FailureReason, status: number = FAILURES[reason].status, goesOn = true): void {
     if (this.#state === 'over') return;
     this.#sender.abandon();
     if (this.#writer.begun) {
       this.#context.batch.flush();
       this.#end(reason);
       this.#host.onCut();
-      return;
-    }
-    // A request without a body is complete, whether its end has been read or not.
-    const isComplete = goesOn && (this.requestComplete || this.#request.head.framing === 'none');
-    this.#writer.answer(reason, isComplete, status);
-    this.#flush();
-    this.#end(reason);
-    this.#host.onAnswered(this.#writer.persistence === 'keep');
+    } else this.#answerWith(reason, status, NO_COMPILED_EDITS, goesOn);
   }
 
   onConnected(): void {
@@ -303,12 +296,21 @@ export class Exchange implements SenderOwner, ExchangeFacts {
     const decision = this.#pipeline.decide(this.#request);
     this.decision = decision;
     if (decision.kind === 'answer') {
-      this.answer(decision.reason);
+      this.#answerWith(decision.reason, decision.status, decision.headers, true);
       return;
     }
     const { timeoutMs } = decision;
     if (timeoutMs !== null) this.#timer = this.#context.clock.setTimer(timeoutMs, () => this.answer('timeout'));
     this.#sender.begin(decision);
+  }
+
+  #answerWith(reason: FailureReason | null, status: number, headers: CompiledEdits, goesOn: boolean): void {
+    // A request without a body is complete, whether its end has been read or not.
+    const isComplete = goesOn && (this.requestComplete || this.#request.head.framing === 'none');
+    this.#writer.answer(reason, isComplete, status, headers);
+    this.#flush();
+    this.#end(reason);
+    this.#host.onAnswered(this.#writer.persistence === 'keep');
   }
 
   #flush(): void {

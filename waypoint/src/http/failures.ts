@@ -6,6 +6,7 @@ export type FailureReason =
   | 'request-timeout'
   | 'denied'
   | 'no-route'
+  | 'faulty-route'
   | 'no-endpoint'
   | 'overload'
   | 'connect'
@@ -34,6 +35,7 @@ export const FAILURES: Readonly<Record<FailureReason, Failure>> = {
   'request-timeout': { status: 408, flag: 'SI', text: 'the request took too long to arrive' },
   denied: { status: 403, flag: 'UAEX', text: 'access denied' },
   'no-route': { status: 404, flag: 'NR', text: 'no route matches' },
+  'faulty-route': { status: 500, flag: 'NC', text: 'the route cannot be followed' },
   'no-endpoint': { status: 503, flag: 'UH', text: 'no healthy endpoint' },
   overload: { status: 503, flag: 'UO', text: 'too many requests wait for this service' },
   connect: { status: 503, flag: 'UF', text: 'the server could not be reached' },

@@ -1,5 +1,5 @@
 import type { RequestHead } from '@ambit/mesh/http1';
-import type { SpiffeId } from '@ambit/mesh/model';
+import type { NormalPath, SpiffeId } from '@ambit/mesh/model';
 import type { RouteRequest } from '@ambit/mesh/routes';
 import type { Cluster } from '../upstream/cluster.ts';
 import type { FailureReason } from './failures.ts';
@@ -19,7 +19,7 @@ export interface RequestView extends RouteRequest {
   readonly caller: Caller;
 }
 
-/** Sends the request on. Immutable and made once, when configuration is compiled: a request costs none of it. */
+/** Sends the request on. Where a rule always says the same, the same object every time: a request costs none of it. */
 export interface Forward {
   readonly kind: 'forward';
   readonly cluster: Cluster;
@@ -29,13 +29,18 @@ export interface Forward {
   readonly responseEdits: CompiledEdits;
   /** From the head of the request to the end of the answer; null: as long as it takes. */
   readonly timeoutMs: number | null;
+  /** Null: as the client sent it. */
+  readonly path: NormalPath | null;
 }
 
 /** Is answered here. */
 export interface Answer {
   readonly kind: 'answer';
-  readonly reason: FailureReason;
   readonly route: string;
+  /** Null for an answer that is as it should be, such as a redirect: then `status` and `headers` are all of it. */
+  readonly reason: FailureReason | null;
+  readonly status: number;
+  readonly headers: CompiledEdits;
 }
 
 export type Decision = Forward | Answer;

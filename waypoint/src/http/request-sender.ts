@@ -249,8 +249,9 @@ export class RequestSender implements ConnectionWaiter {
     const framing = decideRequestFraming(head);
     this.#chunked = framing === 'chunked';
     writer.begin(memory, 0);
-    if (request.rewritten) writer.requestLine(request.method, request.outgoingTarget);
-    else writer.requestLineOf(head);
+    if (forward.path !== null || request.rewritten) {
+      writer.requestLine(request.method, request.targetFor(forward.path ?? request.path));
+    } else writer.requestLineOf(head);
     markHopByHop(head, dropped, request.upgrade ? 'pass-on' : 'drop');
     if (head.expect !== 'none' && decideExpect(head, undefined) === 'none') dropNamed(head, dropped, 'expect');
     dropEdited(head, dropped, forward.requestEdits);

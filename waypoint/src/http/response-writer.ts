@@ -98,15 +98,16 @@ export class ResponseWriter implements HeadComposer {
     batch.bytes(LAST_CHUNK, 0, LAST_CHUNK.length);
   }
 
-  /** A whole answer of ours. `status` in place of the one that the reason has. */
-  answer(reason: FailureReason, requestComplete: boolean, status: number = FAILURES[reason].status): void {
-    this.#text = `${FAILURES[reason].text}\n`;
+  /** A whole answer of ours, without a body when there is no reason that it would tell. */
+  answer(reason: FailureReason | null, requestComplete: boolean, status: number, headers: CompiledEdits): void {
+    this.#text = reason === null ? '' : `${FAILURES[reason].text}\n`;
+    this.#edits = headers;
     this.framing = this.#request.method === 'HEAD' ? 'declared' : 'length';
     this.#decidePersistence(requestComplete);
     this.status = status;
     this.begun = true;
     this.#writeHead('answer');
-    if (this.framing !== 'length') return;
+    if (this.framing !== 'length' || reason === null) return;
     const body = Buffer.from(this.#text, 'latin1');
     this.#context.batch.bytes(body, 0, body.length);
   }
@@ -172,10 +173,11 @@ export class ResponseWriter implements HeadComposer {
 
   #composeAnswer(writer: HeadWriter): void {
     writer.statusLine(this.status, reasonPhrase(this.status));
-    writer.field('content-type', 'text/plain');
-    writer.contentLength(this.#text.length);
+    if (this.#text !== '') writer.field('content-type', 'text/plain');
+    if (this.status !== 204) writer.contentLength(this.#text.length);
     if (this.status === 405) writer.field('allow', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE');
     this.#composeOption(writer);
+    appendEdited(writer, this.#edits);
   }
 
   #composeOption(writer: HeadWriter): void {

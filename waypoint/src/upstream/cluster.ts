@@ -1,3 +1,5 @@
+import type { Carrier } from '@ambit/mesh/hbone';
+import type { Workload } from '@ambit/mesh/model';
 import type { EndpointPool } from './endpoint-pool.ts';
 import { decideEndpoint } from './decide-endpoint.ts';
 
@@ -7,6 +9,10 @@ export interface Endpoint {
   readonly address: string;
   readonly load: number;
   readonly pool: EndpointPool;
+  /** Who it is, for metrics. */
+  readonly workload: Workload | undefined;
+  /** Opens a connection of one's own, outside the pool. */
+  open(signal: AbortSignal): Promise<Carrier>;
 }
 
 /** The endpoints that serve requests of one kind: a service's port, or a part of it. Immutable; its endpoints' pools live on. */

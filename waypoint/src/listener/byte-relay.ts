@@ -1,0 +1,117 @@
+import type { Carrier, CarrierReader, CarrierResult } from '@ambit/mesh/hbone';
+import { HeldBytes } from '../http/held-bytes.ts';
+
+/** How a relayed connection ended. Counts are from the client's view: what it sent, what it received. */
+export interface RelayResult {
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+  readonly failed: boolean;
+}
+
+/**
+ * Joins a client to a server as bytes: half-close, resets and back-pressure go both ways. What the client says before there is a
+ * server is held. It is the client's reader; whoever makes it calls `connect`.
+ */
+export class ByteRelay implements CarrierReader {
+  readonly #client: Carrier;
+  readonly #held = new HeldBytes();
+  readonly #onDone: (result: RelayResult) => void;
+  readonly #abort = new AbortController();
+  #server: Carrier | undefined;
+  #clientEnded = false;
+  #done = false;
+
+  constructor(client: Carrier, onDone: (result: RelayResult) => void) {
+    this.#client = client;
+    this.#onDone = onDone;
+  }
+
+  /** Opens the server; a failure ends the client's connection. */
+  async connect(open: (signal: AbortSignal) => Promise<Carrier>): Promise<void> {
+    let server: Carrier;
+    try {
+      server = await open(this.#abort.signal);
+    } catch {
+      this.#finish(true);
+      this.#client.reset();
+      return;
+    }
+    if (this.#done) {
+      server.read({ onBytes: () => {}, onEnd: () => {}, onClose: () => {} });
+      server.reset();
+      return;
+    }
+    this.#server = server;
+    server.read(new ServerSide(this, this.#client, server));
+    for (let held = this.#held.peek(); held !== undefined; held = this.#held.peek()) {
+      server.write(held.memory, held.start, held.end);
+      this.#held.drop(held.end);
+    }
+    if (this.#clientEnded) server.end();
+    this.#client.resume();
+  }
+
+  onBytes(memory: Buffer, start: number, end: number): void {
+    if (this.#server === undefined) {
+      this.#held.push(memory, start, end);
+      this.#client.pause();
+    } else if (!this.#server.write(memory, start, end)) this.#client.pause();
+  }
+
+  onEnd(): void {
+    this.#clientEnded = true;
+    this.#server?.end();
+  }
+
+  onDrain(): void {
+    this.#server?.resume();
+  }
+
+  onClose(result: CarrierResult): void {
+    this.#abort.abort();
+    if (result.error !== undefined || this.#server === undefined) this.#server?.reset();
+    this.#finish(result.error !== undefined);
+  }
+
+  /** The server's side is gone. */
+  onServerClose(result: CarrierResult): void {
+    if (result.error !== undefined) this.#client.reset();
+    this.#finish(result.error !== undefined);
+  }
+
+  #finish(failed: boolean): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#held.clear();
+    const { bytesReceived, bytesSent } = this.#client;
+    this.#onDone({ bytesReceived: bytesSent, bytesSent: bytesReceived, failed });
+  }
+}
+
+class ServerSide implements CarrierReader {
+  readonly #relay: ByteRelay;
+  readonly #client: Carrier;
+  readonly #server: Carrier;
+
+  constructor(relay: ByteRelay, client: Carrier, server: Carrier) {
+    this.#relay = relay;
+    this.#client = client;
+    this.#server = server;
+  }
+
+  onBytes(memory: Buffer, start: number, end: number): void {
+    if (!this.#client.write(memory, start, end)) this.#server.pause();
+  }
+
+  onEnd(): void {
+    this.#client.end();
+  }
+
+  onDrain(): void {
+    this.#client.resume();
+  }
+
+  onClose(result: CarrierResult): void {
+    this.#relay.onServerClose(result);
+  }
+}

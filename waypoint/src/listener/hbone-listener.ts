@@ -1,0 +1,178 @@
+import net, { type Server, type Socket } from 'node:net';
+import { once } from 'node:events';
+import {
+  acceptHbone,
+  type HboneConnection,
+  HboneError,
+  type HboneEnvironment,
+  type TunnelRequest,
+  type TunnelStream,
+  type VerifyPeer,
+} from '@ambit/mesh/hbone';
+import { type IpAddress, parseIpAddress, type SpiffeId, type TrustDomain } from '@ambit/mesh/model';
+import { MeshError } from '@ambit/mesh/runtime';
+import { noRevocations, secureContextOf, type Svid, verifyClient } from '@ambit/mesh/tls';
+import { type Authority, parseAuthority } from '@ambit/mesh/wire';
+import type { Caller } from '../http/pipeline.ts';
+
+/** Why a tunnel, or the connection that would carry it, was refused. */
+export type TunnelRefusal =
+  | 'handshake'
+  | 'too-many-handshakes'
+  | 'no-certificate'
+  | 'invalid-authority'
+  | 'unknown-address'
+  | 'unknown-hostname'
+  | 'unknown-port';
+
+/** What becomes of a tunnel: refused for a reason, or taken by whoever answers `accept`. */
+export type TunnelVerdict =
+  | { readonly kind: 'refused'; readonly reason: TunnelRefusal }
+  | { readonly kind: 'accepted'; readonly serve: (stream: TunnelStream) => void };
+
+export interface HboneListenerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly environment: HboneEnvironment;
+  readonly trustDomain: TrustDomain;
+  readonly svid: () => Svid | undefined;
+  /** Synchronous: what it needs is there or the tunnel is refused. */
+  readonly decide: (caller: Caller, authority: Authority) => TunnelVerdict;
+  readonly onRefused: (reason: TunnelRefusal) => void;
+}
+
+/** Handshakes under way, in all: each costs tens of kilobytes before it is known who asks. */
+const HANDSHAKES_MAX = 1024;
+const BACKLOG = 4096;
+/** Ours, not the client's: the destination is not to be had (protocol.md 1.5). */
+const REFUSED_STATUS: Readonly<Record<'invalid-authority' | 'other', number>> = {
+  'invalid-authority': 400,
+  other: 503,
+};
+
+/** Port 15008: mutual TLS, then a decision per tunnel. Several workers may listen on the same address. */
+export class HboneListener implements AsyncDisposable {
+  readonly #options: HboneListenerOptions;
+  readonly #server: Server;
+  readonly #connections = new Set<HboneConnection<SpiffeId>>();
+  readonly #abort = new AbortController();
+  #handshakeCount = 0;
+  #draining = false;
+
+  constructor(options: HboneListenerOptions) {
+    this.#options = options;
+    this.#server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) =>
+      this.#accept(socket.on('error', () => {})),
+    );
+  }
+
+  async open(): Promise<void> {
+    const { host, port } = this.#options;
+    this.#server.listen({ host, port, backlog: BACKLOG, reusePort: true });
+    await once(this.#server, 'listening');
+  }
+
+  get address(): { readonly host: string; readonly port: number } {
+    const address = this.#server.address();
+    return typeof address === 'object' && address !== null
+      ? { host: address.address, port: address.port }
+      : { host: this.#options.host, port: 0 };
+  }
+
+  /** Accepts nothing new; connections that there are take no new tunnels and close after their last one. */
+  drain(): void {
+    this.#draining = true;
+    this.#server.close();
+    for (const connection of this.#connections) connection.drain();
+  }
+
+  /** Closes everything at once. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#abort.abort();
+    for (const connection of [...this.#connections]) connection.destroy(new HboneError('draining'));
+    if (!this.#server.listening) return;
+    this.#server.close();
+    await once(this.#server, 'close');
+  }
+
+  #accept(socket: Socket): void {
+    const svid = this.#options.svid();
+    const refuse = (reason: TunnelRefusal): void => {
+      this.#options.onRefused(reason);
+      socket.destroy();
+    };
+    const address = addressOf(socket);
+    if (address === null) socket.destroy();
+    else if (svid === undefined) refuse('no-certificate');
+    else if (this.#handshakeCount >= HANDSHAKES_MAX) refuse('too-many-handshakes');
+    else void this.#serve(socket, address, svid);
+  }
+
+  async #serve(socket: Socket, address: IpAddress, svid: Svid): Promise<void> {
+    const { environment, trustDomain } = this.#options;
+    let caller: Caller = { identity: null, address };
+    this.#handshakeCount += 1;
+    try {
+      const connection = await acceptHbone<SpiffeId>(socket, {
+        ...environment,
+        secureContext: secureContextOf(svid),
+        verifyPeer: clientVerifier(trustDomain),
+        onTunnel: (request) => {
+          if (caller.identity === null) caller = { identity: request.connection.peer, address };
+          this.#answer(request, caller);
+        },
+        onClose: (closed) => this.#connections.delete(closed),
+        signal: this.#abort.signal,
+      });
+      if (connection.state === 'closed') return;
+      this.#connections.add(connection);
+      if (this.#draining) connection.drain();
+    } catch (error) {
+      // A peer that only looked whether the port is open is not worth counting.
+      if (!(error instanceof HboneError) || error.code !== 'aborted') this.#options.onRefused('handshake');
+    } finally {
+      this.#handshakeCount -= 1;
+    }
+  }
+
+  #answer(request: TunnelRequest<SpiffeId>, caller: Caller): void {
+    const verdict = this.#decide(caller, request.authority);
+    if (verdict.kind === 'accepted') {
+      verdict.serve(request.accept());
+      return;
+    }
+    const { reason } = verdict;
+    this.#options.onRefused(reason);
+    request.reject(reason === 'invalid-authority' ? REFUSED_STATUS['invalid-authority'] : REFUSED_STATUS.other);
+  }
+
+  #decide(caller: Caller, text: string): TunnelVerdict {
+    let authority: Authority;
+    try {
+      authority = parseAuthority(text);
+    } catch {
+      return { kind: 'refused', reason: 'invalid-authority' };
+    }
+    return this.#options.decide(caller, authority);
+  }
+}
+
+/** Null when the peer is gone already. */
+export function addressOf(socket: Socket): IpAddress | null {
+  const text = socket.remoteAddress;
+  return text === undefined ? null : parseIpAddress(text.split('%')[0] ?? text);
+}
+
+/** The peer must be a workload of our trust domain. */
+function clientVerifier(trustDomain: TrustDomain): VerifyPeer<SpiffeId> {
+  return (certificate) => {
+    const verdict = verifyClient(certificate, { trustDomain, revocations: noRevocations });
+    if (verdict.kind !== 'refused') return verdict.id;
+    throw new PeerRefusedError('peer-refused', 'the tunnel peer was refused', { data: { reason: verdict.reason } });
+  };
+}
+
+/** The client of a handshake is nobody of the mesh. The peer is told nothing. */
+class PeerRefusedError extends MeshError<'peer-refused'> {
+  override readonly name = 'PeerRefusedError';
+}

@@ -1,0 +1,103 @@
+import type { MeshView, Service } from '@ambit/mesh/model';
+import {
+  decideRequest,
+  decideTimeouts,
+  type HeaderEdits,
+  type RouteBackend,
+  type RouteTable,
+} from '@ambit/mesh/routes';
+import { FAILURES, type FailureReason } from '../http/failures.ts';
+import { compileEdits, type CompiledEdits, NO_COMPILED_EDITS } from '../http/header-edits.ts';
+import type { Answer, Decision, Forward, RequestPipeline, RequestView } from '../http/pipeline.ts';
+import type { Cluster } from '../upstream/cluster.ts';
+
+export interface ServiceRouterOptions {
+  readonly view: MeshView;
+  readonly service: Service;
+  readonly port: number;
+  /** Null: no route is attached. */
+  readonly table: RouteTable<RouteBackend> | null;
+  readonly clusterOf: (service: Service, port: number) => Cluster;
+  readonly random: () => number;
+}
+
+/** Routes the requests to one port of a service. Made anew when routes or services change. */
+export class ServiceRouter implements RequestPipeline {
+  readonly #options: ServiceRouterOptions;
+  readonly #straight: Forward;
+  readonly #edits = new WeakMap<HeaderEdits, CompiledEdits>();
+  readonly #answers = new Map<FailureReason, Answer>();
+
+  constructor(options: ServiceRouterOptions) {
+    this.#options = options;
+    this.#straight = {
+      kind: 'forward',
+      cluster: options.clusterOf(options.service, options.port),
+      route: '',
+      requestEdits: NO_COMPILED_EDITS,
+      responseEdits: NO_COMPILED_EDITS,
+      timeoutMs: null,
+      path: null,
+    };
+  }
+
+  decide(request: RequestView): Decision {
+    const { table, port, random, view, clusterOf } = this.#options;
+    if (table === null) return this.#straight;
+    const facts = { request, authorityHost: hostOf(request), scheme: 'http', listenerPort: port } as const;
+    const decision = decideRequest(table, facts, random);
+    const route = decision.rule?.routeKey ?? '';
+    if (decision.kind === 'answer') {
+      const { reason, status, headers } = decision;
+      if (reason === 'no-route') return this.#failure('no-route');
+      if (reason !== 'redirect' && reason !== 'cors-preflight') return this.#failure('faulty-route');
+      return {
+        kind: 'answer',
+        route,
+        reason: null,
+        status,
+        headers: compileEdits({ dropped: new Set(), appended: headers }),
+      };
+    }
+    const service = view.service(decision.backend.service);
+    if (service === undefined) return this.#failure('faulty-route');
+    const { rewritten, rule } = decision;
+    return {
+      kind: 'forward',
+      cluster: clusterOf(service, decision.backend.port),
+      route,
+      requestEdits: this.#compiled(decision.requestEdits, rewritten.host),
+      responseEdits: this.#compiled(decision.responseEdits, null),
+      timeoutMs: decideTimeouts(rule.timeouts, request.header('grpc-timeout')).requestMs,
+      path: rewritten.path === request.path ? null : rewritten.path,
+    };
+  }
+
+  #failure(reason: FailureReason): Answer {
+    const known = this.#answers.get(reason);
+    if (known !== undefined) return known;
+    const { status } = FAILURES[reason];
+    const answer: Answer = { kind: 'answer', route: '', reason, status, headers: NO_COMPILED_EDITS };
+    this.#answers.set(reason, answer);
+    return answer;
+  }
+
+  /** Edits of a rule are the same object every time; those of CORS are not, and are few. */
+  #compiled(edits: HeaderEdits, host: string | null): CompiledEdits {
+    if (host !== null) {
+      const appended = [...edits.appended, { name: 'host', value: host }];
+      return compileEdits({ dropped: new Set([...edits.dropped, 'host']), appended });
+    }
+    const known = this.#edits.get(edits);
+    if (known !== undefined) return known;
+    const compiled = compileEdits(edits);
+    this.#edits.set(edits, compiled);
+    return compiled;
+  }
+}
+
+/** As the client named it, without a port. */
+function hostOf({ head, host }: RequestView): string {
+  const { authority } = head;
+  return authority.slice(0, host.length);
+}

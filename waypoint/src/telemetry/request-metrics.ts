@@ -1,0 +1,86 @@
+import { counter, gauge, histogram, type MetricSpec } from '@ambit/mesh/runtime';
+
+/** Labels of every request metric, Istio's, so that its dashboards read ours. */
+export const REQUEST_LABELS: readonly string[] = [
+  'reporter',
+  'source_workload',
+  'source_workload_namespace',
+  'source_principal',
+  'source_app',
+  'source_version',
+  'source_canonical_service',
+  'source_canonical_revision',
+  'source_cluster',
+  'destination_workload',
+  'destination_workload_namespace',
+  'destination_principal',
+  'destination_app',
+  'destination_version',
+  'destination_canonical_service',
+  'destination_canonical_revision',
+  'destination_cluster',
+  'destination_service',
+  'destination_service_name',
+  'destination_service_namespace',
+  'request_protocol',
+  'response_code',
+  'grpc_response_status',
+  'response_flags',
+  'connection_security_policy',
+];
+
+/** Upper bounds of the histograms, for milliseconds and for bytes: those that Istio's dashboards are drawn for. */
+export const BUCKETS: readonly number[] = [
+  0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000, 600_000, 1_800_000,
+  3_600_000,
+];
+
+const labels = REQUEST_LABELS;
+const buckets = BUCKETS;
+
+export const requestMetrics: {
+  readonly requests: MetricSpec<'counter'>;
+  readonly duration: MetricSpec<'histogram'>;
+  readonly requestBytes: MetricSpec<'histogram'>;
+  readonly responseBytes: MetricSpec<'histogram'>;
+} = {
+  requests: counter({ name: 'istio_requests_total', help: 'Requests that have been answered or given up.', labels }),
+  duration: histogram({
+    name: 'istio_request_duration_milliseconds',
+    help: 'From the head of a request to the end of its answer.',
+    labels,
+    buckets,
+  }),
+  requestBytes: histogram({ name: 'istio_request_bytes', help: 'Bytes of request bodies.', labels, buckets }),
+  responseBytes: histogram({ name: 'istio_response_bytes', help: 'Bytes of the bodies of answers.', labels, buckets }),
+};
+
+/** What else a waypoint counts. */
+export const waypointMetrics: {
+  readonly connections: MetricSpec<'gauge'>;
+  readonly upstreamConnections: MetricSpec<'gauge'>;
+  readonly tunnelsRefused: MetricSpec<'counter'>;
+  readonly accessLogDropped: MetricSpec<'counter'>;
+  readonly build: MetricSpec<'gauge'>;
+} = {
+  connections: gauge({
+    name: 'ambit_waypoint_connections',
+    help: 'Connections of clients, each in a tunnel of its own.',
+  }),
+  upstreamConnections: gauge({
+    name: 'ambit_waypoint_upstream_connections',
+    help: 'Connections to servers.',
+    labels: ['state'],
+    initial: [['busy'], ['idle']],
+  }),
+  tunnelsRefused: counter({
+    name: 'ambit_waypoint_tunnels_refused_total',
+    help: 'Tunnels of clients that were refused, by reason.',
+    labels: ['reason'],
+  }),
+  accessLogDropped: counter({
+    name: 'ambit_access_log_dropped_total',
+    help: 'Access log lines dropped because the output was slower than the traffic.',
+  }),
+  build: gauge({ name: 'ambit_build_info', help: 'Version of this process.', labels: ['component', 'version'] }),
+};

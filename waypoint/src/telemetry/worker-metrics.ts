@@ -1,0 +1,69 @@
+import type { HistogramSample, Metrics, MetricSample } from '@ambit/mesh/runtime';
+import type { WorkerMetrics } from '../worker/worker-protocol.ts';
+import { BUCKETS, requestMetrics, waypointMetrics } from './request-metrics.ts';
+import { HISTOGRAM_AT, ROW_COLUMNS } from './request-table.ts';
+
+/** Declares the metrics of the data workers; a scrape asks `read` once for all of them. */
+export function registerWorkerMetrics(metrics: Metrics, read: () => Promise<readonly WorkerMetrics[]>): void {
+  const shared = shareReads(read);
+  metrics.collect(requestMetrics.requests, async () =>
+    histograms(await shared(), 'duration').map(({ labels, counts }) => ({
+      labels,
+      value: counts.reduce((sum, count) => sum + count, 0),
+    })),
+  );
+  for (const name of ['duration', 'requestBytes', 'responseBytes'] as const) {
+    metrics.collectHistogram(requestMetrics[name], async () => histograms(await shared(), name));
+  }
+  const sum = async (of: (worker: WorkerMetrics) => number): Promise<readonly MetricSample[]> => [
+    { labels: [], value: (await shared()).reduce((all, worker) => all + of(worker), 0) },
+  ];
+  metrics.collect(waypointMetrics.connections, () => sum(({ connections }) => connections));
+  metrics.collect(waypointMetrics.accessLogDropped, () => sum(({ accessLogDropped }) => accessLogDropped));
+  metrics.collect(waypointMetrics.upstreamConnections, async () => {
+    const workers = await shared();
+    return (['busy', 'idle'] as const).map((state) => ({
+      labels: [state],
+      value: workers.reduce((all, { upstream }) => all + upstream[state], 0),
+    }));
+  });
+  metrics.collect(waypointMetrics.tunnelsRefused, async () => {
+    const sums = new Map<string, number>();
+    for (const { refusals } of await shared()) {
+      for (const [reason, count] of refusals) sums.set(reason, (sums.get(reason) ?? 0) + count);
+    }
+    return [...sums].map(([reason, value]) => ({ labels: [reason], value }));
+  });
+}
+
+/** One histogram over all workers. */
+function histograms(workers: readonly WorkerMetrics[], name: keyof typeof HISTOGRAM_AT): readonly HistogramSample[] {
+  const sums = new Map<string, { readonly labels: readonly string[]; readonly counts: number[]; sum: number }>();
+  for (const { requests } of workers) {
+    for (const [row, labels] of requests.labels.entries()) {
+      const at = row * ROW_COLUMNS + HISTOGRAM_AT[name];
+      const key = labels.join('\u0000');
+      const series = sums.get(key) ?? { labels, counts: Array.from({ length: BUCKETS.length + 1 }, () => 0), sum: 0 };
+      sums.set(key, series);
+      series.sum += requests.values[at] ?? 0;
+      for (const bucket of series.counts.keys()) {
+        series.counts[bucket] = (series.counts[bucket] ?? 0) + (requests.values[at + 1 + bucket] ?? 0);
+      }
+    }
+  }
+  return [...sums.values()];
+}
+
+/** Readers that ask within one turn of the event loop get the same answer. */
+function shareReads<T>(read: () => Promise<T>): () => Promise<T> {
+  let current: Promise<T> | null = null;
+  return () => {
+    if (current === null) {
+      current = read();
+      setImmediate(() => {
+        current = null;
+      });
+    }
+    return current;
+  };
+}

@@ -1,0 +1,163 @@
+import type { HbonePool } from '@ambit/mesh/hbone';
+import {
+  type MeshView,
+  parseSpiffeId,
+  type Port,
+  type Service,
+  type SpiffeId,
+  type Workload,
+  workloadIdentity,
+} from '@ambit/mesh/model';
+import type { Clock, Logger } from '@ambit/mesh/runtime';
+import type { Svid } from '@ambit/mesh/tls';
+import type { Deadlines } from '../http/deadlines.ts';
+import { Cluster, type Endpoint } from './cluster.ts';
+import { EndpointPool } from './endpoint-pool.ts';
+import type { UpstreamLimits } from './limits.ts';
+import { createConnector, type EndpointAddress, endpointKey } from './open-endpoint.ts';
+
+export interface ClusterTableOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly deadlines: Deadlines;
+  readonly limits: UpstreamLimits;
+  readonly hbone: HbonePool<SpiffeId>;
+  readonly svid: () => Svid | undefined;
+  readonly network: string;
+  readonly random: () => number;
+}
+
+/**
+ * The clusters of the mesh view as it is, made when somebody asks for one. Endpoints keep their connections from one view to
+ * the next; those that no view names any more are closed once idle.
+ */
+export class ClusterTable {
+  readonly #options: ClusterTableOptions;
+  readonly #endpoints = new Map<string, PooledEndpoint>();
+  readonly #clusters = new Map<string, Cluster>();
+
+  constructor(options: ClusterTableOptions) {
+    this.#options = options;
+  }
+
+  get endpoints(): Iterable<PooledEndpoint> {
+    return this.#endpoints.values();
+  }
+
+  /** Of a port of a service; it may have no endpoints. */
+  ofService(view: MeshView, service: Service, port: number): Cluster {
+    const key = `${service.key}:${port}`;
+    const known = this.#clusters.get(key);
+    if (known !== undefined) return known;
+    const endpoints: Endpoint[] = [];
+    for (const workload of view.endpoints(service.key)) {
+      const found = this.#addressOf(workload, service, port);
+      if (found !== null) endpoints.push(this.#endpoint(found, workload));
+    }
+    const name = `${service.namespace}/${service.name}:${port}`;
+    return this.#keep(key, new Cluster(name, service, endpoints, this.#options.random));
+  }
+
+  /** Of a port of one workload. */
+  ofWorkload(workload: Workload, port: Port): Cluster {
+    const key = `${workload.uid}:${port}`;
+    const known = this.#clusters.get(key);
+    if (known !== undefined) return known;
+    const [ip] = workload.addresses;
+    const endpoints =
+      ip === undefined
+        ? []
+        : [this.#endpoint({ address: { ip, port }, identities: identitiesOf(workload, []) }, workload)];
+    const { namespace, name } = workload;
+    return this.#keep(
+      key,
+      new Cluster(`${namespace}/${name}:${port}`, { namespace, name, hostname: workload.hostname }, endpoints),
+    );
+  }
+
+  /** The view has changed: clusters are made anew. */
+  forgetClusters(): void {
+    this.#clusters.clear();
+  }
+
+  /** Closes the connections of endpoints that no workload of the view is any more. */
+  prune(view: MeshView): void {
+    for (const [key, endpoint] of this.#endpoints) {
+      if (view.workload(endpoint.workload.uid) === endpoint.workload) continue;
+      this.#endpoints.delete(key);
+      endpoint.pool.close();
+    }
+  }
+
+  /** Our certificate is a new one: connections with the old one serve no further request. */
+  retire(): void {
+    for (const { pool } of this.#endpoints.values()) pool.retire();
+  }
+
+  close(): void {
+    for (const { pool } of this.#endpoints.values()) pool.close();
+  }
+
+  #keep(key: string, cluster: Cluster): Cluster {
+    this.#clusters.set(key, cluster);
+    return cluster;
+  }
+
+  #addressOf(workload: Workload, service: Service, servicePort: number): EndpointAddress | null {
+    if (workload.network !== this.#options.network) return null;
+    if (workload.status !== 'healthy' && service.loadBalancing?.healthPolicy !== 'allow-all') return null;
+    const own = workload.services.get(service.key)?.find((port) => port.servicePort === servicePort)?.targetPort ?? 0;
+    const port = own !== 0 ? own : (service.ports.find((one) => one.servicePort === servicePort)?.targetPort ?? 0);
+    const [ip] = workload.addresses;
+    if (port === 0 || ip === undefined) return null;
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- from the wire, and not 0
+    return { address: { ip, port: port as Port }, identities: identitiesOf(workload, service.subjectAltNames) };
+  }
+
+  #endpoint(address: EndpointAddress, workload: Workload): PooledEndpoint {
+    const key = `${endpointKey(address)}|${workload.uid}`;
+    const known = this.#endpoints.get(key);
+    if (known !== undefined && known.workload === workload) return known;
+    known?.pool.close();
+    const { clock, logger, deadlines, limits, hbone, svid } = this.#options;
+    const name = `${address.address.ip}:${address.address.port}`;
+    const connector = createConnector(address, hbone, svid);
+    const pool = new EndpointPool({ connector, limits, clock, deadlines, logger, name });
+    const endpoint = new PooledEndpoint(name, workload, pool, connector.open);
+    this.#endpoints.set(key, endpoint);
+    return endpoint;
+  }
+}
+
+/** An endpoint and its connections. */
+export class PooledEndpoint implements Endpoint {
+  readonly address: string;
+  readonly workload: Workload;
+  readonly pool: EndpointPool;
+  /** A connection of one's own, outside the pool. */
+  readonly open: Endpoint['open'];
+
+  constructor(address: string, workload: Workload, pool: EndpointPool, open: Endpoint['open']) {
+    this.address = address;
+    this.workload = workload;
+    this.pool = pool;
+    this.open = open;
+  }
+
+  get load(): number {
+    return this.pool.load;
+  }
+}
+
+function identitiesOf(workload: Workload, alternatives: readonly string[]): readonly SpiffeId[] | null {
+  if (workload.tunnelProtocol === 'none') return null;
+  const others = alternatives.flatMap((text) => {
+    try {
+      return [parseSpiffeId(text)];
+    } catch {
+      // What is no identity matches nobody (model/service.ts).
+      return [];
+    }
+  });
+  return [workloadIdentity(workload), ...others];
+}

@@ -1,0 +1,297 @@
+import { randomUUID } from 'node:crypto';
+import { type Carrier, type CarrierReader, createHbonePool, type HbonePool } from '@ambit/mesh/hbone';
+import { DEFAULT_LIMITS } from '@ambit/mesh/http1';
+import type { HttpRoute } from '@ambit/mesh/kinds';
+import {
+  createMeshViewStore,
+  type MeshView,
+  type Port,
+  parseServiceKey,
+  type Service,
+  type SpiffeId,
+} from '@ambit/mesh/model';
+import type { Clock, LineSink, Logger } from '@ambit/mesh/runtime';
+import type { Svid } from '@ambit/mesh/tls';
+import { Deadlines } from '../http/deadlines.ts';
+import { FAILURES } from '../http/failures.ts';
+import { NO_COMPILED_EDITS } from '../http/header-edits.ts';
+import { DEFAULT_EXCHANGE_LIMITS } from '../http/limits.ts';
+import type { Caller, Decision, RequestPipeline, RequestView } from '../http/pipeline.ts';
+import { ServerConnection } from '../http/server-connection.ts';
+import { WorkerContext } from '../http/worker-context.ts';
+import { ByteRelay } from '../listener/byte-relay.ts';
+import { decideDestination } from '../listener/decide-destination.ts';
+import { HboneListener, type TunnelVerdict } from '../listener/hbone-listener.ts';
+import { InboundStream } from '../listener/inbound-stream.ts';
+import { PlainListener } from '../listener/plain-listener.ts';
+import { tableOf } from '../route/attached-routes.ts';
+import { ServiceRouter } from '../route/service-router.ts';
+import { ExchangeRecorder } from '../telemetry/exchange-recorder.ts';
+import type { Cluster } from '../upstream/cluster.ts';
+import { ClusterTable } from '../upstream/cluster-table.ts';
+import { DEFAULT_UPSTREAM_LIMITS } from '../upstream/limits.ts';
+import type {
+  EndpointSummary,
+  ListenOn,
+  PlainPort,
+  WorkerCalls,
+  WorkerConfig,
+  WorkerMetrics,
+} from './worker-protocol.ts';
+
+export interface DataPlaneOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly config: Pick<WorkerConfig, 'network' | 'trustDomain' | 'accessLogFormat'>;
+  /** Null: no access log. */
+  readonly accessLog: Pick<LineSink, 'write' | 'dropped'> | null;
+  readonly random: () => number;
+}
+
+type Args<Call extends keyof WorkerCalls> = WorkerCalls[Call]['args'];
+
+/** Asked again while connections are awaited that end on their own. */
+const DRAIN_STEP_MS = 20;
+
+/** The ports, connections and configuration of one thread. */
+export class DataPlane {
+  readonly #options: DataPlaneOptions;
+  readonly #store = createMeshViewStore();
+  readonly #deadlines: Deadlines;
+  readonly #recorder: ExchangeRecorder;
+  readonly #context: WorkerContext;
+  readonly #hbone: HbonePool<SpiffeId>;
+  readonly #clusters: ClusterTable;
+  readonly #connections = new Set<ServerConnection>();
+  readonly #relays = new Set<Carrier>();
+  readonly #refusals = new Map<string, number>();
+  readonly #listeners: (HboneListener | PlainListener)[] = [];
+  #routes: readonly HttpRoute[] = [];
+  /** By service and port; made when somebody asks. */
+  readonly #routers = new Map<string, RequestPipeline>();
+  #svid: Svid | undefined;
+
+  constructor(options: DataPlaneOptions) {
+    this.#options = options;
+    const { clock, logger, config, accessLog, random } = options;
+    const { network } = config;
+    this.#deadlines = new Deadlines(clock);
+    this.#recorder = new ExchangeRecorder({
+      clock,
+      view: this.#view,
+      network,
+      accessLog,
+      format: config.accessLogFormat,
+    });
+    this.#context = new WorkerContext({
+      clock,
+      deadlines: this.#deadlines,
+      limits: DEFAULT_EXCHANGE_LIMITS,
+      observer: this.#recorder,
+      createRequestId: () => randomUUID(),
+      fieldCountMax: DEFAULT_LIMITS.fieldCountMax,
+    });
+    this.#hbone = createHbonePool<SpiffeId>({ clock, logger });
+    this.#clusters = new ClusterTable({
+      clock,
+      logger,
+      deadlines: this.#deadlines,
+      limits: DEFAULT_UPSTREAM_LIMITS,
+      hbone: this.#hbone,
+      svid: () => this.#svid,
+      network,
+      random,
+    });
+  }
+
+  configure = ({ update, routes }: Args<'configure'>): null => {
+    this.#store.apply(update);
+    this.#routes = routes;
+    this.#routers.clear();
+    this.#clusters.forgetClusters();
+    this.#clusters.prune(this.#view);
+    return null;
+  };
+
+  'set-svid' = ({ svid }: Args<'set-svid'>): null => {
+    const isRenewal = this.#svid !== undefined;
+    this.#svid = svid;
+    if (!isRenewal) return null;
+    this.#hbone.retire(() => true);
+    this.#clusters.retire();
+    return null;
+  };
+
+  listen = async ({ hbone, plain }: Args<'listen'>): Promise<ListenOn> => {
+    const { clock, logger, config } = this.#options;
+    const listener = new HboneListener({
+      ...hbone,
+      environment: { clock, logger },
+      trustDomain: config.trustDomain,
+      svid: () => this.#svid,
+      decide: (caller, authority) => this.#decideTunnel(caller, authority),
+      onRefused: (reason) => void this.#refusals.set(reason, (this.#refusals.get(reason) ?? 0) + 1),
+    });
+    this.#listeners.push(listener);
+    await listener.open();
+    for (const port of plain) await this.#listenPlain(port);
+    return listener.address;
+  };
+
+  metrics = (): WorkerMetrics => {
+    const upstream = { busy: 0, idle: 0 };
+    for (const { pool } of this.#clusters.endpoints) {
+      upstream.idle += pool.idleCount;
+      upstream.busy += pool.connectionCount - pool.idleCount;
+    }
+    return {
+      requests: this.#recorder.table.snapshot(),
+      connections: this.#connections.size + this.#relays.size,
+      upstream,
+      refusals: [...this.#refusals],
+      accessLogDropped: this.#options.accessLog?.dropped ?? 0,
+    };
+  };
+
+  endpoints = (): readonly EndpointSummary[] =>
+    [...this.#clusters.endpoints].map(({ address, workload, pool }) => ({
+      address,
+      workload: workload.uid,
+      connections: pool.connectionCount,
+      idle: pool.idleCount,
+    }));
+
+  /** Takes nothing new, lets what there is come to an end for so long, then ends it. */
+  async drain(drainMs: number): Promise<void> {
+    const { clock } = this.#options;
+    this.#context.draining = true;
+    for (const listener of this.#listeners) listener.drain();
+    const deadlineMs = clock.monotonic() + drainMs;
+    while (this.#connections.size + this.#relays.size > 0 && clock.monotonic() < deadlineMs) {
+      await clock.sleep(Math.min(DRAIN_STEP_MS, Math.max(1, deadlineMs - clock.monotonic())));
+    }
+    for (const connection of [...this.#connections]) connection.destroy();
+    for (const carrier of [...this.#relays]) carrier.reset();
+    this.#clusters.close();
+    for (const listener of this.#listeners) await listener[Symbol.asyncDispose]();
+    await this.#hbone[Symbol.asyncDispose]();
+    this.#deadlines[Symbol.dispose]();
+  }
+
+  get #view(): MeshView {
+    return this.#store.view;
+  }
+
+  async #listenPlain(port: PlainPort): Promise<void> {
+    const service = this.#view.service(parseServiceKey(port.service));
+    if (service === undefined) throw new RangeError(`no service ${port.service}`);
+    const listener = new PlainListener({
+      ...port,
+      serve: (caller, carrier) =>
+        carrier.read(this.#serveHttp(caller, carrier, this.#pipelineOf(service, port.servicePort))),
+    });
+    this.#listeners.push(listener);
+    await listener.open();
+  }
+
+  #decideTunnel(caller: Caller, authority: Parameters<typeof decideDestination>[2]): TunnelVerdict {
+    const destination = decideDestination(this.#view, this.#options.config.network, authority);
+    if (destination.kind === 'unknown') return { kind: 'refused', reason: destination.reason };
+    if (destination.kind === 'workload') {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- parsed with the authority
+      const cluster = this.#clusters.ofWorkload(destination.workload, destination.port as Port);
+      return accepted((carrier) => this.#detect(caller, carrier, straightTo(cluster), () => cluster));
+    }
+    const { service, port, protocol } = destination;
+    const clusterOf = (): Cluster => this.#clusters.ofService(this.#view, service, port);
+    // A server that speaks first is never kept waiting.
+    if (protocol === 'tcp' || protocol === 'tls')
+      return accepted((carrier) => carrier.read(this.#relay(carrier, clusterOf())));
+    const pipeline = this.#pipelineOf(service, port);
+    if (protocol === 'http1') return accepted((carrier) => carrier.read(this.#serveHttp(caller, carrier, pipeline)));
+    return accepted((carrier) => this.#detect(caller, carrier, pipeline, clusterOf));
+  }
+
+  #detect(caller: Caller, carrier: Carrier, pipeline: RequestPipeline, clusterOf: () => Cluster): void {
+    const servers = {
+      http1: () => this.#serveHttp(caller, carrier, pipeline),
+      tcp: () => this.#relay(carrier, clusterOf()),
+    };
+    carrier.read(new InboundStream(carrier, servers, this.#options.clock));
+  }
+
+  #serveHttp(caller: Caller, carrier: Carrier, pipeline: RequestPipeline): CarrierReader {
+    const connection: ServerConnection = new ServerConnection({
+      carrier,
+      context: this.#context,
+      pipeline,
+      caller,
+      onClose: () => this.#connections.delete(connection),
+    });
+    this.#connections.add(connection);
+    return connection;
+  }
+
+  #relay(carrier: Carrier, cluster: Cluster): CarrierReader {
+    const relay = new ByteRelay(carrier, () => this.#relays.delete(carrier));
+    this.#relays.add(carrier);
+    const endpoint = cluster.pick();
+    void relay.connect((signal) =>
+      endpoint === undefined ? Promise.reject(new RangeError('no endpoint')) : endpoint.open(signal),
+    );
+    return relay;
+  }
+
+  /** Routes as they are when a request comes, not when its connection came. */
+  #pipelineOf(service: Service, port: number): RequestPipeline {
+    const key = `${service.key}:${port}`;
+    return { decide: (request) => this.#routerOf(key, service.key, port).decide(request) };
+  }
+
+  #routerOf(key: string, serviceKey: Service['key'], port: number): RequestPipeline {
+    const known = this.#routers.get(key);
+    if (known !== undefined) return known;
+    const view = this.#view;
+    const service = view.service(serviceKey);
+    const router =
+      service === undefined
+        ? GONE
+        : new ServiceRouter({
+            view,
+            service,
+            port,
+            table: tableOf(this.#routes, view, service, port),
+            clusterOf: (backend, backendPort) => this.#clusters.ofService(view, backend, backendPort),
+            random: this.#options.random,
+          });
+    this.#routers.set(key, router);
+    return router;
+  }
+}
+
+const GONE: RequestPipeline = {
+  decide: () => ({
+    kind: 'answer',
+    route: '',
+    reason: 'no-endpoint',
+    status: FAILURES['no-endpoint'].status,
+    headers: NO_COMPILED_EDITS,
+  }),
+};
+
+function accepted(serve: (carrier: Carrier) => void): TunnelVerdict {
+  return { kind: 'accepted', serve };
+}
+
+function straightTo(cluster: Cluster): RequestPipeline {
+  const decision: Decision = {
+    kind: 'forward',
+    cluster,
+    route: '',
+    requestEdits: NO_COMPILED_EDITS,
+    responseEdits: NO_COMPILED_EDITS,
+    timeoutMs: null,
+    path: null,
+  };
+  return { decide: (_request: RequestView) => decision };
+}

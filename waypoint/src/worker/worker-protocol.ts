@@ -1,0 +1,72 @@
+import type { HttpRoute } from '@ambit/mesh/kinds';
+import type { MeshViewUpdate, TrustDomain } from '@ambit/mesh/model';
+import type { LogFormat } from '@ambit/mesh/runtime';
+import type { Svid } from '@ambit/mesh/tls';
+import type { AccessLogFormat } from '../telemetry/access-log-line.ts';
+import type { RequestSnapshot } from '../telemetry/request-table.ts';
+
+export interface ListenOn {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A plaintext port in front of a port of a service, which is named as `namespace/hostname`. */
+export interface PlainPort extends ListenOn {
+  readonly service: string;
+  readonly servicePort: number;
+}
+
+/** What a data worker is started with; plain data, it crosses a thread boundary. */
+export interface WorkerConfig {
+  readonly index: number;
+  readonly network: string;
+  readonly trustDomain: TrustDomain;
+  /** Appended to; every worker opens the file by itself. */
+  readonly accessLog:
+    | { readonly kind: 'off' }
+    | { readonly kind: 'fd'; readonly fd: number }
+    | { readonly kind: 'file'; readonly path: string };
+  readonly accessLogFormat: AccessLogFormat;
+  readonly logFd: number;
+  readonly logFormat: LogFormat;
+  readonly logFilter: string;
+}
+
+/** Everything a worker counted since it started, and what it has open. */
+export interface WorkerMetrics {
+  readonly requests: RequestSnapshot;
+  readonly connections: number;
+  readonly upstream: { readonly busy: number; readonly idle: number };
+  readonly refusals: readonly (readonly [reason: string, count: number])[];
+  readonly accessLogDropped: number;
+}
+
+/** An endpoint and its connections, as the admin interface shows it. */
+export interface EndpointSummary {
+  readonly address: string;
+  readonly workload: string;
+  readonly connections: number;
+  readonly idle: number;
+}
+
+/** What the main thread asks of a data worker. */
+export interface WorkerCalls {
+  /** Answered once every decision of this worker sees it. Routes are all there are. */
+  configure: {
+    readonly args: { readonly update: MeshViewUpdate; readonly routes: readonly HttpRoute[] };
+    readonly result: null;
+  };
+  'set-svid': { readonly args: { readonly svid: Svid }; readonly result: null };
+  /** Answered once the ports are open, with where. */
+  listen: {
+    readonly args: { readonly hbone: ListenOn; readonly plain: readonly PlainPort[] };
+    readonly result: ListenOn;
+  };
+  metrics: { readonly args: Record<string, never>; readonly result: WorkerMetrics };
+  endpoints: { readonly args: Record<string, never>; readonly result: readonly EndpointSummary[] };
+  /** Gives memory back that starting left behind. */
+  'compact-heap': { readonly args: Record<string, never>; readonly result: null };
+  'set-log-filter': { readonly args: { readonly filter: string }; readonly result: null };
+  /** Lets connections end, then flushes the logs: the worker may be ended afterwards. */
+  stop: { readonly args: { readonly drainMs: number }; readonly result: null };
+}

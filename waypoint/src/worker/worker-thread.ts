@@ -1,0 +1,60 @@
+import { openSync } from 'node:fs';
+import { parentPort, workerData } from 'node:worker_threads';
+import {
+  answerWorkerCalls,
+  bug,
+  createLineSink,
+  createRootLogger,
+  type LineSink,
+  RestingHeap,
+  systemClock,
+} from '@ambit/mesh/runtime';
+import { DataPlane } from './data-plane.ts';
+import type { WorkerCalls, WorkerConfig } from './worker-protocol.ts';
+
+/**
+ * A data worker: answers the main thread's requests until that ends it. Anything uncaught here ends the whole process: whoever
+ * supervises it starts a whole one.
+ */
+export async function runWorkerThread(): Promise<void> {
+  const port = parentPort ?? bug('a data worker runs in a worker thread');
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- made by WorkerPool of this very program
+  const config = workerData as WorkerConfig;
+  const clock = systemClock;
+  const logger = await createRootLogger({
+    format: config.logFormat,
+    filter: config.logFilter,
+    sink: createLineSink({ fd: config.logFd, clock }),
+    clock,
+    scope: 'proxy',
+  });
+  const accessLog = openAccessLog(config);
+  const plane = new DataPlane({ clock, logger, config, accessLog, random: Math.random });
+  const heap = new RestingHeap(clock);
+  answerWorkerCalls<WorkerCalls>(port, {
+    configure: plane.configure,
+    'set-svid': plane['set-svid'],
+    listen: plane.listen,
+    metrics: plane.metrics,
+    endpoints: plane.endpoints,
+    'compact-heap': () => {
+      heap.compact();
+      return null;
+    },
+    'set-log-filter': ({ filter }) => {
+      logger.setFilter(filter);
+      return null;
+    },
+    stop: async ({ drainMs }) => {
+      await plane.drain(drainMs);
+      await Promise.all([accessLog?.flush(), logger.flush()]);
+      return null;
+    },
+  });
+}
+
+function openAccessLog({ accessLog }: WorkerConfig): LineSink | null {
+  if (accessLog.kind === 'off') return null;
+  const fd = accessLog.kind === 'fd' ? accessLog.fd : openSync(accessLog.path, 'a', 0o640);
+  return createLineSink({ fd, clock: systemClock });
+}
