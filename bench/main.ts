@@ -13,6 +13,10 @@ import { runL4Bench, writeL4Results } from './src/l4/l4-bench.ts';
 import { markdownReport } from './src/l4/markdown-report.ts';
 import { FULL_PLAN, QUICK_PLAN, type L4Plan } from './src/l4/plan.ts';
 import { quickFigures } from './src/l4/quick-line.ts';
+import { type L7BenchOptions, runL7Bench, writeL7Results } from './src/l7/l7-bench.ts';
+import { l7Report } from './src/l7/l7-report.ts';
+import { L7_FULL_PLAN, L7_QUICK_PLAN, type L7Plan } from './src/l7/plan.ts';
+import { l7QuickFigures } from './src/l7/samples.ts';
 
 const say = (line: string): void => {
   process.stderr.write(`bench: ${line}\n`);
@@ -28,10 +32,39 @@ async function runL4(command: BenchCommand & { kind: 'l4' }, signal: AbortSignal
     loadSeconds: command.seconds ?? base.loadSeconds,
   };
   const out = command.out ?? join(import.meta.dirname, 'results');
-  const results = await runL4Bench({
-    plan,
+  const results = await runL4Bench({ plan, ...surroundings(command.profile ? out : undefined, signal) });
+  process.stdout.write(`${markdownReport(results)}\n`);
+  // A quick run is a check, not a result to keep.
+  if (!command.quick || command.out !== undefined) {
+    for (const file of await writeL4Results(results, out)) say(`wrote ${file}`);
+  }
+  if (command.quick) process.stdout.write(`${JSON.stringify(quickFigures(results))}\n`);
+}
+
+async function runL7(command: BenchCommand & { kind: 'l7' }, signal: AbortSignal): Promise<void> {
+  const base = command.quick ? L7_QUICK_PLAN : L7_FULL_PLAN;
+  const plan: L7Plan = {
+    ...base,
+    peers: command.peers ?? base.peers,
+    loads: base.loads.filter(({ name }) => command.loads?.includes(name) ?? true),
+    rounds: command.rounds ?? base.rounds,
+    loadSeconds: command.seconds ?? base.loadSeconds,
+  };
+  const out = command.out ?? join(import.meta.dirname, 'results');
+  const results = await runL7Bench({ plan, ...surroundings(command.profile ? out : undefined, signal) });
+  process.stdout.write(`${l7Report(results)}\n`);
+  // A quick run is a check, not a result to keep.
+  if (!command.quick || command.out !== undefined) {
+    for (const file of await writeL7Results(results, out)) say(`wrote ${file}`);
+  }
+  if (command.quick) process.stdout.write(`${JSON.stringify(l7QuickFigures(results))}\n`);
+}
+
+/** What a bench beside peers needs to know of this process. */
+function surroundings(profileDirectory: string | undefined, signal: AbortSignal): Omit<L7BenchOptions, 'plan'> {
+  return {
     cacheDirectory: process.env['AMBIT_BENCH_CACHE'] ?? join(homedir(), '.cache', 'ambit-bench'),
-    ...(command.profile ? { profileDirectory: out } : {}),
+    ...(profileDirectory === undefined ? {} : { profileDirectory }),
     isRoot: process.getuid?.() === 0,
     ownPid: process.pid,
     node: process.execPath,
@@ -39,13 +72,7 @@ async function runL4(command: BenchCommand & { kind: 'l4' }, signal: AbortSignal
     path: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin',
     signal,
     say,
-  });
-  process.stdout.write(`${markdownReport(results)}\n`);
-  // A quick run is a check, not a result to keep.
-  if (!command.quick || command.out !== undefined) {
-    for (const file of await writeL4Results(results, out)) say(`wrote ${file}`);
-  }
-  if (command.quick) process.stdout.write(`${JSON.stringify(quickFigures(results))}\n`);
+  };
 }
 
 async function measureAcceptDial(signal: AbortSignal): Promise<void> {
@@ -97,6 +124,8 @@ async function run(command: BenchCommand, signal: AbortSignal): Promise<void> {
       return;
     case 'l4':
       return runL4(command, signal);
+    case 'l7':
+      return runL7(command, signal);
     case 'accept-dial':
       return measureAcceptDial(signal);
     case 'http1':

@@ -1,6 +1,7 @@
 import { BenchError } from './errors.ts';
 import type { PeerName } from './l4/peer.ts';
 import { LOADS, type LoadName } from './l4/plan.ts';
+import { L7_LOADS, L7_PEERS, type L7LoadName, type L7PeerName } from './l7/plan.ts';
 
 /** What the user asked for. */
 export type BenchCommand =
@@ -8,16 +9,19 @@ export type BenchCommand =
   | { readonly kind: 'accept-dial' }
   | { readonly kind: 'http1' }
   | { readonly kind: 'routes' }
-  | {
-      readonly kind: 'l4';
-      readonly quick: boolean;
-      readonly profile: boolean;
-      readonly peers?: readonly PeerName[];
-      readonly loads?: readonly LoadName[];
-      readonly rounds?: number;
-      readonly seconds?: number;
-      readonly out?: string;
-    };
+  | ({ readonly kind: 'l4' } & PeerBench<PeerName, LoadName>)
+  | ({ readonly kind: 'l7' } & PeerBench<L7PeerName, L7LoadName>);
+
+/** Options of a bench that runs beside peers. */
+export interface PeerBench<Peer, Load> {
+  readonly quick: boolean;
+  readonly profile: boolean;
+  readonly peers?: readonly Peer[];
+  readonly loads?: readonly Load[];
+  readonly rounds?: number;
+  readonly seconds?: number;
+  readonly out?: string;
+}
 
 const PEERS: readonly PeerName[] = ['direct', 'nginx', 'envoy', 'ambit'];
 const LOAD_NAMES: readonly LoadName[] = LOADS.map(({ name }) => name);
@@ -27,20 +31,23 @@ export const HELP: string = `usage: npm run bench -- BENCH [OPTIONS]
 
 benches
   l4            two pods on two hosts: Ambit's tunnel beside direct TCP, an nginx stream pair and an Envoy HBONE pair
+  l7            one proxy between clients and a server: Ambit's waypoint beside Envoy in the same position, and nginx in plaintext
   accept-dial   CPU of accepting and dialling inside a pod's network namespace; writes bench/results/accept-dial.md
   http1         CPU of reading and writing HTTP/1.1 messages beside llhttp, Node's parser; writes bench/results/http1.md
   routes        CPU of finding the rule of a request among 1, 100 and 5,000 routes; writes bench/results/routes.md
 
-options of l4
-  --quick           at most 55 s: Ambit, Envoy and direct TCP; the last line is one JSON object of ratios
-  --peers A,B       only these of: ${PEERS.join(', ')}
-  --loads A,B       only these of: ${LOADS.map(({ name }) => name).join(', ')}
+options of l4 and l7
+  --quick           at most 55 s; the last line is one JSON object of ratios
+  --peers A,B       only these of l4: ${PEERS.join(', ')}
+                    of l7: ${L7_PEERS.join(', ')}
+  --loads A,B       only these of l4: ${LOADS.map(({ name }) => name).join(', ')}
+                    of l7: ${L7_LOADS.map(({ name }) => name).join(', ')}
   --rounds N        interleaved rounds (default 5)
   --seconds N       length of one load (default 3)
   --out DIR         where results go (default bench/results)
-  --profile         write a CPU profile of each Ambit agent beside the results; its figures are then not comparable
+  --profile         write a CPU profile of each Ambit process beside the results; its figures are then not comparable
 
-l4 and accept-dial need root: they create network namespaces (all removed at the end, also after Ctrl-C)
+l4, l7 and accept-dial need root: they create network namespaces (all removed at the end, also after Ctrl-C)
 environment: AMBIT_BENCH_CACHE, where Envoy is kept (default ~/.cache/ambit-bench)
 `;
 
@@ -52,7 +59,23 @@ export function parseCommandLine(args: readonly string[]): BenchCommand {
     if (rest[0] !== undefined) throw badArgument(rest[0]);
     return { kind: name };
   }
-  if (name !== 'l4') throw badArgument(name);
+  if (name === 'l4') return { kind: name, ...parsePeerBench(rest, PEERS, LOAD_NAMES) };
+  if (name !== 'l7') throw badArgument(name);
+  return {
+    kind: name,
+    ...parsePeerBench(
+      rest,
+      L7_PEERS,
+      L7_LOADS.map((load) => load.name),
+    ),
+  };
+}
+
+function parsePeerBench<Peer extends string, Load extends string>(
+  rest: readonly string[],
+  knownPeers: readonly Peer[],
+  knownLoads: readonly Load[],
+): PeerBench<Peer, Load> {
   const values: Record<string, string> = {};
   const flags = new Set<string>();
   for (let index = 0; index < rest.length; index++) {
@@ -73,11 +96,10 @@ export function parseCommandLine(args: readonly string[]): BenchCommand {
   const seconds = values['--seconds'];
   const out = values['--out'];
   return {
-    kind: 'l4',
     quick: flags.has('--quick'),
     profile: flags.has('--profile'),
-    ...(peers === undefined ? {} : { peers: parseNames('--peers', peers, PEERS) }),
-    ...(loads === undefined ? {} : { loads: parseNames('--loads', loads, LOAD_NAMES) }),
+    ...(peers === undefined ? {} : { peers: parseNames('--peers', peers, knownPeers) }),
+    ...(loads === undefined ? {} : { loads: parseNames('--loads', loads, knownLoads) }),
     ...(rounds === undefined ? {} : { rounds: parseCount('--rounds', rounds) }),
     ...(seconds === undefined ? {} : { seconds: parseCount('--seconds', seconds) }),
     ...(out === undefined ? {} : { out }),

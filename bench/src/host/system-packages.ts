@@ -21,6 +21,17 @@ export const L4_PROGRAMS: readonly SystemProgram[] = [
   { program: 'python3', package: 'python3-pip' },
 ];
 
+/** What the L7 bench drives. */
+export const L7_PROGRAMS: readonly SystemProgram[] = [
+  { program: 'ip', package: 'iproute2' },
+  { program: 'taskset', package: 'util-linux' },
+  { program: 'sysctl', package: 'procps' },
+  { program: 'curl', package: 'curl' },
+  { program: 'wrk', package: 'wrk' },
+  { program: 'nginx', package: 'nginx-light' },
+  { program: 'python3', package: 'python3-pip' },
+];
+
 /** The one command that installs the packages on a Debian-like system. */
 export function installCommand(packages: readonly string[]): readonly string[] {
   return ['apt-get', 'install', '--yes', '--no-install-recommends', ...packages];

@@ -6,6 +6,7 @@ import net from 'node:net';
 import { readFileSync } from 'node:fs';
 import { connectHbone, type Carrier, type HboneSession } from '@ambit/mesh/hbone';
 import { silentLogger, systemClock } from '@ambit/mesh/runtime';
+import { readCpuSeconds } from '../measure/process-usage.ts';
 import { parseSvid, parseTrustBundle, secureContextOf } from '@ambit/mesh/tls';
 
 export interface HttpLoadOptions {
@@ -22,6 +23,8 @@ export interface HttpLoadOptions {
   readonly certificate: string;
   readonly key: string;
   readonly roots: string;
+  /** Processes whose CPU is measured while requests count. */
+  readonly cpuOf?: readonly number[];
 }
 
 export interface HttpLoadResult {
@@ -30,6 +33,7 @@ export interface HttpLoadResult {
   readonly errors: number;
   readonly p50Us: number;
   readonly p99Us: number;
+  readonly cpuSeconds?: number;
 }
 
 /** Latencies in steps of a microsecond; slower ones count as this. */
@@ -138,11 +142,14 @@ async function main(options: HttpLoadOptions): Promise<HttpLoadResult> {
     if (opened !== undefined) new Stream(opened.stream, request, onAnswer).start();
   }
   await systemClock.sleep(options.warmUpMs);
+  const cpuOf = options.cpuOf ?? [];
+  const cpuBefore = readCpuSeconds(cpuOf);
   measuring = true;
   const start = performance.now();
   await systemClock.sleep(options.durationMs);
   measuring = false;
   const seconds = (performance.now() - start) / 1000;
+  const cpuSeconds = readCpuSeconds(cpuOf) - cpuBefore;
   const percentile = (share: number): number => {
     let left = requests * share;
     for (const [us, count] of counts.entries()) {
@@ -151,7 +158,7 @@ async function main(options: HttpLoadOptions): Promise<HttpLoadResult> {
     }
     return SLOWEST_US;
   };
-  return { requests, seconds, errors, p50Us: percentile(0.5), p99Us: percentile(0.99) };
+  return { requests, seconds, errors, p50Us: percentile(0.5), p99Us: percentile(0.99), cpuSeconds };
 }
 
 const [text] = process.argv.slice(2);

@@ -15,6 +15,13 @@ const LINE_PREFIX = 'ambit-bench ';
 /** Small enough for one frame, large enough that copying counts: the size every published figure uses. */
 const BODY_BYTES = 1024;
 
+const DONE = `function done(summary, latency, requests)
+  local e = summary.errors
+  io.write(string.format("${LINE_PREFIX}%d %d %d %d %d\\n", summary.requests, summary.duration,
+    e.connect + e.read + e.write + e.timeout + e.status, latency:percentile(50), latency:percentile(99)))
+end
+`;
+
 /**
  * wrk script: POST with a body of 1 KiB, optionally on a new connection for every request. wrk's own text report rounds
  * latencies, so the script prints exact ones.
@@ -24,12 +31,13 @@ export function wrkScript(options: { readonly closeEach: boolean }): string {
 wrk.body = string.rep("x", ${BODY_BYTES})
 wrk.headers["Content-Type"] = "application/octet-stream"
 ${options.closeEach ? 'wrk.headers["Connection"] = "close"' : ''}
-function done(summary, latency, requests)
-  local e = summary.errors
-  io.write(string.format("${LINE_PREFIX}%d %d %d %d %d\\n", summary.requests, summary.duration,
-    e.connect + e.read + e.write + e.timeout + e.status, latency:percentile(50), latency:percentile(99)))
-end
-`;
+${DONE}`;
+}
+
+/** wrk script: GET with these headers, with the same line of results. */
+export function wrkGetScript(headers: readonly (readonly [name: string, value: string])[]): string {
+  const fields = headers.map(([name, value]) => `wrk.headers[${JSON.stringify(name)}] = ${JSON.stringify(value)}\n`);
+  return fields.join('') + DONE;
 }
 
 /** wrk's arguments for one thread, which is one core. */

@@ -51,7 +51,6 @@ export class WorkerPool<Calls extends WorkerCallsOf<Calls>> implements AsyncDisp
     const settled = await Promise.allSettled(this.#handles.map((handle) => handle.call(call, args)));
     return settled.map((result) => {
       if (result.status === 'rejected') throw result.reason;
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the worker's handler of this call has made it
       return result.value as Calls[Call]['result'];
     });
   }
