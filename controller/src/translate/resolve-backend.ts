@@ -1,0 +1,97 @@
+import type { BackendRef, KubeServicePort, ReferenceGrant } from '@ambit/mesh/kinds';
+import { serviceKey } from '@ambit/mesh/model';
+import type { BackendFault, RouteBackend } from '@ambit/mesh/routes';
+import { GATEWAY_GROUP, importHostname } from './attach-route.ts';
+import { serviceHostname } from './mesh-settings.ts';
+import type { AnyRoute, RouteWorld } from './route-world.ts';
+
+export interface ResolvedBackend {
+  readonly backend: RouteBackend;
+  /** Why it is invalid, in words; empty when it is not. */
+  readonly message: string;
+}
+
+const MULTICLUSTER_GROUP = 'multicluster.x-k8s.io';
+/** Application protocols that HTTP cannot be sent to as it is. */
+const NOT_PLAIN_HTTP: readonly string[] = ['tcp', 'tls', 'https', 'kubernetes.io/wss'];
+
+/**
+ * What a route's reference to a backend comes to. From a Gateway another namespace needs a ReferenceGrant. In a mesh it does
+ * not (GEP-1294): a route adds nothing to what a workload may reach, policies decide that.
+ */
+export function resolveBackend(
+  route: AnyRoute,
+  ref: BackendRef,
+  fromGateway: boolean,
+  world: RouteWorld,
+): ResolvedBackend {
+  const name = `${ref.kind} ${ref.namespace}/${ref.name}`;
+  const isImport = ref.group === MULTICLUSTER_GROUP && ref.kind === 'ServiceImport';
+  if (!isImport && (ref.group !== '' || ref.kind !== 'Service')) {
+    return invalid('InvalidKind', `${ref.kind} of group "${ref.group}" cannot be a backend`);
+  }
+  const isForeign = ref.namespace !== route.meta.namespace;
+  if (fromGateway && isForeign && !isGranted(route, ref, world.grants(ref.namespace))) {
+    return invalid('RefNotPermitted', `no ReferenceGrant of namespace ${ref.namespace} permits ${name}`);
+  }
+  return isImport ? resolveImport(ref, name, world) : resolveService(route, ref, name, world);
+}
+
+/** Whether some grant permits the reference. */
+export function isGranted(
+  route: AnyRoute,
+  ref: Pick<BackendRef, 'group' | 'kind' | 'name'>,
+  grants: readonly ReferenceGrant[],
+): boolean {
+  return grants.some(
+    ({ from, to }) =>
+      from.some(
+        ({ group, kind, namespace }) =>
+          group === GATEWAY_GROUP && kind === route.kind && namespace === route.meta.namespace,
+      ) &&
+      to.some(
+        ({ group, kind, name }) => group === ref.group && kind === ref.kind && (name === null || name === ref.name),
+      ),
+  );
+}
+
+function resolveService(route: AnyRoute, ref: BackendRef, name: string, world: RouteWorld): ResolvedBackend {
+  const service = world.service(ref.namespace, ref.name);
+  if (service === undefined) return invalid('BackendNotFound', `there is no ${name}`);
+  if (service.type === 'ExternalName') return invalid('InvalidKind', `${name} is only another name (ExternalName)`);
+  const port = service.ports.find((candidate) => candidate.port === ref.port);
+  if (port === undefined) return invalid('BackendNotFound', `${name} has no port ${ref.port}`);
+  if (!speaks(route, port)) {
+    const protocol = port.protocol === 'TCP' ? port.appProtocol : port.protocol;
+    return invalid(
+      'UnsupportedProtocol',
+      `a ${route.kind} cannot be sent to ${name}:${port.port}, which is ${protocol}`,
+    );
+  }
+  const hostname = serviceHostname(ref.name, ref.namespace, world.settings);
+  return valid(serviceKey({ namespace: ref.namespace, hostname }), port.port);
+}
+
+function resolveImport(ref: BackendRef, name: string, world: RouteWorld): ResolvedBackend {
+  const imported = world.serviceImport(ref.namespace, ref.name);
+  if (imported === undefined) return invalid('BackendNotFound', `there is no ${name}`);
+  const port = imported.ports.find((candidate) => ref.port === null || candidate.port === ref.port);
+  if (port === undefined) return invalid('BackendNotFound', `${name} has no port ${ref.port ?? ''}`.trimEnd());
+  const hostname = importHostname(ref.name, ref.namespace);
+  return valid(serviceKey({ namespace: ref.namespace, hostname }), port.port);
+}
+
+/** A port's name says what it is for, its `appProtocol` what it speaks: only the latter is taken at its word here. */
+function speaks(route: AnyRoute, port: KubeServicePort): boolean {
+  if (port.protocol !== 'TCP') return false;
+  if (route.kind === 'TCPRoute' || route.kind === 'TLSRoute') return true;
+  return !NOT_PLAIN_HTTP.includes(port.appProtocol.toLowerCase());
+}
+
+function valid(service: Extract<RouteBackend, { kind: 'service' }>['service'], port: number): ResolvedBackend {
+  return { backend: { kind: 'service', service, port }, message: '' };
+}
+
+function invalid(reason: BackendFault, message: string): ResolvedBackend {
+  return { backend: { kind: 'invalid', reason }, message };
+}
