@@ -1,0 +1,237 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { createHbonePool } from '@ambit/mesh/hbone';
+import { createEnvironment, createLineSink, createRootLogger, systemClock } from '@ambit/mesh/runtime';
+import { checkLeaks, createTestCa, dial, environment, identityOf, listen, until } from '@ambit/mesh/testing';
+import { createPlainCarrier } from '@ambit/mesh/hbone';
+import { secureContextOf } from '@ambit/mesh/tls';
+import { createWaypoint, type Waypoint } from '../src/app.ts';
+import { parseConfig } from '../src/config.ts';
+import { Party } from './http-world.ts';
+
+checkLeaks();
+
+const directory = mkdtempSync(join(tmpdir(), 'ambit-waypoint-'));
+after(() => rmSync(directory, { recursive: true }));
+const ca = createTestCa();
+const own = ca.issueCertificate({
+  altNames: [{ kind: 'uri', value: 'spiffe://cluster.local/ns/shop/sa/waypoint' }],
+});
+const client = ca.issue('spiffe://cluster.local/ns/shop/sa/web');
+
+const bytes = (address: string): string => Buffer.from(address.split('.').map(Number)).toString('base64');
+
+/** A service `db` on two ports, HTTP and bytes, whose one endpoint listens in plaintext on `port`. */
+function configuration(port: number): string {
+  const put = (name: string, text: string): string => {
+    writeFileSync(join(directory, name), text);
+    return join(directory, name);
+  };
+  const ports = [
+    { servicePort: 80, targetPort: port },
+    { servicePort: 81, targetPort: port },
+  ];
+  return put(
+    'local.json',
+    JSON.stringify({
+      workloads: [
+        {
+          uid: 'Kubernetes//Pod/shop/db',
+          name: 'db',
+          namespace: 'shop',
+          addresses: [bytes('127.0.0.1')],
+          trustDomain: 'cluster.local',
+          serviceAccount: 'db',
+          workloadName: 'db',
+          services: { 'shop/db.shop': { ports } },
+        },
+      ],
+      services: [
+        {
+          name: 'db',
+          namespace: 'shop',
+          hostname: 'db.shop',
+          addresses: [{ address: bytes('10.9.0.1') }],
+          ports: [ports[0], { ...ports[1], appProtocol: 'TCP' }],
+        },
+      ],
+      routes: [
+        {
+          apiVersion: 'gateway.networking.k8s.io/v1',
+          kind: 'HTTPRoute',
+          metadata: { name: 'r', namespace: 'shop' },
+          spec: {
+            parentRefs: [{ group: '', kind: 'Service', name: 'db' }],
+            rules: [
+              {
+                matches: [{ path: { type: 'PathPrefix', value: '/old' } }],
+                filters: [
+                  {
+                    type: 'RequestRedirect',
+                    requestRedirect: { path: { type: 'ReplacePrefixMatch', replacePrefixMatch: '/new' } },
+                  },
+                ],
+              },
+              {
+                matches: [{ path: { type: 'PathPrefix', value: '/api' }, headers: [{ name: 'x-user', value: 'me' }] }],
+                filters: [
+                  {
+                    type: 'RequestHeaderModifier',
+                    requestHeaderModifier: { set: [{ name: 'x-set', value: '1' }], remove: ['x-user'] },
+                  },
+                  {
+                    type: 'URLRewrite',
+                    urlRewrite: { hostname: 'inner', path: { type: 'ReplacePrefixMatch', replacePrefixMatch: '/v2' } },
+                  },
+                  {
+                    type: 'ResponseHeaderModifier',
+                    responseHeaderModifier: { add: [{ name: 'x-mesh', value: 'yes' }] },
+                  },
+                ],
+                backendRefs: [{ name: 'db', port: 80 }],
+              },
+            ],
+          },
+        },
+      ],
+      certificate: {
+        privateKey: put('key.pem', own.privateKeyPem),
+        chain: put('chain.pem', own.chainPem),
+        roots: put('roots.pem', ca.rootPem),
+      },
+    }),
+  );
+}
+
+async function open(localConfig: string, accessLog: string): Promise<Waypoint> {
+  const config = parseConfig(
+    createEnvironment({
+      AMBIT_LOCAL_CONFIG: localConfig,
+      AMBIT_ACCESS_LOG: accessLog,
+      AMBIT_HBONE_ADDRESS: '127.0.0.1:0',
+      AMBIT_ADMIN_ADDRESS: '127.0.0.1:0',
+      AMBIT_METRICS_ADDRESS: '127.0.0.1:0',
+      AMBIT_READINESS_ADDRESS: '127.0.0.1:0',
+      AMBIT_LOG_LEVEL: 'off',
+      AMBIT_TERMINATION_DEADLINE: '200ms',
+    }),
+  );
+  const clock = systemClock;
+  return createWaypoint({
+    config,
+    workerProgram: new URL('../src/worker-main.ts', import.meta.url),
+    version: '0',
+    clock,
+    logger: await createRootLogger({
+      format: 'text',
+      filter: 'off',
+      sink: createLineSink({ fd: 2, clock }),
+      clock,
+      scope: 'x',
+    }),
+    logFd: 2,
+    requestStop: () => {},
+  });
+}
+
+test('a waypoint routes what comes through HBONE, records it, and ends in order', { timeout: 60_000 }, async () => {
+  const served: Party[] = [];
+  await using backend = await listen((socket) => {
+    const party = new Party(createPlainCarrier(socket));
+    served.push(party);
+    party.carrier.read(party);
+  });
+  const accessLog = join(directory, 'access.log');
+  await using waypoint = await open(configuration(backend.port), accessLog);
+  const { port } = waypoint.addresses.hbone;
+  await using pool = createHbonePool<string>(environment);
+  const target = {
+    key: 'w',
+    openSocket: () => dial(port),
+    secureContext: () => secureContextOf(client),
+    verifyPeer: identityOf,
+  };
+  const connect = async (authority: string): Promise<Party> => {
+    const { stream, peer } = await pool.openTunnel(target, { authority, headers: [] });
+    assert.equal(peer, 'spiffe://cluster.local/ns/shop/sa/waypoint');
+    const party = new Party(stream);
+    stream.read(party);
+    return party;
+  };
+
+  const http = await connect('10.9.0.1:80');
+  http.send('GET /nothing HTTP/1.1\r\nHost: db.shop\r\n\r\n');
+  await until('no route matches', () => http.text.endsWith('no route matches\n'));
+  http.take();
+  http.send('GET /old/a HTTP/1.1\r\nHost: db.shop\r\n\r\n');
+  await until('the redirect', () => http.text.endsWith('\r\n\r\n'));
+  assert.equal(http.take(), 'HTTP/1.1 302 Found\r\ncontent-length: 0\r\nlocation: http://db.shop/new/a\r\n\r\n');
+  http.send('GET /api/a?q HTTP/1.1\r\nHost: db.shop\r\nX-User: me\r\nX-Request-Id: 7\r\n\r\n');
+  const server = await until('the server is asked', () => served[0]);
+  await until('the whole request', () => server.text.endsWith('\r\n\r\n'));
+  assert.equal(
+    server.take(),
+    'GET /v2/a?q HTTP/1.1\r\nX-Request-Id: 7\r\nx-forwarded-for: 127.0.0.1\r\nx-forwarded-proto: http\r\nx-set: 1\r\nhost: inner\r\n\r\n',
+  );
+  server.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+  await until('the answer', () => http.text.endsWith('ok'));
+  assert.equal(http.take(), 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-mesh: yes\r\n\r\nok');
+
+  // A server that speaks first is not kept waiting on a port that is declared to be of bytes.
+  const raw = await connect('db.shop:81');
+  const second = await until('the second connection', () => served[1]);
+  second.send('220 hello');
+  await until('its greeting', () => raw.text === '220 hello');
+  raw.send('GET / HTTP/1.1\r\n\r\n');
+  await until('bytes', () => second.text === 'GET / HTTP/1.1\r\n\r\n');
+  raw.carrier.end();
+
+  const http2 = await connect('10.9.0.1:80');
+  http2.send('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+  await until('GOAWAY', () => http2.bytes === 26);
+
+  for (const authority of ['10.9.0.9:80', '10.9.0.1:82', 'nobody.shop:80']) {
+    await assert.rejects(connect(authority), { code: 'refused-status', data: { status: 503 } });
+  }
+  await assert.rejects(connect('?'), { code: 'refused-status', data: { status: 400 } });
+
+  const { host, port: metricsPort } = waypoint.addresses.metrics;
+  const metrics = await (await fetch(`http://${host}:${metricsPort}/metrics`)).text();
+  assert.match(
+    metrics,
+    /istio_requests_total\{reporter="waypoint".*source_principal="spiffe:\/\/cluster.local\/ns\/shop\/sa\/web".*destination_service="db.shop".*response_code="200".*\} 1/,
+  );
+  assert.match(metrics, /istio_request_duration_milliseconds_count\{.*response_code="200".*\} 1/);
+  assert.match(metrics, /ambit_waypoint_tunnels_refused_total\{reason="unknown-address"\} 1/);
+
+  await waypoint.stop();
+  const lines = readFileSync(accessLog, 'utf8').trim().split('\n');
+  assert.deepEqual(
+    lines.map((line) => /method=(\S+) .*path=(\S+) .*status=(\d+)/.exec(line)?.slice(1)),
+    [
+      ['GET', '/nothing', '404'],
+      ['GET', '/old/a', '302'],
+      ['GET', '/api/a?q', '200'],
+    ],
+  );
+  assert.match(lines[2] ?? '', / route=shop\/r request_id=7$/);
+});
+
+test('a configuration that cannot be used is refused with its place', async () => {
+  const file = join(directory, 'bad.json');
+  for (const [text, path] of [
+    ['{', '$'],
+    ['{"service": []}', '$.service'],
+    ['{"routes": [{"kind": "Pod"}]}', '$.routes[0]'],
+    ['{}', '$.certificate'],
+  ] as const) {
+    writeFileSync(file, text);
+    await assert.rejects(open(file, 'off'), (error: Error & { readonly data?: { readonly path?: string } }) => {
+      assert.equal(error.data?.path, path);
+      return true;
+    });
+  }
+});
