@@ -10,7 +10,7 @@ const RETURN_MARK = 0x111;
 const RULES = `table inet test {
   chain borrowed_zone { type filter hook output priority raw; oifname lo tcp sport != 15001 meta mark ${TEST_PACKET_MARK} ct original zone set 2; }
   chain mark_inbound { type filter hook prerouting priority mangle; ct state new ct direction original meta mark ${TEST_PACKET_MARK} ct mark set ${RETURN_MARK}; }
-  chain mark_replies { type route hook output priority mangle; ct mark ${RETURN_MARK} ct direction reply meta mark set ct mark; }
+  chain mark_replies { type route hook output priority mangle; ct mark ${RETURN_MARK} meta mark set ct mark; }
   chain inbound {
     type nat hook prerouting priority dstnat;
     ip daddr 127.0.0.0/8 accept

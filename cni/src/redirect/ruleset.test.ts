@@ -13,7 +13,7 @@ table inet ambit {
   }
   chain mark_replies {
     type route hook output priority mangle; policy accept;
-    ct mark & 0xfff == 0x111 ct direction reply meta mark set ct mark
+    ct mark & 0xfff == 0x111 meta mark set ct mark
     ct state new oifname != "lo" meta l4proto tcp tcp flags & (syn | ack) != syn meta mark & 0xfff != 0x539 ct mark set (ct mark & 0xfffff000) | 0x112
   }
   chain borrowed_zone {
@@ -61,7 +61,7 @@ table inet ambit {
   }
   chain mark_replies {
     type route hook output priority mangle; policy accept;
-    ct mark & 0xfff == 0x111 ct direction reply meta mark set ct mark
+    ct mark & 0xfff == 0x111 meta mark set ct mark
     ct state new oifname != "lo" meta l4proto tcp tcp flags & (syn | ack) != syn meta mark & 0xfff != 0x2a ct mark set (ct mark & 0xfffff000) | 0x112
   }
   chain borrowed_zone {

@@ -117,9 +117,10 @@ function markChains(options: RedirectOptions): readonly string[] {
       `iifname != "lo" tcp dport != ${HBONE_PORT} ${predating}`,
     ]),
     // Of type route, since the new mark must choose the route again: the app's replies return to the agent's socket. What the
-    // agent sends on these connections goes the right way already.
+    // agent sends on these connections goes there either way, but is not spared the second look for a route: measured with
+    // `ct direction reply` here, one connection's calls took a tenth longer, and nothing was gained with many.
     ...chain('mark_replies', 'type route hook output priority mangle; policy accept;', [
-      `${hasMark(RETURN_MARK)} ct direction reply meta mark set ct mark`,
+      `${hasMark(RETURN_MARK)} meta mark set ct mark`,
       `ct state new oifname != "lo" ${predating}`,
     ]),
   ];
