@@ -1,34 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type MeshObject, parseObject } from '@ambit/mesh/kinds';
-import { parseTrustDomain } from '@ambit/mesh/model';
+import type { MeshObject } from '@ambit/mesh/kinds';
 import { decideRouteStatus } from './decide-route-status.ts';
 import { type AnyRoute, createRouteWorld, isRoute } from './route-world.ts';
+import { ROUTE_SETTINGS, routeObject } from '../../test/route-objects.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
-const SETTINGS = {
-  clusterId: 'c',
-  clusterDomain: 'cluster.local',
-  trustDomain: parseTrustDomain('cluster.local'),
-  rootNamespace: 'ambit-system',
-  defaultNetwork: '',
-  excludedNamespaces: [],
-};
-const VERSIONS: Readonly<Record<string, string>> = {
-  Service: 'v1',
-  Namespace: 'v1',
-  ServiceImport: 'multicluster.x-k8s.io/v1alpha1',
-};
-
-function object(kind: string, name: string, spec: Json, more: Json = {}): MeshObject {
-  const metadata = { name, namespace: 'shop', ...more };
-  const apiVersion = VERSIONS[kind] ?? 'gateway.networking.k8s.io/v1';
-  return parseObject({ apiVersion, kind, metadata, spec }) ?? assert.fail(kind);
-}
-
 function route(kind: string, spec: Json, more: Json = {}): AnyRoute {
-  const parsed = object(kind, 'r', spec, more);
+  const parsed = routeObject(kind, 'r', spec, more);
   return isRoute(parsed) ? parsed : assert.fail(kind);
 }
 
@@ -41,21 +21,21 @@ const listener = (name: string, more: Json = {}): Json => ({ name, port: 80, pro
 const all = { allowedRoutes: { namespaces: { from: 'All' } } };
 const labelled = { allowedRoutes: { namespaces: { from: 'Selector', selector: { matchLabels: { team: 'a' } } } } };
 const OBJECTS: readonly MeshObject[] = [
-  object('Namespace', 'shop', {}, { labels: { team: 'a' } }),
-  object('Namespace', 'other', {}),
-  object('Service', 'web', { clusterIP: '10.0.0.1', ports: HTTP }),
-  object('Service', 'v2', { clusterIP: '10.0.0.2', ports: HTTP }),
-  object('Service', 'secure', { clusterIP: '10.0.0.3', ports: [{ port: 443, appProtocol: 'https' }] }),
-  object('Service', 'far', { clusterIP: '10.0.0.4', ports: HTTP }, { namespace: 'other' }),
-  object('Service', 'pods', { clusterIP: 'None', ports: HTTP }),
-  object('Service', 'alias', { type: 'ExternalName', externalName: 'x.example', ports: HTTP }),
-  object('ServiceImport', 'remote', { type: 'ClusterSetIP', ports: [{ port: 80 }] }),
-  object('ServiceImport', 'remote-pods', { type: 'Headless', ports: [{ port: 80 }] }),
-  object('Gateway', 'waypoint', {
+  routeObject('Namespace', 'shop', {}, { labels: { team: 'a' } }),
+  routeObject('Namespace', 'other', {}),
+  routeObject('Service', 'web', { clusterIP: '10.0.0.1', ports: HTTP }),
+  routeObject('Service', 'v2', { clusterIP: '10.0.0.2', ports: HTTP }),
+  routeObject('Service', 'secure', { clusterIP: '10.0.0.3', ports: [{ port: 443, appProtocol: 'https' }] }),
+  routeObject('Service', 'far', { clusterIP: '10.0.0.4', ports: HTTP }, { namespace: 'other' }),
+  routeObject('Service', 'pods', { clusterIP: 'None', ports: HTTP }),
+  routeObject('Service', 'alias', { type: 'ExternalName', externalName: 'x.example', ports: HTTP }),
+  routeObject('ServiceImport', 'remote', { type: 'ClusterSetIP', ports: [{ port: 80 }] }),
+  routeObject('ServiceImport', 'remote-pods', { type: 'Headless', ports: [{ port: 80 }] }),
+  routeObject('Gateway', 'waypoint', {
     gatewayClassName: 'ambit-waypoint',
     listeners: [listener('mesh', { port: 15_008, protocol: 'HBONE' })],
   }),
-  object('Gateway', 'edge', {
+  routeObject('Gateway', 'edge', {
     gatewayClassName: 'ambit',
     listeners: [
       listener('web', { hostname: '*.shop.example', ...all }),
@@ -65,8 +45,8 @@ const OBJECTS: readonly MeshObject[] = [
       listener('sni', { port: 84, protocol: 'TLS', tls: { mode: 'Passthrough' }, hostname: 'db.example', ...all }),
     ],
   }),
-  object('Gateway', 'theirs', { gatewayClassName: 'nginx', listeners: [listener('web')] }),
-  object(
+  routeObject('Gateway', 'theirs', { gatewayClassName: 'nginx', listeners: [listener('web')] }),
+  routeObject(
     'ReferenceGrant',
     'grant',
     {
@@ -82,7 +62,7 @@ const to = (name: string, more: Json = {}): Json => ({ name, port: 80, ...more }
 
 /** Conditions of each parent as `Type=Status Reason: message`. */
 function told(one: AnyRoute, others: readonly MeshObject[] = []): readonly string[] {
-  const world = createRouteWorld([...OBJECTS, one, ...others], SETTINGS);
+  const world = createRouteWorld([...OBJECTS, one, ...others], ROUTE_SETTINGS);
   return decideRouteStatus(one, world).flatMap(({ conditions }) =>
     conditions.map(({ type, status, reason, message }) => `${type}=${status} ${reason}: ${message}`),
   );

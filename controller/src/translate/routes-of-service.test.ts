@@ -1,32 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type MeshObject, parseObject } from '@ambit/mesh/kinds';
-import { parseServiceKey, parseTrustDomain } from '@ambit/mesh/model';
+import type { MeshObject } from '@ambit/mesh/kinds';
+import { parseServiceKey } from '@ambit/mesh/model';
 import { intersectHostnames } from './intersect-hostnames.ts';
 import { createRouteWorld } from './route-world.ts';
 import { type PortRoutes, type RouteGroup, routesOfService } from './routes-of-service.ts';
+import { ROUTE_SETTINGS, routeObject } from '../../test/route-objects.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
-const SETTINGS = {
-  clusterId: 'c',
-  clusterDomain: 'cluster.local',
-  trustDomain: parseTrustDomain('cluster.local'),
-  rootNamespace: 'ambit-system',
-  defaultNetwork: '',
-  excludedNamespaces: [],
-};
 const WEB = { group: '', kind: 'Service', namespace: 'shop', name: 'web' };
-
-function object(kind: string, name: string, spec: Json, more: Json = {}): MeshObject {
-  const metadata = { name, namespace: 'shop', ...more };
-  const apiVersion = kind === 'Service' ? 'v1' : 'gateway.networking.k8s.io/v1';
-  return parseObject({ apiVersion, kind, metadata, spec }) ?? assert.fail(kind);
-}
 
 const ports = [{ port: 80 }, { port: 90, name: 'admin' }];
 const SERVICES = ['web', 'v1', 'v2'].map((name, index) =>
-  object('Service', name, { clusterIP: `10.0.0.${index + 1}`, ports }),
+  routeObject('Service', name, { clusterIP: `10.0.0.${index + 1}`, ports }),
 );
 
 /** Names of routes and of the backends of their first rule. */
@@ -43,7 +30,7 @@ function shown(group: RouteGroup | null): unknown {
 }
 
 function routesAt(...routes: readonly MeshObject[]): unknown {
-  const found = routesOfService(WEB, createRouteWorld([...SERVICES, ...routes], SETTINGS));
+  const found = routesOfService(WEB, createRouteWorld([...SERVICES, ...routes], ROUTE_SETTINGS));
   const plain = ({ producer, consumers }: PortRoutes): unknown => ({
     producer: shown(producer),
     ...Object.fromEntries([...consumers].map(([namespace, group]) => [namespace, shown(group)])),
@@ -62,7 +49,7 @@ test('routesOfService() gives the routes of each port, for everyone and for call
     ['none', routesAt(), {}],
     [
       'a route at every port',
-      routesAt(object('HTTPRoute', 'a', { ...at(), ...toV1 })),
+      routesAt(routeObject('HTTPRoute', 'a', { ...at(), ...toV1 })),
       {
         80: { producer: ['http shop/a shop/v1.shop.svc.cluster.local'] },
         90: { producer: ['http shop/a shop/v1.shop.svc.cluster.local'] },
@@ -71,18 +58,18 @@ test('routesOfService() gives the routes of each port, for everyone and for call
     [
       'several at one, the older first',
       routesAt(
-        object('HTTPRoute', 'a', at({ port: 80 }), young),
-        object('HTTPRoute', 'b', at({ sectionName: 'admin' }), young),
-        object('HTTPRoute', 'c', at({ port: 80 }), old),
+        routeObject('HTTPRoute', 'a', at({ port: 80 }), young),
+        routeObject('HTTPRoute', 'b', at({ sectionName: 'admin' }), young),
+        routeObject('HTTPRoute', 'c', at({ port: 80 }), old),
       ),
       { 80: { producer: ['http shop/c ', 'http shop/a '] }, 90: { producer: ['http shop/b '] } },
     ],
     [
       'consumers beside the producer',
       routesAt(
-        object('HTTPRoute', 'a', at({ port: 80 })),
-        object('HTTPRoute', 'b', { ...at({ port: 80 }), ...toV1 }, { namespace: 'other' }),
-        object('GRPCRoute', 'c', at({ port: 80 }), { namespace: 'third' }),
+        routeObject('HTTPRoute', 'a', at({ port: 80 })),
+        routeObject('HTTPRoute', 'b', { ...at({ port: 80 }), ...toV1 }, { namespace: 'other' }),
+        routeObject('GRPCRoute', 'c', at({ port: 80 }), { namespace: 'third' }),
       ),
       {
         80: {
@@ -94,24 +81,27 @@ test('routesOfService() gives the routes of each port, for everyone and for call
     ],
     [
       'only consumers',
-      routesAt(object('HTTPRoute', 'b', at({ port: 80 }), { namespace: 'other' })),
+      routesAt(routeObject('HTTPRoute', 'b', at({ port: 80 }), { namespace: 'other' })),
       { 80: { producer: null, other: ['http other/b '] } },
     ],
     [
       'one kind of several',
-      routesAt(object('HTTPRoute', 'a', at({ port: 80 })), object('TCPRoute', 'b', { ...at({ port: 80 }), ...toV1 })),
+      routesAt(
+        routeObject('HTTPRoute', 'a', at({ port: 80 })),
+        routeObject('TCPRoute', 'b', { ...at({ port: 80 }), ...toV1 }),
+      ),
       { 80: { producer: ['http shop/a '] } },
     ],
     [
       'connections',
-      routesAt(object('TCPRoute', 'b', { ...at({ port: 80 }), ...toV1 })),
+      routesAt(routeObject('TCPRoute', 'b', { ...at({ port: 80 }), ...toV1 })),
       { 80: { producer: ['stream shop/b shop/v1.shop.svc.cluster.local'] } },
     ],
-    ['one that is not accepted', routesAt(object('HTTPRoute', 'a', { ...at(), ...faulty })), {}],
+    ['one that is not accepted', routesAt(routeObject('HTTPRoute', 'a', { ...at(), ...faulty })), {}],
     [
       'a backend that is not there keeps its share',
       routesAt(
-        object('HTTPRoute', 'a', {
+        routeObject('HTTPRoute', 'a', {
           ...at({ port: 80 }),
           rules: [
             {
@@ -125,7 +115,7 @@ test('routesOfService() gives the routes of each port, for everyone and for call
       ),
       { 80: { producer: ['http shop/a invalid,shop/v2.shop.svc.cluster.local'] } },
     ],
-    ['another port than there is', routesAt(object('HTTPRoute', 'a', at({ port: 81 }))), {}],
+    ['another port than there is', routesAt(routeObject('HTTPRoute', 'a', at({ port: 81 }))), {}],
   ];
   for (const [what, found, expected] of table) assert.deepEqual(found, expected, what);
 });
@@ -135,13 +125,13 @@ test('routesOfService() leaves out hostnames, and mirrors that go nowhere', () =
     type: 'RequestMirror',
     requestMirror: { backendRef: { name, port: 80 } },
   });
-  const route = object(
+  const route = routeObject(
     'HTTPRoute',
     'a',
     { ...at({ port: 80 }), hostnames: ['a.example'], rules: [{ filters: [mirrorTo('x'), mirrorTo('v2')] }] },
     { creationTimestamp: '1970-01-01T00:00:01Z' },
   );
-  const group = routesOfService(WEB, createRouteWorld([...SERVICES, route], SETTINGS)).get(80)?.producer;
+  const group = routesOfService(WEB, createRouteWorld([...SERVICES, route], ROUTE_SETTINGS)).get(80)?.producer;
   assert.ok(group?.kind === 'http');
   const [attached] = group.routes;
   assert.deepEqual([attached?.hostnames, attached?.createdMs], [[], 1000]);

@@ -1,7 +1,8 @@
 import { type Candidate, candidateHolds, comparePrecedence } from './candidate.ts';
+import { queryParam } from './query-param.ts';
 import type { RouteRequest } from './route-request.ts';
 
-/** From here on a bucket is split by the header that most of its candidates ask for. */
+/** From here on a bucket is split by the header or query parameter that most of its candidates ask for. */
 const SPLIT_FROM = 8;
 
 /** A candidate and its place among those it is ordered with. */
@@ -35,10 +36,16 @@ export function findAmong<B>(lists: readonly (readonly Ranked<B>[])[], request: 
   }
 }
 
+/** What candidates ask for one value of. */
+interface Trait {
+  readonly kind: 'headers' | 'queryParams';
+  readonly name: string;
+}
+
 interface Split<B> {
-  readonly header: string;
+  readonly trait: Trait;
   readonly byValue: ReadonlyMap<string, readonly Ranked<B>[]>;
-  /** Those that do not ask for one value of that header. */
+  /** Those that do not ask for one value of it. */
   readonly rest: readonly Ranked<B>[];
 }
 
@@ -49,7 +56,7 @@ export class Bucket<B> {
 
   constructor(candidates: readonly Candidate<B>[]) {
     this.#ranked = rank(candidates);
-    this.#split = this.#ranked.length < SPLIT_FROM ? null : splitByHeader(this.#ranked);
+    this.#split = this.#ranked.length < SPLIT_FROM ? null : splitByTrait(this.#ranked);
   }
 
   /** The first by precedence that holds. */
@@ -61,31 +68,40 @@ export class Bucket<B> {
       }
       return null;
     }
-    const value = request.header(split.header);
+    const { kind, name } = split.trait;
+    const value = kind === 'headers' ? request.header(name) : queryParam(request.query, name);
     const asked = value === null ? undefined : split.byValue.get(value);
     return findAmong(asked === undefined ? [split.rest] : [asked, split.rest], request);
   }
 }
 
-function splitByHeader<B>(ranked: readonly Ranked<B>[]): Split<B> | null {
-  const counts = new Map<string, number>();
-  for (const { candidate } of ranked) {
-    for (const { name, exact } of candidate.headers) {
-      if (exact !== null) counts.set(name, (counts.get(name) ?? 0) + 1);
-    }
-  }
-  const [most] = [...counts].sort(([, a], [, b]) => b - a);
-  if (most === undefined || most[1] < SPLIT_FROM / 2) return null;
-  const [header] = most;
-  const valueOf = ({ candidate }: Ranked<B>): string | null =>
-    candidate.headers.find(({ name }) => name === header)?.exact ?? null;
+function splitByTrait<B>(ranked: readonly Ranked<B>[]): Split<B> | null {
+  const trait = mostAsked(ranked);
+  if (trait === null) return null;
   const byValue = new Map<string, Ranked<B>[]>();
   const rest: Ranked<B>[] = [];
   for (const one of ranked) {
-    const value = valueOf(one);
+    const value = one.candidate[trait.kind].find(({ name }) => name === trait.name)?.exact ?? null;
     const list = value === null ? rest : (byValue.get(value) ?? []);
     list.push(one);
     if (value !== null) byValue.set(value, list);
   }
-  return { header, byValue, rest };
+  return { trait, byValue, rest };
+}
+
+/** Null when too few ask for the same. */
+function mostAsked(ranked: readonly Ranked<unknown>[]): Trait | null {
+  const counts = new Map<string, { readonly trait: Trait; count: number }>();
+  for (const { candidate } of ranked) {
+    for (const kind of ['headers', 'queryParams'] as const) {
+      for (const { name, exact } of candidate[kind]) {
+        if (exact === null) continue;
+        const counted = counts.get(`${kind} ${name}`) ?? { trait: { kind, name }, count: 0 };
+        counted.count++;
+        counts.set(`${kind} ${name}`, counted);
+      }
+    }
+  }
+  const [most] = [...counts.values()].sort((a, b) => b.count - a.count);
+  return most === undefined || most.count < SPLIT_FROM / 2 ? null : most.trait;
 }

@@ -104,9 +104,9 @@ export function regexTest(source: string): Test {
 export function literalPrefix(source: string): string {
   if (source.includes('|')) return '';
   const start = source.startsWith('^') ? 1 : 0;
-  const found = source.slice(start).search(/[\\^$.[\](){}*+?]/);
+  const found = source.slice(start).search(/[^ -~]|[\\^$.[\](){}*+?]/);
   if (found === -1) return source.slice(start);
-  // What a quantifier follows may be absent.
+  // What a quantifier follows may be absent; beyond ASCII that may be more than one unit of the text.
   const end = start + found;
   return source.slice(start, '*+?{'.includes(source.charAt(end)) ? Math.max(start, end - 1) : end);
 }

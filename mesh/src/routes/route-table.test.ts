@@ -183,6 +183,24 @@ test('match() finds among many rules of one path the one whose header says so, i
   for (const [headers, expected] of table) assert.equal(matched(routes, aRequest('/', { headers })), expected);
 });
 
+test('match() finds among many rules of one path the one whose query says so', () => {
+  const rules: Record<string, readonly Partial<HttpMatch>[]> = {
+    rest: [{}],
+    mobile: [{ headers: [header('app', 'm')] }],
+  };
+  for (let page = 0; page < 50; page++) rules[`p${page}`] = [{ queryParams: [header('page', `${page}`)] }];
+  const routes = [route(rules)];
+  const table: readonly (readonly [url: string, headers: Readonly<Record<string, string>>, expected: string])[] = [
+    ['/?page=7', {}, 'p7'],
+    ['/?a=b&page=%34%39', {}, 'p49'],
+    ['/?page=7', { app: 'm' }, 'mobile'],
+    ['/?page=50', {}, 'rest'],
+    ['/', {}, 'rest'],
+  ];
+  for (const [url, headers, expected] of table)
+    assert.equal(matched(routes, aRequest(url, { headers })), expected, url);
+});
+
 test('a match tells the prefix that matched', () => {
   const table = compileHttpRoutes([
     route({ a: [{ path: prefix('/a/b') }], x: [{ path: exact('/x') }], r: [{ path: regex('/r.*') }], rest: [{}] }),
@@ -265,6 +283,8 @@ test('queryParam() and literalPrefix() read what is there', () => {
     ['*', ''],
     ['/a\\.b', '/a'],
     ['/plain', '/plain'],
+    ['/é?', '/'],
+    ['/😀?x', '/'],
   ];
   for (const [source, expected] of prefixes) assert.equal(literalPrefix(source), expected, source);
 });

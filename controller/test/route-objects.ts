@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { type MeshObject, parseObject } from '@ambit/mesh/kinds';
+import { parseTrustDomain } from '@ambit/mesh/model';
+import type { MeshSettings } from '../src/translate/mesh-settings.ts';
+
+export const ROUTE_SETTINGS: MeshSettings = {
+  clusterId: 'c',
+  clusterDomain: 'cluster.local',
+  trustDomain: parseTrustDomain('cluster.local'),
+  rootNamespace: 'ambit-system',
+  defaultNetwork: '',
+  excludedNamespaces: [],
+};
+
+const VERSIONS: Readonly<Record<string, string>> = {
+  Service: 'v1',
+  Namespace: 'v1',
+  ServiceImport: 'multicluster.x-k8s.io/v1alpha1',
+};
+
+/** An object of namespace `shop`: of Gateway API unless its kind is of another group. */
+export function routeObject(
+  kind: string,
+  name: string,
+  spec: Readonly<Record<string, unknown>>,
+  metadata: Readonly<Record<string, unknown>> = {},
+): MeshObject {
+  const apiVersion = VERSIONS[kind] ?? 'gateway.networking.k8s.io/v1';
+  const json = { apiVersion, kind, metadata: { name, namespace: 'shop', ...metadata }, spec };
+  return parseObject(json) ?? assert.fail(kind);
+}
