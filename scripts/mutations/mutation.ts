@@ -1,5 +1,5 @@
 /** What a mutation is about; each has its own minimum in list.test.ts. */
-export type MutationArea = 'authorization' | 'admission' | 'flow control' | 'framing' | 'hpack' | 'http1';
+export type MutationArea = 'authorization' | 'admission' | 'flow control' | 'framing' | 'hpack' | 'http1' | 'routes';
 
 /** One wrong line, and the tests that must notice it. */
 export interface Mutation {
