@@ -32,10 +32,19 @@ export function createLineSink(options: LineSinkOptions): LineSink {
   return new DescriptorSink(options);
 }
 
+/** Lines become bytes at once: as texts they would outlive several collections of young garbage, which costs more than they do. */
+const BLOCK_BYTES = 64 * 1024;
+/** UTF-8 takes at most so many bytes per UTF-16 unit. */
+const BYTES_PER_UNIT_MAX = 3;
+
 class DescriptorSink implements LineSink {
   readonly #options: LineSinkOptions;
   readonly #capacityBytes: number;
-  #lines: string[] = [];
+  /** Filled, in order; the last of what is buffered is in `#block`. */
+  #blocks: Buffer[] = [];
+  #block: Buffer | null = null;
+  #at = 0;
+  /** Not yet taken by the descriptor. */
   #bytes = 0;
   #dropped = 0;
   #writing: Buffer | null = null;
@@ -56,15 +65,14 @@ class DescriptorSink implements LineSink {
       this.#dropped++;
       return;
     }
-    this.#lines.push(line);
-    this.#bytes += line.length;
+    this.#append(line);
     if (this.#timer === null && this.#writing === null) {
       this.#timer = this.#options.clock.setTimer(GATHER_MS, () => this.#start());
     }
   }
 
   flush(): Promise<void> {
-    if (this.#writing === null && this.#lines.length === 0) return Promise.resolve();
+    if (this.#writing === null && this.#bytes === 0) return Promise.resolve();
     return new Promise((resolve) => {
       const deadline = this.#options.clock.setTimer(FLUSH_MS_MAX, resolve);
       this.#waiters.push(() => {
@@ -76,8 +84,8 @@ class DescriptorSink implements LineSink {
   }
 
   flushSync(): void {
-    const rest = Buffer.concat([this.#writing ?? Buffer.alloc(0), Buffer.from(this.#lines.join(''))]);
-    this.#lines = [];
+    const rest = Buffer.concat([this.#writing ?? Buffer.alloc(0), ...this.#takeBlocks()]);
+    this.#bytes = 0;
     let at = 0;
     try {
       while (at < rest.length) at += writeSync(this.#options.fd, rest, at);
@@ -86,15 +94,38 @@ class DescriptorSink implements LineSink {
     }
   }
 
+  #append(line: string): void {
+    const bytesMax = line.length * BYTES_PER_UNIT_MAX;
+    if (this.#block === null || this.#at + bytesMax > this.#block.length) {
+      this.#closeBlock();
+      this.#block = Buffer.allocUnsafeSlow(Math.max(BLOCK_BYTES, bytesMax));
+    }
+    const bytes = this.#block.write(line, this.#at);
+    this.#at += bytes;
+    this.#bytes += bytes;
+  }
+
+  #closeBlock(): void {
+    if (this.#block !== null && this.#at > 0) this.#blocks.push(this.#block.subarray(0, this.#at));
+    this.#block = null;
+    this.#at = 0;
+  }
+
+  #takeBlocks(): Buffer[] {
+    this.#closeBlock();
+    return this.#blocks.splice(0);
+  }
+
   #start(): void {
     this.#timer?.[Symbol.dispose]();
     this.#timer = null;
-    if (this.#lines.length === 0) {
+    const blocks = this.#takeBlocks();
+    const [first] = blocks;
+    if (first === undefined) {
       for (const resolve of this.#waiters.splice(0)) resolve();
       return;
     }
-    this.#writing = Buffer.from(this.#lines.join(''));
-    this.#lines = [];
+    this.#writing = blocks.length === 1 ? first : Buffer.concat(blocks);
     this.#continue();
   }
 
@@ -109,12 +140,10 @@ class DescriptorSink implements LineSink {
       // A descriptor that is broken (EPIPE, ENOSPC) loses this batch; the next batch tries again.
       const rest = error === null ? chunk.subarray(writtenBytes) : chunk.subarray(chunk.length);
       if (error !== null) this.#dropped++;
+      this.#bytes = Math.max(0, this.#bytes - (chunk.length - rest.length));
       this.#writing = rest.length > 0 ? rest : null;
       if (this.#writing !== null) this.#continue();
-      else {
-        this.#bytes = this.#lines.reduce((sum, line) => sum + line.length, 0);
-        this.#start();
-      }
+      else this.#start();
     });
   }
 }
