@@ -11,6 +11,8 @@ import { compileEdits, type CompiledEdits, NO_COMPILED_EDITS } from '../http/hea
 import type { Answer, Decision, Forward, RequestPipeline, RequestView } from '../http/pipeline.ts';
 import type { Cluster } from '../upstream/cluster.ts';
 
+type ServiceBackend = Extract<RouteBackend, { readonly kind: 'service' }>;
+
 export interface ServiceRouterOptions {
   readonly view: MeshView;
   readonly service: Service;
@@ -26,6 +28,7 @@ export class ServiceRouter implements RequestPipeline {
   readonly #options: ServiceRouterOptions;
   readonly #straight: Forward;
   readonly #edits = new WeakMap<HeaderEdits, CompiledEdits>();
+  readonly #clusters = new Map<ServiceBackend, Cluster>();
   readonly #answers = new Map<FailureReason, Answer>();
 
   constructor(options: ServiceRouterOptions) {
@@ -42,7 +45,7 @@ export class ServiceRouter implements RequestPipeline {
   }
 
   decide(request: RequestView): Decision {
-    const { table, port, random, view, clusterOf } = this.#options;
+    const { table, port, random } = this.#options;
     if (table === null) return this.#straight;
     const facts = { request, authorityHost: hostOf(request), scheme: 'http', listenerPort: port } as const;
     const decision = decideRequest(table, facts, random);
@@ -59,18 +62,30 @@ export class ServiceRouter implements RequestPipeline {
         headers: compileEdits({ dropped: new Set(), appended: headers }),
       };
     }
-    const service = view.service(decision.backend.service);
-    if (service === undefined) return this.#failure('faulty-route');
+    const cluster = this.#clusterOf(decision.backend);
+    if (cluster === null) return this.#failure('faulty-route');
     const { rewritten, rule } = decision;
     return {
       kind: 'forward',
-      cluster: clusterOf(service, decision.backend.port),
+      cluster,
       route,
       requestEdits: this.#compiled(decision.requestEdits, rewritten.host),
       responseEdits: this.#compiled(decision.responseEdits, null),
       timeoutMs: decideTimeouts(rule.timeouts, request.header('grpc-timeout')).requestMs,
       path: rewritten.path === request.path ? null : rewritten.path,
     };
+  }
+
+  /** Backends are objects of the table, which is this router's for life. */
+  #clusterOf(backend: ServiceBackend): Cluster | null {
+    const known = this.#clusters.get(backend);
+    if (known !== undefined) return known;
+    const { view, clusterOf } = this.#options;
+    const service = view.service(backend.service);
+    if (service === undefined) return null;
+    const cluster = clusterOf(service, backend.port);
+    this.#clusters.set(backend, cluster);
+    return cluster;
   }
 
   #failure(reason: FailureReason): Answer {

@@ -1,5 +1,6 @@
 import type { ExchangeFacts } from '../http/exchange-facts.ts';
 import { FAILURES } from '../http/failures.ts';
+import type { Caller } from '../http/pipeline.ts';
 
 export type AccessLogFormat = 'text' | 'json';
 
@@ -78,13 +79,13 @@ export function formatAccessLogLine(exchange: ExchangeFacts, timeMs: number, for
 }
 
 function textLine(e: ExchangeFacts, timeMs: number): string {
-  const { caller, decision, reason, endpoint } = e;
+  const { decision, reason, endpoint } = e;
   const level = e.status === 0 || e.status >= 500 ? 'error' : 'info';
   return (
-    `${timestamp(timeMs)}\t${level}\taccess\trequest\tsrc.addr=${caller.address}` +
-    (caller.identity === null ? '' : ` src.identity="${caller.identity}"`) +
-    field('method', e.method) +
-    field('authority', e.authority) +
+    `${timestamp(timeMs)}\t${level}\taccess\trequest\t` +
+    callerFields(e.caller) +
+    METHOD.text(e.method) +
+    AUTHORITY.text(e.authority) +
     field('path', e.target) +
     ` protocol=HTTP/1.${e.versionMinor} status=${e.status}` +
     (reason === null ? '' : ` flags=${FAILURES[reason].flag} reason=${reason}`) +
@@ -94,7 +95,7 @@ function textLine(e: ExchangeFacts, timeMs: number): string {
     (e.attempts > 1 ? ` attempts=${e.attempts}` : '') +
     (decision === null || decision.route === '' ? '' : ` route=${decision.route}`) +
     field('request_id', e.requestId) +
-    field('user_agent', e.userAgent) +
+    USER_AGENT.text(e.userAgent) +
     '\n'
   );
 }
@@ -104,6 +105,40 @@ const PLAIN = /^[!#-<>-[\]-~]+$/;
 function field(name: string, text: string): string {
   if (text === '') return '';
   return PLAIN.test(text) ? ` ${name}=${text}` : ` ${name}=${JSON.stringify(text)}`;
+}
+
+/** A field whose value is most often that of the line before. */
+class RepeatedField {
+  readonly #name: string;
+  #value = '';
+  #text = '';
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  text(value: string): string {
+    if (value !== this.#value) {
+      this.#value = value;
+      this.#text = field(this.#name, value);
+    }
+    return this.#text;
+  }
+}
+
+const METHOD = new RepeatedField('method');
+const AUTHORITY = new RepeatedField('authority');
+const USER_AGENT = new RepeatedField('user_agent');
+
+const textOfCaller = new WeakMap<Caller, string>();
+
+/** A connection has one caller for all its requests. */
+function callerFields(caller: Caller): string {
+  const known = textOfCaller.get(caller);
+  if (known !== undefined) return known;
+  const text = `src.addr=${caller.address}${caller.identity === null ? '' : ` src.identity="${caller.identity}"`}`;
+  textOfCaller.set(caller, text);
+  return text;
 }
 
 function jsonLine(exchange: ExchangeFacts, timeMs: number): string {
