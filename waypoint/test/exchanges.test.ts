@@ -47,9 +47,9 @@ const ROWS: readonly Row[] = [
     record: { status: 200 },
   },
   {
-    name: 'what ends at a hop, both ways',
+    name: 'what ends at a hop, both ways, and what only we may say',
     request:
-      'GET / HTTP/1.1\nHost: h\nConnection: keep-alive, X-Secret\nKeep-Alive: 5\nX-Secret: 1\nTE: gzip\nProxy-Connection: x\nUpgrade: h2c\nX-Stays: 1\n\n',
+      'GET / HTTP/1.1\nHost: h\nConnection: keep-alive, X-Secret\nKeep-Alive: 5\nX-Secret: 1\nTE: gzip\nProxy-Connection: x\nUpgrade: h2c\nX-Forwarded-Client-Cert: URI=spiffe://me\nX-Stays: 1\n\n',
     toServer: `GET / HTTP/1.1\nHost: h\nX-Stays: 1\n${SAYS_WHO}`,
     answer: 'HTTP/1.1 200 OK\nConnection: X-Own\nX-Own: 1\nKeep-Alive: timeout=5\nContent-Length: 0\n\n',
     toClient: 'HTTP/1.1 200 OK\ncontent-length: 0\n\n',

@@ -198,6 +198,21 @@ test('a waypoint routes what comes through HBONE, records it, and ends in order'
   }
   await assert.rejects(connect('?'), { code: 'refused-status', data: { status: 400 } });
 
+  const short = ca.issue('spiffe://cluster.local/ns/shop/sa/short', { notAfterMs: Date.now() + 2500 });
+  const expiring = { ...target, key: 's', secureContext: () => secureContextOf(short) };
+  const opening = { authority: '10.9.0.1:80', headers: [] };
+  const early = new Party((await pool.openTunnel(expiring, opening)).stream);
+  early.carrier.read(early);
+  await until('a caller whose certificate has ended gets no further tunnel', () =>
+    pool.openTunnel(expiring, opening).then(
+      ({ stream }) => {
+        stream.reset();
+        return false;
+      },
+      (error: Error & { readonly code?: string }) => error.code === 'refused-status',
+    ),
+  );
+
   const { host, port: metricsPort } = waypoint.addresses.metrics;
   const metrics = await (await fetch(`http://${host}:${metricsPort}/metrics`)).text();
   assert.match(

@@ -29,6 +29,8 @@ export interface SenderOwner extends ResponseSink {
   onUpstreamBusy(): void;
 }
 
+/** Says who the client is, to servers that believe it: from us or from nobody. */
+const CLIENT_CERTIFICATE = 'x-forwarded-client-cert';
 /** A head larger than what is kept for a second attempt gets memory of its own, up to this. */
 const HEAD_MAX_BYTES = 256 * 1024;
 
@@ -254,6 +256,8 @@ export class RequestSender implements ConnectionWaiter {
     } else writer.requestLineOf(head);
     markHopByHop(head, dropped, request.upgrade ? 'pass-on' : 'drop');
     if (head.expect !== 'none' && decideExpect(head, undefined) === 'none') dropNamed(head, dropped, 'expect');
+    // Whoever trusts it takes it for ours.
+    dropNamed(head, dropped, CLIENT_CERTIFICATE);
     dropEdited(head, dropped, forward.requestEdits);
     const forwarded = request.forwardedFields(dropped);
     writer.fieldsOf(head, dropped);

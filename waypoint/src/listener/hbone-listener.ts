@@ -11,7 +11,14 @@ import {
 } from '@ambit/mesh/hbone';
 import { type IpAddress, parseIpAddress, type SpiffeId, type TrustDomain } from '@ambit/mesh/model';
 import { MeshError } from '@ambit/mesh/runtime';
-import { noRevocations, secureContextOf, type Svid, verifyClient } from '@ambit/mesh/tls';
+import {
+  noRevocations,
+  readCertificateFields,
+  readValidity,
+  secureContextOf,
+  type Svid,
+  verifyClient,
+} from '@ambit/mesh/tls';
 import { type Authority, parseAuthority } from '@ambit/mesh/wire';
 import type { Caller } from '../http/pipeline.ts';
 
@@ -20,6 +27,7 @@ export type TunnelRefusal =
   | 'handshake'
   | 'too-many-handshakes'
   | 'no-certificate'
+  | 'peer-expired'
   | 'invalid-authority'
   | 'unknown-address'
   | 'unknown-hostname'
@@ -44,12 +52,6 @@ export interface HboneListenerOptions {
 /** Handshakes under way, in all: each costs tens of kilobytes before it is known who asks. */
 const HANDSHAKES_MAX = 1024;
 const BACKLOG = 4096;
-/** Ours, not the client's: the destination is not to be had (protocol.md 1.5). */
-const REFUSED_STATUS: Readonly<Record<'invalid-authority' | 'other', number>> = {
-  'invalid-authority': 400,
-  other: 503,
-};
-
 /** Port 15008: mutual TLS, then a decision per tunnel. Several workers may listen on the same address. */
 export class HboneListener implements AsyncDisposable {
   readonly #options: HboneListenerOptions;
@@ -111,13 +113,24 @@ export class HboneListener implements AsyncDisposable {
   async #serve(socket: Socket, address: IpAddress, svid: Svid): Promise<void> {
     const { environment, trustDomain } = this.#options;
     let caller: Caller = { identity: null, address };
+    let peerUntilMs = 0;
+    const verify = clientVerifier(trustDomain);
     this.#handshakeCount += 1;
     try {
       const connection = await acceptHbone<SpiffeId>(socket, {
         ...environment,
         secureContext: secureContextOf(svid),
-        verifyPeer: clientVerifier(trustDomain),
+        verifyPeer: (certificate) => {
+          peerUntilMs = validUntilMs(certificate);
+          return verify(certificate);
+        },
         onTunnel: (request) => {
+          // TLS has looked at certificates once, when the connection began; it may outlive them, its new tunnels may not.
+          if (environment.clock.now() >= peerUntilMs || this.#options.svid() === undefined) {
+            this.#reject(request, 'peer-expired');
+            request.connection.drain();
+            return;
+          }
           if (caller.identity === null) caller = { identity: request.connection.peer, address };
           this.#answer(request, caller);
         },
@@ -141,9 +154,12 @@ export class HboneListener implements AsyncDisposable {
       verdict.serve(request.accept());
       return;
     }
-    const { reason } = verdict;
+    this.#reject(request, verdict.reason);
+  }
+
+  #reject(request: TunnelRequest<SpiffeId>, reason: TunnelRefusal): void {
     this.#options.onRefused(reason);
-    request.reject(reason === 'invalid-authority' ? REFUSED_STATUS['invalid-authority'] : REFUSED_STATUS.other);
+    request.reject(reason === 'invalid-authority' ? 400 : 503);
   }
 
   #decide(caller: Caller, text: string): TunnelVerdict {
@@ -161,6 +177,12 @@ export class HboneListener implements AsyncDisposable {
 export function addressOf(socket: Socket): IpAddress | null {
   const text = socket.remoteAddress;
   return text === undefined ? null : parseIpAddress(text.split('%')[0] ?? text);
+}
+
+/** 0, which is long ago, if the certificate (DER) does not say until when it is valid. */
+function validUntilMs(certificate: Uint8Array): number {
+  const fields = readCertificateFields(certificate);
+  return fields === undefined ? 0 : (readValidity(certificate, fields)?.notAfterMs ?? 0);
 }
 
 /** The peer must be a workload of our trust domain. */

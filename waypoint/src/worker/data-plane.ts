@@ -98,7 +98,7 @@ export class DataPlane {
       deadlines: this.#deadlines,
       limits: DEFAULT_UPSTREAM_LIMITS,
       hbone: this.#hbone,
-      svid: () => this.#svid,
+      svid: () => this.#validSvid(),
       network,
       random,
     });
@@ -128,7 +128,7 @@ export class DataPlane {
       ...hbone,
       environment: { clock, logger },
       trustDomain: config.trustDomain,
-      svid: () => this.#svid,
+      svid: () => this.#validSvid(),
       decide: (caller, authority) => this.#decideTunnel(caller, authority),
       onRefused: (reason) => void this.#refusals.set(reason, (this.#refusals.get(reason) ?? 0) + 1),
     });
@@ -170,12 +170,20 @@ export class DataPlane {
     while (this.#connections.size + this.#relays.size > 0 && clock.monotonic() < deadlineMs) {
       await clock.sleep(Math.min(DRAIN_STEP_MS, Math.max(1, deadlineMs - clock.monotonic())));
     }
+    for (const connection of [...this.#connections]) connection.closeIfIdle();
+    if (this.#connections.size > 0) await clock.sleep(DRAIN_STEP_MS);
     for (const connection of [...this.#connections]) connection.destroy();
     for (const carrier of [...this.#relays]) carrier.reset();
     this.#clusters.close();
     for (const listener of this.#listeners) await listener[Symbol.asyncDispose]();
     await this.#hbone[Symbol.asyncDispose]();
     this.#deadlines[Symbol.dispose]();
+  }
+
+  /** An SVID that has expired is shown to nobody. */
+  #validSvid(): Svid | undefined {
+    const svid = this.#svid;
+    return svid !== undefined && this.#options.clock.now() < svid.notAfterMs ? svid : undefined;
   }
 
   get #view(): MeshView {
