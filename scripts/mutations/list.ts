@@ -4,6 +4,7 @@ import { FLOW_CONTROL_MUTATIONS } from './list-flow-control.ts';
 import { FRAMING_MUTATIONS } from './list-framing.ts';
 import { HPACK_MUTATIONS } from './list-hpack.ts';
 import { HTTP1_MUTATIONS } from './list-http1.ts';
+import { HTTP2_MUTATIONS } from './list-http2.ts';
 import { ROUTES_MUTATIONS } from './list-routes.ts';
 import type { Mutation } from './mutation.ts';
 
@@ -15,5 +16,6 @@ export const MUTATIONS: readonly Mutation[] = [
   ...FRAMING_MUTATIONS,
   ...HPACK_MUTATIONS,
   ...HTTP1_MUTATIONS,
+  ...HTTP2_MUTATIONS,
   ...ROUTES_MUTATIONS,
 ];

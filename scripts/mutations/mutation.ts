@@ -1,5 +1,13 @@
 /** What a mutation is about; each has its own minimum in list.test.ts. */
-export type MutationArea = 'authorization' | 'admission' | 'flow control' | 'framing' | 'hpack' | 'http1' | 'routes';
+export type MutationArea =
+  | 'authorization'
+  | 'admission'
+  | 'flow control'
+  | 'framing'
+  | 'hpack'
+  | 'http1'
+  | 'http2'
+  | 'routes';
 
 /** One wrong line, and the tests that must notice it. */
 export interface Mutation {

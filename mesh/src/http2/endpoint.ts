@@ -15,6 +15,7 @@ import { HeadEncoder } from './head-encoder.ts';
 import { fromFramer, type Http2Error } from './http2-error.ts';
 import { interpretTrailers } from './interpret-trailers.ts';
 import { DEFAULT_LIMITS, type Http2Limits } from './limits.ts';
+import { TunnelLink } from './tunnel-link.ts';
 
 export interface EndpointOptions extends Http2Environment {
   readonly onClose?: (error: Http2Error | undefined) => void;
@@ -56,6 +57,8 @@ export abstract class Endpoint<Head extends Http2RequestHead | Http2ResponseHead
       profile: this,
       internals: readInternals,
     });
+    // Below a tunnel there is another connection that gathers what leaves.
+    if (link instanceof TunnelLink) link.afterRead = () => this.flush();
   }
 
   get state(): 'open' | 'draining' | 'closed' {

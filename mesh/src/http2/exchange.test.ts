@@ -237,6 +237,34 @@ test('a body waits for who reads it, in bounded memory, and trailers wait behind
   );
 });
 
+test('trailers that are sent while the body waits for credit come behind it, and are kept', async () => {
+  const options = answering(({ exchange }) => {
+    begin(exchange, 200);
+    assert.equal(exchange.write(Buffer.alloc(120_000), 0, 120_000), false);
+    const trailers = fieldBlockOf([
+      ['date', 'dropped'],
+      ['x-t', 'kept'],
+    ]);
+    exchange.trailers(trailers, Uint8Array.of(1, 0));
+    trailers.bytes.fill(0);
+    // Too late for either.
+    exchange.write(Buffer.from('x'), 0, 1, true);
+    exchange.trailers(fieldBlockOf([['x-t', 'late']]));
+  });
+  await join(
+    options,
+    async ({ client }) => {
+      const asked = ask(client, {});
+      await until('the end', () => asked?.response.closed);
+      assert.deepEqual(
+        [asked?.response.body.length, asked?.response.trailers, asked?.response.error],
+        [120_000, [['x-t', 'kept']], undefined],
+      );
+    },
+    { limits: { streamWindowBytes: 50_000, connectionWindowBytes: 100_000 } },
+  );
+});
+
 test('an exchange that ends gives back what its reader still holds', async () => {
   const limits = { streamWindowBytes: 50_000, connectionWindowBytes: 100_000 };
   const options = answering(({ exchange }) => {

@@ -61,7 +61,7 @@ export abstract class Exchange implements StreamSink, StreamObserver, LinkSource
 
   /** Our message has been sent to its end, or as good as. */
   get ended(): boolean {
-    return this.stream.localEnded;
+    return this.stream.localEnded || this.waitingTrailers !== undefined;
   }
 
   /** Of bodies, without frames and trailers. */
@@ -84,7 +84,7 @@ export abstract class Exchange implements StreamSink, StreamObserver, LinkSource
    */
   write(memory: Buffer, start: number, end: number, last = false): boolean {
     const { stream } = this;
-    if (stream.closed || stream.localEnded) return true;
+    if (stream.closed || this.ended) return true;
     if (!this.headSent) bug('a body was sent before its head');
     const { connection } = stream;
     const bytes = end - start;
@@ -118,7 +118,7 @@ export abstract class Exchange implements StreamSink, StreamObserver, LinkSource
    */
   trailers(block: FieldBlock, dropped?: Uint8Array): void {
     const { stream } = this;
-    if (stream.closed || stream.localEnded || this.waitingTrailers !== undefined) return;
+    if (stream.closed || this.ended) return;
     if (!this.headSent) bug('trailers were sent before a head');
     if (stream.isSendBlocked) {
       this.waitingTrailers = copyFields(block);

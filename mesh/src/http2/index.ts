@@ -6,7 +6,7 @@ export { FAULTS, type FaultAnswer, type FaultCode } from './errors.ts';
 export { fieldBlockOf } from './field-text.ts';
 export { Http2RequestHead, Http2ResponseHead } from './head.ts';
 export { copyFields, copyHead } from './head-copy.ts';
-export type { EncodeProblem, HeadEncoder, RequestTarget } from './head-encoder.ts';
+export { type EncodeProblem, HeadEncoder, type RequestTarget } from './head-encoder.ts';
 export { Http2Error, type Http2ErrorCode } from './http2-error.ts';
 export { DEFAULT_LIMITS, type Http2Limits } from './limits.ts';
 export { PlainLink } from './plain-link.ts';

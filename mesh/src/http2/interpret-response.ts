@@ -54,6 +54,8 @@ function interpretStatus(decoder: FieldDecoder<Http2ResponseHead>): FaultCode | 
 function interpretFraming(head: Http2ResponseHead, endsStream: boolean, method: string): FaultCode | undefined {
   const { status, interim } = head;
   head.framing = 'none';
+  // RFC 9110 8.6: never in these two.
+  if ((interim || status === 204) && head.contentLength > 0) return 'body-unexpected';
   if (interim) return endsStream ? 'interim-end' : undefined;
   if (method === 'CONNECT' && status < 300) {
     head.framing = 'tunnel';

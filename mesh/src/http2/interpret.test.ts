@@ -239,6 +239,22 @@ test('interpretResponse() refuses what is none', () => {
     [[[':status', '100']], 'interim-end', true],
     [
       [
+        [':status', '103'],
+        ['content-length', '1'],
+      ],
+      'body-unexpected',
+      false,
+    ],
+    [
+      [
+        [':status', '204'],
+        ['content-length', '1'],
+      ],
+      'body-unexpected',
+      true,
+    ],
+    [
+      [
         [':status', '200'],
         ['content-length', '7'],
       ],
