@@ -9,6 +9,7 @@ import { HELP, parseCommandLine, type BenchCommand } from './src/command-line.ts
 import { ACCEPT_DIAL_DEFAULTS, acceptDialReport, runAcceptDial } from './src/accept-dial/accept-dial.ts';
 import { HTTP1_DEFAULTS, http1Report, runHttp1Bench } from './src/http1/http1-bench.ts';
 import { ROUTES_DEFAULTS, routesReport, runRoutesBench } from './src/routes/routes-bench.ts';
+import { HTTP2_DEFAULTS, http2Report, runHttp2Bench } from './src/http2/http2-bench.ts';
 import { runL4Bench, writeL4Results } from './src/l4/l4-bench.ts';
 import { markdownReport } from './src/l4/markdown-report.ts';
 import { FULL_PLAN, QUICK_PLAN, type L4Plan } from './src/l4/plan.ts';
@@ -104,6 +105,12 @@ async function measureRoutes(signal: AbortSignal): Promise<void> {
   await writeReport('routes.md', 'Finding the rule of a request', ROUTES_DEFAULTS.rounds, routesReport(results));
 }
 
+async function measureHttp2(signal: AbortSignal): Promise<void> {
+  const results = await runHttp2Bench({ ...HTTP2_DEFAULTS, signal, cpuUs: ownCpuUs });
+  const title = 'Requests and responses over HTTP/2';
+  await writeReport('http2.md', title, HTTP2_DEFAULTS.rounds, http2Report(results));
+}
+
 function ownCpuUs(): number {
   const { user, system } = process.cpuUsage();
   return user + system;
@@ -130,6 +137,8 @@ async function run(command: BenchCommand, signal: AbortSignal): Promise<void> {
       return measureAcceptDial(signal);
     case 'http1':
       return measureHttp1(signal);
+    case 'http2':
+      return measureHttp2(signal);
     case 'routes':
       return measureRoutes(signal);
   }

@@ -9,6 +9,7 @@ test('parseCommandLine() understands what the help says', () => {
   assert.deepEqual(parseCommandLine(['l4', '--help']), { kind: 'help' });
   assert.deepEqual(parseCommandLine(['accept-dial']), { kind: 'accept-dial' });
   assert.deepEqual(parseCommandLine(['http1']), { kind: 'http1' });
+  assert.deepEqual(parseCommandLine(['http2']), { kind: 'http2' });
   assert.deepEqual(parseCommandLine(['routes']), { kind: 'routes' });
   assert.deepEqual(parseCommandLine(['l4']), { kind: 'l4', quick: false, profile: false });
   assert.deepEqual(parseCommandLine(['l4', '--quick']), { kind: 'l4', quick: true, profile: false });
