@@ -3,6 +3,7 @@ import {
   type Clock,
   Metrics,
   openAdminServer,
+  type ProcessStart,
   Readiness,
   registerLogMetrics,
   metricsSections,
@@ -23,16 +24,9 @@ import type { WorkerCalls, WorkerConfig } from './worker/worker-protocol.ts';
 // Threads: this module and everything it constructs runs on the main thread: control plane, pods, admin. The sockets
 // and tunnels of the pods live in data workers (worker/), which read nothing but what is posted to them.
 
-export interface NodeAgentOptions {
-  readonly config: NodeAgentConfig;
+export interface NodeAgentOptions extends ProcessStart<NodeAgentConfig> {
   /** Main module of a data worker. */
   readonly workerProgram: URL;
-  readonly version: string;
-  readonly clock: Clock;
-  readonly logger: RootLogger;
-  readonly logFd: number;
-  /** Asks the process to stop in order, as SIGTERM does. */
-  readonly requestStop: () => void;
 }
 
 /** A running node agent. Disposing it closes everything at once; call `stop` before, to end connections in order. */

@@ -1,67 +1,16 @@
-import {
-  createLineSink,
-  createRootLogger,
-  type MainContext,
-  runMain,
-  systemClock,
-  UsageError,
-} from '@ambit/mesh/runtime';
+import { runProcess } from '@ambit/mesh/runtime';
 import { createNodeAgent } from './app.ts';
 import { parseConfig, usage } from './config.ts';
 
-const VERSION = '0.1.0';
-
-/** The main thread of the process, from its arguments to its exit code. `workerProgram` is the module of a data worker. */
+/** The main thread of the process, from its start to its exit code. `workerProgram` is the module of a data worker. */
 export function runNodeAgent(workerProgram: URL): Promise<void> {
-  return runMain({
+  return runProcess({
     name: 'node-agent',
-    version: VERSION,
+    words: 'node agent',
+    version: '0.1.0',
     usage: usage(),
-    run: (context) => run(workerProgram, context),
+    parseConfig,
+    about: ({ nodeName, workers }) => ({ node: nodeName, workers }),
+    create: (start) => createNodeAgent({ ...start, workerProgram }),
   });
-}
-
-async function run(workerProgram: URL, context: MainContext): Promise<number> {
-  const [extra] = context.args;
-  if (extra !== undefined) throw new UsageError(`unexpected argument ${JSON.stringify(extra)}`);
-  const config = parseConfig(context.environment);
-  const clock = systemClock;
-  const sink = createLineSink({ fd: context.logFd, clock });
-  const logger = await createRootLogger({
-    format: config.logFormat,
-    filter: config.logFilter,
-    sink,
-    clock,
-    scope: 'node-agent',
-  });
-  context.onFatal(() => logger.flushSync());
-  const stop = new AbortController();
-  const signal = AbortSignal.any([context.signal, stop.signal]);
-  logger.info('node agent starts', { version: VERSION, node: config.nodeName, workers: config.workers });
-  const stopped = Promise.withResolvers<null>();
-  if (signal.aborted) stopped.resolve(null);
-  signal.addEventListener('abort', () => stopped.resolve(null), { once: true });
-  const starting = createNodeAgent({
-    config,
-    workerProgram,
-    version: VERSION,
-    clock,
-    logger,
-    logFd: context.logFd,
-    requestStop: () => stop.abort(),
-  });
-  const agent = await Promise.race([starting, stopped.promise]);
-  if (agent === null) {
-    // Nothing is carried yet, and what is open ends with the process.
-    logger.info('node agent stops before it runs');
-    await logger.flush();
-    return 0;
-  }
-  logger.info('node agent runs', { addresses: agent.addresses });
-  // A lost worker ends the process: the supervisor of the process starts a whole one.
-  await Promise.race([stopped.promise, agent.failed]);
-  logger.info('node agent stops', { deadlineMs: config.terminationDeadlineMs });
-  await agent.stop();
-  await logger.flush();
-  return 0;
 }

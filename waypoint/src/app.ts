@@ -8,6 +8,7 @@ import {
   Metrics,
   metricsSections,
   openAdminServer,
+  type ProcessStart,
   Readiness,
   readinessSection,
   type RootLogger,
@@ -22,16 +23,9 @@ import type { ListenOn, WorkerCalls, WorkerConfig } from './worker/worker-protoc
 // Threads: this module and everything it constructs runs on the main thread: configuration, admin. The sockets and tunnels
 // live in data workers (worker/), which read nothing but what is posted to them.
 
-export interface WaypointOptions {
-  readonly config: WaypointConfig;
+export interface WaypointOptions extends ProcessStart<WaypointConfig> {
   /** Main module of a data worker. */
   readonly workerProgram: URL;
-  readonly version: string;
-  readonly clock: Clock;
-  readonly logger: RootLogger;
-  readonly logFd: number;
-  /** Asks the process to stop in order, as SIGTERM does. */
-  readonly requestStop: () => void;
 }
 
 /** A running waypoint. Disposing it closes everything at once; call `stop` before, to end connections in order. */

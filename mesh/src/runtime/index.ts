@@ -35,6 +35,7 @@ export * from './readiness.ts';
 export * from './resting-heap.ts';
 export * from './root-logger.ts';
 export * from './run-main.ts';
+export { type ProcessStart, runProcess } from './run-process.ts';
 export * from './wide.ts';
 export { answerWorkerCalls, type WorkerHandlers } from './worker-calls.ts';
 export * from './worker-pool.ts';
