@@ -197,6 +197,7 @@ const FORBIDDEN_IMPORTS: readonly (readonly [rule: string, from: string, to: str
   ['D1-node-agent', 'node-agent/src/a.ts', 'controller/src/b.ts'],
   ['D1-controller', 'controller/src/a.ts', 'cni/src/b.ts'],
   ['D1-cni', 'cni/src/a.ts', 'node-agent/src/b.ts'],
+  ['D1-waypoint', 'waypoint/src/a.ts', 'node-agent/src/b.ts'],
   ['D1-mesh', 'mesh/src/tls/a.ts', 'controller/src/b.ts'],
   ['D1-production', 'cni/src/a.ts', 'test/e2e/world/b.ts'],
   ['D2-model', 'mesh/src/model/a.ts', 'mesh/src/wire/b.ts'],
