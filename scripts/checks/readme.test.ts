@@ -64,6 +64,7 @@ test('README: the port table names every port that a process listens on by defau
     'node-agent/src/proxy/illegal-ports.ts',
     'controller/src/config.ts',
     'cni/src/config.ts',
+    'waypoint/src/config.ts',
   ];
   const listens =
     /(?:fallback: |DEFAULT_[A-Z]+ = parseSocketAddress\()'[\d.]+:(\d+)'|_PORT = (\d+);|\b(?:listen|metrics|health|debug|admission|peers): (\d{2,5})\b/g;
