@@ -198,9 +198,15 @@ export function parseConfig(environment: Environment): CniConfig {
   const kubernetes = parseKubernetes(read, text);
   const excluded = read.list('AMBIT_EXCLUDED_NAMESPACES', 'names', (name) => name, DEFAULT_EXCLUDED_NAMESPACES);
   const config: CniConfig = {
-    manifests: isCluster ? (read.optional('AMBIT_MANIFESTS') ?? '') : read.text('AMBIT_MANIFESTS'),
+    manifests: isCluster
+      ? (read.optional('AMBIT_MANIFESTS') ?? '')
+      : read.parsed(
+          'AMBIT_MANIFESTS',
+          'a directory of manifests (also --manifests), or AMBIT_KUBERNETES',
+          (path) => path,
+        ),
     kubernetes: isCluster ? kubernetes : null,
-    nodeName: read.text('AMBIT_NODE_NAME'),
+    nodeName: read.parsed('AMBIT_NODE_NAME', 'the name of this node (also --node-name)', (name) => name),
     netnsDirectory: text('AMBIT_NETNS_DIR'),
     zdsSocket: text('AMBIT_ZDS_SOCKET'),
     stateDirectory: text('AMBIT_STATE_DIR'),

@@ -242,10 +242,13 @@ test('a configuration that cannot be used is refused with its place', async () =
     ['{"service": []}', '$.service'],
     ['{"routes": [{"kind": "Pod"}]}', '$.routes[0]'],
     ['{}', '$.certificate'],
+    ['{"certificate": {"key": "/key.pem"}}', '$.certificate.key'],
   ] as const) {
     writeFileSync(file, text);
     await assert.rejects(open(file, 'off'), (error: Error & { readonly data?: { readonly path?: string } }) => {
       assert.equal(error.data?.path, path);
+      // What was expected, or what whoever read it said.
+      assert.equal('reason' in error.data, error.cause !== undefined);
       return true;
     });
   }

@@ -3,12 +3,16 @@ import { MeshError } from '@ambit/mesh/runtime';
 import { parseSvid, parseTrustBundle, type Svid } from '@ambit/mesh/tls';
 import { parseAuthorizationJson, parseServiceJson, parseWorkloadJson, type PodNames } from '@ambit/mesh/wire';
 
-/** The file named by AMBIT_LOCAL_CONFIG cannot be used; `data.path` names the place in it. */
+/**
+ * The file named by AMBIT_LOCAL_CONFIG cannot be used; `data.path` names the place in it. What was expected there is in
+ * `data.expected`, or in `data.reason` what whoever read it said.
+ */
 export class LocalConfigError extends MeshError<'invalid-local-config'> {
   override readonly name = 'LocalConfigError';
 
-  constructor(path: string, expected: string, options: ErrorOptions = {}) {
-    super('invalid-local-config', 'the local configuration cannot be used', { ...options, data: { path, expected } });
+  constructor(path: string, fault: string, options: ErrorOptions = {}) {
+    const data = options.cause === undefined ? { path, expected: fault } : { path, reason: fault };
+    super('invalid-local-config', 'the local configuration cannot be used', { ...options, data });
   }
 }
 
@@ -105,7 +109,6 @@ function wrap<T>(path: string, work: () => T): T {
     return work();
   } catch (cause) {
     if (cause instanceof LocalConfigError) throw cause;
-    const expected = cause instanceof Error ? cause.message : 'something else';
-    throw new LocalConfigError(path, expected, { cause });
+    throw new LocalConfigError(path, cause instanceof Error ? cause.message : 'something else', { cause });
   }
 }

@@ -6,12 +6,16 @@ import { parseServiceJson, parseWorkloadJson } from '@ambit/mesh/wire';
 import { parseListenAddress } from '../config.ts';
 import type { PlainPort } from '../worker/worker-protocol.ts';
 
-/** The file named by AMBIT_LOCAL_CONFIG cannot be used; `data.path` names the place in it. */
+/**
+ * The file named by AMBIT_LOCAL_CONFIG cannot be used; `data.path` names the place in it. What was expected there is in
+ * `data.expected`, or in `data.reason` what whoever read it said.
+ */
 export class LocalConfigError extends MeshError<'invalid-local-config'> {
   override readonly name = 'LocalConfigError';
 
-  constructor(path: string, expected: string, options: ErrorOptions = {}) {
-    super('invalid-local-config', 'the local configuration cannot be used', { ...options, data: { path, expected } });
+  constructor(path: string, fault: string, options: ErrorOptions = {}) {
+    const data = options.cause === undefined ? { path, expected: fault } : { path, reason: fault };
+    super('invalid-local-config', 'the local configuration cannot be used', { ...options, data });
   }
 }
 
@@ -27,6 +31,8 @@ export interface LocalConfig {
 type JsonRecord = Readonly<Record<string, unknown>>;
 
 const KEYS: readonly string[] = ['workloads', 'services', 'routes', 'certificate', 'listeners'];
+const CERTIFICATE_KEYS: readonly string[] = ['privateKey', 'chain', 'roots'];
+const LISTENER_KEYS: readonly string[] = ['address', 'service', 'port'];
 
 /**
  * Reads the file's text. Workloads and services are in the protobuf JSON form of the workload API, routes are HTTPRoutes of
@@ -37,9 +43,7 @@ export function parseLocalConfig(text: string, readFile: (path: string) => strin
     '$',
     wrap('$', () => JSON.parse(text) as unknown),
   );
-  for (const key of Object.keys(root)) {
-    if (!KEYS.includes(key)) throw new LocalConfigError(`$.${key}`, `one of ${KEYS.join(', ')}`);
-  }
+  onlyKeys('$', root, KEYS);
   return {
     workloads: listOf(root, 'workloads', (path, item) => wrap(path, () => parseWorkloadJson(item))),
     services: listOf(root, 'services', (path, item) => wrap(path, () => parseServiceJson(item))),
@@ -57,6 +61,7 @@ function parseRoute(path: string, item: unknown): HttpRoute {
 
 function parseListener(path: string, item: unknown): PlainPort {
   const record = recordOf(path, item);
+  onlyKeys(path, record, LISTENER_KEYS);
   const { ip, port } = wrap(`${path}.address`, () => parseListenAddress(textOf(path, record, 'address')));
   return {
     host: ip,
@@ -68,6 +73,7 @@ function parseListener(path: string, item: unknown): PlainPort {
 
 function parseCertificate(record: JsonRecord, readFile: (path: string) => string): Svid {
   const path = '$.certificate';
+  onlyKeys(path, record, CERTIFICATE_KEYS);
   const file = (key: string): string => {
     const name = textOf(path, record, key);
     return wrap(`${path}.${key}`, () => readFile(name));
@@ -79,6 +85,12 @@ function parseCertificate(record: JsonRecord, readFile: (path: string) => string
       trustBundle: parseTrustBundle([file('roots')]),
     }),
   );
+}
+
+function onlyKeys(path: string, record: JsonRecord, keys: readonly string[]): void {
+  for (const key of Object.keys(record)) {
+    if (!keys.includes(key)) throw new LocalConfigError(`${path}.${key}`, `one of ${keys.join(', ')}`);
+  }
 }
 
 function listOf<T>(root: JsonRecord, key: string, parse: (path: string, item: unknown) => T): readonly T[] {
