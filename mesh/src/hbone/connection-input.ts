@@ -159,9 +159,10 @@ export class ConnectionInput implements FrameSink {
 
   private onSettings(settings: readonly Setting[]): void {
     const { connection } = this;
-    connection.applySettings(settings);
+    // First, so that all that is sent by the new settings comes behind it.
     connection.writer.frame(FRAME_SETTINGS_ACK);
     connection.profile.onSettings?.(settings);
+    connection.applySettings(settings);
   }
 
   private onReset(streamId: number, http2Code: number): void {
