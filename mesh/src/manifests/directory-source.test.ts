@@ -211,6 +211,30 @@ test('directory source keeps what it had of files and folders that it cannot loo
   await until('nothing is reported any more', () => follower.problems.length === 0);
 });
 
+test('directory source warns of rules of a route that are not in force, and delivers the route', async () => {
+  const route = (type: string): string =>
+    `apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: r, namespace: ns }
+spec:
+  parentRefs: [{ group: "", kind: Service, name: db }]
+  rules: [{ matches: [{ path: { type: ${type}, value: /a } }], backendRefs: [{ name: db, port: 80 }] }]
+`;
+  await write('r.yaml', route('Prefix'));
+  const follower = await new Follower().watch({ pollMs: 20 });
+  assert.deepEqual(follower.keys, ['HTTPRoute/ns/r']);
+  assert.deepEqual(
+    follower.problems.map(({ severity, key }) => [severity, key]),
+    [['warning', 'HTTPRoute/ns/r']],
+  );
+  assert.match(
+    follower.told.join('; '),
+    /^r.yaml:1 spec.rules\[0\].matches\[0\].path.type "Prefix" is not supported: this version knows Exact, PathPrefix, RegularExpression$/,
+  );
+  await write('r.yaml', route('PathPrefix'));
+  await until('nothing is reported any more', () => follower.problems.length === 0);
+});
+
 test('directory source finds changes by polling where there are no events', async () => {
   await write('deep/a.yaml', pod('a'));
   const follower = await new Follower().watch({ limits: { ...MANIFEST_LIMITS, watchedFoldersMax: 0 }, pollMs: 20 });

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { sep } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ObjectObserver, ObjectProblem, ObjectSource } from '../kinds/object-source.ts';
-import type { ObjectKey } from '../kinds/objects.ts';
+import type { MeshObject, ObjectKey } from '../kinds/objects.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { FolderWatch } from './folder-watch.ts';
@@ -170,9 +170,18 @@ class DirectorySource implements ObjectSource {
       for (const { line, reason, key } of file.parsed.problems) {
         problems.push({ where: path, line, reason, ...(key === undefined ? {} : { key }), severity: 'error' });
       }
+      for (const [key, { object, line }] of file.parsed.objects) {
+        for (const reason of faultsOf(object)) problems.push({ where: path, line, reason, key, severity: 'warning' });
+      }
     }
     return [...problems, ...this.#claims.problems()];
   }
+}
+
+/** Why rules of a route are not in force, while the rest of it is. */
+function faultsOf(object: MeshObject): readonly string[] {
+  if (object.kind !== 'HTTPRoute' && object.kind !== 'GRPCRoute') return [];
+  return object.rules.flatMap(({ fault }) => (fault === null ? [] : [fault.message]));
 }
 
 /** What could not be looked at is not gone: no rights, too many open files or a bad disk must not withdraw a policy. */
