@@ -233,6 +233,7 @@ test('a waypoint routes what comes through HBONE, records it, and ends in order'
     ],
   );
   assert.match(lines[2] ?? '', / route=shop\/r request_id=7$/);
+  assert.match(lines[0] ?? '', / bytes_sent=17 /);
 });
 
 test('a configuration that cannot be used is refused with its place', async () => {

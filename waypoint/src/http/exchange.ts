@@ -307,7 +307,7 @@ export class Exchange implements SenderOwner, ExchangeFacts {
   #answerWith(reason: FailureReason | null, status: number, headers: CompiledEdits, goesOn: boolean): void {
     // A request without a body is complete, whether its end has been read or not.
     const isComplete = goesOn && (this.requestComplete || this.#request.head.framing === 'none');
-    this.#writer.answer(reason, isComplete, status, headers);
+    this.responseBytes += this.#writer.answer(reason, isComplete, status, headers);
     this.#flush();
     this.#end(reason);
     this.#host.onAnswered(this.#writer.persistence === 'keep');

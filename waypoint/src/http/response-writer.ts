@@ -98,8 +98,8 @@ export class ResponseWriter implements HeadComposer {
     batch.bytes(LAST_CHUNK, 0, LAST_CHUNK.length);
   }
 
-  /** A whole answer of ours, without a body when there is no reason that it would tell. */
-  answer(reason: FailureReason | null, requestComplete: boolean, status: number, headers: CompiledEdits): void {
+  /** A whole answer of ours, without a body when there is no reason that it would tell. Gives the bytes of the body. */
+  answer(reason: FailureReason | null, requestComplete: boolean, status: number, headers: CompiledEdits): number {
     this.#text = reason === null ? '' : `${FAILURES[reason].text}\n`;
     this.#edits = headers;
     this.framing = this.#request.method === 'HEAD' ? 'declared' : 'length';
@@ -107,9 +107,10 @@ export class ResponseWriter implements HeadComposer {
     this.status = status;
     this.begun = true;
     this.#writeHead('answer');
-    if (this.framing !== 'length' || reason === null) return;
+    if (this.framing !== 'length' || reason === null) return 0;
     const body = Buffer.from(this.#text, 'latin1');
     this.#context.batch.bytes(body, 0, body.length);
+    return body.length;
   }
 
   compose(writer: HeadWriter, memory: Buffer, at: number): void {
