@@ -20,6 +20,7 @@ export const MESH_LAYERS: Readonly<Record<string, readonly string[]>> = {
   linux: ['model', 'runtime'],
   routes: ['model'],
   kinds: ['model', 'routes'],
+  'route-wire': ['model', 'wire', 'routes', 'kinds'],
   manifests: ['model', 'routes', 'kinds', 'runtime'],
   kube: ['model', 'routes', 'kinds', 'runtime'],
   testing: [
@@ -35,6 +36,7 @@ export const MESH_LAYERS: Readonly<Record<string, readonly string[]>> = {
     'linux',
     'routes',
     'kinds',
+    'route-wire',
     'manifests',
     'kube',
   ],
@@ -42,7 +44,7 @@ export const MESH_LAYERS: Readonly<Record<string, readonly string[]>> = {
 
 /** Decisions, translations and codecs: same input, same output, testable by a table. */
 export const PURE_FILES: string =
-  '^mesh/src/(?:model|wire|kinds|http1)/|^mesh/src/routes/(?!aes-seal|index)|^controller/src/translate/|/(?:decide|admit|match|translate)[^/]*\\.ts$' +
+  '^mesh/src/(?:model|wire|kinds|http1|route-wire)/|^mesh/src/routes/(?!aes-seal|index)|^controller/src/translate/|/(?:decide|admit|match|translate)[^/]*\\.ts$' +
   '|^mesh/src/hbone/(?:frame-|hpack-|huffman|flow-control|flush-threshold|connect-headers|abuse-guard|limits)[^/]*\\.ts$' +
   '|^mesh/src/http2/(?:errors|limits|head|field-|line-|interpret-|reasons)[^/]*\\.ts$' +
   '|^cni/src/(?:redirect/ruleset|install/conflist-text|enrol/desired-pods)\\.ts$|^controller/src/push/delta\\.ts$|^controller/src/json\\.ts$' +
@@ -62,7 +64,7 @@ export const LIBRARIES: readonly Library[] = [
   {
     name: '@bufbuild/protobuf',
     purpose: 'protobuf messages',
-    onlyIn: ['mesh/src/wire', 'mesh/src/grpc'],
+    onlyIn: ['mesh/src/wire', 'mesh/src/route-wire', 'mesh/src/grpc'],
     licence: 'Apache-2.0 AND BSD-3-Clause',
   },
   { name: '@grpc/grpc-js', purpose: 'xDS and CA streams', onlyIn: ['mesh/src/grpc'], licence: 'Apache-2.0' },

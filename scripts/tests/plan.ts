@@ -18,6 +18,7 @@ export const COVERED_LAYERS: readonly string[] = [
   'mesh/src/http1',
   'mesh/src/http2',
   'mesh/src/routes',
+  'mesh/src/route-wire',
 ];
 
 /** Files of the slower tiers, `x.<tier>.test.ts`; each tier has a command of its own and `npm test` leaves them out. */

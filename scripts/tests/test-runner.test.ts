@@ -70,6 +70,7 @@ test('coverageByLayer() fails a layer below the limit and one that it does not s
       { layer: 'mesh/src/http1', percent: 0, ok: false },
       { layer: 'mesh/src/http2', percent: 0, ok: false },
       { layer: 'mesh/src/routes', percent: 0, ok: false },
+      { layer: 'mesh/src/route-wire', percent: 0, ok: false },
     ],
   );
   const table = coverageTable(layers);

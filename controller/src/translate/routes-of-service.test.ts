@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { MeshObject } from '@ambit/mesh/kinds';
 import { parseServiceKey } from '@ambit/mesh/model';
+import type { PortRoutes, RouteGroup } from '@ambit/mesh/routes';
 import { intersectHostnames } from './intersect-hostnames.ts';
 import { createRouteWorld } from './route-world.ts';
-import { type PortRoutes, type RouteGroup, routesOfService } from './routes-of-service.ts';
+import { routesOfService } from './routes-of-service.ts';
 import { ROUTE_SETTINGS, routeObject } from '../../test/route-objects.ts';
 
 type Json = Readonly<Record<string, unknown>>;

@@ -1,8 +1,9 @@
 import type { BackendRef } from '@ambit/mesh/kinds';
 import type {
-  AttachedGrpcRoute,
   AttachedHttpRoute,
+  PortRoutes,
   RouteBackend,
+  RouteGroup,
   RouteRule,
   RuleFilters,
   WeightedBackend,
@@ -11,27 +12,6 @@ import { attachRoute, type RouteRole } from './attach-route.ts';
 import { decideRouteConflicts } from './decide-route-conflicts.ts';
 import { resolveBackend } from './resolve-backend.ts';
 import { type AnyRoute, compareAge, type ParentName, type RouteWorld } from './route-world.ts';
-
-/** Routes that merge: of one kind and for the same callers. */
-export type RouteGroup =
-  | { readonly kind: 'http'; readonly routes: readonly AttachedHttpRoute<RouteBackend>[] }
-  | { readonly kind: 'grpc'; readonly routes: readonly AttachedGrpcRoute<RouteBackend>[] }
-  /** Of several the oldest; `serverNames` empty: every connection. */
-  | {
-      readonly kind: 'stream';
-      readonly routes: readonly {
-        readonly routeKey: string;
-        readonly serverNames: readonly string[];
-        readonly backends: readonly WeightedBackend<RouteBackend>[];
-      }[];
-    };
-
-/** What requests to one port of a Service are routed by; null where nothing is: then they go to the Service itself. */
-export interface PortRoutes {
-  readonly producer: RouteGroup | null;
-  /** Instead of `producer`, by the namespace of the caller. */
-  readonly consumers: ReadonlyMap<string, RouteGroup>;
-}
 
 /** The routes of a Service or ServiceImport by port, backends resolved; ports without any are left out. */
 export function routesOfService(parent: ParentName, world: RouteWorld): ReadonlyMap<number, PortRoutes> {

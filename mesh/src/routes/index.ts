@@ -11,4 +11,5 @@ export * from './regex.ts';
 export * from './route-request.ts';
 export * from './route-table.ts';
 export * from './rule.ts';
+export * from './service-routes.ts';
 export * from './session-seal.ts';

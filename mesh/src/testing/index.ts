@@ -6,6 +6,7 @@ export * from './policy-builder.ts';
 export * from './route-builder.ts';
 export * from './same-shape.ts';
 export * from './service-builder.ts';
+export { SERVICE_ROUTES } from './service-routes-example.ts';
 export * from './test-ca.ts';
 export * from './test-netns.ts';
 export * from './until.ts';

@@ -10,7 +10,8 @@ export interface EnumWords<Word extends string, Value extends number> {
   readonly words: ReadonlyMap<number, Word>;
 }
 
-function enumWords<Word extends string, Value extends number>(
+/** Numbers without a word are refused. */
+export function enumWords<Word extends string, Value extends number>(
   numbers: Readonly<Record<Word, Value>>,
 ): EnumWords<Word, Value> {
   const words = new Map<number, Word>();

@@ -4,6 +4,7 @@ import type { DescEnum, DescMessage, DescService } from '@bufbuild/protobuf';
 import { DELTA_DISCOVERY_PATH } from './discovery-messages.ts';
 import { file_ambit_mesh_v1_ranges as rangesFile } from './gen/ambit/mesh/v1/ranges_pb.ts';
 import { file_ambit_node_v1_node as nodeFile } from './gen/ambit/node/v1/node_pb.ts';
+import { file_ambit_waypoint_v1_routes as routesFile } from './gen/ambit/waypoint/v1/routes_pb.ts';
 import { file_ambit_workload_v1_probes as probesFile } from './gen/ambit/workload/v1/probes_pb.ts';
 import { file_envoy_config_core_v3_base as coreFile } from './gen/envoy/config/core/v3/base_pb.ts';
 import {
@@ -77,6 +78,41 @@ const MESSAGES: Readonly<Record<string, string>> = {
   'ambit.workload.v1.Header': 'name=1 value=2',
   'ambit.workload.v1.Grpc': 'service=1',
   'ambit.workload.v1.Tcp': '',
+  'ambit.waypoint.v1.ConsumerRoutes': 'namespace=1 group=2',
+  'ambit.waypoint.v1.Cors':
+    'allow_origins=1 allow_credentials=2 allow_methods=3 allow_headers=4 expose_headers=5 max_age_seconds=6',
+  'ambit.waypoint.v1.CorsList': 'values=1',
+  'ambit.waypoint.v1.Fault': 'reason=1 message=2',
+  'ambit.waypoint.v1.Filters': 'request_headers=1 response_headers=2 redirect=3 rewrite=4 mirrors=5 cors=6',
+  'ambit.waypoint.v1.GrpcMatch': 'service=1 method=2 headers=3',
+  'ambit.waypoint.v1.GrpcRoute': 'origin=1 rules=2',
+  'ambit.waypoint.v1.GrpcRoutes': 'routes=1',
+  'ambit.waypoint.v1.GrpcRule': 'matches=1 action=2',
+  'ambit.waypoint.v1.Header': 'name=1 value=2',
+  'ambit.waypoint.v1.HeaderModifier': 'set=1 add=2 remove=3',
+  'ambit.waypoint.v1.HttpMatch': 'exact_path=1 path_prefix=2 path_regex=3 headers=4 query_params=5 method=6',
+  'ambit.waypoint.v1.HttpRoute': 'origin=1 rules=2',
+  'ambit.waypoint.v1.HttpRoutes': 'routes=1',
+  'ambit.waypoint.v1.HttpRule': 'matches=1 action=2',
+  'ambit.waypoint.v1.Mirror': 'backend=1 numerator=2 denominator=3',
+  'ambit.waypoint.v1.NamedMatch': 'name=1 value=2',
+  'ambit.waypoint.v1.PathModifier': 'full=1 prefix=2',
+  'ambit.waypoint.v1.PortRoutes': 'port=1 producer=2 consumers=3',
+  'ambit.waypoint.v1.Redirect': 'scheme=1 hostname=2 path=3 port=4 status_code=5',
+  'ambit.waypoint.v1.Retry': 'codes=1 attempts=2 backoff_ms=3',
+  'ambit.waypoint.v1.Rewrite': 'hostname=1 path=2',
+  'ambit.waypoint.v1.RouteBackend': 'service=1 invalid=2',
+  'ambit.waypoint.v1.RouteGroup': 'http=1 grpc=2 stream=3',
+  'ambit.waypoint.v1.RouteOrigin': 'namespace=1 name=2 created_ms=3',
+  'ambit.waypoint.v1.RuleAction':
+    'name=1 filters=2 backends=3 request_timeout_ms=4 backend_request_timeout_ms=5 retry=6 session=7 fault=8',
+  'ambit.waypoint.v1.ServiceBackend': 'service=1 port=2',
+  'ambit.waypoint.v1.ServiceRoutes': 'service=1 ports=2',
+  'ambit.waypoint.v1.Session': 'kind=1 name=2 absolute_timeout_ms=3 permanent=4',
+  'ambit.waypoint.v1.StreamRoute': 'route=1 server_names=2 backends=3',
+  'ambit.waypoint.v1.StreamRoutes': 'routes=1',
+  'ambit.waypoint.v1.TextMatch': 'exact=1 regex=2',
+  'ambit.waypoint.v1.WeightedBackend': 'backend=1 weight=2 filters=3',
   'grpc.health.v1.HealthCheckRequest': 'service=1',
   'grpc.health.v1.HealthCheckResponse': 'status=1',
 };
@@ -96,6 +132,10 @@ const ENUMS: Readonly<Record<string, string>> = {
   'istio.security.Scope': 'GLOBAL=0 NAMESPACE=1 WORKLOAD_SELECTOR=2',
   'istio.security.Action': 'ALLOW=0 DENY=1',
   'istio.workload.zds.Version': 'NOT_USED=0 V1=1',
+  'ambit.waypoint.v1.BackendFault':
+    'BACKEND_FAULT_UNSPECIFIED=0 INVALID_KIND=1 BACKEND_NOT_FOUND=2 REF_NOT_PERMITTED=3 UNSUPPORTED_PROTOCOL=4',
+  'ambit.waypoint.v1.FaultReason': 'FAULT_REASON_UNSPECIFIED=0 UNSUPPORTED_VALUE=1 INCOMPATIBLE_FILTERS=2',
+  'ambit.waypoint.v1.SessionKind': 'SESSION_KIND_UNSPECIFIED=0 COOKIE=1 HEADER=2',
   'grpc.health.v1.HealthCheckResponse.ServingStatus': 'UNKNOWN=0 SERVING=1 NOT_SERVING=2 SERVICE_UNKNOWN=3',
 };
 
@@ -110,6 +150,7 @@ const FILES = [
   nodeFile,
   rangesFile,
   probesFile,
+  routesFile,
   healthFile,
 ];
 

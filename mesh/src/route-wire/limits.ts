@@ -1,0 +1,13 @@
+/** Bounds of one ServiceRoutes, beside those that Gateway API has for a route (`kinds/route-limits.ts`). */
+export const ROUTE_WIRE_LIMITS = {
+  /** As many as a Service may have. */
+  ports: 4096,
+  /** Namespaces with routes of their own for one port. */
+  consumers: 10_000,
+  /** Of one group; a waypoint is measured with 5,000. */
+  routes: 20_000,
+  /** A fault's message is for logs; longer ones are cut when they are sent. */
+  faultLength: 1024,
+  /** Statuses from 400 to 599. */
+  retryCodes: 200,
+} as const;
