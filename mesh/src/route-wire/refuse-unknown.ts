@@ -5,15 +5,21 @@ import { WireError } from '../wire/errors.ts';
  * filter that must not be overlooked. @throws WireError `invalid-field` naming the message that has such a field.
  */
 export function refuseUnknown(message: object, path: string): void {
+  const found = pathOfUnknown(message);
+  if (found === null) return;
+  throw new WireError('invalid-field', { path: path + found, reason: 'has a field that this version does not know' });
+}
+
+/** Null when all is known. The path is put together on the way back: thousands of routes are gone through without one. */
+function pathOfUnknown(message: object): string | null {
   for (const [key, value] of Object.entries(message)) {
-    if (key === '$unknown' && Array.isArray(value) && value.length > 0) {
-      throw new WireError('invalid-field', { path, reason: 'has a field that this version does not know' });
-    }
-    if (typeof value !== 'object' || value === null || key === '$unknown') continue;
+    if (typeof value !== 'object' || value === null) continue;
+    if (key === '$unknown') return '';
     const [field, content] = isOneof(value) ? [value.case, value.value] : [key, value];
-    if (typeof content !== 'object' || content === null) continue;
-    refuseUnknown(content, Array.isArray(message) ? `${path}[${field}]` : `${path}.${wireName(field)}`);
+    const found = typeof content === 'object' && content !== null ? pathOfUnknown(content) : null;
+    if (found !== null) return `${Array.isArray(message) ? `[${field}]` : `.${wireName(field)}`}${found}`;
   }
+  return null;
 }
 
 /** What the decoder makes of a `oneof` in which something is set. */
