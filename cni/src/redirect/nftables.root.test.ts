@@ -90,11 +90,18 @@ class Link implements AsyncDisposable {
   }
 
   /** The answer to a call from one of the two. */
-  async call(from: 'pod' | 'neighbour', to: string, more: { mark?: number; source?: string } = {}): Promise<string> {
+  async call(
+    from: 'pod' | 'neighbour',
+    to: string,
+    more: { mark?: number; source?: string; port?: number } = {},
+  ): Promise<string> {
+    const source = more.source ?? (from === 'pod' ? '10.9.0.1' : '10.9.0.2');
+    const isBound = more.source !== undefined || more.port !== undefined;
+    const port = more.port === undefined ? {} : { port: more.port };
     const socket = dialInNetns(from === 'pod' ? this.podHandle : this.neighbourHandle, {
       destination: parseSocketAddress(to),
       ...(more.mark === undefined ? {} : { mark: more.mark }),
-      ...(more.source === undefined ? {} : { source: { ip: parseIpAddress(more.source) } }),
+      ...(isBound ? { source: { ip: parseIpAddress(source), ...port } } : {}),
     }).on('error', () => {});
     let answer = '';
     socket.setEncoding('utf8').on('data', (text: string) => {
@@ -156,6 +163,18 @@ class Pair implements AsyncDisposable {
     const reset = closed(this.#ends[who]).then(() => 'reset' as const);
     this.#ends[who].write('hello');
     return Promise.race([heard, reset]);
+  }
+
+  /** The client's. */
+  get port(): number {
+    return portOf(this.#ends.client);
+  }
+
+  /** One end resets the connection. */
+  async cut(who: 'client' | 'server'): Promise<void> {
+    const both = Promise.all(Object.values(this.#ends).map(closed));
+    this.#ends[who].resetAndDestroy();
+    await both;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -332,24 +351,8 @@ test('removal restores the namespace exactly, however often rules were applied o
   assert.deepEqual(link.state(), before);
 });
 
-test('what the kernel refuses is left out, and told', options, async (t) => {
+test('what the kernel refuses is left out, and told', options, async () => {
   await using link = await Link.open();
-  const directory = mkdtempSync(join(tmpdir(), 'ambit-nft-'));
-  t.after(() => rmSync(directory, { recursive: true }));
-  const path = process.env['PATH'] ?? '';
-  t.after(() => (process.env['PATH'] = path));
-  // An nft whose kernel knows neither zones nor, at first, what refusing closed ports needs.
-  const refuse = (...words: readonly string[]): void => {
-    const script = [
-      '#!/bin/sh',
-      'rules=$(cat)',
-      `case "$rules" in ${words.map((word) => `*"${word}"*`).join(' | ')}) echo "no such thing" >&2; exit 1;; esac`,
-      `printf '%s\\n' "$rules" | PATH='${path}' exec nft "$@"`,
-      '',
-    ].join('\n');
-    writeFileSync(join(directory, 'nft'), script, { mode: 0o755 });
-  };
-  process.env['PATH'] = `${directory}:${path}`;
   const zones = 'connections of the node agent are told from those of callers';
   const closedPorts = 'closed ports refuse connections';
   for (const [words, lacks] of [
@@ -360,7 +363,7 @@ test('what the kernel refuses is left out, and told', options, async (t) => {
     [['zone set'], [zones]],
     [['socket transparent'], [closedPorts]],
   ] as const) {
-    refuse(...words);
+    using _kernel = refuseRules(...words);
     assert.deepEqual((await nftables.apply(link.podHandle, DEFAULT_REDIRECT_OPTIONS)).lacks, lacks);
   }
   await link.serve('pod', 'outbound', 15001);
@@ -469,6 +472,30 @@ test(
   },
 );
 
+for (const [kernel, words] of [
+  ['a kernel that can do all', ['no such word']],
+  ['one that cannot refuse closed ports', ['socket transparent']],
+] as const) {
+  test(`what a spared connection leaves opens no other one past the agent, on ${kernel}`, options, async () => {
+    await using link = await Link.open();
+    await using calling = await link.connect('pod', '10.9.0.2:80');
+    await using called = await link.connect('neighbour', '10.9.0.1:80');
+    using _kernel = refuseRules(...words);
+    await nftables.apply(link.podHandle, { ...DEFAULT_REDIRECT_OPTIONS, predating: 'spare' });
+    await link.serve('pod', 'app', 80);
+    await link.serve('neighbour', 'neighbour', 80);
+    for (const [pair, from, to, cutter] of [
+      [called, 'neighbour', '10.9.0.1:80', 'server'],
+      [calling, 'pod', '10.9.0.2:80', 'server'],
+    ] as const) {
+      assert.equal(await pair.say('client'), 'heard');
+      const { port } = pair;
+      await pair.cut(cutter);
+      assert.equal(await link.call(from, to, { port }), '', `${from} ${to}`);
+    }
+  });
+}
+
 test('connections within the pod, over loopback or its own address, survive the rules', options, async () => {
   await using link = await Link.open();
   await using loopback = await link.connect('pod', '127.0.0.1:80');
@@ -488,6 +515,27 @@ test('generation() changes when anybody changes rules, and only then', options, 
   link.pod.run('nft', 'delete', 'table', 'inet', 'ambit');
   assert.notEqual(nftables.generation(link.podHandle), applied);
 });
+
+/** The kernel refuses rules that have any of these words. */
+function refuseRules(...words: readonly string[]): Disposable {
+  const directory = mkdtempSync(join(tmpdir(), 'ambit-nft-'));
+  const path = process.env['PATH'] ?? '';
+  const script = [
+    '#!/bin/sh',
+    'rules=$(cat)',
+    `case "$rules" in ${words.map((word) => `*"${word}"*`).join(' | ')}) echo "no such thing" >&2; exit 1;; esac`,
+    `printf '%s\\n' "$rules" | PATH='${path}' exec nft "$@"`,
+    '',
+  ].join('\n');
+  writeFileSync(join(directory, 'nft'), script, { mode: 0o755 });
+  process.env['PATH'] = `${directory}:${path}`;
+  return {
+    [Symbol.dispose]: () => {
+      process.env['PATH'] = path;
+      rmSync(directory, { recursive: true });
+    },
+  };
+}
 
 /** Resolves when the socket is closed, broken or not. */
 function closed(socket: net.Socket): Promise<void> {

@@ -103,10 +103,15 @@ table inet ambit {
   }
   chain inbound_filter {
     type filter hook input priority filter; policy accept;
+    ct mark & 0xfff == 0x112 tcp flags & (syn | ack) == syn counter reject with tcp reset
     tcp flags & (syn | ack) != syn accept
     ip saddr 169.254.7.127 accept
     ip6 saddr fd16::7 accept
     iifname != "lo" tcp dport != { 15006, 15008 } meta mark & 0xfff != 0x2a reject with tcp reset
+  }
+  chain outbound_filter {
+    type filter hook output priority filter; policy accept;
+    ct mark & 0xfff == 0x112 tcp flags & (syn | ack) == syn counter reject with tcp reset
   }
 }
 `;

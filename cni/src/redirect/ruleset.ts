@@ -174,20 +174,21 @@ function inboundChain(options: RedirectOptions, closedPorts: ClosedPorts): reado
 }
 
 function filterChains(options: RedirectOptions, closedPorts: ClosedPorts): readonly string[] {
-  const reset = options.predating === 'reset' ? [RESET_PREDATING] : [];
-  const input = [...reset, ...(closedPorts === 'refuse' ? uncapturedRules(options) : [])];
+  const predating = `${hasMark(PREDATING_MARK)} ${REFUSED_OF_PREDATING[options.predating]} reject with tcp reset`;
+  const uncaptured = closedPorts === 'refuse' ? uncapturedRules(options) : [];
   return [
-    ...(input.length === 0
-      ? []
-      : chain('inbound_filter', 'type filter hook input priority filter; policy accept;', input)),
-    ...(reset.length === 0
-      ? []
-      : chain('outbound_filter', 'type filter hook output priority filter; policy accept;', reset)),
+    ...chain('inbound_filter', 'type filter hook input priority filter; policy accept;', [predating, ...uncaptured]),
+    ...chain('outbound_filter', 'type filter hook output priority filter; policy accept;', [predating]),
   ];
 }
 
-// A reset that is answered by a reset would go on for ever; and the one that the rule itself sends has to arrive.
-const RESET_PREDATING = `${hasMark(PREDATING_MARK)} tcp flags & rst == 0 counter reject with tcp reset`;
+const REFUSED_OF_PREDATING: Readonly<Record<RedirectOptions['predating'], string>> = {
+  // A reset that is answered by a reset would go on for ever; and the one that the rule itself sends has to arrive.
+  reset: 'tcp flags & rst == 0 counter',
+  // The kernel takes what opens another connection between the same ports for more of the one before, for some seconds after that was
+  // reset. Not captured for that reason, it must not pass either.
+  spare: 'tcp flags & (syn | ack) == syn counter',
+};
 
 // What the chain for inbound connections did not capture found nobody listening. Refused here rather than by the lack of a listener,
 // since an application that begins to listen in between must not be reached past the agent.
