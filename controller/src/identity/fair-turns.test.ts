@@ -43,8 +43,8 @@ test('FairTurns lets few wait of one member and few in all, and none for long', 
   await world.take('a/x 0');
   for (const wish of ['a/x 1', 'a/x 2', 'a/x 3', 'a/x 4']) await world.take(wish);
   assert.deepEqual(world.log, ['a/x 0', 'a/x 4 in vain']);
-  for (const wish of ['b/y 5', 'b/y 6', 'c/z 7', 'c/z 8']) await world.take(wish);
-  assert.equal(world.log.at(-1), 'c/z 8 in vain');
+  for (const wish of ['b/y 5', 'b/y 6', 'c/z 7', 'b/y 8']) await world.take(wish);
+  assert.equal(world.log.at(-1), 'b/y 8 in vain');
   await world.clock.advance(999);
   assert.equal(world.turns.waiting, 6);
   await world.end();
@@ -53,9 +53,43 @@ test('FairTurns lets few wait of one member and few in all, and none for long', 
   assert.deepEqual([world.turns.waiting, world.clock.pending], [0, 0]);
   assert.deepEqual(
     world.log.filter((line) => line.endsWith('in vain')),
-    ['a/x 4', 'c/z 8', 'a/x 2', 'a/x 3', 'b/y 5', 'b/y 6', 'c/z 7'].map((wish) => `${wish} in vain`),
+    ['a/x 4', 'b/y 8', 'a/x 2', 'a/x 3', 'b/y 5', 'b/y 6', 'c/z 7'].map((wish) => `${wish} in vain`),
   );
   await world.end();
   await world.take('d/d 9');
   assert.equal(world.log.at(-1), 'd/d 9');
+});
+
+test('FairTurns that is full takes places back from who has most of them, the last one first', async () => {
+  const world = new World();
+  await world.take('a/x 0');
+  for (const wish of ['a/x 1', 'a/x 2', 'a/y 3', 'a/y 4', 'a/y 5', 'b/z 6']) await world.take(wish);
+  const inVain = async (wish: string): Promise<readonly string[]> => {
+    const from = world.log.length;
+    await world.take(wish);
+    return world.log.slice(from).map((line) => line.replace(' in vain', ''));
+  };
+  assert.deepEqual(await inVain('c/c 7'), ['a/y 5']);
+  assert.deepEqual(await inVain('c/c 8'), ['a/x 2']);
+  assert.deepEqual(await inVain('b/w 9'), ['a/y 4']);
+  // Two of each group now. Within one the same holds for its members.
+  assert.deepEqual(await inVain('c/d 10'), ['c/c 8']);
+  assert.deepEqual(await inVain('c/e 11'), ['c/e 11']);
+  assert.deepEqual(await inVain('d/f 12'), ['a/x 1']);
+  assert.equal(world.turns.waiting, 6);
+  for (let i = 0; i < 7; i++) await world.end();
+  assert.deepEqual(
+    world.log.filter((line) => !line.endsWith('in vain')),
+    ['a/x 0', 'a/y 3', 'b/z 6', 'c/c 7', 'd/f 12', 'b/w 9', 'c/d 10'],
+  );
+  assert.deepEqual([world.turns.waiting, world.clock.pending], [0, 0]);
+});
+
+test('FairTurns that is full of one group takes places back from the member that has most of them', async () => {
+  const world = new World();
+  await world.take('a/x 0');
+  for (const wish of ['a/x 1', 'a/x 2', 'a/x 3', 'a/y 4', 'a/y 5', 'a/z 6']) await world.take(wish);
+  await world.take('a/v 7');
+  await world.take('a/x 8');
+  assert.deepEqual(world.log, ['a/x 0', 'a/x 3 in vain', 'a/x 8 in vain']);
 });
