@@ -53,6 +53,17 @@ test('LineLimiter bounds what is written and remembered whatever keys there are,
   assert.equal(world.clock.pending, 0);
 });
 
+test('LineLimiter tells reasons apart when there are too many addresses for each', async () => {
+  const world = new World();
+  for (let i = 0; i < 10_000; i++) world.add('refused', `no-token 10.0.${i >> 8}.${i & 255}`);
+  assert.equal(world.take().length, KEYS_PER_KIND + LINES_PER_KEY);
+  world.add('refused', 'token-of-another-node 10.0.0.1', 'news');
+  assert.deepEqual(world.take(), ['news']);
+  for (let i = 0; i < 10_000; i++) world.add('refused', `made-up-${i} 10.0.0.1`);
+  assert.equal(world.take().length, KEYS_PER_KIND - 2 + LINES_PER_KEY);
+  assert.equal(world.clock.pending, 2 * KEYS_PER_KIND + 1);
+});
+
 test('LineLimiter.flush() writes what waits', async () => {
   const world = new World();
   for (let i = 0; i < 8; i++) world.add('refused', 'a');

@@ -2,7 +2,7 @@ import type { Clock } from './clock.ts';
 
 /** Lines of one kind and key in one interval, beside one for all that were left out. */
 export const LINES_PER_KEY = 5;
-/** Keys of one kind of line that are told apart; the rest counts as one more. */
+/** Keys of one kind of line that are told apart, and as many first words of further ones; the rest counts as one more. */
 export const KEYS_PER_KIND = 20;
 export const LINE_INTERVAL_MS = 60_000;
 
@@ -18,8 +18,9 @@ interface Key {
 
 /**
  * Keeps lines that others can cause from filling the log: the first few of a kind and key are written, and of the rest the
- * last one in each interval, with their number. So whatever comes, the log has at most (KEYS_PER_KIND + 1) * (LINES_PER_KEY + 1) lines of a
- * kind in an interval, and tells of each reason within one. Kinds must be few; keys may be whatever a caller says.
+ * last one in each interval, with their number. So whatever comes, the log has at most (2 * KEYS_PER_KIND + 1) * (LINES_PER_KEY + 1) lines of
+ * a kind in an interval, and tells of each reason at once, however many addresses come before, where keys begin with one. Kinds must be
+ * few; keys may be whatever a caller says.
  */
 export class LineLimiter {
   readonly #clock: Clock;
@@ -55,7 +56,7 @@ export class LineLimiter {
 
   #keyOf(kind: string, name: string): Key {
     const keys = this.#kinds.get(kind) ?? new Map<string | null, Key>();
-    const key = keys.has(name) || keys.size < KEYS_PER_KIND ? name : null;
+    const key = keyAmong(keys, name);
     let state = keys.get(key);
     if (state === undefined) {
       state = { written: 0, left: 0, last: null };
@@ -79,6 +80,14 @@ export class LineLimiter {
       if (keys.size === 0) this.#kinds.delete(kind);
     });
   }
+}
+
+/** The key itself, its first word for it and others like it, or null for all the rest. */
+function keyAmong(keys: ReadonlyMap<string | null, unknown>, name: string): string | null {
+  if (keys.has(name) || keys.size < KEYS_PER_KIND) return name;
+  const end = name.indexOf(' ');
+  const word = name.slice(0, end + 1);
+  return word !== '' && (keys.has(word) || keys.size < 2 * KEYS_PER_KIND) ? word : null;
 }
 
 /** Whether there was anything to tell. */

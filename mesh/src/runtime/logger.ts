@@ -5,7 +5,8 @@ export type LogFields = Readonly<Record<string, unknown>>;
 export interface LineOptions {
   /**
    * For a line that somebody else can cause as often as they like: few with the same message and the same key are written, the
-   * others are counted. Usually a reason and an address; it may be anything.
+   * others are counted. Usually a reason and an address; it may be anything. Where there are too many keys, those with the same first word
+   * count as one, so that should be what nobody can make up.
    */
   readonly limitBy?: string;
 }
