@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { ObjectKey, ObjectProblem } from '@ambit/mesh/kinds';
 import { decideProblemEvents, type Told, toldKey } from './decide-problem-events.ts';
 
-const BOUNDS = { repeatMs: 100, toldMax: 4, dueMax: 2 };
+const BOUNDS = { repeatMs: 100, toldMax: 5, perNamespaceMax: 4, dueMax: 2 };
 
 function problem(key: ObjectKey | undefined, severity: ObjectProblem['severity'] = 'error'): ObjectProblem {
   return { where: 'x', reason: 'wrong', severity, ...(key === undefined ? {} : { key }) };
@@ -28,7 +28,19 @@ test('decideProblemEvents tells of pods and namespaces, once in a while and not 
     ['two at once', pods, new Map(), [pod('a'), pod('b')]],
     ['the rest then', pods, told(950, 'a', 'b'), [pod('c')]],
     ['again after a while', pods, told(900, 'a', 'b', 'c'), [pod('a'), pod('b')]],
-    ['no more than may be remembered', pods, told(950, 'w', 'x', 'y'), [pod('a')]],
+    ['no more of a namespace than it may have', pods, told(950, 'w', 'x', 'y'), [pod('a')]],
+    [
+      'others then',
+      [...pods, problem('Pod/bank/a')],
+      told(950, 'v', 'w', 'x', 'y'),
+      [{ ...Object(pod('a')), namespace: 'bank' }],
+    ],
+    [
+      'no more than may be remembered',
+      pods,
+      new Map(['v', 'w', 'x', 'y', 'z'].map((name) => [`Pod/${name}/a wrong`, 950])),
+      [],
+    ],
   ];
   for (const [what, problems, before, due] of table) {
     assert.deepEqual(decideProblemEvents(problems, before, 1000, BOUNDS).due, due, what);

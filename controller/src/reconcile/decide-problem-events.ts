@@ -9,14 +9,15 @@ export interface RefusedObject {
   readonly reason: string;
 }
 
-/** What was told, by `toldKey`, and when; in order of time. */
+/** What was told, by `toldKey`, and when. */
 export type Told = ReadonlyMap<string, number>;
 
 export interface ProblemEventBounds {
   /** The same of the same object is told again after this. */
   readonly repeatMs: number;
-  /** In that time at most; the log has them all. */
+  /** In that time at most, in all and of one namespace; the log has them all. */
   readonly toldMax: number;
+  readonly perNamespaceMax: number;
   /** At once. */
   readonly dueMax: number;
 }
@@ -29,20 +30,30 @@ export function decideProblemEvents(
   problems: readonly ObjectProblem[],
   told: Told,
   nowMs: number,
-  { repeatMs, toldMax, dueMax }: ProblemEventBounds,
+  { repeatMs, toldMax, perNamespaceMax, dueMax }: ProblemEventBounds,
 ): { readonly due: readonly RefusedObject[]; readonly told: Told } {
   const still = new Map([...told].filter(([, atMs]) => nowMs - atMs < repeatMs));
   const due: RefusedObject[] = [];
+  const ofNamespace = new Map<string, number>();
+  const count = (namespace: string): void => void ofNamespace.set(namespace, (ofNamespace.get(namespace) ?? 0) + 1);
+  for (const key of still.keys()) count(namespaceOf(key));
   for (const problem of problems) {
     if (due.length >= dueMax || still.size + due.length >= toldMax) break;
     const object = problem.severity === 'error' ? refusedObject(problem) : null;
-    if (object !== null && !still.has(toldKey(object))) due.push(object);
+    if (object === null || still.has(toldKey(object))) continue;
+    if ((ofNamespace.get(object.namespace) ?? 0) >= perNamespaceMax) continue;
+    due.push(object);
+    count(object.namespace);
   }
   return { due, told: still };
 }
 
 export function toldKey({ kind, namespace, name, reason }: RefusedObject): string {
   return `${kind}/${namespace}/${name} ${reason}`;
+}
+
+function namespaceOf(key: string): string {
+  return key.split('/', 2)[1] ?? '';
 }
 
 function refusedObject({ key, reason }: ObjectProblem): RefusedObject | null {

@@ -70,7 +70,27 @@ test('ProblemEvents leaves what cannot be told, tries again what may be, and say
   assert.deepEqual(world.names, []);
   const again = assert.rejects(events.work(term.signal), { name: 'AbortError' });
   await world.clock.advance(PROBLEM_EVENT_TIMING.pauseMs);
+  assert.deepEqual(world.names, []);
+  await world.clock.advance(PROBLEM_EVENT_TIMING.resyncMs);
   assert.match(world.names.join(), /^shop\/web-1\.[0-9a-f]{16}$/);
   term.abort();
   await again;
+});
+
+test('ProblemEvents goes on with others when one cannot be told, and with nobody while no API server is there', async () => {
+  const world = new World();
+  world.break(4);
+  world.failures.push('server-error');
+  const events = world.events();
+  const term = new AbortController();
+  await assert.rejects(events.work(term.signal), { code: 'server-error' });
+  assert.deepEqual(
+    world.names.map((name) => name.replace(/\..*/, '')),
+    ['shop/web-1', 'shop/web-2', 'shop/web-3'],
+  );
+  const away = new World();
+  away.break(2);
+  away.failures.push('unreachable');
+  await assert.rejects(away.events().work(term.signal), { code: 'unreachable' });
+  assert.deepEqual(away.names, []);
 });

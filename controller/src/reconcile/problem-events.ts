@@ -18,7 +18,14 @@ const RESOURCES: Readonly<Record<RefusedObject['kind'], KubeResource>> = {
   Namespace: { group: '', version: 'v1', plural: 'namespaces', kind: 'Namespace', scope: 'cluster' },
 };
 /** The API server forgets events after an hour. */
-export const PROBLEM_EVENT_BOUNDS: ProblemEventBounds = { repeatMs: 3_600_000, toldMax: 1000, dueMax: 10 };
+export const PROBLEM_EVENT_BOUNDS: ProblemEventBounds = {
+  repeatMs: 3_600_000,
+  toldMax: 1000,
+  perNamespaceMax: 100,
+  dueMax: 10,
+};
+/** What could not be told is not tried again before this, so that others get their turn. */
+const RETRY_MS = 60_000;
 /** Ten events in two seconds at most, however many pods have the same mistake. */
 export const PROBLEM_EVENT_TIMING: Required<RoundTiming> = { pauseMs: 2000, resyncMs: 600_000 };
 
@@ -61,10 +68,18 @@ export class ProblemEvents {
     const { due, told } = decideProblemEvents(problems(), this.#told, clock.monotonic(), PROBLEM_EVENT_BOUNDS);
     const after = new Map(told);
     this.#told = after;
+    let failure: KubeApiError | null = null;
     for (const object of due) {
-      await this.#tell(object, signal);
-      after.set(toldKey(object), clock.monotonic());
+      try {
+        await this.#tell(object, signal);
+        after.set(toldKey(object), clock.monotonic());
+      } catch (error) {
+        if (signal.aborted || !(error instanceof KubeApiError) || error.code === 'unreachable') throw error;
+        failure ??= error;
+        after.set(toldKey(object), clock.monotonic() - PROBLEM_EVENT_BOUNDS.repeatMs + RETRY_MS);
+      }
     }
+    if (failure !== null) throw failure;
     if (due.length === PROBLEM_EVENT_BOUNDS.dueMax) this.#bell.ring();
   }
 
