@@ -114,14 +114,18 @@ class Link implements AsyncDisposable {
   }
 
   /** An open connection from one of the two to a server of the other, or of itself. */
-  async connect(from: 'pod' | 'neighbour', to: string): Promise<Pair> {
+  async connect(
+    from: 'pod' | 'neighbour',
+    to: string,
+    more: { mark?: number; source?: { ip: IpAddress } } = {},
+  ): Promise<Pair> {
     const destination = parseSocketAddress(to);
     const handle = ['10.9.0.2', 'fd00:9::2'].includes(destination.ip) ? this.neighbourHandle : this.podHandle;
     const listener = net.createServer().on('error', assert.fail);
     const fd = listenInNetns(handle, { address: 'wildcard', port: destination.port });
     await once(listener.listen({ fd }), 'listening');
     const accepted = once(listener, 'connection');
-    const client = dialInNetns(from === 'pod' ? this.podHandle : this.neighbourHandle, { destination });
+    const client = dialInNetns(from === 'pod' ? this.podHandle : this.neighbourHandle, { destination, ...more });
     await once(
       client.on('error', () => {}),
       'connect',
@@ -495,6 +499,42 @@ for (const [kernel, words] of [
     }
   });
 }
+
+test('what a connection of the agent leaves opens no other one past the agent', options, async () => {
+  await using link = await Link.open();
+  await nftables.apply(link.podHandle, DEFAULT_REDIRECT_OPTIONS);
+  for (const [to, own] of [
+    ['10.9.0.2:80', '10.9.0.1'],
+    ['[fd00:9::2]:81', 'fd00:9::1'],
+  ] as const) {
+    await using pair = await link.connect('pod', to, { mark: 0x539, source: { ip: parseIpAddress(own) } });
+    assert.equal(await pair.say('client'), 'heard');
+    const { port } = pair;
+    await pair.cut('server');
+    await link.serve('neighbour', 'neighbour', parseSocketAddress(to).port);
+    assert.equal(await link.call('pod', to, { source: own, port }), '', to);
+  }
+});
+
+test('what the agent reset may be called again from the same port, by the agent', options, async () => {
+  await using link = await Link.open();
+  await nftables.apply(link.podHandle, DEFAULT_REDIRECT_OPTIONS);
+  for (const [to, own] of [
+    ['10.9.0.2:80', '10.9.0.1'],
+    ['[fd00:9::2]:80', 'fd00:9::1'],
+  ] as const) {
+    const agent = net.createServer((socket) =>
+      socket.on('error', () => {}).once('data', () => socket.resetAndDestroy()),
+    );
+    agent.listen({ fd: listenInNetns(link.podHandle, { address: 'wildcard', port: 15001, mark: 0x539 }) });
+    for (let i = 0; i < 3; i++) {
+      const app = await link.open('pod', to, { source: { ip: parseIpAddress(own), port: 4321 } });
+      const over = closed(app.on('error', () => {}));
+      app.write('x');
+      await over;
+    }
+  }
+});
 
 test('connections within the pod, over loopback or its own address, survive the rules', options, async () => {
   await using link = await Link.open();

@@ -66,7 +66,7 @@ export function buildRuleset(options: RedirectOptions, { closedPorts, zones }: K
     ...(options.dnsCapture ? dnsZoneChains(options) : []),
     ...inboundChain(options, closedPorts),
     ...outboundChain(options),
-    ...filterChains(options, closedPorts),
+    ...filterChains(options),
     '}',
     '',
   ].join('\n');
@@ -173,31 +173,48 @@ function inboundChain(options: RedirectOptions, closedPorts: ClosedPorts): reado
   ]);
 }
 
-function filterChains(options: RedirectOptions, closedPorts: ClosedPorts): readonly string[] {
-  const predating = `${hasMark(PREDATING_MARK)} ${REFUSED_OF_PREDATING[options.predating]} reject with tcp reset`;
-  const uncaptured = closedPorts === 'refuse' ? uncapturedRules(options) : [];
+function filterChains(options: RedirectOptions): readonly string[] {
+  const reset = options.predating === 'reset' ? [RESET_PREDATING] : [];
   return [
-    ...chain('inbound_filter', 'type filter hook input priority filter; policy accept;', [predating, ...uncaptured]),
-    ...chain('outbound_filter', 'type filter hook output priority filter; policy accept;', [predating]),
+    ...chain('inbound_filter', 'type filter hook input priority filter; policy accept;', [
+      ...reset,
+      ...uncapturedRules(options),
+    ]),
+    ...chain('outbound_filter', 'type filter hook output priority filter; policy accept;', [
+      ...reset,
+      ...escapingRules(options),
+    ]),
   ];
 }
 
-const REFUSED_OF_PREDATING: Readonly<Record<RedirectOptions['predating'], string>> = {
-  // A reset that is answered by a reset would go on for ever; and the one that the rule itself sends has to arrive.
-  reset: 'tcp flags & rst == 0 counter',
-  // The kernel takes what opens another connection between the same ports for more of the one before, for some seconds after that was
-  // reset. Not captured for that reason, it must not pass either.
-  spare: 'tcp flags & (syn | ack) == syn counter',
-};
+// A reset that is answered by a reset would go on for ever; and the one that the rule itself sends has to arrive.
+const RESET_PREDATING = `${hasMark(PREDATING_MARK)} tcp flags & rst == 0 counter reject with tcp reset`;
+const OPENS_NOTHING = 'tcp flags & (syn | ack) != syn accept';
 
-// What the chain for inbound connections did not capture found nobody listening. Refused here rather than by the lack of a listener,
-// since an application that begins to listen in between must not be reached past the agent.
+// What the chain for inbound connections did not capture found nobody listening, or belongs to a connection of before for the kernel
+// (see below). Refused here rather than by the lack of a listener, since an application that begins to listen in between must not be
+// reached past the agent.
 function uncapturedRules(options: RedirectOptions): readonly string[] {
   const { probeSource } = options;
   return [
-    'tcp flags & (syn | ack) != syn accept',
+    OPENS_NOTHING,
     ...(probeSource === null ? [] : [`ip saddr ${probeSource.ipv4} accept`, `ip6 saddr ${probeSource.ipv6} accept`]),
     `iifname != "lo" tcp dport != { ${INBOUND_PLAINTEXT_PORT}, ${HBONE_PORT} } ${notFromAgent(options)} reject with tcp reset`,
+  ];
+}
+
+// Only what the kernel takes for new is captured, and for some seconds it takes a SYN for more of a connection that was reset: of one
+// that was spared, or of the agent's own, between the same ports. It would leave past the agent.
+function escapingRules(options: RedirectOptions): readonly string[] {
+  const { probeSource } = options;
+  return [
+    OPENS_NOTHING,
+    'ct state new accept',
+    // Captured: its destination is the agent here by now.
+    'ip daddr 127.0.0.0/8 accept',
+    'ip6 daddr ::1 accept',
+    ...(probeSource === null ? [] : [`ip daddr ${probeSource.ipv4} accept`, `ip6 daddr ${probeSource.ipv6} accept`]),
+    `oifname != "lo" meta l4proto tcp ${notFromAgent(options)} reject with tcp reset`,
   ];
 }
 
