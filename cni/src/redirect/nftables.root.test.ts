@@ -519,14 +519,14 @@ test('what a connection of the agent leaves opens no other one past the agent', 
 test('what the agent reset may be called again from the same port, by the agent', options, async () => {
   await using link = await Link.open();
   await nftables.apply(link.podHandle, DEFAULT_REDIRECT_OPTIONS);
+  await using agent = net.createServer((socket) => {
+    socket.on('error', () => {}).once('data', () => socket.resetAndDestroy());
+  });
+  agent.listen({ fd: listenInNetns(link.podHandle, { address: 'wildcard', port: 15001, mark: 0x539 }) });
   for (const [to, own] of [
     ['10.9.0.2:80', '10.9.0.1'],
     ['[fd00:9::2]:80', 'fd00:9::1'],
   ] as const) {
-    const agent = net.createServer((socket) =>
-      socket.on('error', () => {}).once('data', () => socket.resetAndDestroy()),
-    );
-    agent.listen({ fd: listenInNetns(link.podHandle, { address: 'wildcard', port: 15001, mark: 0x539 }) });
     for (let i = 0; i < 3; i++) {
       const app = await link.open('pod', to, { source: { ip: parseIpAddress(own), port: 4321 } });
       const over = closed(app.on('error', () => {}));
