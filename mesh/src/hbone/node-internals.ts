@@ -119,8 +119,8 @@ export function findReadInternals(
 }
 
 /**
- * Takes reads at the handle, past the function of Node that serves sockets of every kind: that costs as much as all we do
- * with a small read, and is compiled again whenever a kind comes that it has not seen. Undefined where it cannot be done.
+ * Takes reads at the handle, past the function of Node that serves sockets of every kind, which looks at more than we need
+ * and is compiled again whenever a kind comes that it has not seen. Undefined where it cannot be done.
  */
 function makeHandleRead(binding: unknown): HandleOnRead | undefined {
   if (!isStreamBinding(binding)) return undefined;
