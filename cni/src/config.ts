@@ -1,11 +1,13 @@
 import { DEFAULT_EXCLUDED_NAMESPACES } from '@ambit/mesh/kinds';
-import { parseSocketAddress, type SocketAddress } from '@ambit/mesh/model';
+import { type ListenAddress, parseListenAddress } from '@ambit/mesh/model';
 import {
   type Environment,
   EnvironmentReader,
-  isLevelFilter,
+  fallbackOf,
   type LogFormat,
   parseDurationMs,
+  type Setting,
+  settingLines,
 } from '@ambit/mesh/runtime';
 import { MARK_MASK } from './redirect/ruleset.ts';
 
@@ -27,8 +29,8 @@ export interface CniConfig {
   readonly agentUserIds: readonly number[];
   /** Take all redirection away when stopping, so that pods go on without the mesh. */
   readonly removeOnExit: boolean;
-  readonly metricsAddress: SocketAddress;
-  readonly readinessAddress: SocketAddress;
+  readonly metricsAddress: ListenAddress;
+  readonly readinessAddress: ListenAddress;
   readonly logFilter: string;
   readonly logFormat: LogFormat;
 }
@@ -49,15 +51,6 @@ export interface KubernetesConfig {
   readonly awayAdmits: 'unenrolled' | 'excluded';
   /** How long a pod that starts may take to be enrolled before the runtime is told to try again. */
   readonly enrolmentMs: number;
-}
-
-/** One environment variable, as `--help` and the reference page show it. */
-export interface Setting {
-  readonly name: string;
-  readonly fallback: string;
-  readonly describe: string;
-  /** Command line option that says the same and wins. */
-  readonly flag?: string;
 }
 
 /** Every variable, in the order of `--help`. */
@@ -169,11 +162,6 @@ export const SETTINGS: readonly Setting[] = [
 
 /** Text of `--help`. */
 export function usage(): string {
-  const width = Math.max(...SETTINGS.map(({ name }) => name.length)) + 2;
-  const lines = SETTINGS.map(({ name, fallback, describe, flag }) => {
-    const also = flag === undefined ? '' : ` Also --${flag}.`;
-    return `  ${name.padEnd(width)}${describe}${fallback === '' ? '' : ` Default ${fallback}.`}${also}`;
-  });
   return [
     'Usage: cni [options]',
     '',
@@ -184,16 +172,16 @@ export function usage(): string {
     '  --help, --version',
     '',
     'Configuration by environment variables; others that start with AMBIT_ are refused:',
-    ...lines,
+    ...settingLines(SETTINGS),
   ].join('\n');
 }
 
 /** @throws EnvironmentError that names the variable, its value and what was expected. */
 export function parseConfig(environment: Environment): CniConfig {
   const read = new EnvironmentReader(environment);
-  const text = (name: string): string => read.text(name, fallbackOf(name));
-  const address = (name: string): SocketAddress =>
-    read.parsed(name, 'IP:port', parseListenAddress, parseListenAddress(fallbackOf(name)));
+  const text = (name: string): string => read.text(name, fallbackOf(SETTINGS, name));
+  const address = (name: string): ListenAddress =>
+    read.parsed(name, 'IP:port', parseListenAddress, parseListenAddress(fallbackOf(SETTINGS, name)));
   const isCluster = read.boolean('AMBIT_KUBERNETES', false);
   const kubernetes = parseKubernetes(read, text);
   const excluded = read.list('AMBIT_EXCLUDED_NAMESPACES', 'names', (name) => name, DEFAULT_EXCLUDED_NAMESPACES);
@@ -210,7 +198,11 @@ export function parseConfig(environment: Environment): CniConfig {
     netnsDirectory: text('AMBIT_NETNS_DIR'),
     zdsSocket: text('AMBIT_ZDS_SOCKET'),
     stateDirectory: text('AMBIT_STATE_DIR'),
-    packetMark: read.integer('AMBIT_PACKET_MARK', { min: 1, max: MARK_MASK }, Number(fallbackOf('AMBIT_PACKET_MARK'))),
+    packetMark: read.integer(
+      'AMBIT_PACKET_MARK',
+      { min: 1, max: MARK_MASK },
+      Number(fallbackOf(SETTINGS, 'AMBIT_PACKET_MARK')),
+    ),
     // Ambit's own pods never wait for it.
     excludedNamespaces: isCluster ? [...new Set([...excluded, kubernetes.podNamespace])] : excluded,
     dnsCapture: read.boolean('AMBIT_DNS_CAPTURE', false),
@@ -219,7 +211,7 @@ export function parseConfig(environment: Environment): CniConfig {
     removeOnExit: read.boolean('AMBIT_REMOVE_ON_EXIT', false),
     metricsAddress: address('AMBIT_METRICS_ADDRESS'),
     readinessAddress: address('AMBIT_READINESS_ADDRESS'),
-    logFilter: read.parsed('AMBIT_LOG_LEVEL', 'LEVEL[,scope=LEVEL...]', parseFilter, fallbackOf('AMBIT_LOG_LEVEL')),
+    logFilter: read.logFilter('AMBIT_LOG_LEVEL', fallbackOf(SETTINGS, 'AMBIT_LOG_LEVEL')),
     logFormat: read.oneOf('AMBIT_LOG_FORMAT', ['text', 'json'], 'text'),
   };
   read.refuseUnknown();
@@ -249,24 +241,7 @@ function parseEnrolmentMs(text: string): number {
   return durationMs;
 }
 
-function fallbackOf(name: string): string {
-  return SETTINGS.find((setting) => setting.name === name)?.fallback ?? '';
-}
-
-/** Port 0 picks a free one. */
-function parseListenAddress(text: string): SocketAddress {
-  if (!text.endsWith(':0')) return parseSocketAddress(text);
-  const { ip } = parseSocketAddress(`${text.slice(0, -1)}1`);
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- 0 is no port to connect to, but one to listen on
-  return { ip, port: 0 as SocketAddress['port'] };
-}
-
 function parseUserId(text: string): number {
   if (!/^\d{1,10}$/.test(text)) throw new RangeError('not a user id');
   return Number(text);
-}
-
-function parseFilter(text: string): string {
-  if (!isLevelFilter(text)) throw new RangeError('not a log filter');
-  return text;
 }

@@ -1,6 +1,6 @@
 import { DEFAULT_EXCLUDED_NAMESPACES } from '@ambit/mesh/kinds';
 import { DEFAULT_TRUST_DOMAIN, parseIpAddress, parseTrustDomain } from '@ambit/mesh/model';
-import { type Environment, EnvironmentReader, isLevelFilter } from '@ambit/mesh/runtime';
+import { type Environment, EnvironmentReader } from '@ambit/mesh/runtime';
 import type { ControllerConfig } from './config.ts';
 import type { MeshSettings } from './translate/mesh-settings.ts';
 
@@ -45,7 +45,7 @@ export function parseEnvironment(environment: Environment, kubernetes: boolean):
     mesh,
     kubernetes: onKubernetes?.config ?? null,
     serverNames: [...names, ...(onKubernetes?.serverNames ?? [])],
-    logFilter: reader.parsed('AMBIT_LOG_LEVEL', 'LEVEL[,scope=LEVEL...]', parseFilter, 'info'),
+    logFilter: reader.logFilter('AMBIT_LOG_LEVEL', 'info'),
     logFormat: reader.oneOf('AMBIT_LOG_FORMAT', ['text', 'json'], 'text'),
   };
   reader.refuseUnknown();
@@ -106,9 +106,4 @@ function matching(pattern: RegExp): (text: string) => string {
 
 function parseServerName(text: string): string {
   return text.includes(':') ? parseIpAddress(text) : matching(DNS_NAME)(text);
-}
-
-function parseFilter(text: string): string {
-  if (!isLevelFilter(text)) throw new RangeError('not a filter');
-  return text;
 }

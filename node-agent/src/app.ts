@@ -1,4 +1,5 @@
 import {
+  accessLogTarget,
   type AdminServer,
   type Clock,
   Metrics,
@@ -9,7 +10,7 @@ import {
   metricsSections,
   readinessSection,
   type RootLogger,
-  compactHeap,
+  compactOnceReady,
   WorkerPool,
 } from '@ambit/mesh/runtime';
 import type { SpiffeId } from '@ambit/mesh/model';
@@ -69,8 +70,6 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const PATIENCE_MS = 5000;
 const NOT_LISTENING_MS = 1500;
 const CONNECTIONS_PER_POD_MAX = 65_536;
-/** Lets the first connections through before. */
-const COMPACT_DELAY_MS = 1000;
 
 export async function createNodeAgent(options: NodeAgentOptions): Promise<NodeAgent> {
   const { config, clock, logger } = options;
@@ -101,7 +100,14 @@ export async function createNodeAgent(options: NodeAgentOptions): Promise<NodeAg
       stack,
       openAdmin({ ...parts, supervisor, source, version: options.version, requestStop: options.requestStop }),
     );
-    compactOnceReady(parts, stack);
+    stack.use(
+      compactOnceReady({
+        clock,
+        logger,
+        whenReady: (signal) => parts.readiness.whenReady(signal),
+        compactWorkers: () => workers.callAll('compact-heap', {}),
+      }),
+    );
     const serving = parts.readiness.task('serving');
     serving.done();
     const stop = async (): Promise<void> => {
@@ -119,21 +125,6 @@ export async function createNodeAgent(options: NodeAgentOptions): Promise<NodeAg
     await stack[Symbol.asyncDispose]();
     throw error;
   }
-}
-
-/** A moment after the agent got ready, what starting left behind is given back, once. */
-function compactOnceReady({ readiness, workers, clock, logger }: AgentParts, stack: AsyncDisposableStack): void {
-  const stop = new AbortController();
-  stack.defer(() => stop.abort());
-  const compact = async (): Promise<void> => {
-    await readiness.whenReady(stop.signal);
-    await clock.sleep(COMPACT_DELAY_MS, stop.signal);
-    compactHeap();
-    await workers.callAll('compact-heap', {});
-  };
-  compact().catch((error: unknown) => {
-    if (!stop.signal.aborted) logger.warn('memory could not be given back', { error });
-  });
 }
 
 async function openSource(
@@ -228,15 +219,9 @@ function workerConfig({ config, logFd }: NodeAgentOptions): Omit<WorkerConfig, '
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     connectionsPerPodMax: CONNECTIONS_PER_POD_MAX,
   };
-  const { accessLog } = config;
   return {
     settings,
-    accessLog:
-      accessLog === 'off'
-        ? { kind: 'off' }
-        : accessLog === 'stdout'
-          ? { kind: 'fd', fd: logFd }
-          : { kind: 'file', path: accessLog },
+    accessLog: accessLogTarget(config.accessLog, logFd),
     accessLogFormat: config.logFormat,
     logFd,
     logFormat: config.logFormat,

@@ -1,13 +1,20 @@
 import {
   type Cidr,
-  type IpAddress,
   DEFAULT_TRUST_DOMAIN,
+  type ListenAddress,
   parseCidr,
-  parseSocketAddress,
+  parseListenAddress,
   parseTrustDomain,
   type TrustDomain,
 } from '@ambit/mesh/model';
-import { type Environment, EnvironmentReader, isLevelFilter, type LogFormat } from '@ambit/mesh/runtime';
+import {
+  type Environment,
+  EnvironmentReader,
+  fallbackOf,
+  type LogFormat,
+  type Setting,
+  settingLines,
+} from '@ambit/mesh/runtime';
 
 /** Where configuration and certificates come from. */
 export type Upstream =
@@ -24,12 +31,6 @@ export type Upstream =
       readonly zdsSocket: string;
     }
   | { readonly kind: 'local'; readonly file: string };
-
-/** Where to listen. Port 0 picks a free one. */
-export interface ListenAddress {
-  readonly ip: IpAddress;
-  readonly port: number;
-}
 
 /** Everything a node agent is told at start; immutable. */
 export interface NodeAgentConfig {
@@ -52,13 +53,6 @@ export interface NodeAgentConfig {
   readonly logFormat: LogFormat;
   readonly certificateTtlMs: number;
   readonly terminationDeadlineMs: number;
-}
-
-/** One environment variable, as `--help` and the reference page show it. */
-export interface Setting {
-  readonly name: string;
-  readonly fallback: string;
-  readonly describe: string;
 }
 
 const WORKERS_MAX = 64;
@@ -154,33 +148,33 @@ export const SETTINGS: readonly Setting[] = [
 
 /** Text of `--help`. */
 export function usage(): string {
-  const width = Math.max(...SETTINGS.map(({ name }) => name.length)) + 2;
-  const lines = SETTINGS.map(({ name, fallback, describe }) => {
-    return `  ${name.padEnd(width)}${describe}${fallback === '' ? '' : ` Default ${fallback}.`}`;
-  });
-  return `node-agent: the layer-4 proxy of one node\n\nusage: node-agent [--help | --version]\n\nEnvironment:\n${lines.join('\n')}\n`;
+  return `node-agent: the layer-4 proxy of one node\n\nusage: node-agent [--help | --version]\n\nEnvironment:\n${settingLines(SETTINGS).join('\n')}\n`;
 }
 
 /** @throws EnvironmentError that names the variable, its value and what was expected. */
 export function parseConfig(environment: Environment): NodeAgentConfig {
   const read = new EnvironmentReader(environment);
   const socketAddress = (name: string): ListenAddress =>
-    read.parsed(name, 'IP:port', parseListenAddress, parseListenAddress(fallbackOf(name)));
+    read.parsed(name, 'IP:port', parseListenAddress, parseListenAddress(fallbackOf(SETTINGS, name)));
   const config: NodeAgentConfig = {
     upstream: readUpstream(read),
     nodeName: read.text('AMBIT_NODE_NAME', read.optional('AMBIT_LOCAL_CONFIG') === undefined ? undefined : 'local'),
     meshRanges: read.list('AMBIT_MESH_CIDRS', 'address blocks such as 10.0.0.0/8,fd00::/8', parseCidr, []),
     followNodeRanges: read.boolean('AMBIT_FOLLOW_NODE_RANGES', false),
     network: read.text('AMBIT_NETWORK', ''),
-    clusterId: read.text('AMBIT_CLUSTER_ID', fallbackOf('AMBIT_CLUSTER_ID')),
+    clusterId: read.text('AMBIT_CLUSTER_ID', fallbackOf(SETTINGS, 'AMBIT_CLUSTER_ID')),
     trustDomain: read.parsed('AMBIT_TRUST_DOMAIN', 'a trust domain', parseTrustDomain, DEFAULT_TRUST_DOMAIN),
-    packetMark: read.integer('AMBIT_PACKET_MARK', { min: 1, max: 0xfff }, Number(fallbackOf('AMBIT_PACKET_MARK'))),
+    packetMark: read.integer(
+      'AMBIT_PACKET_MARK',
+      { min: 1, max: 0xfff },
+      Number(fallbackOf(SETTINGS, 'AMBIT_PACKET_MARK')),
+    ),
     workers: read.integer('AMBIT_WORKERS', { min: 1, max: WORKERS_MAX }, 1),
     adminAddress: socketAddress('AMBIT_ADMIN_ADDRESS'),
     metricsAddress: socketAddress('AMBIT_METRICS_ADDRESS'),
     readinessAddress: socketAddress('AMBIT_READINESS_ADDRESS'),
-    accessLog: read.parsed('AMBIT_ACCESS_LOG', 'stdout, off, or an absolute path', parseAccessLog, 'stdout'),
-    logFilter: read.parsed('AMBIT_LOG_LEVEL', 'LEVEL[,scope=LEVEL...]', parseFilter, 'info'),
+    accessLog: read.accessLog('AMBIT_ACCESS_LOG', 'stdout'),
+    logFilter: read.logFilter('AMBIT_LOG_LEVEL', 'info'),
     logFormat: read.oneOf('AMBIT_LOG_FORMAT', ['text', 'json'], 'text'),
     certificateTtlMs: read.durationMs('AMBIT_CERTIFICATE_TTL', 24 * 3_600_000),
     terminationDeadlineMs: read.durationMs('AMBIT_TERMINATION_DEADLINE', 5000),
@@ -194,9 +188,9 @@ function readUpstream(read: EnvironmentReader): Upstream {
   const controller = {
     joinTokenFile: read.optional('AMBIT_JOIN_TOKEN_FILE'),
     bearer: readBearer(read),
-    serverName: read.text('AMBIT_CONTROLLER_SERVER_NAME', fallbackOf('AMBIT_CONTROLLER_SERVER_NAME')),
-    stateDirectory: read.text('AMBIT_STATE_DIR', fallbackOf('AMBIT_STATE_DIR')),
-    zdsSocket: read.text('AMBIT_ZDS_SOCKET', fallbackOf('AMBIT_ZDS_SOCKET')),
+    serverName: read.text('AMBIT_CONTROLLER_SERVER_NAME', fallbackOf(SETTINGS, 'AMBIT_CONTROLLER_SERVER_NAME')),
+    stateDirectory: read.text('AMBIT_STATE_DIR', fallbackOf(SETTINGS, 'AMBIT_STATE_DIR')),
+    zdsSocket: read.text('AMBIT_ZDS_SOCKET', fallbackOf(SETTINGS, 'AMBIT_ZDS_SOCKET')),
   };
   const address = read.parsed(
     'AMBIT_CONTROLLER_ADDRESS',
@@ -217,25 +211,5 @@ function readBearer(read: EnvironmentReader): { readonly tokenFile: string; read
 
 function parseHostAndPort(text: string): string {
   if (!HOST_AND_PORT.test(text)) throw new RangeError('not HOST:PORT');
-  return text;
-}
-
-function fallbackOf(name: string): string {
-  return SETTINGS.find((setting) => setting.name === name)?.fallback ?? '';
-}
-
-function parseListenAddress(text: string): ListenAddress {
-  if (!text.endsWith(':0')) return parseSocketAddress(text);
-  // 0 is no port to connect to, but one to listen on.
-  return { ip: parseSocketAddress(`${text.slice(0, -1)}1`).ip, port: 0 };
-}
-
-function parseAccessLog(text: string): string {
-  if (text !== 'stdout' && text !== 'off' && !text.startsWith('/')) throw new RangeError('not a target');
-  return text;
-}
-
-function parseFilter(text: string): string {
-  if (!isLevelFilter(text)) throw new RangeError('not a log filter');
   return text;
 }

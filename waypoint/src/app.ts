@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import {
+  accessLogTarget,
   type AdminSection,
   type AdminServer,
-  type Clock,
-  compactHeap,
+  compactOnceReady,
   loggingSections,
   Metrics,
   metricsSections,
@@ -11,10 +11,11 @@ import {
   type ProcessStart,
   Readiness,
   readinessSection,
-  type RootLogger,
+  registerLogMetrics,
   WorkerPool,
 } from '@ambit/mesh/runtime';
-import type { ListenAddress, WaypointConfig } from './config.ts';
+import type { ListenAddress } from '@ambit/mesh/model';
+import type { WaypointConfig } from './config.ts';
 import { type LocalConfig, parseLocalConfig } from './local/local-config.ts';
 import { registerWorkerMetrics } from './telemetry/worker-metrics.ts';
 import { waypointMetrics } from './telemetry/request-metrics.ts';
@@ -37,9 +38,6 @@ export interface Waypoint extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/** Lets the first requests through before. */
-const COMPACT_DELAY_MS = 1000;
-
 export async function createWaypoint(options: WaypointOptions): Promise<Waypoint> {
   const { config, clock, logger } = options;
   const failed = Promise.withResolvers<never>();
@@ -57,14 +55,24 @@ export async function createWaypoint(options: WaypointOptions): Promise<Waypoint
       }),
     );
     const metrics = new Metrics();
-    registerWorkerMetrics(metrics, () => workers.callAll('metrics', {}));
+    const read = registerWorkerMetrics(metrics, () => workers.callAll('metrics', {}));
+    registerLogMetrics(metrics, logger, async () =>
+      (await read()).reduce((sum, { logLinesSuppressed }) => sum + logLinesSuppressed, 0),
+    );
     metrics.register({ build: waypointMetrics.build }).build.set(['waypoint', options.version], 1);
     const readiness = new Readiness();
     const serving = readiness.task('serving');
     const servers = await openServers(options, metrics, readiness, workers, stack);
     const hbone = await configureWorkers(workers, config, local);
     serving.done();
-    compactOnceReady(workers, clock, logger, stack);
+    stack.use(
+      compactOnceReady({
+        clock,
+        logger,
+        whenReady: (signal) => readiness.whenReady(signal),
+        compactWorkers: () => workers.callAll('compact-heap', {}),
+      }),
+    );
     return {
       addresses: { hbone, ...servers },
       failed: failed.promise,
@@ -91,25 +99,6 @@ async function configureWorkers(
   await workers.callAll('configure', { update: { workloads, services }, routes });
   const [hbone] = await workers.callAll('listen', { hbone: listenOn(config.hboneAddress), plain: listeners });
   return hbone ?? listenOn(config.hboneAddress);
-}
-
-/** A moment after the waypoint got ready, what starting left behind is given back, once. */
-function compactOnceReady(
-  workers: WorkerPool<WorkerCalls>,
-  clock: Clock,
-  logger: RootLogger,
-  stack: AsyncDisposableStack,
-): void {
-  const stop = new AbortController();
-  stack.defer(() => stop.abort());
-  const compact = async (): Promise<void> => {
-    await clock.sleep(COMPACT_DELAY_MS, stop.signal);
-    compactHeap();
-    await workers.callAll('compact-heap', {});
-  };
-  compact().catch((error: unknown) => {
-    if (!stop.signal.aborted) logger.warn('memory could not be given back', { error });
-  });
 }
 
 async function openServers(
@@ -156,16 +145,10 @@ function listenOn({ ip, port }: ListenAddress): ListenOn {
 }
 
 function workerConfig({ config, logFd }: WaypointOptions): Omit<WorkerConfig, 'index'> {
-  const { accessLog } = config;
   return {
     network: config.network,
     trustDomain: config.trustDomain,
-    accessLog:
-      accessLog === 'off'
-        ? { kind: 'off' }
-        : accessLog === 'stdout'
-          ? { kind: 'fd', fd: logFd }
-          : { kind: 'file', path: accessLog },
+    accessLog: accessLogTarget(config.accessLog, logFd),
     accessLogFormat: config.logFormat,
     logFd,
     logFormat: config.logFormat,

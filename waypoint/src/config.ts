@@ -1,17 +1,18 @@
 import {
   DEFAULT_TRUST_DOMAIN,
-  type IpAddress,
-  parseSocketAddress,
+  type ListenAddress,
+  parseListenAddress,
   parseTrustDomain,
   type TrustDomain,
 } from '@ambit/mesh/model';
-import { type Environment, EnvironmentReader, isLevelFilter, type LogFormat } from '@ambit/mesh/runtime';
-
-/** Where to listen. Port 0 picks a free one. */
-export interface ListenAddress {
-  readonly ip: IpAddress;
-  readonly port: number;
-}
+import {
+  type Environment,
+  EnvironmentReader,
+  fallbackOf,
+  type LogFormat,
+  type Setting,
+  settingLines,
+} from '@ambit/mesh/runtime';
 
 /** Everything a waypoint is told at start; immutable. */
 export interface WaypointConfig {
@@ -29,13 +30,6 @@ export interface WaypointConfig {
   readonly logFilter: string;
   readonly logFormat: LogFormat;
   readonly terminationDeadlineMs: number;
-}
-
-/** One environment variable, as `--help` and the reference page show it. */
-export interface Setting {
-  readonly name: string;
-  readonly fallback: string;
-  readonly describe: string;
 }
 
 const WORKERS_MAX = 64;
@@ -70,18 +64,14 @@ export const SETTINGS: readonly Setting[] = [
 
 /** Text of `--help`. */
 export function usage(): string {
-  const width = Math.max(...SETTINGS.map(({ name }) => name.length)) + 2;
-  const lines = SETTINGS.map(({ name, fallback, describe }) => {
-    return `  ${name.padEnd(width)}${describe}${fallback === '' ? '' : ` Default ${fallback}.`}`;
-  });
-  return `waypoint: the layer-7 proxy of a namespace or service\n\nusage: waypoint [--help | --version]\n\nEnvironment:\n${lines.join('\n')}\n`;
+  return `waypoint: the layer-7 proxy of a namespace or service\n\nusage: waypoint [--help | --version]\n\nEnvironment:\n${settingLines(SETTINGS).join('\n')}\n`;
 }
 
 /** @throws EnvironmentError that names the variable, its value and what was expected. */
 export function parseConfig(environment: Environment): WaypointConfig {
   const read = new EnvironmentReader(environment);
   const socketAddress = (name: string): ListenAddress =>
-    read.parsed(name, 'IP:port', parseListenAddress, parseListenAddress(fallbackOf(name)));
+    read.parsed(name, 'IP:port', parseListenAddress, parseListenAddress(fallbackOf(SETTINGS, name)));
   const config: WaypointConfig = {
     localConfig: read.parsed('AMBIT_LOCAL_CONFIG', 'the path of a JSON file', (path) => path),
     network: read.text('AMBIT_NETWORK', ''),
@@ -91,31 +81,11 @@ export function parseConfig(environment: Environment): WaypointConfig {
     adminAddress: socketAddress('AMBIT_ADMIN_ADDRESS'),
     metricsAddress: socketAddress('AMBIT_METRICS_ADDRESS'),
     readinessAddress: socketAddress('AMBIT_READINESS_ADDRESS'),
-    accessLog: read.parsed('AMBIT_ACCESS_LOG', 'stdout, off, or an absolute path', parseAccessLog, 'stdout'),
-    logFilter: read.parsed('AMBIT_LOG_LEVEL', 'LEVEL[,scope=LEVEL...]', parseFilter, 'info'),
+    accessLog: read.accessLog('AMBIT_ACCESS_LOG', 'stdout'),
+    logFilter: read.logFilter('AMBIT_LOG_LEVEL', 'info'),
     logFormat: read.oneOf('AMBIT_LOG_FORMAT', ['text', 'json'], 'text'),
     terminationDeadlineMs: read.durationMs('AMBIT_TERMINATION_DEADLINE', 5000),
   };
   read.refuseUnknown();
   return config;
-}
-
-function fallbackOf(name: string): string {
-  return SETTINGS.find((setting) => setting.name === name)?.fallback ?? '';
-}
-
-/** 0 is no port to connect to, but one to listen on. */
-export function parseListenAddress(text: string): ListenAddress {
-  if (!text.endsWith(':0')) return parseSocketAddress(text);
-  return { ip: parseSocketAddress(`${text.slice(0, -1)}1`).ip, port: 0 };
-}
-
-function parseAccessLog(text: string): string {
-  if (text !== 'stdout' && text !== 'off' && !text.startsWith('/')) throw new RangeError('not a target');
-  return text;
-}
-
-function parseFilter(text: string): string {
-  if (!isLevelFilter(text)) throw new RangeError('not a log filter');
-  return text;
 }

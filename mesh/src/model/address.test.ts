@@ -14,6 +14,7 @@ import {
   parseCidr,
   parseIpAddress,
   parsePort,
+  parseListenAddress,
   parseSocketAddress,
 } from './address.ts';
 import { ModelError, type ModelErrorCode } from './errors.ts';
@@ -157,6 +158,15 @@ describe('parsePort()', () => {
   for (const value of [0, -1, 65536, 1.5, Number.NaN, '', '0', '65536', '100000', '8o', '-1', ' 80', '1e3', '0x50']) {
     test(`refuses ${JSON.stringify(value)}`, () => assert.throws(() => parsePort(value), refuses('invalid-port')));
   }
+});
+
+describe('parseListenAddress()', () => {
+  test('takes port 0, unlike parseSocketAddress()', () => {
+    assert.deepEqual(parseListenAddress('[FD00::1]:0'), { ip: 'fd00::1', port: 0 });
+    assert.deepEqual(parseListenAddress('10.0.0.1:80'), { ip: '10.0.0.1', port: 80 });
+    assert.throws(() => parseSocketAddress('10.0.0.1:0'), refuses('invalid-port'));
+    assert.throws(() => parseListenAddress('host:0'), refuses('invalid-address'));
+  });
 });
 
 describe('parseSocketAddress()', () => {

@@ -92,6 +92,18 @@ export function parseSocketAddress(text: string): SocketAddress {
   return { ip, port: parsePort(port ?? '') };
 }
 
+/** Where to listen. Port 0 picks a free one. */
+export interface ListenAddress {
+  readonly ip: IpAddress;
+  readonly port: number;
+}
+
+/** As `parseSocketAddress`, and port 0 too: none to connect to, but one to listen on. @throws ModelError. */
+export function parseListenAddress(text: string): ListenAddress {
+  if (!text.endsWith(':0')) return parseSocketAddress(text);
+  return { ip: parseSocketAddress(`${text.slice(0, -1)}1`).ip, port: 0 };
+}
+
 export function formatSocketAddress(address: SocketAddress): string {
   return ipFamily(address.ip) === 6 ? `[${address.ip}]:${address.port}` : `${address.ip}:${address.port}`;
 }

@@ -1,4 +1,5 @@
 import { MeshError } from './errors.ts';
+import { isLevelFilter } from './log-filter.ts';
 
 /** The process environment as a value, so that configuration is parsed the same way in tests and in production. */
 export interface Environment {
@@ -106,6 +107,24 @@ export class EnvironmentReader {
   /** `500ms`, `5s`, `10m`, `24h`, `7d`; in milliseconds. */
   durationMs(name: string, fallback?: number): number {
     return this.parsed(name, 'a duration such as 500ms, 5s, 10m, 24h', parseDurationMs, fallback);
+  }
+
+  /** A log level with exceptions by scope, as `isLevelFilter` has it. */
+  logFilter(name: string, fallback?: string): string {
+    const parse = (text: string): string => {
+      if (!isLevelFilter(text)) throw new RangeError('not a log filter');
+      return text;
+    };
+    return this.parsed(name, 'LEVEL[,scope=LEVEL...]', parse, fallback);
+  }
+
+  /** `stdout`, `off` or an absolute path, for `accessLogTarget`. */
+  accessLog(name: string, fallback?: string): string {
+    const parse = (text: string): string => {
+      if (text !== 'stdout' && text !== 'off' && !text.startsWith('/')) throw new RangeError('not a target');
+      return text;
+    };
+    return this.parsed(name, 'stdout, off, or an absolute path', parse, fallback);
   }
 
   oneOf<const T extends string>(name: string, values: readonly T[], fallback?: T): T {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { LocalConfigError } from '@ambit/mesh/runtime';
 import { createTestCa, testIdentity } from '@ambit/mesh/testing';
-import { LocalConfigError, parseLocalConfig } from './local-config.ts';
+import { parseLocalConfig } from './local-config.ts';
 
 const svid = createTestCa().issue(testIdentity('shop', 'web'));
 const files: Readonly<Record<string, string>> = {
@@ -75,6 +76,8 @@ describe('parseLocalConfig()', () => {
     ['$.pods', { pods: {} }],
     ['$.pods[0]', { pods: [1] }],
     ['$.pods[1].netns', { pods: [pod, { ...pod, netns: '' }] }],
+    ['$.pods[0].netnsPath', { pods: [{ ...pod, netnsPath: '/run/netns/web' }] }],
+    ['$.certificates[0].key', { certificates: [{ ...certificate, key: 'web.key' }] }],
     ['$.workloads[0]', { workloads: [{ name: 1 }] }],
     ['$.policies[0]', { policies: [{ action: 'MAYBE' }] }],
     ['$.certificates[0].chain', { certificates: [{ ...certificate, chain: 'missing.pem' }] }],

@@ -1,4 +1,4 @@
-import type { Metrics, MetricSample } from '@ambit/mesh/runtime';
+import { type Metrics, type MetricSample, shareReads } from '@ambit/mesh/runtime';
 import { dataPlaneMetrics, TRAFFIC_COUNTERS, type TrafficCounter, trafficMetrics } from '../proxy/traffic-metrics.ts';
 import type { WorkerMetrics } from '../worker/worker-protocol.ts';
 
@@ -58,18 +58,4 @@ function sumSamples(samples: readonly MetricSample[]): readonly MetricSample[] {
     else sum.value += value;
   }
   return [...sums.values()];
-}
-
-/** Readers that ask within one turn of the event loop get the same answer. */
-function shareReads(read: ReadWorkerMetrics): ReadWorkerMetrics {
-  let current: ReturnType<ReadWorkerMetrics> | null = null;
-  return () => {
-    if (current === null) {
-      current = read();
-      setImmediate(() => {
-        current = null;
-      });
-    }
-    return current;
-  };
 }

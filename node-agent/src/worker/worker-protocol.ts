@@ -1,5 +1,5 @@
 import type { AccessPolicy, MeshViewUpdate, Service, SpiffeId, Workload } from '@ambit/mesh/model';
-import type { LogFormat } from '@ambit/mesh/runtime';
+import type { AccessLogTarget, LogFormat } from '@ambit/mesh/runtime';
 import type { Svid } from '@ambit/mesh/tls';
 import type { AccessLogFormat } from '../proxy/access-log-line.ts';
 import type { PodSpec, ProxySettings } from '../proxy/pod-context.ts';
@@ -10,10 +10,7 @@ export interface WorkerConfig {
   readonly index: number;
   readonly settings: ProxySettings;
   /** Appended to; every worker opens the file by itself. */
-  readonly accessLog:
-    | { readonly kind: 'off' }
-    | { readonly kind: 'fd'; readonly fd: number }
-    | { readonly kind: 'file'; readonly path: string };
+  readonly accessLog: AccessLogTarget;
   readonly accessLogFormat: AccessLogFormat;
   readonly logFd: number;
   readonly logFormat: LogFormat;

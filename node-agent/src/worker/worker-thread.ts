@@ -1,4 +1,3 @@
-import { openSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { selfTestNodeInternals } from '@ambit/mesh/linux';
 import {
@@ -7,6 +6,7 @@ import {
   createLineSink,
   createRootLogger,
   type LineSink,
+  openAccessLog,
   RestingHeap,
   type RootLogger,
   systemClock,
@@ -34,7 +34,7 @@ export async function runWorkerThread(): Promise<void> {
     clock,
     scope: 'proxy',
   });
-  const accessLog = openAccessLog(config);
+  const accessLog = openAccessLog(config.accessLog, clock) ?? silentSink;
   const plane = new DataPlane({
     clock,
     logger,
@@ -72,10 +72,4 @@ async function stop(plane: DataPlane, drainMs: number, accessLog: LineSink, logg
   await plane.drain(drainMs);
   await Promise.all([accessLog.flush(), logger.flush()]);
   return null;
-}
-
-function openAccessLog({ accessLog }: WorkerConfig): LineSink {
-  if (accessLog.kind === 'off') return silentSink;
-  const fd = accessLog.kind === 'fd' ? accessLog.fd : openSync(accessLog.path, 'a', 0o640);
-  return createLineSink({ fd, clock: systemClock });
 }

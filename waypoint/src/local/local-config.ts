@@ -1,23 +1,9 @@
 import { type HttpRoute, parseObject } from '@ambit/mesh/kinds';
-import { parsePort, parseServiceKey, type Service, type Workload } from '@ambit/mesh/model';
-import { MeshError } from '@ambit/mesh/runtime';
+import { parseListenAddress, parsePort, parseServiceKey, type Service, type Workload } from '@ambit/mesh/model';
+import { LocalConfigError, LocalRecord, within } from '@ambit/mesh/runtime';
 import { parseSvid, parseTrustBundle, type Svid } from '@ambit/mesh/tls';
 import { parseServiceJson, parseWorkloadJson } from '@ambit/mesh/wire';
-import { parseListenAddress } from '../config.ts';
 import type { PlainPort } from '../worker/worker-protocol.ts';
-
-/**
- * The file named by AMBIT_LOCAL_CONFIG cannot be used; `data.path` names the place in it. What was expected there is in
- * `data.expected`, or in `data.reason` what whoever read it said.
- */
-export class LocalConfigError extends MeshError<'invalid-local-config'> {
-  override readonly name = 'LocalConfigError';
-
-  constructor(path: string, fault: string, options: ErrorOptions = {}) {
-    const data = options.cause === undefined ? { path, expected: fault } : { path, reason: fault };
-    super('invalid-local-config', 'the local configuration cannot be used', { ...options, data });
-  }
-}
 
 /** A whole mesh as one waypoint needs it. */
 export interface LocalConfig {
@@ -28,8 +14,6 @@ export interface LocalConfig {
   readonly listeners: readonly PlainPort[];
 }
 
-type JsonRecord = Readonly<Record<string, unknown>>;
-
 const KEYS: readonly string[] = ['workloads', 'services', 'routes', 'certificate', 'listeners'];
 const CERTIFICATE_KEYS: readonly string[] = ['privateKey', 'chain', 'roots'];
 const LISTENER_KEYS: readonly string[] = ['address', 'service', 'port'];
@@ -39,83 +23,41 @@ const LISTENER_KEYS: readonly string[] = ['address', 'service', 'port'];
  * Gateway API; the certificate names PEM files, which `readFile` reads. @throws LocalConfigError.
  */
 export function parseLocalConfig(text: string, readFile: (path: string) => string): LocalConfig {
-  const root = recordOf(
-    '$',
-    wrap('$', () => JSON.parse(text) as unknown),
-  );
-  onlyKeys('$', root, KEYS);
+  const root = LocalRecord.ofText(text, KEYS);
   return {
-    workloads: listOf(root, 'workloads', (path, item) => wrap(path, () => parseWorkloadJson(item))),
-    services: listOf(root, 'services', (path, item) => wrap(path, () => parseServiceJson(item))),
-    routes: listOf(root, 'routes', parseRoute),
-    svid: parseCertificate(recordOf('$.certificate', root['certificate']), readFile),
-    listeners: listOf(root, 'listeners', parseListener),
+    workloads: root.list('workloads', parseWorkloadJson),
+    services: root.list('services', parseServiceJson),
+    routes: root.list('routes', parseRoute),
+    svid: parseCertificate(root.get('certificate'), readFile),
+    listeners: root.list('listeners', parseListener),
   };
 }
 
-function parseRoute(path: string, item: unknown): HttpRoute {
-  const object = wrap(path, () => parseObject(item));
+function parseRoute(item: unknown, path: string): HttpRoute {
+  const object = parseObject(item);
   if (object?.kind !== 'HTTPRoute') throw new LocalConfigError(path, 'an HTTPRoute');
   return object;
 }
 
-function parseListener(path: string, item: unknown): PlainPort {
-  const record = recordOf(path, item);
-  onlyKeys(path, record, LISTENER_KEYS);
-  const { ip, port } = wrap(`${path}.address`, () => parseListenAddress(textOf(path, record, 'address')));
+function parseListener(item: unknown, path: string): PlainPort {
+  const record = new LocalRecord(path, item, LISTENER_KEYS);
+  const { ip, port } = record.parsed('address', parseListenAddress);
   return {
     host: ip,
     port,
-    service: wrap(`${path}.service`, () => parseServiceKey(textOf(path, record, 'service'))),
-    servicePort: wrap(`${path}.port`, () => parsePort(Number(record['port']))),
+    service: record.parsed('service', parseServiceKey),
+    servicePort: within(`${path}.port`, () => parsePort(Number(record.get('port')))),
   };
 }
 
-function parseCertificate(record: JsonRecord, readFile: (path: string) => string): Svid {
+function parseCertificate(item: unknown, readFile: (path: string) => string): Svid {
   const path = '$.certificate';
-  onlyKeys(path, record, CERTIFICATE_KEYS);
-  const file = (key: string): string => {
-    const name = textOf(path, record, key);
-    return wrap(`${path}.${key}`, () => readFile(name));
-  };
-  return wrap(path, () =>
+  const record = new LocalRecord(path, item, CERTIFICATE_KEYS);
+  return within(path, () =>
     parseSvid({
-      privateKeyPem: file('privateKey'),
-      chainPem: file('chain'),
-      trustBundle: parseTrustBundle([file('roots')]),
+      privateKeyPem: record.parsed('privateKey', readFile),
+      chainPem: record.parsed('chain', readFile),
+      trustBundle: parseTrustBundle([record.parsed('roots', readFile)]),
     }),
   );
-}
-
-function onlyKeys(path: string, record: JsonRecord, keys: readonly string[]): void {
-  for (const key of Object.keys(record)) {
-    if (!keys.includes(key)) throw new LocalConfigError(`${path}.${key}`, `one of ${keys.join(', ')}`);
-  }
-}
-
-function listOf<T>(root: JsonRecord, key: string, parse: (path: string, item: unknown) => T): readonly T[] {
-  const list = root[key] ?? [];
-  if (!Array.isArray(list)) throw new LocalConfigError(`$.${key}`, 'a list');
-  return list.map((item: unknown, index) => parse(`$.${key}[${index}]`, item));
-}
-
-function recordOf(path: string, value: unknown): JsonRecord {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new LocalConfigError(path, 'an object');
-  return Object.fromEntries(Object.entries(value));
-}
-
-function textOf(path: string, record: JsonRecord, key: string): string {
-  const value = record[key];
-  if (typeof value !== 'string' || value === '') throw new LocalConfigError(`${path}.${key}`, 'a text');
-  return value;
-}
-
-function wrap<T>(path: string, work: () => T): T {
-  try {
-    return work();
-  } catch (cause) {
-    if (cause instanceof LocalConfigError) throw cause;
-    throw new LocalConfigError(path, cause instanceof Error ? cause.message : 'something else', { cause });
-  }
 }

@@ -1,10 +1,13 @@
-import type { HistogramSample, Metrics, MetricSample } from '@ambit/mesh/runtime';
+import { type HistogramSample, type Metrics, type MetricSample, shareReads } from '@ambit/mesh/runtime';
 import type { WorkerMetrics } from '../worker/worker-protocol.ts';
 import { BUCKETS, requestMetrics, waypointMetrics } from './request-metrics.ts';
 import { HISTOGRAM_AT, ROW_COLUMNS } from './request-table.ts';
 
-/** Declares the metrics of the data workers; a scrape asks `read` once for all of them. */
-export function registerWorkerMetrics(metrics: Metrics, read: () => Promise<readonly WorkerMetrics[]>): void {
+/** Gives what every data worker counted so far. */
+export type ReadWorkerMetrics = () => Promise<readonly WorkerMetrics[]>;
+
+/** Declares the metrics of the data workers; a scrape asks `read` once. Returns what others may ask as part of a scrape. */
+export function registerWorkerMetrics(metrics: Metrics, read: ReadWorkerMetrics): ReadWorkerMetrics {
   const shared = shareReads(read);
   metrics.collect(requestMetrics.requests, async () =>
     histograms(await shared(), 'duration').map(({ labels, counts }) => ({
@@ -34,6 +37,7 @@ export function registerWorkerMetrics(metrics: Metrics, read: () => Promise<read
     }
     return [...sums].map(([reason, value]) => ({ labels: [reason], value }));
   });
+  return shared;
 }
 
 /** One histogram over all workers. */
@@ -52,18 +56,4 @@ function histograms(workers: readonly WorkerMetrics[], name: keyof typeof HISTOG
     }
   }
   return [...sums.values()];
-}
-
-/** Readers that ask within one turn of the event loop get the same answer. */
-function shareReads<T>(read: () => Promise<T>): () => Promise<T> {
-  let current: Promise<T> | null = null;
-  return () => {
-    if (current === null) {
-      current = read();
-      setImmediate(() => {
-        current = null;
-      });
-    }
-    return current;
-  };
 }

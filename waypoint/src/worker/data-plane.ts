@@ -10,7 +10,7 @@ import {
   type Service,
   type SpiffeId,
 } from '@ambit/mesh/model';
-import type { Clock, LineSink, Logger } from '@ambit/mesh/runtime';
+import type { Clock, LineSink, Logger, RootLogger } from '@ambit/mesh/runtime';
 import type { Svid } from '@ambit/mesh/tls';
 import { Deadlines } from '../http/deadlines.ts';
 import { FAILURES } from '../http/failures.ts';
@@ -42,6 +42,8 @@ import type {
 export interface DataPlaneOptions {
   readonly clock: Clock;
   readonly logger: Logger;
+  /** The log behind `logger`. */
+  readonly log: Pick<RootLogger, 'suppressed'>;
   readonly config: Pick<WorkerConfig, 'network' | 'trustDomain' | 'accessLogFormat'>;
   /** Null: no access log. */
   readonly accessLog: Pick<LineSink, 'write' | 'dropped'> | null;
@@ -147,6 +149,7 @@ export class DataPlane {
     return {
       requests: this.#recorder.table.snapshot(),
       connections: this.#connections.size + this.#relays.size,
+      logLinesSuppressed: this.#options.log.suppressed,
       upstream,
       refusals: [...this.#refusals],
       accessLogDropped: this.#options.accessLog?.dropped ?? 0,

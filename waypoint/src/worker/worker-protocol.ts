@@ -1,6 +1,6 @@
 import type { HttpRoute } from '@ambit/mesh/kinds';
 import type { MeshViewUpdate, TrustDomain } from '@ambit/mesh/model';
-import type { LogFormat } from '@ambit/mesh/runtime';
+import type { AccessLogTarget, LogFormat } from '@ambit/mesh/runtime';
 import type { Svid } from '@ambit/mesh/tls';
 import type { AccessLogFormat } from '../telemetry/access-log-line.ts';
 import type { RequestSnapshot } from '../telemetry/request-table.ts';
@@ -22,10 +22,7 @@ export interface WorkerConfig {
   readonly network: string;
   readonly trustDomain: TrustDomain;
   /** Appended to; every worker opens the file by itself. */
-  readonly accessLog:
-    | { readonly kind: 'off' }
-    | { readonly kind: 'fd'; readonly fd: number }
-    | { readonly kind: 'file'; readonly path: string };
+  readonly accessLog: AccessLogTarget;
   readonly accessLogFormat: AccessLogFormat;
   readonly logFd: number;
   readonly logFormat: LogFormat;
@@ -36,6 +33,7 @@ export interface WorkerConfig {
 export interface WorkerMetrics {
   readonly requests: RequestSnapshot;
   readonly connections: number;
+  readonly logLinesSuppressed: number;
   readonly upstream: { readonly busy: number; readonly idle: number };
   readonly refusals: readonly (readonly [reason: string, count: number])[];
   readonly accessLogDropped: number;

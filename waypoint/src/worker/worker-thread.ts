@@ -1,11 +1,10 @@
-import { openSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import {
   answerWorkerCalls,
   bug,
   createLineSink,
   createRootLogger,
-  type LineSink,
+  openAccessLog,
   RestingHeap,
   systemClock,
 } from '@ambit/mesh/runtime';
@@ -28,8 +27,8 @@ export async function runWorkerThread(): Promise<void> {
     clock,
     scope: 'proxy',
   });
-  const accessLog = openAccessLog(config);
-  const plane = new DataPlane({ clock, logger, config, accessLog, random: Math.random });
+  const accessLog = openAccessLog(config.accessLog, clock) ?? null;
+  const plane = new DataPlane({ clock, logger, log: logger, config, accessLog, random: Math.random });
   const heap = new RestingHeap(clock);
   answerWorkerCalls<WorkerCalls>(port, {
     configure: plane.configure,
@@ -51,10 +50,4 @@ export async function runWorkerThread(): Promise<void> {
       return null;
     },
   });
-}
-
-function openAccessLog({ accessLog }: WorkerConfig): LineSink | null {
-  if (accessLog.kind === 'off') return null;
-  const fd = accessLog.kind === 'fd' ? accessLog.fd : openSync(accessLog.path, 'a', 0o640);
-  return createLineSink({ fd, clock: systemClock });
 }
