@@ -124,6 +124,15 @@ const ROWS: readonly Row[] = [
     record: { status: 200 },
   },
   {
+    name: 'an old client that names the host in its target only',
+    request: 'GET http://h/a HTTP/1.0\nX-Stays: 1\n\n',
+    toServer: `GET /a HTTP/1.1\nX-Stays: 1\nhost: h\n${SAYS_WHO}`,
+    answer: 'HTTP/1.1 200 OK\nContent-Length: 2\n\nok',
+    toClient: 'HTTP/1.1 200 OK\ncontent-length: 2\nconnection: close\n\nok',
+    closes: true,
+    record: { request: 'GET h /a', status: 200 },
+  },
+  {
     name: 'a client that wants its connection closed',
     request: 'GET / HTTP/1.1\nHost: h\nConnection: close\n\n',
     toServer: `GET / HTTP/1.1\nHost: h\n${SAYS_WHO}`,

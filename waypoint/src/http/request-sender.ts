@@ -260,9 +260,17 @@ export class RequestSender implements ConnectionWaiter {
     dropNamed(head, dropped, CLIENT_CERTIFICATE);
     dropEdited(head, dropped, forward.requestEdits);
     const forwarded = request.forwardedFields(dropped);
+  /** The host to be said for a request of HTTP/1.0 that has no Host and gets none by a rule; null for all others. */
+  #missingHost(forward: Forward): string | null {
+    const { head, authority } = this.#request;
+    if (head.versionMinor === 1 || head.find('host') >= 0) return null;
+    if (forward.requestEdits.dropped.includes('host')) return null;
+    return authority === '' ? forward.cluster.service.hostname : authority;
+  }
+
     writer.fieldsOf(head, dropped);
     if (request.upgrade) writer.field('connection', 'Upgrade');
-    if (request.authority === '') writer.field('host', forward.cluster.service.hostname);
+    if (host !== null) writer.field('host', host);
     if (framing === 'chunked') writer.chunked();
     else if (framing === 'length' || framing === 'empty') writer.contentLength(head.contentLength);
     if ('bytes' in forwarded) writer.encoded(forwarded);
@@ -272,3 +280,4 @@ export class RequestSender implements ConnectionWaiter {
     return writer.end();
   }
 }
+    const host = this.#missingHost(forward);
