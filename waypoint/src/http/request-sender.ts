@@ -2,6 +2,7 @@ import {
   CHUNK_OVERHEAD_MAX_BYTES,
   decideExpect,
   decideRequestFraming,
+  DEFAULT_LIMITS,
   type FieldBlock,
   LAST_CHUNK,
   markHopByHop,
@@ -33,6 +34,8 @@ export interface SenderOwner extends ResponseSink {
 const CLIENT_CERTIFICATE = 'x-forwarded-client-cert';
 /** A head larger than what is kept for a second attempt gets memory of its own, up to this. */
 const HEAD_MAX_BYTES = 256 * 1024;
+/** Trailers as they are written are no longer than as they were read, but for the last chunk before them and the empty line. */
+const TRAILERS_MAX_BYTES = DEFAULT_LIMITS.trailersMaxBytes + 16;
 
 /**
  * Sends the request that a connection is at to an endpoint of its cluster. The beginning of the request is kept until the answer
@@ -94,6 +97,7 @@ export class RequestSender implements ConnectionWaiter {
     this.#memory = this.#context.replayMemory.take();
     this.#end = this.#writeHead(forward, this.#memory);
     if (this.#end < 0) {
+      this.#context.replayMemory.give(this.#memory);
       this.#memory = Buffer.allocUnsafeSlow(HEAD_MAX_BYTES);
       this.#replayable = false;
       this.#end = this.#writeHead(forward, this.#memory);
@@ -115,12 +119,17 @@ export class RequestSender implements ConnectionWaiter {
 
   trailers(block: FieldBlock): void {
     this.#chunked = false;
-    const { writer } = this.#context;
-    const out = Buffer.allocUnsafeSlow(HEAD_MAX_BYTES);
-    writer.beginTrailers(out, 0);
-    writer.fieldsOf(block);
-    const end = writer.end();
-    this.#append(out, 0, end);
+    const out = this.#memory ?? bug('trailers without a head');
+    const end = this.#writeTrailers(block, out, this.#end);
+    if (end >= 0) {
+      this.#end = end;
+      return;
+    }
+    // They do not fit behind what is kept.
+    const own = Buffer.allocUnsafeSlow(TRAILERS_MAX_BYTES);
+    const ownEnd = this.#writeTrailers(block, own, 0);
+    if (ownEnd < 0) this.#owner.onSendFailed('bad-request');
+    else this.#append(own, 0, ownEnd);
   }
 
   /** The request is complete. */
@@ -236,11 +245,27 @@ export class RequestSender implements ConnectionWaiter {
     if (this.#connection?.write(memory, start, end) === false) this.#owner.onUpstreamBusy();
   }
 
+  /** -1 when there is no room for them. */
+  #writeTrailers(block: FieldBlock, memory: Buffer, at: number): number {
+    const { writer } = this.#context;
+    writer.beginTrailers(memory, at);
+    writer.fieldsOf(block);
+    return writer.end();
+  }
+
   #giveBack(): void {
     if (this.#memory !== undefined) this.#context.replayMemory.give(this.#memory);
     this.#memory = undefined;
     this.#end = 0;
     this.#sentEnd = 0;
+  }
+
+  /** The host to be said for a request of HTTP/1.0 that has no Host and gets none by a rule; null for all others. */
+  #missingHost(forward: Forward): string | null {
+    const { head, authority } = this.#request;
+    if (head.versionMinor === 1 || head.find('host') >= 0) return null;
+    if (forward.requestEdits.dropped.includes('host')) return null;
+    return authority === '' ? forward.cluster.service.hostname : authority;
   }
 
   /** -1 when there is no room for it. */
@@ -259,15 +284,8 @@ export class RequestSender implements ConnectionWaiter {
     // Whoever trusts it takes it for ours.
     dropNamed(head, dropped, CLIENT_CERTIFICATE);
     dropEdited(head, dropped, forward.requestEdits);
+    const host = this.#missingHost(forward);
     const forwarded = request.forwardedFields(dropped);
-  /** The host to be said for a request of HTTP/1.0 that has no Host and gets none by a rule; null for all others. */
-  #missingHost(forward: Forward): string | null {
-    const { head, authority } = this.#request;
-    if (head.versionMinor === 1 || head.find('host') >= 0) return null;
-    if (forward.requestEdits.dropped.includes('host')) return null;
-    return authority === '' ? forward.cluster.service.hostname : authority;
-  }
-
     writer.fieldsOf(head, dropped);
     if (request.upgrade) writer.field('connection', 'Upgrade');
     if (host !== null) writer.field('host', host);
@@ -280,4 +298,3 @@ export class RequestSender implements ConnectionWaiter {
     return writer.end();
   }
 }
-    const host = this.#missingHost(forward);
