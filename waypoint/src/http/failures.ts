@@ -4,7 +4,6 @@ export type FailureReason =
   | 'path-refused'
   | 'method-refused'
   | 'request-timeout'
-  | 'denied'
   | 'no-route'
   | 'faulty-route'
   | 'no-endpoint'
@@ -15,8 +14,7 @@ export type FailureReason =
   | 'upstream-truncated'
   | 'timeout'
   | 'idle'
-  | 'client-gone'
-  | 'draining';
+  | 'client-gone';
 
 export interface Failure {
   /** What the client is told, unless the answer has begun. */
@@ -33,7 +31,6 @@ export const FAILURES: Readonly<Record<FailureReason, Failure>> = {
   'path-refused': { status: 400, flag: 'DPE', text: 'servers may read the path in several ways' },
   'method-refused': { status: 405, flag: 'DPE', text: 'CONNECT is not served here' },
   'request-timeout': { status: 408, flag: 'SI', text: 'the request took too long to arrive' },
-  denied: { status: 403, flag: 'UAEX', text: 'access denied' },
   'no-route': { status: 404, flag: 'NR', text: 'no route matches' },
   'faulty-route': { status: 500, flag: 'NC', text: 'the route cannot be followed' },
   'no-endpoint': { status: 503, flag: 'UH', text: 'no healthy endpoint' },
@@ -45,5 +42,4 @@ export const FAILURES: Readonly<Record<FailureReason, Failure>> = {
   timeout: { status: 504, flag: 'UT', text: 'the server took too long to answer' },
   idle: { status: 504, flag: 'SI', text: 'nothing was said for too long' },
   'client-gone': { status: 0, flag: 'DC', text: 'the client went away' },
-  draining: { status: 503, flag: 'DR', text: 'the waypoint is shutting down' },
 };
