@@ -4,11 +4,14 @@ import {
   type AdminSection,
   type AdminServer,
   compactOnceReady,
+  get,
+  jsonResponse,
   loggingSections,
   Metrics,
   metricsSections,
   openAdminServer,
   type ProcessStart,
+  quitSection,
   Readiness,
   readinessSection,
   registerLogMetrics,
@@ -113,25 +116,11 @@ async function openServers(
     return stack.use(await openAdminServer({ host, port, sections, logger: logger.child({ scope: 'admin' }) }));
   };
   const admin: readonly AdminSection[] = [
-    {
-      method: 'GET',
-      path: '/endpoints',
-      describe: 'endpoints in use and connections to them, as JSON',
-      handle: async () => {
-        const body = `${JSON.stringify((await workers.callAll('endpoints', {})).flat(), null, 2)}\n`;
-        return { status: 200, contentType: 'application/json', body };
-      },
-    },
-    ...loggingSections(logger),
-    {
-      method: 'POST',
-      path: '/quitquitquit',
-      describe: 'stop in order, as SIGTERM does',
-      handle: () => {
-        setImmediate(requestStop);
-        return { status: 200, contentType: 'text/plain', body: 'stopping\n' };
-      },
-    },
+    get('/endpoints', 'endpoints in use and connections to them, as JSON', async () =>
+      jsonResponse((await workers.callAll('endpoints', {})).flat()),
+    ),
+    ...loggingSections(logger, (filter) => workers.callAll('set-log-filter', { filter })),
+    quitSection(requestStop),
   ];
   return {
     admin: await open(config.adminAddress, admin),

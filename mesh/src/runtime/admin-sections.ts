@@ -21,17 +21,32 @@ export function metricsSections(metrics: Metrics): readonly AdminSection[] {
   return [get('/metrics', 'metrics', scrape), get('/stats/prometheus', 'metrics', scrape)];
 }
 
-/** `/logging`: GET shows the filter, POST `?level=debug` or `?level=info,xds=debug` sets it, POST `?reset` restores it. */
-export function loggingSections(logger: RootLogger): readonly AdminSection[] {
+/**
+ * `/logging`: GET shows the filter, POST `?level=debug` or `?level=info,xds=debug` sets it, POST `?reset` restores it. `tell` hears
+ * of every new filter, for loggers of other threads; the answer waits for it.
+ */
+export function loggingSections(
+  logger: RootLogger,
+  tell: (filter: string) => Promise<unknown> | undefined = () => undefined,
+): readonly AdminSection[] {
   const show = (): ReturnType<typeof textResponse> => textResponse(200, `current log filter: ${logger.filter}\n`);
   return [
     get('/logging', 'log filter', show),
-    post('/logging', 'set the log filter: ?level=FILTER or ?reset', ({ query }) => {
+    post('/logging', 'set the log filter: ?level=FILTER or ?reset', async ({ query }) => {
       const level = query.get('level');
       if (query.has('reset')) logger.resetFilter();
       else if (level !== null && isLevelFilter(level)) logger.setFilter(level);
       else return textResponse(400, 'expected ?level=LEVEL[,scope=LEVEL...] with debug, info, warn, error or off\n');
+      await tell(logger.filter);
       return show();
     }),
   ];
+}
+
+/** `/quitquitquit`: POST stops the process once it has been answered. */
+export function quitSection(requestStop: () => void): AdminSection {
+  return post('/quitquitquit', 'stop in order, as SIGTERM does', () => {
+    setImmediate(requestStop);
+    return textResponse(200, 'stopping\n');
+  });
 }

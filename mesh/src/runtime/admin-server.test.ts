@@ -56,7 +56,8 @@ test('AdminServer serves metrics in the format that is asked for', async () => {
 test('AdminServer changes the log filter by POST only', async () => {
   const sink = { write: () => {}, dropped: 0, flush: async () => {}, flushSync: () => {} };
   const logger = await createRootLogger({ format: 'text', filter: 'info', sink, clock: new ManualClock(), scope: 't' });
-  await using server = await serve(loggingSections(logger));
+  const told: string[] = [];
+  await using server = await serve(loggingSections(logger, async (filter) => void told.push(filter)));
   assert.equal((await ask(server, '/logging')).body, 'current log filter: info\n');
   assert.equal(
     (await ask(server, '/logging?level=debug,xds=off', { method: 'POST' })).body,
@@ -65,6 +66,7 @@ test('AdminServer changes the log filter by POST only', async () => {
   assert.equal((await ask(server, '/logging?level=loud', { method: 'POST' })).status, 400);
   assert.equal(logger.filter, 'debug,xds=off');
   assert.equal((await ask(server, '/logging?reset', { method: 'POST' })).body, 'current log filter: info\n');
+  assert.deepEqual(told, ['debug,xds=off', 'info']);
 });
 
 test('AdminServer answers index, unknown paths, wrong methods, HEAD and failing sections', async () => {
