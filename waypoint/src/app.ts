@@ -14,6 +14,7 @@ import {
   quitSection,
   Readiness,
   readinessSection,
+  readNamedFile,
   registerLogMetrics,
   WorkerPool,
 } from '@ambit/mesh/runtime';
@@ -47,7 +48,8 @@ export async function createWaypoint(options: WaypointOptions): Promise<Waypoint
   failed.promise.catch(() => {});
   const stack = new AsyncDisposableStack();
   try {
-    const local = parseLocalConfig(readFileSync(config.localConfig, 'utf8'), (path) => readFileSync(path, 'utf8'));
+    const text = readNamedFile('AMBIT_LOCAL_CONFIG', config.localConfig);
+    const local = parseLocalConfig(text, (path) => readFileSync(path, 'utf8'));
     const workers = stack.use(
       new WorkerPool<WorkerCalls>({
         program: options.workerProgram,

@@ -16,6 +16,7 @@ export { type SerializedError, serializeError } from './log-fields.ts';
 export { type LineLevel, LOG_LEVELS, type LogLevel } from './log-filter.ts';
 export { formatTextLine } from './log-text.ts';
 export * from './logger.ts';
+export * from './named-file.ts';
 export {
   type Counter,
   counter,

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { LocalConfigError, LocalRecord } from './local-config.ts';
 
@@ -52,6 +53,23 @@ for (const [text, data] of refused) {
     );
   });
 }
+
+test('a PEM file that cannot be read is told with its place, its path and why', () => {
+  const record = LocalRecord.ofText('{"name":"/nowhere/key.pem"}', KEYS);
+  assert.equal(
+    record.pemFile('name', (path) => `text of ${path}`),
+    'text of /nowhere/key.pem',
+  );
+  assert.throws(
+    () => record.pemFile('name', (path) => readFileSync(path, 'utf8')),
+    (error) => {
+      assert.ok(error instanceof LocalConfigError);
+      assert.equal(error.data['path'], '$.name');
+      assert.match(String(error.data['expected']), /^the path of a PEM file.*ENOENT.*'\/nowhere\/key\.pem'/);
+      return true;
+    },
+  );
+});
 
 test('what is no JSON is refused with what the parser said', () => {
   assert.throws(

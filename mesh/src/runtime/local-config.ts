@@ -56,6 +56,18 @@ export class LocalRecord {
     return within(`${this.path}.${key}`, () => parse(text));
   }
 
+  /** The text of the PEM file at the path that stands there. */
+  pemFile(key: string, readFile: (path: string) => string): string {
+    const file = this.text(key);
+    try {
+      return readFile(file);
+    } catch (error) {
+      // What the system says of it names the file.
+      const why = error instanceof Error ? error.message : file;
+      throw new LocalConfigError(`${this.path}.${key}`, `the path of a PEM file that can be read (${why})`);
+    }
+  }
+
   /** Absent is an empty list. */
   list<T>(key: string, parse: (item: unknown, path: string) => T): readonly T[] {
     const list = this.get(key) ?? [];

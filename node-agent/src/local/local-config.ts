@@ -42,9 +42,9 @@ function parseCertificate(item: unknown, path: string, readFile: (path: string) 
   const record = new LocalRecord(path, item, CERTIFICATE_KEYS);
   return within(path, () =>
     parseSvid({
-      privateKeyPem: record.parsed('privateKey', readFile),
-      chainPem: record.parsed('chain', readFile),
-      trustBundle: parseTrustBundle([record.parsed('roots', readFile)]),
+      privateKeyPem: record.pemFile('privateKey', readFile),
+      chainPem: record.pemFile('chain', readFile),
+      trustBundle: parseTrustBundle([record.pemFile('roots', readFile)]),
     }),
   );
 }

@@ -1,4 +1,5 @@
 import { openSync, readFileSync } from 'node:fs';
+import { readNamedFile } from '@ambit/mesh/runtime';
 import type { AgentParts, CreateSupervisor, Source } from '../app.ts';
 import type { Upstream } from '../config.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
@@ -14,7 +15,8 @@ export async function openLocalSource(
   createSupervisor: CreateSupervisor,
 ): Promise<{ readonly supervisor: PodSupervisor; readonly source: Source }> {
   const ready = readiness.task('local configuration');
-  const config = parseLocalConfig(readFileSync(upstream.file, 'utf8'), (path) => readFileSync(path, 'utf8'));
+  const text = readNamedFile('AMBIT_LOCAL_CONFIG', upstream.file);
+  const config = parseLocalConfig(text, (path) => readFileSync(path, 'utf8'));
   const { workloads, services, policies } = config;
   await workers.callAll('apply-view', { update: { workloads, services, policies } });
   for (const svid of config.svids) await workers.callAll('set-svid', { identity: svid.id, svid });

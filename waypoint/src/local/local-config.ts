@@ -55,9 +55,9 @@ function parseCertificate(item: unknown, readFile: (path: string) => string): Sv
   const record = new LocalRecord(path, item, CERTIFICATE_KEYS);
   return within(path, () =>
     parseSvid({
-      privateKeyPem: record.parsed('privateKey', readFile),
-      chainPem: record.parsed('chain', readFile),
-      trustBundle: parseTrustBundle([record.parsed('roots', readFile)]),
+      privateKeyPem: record.pemFile('privateKey', readFile),
+      chainPem: record.pemFile('chain', readFile),
+      trustBundle: parseTrustBundle([record.pemFile('roots', readFile)]),
     }),
   );
 }
