@@ -1,12 +1,17 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { createHbonePool } from '@ambit/mesh/hbone';
-import { createEnvironment, createLineSink, createRootLogger, systemClock } from '@ambit/mesh/runtime';
+import { createHbonePool, createPlainCarrier, type PoolTarget } from '@ambit/mesh/hbone';
+import {
+  createEnvironment,
+  createLineSink,
+  createRootLogger,
+  EnvironmentError,
+  systemClock,
+} from '@ambit/mesh/runtime';
 import { checkLeaks, createTestCa, dial, environment, identityOf, listen, until } from '@ambit/mesh/testing';
-import { createPlainCarrier } from '@ambit/mesh/hbone';
 import { secureContextOf } from '@ambit/mesh/tls';
 import { createWaypoint, type Waypoint } from '../src/app.ts';
 import { parseConfig } from '../src/config.ts';
@@ -106,7 +111,7 @@ function configuration(port: number): string {
   );
 }
 
-async function open(localConfig: string, accessLog: string): Promise<Waypoint> {
+async function open(localConfig: string, accessLog: string, logFd = 2): Promise<Waypoint> {
   const config = parseConfig(
     createEnvironment({
       AMBIT_LOCAL_CONFIG: localConfig,
@@ -132,9 +137,19 @@ async function open(localConfig: string, accessLog: string): Promise<Waypoint> {
       clock,
       scope: 'x',
     }),
-    logFd: 2,
+    logFd,
     requestStop: () => {},
   });
+}
+
+/** Tunnels to the waypoint, as the client. */
+function targetAt({ addresses }: Waypoint): PoolTarget<string> {
+  return {
+    key: 'w',
+    openSocket: () => dial(addresses.hbone.port),
+    secureContext: () => secureContextOf(client),
+    verifyPeer: identityOf,
+  };
 }
 
 test('a waypoint routes what comes through HBONE, records it, and ends in order', { timeout: 60_000 }, async () => {
@@ -146,14 +161,8 @@ test('a waypoint routes what comes through HBONE, records it, and ends in order'
   });
   const accessLog = join(directory, 'access.log');
   await using waypoint = await open(configuration(backend.port), accessLog);
-  const { port } = waypoint.addresses.hbone;
   await using pool = createHbonePool<string>(environment);
-  const target = {
-    key: 'w',
-    openSocket: () => dial(port),
-    secureContext: () => secureContextOf(client),
-    verifyPeer: identityOf,
-  };
+  const target = targetAt(waypoint);
   const connect = async (authority: string): Promise<Party> => {
     const { stream, peer } = await pool.openTunnel(target, { authority, headers: [] });
     assert.equal(peer, 'spiffe://cluster.local/ns/shop/sa/waypoint');
@@ -236,6 +245,78 @@ test('a waypoint routes what comes through HBONE, records it, and ends in order'
   assert.match(lines[0] ?? '', / bytes_sent=17 /);
 });
 
+/** The configuration with another value of one of its keys. */
+function changed(key: string, value: unknown): string {
+  const whole: object = JSON.parse(readFileSync(configuration(1), 'utf8'));
+  return JSON.stringify({ ...whole, [key]: value });
+}
+
+const listener = { address: '127.0.0.1:0', service: 'shop/db.shop', port: 80 };
+
+function routeWith(rule: object): object {
+  return {
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'HTTPRoute',
+    metadata: { name: 'r', namespace: 'shop' },
+    spec: { parentRefs: [{ group: '', kind: 'Service', name: 'db' }], rules: [rule] },
+  };
+}
+
+test('a file that is not there is named with its variable', async () => {
+  const path = join(directory, 'nowhere.json');
+  await assert.rejects(open(path, 'off'), (error) => {
+    assert.ok(error instanceof EnvironmentError);
+    assert.deepEqual([error.data['variable'], error.data['value']], ['AMBIT_LOCAL_CONFIG', path]);
+    assert.match(String(error.data['expected']), /file that can be read \(ENOENT/);
+    return true;
+  });
+});
+
+test('the example of the reference page serves what the page says', { timeout: 60_000 }, async () => {
+  const page = readFileSync(new URL('../../docs/reference/waypoint.md', import.meta.url), 'utf8');
+  const example = /```json\n(.*?)```/s.exec(page)?.[1] ?? '';
+  await using backend = await listen((socket) => {
+    const party = new Party(createPlainCarrier(socket));
+    party.onPiece = () => party.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+    party.carrier.read(party);
+  });
+  const front = await listen(() => {});
+  await front[Symbol.asyncDispose]();
+  const { certificate }: { readonly certificate: object } = JSON.parse(readFileSync(configuration(1), 'utf8'));
+  const own: object = JSON.parse(example.replaceAll('8080', `${backend.port}`).replaceAll('8081', `${front.port}`));
+  const file = join(directory, 'example.json');
+  writeFileSync(file, JSON.stringify({ ...own, certificate }));
+  await using waypoint = await open(file, 'off');
+  const ask = (path: string): Promise<Response> => fetch(`http://127.0.0.1:${front.port}${path}`);
+  assert.equal(await (await ask('/api/a')).text(), 'ok');
+  const other = await ask('/');
+  assert.deepEqual([other.status, await other.text()], [404, 'no route matches\n']);
+  await waypoint.stop();
+});
+
+test('the log filter that admin sets is that of the data workers', { timeout: 60_000 }, async () => {
+  const log = join(directory, 'waypoint.log');
+  const logFd = openSync(log, 'a');
+  try {
+    const gone = await listen(() => {});
+    await gone[Symbol.asyncDispose]();
+    await using waypoint = await open(configuration(gone.port), 'off', logFd);
+    const { host, port } = waypoint.addresses.admin;
+    const set = await fetch(`http://${host}:${port}/logging?level=debug`, { method: 'POST' });
+    assert.equal(await set.text(), 'current log filter: debug\n');
+    await using pool = createHbonePool<string>(environment);
+    const { stream } = await pool.openTunnel(targetAt(waypoint), { authority: '10.9.0.1:80', headers: [] });
+    const http = new Party(stream);
+    stream.read(http);
+    http.send('GET /api HTTP/1.1\r\nHost: db.shop\r\nX-User: me\r\n\r\n');
+    await until('it is answered', () => http.text.startsWith('HTTP/1.1 503'));
+    await until('a worker says why', () => readFileSync(log, 'utf8').includes('an endpoint could not be reached'));
+    await waypoint.stop();
+  } finally {
+    closeSync(logFd);
+  }
+});
+
 test('a configuration that cannot be used is refused with its place', async () => {
   const file = join(directory, 'bad.json');
   for (const [text, path] of [
@@ -244,6 +325,11 @@ test('a configuration that cannot be used is refused with its place', async () =
     ['{"routes": [{"kind": "Pod"}]}', '$.routes[0]'],
     ['{}', '$.certificate'],
     ['{"certificate": {"key": "/key.pem"}}', '$.certificate.key'],
+    ['{"certificate": {"privateKey": "/no/key.pem", "chain": "/c", "roots": "/r"}}', '$.certificate.privateKey'],
+    [changed('routes', [routeWith({ retry: { attempts: 1 } })]), '$.routes[0].spec.rules[0].retry'],
+    [changed('routes', [routeWith({ filters: [{ type: 'New' }] })]), '$.routes[0].spec.rules[0]'],
+    [changed('listeners', [{ ...listener, service: 'shop/other' }]), '$.listeners[0].service'],
+    [changed('listeners', [{ ...listener, port: 8 }]), '$.listeners[0].port'],
   ] as const) {
     writeFileSync(file, text);
     await assert.rejects(open(file, 'off'), (error: Error & { readonly data?: { readonly path?: string } }) => {

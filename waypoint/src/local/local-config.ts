@@ -4,6 +4,7 @@ import { LocalConfigError, LocalRecord, within } from '@ambit/mesh/runtime';
 import { parseSvid, parseTrustBundle, type Svid } from '@ambit/mesh/tls';
 import { parseServiceJson, parseWorkloadJson } from '@ambit/mesh/wire';
 import type { PlainPort } from '../worker/worker-protocol.ts';
+import { unservedSettings } from './unserved-settings.ts';
 
 /** A whole mesh as one waypoint needs it. */
 export interface LocalConfig {
@@ -24,30 +25,35 @@ const LISTENER_KEYS: readonly string[] = ['address', 'service', 'port'];
  */
 export function parseLocalConfig(text: string, readFile: (path: string) => string): LocalConfig {
   const root = LocalRecord.ofText(text, KEYS);
+  const services = root.list('services', parseServiceJson);
   return {
     workloads: root.list('workloads', parseWorkloadJson),
-    services: root.list('services', parseServiceJson),
+    services,
     routes: root.list('routes', parseRoute),
     svid: parseCertificate(root.get('certificate'), readFile),
-    listeners: root.list('listeners', parseListener),
+    listeners: root.list('listeners', (item, path) => parseListener(item, path, services)),
   };
 }
 
 function parseRoute(item: unknown, path: string): HttpRoute {
   const object = parseObject(item);
   if (object?.kind !== 'HTTPRoute') throw new LocalConfigError(path, 'an HTTPRoute');
+  const [unserved] = unservedSettings(object);
+  if (unserved !== undefined) throw new LocalConfigError(`${path}.${unserved.field}`, unserved.expected);
   return object;
 }
 
-function parseListener(item: unknown, path: string): PlainPort {
+function parseListener(item: unknown, path: string, services: readonly Service[]): PlainPort {
   const record = new LocalRecord(path, item, LISTENER_KEYS);
   const { ip, port } = record.parsed('address', parseListenAddress);
-  return {
-    host: ip,
-    port,
-    service: record.parsed('service', parseServiceKey),
-    servicePort: within(`${path}.port`, () => parsePort(Number(record.get('port')))),
-  };
+  const key = record.parsed('service', parseServiceKey);
+  const servicePort = within(`${path}.port`, () => parsePort(Number(record.get('port'))));
+  const service = services.find((one) => one.key === key);
+  if (service === undefined) throw new LocalConfigError(`${path}.service`, 'one of $.services');
+  if (!service.ports.some((one) => one.servicePort === servicePort)) {
+    throw new LocalConfigError(`${path}.port`, 'a port of that service');
+  }
+  return { host: ip, port, service: key, servicePort };
 }
 
 function parseCertificate(item: unknown, readFile: (path: string) => string): Svid {

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseObject } from '@ambit/mesh/kinds';
+import { unservedSettings } from './unserved-settings.ts';
+
+/** The places of what is not served in a route with this rule and parent. */
+function fieldsOf(rule: object, parent: object = {}): readonly string[] {
+  const route = parseObject({
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'HTTPRoute',
+    metadata: { name: 'r', namespace: 'shop' },
+    spec: {
+      parentRefs: [{ group: '', kind: 'Service', name: 'db', ...parent }],
+      rules: [{ backendRefs: [{ name: 'db', port: 80 }] }, rule],
+    },
+  });
+  assert.equal(route?.kind, 'HTTPRoute');
+  return route.kind === 'HTTPRoute' ? unservedSettings(route).map(({ field }) => field) : [];
+}
+
+const mirror = { type: 'RequestMirror', requestMirror: { backendRef: { name: 'copy', port: 80 } } };
+const to = (filters: readonly object[]): object => ({ backendRefs: [{ name: 'db', port: 80, filters }] });
+
+for (const [name, rule, expected] of [
+  ['a rule with matches and backends', to([]), []],
+  ['a timeout of the request', { timeouts: { request: '1s' } }, []],
+  ['a timeout of the backend that is none', { timeouts: { backendRequest: '0s' } }, []],
+  ['a timeout of the backend', { timeouts: { backendRequest: '1s' } }, ['spec.rules[1].timeouts.backendRequest']],
+  ['retries', { retry: { codes: [503] } }, ['spec.rules[1].retry']],
+  ['sessions', { sessionPersistence: { sessionName: 's' } }, ['spec.rules[1].sessionPersistence']],
+  ['a mirror', { filters: [mirror] }, ['spec.rules[1].filters']],
+  ['a mirror of a backend', to([mirror]), ['spec.rules[1].backendRefs[0].filters']],
+  ['a rule that is not in force', { filters: [{ type: 'New' }] }, ['spec.rules[1]']],
+  [
+    'several at once',
+    { retry: {}, sessionPersistence: {} },
+    ['spec.rules[1].retry', 'spec.rules[1].sessionPersistence'],
+  ],
+] as const) {
+  test(`unservedSettings() of ${name}`, () => assert.deepEqual(fieldsOf(rule), expected));
+}
+
+test('unservedSettings() of parents', () => {
+  assert.deepEqual(fieldsOf({}, { port: 80 }), []);
+  assert.deepEqual(fieldsOf({}, { sectionName: 'http' }), ['spec.parentRefs[0].sectionName']);
+  const gateway = { group: 'gateway.networking.k8s.io', kind: 'Gateway' };
+  assert.deepEqual(fieldsOf({}, gateway), ['spec.parentRefs[0].kind']);
+});

@@ -1,0 +1,42 @@
+import type { BackendRef, HttpRoute } from '@ambit/mesh/kinds';
+import type { RuleFilters } from '@ambit/mesh/routes';
+
+/** What a route says and this version does not do; `field` is its place in the route. */
+export interface UnservedSetting {
+  readonly field: string;
+  readonly expected: string;
+}
+
+const ABSENT = 'nothing: this version does not act upon it';
+
+/** Everything of a route that would be read and then not be done; empty when the route is served as it is written. */
+export function unservedSettings({ parents, rules }: HttpRoute): readonly UnservedSetting[] {
+  const found: UnservedSetting[] = [];
+  for (const [index, { kind, sectionName }] of parents.entries()) {
+    const field = `spec.parentRefs[${index}]`;
+    if (kind !== 'Service') found.push({ field: `${field}.kind`, expected: 'Service' });
+    if (sectionName !== null) found.push({ field: `${field}.sectionName`, expected: ABSENT });
+  }
+  for (const [index, rule] of rules.entries()) {
+    const field = `spec.rules[${index}]`;
+    const { fault, filters, backends, timeouts, retry, session } = rule;
+    if (fault !== null) found.push({ field, expected: `a rule that this version knows: ${fault.message}` });
+    found.push(...mirrors(`${field}.filters`, filters));
+    for (const [at, backend] of backends.entries()) {
+      found.push(...mirrors(`${field}.backendRefs[${at}].filters`, backend.filters));
+    }
+    if (retry !== null) found.push({ field: `${field}.retry`, expected: ABSENT });
+    if (session !== null) found.push({ field: `${field}.sessionPersistence`, expected: ABSENT });
+    // 0 is no limit, which is what is done.
+    if ((timeouts.backendRequestMs ?? 0) > 0) {
+      found.push({ field: `${field}.timeouts.backendRequest`, expected: ABSENT });
+    }
+  }
+  return found;
+}
+
+function mirrors(field: string, filters: RuleFilters<BackendRef>): readonly UnservedSetting[] {
+  return filters.mirrors.length === 0
+    ? []
+    : [{ field, expected: 'no RequestMirror: this version does not act upon it' }];
+}
