@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util';
 import { openKubeAccess } from '@ambit/mesh/kube';
 import {
   createEnvironment,
@@ -7,6 +6,7 @@ import {
   type Environment,
   EXIT,
   type MainContext,
+  readArguments,
   type RootLogger,
   runMain,
   systemClock,
@@ -22,7 +22,7 @@ const UNINSTALL_MS = 30_000;
 await runMain({ name: 'cni', version: VERSION, usage: usage(), run });
 
 async function run(context: MainContext): Promise<number> {
-  const { flags, environment } = readArguments(context);
+  const { uninstalls, environment } = parseArguments(context);
   const config = parseConfig(environment);
   const clock = systemClock;
   const sink = createLineSink({ fd: context.logFd, clock });
@@ -42,7 +42,7 @@ async function run(context: MainContext): Promise<number> {
     logger,
     ...(config.kubernetes === null ? {} : await openCluster(context, config, logger)),
   };
-  if (flags.has('uninstall')) {
+  if (uninstalls) {
     const left = await uninstall(options, UNINSTALL_MS);
     await logger.flush();
     return left === 0 ? EXIT.ok : EXIT.failed;
@@ -77,24 +77,13 @@ async function openCluster(
 }
 
 /** Options of the command line stand in for environment variables, and win. @throws UsageError. */
-function readArguments(context: MainContext): {
-  readonly flags: ReadonlySet<string>;
-  readonly environment: Environment;
-} {
-  const named = SETTINGS.flatMap(({ name, flag }) => (flag === undefined ? [] : [{ name, flag }]));
+function parseArguments(context: MainContext): { readonly uninstalls: boolean; readonly environment: Environment } {
   const variables: Record<string, string | undefined> = {};
   for (const name of context.environment.names()) variables[name] = context.environment.get(name);
-  const options: Record<string, { readonly type: 'string' | 'boolean' }> = { uninstall: { type: 'boolean' } };
-  for (const { flag } of named) options[flag] = { type: 'string' };
-  try {
-    const values = new Map(Object.entries(parseArgs({ args: [...context.args], options }).values));
-    for (const { name, flag } of named) {
-      const value = values.get(flag);
-      if (typeof value === 'string') variables[name] = value;
-    }
-    const flags = new Set(values.get('uninstall') === true ? ['uninstall'] : []);
-    return { flags, environment: createEnvironment(variables) };
-  } catch (cause) {
-    throw new UsageError(cause instanceof Error ? cause.message : 'wrong arguments', { cause });
-  }
+  const named = new Map(SETTINGS.flatMap(({ name, flag }) => (flag === undefined ? [] : [[flag, name]])));
+  const { texts, flags, words } = readArguments(context.args, { texts: [...named.keys()], flags: ['uninstall'] });
+  const [extra] = words;
+  if (extra !== undefined) throw new UsageError(`unexpected argument ${JSON.stringify(extra)}`);
+  for (const [flag, name] of named) variables[name] = texts[flag] ?? variables[name];
+  return { uninstalls: flags.has('uninstall'), environment: createEnvironment(variables) };
 }

@@ -192,7 +192,7 @@ test('--uninstall, and stopping with AMBIT_REMOVE_ON_EXIT, restore the namespace
 
 test('wrong options and unknown variables are refused by name', async () => {
   for (const [args, variables, expected] of [
-    [['--manifest', '/x'], {}, "Unknown option '--manifest'"],
+    [['--manifest', '/x'], {}, '--manifest is not a known option: expected one of --manifests, --node-name, '],
     [['--manifests', '/x', '--node-name', 'a'], { AMBIT_ZDS_SOKET: '/x' }, 'AMBIT_ZDS_SOKET'],
     [['--node-name', 'a'], {}, 'AMBIT_MANIFESTS'],
   ] as const) {

@@ -159,7 +159,11 @@ test('parseCommand refuses wrong arguments in words', () => {
   const cases: [readonly string[], RegExp][] = [
     [[], /--state is missing: expected a directory/],
     [['--state', 's'], /--manifests is missing: expected a directory of manifests/],
-    [[...RUN, '--nodde', 'a'], /nodde/],
+    [
+      [...RUN, '--nodde', 'a'],
+      /^--nodde is not a known option: expected one of --manifests, .*--node, --valid, --kubernetes$/,
+    ],
+    [['--state', '--manifests', 'm'], /^--state has no value: expected --state VALUE/],
     [[...RUN, '--node', 'a'], /--node goes with token and revoke only/],
     [[...RUN, '--listen', '127.0.0.1'], /--listen "127\.0\.0\.1" is not IP:PORT/],
     [[...RUN, '--listen', 'localhost:1'], /is not IP:PORT/],

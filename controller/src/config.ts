@@ -1,6 +1,5 @@
-import { parseArgs } from 'node:util';
 import { type IpAddress, parseIpAddress, parseSocketAddress } from '@ambit/mesh/model';
-import { type Environment, type LogFormat, parseDurationMs, UsageError } from '@ambit/mesh/runtime';
+import { type Environment, type LogFormat, parseDurationMs, readArguments, UsageError } from '@ambit/mesh/runtime';
 import { DNS_NAME, type KubernetesConfig, parseEnvironment } from './config-environment.ts';
 import type { MeshSettings } from './translate/mesh-settings.ts';
 
@@ -86,17 +85,17 @@ const DEFAULT_PORTS = {
 
 /** @throws UsageError for wrong arguments, EnvironmentError for wrong variables. */
 export function parseCommand(args: readonly string[], environment: Environment): ControllerCommand {
-  const { values, positionals } = readArguments(args);
-  const [command, ...extra] = positionals;
+  const { texts: values, flags, words } = readArguments(args, { texts: OPTION_NAMES, flags: ['kubernetes'] });
+  const [command, ...extra] = words;
   if (extra.length > 0) throw new UsageError(`unexpected argument ${JSON.stringify(extra[0])}`);
   if (values.valid !== undefined && command !== 'token') throw new UsageError('--valid goes with token only');
-  const kubernetes = values.kubernetes === true;
+  const kubernetes = flags.has('kubernetes');
   if (kubernetes && command !== undefined) throw new UsageError(`--kubernetes does not go with ${command}`);
   const settings = parseEnvironment(environment, kubernetes);
   const stateDirectory = required(values, 'state', 'a directory for keys and certificates');
   switch (command) {
     case undefined:
-      return { kind: 'run', config: { ...settings, stateDirectory, ...runArguments(values) } };
+      return { kind: 'run', config: { ...settings, stateDirectory, ...runArguments(values, kubernetes) } };
     case 'token':
       return { kind: 'token', stateDirectory, node: nodeName(values), ...validity(values) };
     case 'revoke':
@@ -122,7 +121,7 @@ function formatListenAddress({ ip, port }: ListenAddress): string {
   return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`;
 }
 
-type Values = Readonly<Partial<Record<OptionName, string>>> & { readonly kubernetes?: boolean };
+type Values = Readonly<Partial<Record<OptionName, string>>>;
 const OPTION_NAMES = [
   'manifests',
   'state',
@@ -137,22 +136,11 @@ const OPTION_NAMES = [
 ] as const;
 type OptionName = (typeof OPTION_NAMES)[number];
 
-function readArguments(args: readonly string[]): { readonly values: Values; readonly positionals: readonly string[] } {
-  const texts = Object.fromEntries(OPTION_NAMES.map((name) => [name, { type: 'string' as const }]));
-  const options = { ...texts, kubernetes: { type: 'boolean' as const } };
-  try {
-    const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
-    return { values: values as Values, positionals }; // As declared above.
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : 'arguments cannot be read', { cause: error });
-  }
-}
-
 function runArguments(
   values: Values,
+  onKubernetes: boolean,
 ): Pick<ControllerConfig, 'manifestsDirectory' | `${'metrics' | 'health' | 'debug' | 'kubernetes'}Listen` | 'listen'> {
   if (values.node !== undefined) throw new UsageError('--node goes with token and revoke only');
-  const onKubernetes = values.kubernetes === true;
   for (const name of ['admission', 'peers'] as const) {
     if (!onKubernetes && values[name] !== undefined) throw new UsageError(`--${name} goes with --kubernetes only`);
   }

@@ -35,6 +35,7 @@ export {
   type MetricSpec,
 } from './metrics.ts';
 export * from './process-metrics.ts';
+export { readArguments } from './read-arguments.ts';
 export * from './readiness.ts';
 export * from './resting-heap.ts';
 export * from './root-logger.ts';
