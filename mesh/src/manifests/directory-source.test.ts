@@ -9,6 +9,7 @@ import { systemClock } from '../runtime/clock.ts';
 import { silentLogger } from '../runtime/logger.ts';
 import { checkLeaks } from '../testing/leak-check.ts';
 import { until } from '../testing/until.ts';
+import { ManifestsError } from './errors.ts';
 import { createDirectorySource, type DirectorySourceOptions } from './directory-source.ts';
 import { MANIFEST_LIMITS } from './limits.ts';
 import { createProblemReporter } from './report-problems.ts';
@@ -243,12 +244,14 @@ test('directory source finds changes by polling where there are no events', asyn
 });
 
 test('directory source rejects when its directory cannot be read, and survives it going away later', async () => {
-  const missing = createDirectorySource({
-    directory: join(directory, 'none'),
-    clock: systemClock,
-    logger: silentLogger,
+  const none = join(directory, 'none');
+  const missing = createDirectorySource({ directory: none, clock: systemClock, logger: silentLogger });
+  await assert.rejects(missing.watch({ onChanges: () => {}, onProblems: () => {} }, stop.signal), (error) => {
+    assert.ok(error instanceof ManifestsError);
+    const expected = 'a directory that this process may read';
+    assert.deepEqual(error.data, { directory: none, reason: 'ENOENT', expected });
+    return true;
   });
-  await assert.rejects(missing.watch({ onChanges: () => {}, onProblems: () => {} }, stop.signal), { code: 'ENOENT' });
   await write('m/a.yaml', pod('a'));
   const follower = await new Follower().watch({ directory: join(directory, 'm'), pollMs: 20 });
   await rename(join(directory, 'm'), join(directory, 'away'));

@@ -34,7 +34,7 @@ const BATCH_BYTES_MAX: number = 8 * 1024 * 1024;
 /** A file that vanished or became empty keeps its objects this long: it may be in the middle of being replaced. */
 const FADING_MS = 300;
 
-/** Objects from a directory of manifests. @throws (at `watch`) when the directory cannot be read at all. */
+/** Objects from a directory of manifests. @throws ManifestsError (at `watch`) when the directory cannot be read at all. */
 export function createDirectorySource(options: DirectorySourceOptions): ObjectSource {
   return new DirectorySource(options);
 }

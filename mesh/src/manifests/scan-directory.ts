@@ -1,6 +1,7 @@
 import type { Dirent, Stats } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ManifestsError } from './errors.ts';
 import type { ManifestLimits } from './limits.ts';
 
 /** Stands for the size of a file that exceeds a limit and is not read. */
@@ -31,7 +32,8 @@ const MANIFEST_NAME = /\.(?:ya?ml|json)$/;
 
 /**
  * Finds the manifests below `root`. Names that begin with a dot are skipped (editors' and mounts' private files); links to
- * files are followed, links to folders are not, so that there are no cycles. Rejects only when `root` itself is unreadable.
+ * files are followed, links to folders are not, so that there are no cycles. @throws ManifestsError
+ * when `root` itself is unreadable, and for nothing else.
  */
 export async function scanDirectory(root: string, limits: ManifestLimits): Promise<DirectoryScan> {
   const files = new Map<string, FileStamp>();
@@ -79,7 +81,7 @@ async function listFolder(folder: string, mustExist: boolean, overlook: Overlook
       .filter((entry) => !entry.name.startsWith('.'))
       .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   } catch (error) {
-    if (mustExist) throw error;
+    if (mustExist) throw new ManifestsError(folder, codeOf(error));
     if (!isGone(error)) overlook(folder, `folder cannot be read: ${codeOf(error)}`);
     return [];
   }
