@@ -188,13 +188,9 @@ export function parseConfig(environment: Environment): CniConfig {
   const config: CniConfig = {
     manifests: isCluster
       ? (read.optional('AMBIT_MANIFESTS') ?? '')
-      : read.parsed(
-          'AMBIT_MANIFESTS',
-          'a directory of manifests (also --manifests), or AMBIT_KUBERNETES',
-          (path) => path,
-        ),
+      : read.required('AMBIT_MANIFESTS', 'a directory of manifests (also --manifests), or AMBIT_KUBERNETES'),
     kubernetes: isCluster ? kubernetes : null,
-    nodeName: read.parsed('AMBIT_NODE_NAME', 'the name of this node (also --node-name)', (name) => name),
+    nodeName: read.required('AMBIT_NODE_NAME', 'the name of this node (also --node-name)'),
     netnsDirectory: text('AMBIT_NETNS_DIR'),
     zdsSocket: text('AMBIT_ZDS_SOCKET'),
     stateDirectory: text('AMBIT_STATE_DIR'),

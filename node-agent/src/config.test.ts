@@ -88,6 +88,13 @@ describe('parseConfig()', () => {
     });
   }
 
+  test('says what a name that is missing is of', () => {
+    assert.throws(
+      () => parse({ AMBIT_CONTROLLER_ADDRESS: 'c:1' }),
+      (error) => error instanceof EnvironmentError && error.data['expected'] === 'the name of this node',
+    );
+  });
+
   test('reads every setting that is documented', () => {
     for (const { name, fallback } of SETTINGS) {
       // A known variable that is empty counts as absent; an unknown one is refused.

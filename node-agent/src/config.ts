@@ -158,7 +158,10 @@ export function parseConfig(environment: Environment): NodeAgentConfig {
     read.parsed(name, 'IP:port', parseListenAddress, parseListenAddress(fallbackOf(SETTINGS, name)));
   const config: NodeAgentConfig = {
     upstream: readUpstream(read),
-    nodeName: read.text('AMBIT_NODE_NAME', read.optional('AMBIT_LOCAL_CONFIG') === undefined ? undefined : 'local'),
+    nodeName:
+      read.optional('AMBIT_LOCAL_CONFIG') === undefined
+        ? read.required('AMBIT_NODE_NAME', 'the name of this node')
+        : read.text('AMBIT_NODE_NAME', 'local'),
     meshRanges: read.list('AMBIT_MESH_CIDRS', 'address blocks such as 10.0.0.0/8,fd00::/8', parseCidr, []),
     followNodeRanges: read.boolean('AMBIT_FOLLOW_NODE_RANGES', false),
     network: read.text('AMBIT_NETWORK', ''),
@@ -206,7 +209,11 @@ function readBearer(read: EnvironmentReader): { readonly tokenFile: string; read
   const tokenFile = read.optional('AMBIT_TOKEN_FILE');
   const rootFile = read.optional('AMBIT_CONTROLLER_ROOT_FILE');
   if (tokenFile === undefined && rootFile === undefined) return undefined;
-  return { tokenFile: read.text('AMBIT_TOKEN_FILE'), rootFile: read.text('AMBIT_CONTROLLER_ROOT_FILE') };
+  const expected = 'the path of a file, as the other of AMBIT_TOKEN_FILE and AMBIT_CONTROLLER_ROOT_FILE is set';
+  return {
+    tokenFile: read.required('AMBIT_TOKEN_FILE', expected),
+    rootFile: read.required('AMBIT_CONTROLLER_ROOT_FILE', expected),
+  };
 }
 
 function parseHostAndPort(text: string): string {

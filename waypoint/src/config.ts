@@ -73,7 +73,7 @@ export function parseConfig(environment: Environment): WaypointConfig {
   const socketAddress = (name: string): ListenAddress =>
     read.parsed(name, 'IP:port', parseListenAddress, parseListenAddress(fallbackOf(SETTINGS, name)));
   const config: WaypointConfig = {
-    localConfig: read.parsed('AMBIT_LOCAL_CONFIG', 'the path of a JSON file', (path) => path),
+    localConfig: read.required('AMBIT_LOCAL_CONFIG', 'the path of a JSON file'),
     network: read.text('AMBIT_NETWORK', ''),
     trustDomain: read.parsed('AMBIT_TRUST_DOMAIN', 'a trust domain', parseTrustDomain, DEFAULT_TRUST_DOMAIN),
     workers: read.integer('AMBIT_WORKERS', { min: 1, max: WORKERS_MAX }, 1),

@@ -7,10 +7,11 @@ function reader(variables: Record<string, string>): EnvironmentReader {
 }
 
 test('EnvironmentReader gives typed values and falls back when a variable is absent or empty', () => {
-  const source = reader({ T: 'text', N: '7', B: 'false', D: '1.5s', L: ' a, b ,,c', E: '', M: 'two' });
+  const source = reader({ T: 'text', U: 'other', N: '7', B: 'false', D: '1.5s', L: ' a, b ,,c', E: '', M: 'two' });
   assert.deepEqual(
     {
-      text: source.text('T'),
+      text: source.text('T', 'fallback'),
+      required: source.required('U', 'a name'),
       number: source.integer('N', { min: 1, max: 9 }),
       boolean: source.boolean('B', true),
       durationMs: source.durationMs('D'),
@@ -22,6 +23,7 @@ test('EnvironmentReader gives typed values and falls back when a variable is abs
     },
     {
       text: 'text',
+      required: 'other',
       number: 7,
       boolean: false,
       durationMs: 1500,
@@ -37,7 +39,7 @@ test('EnvironmentReader gives typed values and falls back when a variable is abs
 test('EnvironmentReader names variable, value and expectation of what it refuses', () => {
   const source = reader({ N: '70', B: 'yes', D: '5 minutes', M: 'three' });
   const cases: [() => unknown, string, Record<string, unknown>][] = [
-    [() => source.text('GONE'), 'environment-missing', { variable: 'GONE', expected: 'a text' }],
+    [() => source.required('GONE', 'a name'), 'environment-missing', { variable: 'GONE', expected: 'a name' }],
     [
       () => source.integer('N', { min: 1, max: 9 }),
       'environment-invalid',
@@ -66,7 +68,7 @@ test('EnvironmentReader names variable, value and expectation of what it refuses
 
 test('EnvironmentReader refuses variables with our prefix that nobody read, and only those', () => {
   const source = reader({ AMBIT_NODE: 'a', AMBIT_NODDE: 'b', PATH: '/bin' });
-  source.text('AMBIT_NODE');
+  source.text('AMBIT_NODE', '');
   assert.throws(
     () => source.refuseUnknown(),
     (error) =>

@@ -66,8 +66,13 @@ export class EnvironmentReader {
     return value === undefined || value === '' ? undefined : value;
   }
 
-  text(name: string, fallback?: string): string {
-    return this.parsed(name, 'a text', (text) => text, fallback);
+  text(name: string, fallback: string): string {
+    return this.optional(name) ?? fallback;
+  }
+
+  /** A text that has to be there. `expected` says what it is. */
+  required(name: string, expected: string): string {
+    return this.parsed(name, expected, (text) => text);
   }
 
   /**
