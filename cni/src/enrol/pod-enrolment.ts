@@ -189,8 +189,10 @@ export class PodEnrolment {
   async #apply(handle: NetnsHandle, options: RedirectOptions, signal: AbortSignal): Promise<Applied['change']> {
     const { logger, netfilter } = this.#tools;
     const { change, lacks } = await this.#counted('apply', () => netfilter.apply(handle, options, signal));
-    if (lacks.length > 0)
-      logger.warn('the kernel refused a part of the rules', { ...this.#fields(), without: lacks.join('; ') });
+    const without = lacks.join('; ');
+    // It is the kernel's, not the pod's: of all pods of a node it says the same.
+    if (without !== '')
+      logger.warn('the kernel refused a part of the rules', { ...this.#fields(), without }, { limitBy: without });
     return change;
   }
 
