@@ -40,6 +40,8 @@ export interface ControllerDependencies {
   readonly version: string;
   /** Says where the API server is. */
   readonly environment: Environment;
+  /** How long a node agent may be away before statuses tell it; other than usual in tests. */
+  readonly awayMs?: number;
 }
 
 /** A running controller; disposing it ends all streams and releases every port. */

@@ -24,6 +24,7 @@ import { ProblemEvents } from './reconcile/problem-events.ts';
 import { StartupTaints } from './reconcile/startup-taints.ts';
 import { TrustBundles } from './reconcile/trust-bundles.ts';
 import type { PushServer } from './push/push-server.ts';
+import { STATUS_LIMITS } from './status/limits.ts';
 import { PolicyVersions } from './status/policy-versions.ts';
 
 /** Name of the Lease that replicas share. */
@@ -154,7 +155,7 @@ export async function openOwnKinds(
   identity: ControllerIdentity,
   push: PushServer,
 ): Promise<KubernetesPorts> {
-  const { config, clock, logger, metrics, lifetime } = parts;
+  const { config, awayMs = STATUS_LIMITS.awayMs, clock, logger, metrics, lifetime } = parts;
   const rootsPem = (): string => identity.trustBundle.rootsPem.join('');
   const peerTls = (): PeerTls => ({ ...identity.serverTls, clientRootsPem: rootsPem() });
   const versions = new PolicyVersions(pipeline.objects, [pipeline.addresses, pipeline.authorizations]);
@@ -166,7 +167,8 @@ export async function openOwnKinds(
     nodeAgentAccounts: own.nodeAgentAccounts,
   });
   const peerLogger = logger.child({ scope: 'peers' });
-  const progress = new PeerProgress({ gate, pods, versions, push, tls: peerTls, clock, logger: peerLogger, metrics });
+  const peer = { tls: peerTls, awayMs, clock, logger: peerLogger, metrics };
+  const progress = new PeerProgress({ gate, pods, versions, push, ...peer });
   pipeline.onChange(() => {
     versions.committed();
     progress.changed();

@@ -95,6 +95,8 @@ export class KubernetesWorld implements AsyncDisposable {
       /** Where other replicas ask it: the address of its pod, and the same port for all. */
       readonly peers?: string;
       readonly arguments?: readonly string[];
+      /** How long a node agent may be away before it is told. */
+      readonly awayMs?: number;
     } = {},
     variables: Readonly<Record<string, string>> = {},
   ): Promise<ControllerApp> {
@@ -110,7 +112,9 @@ export class KubernetesWorld implements AsyncDisposable {
     const command = parseCommand(args, environment);
     const config = command.kind === 'run' ? command.config : assert.fail();
     const logger = await this.#logger(change.name ?? 'controller');
-    return startController(config, { clock: systemClock, logger, version: 'test', environment });
+    const { awayMs } = change;
+    const timing = awayMs === undefined ? {} : { awayMs };
+    return startController(config, { clock: systemClock, logger, version: 'test', environment, ...timing });
   }
 
   newDirectory(): string {

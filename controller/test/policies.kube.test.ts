@@ -124,7 +124,7 @@ test('a policy is told from kubectl apply to the acknowledgement of the last nod
 });
 
 test('a policy that is attached to nothing says so until something comes', async () => {
-  await using _app = await world.startController();
+  await using _app = await world.startController({ awayMs: 3000 });
   const spec = { selector: { matchLabels: { app: 'later' } }, action: 'Deny' };
   await world.api.request('POST', POLICIES, own('AccessPolicy', 'shop', 'early', spec));
   await becomes('early', 'Attached=False TargetNotFound', 'Acknowledged=Unknown NoNodeAgents');

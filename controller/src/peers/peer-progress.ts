@@ -8,7 +8,6 @@ import { openPeerServer, type PeerServer, type PeerTls } from './peer-server.ts'
 import type { PushServer } from '../push/push-server.ts';
 import type { Report } from './report.ts';
 import { decidePresence, NOBODY_SEEN, type Presence } from '../status/decide-presence.ts';
-import { STATUS_LIMITS } from '../status/limits.ts';
 import type { MeshProgress } from '../status/mesh-progress.ts';
 import type { PolicyVersions } from '../status/policy-versions.ts';
 
@@ -22,6 +21,8 @@ export interface PeerProgressOptions {
   readonly push: PushServer;
   /** Certificate and roots now. */
   readonly tls: () => PeerTls;
+  /** How long a node agent may be away before that is told. */
+  readonly awayMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -55,7 +56,7 @@ export class PeerProgress {
 
   /** As it is now. To be asked after every change: who is away is noticed here, and remembered for the term. */
   look(): MeshProgress {
-    const { versions, push, pods, clock } = this.#options;
+    const { versions, push, pods, awayMs, clock } = this.#options;
     const { reports, silent } = this.#reports.current;
     const own = { id: OWN_ID, nodes: push.progress, version: versions.get.bind(versions) };
     const { presence, progress } = decidePresence(this.#presence, {
@@ -63,7 +64,7 @@ export class PeerProgress {
       silent,
       expected: pods.agentNodes,
       nowMs: clock.monotonic(),
-      awayMs: STATUS_LIMITS.awayMs,
+      awayMs,
     });
     this.#presence = presence;
     return progress;
