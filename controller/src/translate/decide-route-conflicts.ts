@@ -1,7 +1,7 @@
 import type { ParentRef } from '@ambit/mesh/kinds';
 import { type Attachment, attachRoute, type RouteRole, type Spot } from './attach-route.ts';
 import { hostnamesMeet } from './intersect-hostnames.ts';
-import { type AnyRoute, compareAge, type RouteWorld } from './route-world.ts';
+import { type AnyRoute, compareAge, isInForce, parentKey, type RouteWorld } from './route-world.ts';
 
 type Attached = Extract<Attachment, { readonly kind: 'attached' }>;
 
@@ -27,10 +27,11 @@ export function decideRouteConflicts(
 ): Conflicts {
   const rivals = world.routesOf(ref).filter((other) => other.kind !== route.kind && isInForce(other));
   const lostTo = new Set<string>();
+  const key = parentKey(ref);
   const spots = attached.spots.filter((spot) => {
     const winner = rivals.find((rival) =>
       rival.parents.some((parent) => {
-        if (parent.name !== ref.name || parent.namespace !== ref.namespace || parent.kind !== ref.kind) return false;
+        if (parentKey(parent) !== key) return false;
         const theirs = attachRoute(rival, parent, world);
         return (
           theirs.kind === 'attached' &&
@@ -43,12 +44,6 @@ export function decideRouteConflicts(
     return winner === undefined;
   });
   return { spots, lostTo: [...lostTo] };
-}
-
-/** A route none of whose rules is in force takes no place. */
-function isInForce(route: AnyRoute): boolean {
-  if (route.kind === 'TCPRoute' || route.kind === 'TLSRoute') return true;
-  return route.rules.length === 0 || route.rules.some(({ fault }) => fault === null);
 }
 
 function sameCallers(a: RouteRole, b: RouteRole): boolean {

@@ -3,7 +3,7 @@ import type { BackendFault, RuleFilters } from '@ambit/mesh/routes';
 import { attachRoute, type Attachment, type RefusalReason } from './attach-route.ts';
 import { decideRouteConflicts } from './decide-route-conflicts.ts';
 import { resolveBackend } from './resolve-backend.ts';
-import type { AnyRoute, RouteWorld } from './route-world.ts';
+import { type AnyRoute, isInForce, type RouteWorld } from './route-world.ts';
 
 /** One condition as decided; times and generations are the writer's business. */
 export interface RouteCondition {
@@ -49,7 +49,7 @@ function acceptedCondition(
   if (attachment.kind === 'refused') return no(attachment.reason, attachment.message);
   const faults = faultsOf(route);
   const [first] = faults;
-  if (first !== undefined && faults.length === ruleCount(route)) {
+  if (first !== undefined && !isInForce(route)) {
     return no(first.reason, `no rule is in force: ${few(faults.map(({ message }) => message))}`);
   }
   const { spots, lostTo } = decideRouteConflicts(route, ref, attachment, world);
@@ -106,10 +106,6 @@ function faultsOf(route: AnyRoute): readonly LabelledFault[] {
   return route.rules.flatMap(({ name, fault }, index) =>
     fault === null ? [] : [{ label: name ?? `${index}`, ...fault }],
   );
-}
-
-function ruleCount(route: AnyRoute): number {
-  return route.kind === 'TCPRoute' || route.kind === 'TLSRoute' ? 1 : route.rules.length;
 }
 
 /** Everything that requests or copies of them may be sent to. */

@@ -67,6 +67,12 @@ export function isRoute(object: MeshObject): object is AnyRoute {
   return kind === 'HTTPRoute' || kind === 'GRPCRoute' || kind === 'TCPRoute' || kind === 'TLSRoute';
 }
 
+/** A route none of whose rules is in force takes no place. */
+export function isInForce(route: AnyRoute): boolean {
+  if (route.kind === 'TCPRoute' || route.kind === 'TLSRoute') return true;
+  return route.rules.length === 0 || route.rules.some(({ fault }) => fault === null);
+}
+
 /** The older first, then by namespace and name: who is given precedence. */
 export function compareAge(a: AnyRoute, b: AnyRoute): number {
   const byAge = a.meta.creationTimestampMs - b.meta.creationTimestampMs;
@@ -76,7 +82,8 @@ export function compareAge(a: AnyRoute, b: AnyRoute): number {
   return (left ?? '') < (right ?? '') ? -1 : 1;
 }
 
-function parentKey({ group, kind, namespace, name }: ParentName): string {
+/** The same for whatever refers to the same object. */
+export function parentKey({ group, kind, namespace, name }: ParentName): string {
   return `${group}/${kind}/${namespace}/${name}`;
 }
 

@@ -11,7 +11,7 @@ import type {
 import { attachRoute, type RouteRole } from './attach-route.ts';
 import { decideRouteConflicts } from './decide-route-conflicts.ts';
 import { resolveBackend } from './resolve-backend.ts';
-import { type AnyRoute, compareAge, type ParentName, type RouteWorld } from './route-world.ts';
+import { type AnyRoute, compareAge, isInForce, parentKey, type ParentName, type RouteWorld } from './route-world.ts';
 
 /** The routes of a Service or ServiceImport by port, backends resolved; ports without any are left out. */
 export function routesOfService(parent: ParentName, world: RouteWorld): ReadonlyMap<number, PortRoutes> {
@@ -50,15 +50,13 @@ interface PlacedRoute {
 
 /** In order of precedence; each once per port. */
 function placeRoutes(parent: ParentName, world: RouteWorld): readonly PlacedRoute[] {
+  const key = parentKey(parent);
   return world
     .routesOf(parent)
     .toSorted(compareAge)
     .flatMap((route): readonly PlacedRoute[] => {
-      if (isFaulty(route)) return [];
-      const refs = route.parents.filter(
-        ({ group, kind, namespace, name }) =>
-          group === parent.group && kind === parent.kind && namespace === parent.namespace && name === parent.name,
-      );
+      if (!isInForce(route)) return [];
+      const refs = route.parents.filter((ref) => parentKey(ref) === key);
       return refs.flatMap((ref) => {
         const attachment = attachRoute(route, ref, world);
         if (attachment.kind !== 'attached') return [];
@@ -66,12 +64,6 @@ function placeRoutes(parent: ParentName, world: RouteWorld): readonly PlacedRout
         return spots.map(({ port }) => ({ route, role: attachment.role, port }));
       });
     });
-}
-
-/** A route that is not accepted because none of its rules is in force. */
-function isFaulty(route: AnyRoute): boolean {
-  if (route.kind === 'TCPRoute' || route.kind === 'TLSRoute') return false;
-  return route.rules.length > 0 && route.rules.every(({ fault }) => fault !== null);
 }
 
 /** Conflicts have left routes of one kind. */
@@ -92,7 +84,7 @@ function groupOf(routes: readonly AnyRoute[], world: RouteWorld): RouteGroup | n
   }
   const streams = routes.flatMap((route) => {
     if (route.kind !== 'TCPRoute' && route.kind !== 'TLSRoute') return [];
-    const { routeKey } = keyOf(route);
+    const routeKey = `${route.meta.namespace}/${route.meta.name}`;
     const serverNames = route.kind === 'TLSRoute' ? route.hostnames : [];
     return [
       { routeKey, serverNames, backends: route.rule.backends.map((entry) => resolvedBackend(route, entry, world)) },
@@ -104,10 +96,6 @@ function groupOf(routes: readonly AnyRoute[], world: RouteWorld): RouteGroup | n
 /** The hostnames of a route say nothing to a Service (GEP-1294): who calls it has chosen it already. */
 function placeOf({ meta }: AnyRoute): Omit<AttachedHttpRoute<RouteBackend>, 'rules'> {
   return { namespace: meta.namespace, name: meta.name, createdMs: meta.creationTimestampMs, hostnames: [] };
-}
-
-function keyOf({ meta }: AnyRoute): { readonly routeKey: string } {
-  return { routeKey: `${meta.namespace}/${meta.name}` };
 }
 
 function resolved<M>(
