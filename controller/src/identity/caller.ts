@@ -1,3 +1,4 @@
+import { hostOfPeer } from '@ambit/mesh/model';
 import { nodeOfCertificate, readCertificateFields, readSerial, readValidity } from '@ambit/mesh/tls';
 import type { TokenRefusal } from './admit-token-caller.ts';
 
@@ -36,6 +37,11 @@ export type Caller = NodeCaller | PodCaller | RefusedCaller;
 /** What tells callers apart: one agent has one name, whatever it asks for. */
 export function callerName(caller: { readonly node: string; readonly podUid?: string | undefined }): string {
   return caller.podUid ?? caller.node;
+}
+
+/** What makes lines about refused calls one and the same for the log, of which few are written. */
+export function refusalKey(reason: string, peer: { readonly address: string }): string {
+  return `${reason} ${hostOfPeer(peer.address)}`;
 }
 
 /**

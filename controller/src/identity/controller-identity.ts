@@ -2,9 +2,8 @@ import { GrpcError, type GrpcPeer, type GrpcServerTls, type GrpcServices } from 
 import type { TrustDomain } from '@ambit/mesh/model';
 import type { Clock, Logger, Metrics } from '@ambit/mesh/runtime';
 import { openPrivateDirectory, type TrustBundle } from '@ambit/mesh/tls';
-import { identifyCaller, type NodeCaller, type RefusedCaller } from './caller.ts';
+import { identifyCaller, type NodeCaller, refusalKey, type RefusedCaller } from './caller.ts';
 import { openCertificateAuthority } from './certificate-authority.ts';
-import { hostOf } from './decide-review-share.ts';
 import { createCertificateService } from './issue-certificate.ts';
 import { WORKLOAD_VALIDITY_MS } from './limits.ts';
 import { createIdentityMetrics } from './metrics.ts';
@@ -99,8 +98,11 @@ export async function openIdentity(options: IdentityOptions): Promise<Controller
       const caller = identify(peer);
       if (caller.kind === 'node') return { node: caller.node };
       const { reason, node } = caller;
-      const limitBy = `${reason} ${hostOf(peer.address)}`;
-      logger.warn('caller refused', { reason, node, 'peer.address': peer.address }, { limitBy });
+      logger.warn(
+        'caller refused',
+        { reason, node, 'peer.address': peer.address },
+        { limitBy: refusalKey(reason, peer) },
+      );
       throw new GrpcError('unauthenticated');
     },
     onUnwanted: (listener) => revocations.listeners.push((revoked) => listener(({ node }) => node === revoked)),

@@ -1,3 +1,4 @@
+import { hostOfPeer } from '@ambit/mesh/model';
 import type { TokenClaims } from './decide-token-shape.ts';
 
 /** In whose place a question to the API server is asked, and what it counts against. */
@@ -17,12 +18,7 @@ export function decideReviewShare(
   claims: TokenClaims | null,
   isPod: (claims: TokenClaims) => boolean,
 ): ReviewShare {
-  const group = hostOf(address);
+  const group = hostOfPeer(address);
   if (claims === null || !isPod(claims)) return { group, member: '', budget: 'address' };
   return { group, member: claims.podUid, budget: 'pod' };
-}
-
-/** The address alone, of `address:port`. */
-export function hostOf(address: string): string {
-  return address.slice(0, Math.max(0, address.lastIndexOf(':')));
 }

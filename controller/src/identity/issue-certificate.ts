@@ -8,8 +8,7 @@ import {
 import { parseSpiffeId, spiffeIdParts, type TrustDomain } from '@ambit/mesh/model';
 import type { Clock, LogFields, Logger } from '@ambit/mesh/runtime';
 import { parseCertificateRequest, splitPemCertificates } from '@ambit/mesh/tls';
-import { type Caller, callerName, type CallerRefusal } from './caller.ts';
-import { hostOf } from './decide-review-share.ts';
+import { type Caller, callerName, type CallerRefusal, refusalKey } from './caller.ts';
 import type { IdentityMetrics } from './metrics.ts';
 import {
   decideIssue,
@@ -86,8 +85,11 @@ function reportRefusal(
   fields: LogFields,
 ): void {
   metrics.refused.add(['workload', reason]);
-  const limitBy = `${reason} ${hostOf(peer.address)}`;
-  logger.warn('certificate refused', { reason, 'peer.address': peer.address, ...fields }, { limitBy });
+  logger.warn(
+    'certificate refused',
+    { reason, 'peer.address': peer.address, ...fields },
+    { limitBy: refusalKey(reason, peer) },
+  );
 }
 
 function decide(options: IssueOptions, request: IssueRequest, workloads: WorkloadsByNode): IssueDecision {

@@ -4,9 +4,8 @@ import type { KubeClient } from '@ambit/mesh/kube';
 import type { TrustDomain } from '@ambit/mesh/model';
 import type { Clock, Logger, Metrics } from '@ambit/mesh/runtime';
 import { admitTokenCaller } from './admit-token-caller.ts';
-import type { Caller } from './caller.ts';
+import { type Caller, refusalKey } from './caller.ts';
 import type { AuthenticatedNode, ControllerIdentity, SubscribedPod } from './controller-identity.ts';
-import { hostOf } from './decide-review-share.ts';
 import type { TokenClaims } from './decide-token-shape.ts';
 import { createCertificateService } from './issue-certificate.ts';
 import { WORKLOAD_VALIDITY_MS } from './limits.ts';
@@ -91,8 +90,11 @@ export function createKubernetesIdentity(options: KubernetesIdentityOptions): Co
         return { node, pod: { namespace, name, uid } };
       }
       const reason = caller.kind === 'refused' ? caller.reason : 'not-a-node-agent';
-      const limitBy = `${reason} ${hostOf(peer.address)}`;
-      logger.warn('caller refused', { reason, node: caller.node, 'peer.address': peer.address }, { limitBy });
+      logger.warn(
+        'caller refused',
+        { reason, node: caller.node, 'peer.address': peer.address },
+        { limitBy: refusalKey(reason, peer) },
+      );
       throw new GrpcError('unauthenticated');
     },
     onUnwanted: (listener) => listeners.push(listener),

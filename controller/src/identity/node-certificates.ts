@@ -7,9 +7,8 @@ import {
   type PrivateDirectory,
 } from '@ambit/mesh/tls';
 import type { KeyObject } from 'node:crypto';
-import { callerName, type NodeCaller, type RefusedCaller } from './caller.ts';
+import { callerName, type NodeCaller, refusalKey, type RefusedCaller } from './caller.ts';
 import type { CertificateAuthority } from './certificate-authority.ts';
-import { hostOf } from './decide-review-share.ts';
 import { checkJoinToken } from './join-tokens.ts';
 import type { IdentityMetrics } from './metrics.ts';
 import type { NodeRegister } from './node-register.ts';
@@ -32,8 +31,7 @@ export function createNodeService(options: NodeCertificatesOptions): NonNullable
   const { state, authority, register, clock, logger, metrics } = options;
   const refuse = (what: string, peer: GrpcPeer, reason: string, node: string | undefined): never => {
     metrics.refused.add(['node', reason]);
-    const limitBy = `${reason} ${hostOf(peer.address)}`;
-    logger.warn(what, { reason, 'peer.address': peer.address, node }, { limitBy });
+    logger.warn(what, { reason, 'peer.address': peer.address, node }, { limitBy: refusalKey(reason, peer) });
     throw new GrpcError('permission-denied');
   };
   const issue = (publicKey: KeyObject, node: string, admittedAtMs: number): readonly string[] => {

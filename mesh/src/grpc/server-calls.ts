@@ -1,4 +1,5 @@
 import type { Server, ServerDuplexStream } from '@grpc/grpc-js';
+import { hostOfPeer } from '../model/address.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { CallSlots } from './call-slots.ts';
@@ -67,7 +68,7 @@ export class ServerCalls {
     call.on('error', () => {});
     call.once('cancelled', () => gone.abort(new GrpcError('cancelled')));
     const peer = peerOf(call);
-    const slot = this.#unread.take(peer.address.slice(0, peer.address.lastIndexOf(':')));
+    const slot = this.#unread.take(hostOfPeer(peer.address));
     using held = new DisposableStack();
     held.use(slot);
     try {

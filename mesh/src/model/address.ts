@@ -174,3 +174,8 @@ function parseDottedQuad(text: string): IpAddress | null {
 function canonical(address: ipaddr.IPv4 | ipaddr.IPv6): IpAddress {
   return branded(address instanceof ipaddr.IPv6 ? address.toRFC5952String() : address.toString());
 }
+
+/** The address alone, of the `address:port` that names the peer of a connection. Empty when there is no port. */
+export function hostOfPeer(peer: string): string {
+  return peer.slice(0, Math.max(0, peer.lastIndexOf(':')));
+}
