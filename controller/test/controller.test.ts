@@ -211,5 +211,7 @@ test('controller is ready only with its first state and says what it serves', as
 test('controller does not start without its directory, and releases what it had opened', async () => {
   await using world = await ControllerWorld.create();
   await rm(world.manifests, { recursive: true });
-  await assert.rejects(world.start(), { code: 'ENOENT' });
+  const expected = 'a directory that this process may read';
+  const data = { directory: world.manifests, reason: 'ENOENT', expected };
+  await assert.rejects(world.start(), { code: 'manifests-unreadable', data });
 });

@@ -87,5 +87,5 @@ test('controller process explains itself and what is wrong with its arguments', 
     ]),
   );
   assert.equal(missing.code, 1);
-  assert.match(missing.err, /process failed.*ENOENT/);
+  assert.match(missing.err, /process failed.*directory of manifests cannot be read.*\/none.*ENOENT/);
 });
