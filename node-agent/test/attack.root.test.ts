@@ -8,7 +8,7 @@ import { parseSocketAddress, workloadIdentity } from '@ambit/mesh/model';
 import { silentLogger, systemClock } from '@ambit/mesh/runtime';
 import { buildPolicy, buildService, rootTestOptions } from '@ambit/mesh/testing';
 import { secureContextOf, type Svid } from '@ambit/mesh/tls';
-import { HANDSHAKE_LIMITS } from '../src/proxy/handshake-limit.ts';
+import { HANDSHAKE_LIMITS } from '@ambit/mesh/hbone';
 import { type PodPlan, PodWorld, until } from './pod-world.ts';
 import { TEST_PACKET_MARK } from './redirect.ts';
 

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { createHbonePool, createPlainCarrier, type PoolTarget } from '@ambit/mesh/hbone';
+import { createHbonePool, createPlainCarrier, HANDSHAKE_LIMITS, type PoolTarget } from '@ambit/mesh/hbone';
 import {
   createEnvironment,
   createLineSink,
@@ -291,6 +292,26 @@ test('the example of the reference page serves what the page says', { timeout: 6
   assert.equal(await (await ask('/api/a')).text(), 'ok');
   const other = await ask('/');
   assert.deepEqual([other.status, await other.text()], [404, 'no route matches\n']);
+  await waypoint.stop();
+});
+
+test('an address that begins handshakes and never ends them leaves room for others', { timeout: 60_000 }, async () => {
+  await using waypoint = await open(configuration(1), 'off');
+  const silent = Array.from({ length: HANDSHAKE_LIMITS.pendingPerSourceMax + 2 }, () =>
+    dial(waypoint.addresses.hbone.port).on('error', () => {}),
+  );
+  const { host, port } = waypoint.addresses.metrics;
+  const metrics = async (): Promise<string> => (await fetch(`http://${host}:${port}/metrics`)).text();
+  await until('two too many are refused', async () => (await metrics()).includes('{reason="too-many-handshakes"} 2'));
+  await using pool = createHbonePool<string>(environment);
+  const other = {
+    ...targetAt(waypoint),
+    openSocket: () => net.connect({ ...waypoint.addresses.hbone, localAddress: '127.0.0.2' }),
+  };
+  const { stream } = await pool.openTunnel(other, { authority: '10.9.0.1:80', headers: [] });
+  stream.read(new Party(stream));
+  stream.reset();
+  for (const socket of silent) socket.destroy();
   await waypoint.stop();
 });
 

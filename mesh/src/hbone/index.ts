@@ -9,6 +9,7 @@ export type {
   VerifyPeer,
 } from './contract.ts';
 export { HboneError, type HboneErrorCode } from './errors.ts';
+export { HANDSHAKE_LIMITS, HandshakeLimit, type HandshakeLimits } from './handshake-limit.ts';
 export { DEFAULT_LIMITS, type HboneLimits } from './limits.ts';
 export { createPlainCarrier } from './plain-carrier.ts';
 export { createHbonePool } from './pool.ts';

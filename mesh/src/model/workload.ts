@@ -4,7 +4,7 @@ import { type Brand, branded } from './brand.ts';
 import { ModelError } from './errors.ts';
 import { isPrintable } from './name.ts';
 import type { PodProbes } from './probe.ts';
-import type { ServiceKey, ServicePort } from './service.ts';
+import type { Service, ServiceKey, ServicePort } from './service.ts';
 import { createSpiffeId, type SpiffeId, type TrustDomain } from './spiffe-id.ts';
 import type { WaypointRef } from './waypoint-ref.ts';
 
@@ -72,4 +72,11 @@ export function workloadIdentity(workload: Pick<Workload, 'trustDomain' | 'names
   const identity = createSpiffeId(workload);
   identities.set(workload, identity);
   return identity;
+}
+
+/** The port `workload` serves `servicePort` on: its own mapping, else the service's; 0 when neither names one. */
+export function mappedPort(workload: Workload, service: Service, servicePort: number): number {
+  const own = workload.services.get(service.key)?.find((port) => port.servicePort === servicePort);
+  if (own !== undefined && own.targetPort !== 0) return own.targetPort;
+  return service.ports.find((port) => port.servicePort === servicePort)?.targetPort ?? 0;
 }

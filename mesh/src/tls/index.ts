@@ -19,4 +19,5 @@ export * from './revocation.ts';
 export { secureContextDefaults, secureContextOf, TLS_CIPHERS, TLS_GROUPS } from './secure-context.ts';
 export * from './svid.ts';
 export * from './trust-bundle.ts';
+export * from './verify-peer.ts';
 export { readCertificateFields, readSerial, readValidity } from './certificate-fields.ts';

@@ -1,6 +1,7 @@
 import {
   authorize,
   ipFamily,
+  mappedPort,
   parseIpAddress,
   parsePort,
   serviceKey,
@@ -17,7 +18,6 @@ import {
 } from '@ambit/mesh/model';
 import { type Authority, parseAuthority, WireError } from '@ambit/mesh/wire';
 import { isIllegalPort } from './illegal-ports.ts';
-import { mappedPort } from './load-balance.ts';
 
 /** A connection that reached a captured pod, as far as the kernel and TLS vouch for it. */
 export interface InboundConnection {

@@ -1,24 +1,23 @@
 import type { Socket } from 'node:net';
 import {
   acceptHbone,
+  HandshakeLimit,
   type HboneConnection,
   HboneError,
   type HboneEnvironment,
   type TunnelRequest,
 } from '@ambit/mesh/hbone';
 import type { SocketAddress, SpiffeId } from '@ambit/mesh/model';
-import { secureContextOf } from '@ambit/mesh/tls';
+import { clientVerifier, PeerRefusedError, secureContextOf, validUntilMs } from '@ambit/mesh/tls';
 import { formatProxyHeader } from '@ambit/mesh/wire';
 import { ConnectionRecord, recordRefusal } from './connection-record.ts';
 import { dialPlain, spoofedSource } from './dial.ts';
 import { FAILURES, type FailureReason, failureOfTunnel } from './failures.ts';
 import { type Admission, admitInbound, type InboundConnection } from './inbound-admission.ts';
-import { HandshakeLimit } from './handshake-limit.ts';
 import { inboundSubject, refusedSubject } from './inbound-subject.ts';
 import { type PodContext, refuseSocket, reportDryRun, svidLater, svidNow, workloadOf } from './pod-context.ts';
 import { localAddressOf, remoteAddressOf } from './socket-addresses.ts';
 import { destinationHeaders } from './tunnel-headers.ts';
-import { clientVerifier, PeerRefusedError, validUntilMs } from './verify-peer.ts';
 
 type Request = TunnelRequest<SpiffeId>;
 

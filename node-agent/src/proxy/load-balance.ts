@@ -1,4 +1,4 @@
-import type { LoadBalancing, MeshView, Service, Workload } from '@ambit/mesh/model';
+import { type LoadBalancing, mappedPort, type MeshView, type Service, type Workload } from '@ambit/mesh/model';
 
 /** An endpoint that may take the connection, with the port it serves the service port on. */
 export interface EndpointCandidate {
@@ -39,13 +39,6 @@ export function selectEndpoint(
     kind: 'none',
     reason: remoteCount > 0 && local.length === 0 ? 'unsupported-network' : 'no-healthy-endpoint',
   };
-}
-
-/** The port `workload` serves `servicePort` on: its own mapping, else the service's; 0 when neither names one. */
-export function mappedPort(workload: Workload, service: Service, servicePort: number): number {
-  const own = workload.services.get(service.key)?.find((port) => port.servicePort === servicePort);
-  if (own !== undefined && own.targetPort !== 0) return own.targetPort;
-  return service.ports.find((port) => port.servicePort === servicePort)?.targetPort ?? 0;
 }
 
 /** An endpoint whose ports all arrive in one application tunnel serves every port its service has. */

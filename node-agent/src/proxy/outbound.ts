@@ -3,7 +3,7 @@ import { HboneError, type OpenedTunnel, type PoolTarget } from '@ambit/mesh/hbon
 import { dialInNetns, readOriginalDestination } from '@ambit/mesh/linux';
 import type { IpAddress, OriginalDestination, SocketAddress, SpiffeId, Workload } from '@ambit/mesh/model';
 import { type Backoff, createBackoff } from '@ambit/mesh/runtime';
-import { secureContextOf, type Svid } from '@ambit/mesh/tls';
+import { secureContextOf, serverVerifier, type Svid } from '@ambit/mesh/tls';
 import { ConnectionRecord, type ConnectionSubject, recordRefusal } from './connection-record.ts';
 import { dialPlain } from './dial.ts';
 import { type FailureReason, failureOfTunnel } from './failures.ts';
@@ -13,7 +13,6 @@ import { ownSource, type PodContext, refuseSocket, svidLater, svidNow, workloadO
 import { PlainSplice } from './plain-splice.ts';
 import { remoteAddressOf } from './socket-addresses.ts';
 import { outboundHeaders } from './tunnel-headers.ts';
-import { serverVerifier } from './verify-peer.ts';
 
 type Settled = Exclude<OutboundRoute, { readonly kind: 'wait' }>;
 

@@ -2,23 +2,15 @@ import net, { type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
 import {
   acceptHbone,
+  HandshakeLimit,
   type HboneConnection,
   HboneError,
   type HboneEnvironment,
   type TunnelRequest,
   type TunnelStream,
-  type VerifyPeer,
 } from '@ambit/mesh/hbone';
 import { type IpAddress, parseIpAddress, type SpiffeId, type TrustDomain } from '@ambit/mesh/model';
-import { MeshError } from '@ambit/mesh/runtime';
-import {
-  noRevocations,
-  readCertificateFields,
-  readValidity,
-  secureContextOf,
-  type Svid,
-  verifyClient,
-} from '@ambit/mesh/tls';
+import { clientVerifier, secureContextOf, type Svid, validUntilMs } from '@ambit/mesh/tls';
 import { type Authority, parseAuthority } from '@ambit/mesh/wire';
 import type { Caller } from '../http/pipeline.ts';
 
@@ -49,16 +41,15 @@ export interface HboneListenerOptions {
   readonly onRefused: (reason: TunnelRefusal) => void;
 }
 
-/** Handshakes under way, in all: each costs tens of kilobytes before it is known who asks. */
-const HANDSHAKES_MAX = 1024;
 const BACKLOG = 4096;
+
 /** Port 15008: mutual TLS, then a decision per tunnel. Several workers may listen on the same address. */
 export class HboneListener implements AsyncDisposable {
   readonly #options: HboneListenerOptions;
   readonly #server: Server;
   readonly #connections = new Set<HboneConnection<SpiffeId>>();
   readonly #abort = new AbortController();
-  #handshakeCount = 0;
+  readonly #handshakes = new HandshakeLimit();
   #draining = false;
 
   constructor(options: HboneListenerOptions) {
@@ -106,7 +97,7 @@ export class HboneListener implements AsyncDisposable {
     const address = addressOf(socket);
     if (address === null) socket.destroy();
     else if (svid === undefined) refuse('no-certificate');
-    else if (this.#handshakeCount >= HANDSHAKES_MAX) refuse('too-many-handshakes');
+    else if (!this.#handshakes.enter(address)) refuse('too-many-handshakes');
     else void this.#serve(socket, address, svid);
   }
 
@@ -115,7 +106,6 @@ export class HboneListener implements AsyncDisposable {
     let caller: Caller = { identity: null, address };
     let peerUntilMs = 0;
     const verify = clientVerifier(trustDomain);
-    this.#handshakeCount += 1;
     try {
       const connection = await acceptHbone<SpiffeId>(socket, {
         ...environment,
@@ -144,7 +134,7 @@ export class HboneListener implements AsyncDisposable {
       // A peer that only looked whether the port is open is not worth counting.
       if (!(error instanceof HboneError) || error.code !== 'aborted') this.#options.onRefused('handshake');
     } finally {
-      this.#handshakeCount -= 1;
+      this.#handshakes.leave(address);
     }
   }
 
@@ -177,24 +167,4 @@ export class HboneListener implements AsyncDisposable {
 export function addressOf(socket: Socket): IpAddress | null {
   const text = socket.remoteAddress;
   return text === undefined ? null : parseIpAddress(text.split('%')[0] ?? text);
-}
-
-/** 0, which is long ago, if the certificate (DER) does not say until when it is valid. */
-function validUntilMs(certificate: Uint8Array): number {
-  const fields = readCertificateFields(certificate);
-  return fields === undefined ? 0 : (readValidity(certificate, fields)?.notAfterMs ?? 0);
-}
-
-/** The peer must be a workload of our trust domain. */
-function clientVerifier(trustDomain: TrustDomain): VerifyPeer<SpiffeId> {
-  return (certificate) => {
-    const verdict = verifyClient(certificate, { trustDomain, revocations: noRevocations });
-    if (verdict.kind !== 'refused') return verdict.id;
-    throw new PeerRefusedError('peer-refused', 'the tunnel peer was refused', { data: { reason: verdict.reason } });
-  };
-}
-
-/** The client of a handshake is nobody of the mesh. The peer is told nothing. */
-class PeerRefusedError extends MeshError<'peer-refused'> {
-  override readonly name = 'PeerRefusedError';
 }

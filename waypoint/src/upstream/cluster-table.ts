@@ -1,5 +1,6 @@
 import type { HbonePool } from '@ambit/mesh/hbone';
 import {
+  mappedPort,
   type MeshView,
   parseSpiffeId,
   type Port,
@@ -106,8 +107,7 @@ export class ClusterTable {
   #addressOf(workload: Workload, service: Service, servicePort: number): EndpointAddress | null {
     if (workload.network !== this.#options.network) return null;
     if (workload.status !== 'healthy' && service.loadBalancing?.healthPolicy !== 'allow-all') return null;
-    const own = workload.services.get(service.key)?.find((port) => port.servicePort === servicePort)?.targetPort ?? 0;
-    const port = own !== 0 ? own : (service.ports.find((one) => one.servicePort === servicePort)?.targetPort ?? 0);
+    const port = mappedPort(workload, service, servicePort);
     const [ip] = workload.addresses;
     if (port === 0 || ip === undefined) return null;
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- from the wire, and not 0

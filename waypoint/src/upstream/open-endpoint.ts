@@ -1,9 +1,8 @@
 import net from 'node:net';
 import { type Carrier, createPlainCarrier, type HbonePool, type PoolTarget } from '@ambit/mesh/hbone';
 import { formatSocketAddress, type SocketAddress, type SpiffeId } from '@ambit/mesh/model';
-import { secureContextOf, type Svid } from '@ambit/mesh/tls';
+import { secureContextOf, serverVerifier, type Svid } from '@ambit/mesh/tls';
 import type { Connector } from './connector.ts';
-import { serverVerifier } from './verify-server.ts';
 
 /** How an endpoint is reached. */
 export interface EndpointAddress {

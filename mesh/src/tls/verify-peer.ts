@@ -1,15 +1,11 @@
-import type { VerifyPeer } from '@ambit/mesh/hbone';
-import type { SpiffeId, TrustDomain } from '@ambit/mesh/model';
-import { MeshError } from '@ambit/mesh/runtime';
-import {
-  noRevocations,
-  type PeerRefusal,
-  type PeerVerdict,
-  readCertificateFields,
-  readValidity,
-  verifyClient,
-  verifyServer,
-} from '@ambit/mesh/tls';
+import type { SpiffeId, TrustDomain } from '../model/spiffe-id.ts';
+import { MeshError } from '../runtime/errors.ts';
+import { readCertificateFields, readValidity } from './certificate-fields.ts';
+import { type PeerRefusal, type PeerVerdict, verifyClient, verifyServer } from './peer-verdict.ts';
+import { noRevocations } from './revocation.ts';
+
+/** Says who the peer of a handshake is by its leaf certificate (DER), or throws PeerRefusedError. */
+type VerifyPeer = (certificate: Uint8Array) => SpiffeId;
 
 /** The peer of a handshake is not who it must be. `data.reason` says why; the peer is told nothing. */
 export class PeerRefusedError extends MeshError<'peer-refused'> {
@@ -23,12 +19,12 @@ export class PeerRefusedError extends MeshError<'peer-refused'> {
 }
 
 /** For connections we open: the peer must be exactly one of `identities`. */
-export function serverVerifier(identities: readonly SpiffeId[]): VerifyPeer<SpiffeId> {
+export function serverVerifier(identities: readonly SpiffeId[]): VerifyPeer {
   return (certificate) => accepted(verifyServer(certificate, { identities, revocations: noRevocations }));
 }
 
 /** For connections we accept: the peer must be a workload of our trust domain. */
-export function clientVerifier(trustDomain: TrustDomain): VerifyPeer<SpiffeId> {
+export function clientVerifier(trustDomain: TrustDomain): VerifyPeer {
   return (certificate) => accepted(verifyClient(certificate, { trustDomain, revocations: noRevocations }));
 }
 

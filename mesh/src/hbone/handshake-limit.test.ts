@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseIpAddress } from '@ambit/mesh/model';
+import { parseIpAddress } from '../model/address.ts';
 import { HandshakeLimit } from './handshake-limit.ts';
 
 const [a, b, c] = ['10.0.0.1', '10.0.0.2', 'fd00::1'].map(parseIpAddress);

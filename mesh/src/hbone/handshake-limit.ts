@@ -1,19 +1,19 @@
-import type { IpAddress } from '@ambit/mesh/model';
+import type { IpAddress } from '../model/address.ts';
 
 export interface HandshakeLimits {
-  /** Of one pod together. */
+  /** Of all callers together. */
   readonly pendingMax: number;
   /** Of one address: so that a caller who begins and never ends leaves room for the others. */
   readonly pendingPerSourceMax: number;
 }
 
 /**
- * A handshake costs tens of kilobytes before it is known who asks; a peer opens one at a time per pod it calls. At these
- * bounds a pod's pending ones stay below 100 MB.
+ * For a port that peers call from their own addresses. A handshake costs tens of kilobytes before it is known who asks; a peer
+ * opens one at a time. At these bounds a port's pending ones stay below 100 MB.
  */
 export const HANDSHAKE_LIMITS: HandshakeLimits = { pendingMax: 2048, pendingPerSourceMax: 128 };
 
-/** Counts the handshakes of one pod that are under way, in all and by source. */
+/** Counts the handshakes of one port that are under way, in all and by source. */
 export class HandshakeLimit {
   readonly #limits: HandshakeLimits;
   /** Invariant: no zeros. */
