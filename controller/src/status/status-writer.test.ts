@@ -165,6 +165,26 @@ test('StatusWriter follows a policy from nothing to all nodes, and writes nothin
   assert.equal(Object(apply.object).metadata.uid, 'u1');
 });
 
+test('StatusWriter does not take for written what it decided before it wrote something newer', async () => {
+  await using world = new World();
+  const others = Array.from({ length: 60 }, (_, i) =>
+    own('AccessPolicy', 'shop', `p${i}`, { action: 'Allow', ...SELECTOR }, { uid: `p${i}`, generation: 1 }),
+  );
+  world.put(NAMESPACE, pod('shop', 'web-1', 'web'), ...others, policy(1));
+  world.settle('node-a');
+  world.begin();
+  // The last policy's turn comes when what the pass has looked at is too old.
+  await world.clock.advance(STATUS_LIMITS.passMs - STATUS_LIMITS.writeGapMs);
+  assert.deepEqual(world.conditions, []);
+  world.settle('node-b');
+  await world.clock.advance(30 * STATUS_LIMITS.writeGapMs);
+  assert.equal(world.conditions.at(-1), 'Acknowledged=True AllNodes');
+  world.settled['node-b'] = 0;
+  world.writer.poke();
+  await world.clock.advance(STATUS_LIMITS.passMs + 70 * STATUS_LIMITS.writeGapMs);
+  assert.equal(world.conditions.at(-1), 'Acknowledged=False Pending');
+});
+
 test('StatusWriter keeps the time of a transition while the status stays', async () => {
   await using world = new World();
   world.put(NAMESPACE, policy(1), pod('shop', 'web-1', 'web'));

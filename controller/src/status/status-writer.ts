@@ -50,6 +50,16 @@ interface ObjectName {
   readonly name: string;
 }
 
+interface DecidedStatus {
+  readonly decision: StatusDecision;
+  /** As `textOf` has it; null for an object that is broken. */
+  readonly decided: string | null;
+}
+
+interface Reconciled extends Pick<DecidedStatus, 'decided'> {
+  readonly result: WriteResult;
+}
+
 /**
  * Writes what became of our own objects, by the leader. Level-based: a pass decides every status anew from what is known,
  * and what differs from what was last written is read from the API server, decided for exactly that object, and applied
@@ -59,6 +69,7 @@ export class StatusWriter {
   readonly #options: StatusWriterOptions;
   readonly #metrics: StatusMetrics;
   readonly #bell: Bell;
+  #looked: { readonly progress: MeshProgress; readonly atMs: number } | null = null;
 
   constructor(options: StatusWriterOptions) {
     this.#options = options;
@@ -95,17 +106,18 @@ export class StatusWriter {
     signal: AbortSignal,
   ): Promise<{ readonly decideMs: number; readonly changesAtMs: number | null }> {
     const begun = this.#options.clock.monotonic();
-    const progress = this.#options.progress();
+    const progress = this.#look(0);
     const wanted = this.#decideAll(progress);
     const decideMs = this.#options.clock.monotonic() - begun;
     for (const key of settled.keys()) if (!wanted.has(key)) settled.delete(key);
     const due = [...wanted].filter(([key, { text }]) => settled.get(key) !== text);
     for (const [index, [key, { name, text }]] of due.entries()) {
       this.#metrics.pending.set([], due.length - index);
-      const result = await this.#reconcile(name, signal);
+      const { result, decided } = await this.#reconcile(name, signal);
       this.#metrics.writes.add([result]);
       if (result === 'conflict') this.#bell.ring();
-      else settled.set(key, text);
+      // Not what this pass began with: that may be what the next one decides again.
+      else settled.set(key, decided ?? text);
       await this.#options.clock.sleep(STATUS_LIMITS.writeGapMs, signal);
     }
     this.#metrics.pending.set([], 0);
@@ -119,7 +131,7 @@ export class StatusWriter {
     const decide = this.#decider(progress);
     for (const object of versions.objects()) {
       const { kind, meta } = object;
-      const text = `${meta.uid} ${meta.generation} ${JSON.stringify(decide(object))}`;
+      const text = textOf(object, decide(object));
       all.set(objectKey(kind, meta.namespace, meta.name), { name: { kind, ...placeOf(meta) }, text });
     }
     for (const { key, reason, severity } of problems()) {
@@ -127,6 +139,15 @@ export class StatusWriter {
       if (name !== null && key !== undefined) all.set(key, { name, text: `broken: ${reason}` });
     }
     return all;
+  }
+
+  /** Progress that is not older: to look takes as long as there are nodes, and a pass may write thousands of objects. */
+  #look(ageMsMax: number): MeshProgress {
+    const nowMs = this.#options.clock.monotonic();
+    if (this.#looked === null || nowMs - this.#looked.atMs >= ageMsMax) {
+      this.#looked = { progress: this.#options.progress(), atMs: nowMs };
+    }
+    return this.#looked.progress;
   }
 
   /** Decides from the world as it is now. */
@@ -139,45 +160,49 @@ export class StatusWriter {
   }
 
   /** Brings one object's status up to date. What the API server holds decides; what we remember only says when to look. */
-  async #reconcile({ kind, namespace, name }: ObjectName, signal: AbortSignal): Promise<WriteResult> {
+  async #reconcile({ kind, namespace, name }: ObjectName, signal: AbortSignal): Promise<Reconciled> {
     const { client, clock, logger } = this.#options;
     const resource = RESOURCES.get(kind);
-    if (resource === undefined) return 'gone';
+    if (resource === undefined) return { result: 'gone', decided: null };
     try {
       const object = await client.get(resource, { namespace, name }, signal);
-      if (object === null) return 'gone';
-      const decision = this.#decideFor(object, { kind, namespace, name });
+      if (object === null) return { result: 'gone', decided: null };
+      const { decision, decided } = this.#decideFor(object, { kind, namespace, name });
       const patch = decideStatusPatch({ object, decision, now: rfc3339(clock.now()) });
-      if (patch === null) return 'unchanged';
+      if (patch === null) return { result: 'unchanged', decided };
       const apply = { object: patch, fieldManager: FIELD_MANAGER, force: true, subresource: 'status' } as const;
       await client.apply(resource, { namespace, name }, apply, signal);
       logger.debug('status written', { kind, namespace, name });
-      return 'written';
+      return { result: 'written', decided };
     } catch (error) {
       if (!(error instanceof KubeApiError)) throw error;
-      if (error.code === 'not-found') return 'gone';
-      if (error.code === 'conflict') return 'conflict';
+      if (error.code === 'not-found') return { result: 'gone', decided: null };
+      if (error.code === 'conflict') return { result: 'conflict', decided: null };
       throw error;
     }
   }
 
-  #decideFor(object: RawObject, { kind, namespace, name }: ObjectName): StatusDecision {
+  #decideFor(object: RawObject, { kind, namespace, name }: ObjectName): DecidedStatus {
+    const broken = (reason: string, olderInForce: boolean): DecidedStatus => ({
+      decision: decideBrokenStatus({ kind, namespace, reason, olderInForce }),
+      decided: null,
+    });
     try {
       const parsed = parseObject(object);
-      if (parsed !== null && isOwnObject(parsed)) return this.#decider(this.#options.progress())(parsed);
-      return decideBrokenStatus({
-        kind,
-        namespace,
-        reason: `not a ${kind} that this version reads`,
-        olderInForce: false,
-      });
+      if (parsed === null || !isOwnObject(parsed)) return broken(`not a ${kind} that this version reads`, false);
+      const decision = this.#decider(this.#look(STATUS_LIMITS.passMs))(parsed);
+      return { decision, decided: textOf(parsed, decision) };
     } catch (error) {
       if (!(error instanceof KindError)) throw error;
       const reason = error.message.slice(0, STATUS_LIMITS.messageLengthMax);
-      const olderInForce = this.#options.versions.get(objectKey(kind, namespace, name)) !== undefined;
-      return decideBrokenStatus({ kind, namespace, reason, olderInForce });
+      return broken(reason, this.#options.versions.get(objectKey(kind, namespace, name)) !== undefined);
     }
   }
+}
+
+/** A decision as a text to compare with another of the same object. */
+function textOf({ meta }: OwnObject, decision: StatusDecision): string {
+  return `${meta.uid} ${meta.generation} ${JSON.stringify(decision)}`;
 }
 
 function placeOf({ namespace, name }: OwnObject['meta']): Pick<ObjectName, 'namespace' | 'name'> {
