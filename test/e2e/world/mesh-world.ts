@@ -153,7 +153,7 @@ export class MeshWorld implements AsyncDisposable {
   /** Resolves when every node agent knows that the pods named `<namespace>/<name>` are reached by tunnel. */
   async tunnelled(pods: readonly string[], timeoutMs: number = START_MS): Promise<void> {
     await this.#knownAs(`all node agents know that ${pods.join()} take tunnels`, timeoutMs, (known) =>
-      pods.every((pod) => known.has(pod)),
+      pods.every((pod) => known.get(pod) === 'HBONE'),
     );
   }
 
@@ -162,12 +162,16 @@ export class MeshWorld implements AsyncDisposable {
     await this.#knownAs(`no node agent knows ${pod} any more`, timeoutMs, (known) => !known.has(pod));
   }
 
-  async #knownAs(what: string, timeoutMs: number, isSo: (known: ReadonlySet<string>) => boolean): Promise<void> {
+  async #knownAs(
+    what: string,
+    timeoutMs: number,
+    isSo: (known: ReadonlyMap<string, unknown>) => boolean,
+  ): Promise<void> {
     await until(
       what,
       async () => {
         const dumps = await Promise.all(this.hosts.map((host) => this.ask(host.name, 'admin', '/config_dump')));
-        return dumps.every((dump) => dump !== null && isSo(tunnelledPods(dump)));
+        return dumps.every((dump) => dump !== null && isSo(knownPods(dump)));
       },
       timeoutMs,
     );
@@ -339,10 +343,15 @@ function servedPods(dump: string | null): string[] {
   });
 }
 
-function tunnelledPods(dump: string): Set<string> {
+/** By `<namespace>/<name>`, how they are reached. */
+function knownPods(dump: string): ReadonlyMap<string, unknown> {
   const workloads: unknown = Object(JSON.parse(dump)).workloads;
-  const tunnelled = Object.values(Object(workloads)).filter((entry) => Object(entry).protocol === 'HBONE');
-  return new Set(tunnelled.map((entry) => `${Object(entry).namespace}/${Object(entry).name}`));
+  return new Map(
+    Object.values(Object(workloads)).map((entry) => {
+      const { namespace, name, protocol } = Object(entry);
+      return [`${namespace}/${name}`, protocol];
+    }),
+  );
 }
 
 function readIfThere(file: string): string {
