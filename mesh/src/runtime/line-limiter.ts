@@ -10,8 +10,8 @@ export const LINE_INTERVAL_MS = 60_000;
 type WriteLine = (left: number) => void;
 
 interface Key {
-  written: number;
-  left: number;
+  /** Those beyond LINES_PER_KEY are left out and still to be told. */
+  lines: number;
   /** Writes the last line that was left out. */
   last: WriteLine | null;
 }
@@ -39,13 +39,12 @@ export class LineLimiter {
   /** Calls `write` now, later, or never when another one comes for it. */
   add(kind: string, key: string, write: WriteLine): void {
     const state = this.#keyOf(kind, key);
-    if (state.written < LINES_PER_KEY) {
-      state.written++;
+    state.lines++;
+    if (state.lines <= LINES_PER_KEY) {
       write(0);
       return;
     }
     this.#left++;
-    state.left++;
     state.last = write;
   }
 
@@ -59,7 +58,7 @@ export class LineLimiter {
     const key = keyAmong(keys, name);
     let state = keys.get(key);
     if (state === undefined) {
-      state = { written: 0, left: 0, last: null };
+      state = { lines: 0, last: null };
       this.#kinds.set(kind, keys.set(key, state));
       this.#watch(kind, key);
     }
@@ -92,10 +91,10 @@ function keyAmong(keys: ReadonlyMap<string | null, unknown>, name: string): stri
 
 /** Whether there was anything to tell. */
 function tellLeft(state: Key): boolean {
-  const { left, last } = state;
+  const { lines, last } = state;
   if (last === null) return false;
-  state.left = 0;
+  state.lines = LINES_PER_KEY;
   state.last = null;
-  last(left);
+  last(lines - LINES_PER_KEY);
   return true;
 }
