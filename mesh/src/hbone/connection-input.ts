@@ -21,7 +21,7 @@ import { isQuietReset, Stream } from './stream.ts';
 /** Reads a connection: bytes to frames to what they mean for streams and windows (RFC 9113 sections 5 and 6). */
 export class ConnectionInput implements FrameSink {
   private readonly connection: Connection;
-  private records: RecordReader | undefined;
+  private readonly records = new RecordReader((memory, start, end) => this.take(memory, start, end));
   private readonly frames: FrameReader;
   private readonly headers: HeaderDecoder;
   /** Stream of the current DATA frame; undefined when it is closed. */
@@ -40,9 +40,7 @@ export class ConnectionInput implements FrameSink {
 
   /** Begins to read `socket`. */
   start(socket: ByteLink): void {
-    this.records = new RecordReader(socket, this.connection.internals, (memory, start, end) =>
-      this.take(memory, start, end),
-    );
+    this.records.start(socket, this.connection.internals);
   }
 
   /** The stream is over: nothing more is delivered to it. */
@@ -72,12 +70,12 @@ export class ConnectionInput implements FrameSink {
     this.dataSeen = true;
     if (this.dataStream === undefined) return;
     this.unclaimedBytes -= end - start;
-    this.records?.deliver(this.dataStream, buffer, start, end);
+    this.records.deliver(this.dataStream, buffer, start, end);
   }
 
   onDataEnd(_streamId: number, endStream: boolean): void {
     if (!this.dataSeen && !endStream) this.connection.guardAgainst('empty-data');
-    this.records?.flush();
+    this.records.flush();
     const stream = this.dataStream;
     this.dataStream = undefined;
     if (this.unclaimedBytes > 0) {
@@ -172,7 +170,7 @@ export class ConnectionInput implements FrameSink {
       this.connection.guardAgainst('control');
       return;
     }
-    this.records?.flush();
+    this.records.flush();
     // The reset of an answered stream is the end of a connection that was really made, and they may come by the thousand.
     if (this.connection.role === 'server' && !stream.answered) this.connection.guardAgainst('reset');
     stream.fail(new HboneError('reset', { data: { http2Code, quiet: isQuietReset(http2Code) } }));

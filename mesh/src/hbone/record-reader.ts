@@ -4,6 +4,8 @@ import type { ReadInternals } from './node-internals.ts';
 import { RECORD_MAX_BYTES, type RecordSlab, takeRecordSlab } from './read-memory.ts';
 import type { Stream } from './stream.ts';
 
+const EMPTY: Buffer = Buffer.alloc(0);
+
 /** Reads landing at `[start, end)` of `memory`. */
 export type TakeBytes = (memory: Buffer, start: number, end: number) => void;
 
@@ -13,7 +15,7 @@ export type TakeBytes = (memory: Buffer, start: number, end: number) => void;
  */
 export class RecordReader {
   private readonly onBytes: TakeBytes;
-  private landing: Buffer = Buffer.allocUnsafeSlow(RECORD_MAX_BYTES);
+  private landing: Buffer = EMPTY;
   private slab: RecordSlab | undefined;
   /** Index in the slab of the record to come. */
   private place = 0;
@@ -26,12 +28,17 @@ export class RecordReader {
   private nextBuffer: Buffer | undefined;
   private flushScheduled = false;
 
-  constructor(socket: ByteLink, internals: ReadInternals | undefined, onBytes: TakeBytes) {
+  constructor(onBytes: TakeBytes) {
     this.onBytes = onBytes;
+  }
+
+  /** Once. What has come before is taken at once. */
+  start(socket: ByteLink, internals: ReadInternals | undefined): void {
     if (internals === undefined || !(socket instanceof Socket)) {
       socket.on('data', (chunk: Buffer) => this.takeChunk(chunk));
       return;
     }
+    this.landing = Buffer.allocUnsafeSlow(RECORD_MAX_BYTES);
     const early: unknown = socket.read();
     const onRead = (bytes: number): boolean => {
       this.takeRecord(bytes);
@@ -111,5 +118,3 @@ export class RecordReader {
     });
   }
 }
-
-const EMPTY: Buffer = Buffer.alloc(0);
