@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import http2 from 'node:http2';
 import net from 'node:net';
+import { createPlainCarrier } from '@ambit/mesh/hbone';
 import {
+  CarrierLink,
   type ClientExchange,
   Http2Client,
   Http2Server,
-  PlainLink,
   type Receiver,
   type ResponseReceiver,
   type ServerExchange,
@@ -28,14 +29,18 @@ const environment = { clock: systemClock, logger: silentLogger };
 export async function connectOurs(port: number): Promise<Http2Client> {
   const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
   await once(socket, 'connect');
-  return new Http2Client(new PlainLink(socket), environment).start();
+  return new Http2Client(linkOf(socket), environment).start();
+}
+
+function linkOf(socket: net.Socket): CarrierLink {
+  return new CarrierLink(createPlainCarrier(socket)).start();
 }
 
 function listenOurs(onRequest: ServerOptions['onRequest']): Promise<Listening> {
   const sockets = new Set<net.Socket>();
   const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) => {
     sockets.add(socket.on('error', () => {}));
-    new Http2Server(new PlainLink(socket), { ...environment, onRequest }).start();
+    new Http2Server(linkOf(socket), { ...environment, onRequest }).start();
   });
   return listening(server, () => {
     for (const socket of sockets) socket.destroy();

@@ -6,6 +6,7 @@ import type { DecodedHeaders } from '../hbone/hpack-decoder.ts';
 import { readInternals } from '../hbone/node-internals.ts';
 import type { Stream } from '../hbone/stream.ts';
 import type { FieldBlock } from '../http1/field-block.ts';
+import { TunnelLink } from './carrier-link.ts';
 import type { Http2Environment } from './contract.ts';
 import type { FaultCode } from './errors.ts';
 import type { ExchangeOwner } from './exchange.ts';
@@ -15,7 +16,6 @@ import { HeadEncoder } from './head-encoder.ts';
 import { fromFramer, type Http2Error } from './http2-error.ts';
 import { interpretTrailers } from './interpret-trailers.ts';
 import { DEFAULT_LIMITS, type Http2Limits } from './limits.ts';
-import { TunnelLink } from './tunnel-link.ts';
 
 export interface EndpointOptions extends Http2Environment {
   readonly onClose?: (error: Http2Error | undefined) => void;
@@ -57,7 +57,6 @@ export abstract class Endpoint<Head extends Http2RequestHead | Http2ResponseHead
       profile: this,
       internals: readInternals,
     });
-    // Below a tunnel there is another connection that gathers what leaves.
     if (link instanceof TunnelLink) link.afterRead = () => this.flush();
   }
 

@@ -17,12 +17,12 @@ import { until } from '../testing/until.ts';
 import { createHbonePool } from '../hbone/pool.ts';
 import { Http2Code } from '../hbone/frame-codec.ts';
 import { FieldBlock } from '../http1/field-block.ts';
+import { TunnelLink } from './carrier-link.ts';
 import { Http2Client } from './client.ts';
 import type { ClientOptions, ServerOptions } from './contract.ts';
 import { fieldBlockOf } from './field-text.ts';
 import { Http2Server } from './server.ts';
 import type { ServerExchange } from './server-exchange.ts';
-import { TunnelLink } from './tunnel-link.ts';
 
 interface Pair {
   readonly client: Http2Client;
@@ -417,6 +417,32 @@ test('HTTP/2 runs over tunnels, with 40 bodies at once', async () => {
   await until('the end of the tunnel', () => tunnel.stream.closed && client.state === 'closed');
   assert.equal(pool.streamCount, 0);
 });
+
+for (const late of ['server', 'client'] as const) {
+  test(`what came through a tunnel before its ${late} was there is read first`, async () => {
+    const body = Buffer.alloc(20_000, 'e');
+    await using hbone = await listenHbone(async (request) => {
+      const stream = request.accept();
+      if (late === 'server') await until('all of the request', () => stream.bytesReceived > body.length);
+      new Http2Server(
+        new TunnelLink(stream).start(),
+        answering(({ exchange, message }) => {
+          begin(exchange, 200);
+          exchange.write(message.body, 0, message.body.length, true);
+        }),
+      ).start();
+    });
+    await using pool = createHbonePool<string>(environment);
+    const tunnel = await pool.openTunnel(targetOf(hbone.port), { authority: '10.0.0.1:80', headers: [] });
+    if (late === 'client') await until('settings', () => tunnel.stream.bytesReceived > 0);
+    const client = new Http2Client(new TunnelLink(tunnel.stream).start(), http2Environment).start();
+    const asked = ask(client, { method: 'POST', body });
+    await until('the answer', () => asked?.response.closed);
+    assert.ok(asked?.response.body.equals(body));
+    client.drain();
+    await until('the end of the tunnel', () => tunnel.stream.closed);
+  });
+}
 
 test('a tunnel that breaks ends the exchanges above it', async () => {
   const tunnels: { reset(): void }[] = [];

@@ -1,4 +1,5 @@
 /** HTTP/2 requests and responses, on the framer of mesh/hbone. */
+export { CarrierLink, TunnelLink } from './carrier-link.ts';
 export { Http2Client } from './client.ts';
 export type { ClientExchange } from './client-exchange.ts';
 export type { ClientOptions, Http2Environment, Receiver, ResponseReceiver, ServerOptions } from './contract.ts';
@@ -9,10 +10,8 @@ export { copyFields, copyHead } from './head-copy.ts';
 export { type EncodeProblem, HeadEncoder, type RequestTarget } from './head-encoder.ts';
 export { Http2Error, type Http2ErrorCode } from './http2-error.ts';
 export { DEFAULT_LIMITS, type Http2Limits } from './limits.ts';
-export { PlainLink } from './plain-link.ts';
 export { Http2Server } from './server.ts';
 export type { ServerExchange } from './server-exchange.ts';
-export { TunnelLink } from './tunnel-link.ts';
 export { type FailureTranslation, grpcStatusOf, translateFailure } from './translate-failure.ts';
 export {
   type AnsweredRequest,

@@ -1,6 +1,9 @@
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { systemClock } from '../runtime/clock.ts';
 import { silentLogger } from '../runtime/logger.ts';
+import { createPlainCarrier } from '../hbone/plain-carrier.ts';
+import { CarrierLink } from '../http2/carrier-link.ts';
 import { Http2Client } from '../http2/client.ts';
 import type { ClientExchange } from '../http2/client-exchange.ts';
 import type { ClientOptions, Http2Environment, Receiver, ResponseReceiver, ServerOptions } from '../http2/contract.ts';
@@ -8,7 +11,6 @@ import type { Exchange } from '../http2/exchange.ts';
 import type { Http2RequestHead, Http2ResponseHead } from '../http2/head.ts';
 import { copyHead } from '../http2/head-copy.ts';
 import type { Http2Error } from '../http2/http2-error.ts';
-import { PlainLink } from '../http2/plain-link.ts';
 import { Http2Server } from '../http2/server.ts';
 import type { ServerExchange } from '../http2/server-exchange.ts';
 import type { FieldBlock } from '../http1/field-block.ts';
@@ -128,13 +130,18 @@ export function listenHttp2(
   options: ServerOptions,
   onServer: (server: Http2Server) => void = () => {},
 ): Promise<Listener> {
-  return listen((socket) => onServer(new Http2Server(new PlainLink(socket), options).start()));
+  return listen((socket) => onServer(new Http2Server(plainLink(socket), options).start()));
 }
 
 export async function connectHttp2(port: number, options: Partial<ClientOptions> = {}): Promise<Http2Client> {
   const socket = dial(port);
   await once(socket, 'connect');
-  return new Http2Client(new PlainLink(socket), { ...http2Environment, ...options }).start();
+  return new Http2Client(plainLink(socket), { ...http2Environment, ...options }).start();
+}
+
+/** A connected socket that nobody has read from. */
+export function plainLink(socket: Socket): CarrierLink {
+  return new CarrierLink(createPlainCarrier(socket.setNoDelay(true))).start();
 }
 
 /** Makes a request of which all is known; says how it was answered. */
