@@ -1,4 +1,4 @@
-import { Http2Code, Http2Violation } from './frame-codec.ts';
+import { decodedBytesMax, failCompression, HpackReader, TABLE_MAX_BYTES } from './hpack-reader.ts';
 import { ENTRY_OVERHEAD_BYTES, type HeaderField, HpackTable } from './hpack-table.ts';
 import { decodeHuffman } from './huffman.ts';
 
@@ -8,11 +8,6 @@ export interface HpackLimits {
   readonly headerBlockMaxBytes: number;
 }
 
-/** RFC 9113 6.5.2: the table size an endpoint grants unless it announces another. */
-const TABLE_MAX_BYTES = 4096;
-/** Longest encoded integer: beyond this many continuation bytes no length or index is legal. */
-const INTEGER_BYTES_MAX = 4;
-
 export interface DecodedHeaders {
   /** Fields in order, pseudo fields included; octets above 0x7f as Latin-1. Cut off at the limits when `oversized`. */
   readonly fields: readonly HeaderField[];
@@ -21,15 +16,14 @@ export interface DecodedHeaders {
 }
 
 /** Decodes the header blocks of one connection in order of arrival (RFC 7541). Pure. */
-export class HpackDecoder {
+export class HpackDecoder extends HpackReader {
   private readonly limits: HpackLimits;
   private readonly table = new HpackTable(TABLE_MAX_BYTES);
   private readonly scratch: { buffer: Buffer };
-  private block: Buffer = Buffer.alloc(0);
-  private at = 0;
 
   /** `scratch` may be shared by the decoders of a thread: it is only used during `decode`. */
   constructor(limits: HpackLimits, scratch: { buffer: Buffer } = { buffer: Buffer.alloc(0) }) {
+    super();
     this.limits = limits;
     this.scratch = scratch;
   }
@@ -43,8 +37,7 @@ export class HpackDecoder {
    * @throws Http2Violation COMPRESSION_ERROR; the connection cannot go on.
    */
   decode(block: Buffer): DecodedHeaders {
-    this.block = block;
-    this.at = 0;
+    this.beginBlock(block);
     const fields: HeaderField[] = [];
     let listBytes = 0;
     let oversized = false;
@@ -55,7 +48,8 @@ export class HpackDecoder {
       if ((first & 0xe0) === 0x20) {
         sizeUpdates += 1;
         // RFC 7541 4.2: at the start of a block only, at most two.
-        if (fieldSeen || sizeUpdates > 2 || !this.table.resize(this.readInteger(0x1f))) fail('table size update');
+        if (fieldSeen || sizeUpdates > 2 || !this.table.resize(this.readInteger(0x1f)))
+          failCompression('table size update');
         continue;
       }
       fieldSeen = true;
@@ -64,7 +58,7 @@ export class HpackDecoder {
       oversized ||= listBytes > this.limits.headerListMaxBytes || fields.length >= this.limits.headerCountMax;
       if (!oversized) fields.push(field);
     }
-    this.block = EMPTY;
+    this.endBlock();
     return { fields, oversized };
   }
 
@@ -79,45 +73,17 @@ export class HpackDecoder {
   }
 
   private lookup(index: number): HeaderField {
-    return this.table.lookup(index) ?? fail('index beyond the tables');
-  }
-
-  private readInteger(mask: number): number {
-    let value = this.readByte() & mask;
-    if (value < mask) return value;
-    for (let shift = 0; shift < INTEGER_BYTES_MAX * 7; shift += 7) {
-      const byte = this.readByte();
-      value += (byte & 0x7f) * 2 ** shift;
-      if ((byte & 0x80) === 0) return value;
-    }
-    return fail('integer too long');
-  }
-
-  private readByte(): number {
-    const byte = this.block[this.at];
-    if (byte === undefined) return fail('block ends within a field');
-    this.at += 1;
-    return byte;
+    return this.table.lookup(index) ?? failCompression('index beyond the tables');
   }
 
   private readString(): string {
-    const huffman = ((this.block[this.at] ?? 0) & 0x80) !== 0;
-    const length = this.readInteger(0x7f);
-    const start = this.at;
-    const end = start + length;
-    if (end > this.block.length) return fail('string beyond the block');
-    this.at = end;
-    if (!huffman) return this.block.toString('latin1', start, end);
-    const room = Math.ceil((length * 8) / 5);
+    this.passText();
+    const { textStart: start, textEnd: end } = this;
+    if (!this.textIsHuffman) return this.block.toString('latin1', start, end);
+    const room = decodedBytesMax(end - start);
     if (this.scratch.buffer.length < room) this.scratch.buffer = Buffer.allocUnsafeSlow(Math.max(room, 4096));
     const bytes = decodeHuffman(this.block, start, end, this.scratch.buffer);
-    if (bytes < 0) return fail('Huffman code');
+    if (bytes < 0) return failCompression('Huffman code');
     return this.scratch.buffer.toString('latin1', 0, bytes);
   }
-}
-
-const EMPTY: Buffer = Buffer.alloc(0);
-
-function fail(rule: string): never {
-  throw new Http2Violation(Http2Code.compressionError, rule);
 }

@@ -1,4 +1,4 @@
-import { type HeaderField, StaticIndex } from './hpack-table.ts';
+import { type HeaderField, StaticIndex, STATUS_INDEX } from './hpack-table.ts';
 
 /**
  * Minimal HPACK encoder: literals without indexing, no Huffman code. Stateless, so a block may be cached and sent on any
@@ -8,16 +8,6 @@ import { type HeaderField, StaticIndex } from './hpack-table.ts';
 const LITERAL_NAME_INDEXED = 0x00;
 const INTEGER_PREFIX_7 = 0x7f;
 const INDEXED = 0x80;
-const STATUS_INDEXED: Readonly<Record<number, number>> = {
-  200: 8,
-  204: 9,
-  206: 10,
-  304: 11,
-  400: 12,
-  404: 13,
-  500: 14,
-};
-
 /** Most bytes that `fields` can take as a block beside their octets: two lengths of up to five bytes and the opcode. */
 export function encodedBytesMax(fields: readonly HeaderField[]): number {
   let bytes = 0;
@@ -51,7 +41,7 @@ export function encodeConnect(target: Buffer, offset: number, authority: string)
 
 /** `:status`. */
 export function encodeStatus(target: Buffer, offset: number, status: number): number {
-  const index = STATUS_INDEXED[status];
+  const index = STATUS_INDEX[status];
   if (index !== undefined) {
     target[offset] = INDEXED | index;
     return offset + 1;
@@ -61,23 +51,20 @@ export function encodeStatus(target: Buffer, offset: number, status: number): nu
 }
 
 function encodeString(target: Buffer, offset: number, text: string): number {
-  const at = encodeInteger(target, offset, INTEGER_PREFIX_7, text.length);
+  const at = encodeInteger(target, offset, 0, INTEGER_PREFIX_7, text.length);
   return at + target.write(text, at, 'latin1');
 }
 
-function encodeInteger(target: Buffer, offset: number, prefixMax: number, value: number): number {
-  if (value < prefixMax) {
-    target[offset] = value;
+/** `bits`: what the octet of the prefix says beside the integer, above `mask`. */
+export function encodeInteger(target: Buffer, offset: number, bits: number, mask: number, value: number): number {
+  if (value < mask) {
+    target[offset] = bits | value;
     return offset + 1;
   }
-  target[offset] = prefixMax;
-  let rest = value - prefixMax;
+  target[offset] = bits | mask;
+  let rest = value - mask;
   let at = offset + 1;
-  while (rest > 0x7f) {
-    target[at] = 0x80 | (rest & 0x7f);
-    rest >>>= 7;
-    at += 1;
-  }
+  for (; rest > 0x7f; rest >>>= 7, at += 1) target[at] = 0x80 | (rest & 0x7f);
   target[at] = rest;
   return at + 1;
 }

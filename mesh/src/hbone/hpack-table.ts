@@ -70,7 +70,26 @@ export const STATIC_FIELDS: readonly HeaderField[] = [
 ];
 
 /** Indices of the static entries an encoder names. */
-export const StaticIndex = { authority: 1, methodGet: 2, status: 8 } as const;
+export const StaticIndex = {
+  authority: 1,
+  methodGet: 2,
+  methodPost: 3,
+  pathSlash: 4,
+  schemeHttp: 6,
+  schemeHttps: 7,
+  status: 8,
+  contentLength: 28,
+} as const;
+/** Statuses that are entries as a whole. */
+export const STATUS_INDEX: Readonly<Record<number, number>> = {
+  200: 8,
+  204: 9,
+  206: 10,
+  304: 11,
+  400: 12,
+  404: 13,
+  500: 14,
+};
 
 /** Static table followed by the dynamic one, newest first; index 1 is the first. */
 export class HpackTable {

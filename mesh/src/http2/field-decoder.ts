@@ -2,8 +2,10 @@ import { COLON, CR, equalsLower, LF, SP } from '../http1/characters.ts';
 import { FieldId, type FieldIdOf } from '../http1/field-names.ts';
 import type { MessageHead } from '../http1/head.ts';
 import { Http2Code, Http2Violation } from '../hbone/frame-codec.ts';
+import { decodedBytesMax, failCompression, HpackReader, TABLE_MAX_BYTES } from '../hbone/hpack-reader.ts';
 import { ENTRY_OVERHEAD_BYTES } from '../hbone/hpack-table.ts';
 import { decodeHuffman } from '../hbone/huffman.ts';
+import { copyRange } from './copy-range.ts';
 import type { FaultCode } from './errors.ts';
 import {
   BAD_NAME,
@@ -17,12 +19,6 @@ import {
 import { EXPANSION_FACTOR_MAX, type Http2Limits } from './limits.ts';
 import { COLON_SPACE_BYTES, LINE_OVERHEAD_BYTES, LineTable } from './line-table.ts';
 
-/** RFC 9113 6.5.2: the table size an endpoint grants unless it announces another. */
-const TABLE_MAX_BYTES = 4096;
-/** Longest encoded integer: beyond this many continuation bytes no length or index is legal. */
-const INTEGER_BYTES_MAX = 4;
-/** Below it a loop copies faster than a call. */
-const COPY_WORTH_BYTES = 48;
 const COOKIE = Buffer.from('cookie: ');
 const SEMICOLON = 59;
 const PSEUDO_COUNT = FieldKind.unknownPseudo - PSEUDO_FIRST;
@@ -36,7 +32,7 @@ const FIELD_IDS: readonly FieldIdOf[] = Object.values(FieldId).toSorted((a, b) =
  *
  * The head and all positions hold until the next block is decoded.
  */
-export class FieldDecoder<Head extends MessageHead> {
+export class FieldDecoder<Head extends MessageHead> extends HpackReader {
   readonly head: Head;
   /** What is wrong with the block: of all its fields the first. The table is in step with the peer all the same. */
   fault: FaultCode | undefined;
@@ -61,15 +57,10 @@ export class FieldDecoder<Head extends MessageHead> {
   private fieldCount = 0;
   private listBytes = 0;
   private oversized = false;
-  private block: Buffer = EMPTY;
-  private at = 0;
-  /** Of the string whose length was read last. */
-  private textIsHuffman = false;
-  private textStart = 0;
-  private textEnd = 0;
 
   /** `listMaxBytes`: what we announced as MAX_HEADER_LIST_SIZE. */
   constructor(head: Head, limits: Http2Limits, listMaxBytes: number = limits.headerListMaxBytes) {
+    super();
     this.head = head;
     this.limits = limits;
     this.listMaxBytes = listMaxBytes;
@@ -123,18 +114,17 @@ export class FieldDecoder<Head extends MessageHead> {
         sizeUpdates += 1;
         // RFC 7541 4.2: at the start of a block only, at most two.
         if (this.fieldCount > 0 || sizeUpdates > 2 || !this.table.resize(this.readInteger(0x1f)))
-          fail('table size update');
+          failCompression('table size update');
       }
     }
-    this.block = EMPTY;
+    this.endBlock();
     if (this.crumbs.length > 0 && !this.oversized) this.addCookie();
     this.head.bytes = this.table.bytes;
     if (this.oversized) this.fault = 'section-length';
   }
 
   private begin(block: Buffer): void {
-    this.block = block;
-    this.at = 0;
+    this.beginBlock(block);
     this.table.tidy();
     this.head.clear();
     this.fault = undefined;
@@ -163,11 +153,11 @@ export class FieldDecoder<Head extends MessageHead> {
     const { table, block } = this;
     const nameIndex = this.readInteger(mask);
     const slot = nameIndex === 0 ? -1 : this.slotOf(nameIndex);
-    if (slot < 0) this.readLength();
+    if (slot < 0) this.passText();
     const { textIsHuffman, textStart, textEnd } = this;
-    this.readLength();
-    const nameMaxBytes = slot < 0 ? decodedMax(textEnd - textStart) : (table.nameBytes[slot] ?? 0);
-    this.reserve(nameMaxBytes + decodedMax(this.textEnd - this.textStart) + LINE_OVERHEAD_BYTES);
+    this.passText();
+    const nameMaxBytes = slot < 0 ? decodedBytesMax(textEnd - textStart) : (table.nameBytes[slot] ?? 0);
+    this.reserve(nameMaxBytes + decodedBytesMax(this.textEnd - this.textStart) + LINE_OVERHEAD_BYTES);
     const { bytes, fill: start } = table;
     let nameBytes = nameMaxBytes;
     let kind = table.kinds[slot] ?? 0;
@@ -178,7 +168,7 @@ export class FieldDecoder<Head extends MessageHead> {
       flags = judgeName(bytes, start, start + nameBytes);
     } else {
       const from = table.starts[slot] ?? 0;
-      writeText(bytes, from, from + nameBytes, false, bytes, start);
+      copyRange(bytes, start, bytes, from, from + nameBytes);
     }
     const valueStart = start + nameBytes + COLON_SPACE_BYTES;
     bytes[valueStart - 2] = COLON;
@@ -286,7 +276,7 @@ export class FieldDecoder<Head extends MessageHead> {
           memory[end + 1] = SP;
           end += 2;
         }
-        end += writeText(memory, crumbs[i] ?? 0, crumbs[i + 1] ?? 0, false, memory, end);
+        end = copyRange(memory, end, memory, crumbs[i] ?? 0, crumbs[i + 1] ?? 0);
       }
       memory[end] = CR;
       memory[end + 1] = LF;
@@ -298,56 +288,15 @@ export class FieldDecoder<Head extends MessageHead> {
 
   private slotOf(index: number): number {
     const slot = index === 0 ? -1 : this.table.slotOf(index);
-    return slot < 0 ? fail('index beyond the tables') : slot;
+    return slot < 0 ? failCompression('index beyond the tables') : slot;
   }
-
-  private readInteger(mask: number): number {
-    let value = this.readByte() & mask;
-    if (value < mask) return value;
-    for (let shift = 0; shift < INTEGER_BYTES_MAX * 7; shift += 7) {
-      const byte = this.readByte();
-      value += (byte & 0x7f) * 2 ** shift;
-      if ((byte & 0x80) === 0) return value;
-    }
-    return fail('integer too long');
-  }
-
-  private readByte(): number {
-    const byte = this.block[this.at];
-    if (byte === undefined) return fail('block ends within a field');
-    this.at += 1;
-    return byte;
-  }
-
-  /** Reads a string's length and passes the string over. */
-  private readLength(): void {
-    this.textIsHuffman = ((this.block[this.at] ?? 0) & 0x80) !== 0;
-    const length = this.readInteger(0x7f);
-    this.textStart = this.at;
-    this.textEnd = this.at + length;
-    if (this.textEnd > this.block.length) fail('string beyond the block');
-    this.at = this.textEnd;
-  }
-}
-
-const EMPTY: Buffer = Buffer.alloc(0);
-
-/** Most bytes that a string of this many decodes to: no code is shorter than five bits. */
-function decodedMax(bytes: number): number {
-  return Math.ceil((bytes * 8) / 5);
 }
 
 /** Returns how many bytes it has written. */
 function writeText(source: Buffer, start: number, end: number, huffman: boolean, target: Buffer, at: number): number {
   if (huffman) {
     const bytes = decodeHuffman(source, start, end, target, at);
-    return bytes < 0 ? fail('Huffman code') : bytes;
+    return bytes < 0 ? failCompression('Huffman code') : bytes;
   }
-  if (end - start >= COPY_WORTH_BYTES) return source.copy(target, at, start, end);
-  for (let i = start; i < end; i += 1) target[at + i - start] = source[i] ?? 0;
-  return end - start;
-}
-
-function fail(rule: string): never {
-  throw new Http2Violation(Http2Code.compressionError, rule);
+  return copyRange(target, at, source, start, end) - at;
 }

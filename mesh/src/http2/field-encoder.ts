@@ -1,10 +1,11 @@
 import { LOWER } from '../http1/characters.ts';
 import { FRAME_HEADER_BYTES } from '../hbone/frame-codec.ts';
+import { encodeInteger } from '../hbone/hpack-encoder.ts';
+import { TABLE_MAX_BYTES } from '../hbone/hpack-reader.ts';
 import { ENTRY_OVERHEAD_BYTES, STATIC_FIELDS } from '../hbone/hpack-table.ts';
+import { copyRange } from './copy-range.ts';
 import { COLON_SPACE_BYTES, LINE_OVERHEAD_BYTES, LineTable } from './line-table.ts';
 
-/** The most that our table may take of the peer's memory: what it grants unless it says otherwise (RFC 9113 6.5.2). */
-const TABLE_MAX_BYTES = 4096;
 /** Larger entries would throw out too much. */
 const ENTRY_MAX_SHARE = 4;
 const INITIAL_BYTES = 1024;
@@ -13,8 +14,6 @@ const KEPT_MAX_BYTES = 16 * 1024;
 /** Opcode, index and two lengths. */
 const FIELD_OVERHEAD_MAX_BYTES = 16;
 const SLOTS = 512;
-/** Below it a loop copies faster than a call. */
-const COPY_WORTH_BYTES = 48;
 /** Octets of a value that its hash is made of, beside those at its end. */
 const SAMPLES = 32;
 const SAMPLES_AT_END = 8;
@@ -134,7 +133,7 @@ export class FieldEncoder {
     else this.putInteger(keep ? PLAIN : NEVER_KEPT, 0x0f, named);
     if (named === 0) this.putLower(names, nameStart, nameEnd);
     this.putInteger(0, 0x7f, valueEnd - valueStart);
-    this.at = copyTo(this.out, this.at, values, valueStart, valueEnd);
+    this.at = copyRange(this.out, this.at, values, valueStart, valueEnd);
     if (kept) this.keep(names, nameStart, nameEnd, values, valueStart, valueEnd);
   }
 
@@ -155,7 +154,7 @@ export class FieldEncoder {
     const target = table.bytes;
     let at = start;
     for (let i = nameStart; i < nameEnd; i += 1, at += 1) target[at] = LOWER[names[i] ?? 0] ?? 0;
-    at = copyTo(target, at + COLON_SPACE_BYTES, values, valueStart, valueEnd);
+    at = copyRange(target, at + COLON_SPACE_BYTES, values, valueStart, valueEnd);
     table.fill = start + bytes;
     table.add(start, nameEnd - nameStart, valueEnd - valueStart, 0, 0);
     this.binding = true;
@@ -179,19 +178,7 @@ export class FieldEncoder {
   }
 
   private putInteger(bits: number, mask: number, value: number): void {
-    const { out } = this;
-    if (value < mask) {
-      out[this.at] = bits | value;
-      this.at += 1;
-      return;
-    }
-    out[this.at] = bits | mask;
-    let { at } = this;
-    at += 1;
-    let rest = value - mask;
-    for (; rest > 0x7f; rest >>>= 7, at += 1) out[at] = 0x80 | (rest & 0x7f);
-    out[at] = rest;
-    this.at = at + 1;
+    this.at = encodeInteger(this.out, this.at, bits, mask, value);
   }
 
   private reserve(bytes: number): void {
@@ -200,13 +187,6 @@ export class FieldEncoder {
     this.out.copy(larger, 0, 0, this.at);
     this.out = larger;
   }
-}
-
-/** Returns where it ended. */
-function copyTo(target: Buffer, at: number, source: Buffer, start: number, end: number): number {
-  if (end - start >= COPY_WORTH_BYTES) return at + source.copy(target, at, start, end);
-  for (let i = start; i < end; i += 1) target[at + i - start] = source[i] ?? 0;
-  return at + end - start;
 }
 
 /**

@@ -1,19 +1,8 @@
 import { COLON, equalsLower, FIELD_VALUE, HT, SP, TOKEN } from '../http1/characters.ts';
 import { FieldId, fieldIdOf } from '../http1/field-names.ts';
 
-/** What HTTP/2 has to know of a field: the numbers of `FieldId`, and more. */
-export const FieldKind = {
-  other: 0,
-  host: 1,
-  contentLength: 2,
-  transferEncoding: 3,
-  connection: 4,
-  upgrade: 5,
-  expect: 6,
-  te: 7,
-  keepAlive: 8,
-  proxyConnection: 9,
-  http2Settings: 10,
+/** Beyond the numbers of `FieldId`. */
+const MORE_KINDS = {
   cookie: 11,
   /** From here on pseudo-headers. */
   authority: 16,
@@ -24,6 +13,9 @@ export const FieldKind = {
   protocol: 21,
   unknownPseudo: 22,
 } as const;
+
+/** What HTTP/2 has to know of a field. */
+export const FieldKind: typeof FieldId & typeof MORE_KINDS = { ...FieldId, ...MORE_KINDS };
 
 export const PSEUDO_FIRST: number = FieldKind.authority;
 

@@ -1,11 +1,11 @@
 import type { FieldBlock } from '../http1/field-block.ts';
 import { FieldId, type FieldIdOf } from '../http1/field-names.ts';
 import { Http2RequestHead, KeptFields, sensitiveFieldsOf } from './head.ts';
+import { LINE_OVERHEAD_BYTES } from './line-table.ts';
 
 const IDS: readonly FieldIdOf[] = Object.values(FieldId);
 const COLON_SPACE = ': ';
 const LINE_END = '\r\n';
-const LINE_OVERHEAD_BYTES: number = COLON_SPACE.length + LINE_END.length;
 
 /** A block of its own with the fields of another, of either protocol, to be kept. */
 export function copyFields(block: FieldBlock): FieldBlock {

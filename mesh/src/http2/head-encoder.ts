@@ -3,6 +3,7 @@ import { COLON, equalsLower, SLASH, TARGET, TOKEN } from '../http1/characters.ts
 import type { FieldBlock } from '../http1/field-block.ts';
 import { FieldId, FORBIDDEN_TRAILERS, isFramingName } from '../http1/field-names.ts';
 import type { RequestHead } from '../http1/head.ts';
+import { StaticIndex, STATUS_INDEX } from '../hbone/hpack-table.ts';
 import { FieldEncoder } from './field-encoder.ts';
 import { sensitiveFieldsOf } from './head.ts';
 import { fieldKindOf, isAllOf, isConnectionField, judgeName, judgeValue } from './field-kinds.ts';
@@ -34,11 +35,8 @@ export interface RequestTarget {
   readonly protocol?: string;
 }
 
-const NameIndex = { authority: 1, method: 2, path: 4, scheme: 6, status: 8, contentLength: 28 } as const;
-const METHOD_INDEX: Readonly<Record<string, number>> = { GET: 2, POST: 3 };
-const PATH_SLASH_INDEX = 4;
-const SCHEME_INDEX = { http: 6, https: 7 } as const;
-const STATUS_INDEX: Readonly<Record<number, number>> = { 200: 8, 204: 9, 206: 10, 304: 11, 400: 12, 404: 13, 500: 14 };
+const METHOD_INDEX: Readonly<Record<string, number>> = { GET: StaticIndex.methodGet, POST: StaticIndex.methodPost };
+const SCHEME_INDEX = { http: StaticIndex.schemeHttp, https: StaticIndex.schemeHttps } as const;
 const PROTOCOL = Buffer.from(':protocol');
 const ASTERISK = Buffer.from('*');
 /** Secrets: were they in a table, whoever shares our connection could find them out by what it compresses (RFC 7541 7.1). */
@@ -107,7 +105,7 @@ export class HeadEncoder {
     if (!tunnel) this.fields.addStatic(SCHEME_INDEX[scheme]);
     const bytes = this.textOf(authority, 'authority');
     if (!isAuthority(this.text, 0, bytes, tunnel ? 'required' : 'optional')) this.fail('authority');
-    this.named(NameIndex.authority, this.text, 0, bytes);
+    this.named(StaticIndex.authority, this.text, 0, bytes);
     if (tunnel) {
       if (path !== '') this.fail('path');
       return;
@@ -122,10 +120,10 @@ export class HeadEncoder {
     this.method(method);
     if (method !== 'CONNECT' || protocol !== '') this.fields.addStatic(SCHEME_INDEX[head.scheme]);
     if (authorityStart === authorityEnd) this.fail('authority');
-    this.named(NameIndex.authority, bytes, authorityStart, authorityEnd);
+    this.named(StaticIndex.authority, bytes, authorityStart, authorityEnd);
     if (method === 'CONNECT' && protocol === '') return;
-    if (pathStart === pathEnd && method === 'OPTIONS') this.named(NameIndex.path, ASTERISK, 0, 1);
-    else if (pathStart === pathEnd) this.fields.addStatic(PATH_SLASH_INDEX);
+    if (pathStart === pathEnd && method === 'OPTIONS') this.named(StaticIndex.pathSlash, ASTERISK, 0, 1);
+    else if (pathStart === pathEnd) this.fields.addStatic(StaticIndex.pathSlash);
     else if (bytes[pathStart] === SLASH || head.form === 'asterisk') this.pathBytes(bytes, pathStart, pathEnd);
     else this.path(`/${head.path}`, method);
     if (protocol !== '') this.protocol(protocol, method);
@@ -135,7 +133,7 @@ export class HeadEncoder {
     if (!Number.isInteger(status) || status < 100 || status > 999 || status === 101) return this.fail('status');
     const index = STATUS_INDEX[status];
     if (index !== undefined) return this.fields.addStatic(index);
-    this.named(NameIndex.status, this.text, 0, this.textOf(String(status), 'status'));
+    this.named(StaticIndex.status, this.text, 0, this.textOf(String(status), 'status'));
   }
 
   /**
@@ -179,7 +177,7 @@ export class HeadEncoder {
     if (this.framed || this.inTrailers) this.fail('framing-twice');
     this.framed = true;
     if (!Number.isSafeInteger(length) || length < 0) return this.fail('framing-field');
-    this.named(NameIndex.contentLength, this.text, 0, this.textOf(String(length), 'framing-field'));
+    this.named(StaticIndex.contentLength, this.text, 0, this.textOf(String(length), 'framing-field'));
   }
 
   /** Ends the head; false when there is a problem. */
@@ -204,7 +202,7 @@ export class HeadEncoder {
     if (index !== undefined) return this.fields.addStatic(index);
     const bytes = this.textOf(method, 'method');
     if (bytes === 0 || !isAllOf(TOKEN, this.text, 0, bytes)) return this.fail('method');
-    this.named(NameIndex.method, this.text, 0, bytes);
+    this.named(StaticIndex.methodGet, this.text, 0, bytes);
   }
 
   private path(path: string, method: string): void {
@@ -215,8 +213,8 @@ export class HeadEncoder {
   }
 
   private pathBytes(bytes: Buffer, start: number, end: number): void {
-    if (end - start === 1 && bytes[start] === SLASH) this.fields.addStatic(PATH_SLASH_INDEX);
-    else this.named(NameIndex.path, bytes, start, end);
+    if (end - start === 1 && bytes[start] === SLASH) this.fields.addStatic(StaticIndex.pathSlash);
+    else this.named(StaticIndex.pathSlash, bytes, start, end);
   }
 
   private protocol(protocol: string, method: string): void {
