@@ -3,7 +3,7 @@ import type { ByteLink } from './byte-link.ts';
 import { FlushThreshold } from './flush-threshold.ts';
 import { FRAME_HEADER_BYTES, FrameFlag, FrameType, writeFrameHeader, writeUint32 } from './frame-codec.ts';
 import { type SocketWrites, systemError, type WriteOwner } from './node-internals.ts';
-import { giveStage, sourceFrame, takeStage } from './read-memory.ts';
+import { giveStage, sourceFrame, STAGE_BYTES, takeStage } from './read-memory.ts';
 
 /** Something that feeds a connection and can be held back while the link is busy. */
 export interface LinkSource {
@@ -133,22 +133,12 @@ export class ConnectionWriter implements WriteOwner {
 
   /** A DATA frame, copied; its payload is smaller than `SMALL_PAYLOAD_BYTES`. */
   smallData(streamId: number, payload: Buffer, start: number, end: number, endStream: boolean): void {
-    const bytes = end - start;
-    const at = this.reserve(FRAME_HEADER_BYTES + bytes);
-    if (at < 0 || this.stage === undefined) return;
-    writeFrameHeader(this.stage, at, bytes, FrameType.data, endStream ? FrameFlag.endStream : FrameFlag.none, streamId);
-    payload.copy(this.stage, at + FRAME_HEADER_BYTES, start, end);
-    this.staged();
+    if (this.stageData(streamId, payload, start, end, endStream)) this.staged();
   }
 
   /** As `smallData`, for what has company: it leaves with all others at the end of the loop turn. */
   gatherData(streamId: number, payload: Buffer, start: number, end: number, endStream: boolean): void {
-    const bytes = end - start;
-    const at = this.reserve(FRAME_HEADER_BYTES + bytes);
-    if (at < 0 || this.stage === undefined) return;
-    writeFrameHeader(this.stage, at, bytes, FrameType.data, endStream ? FrameFlag.endStream : FrameFlag.none, streamId);
-    payload.copy(this.stage, at + FRAME_HEADER_BYTES, start, end);
-    this.schedule();
+    if (this.stageData(streamId, payload, start, end, endStream)) this.schedule();
   }
 
   /** A DATA frame of the first `bytes` of this thread's source memory; not copied when the link is idle. */
@@ -169,18 +159,19 @@ export class ConnectionWriter implements WriteOwner {
   }
 
   /** DATA frames of at most `frameMaxBytes` for a payload of any size, copied. */
-  data(streamId: number, payload: Uint8Array, frameMaxBytes: number): void {
+  data(streamId: number, payload: Buffer, start: number, end: number, frameMaxBytes: number): void {
     if (this.closed) return;
-    const frameCount = Math.ceil(payload.length / frameMaxBytes);
-    const frames = Buffer.allocUnsafeSlow(frameCount * FRAME_HEADER_BYTES + payload.length);
-    let at = 0;
-    for (let start = 0; start < payload.length; start += frameMaxBytes) {
-      const bytes = Math.min(frameMaxBytes, payload.length - start);
-      writeFrameHeader(frames, at, bytes, FrameType.data, FrameFlag.none, streamId);
-      frames.set(payload.subarray(start, start + bytes), at + FRAME_HEADER_BYTES);
-      at += FRAME_HEADER_BYTES + bytes;
+    const frameCount = Math.ceil((end - start) / frameMaxBytes);
+    const size = frameCount * FRAME_HEADER_BYTES + end - start;
+    // What leaves at once needs no memory of its own.
+    const at = this.busy || size > STAGE_BYTES ? -1 : this.reserve(size);
+    if (at >= 0 && this.stage !== undefined) {
+      writeDataFrames(this.stage, at, streamId, payload, start, end, frameMaxBytes);
+    } else {
+      const frames = Buffer.allocUnsafeSlow(size);
+      writeDataFrames(frames, 0, streamId, payload, start, end, frameMaxBytes);
+      this.enqueue(frames);
     }
-    this.enqueue(frames);
     this.flush();
   }
 
@@ -274,6 +265,15 @@ export class ConnectionWriter implements WriteOwner {
     return at;
   }
 
+  private stageData(streamId: number, payload: Buffer, start: number, end: number, endStream: boolean): boolean {
+    const bytes = end - start;
+    const at = this.reserve(FRAME_HEADER_BYTES + bytes);
+    if (at < 0 || this.stage === undefined) return false;
+    writeFrameHeader(this.stage, at, bytes, FrameType.data, endStream ? FrameFlag.endStream : FrameFlag.none, streamId);
+    payload.copy(this.stage, at + FRAME_HEADER_BYTES, start, end);
+    return true;
+  }
+
   private takeStaged(): Buffer {
     const stage = this.stage ?? EMPTY;
     const staged = stage.subarray(0, this.stagedBytes);
@@ -325,3 +325,21 @@ export class ConnectionWriter implements WriteOwner {
 }
 
 const EMPTY: Buffer = Buffer.alloc(0);
+
+function writeDataFrames(
+  target: Buffer,
+  offset: number,
+  streamId: number,
+  payload: Buffer,
+  start: number,
+  end: number,
+  frameMaxBytes: number,
+): void {
+  let at = offset;
+  for (let from = start; from < end; from += frameMaxBytes) {
+    const bytes = Math.min(frameMaxBytes, end - from);
+    writeFrameHeader(target, at, bytes, FrameType.data, FrameFlag.none, streamId);
+    payload.copy(target, at + FRAME_HEADER_BYTES, from, from + bytes);
+    at += FRAME_HEADER_BYTES + bytes;
+  }
+}

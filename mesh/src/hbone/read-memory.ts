@@ -69,7 +69,7 @@ export function takeRecordSlab(): RecordSlab {
   return pool.pop()?.reuse() ?? new RecordSlab();
 }
 
-const STAGE_BYTES = 64 * 1024;
+export const STAGE_BYTES: number = 64 * 1024;
 const POOL_STAGES_MAX = 16;
 const stages: Buffer[] = [];
 

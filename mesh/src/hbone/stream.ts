@@ -58,7 +58,7 @@ export class Stream {
   /** The stream was refused: what arrives is dropped. */
   private discards = false;
   /** Payload that waits for credit. */
-  private queue: Uint8Array[] | undefined;
+  private queue: Buffer[] | undefined;
   private endQueued = false;
   private failure: HboneError | undefined;
 
@@ -99,7 +99,7 @@ export class Stream {
     const { writer, peerFrameMaxBytes } = this.connection;
     if (bytes < SMALL_PAYLOAD_BYTES) writer.smallData(this.id, sourceRead, 0, bytes, false);
     else if (bytes <= peerFrameMaxBytes) writer.sourceData(this.id, bytes);
-    else writer.data(this.id, sourceRead.subarray(0, bytes), peerFrameMaxBytes);
+    else writer.data(this.id, sourceRead, 0, bytes, peerFrameMaxBytes);
   }
 
   /** Sends `chunk`; it is copied before this returns. */
@@ -118,7 +118,24 @@ export class Stream {
     this.charge(bytes);
     const { writer, peerFrameMaxBytes } = this.connection;
     if (bytes < SMALL_PAYLOAD_BYTES) writer.smallData(this.id, memory, start, end, false);
-    else writer.data(this.id, memory.subarray(start, end), peerFrameMaxBytes);
+    else writer.data(this.id, memory, start, end, peerFrameMaxBytes);
+  }
+
+  /**
+   * As `sendRange`, and `last` ends our direction with it. For what has company: small pieces leave with all others at the end of
+   * the loop turn.
+   */
+  gatherRange(memory: Buffer, start: number, end: number, last: boolean): void {
+    const bytes = end - start;
+    if (this.closed || this.localEnded || (bytes === 0 && !last)) return;
+    if (bytes >= SMALL_PAYLOAD_BYTES || !this.mayLeaveNow(bytes)) {
+      this.sendRange(memory, start, end);
+      if (last) this.end();
+      return;
+    }
+    this.charge(bytes);
+    this.connection.writer.gatherData(this.id, memory, start, end, last);
+    if (last) this.endedWithHeaders();
   }
 
   /** Ends our direction behind what was sent. */
@@ -146,7 +163,7 @@ export class Stream {
       if (chunk === undefined || credit <= 0) return;
       const bytes = Math.min(credit, chunk.length);
       this.charge(bytes);
-      connection.writer.data(this.id, chunk.subarray(0, bytes), connection.peerFrameMaxBytes);
+      connection.writer.data(this.id, chunk, 0, bytes, connection.peerFrameMaxBytes);
       if (bytes < chunk.length) this.queue[0] = chunk.subarray(bytes);
       else this.queue.shift();
       if (this.queue.length === 0) this.queue = undefined;
@@ -234,7 +251,7 @@ export class Stream {
     this.bytesSent += bytes;
   }
 
-  private enqueue(chunk: Uint8Array): void {
+  private enqueue(chunk: Buffer): void {
     if (this.queue === undefined) {
       this.queue = [];
       this.connection.waitingStreams.add(this);

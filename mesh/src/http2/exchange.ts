@@ -1,5 +1,4 @@
 import type { LinkSource } from '../hbone/connection-writer.ts';
-import { SMALL_PAYLOAD_BYTES } from '../hbone/connection-writer.ts';
 import { HboneError } from '../hbone/errors.ts';
 import { Http2Code } from '../hbone/frame-codec.ts';
 import type { DecodedHeaders } from '../hbone/hpack-decoder.ts';
@@ -86,24 +85,7 @@ export abstract class Exchange implements StreamSink, StreamObserver, LinkSource
     const { stream } = this;
     if (stream.closed || this.ended) return true;
     if (!this.headSent) bug('a body was sent before its head');
-    const { connection } = stream;
-    const bytes = end - start;
-    const fits =
-      bytes < SMALL_PAYLOAD_BYTES &&
-      !stream.isSendBlocked &&
-      bytes <= stream.sendWindow.availableBytes &&
-      bytes <= connection.sendWindow.availableBytes;
-    if (fits) {
-      if (bytes === 0 && !last) return true;
-      stream.sendWindow.consume(bytes);
-      connection.sendWindow.consume(bytes);
-      stream.bytesSent += bytes;
-      connection.writer.gatherData(stream.id, memory, start, end, last);
-      if (last) stream.endedWithHeaders();
-    } else {
-      stream.send(memory.subarray(start, end));
-      if (last) stream.end();
-    }
+    stream.gatherRange(memory, start, end, last);
     return this.mayGoOn();
   }
 
