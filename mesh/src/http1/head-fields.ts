@@ -1,12 +1,12 @@
-import { CR, DIGIT, equalsIgnoringCase, equalsLower, SP } from './characters.ts';
+import { CR, equalsIgnoringCase, equalsLower, SP } from './characters.ts';
 import { isAuthority } from './authority.ts';
+import { readContentLength } from './content-length.ts';
 import type { FaultCode } from './errors.ts';
 import { FieldId, fieldIdOf } from './field-names.ts';
 import type { MessageHead, RequestHead } from './head.ts';
-import { LENGTH_DIGITS_MAX, type Http1Limits } from './limits.ts';
+import type { Http1Limits } from './limits.ts';
 import { TokenList } from './token-list.ts';
 
-const ZERO = 48;
 /** Taking one of these away, as Connection would have us do, changes where a message ends or whom it is for. */
 const NEVER_HOP_BY_HOP: ReadonlySet<number> = new Set([FieldId.host, FieldId.contentLength, FieldId.transferEncoding]);
 
@@ -109,20 +109,9 @@ export class HeadFields {
   private interpretLength(head: MessageHead, index: number): FaultCode | undefined {
     if (this.lengthField >= 0) return 'content-length-duplicate';
     this.lengthField = index;
-    const start = head.valueStart(index);
-    const end = head.valueEnd(index);
-    const { bytes } = head;
     if (!isPlain(head, index)) return 'content-length-invalid';
-    if (end === start || end - start > LENGTH_DIGITS_MAX) return 'content-length-invalid';
-    // Somebody might read a leading zero as octal.
-    if (bytes[start] === ZERO && end - start > 1) return 'content-length-invalid';
-    let length = 0;
-    for (let at = start; at < end; at += 1) {
-      const byte = bytes[at] ?? 0;
-      if (DIGIT[byte] !== 1) return 'content-length-invalid';
-      length = length * 10 + (byte - ZERO);
-    }
-    if (length > Number.MAX_SAFE_INTEGER) return 'content-length-invalid';
+    const length = readContentLength(head.bytes, head.valueStart(index), head.valueEnd(index));
+    if (length < 0) return 'content-length-invalid';
     head.contentLength = length;
     head.hasContentLength = true;
     return undefined;
