@@ -15,6 +15,8 @@ import {
   FRAMING_HEADERS,
   HOSTNAME_LENGTH_MAX,
   HTTP_METHODS,
+  INT32_MAX,
+  REDIRECT_STATUSES,
   REPLACEMENT_PATH,
   ROUTE_LIMITS,
 } from './route-limits.ts';
@@ -52,10 +54,8 @@ export const HTTP_FILTERS: readonly FilterType[] = [
 ];
 export const GRPC_FILTERS: readonly FilterType[] = ['RequestHeaderModifier', 'ResponseHeaderModifier', 'RequestMirror'];
 
-const REDIRECT_STATUSES = [301, 302, 303, 307, 308] as const;
 const REDIRECT_STATUS_DEFAULT = 302;
 const CORS_MAX_AGE_DEFAULT_SECONDS = 5;
-const INT32_MAX = 2_147_483_647;
 const PERCENT = 100;
 
 /** `filters` of a rule or of a backend. @throws KindError; `unsupported-value` for types not in `supported`. */
@@ -194,7 +194,7 @@ function parseRedirect(reader: FieldReader): RedirectFilter {
   reader.allowOnly(['scheme', 'hostname', 'path', 'port', 'statusCode']);
   const path = reader.object('path');
   const statusCode = reader.integer('statusCode', 0, INT32_MAX, REDIRECT_STATUS_DEFAULT);
-  if (!REDIRECT_STATUSES.some((status) => status === statusCode)) {
+  if (!REDIRECT_STATUSES.includes(statusCode)) {
     reader.unsupported('statusCode', `this version knows ${REDIRECT_STATUSES.join(', ')}`);
   }
   return {

@@ -78,6 +78,10 @@ export const GRPC_SERVICE: RegExp = /^\.?[A-Za-z_][A-Za-z_0-9]*(?:\.[A-Za-z_][A-
 export const GRPC_METHOD: RegExp = /^[A-Za-z_][A-Za-z_0-9]*$/;
 export const HTTP_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'] as const;
 
+export const REDIRECT_STATUSES: readonly number[] = [301, 302, 303, 307, 308];
+/** What a field of type int32 can hold. */
+export const INT32_MAX = 2_147_483_647;
+
 /** Fields that say where a message ends or what a connection is for: a route that touches them would break both. */
 export const FRAMING_HEADERS: readonly string[] = [
   'connection',

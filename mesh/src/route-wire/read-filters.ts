@@ -4,7 +4,9 @@ import {
   HEADER_VALUE,
   HOSTNAME_LENGTH_MAX,
   HTTP_METHODS,
+  INT32_MAX,
   PRECISE_HOSTNAME,
+  REDIRECT_STATUSES,
   REPLACEMENT_PATH,
   ROUTE_LIMITS,
 } from '../kinds/route-limits.ts';
@@ -32,9 +34,6 @@ import {
   readPort,
   refuseRepeated,
 } from './read-field.ts';
-
-const REDIRECT_STATUSES: readonly number[] = [301, 302, 303, 307, 308];
-const INT32_MAX = 2_147_483_647;
 
 /** @throws WireError. */
 export function readFilters(message: pb.Filters | undefined, path: string): RuleFilters<RouteBackend> {
