@@ -421,16 +421,15 @@ test('HTTP/2 runs over tunnels, with 40 bodies at once', async () => {
 for (const late of ['server', 'client'] as const) {
   test(`what came through a tunnel before its ${late} was there is read first`, async () => {
     const body = Buffer.alloc(20_000, 'e');
-    await using hbone = await listenHbone(async (request) => {
+    const options = answering(({ exchange, message }) => {
+      begin(exchange, 200);
+      exchange.write(message.body, 0, message.body.length, true);
+    });
+    await using hbone = await listenHbone((request) => {
       const stream = request.accept();
-      if (late === 'server') await until('all of the request', () => stream.bytesReceived > body.length);
-      new Http2Server(
-        new TunnelLink(stream).start(),
-        answering(({ exchange, message }) => {
-          begin(exchange, 200);
-          exchange.write(message.body, 0, message.body.length, true);
-        }),
-      ).start();
+      const serve = (): Http2Server => new Http2Server(new TunnelLink(stream).start(), options).start();
+      if (late === 'client') serve();
+      else void until('all of the request', () => stream.bytesReceived > body.length).then(serve);
     });
     await using pool = createHbonePool<string>(environment);
     const tunnel = await pool.openTunnel(targetOf(hbone.port), { authority: '10.0.0.1:80', headers: [] });
