@@ -13,21 +13,22 @@ const inFile =
   });
 
 const decoder = inFile('hpack-decoder.ts', 'hpack-bounds.test.ts', 'hpack-decoder.test.ts');
+const reader = inFile('hpack-reader.ts', 'hpack-bounds.test.ts', 'hpack-decoder.test.ts');
 const table = inFile('hpack-table.ts', 'hpack-bounds.test.ts', 'hpack-decoder.test.ts');
 const huffman = inFile('huffman.ts', 'huffman.test.ts');
 const encoder = inFile('hpack-encoder.ts', 'hpack-bounds.test.ts');
 
 /** Header blocks (RFC 7541). */
 export const HPACK_MUTATIONS: readonly Mutation[] = [
-  decoder('if (value < mask) return value;', 'if (value <= mask) return value;'),
-  decoder('(byte & 0x7f) * 2 ** shift', '(byte & 0x3f) * 2 ** shift'),
+  reader('if (value < mask) return value;', 'if (value <= mask) return value;'),
+  reader('(byte & 0x7f) * 2 ** shift', '(byte & 0x3f) * 2 ** shift'),
   decoder('fieldSeen || sizeUpdates > 2', 'sizeUpdates > 2'),
   decoder('fieldSeen || sizeUpdates > 2', 'fieldSeen'),
   decoder('listBytes > this.limits.headerListMaxBytes', 'listBytes >= this.limits.headerListMaxBytes'),
   decoder('fields.length >= this.limits.headerCountMax', 'fields.length > this.limits.headerCountMax'),
   decoder('if (indexed) this.table.add(field);', 'this.table.add(field);'),
   decoder('indexed ? 0x3f : 0x0f', 'indexed ? 0x3f : 0x1f'),
-  decoder('if (end > this.block.length)', 'if (end > this.block.length + 1)'),
+  reader('if (this.textEnd > this.block.length)', 'if (this.textEnd > this.block.length + 1)'),
   table('if (index <= STATIC_FIELDS.length)', 'if (index < STATIC_FIELDS.length)'),
   table('return at >= this.first ?', 'return at >= 0 ?'),
   table('if (bytes > this.capacityBytes) return;', 'if (bytes >= this.capacityBytes) return;'),
@@ -38,6 +39,6 @@ export const HPACK_MUTATIONS: readonly Mutation[] = [
   table('while (this.usedBytes > targetBytes)', 'while (this.usedBytes >= targetBytes)'),
   table('ENTRY_OVERHEAD_BYTES = 32', 'ENTRY_OVERHEAD_BYTES = 31'),
   huffman('depth < 8', 'depth <= 8'),
-  encoder('if (value < prefixMax)', 'if (value <= prefixMax)'),
-  encoder('while (rest > 0x7f)', 'while (rest > 0x80)'),
+  encoder('if (value < mask)', 'if (value <= mask)'),
+  encoder('rest > 0x7f;', 'rest > 0x80;'),
 ];

@@ -17,6 +17,7 @@ const RESPONSES = 'response-reader.test.ts';
 const SPLITS = 'split.property.test.ts';
 const fields = inFile('field-reader.ts', ...REQUESTS);
 const meaning = inFile('head-fields.ts', ...REQUESTS);
+const length = inFile('content-length.ts', ...REQUESTS);
 const section = inFile('section-reader.ts', ...REQUESTS, SPLITS);
 const chunk = inFile('chunk-line.ts', ...REQUESTS);
 const body = inFile('body-reader.ts', ...REQUESTS, SPLITS);
@@ -38,8 +39,8 @@ export const HTTP1_MUTATIONS: readonly Mutation[] = [
   meaning("if (this.encodingField >= 0) return 'transfer-encoding-duplicate';", ''),
   meaning("if (head.versionMinor === 0) return 'transfer-encoding-version';", ''),
   meaning("return head.hasContentLength ? 'length-and-chunked' : undefined;", 'return undefined;'),
-  meaning('bytes[start] === ZERO && end - start > 1', 'bytes[start] === ZERO && end - start > 2'),
-  meaning('(byte - ZERO)', 'byte - ZERO'),
+  length('bytes[start] === ZERO && end - start > 1', 'bytes[start] === ZERO && end - start > 2'),
+  length('(byte - ZERO)', '(byte - ZERO + 1)'),
   meaning('return bytes[head.valueEnd(index)] === CR;', 'return true;'),
   meaning('if (bytes[at] !== SP) return false;', ''),
   meaning('chunkedCount === 1 && codingCount > 1', 'codingCount > 1'),

@@ -51,10 +51,7 @@ export const HTTP2_MUTATIONS: readonly Mutation[] = [
   request("undefined : 'host-mismatch'", 'undefined : undefined'),
   request("bytes[start] === ASTERISK && method === 'OPTIONS'", 'bytes[start] === ASTERISK'),
   request("return said ? undefined : 'authority-missing';", 'return undefined;'),
-  inFile('interpret-length.ts', MEANING)(
-    'bytes[start] === ZERO && end - start > 1',
-    'bytes[start] === ZERO && end - start > 2',
-  ),
+  inFile('interpret-length.ts', MEANING)("if (length < 0) return 'content-length-invalid';", ''),
   response('status < 100 || status === SWITCHING_PROTOCOLS', 'status < 100'),
   response("status !== 304 && method !== 'HEAD'", 'status !== 304'),
   inFile('interpret-trailers.ts', MEANING)("if (decoder.hasPseudo) return 'pseudo-forbidden';", ''),

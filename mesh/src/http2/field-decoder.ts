@@ -5,7 +5,7 @@ import { Http2Code, Http2Violation } from '../hbone/frame-codec.ts';
 import { decodedBytesMax, failCompression, HpackReader, TABLE_MAX_BYTES } from '../hbone/hpack-reader.ts';
 import { ENTRY_OVERHEAD_BYTES } from '../hbone/hpack-table.ts';
 import { decodeHuffman } from '../hbone/huffman.ts';
-import { copyRange } from './copy-range.ts';
+import { copyRange } from './field-copy.ts';
 import type { FaultCode } from './errors.ts';
 import {
   BAD_NAME,

@@ -3,7 +3,7 @@ import { FRAME_HEADER_BYTES } from '../hbone/frame-codec.ts';
 import { encodeInteger } from '../hbone/hpack-encoder.ts';
 import { TABLE_MAX_BYTES } from '../hbone/hpack-reader.ts';
 import { ENTRY_OVERHEAD_BYTES, STATIC_FIELDS } from '../hbone/hpack-table.ts';
-import { copyRange } from './copy-range.ts';
+import { copyRange } from './field-copy.ts';
 import { COLON_SPACE_BYTES, LINE_OVERHEAD_BYTES, LineTable } from './line-table.ts';
 
 /** Larger entries would throw out too much. */
