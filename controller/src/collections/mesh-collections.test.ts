@@ -249,6 +249,43 @@ test('deriveMesh publishes HBONE for exactly the enrolled pods and follows the l
   assert.deepEqual(tunnels(), ['none', 'none', 'none', 'none', 'hbone']);
 });
 
+test('deriveMesh publishes waypoints as they are bound, and their pods as taking tunnels themselves', () => {
+  const gateway = (waypointFor: string): MeshObject =>
+    object(
+      'gateway.networking.k8s.io/v1',
+      'Gateway',
+      'wp',
+      { spec: { gatewayClassName: 'ambit-waypoint', listeners: [] } },
+      { labels: { 'ambit.dev/waypoint-for': waypointFor } },
+    );
+  const ofWaypoint = {
+    'ambit.dev/mode': 'none',
+    'gateway.networking.k8s.io/gateway-name': 'wp',
+    'gateway.networking.k8s.io/gateway-class-name': 'ambit-waypoint',
+  };
+  const world = new World(
+    object('v1', 'Namespace', 'shop', {}, { labels: { 'ambit.dev/mode': 'ambient', 'ambit.dev/waypoint': 'wp' } }),
+    service('web', { selector: { app: 'web' } }),
+    pod('web-1', '10.0.0.1'),
+    pod('wp-1', '10.0.0.2', {}, { labels: ofWaypoint }),
+  );
+  const bound = (): unknown => {
+    const key = 'shop/web.shop.svc.cluster.local';
+    const service = all(world.mesh.addresses).find((one) => one.kind === 'service' && one.service.key === key);
+    return [service?.kind === 'service' ? service.service.waypoint : null, world.workload('web-1').waypoint].map(
+      (ref) => ref?.destination.kind === 'hostname' && ref.destination.hostname.hostname,
+    );
+  };
+  const here = 'wp-ambit-waypoint.shop.svc.cluster.local';
+  assert.deepEqual(bound(), [here, undefined], 'the Gateway is missing');
+  world.put(gateway('workload'));
+  assert.deepEqual(bound(), [undefined, here]);
+  world.put(gateway('all'));
+  assert.deepEqual(bound(), [here, here]);
+  const { tunnelProtocol, nativeTunnel, waypoint } = world.workload('wp-1');
+  assert.deepEqual([tunnelProtocol, nativeTunnel, waypoint], ['hbone', true, undefined]);
+});
+
 test('deriveMesh tells of the probes of enrolled pods, with the addresses of their node', () => {
   const probed = { containers: [{ name: 'c', readinessProbe: { tcpSocket: { port: 8080 } } }] };
   const world = new World(

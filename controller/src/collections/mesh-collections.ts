@@ -1,6 +1,7 @@
 import type { AccessPolicyObject, EndpointSlice, KubeService, MutualTlsPolicy, Pod } from '@ambit/mesh/kinds';
 import type { AccessPolicy, IpAddress, PolicyKey, Service, Workload } from '@ambit/mesh/model';
 import type { PushedObject } from '@ambit/mesh/wire';
+import type { WaypointSurroundings } from '../translate/decide-waypoint-binding.ts';
 import type { MeshSettings } from '../translate/mesh-settings.ts';
 import {
   exceptionsPolicy,
@@ -49,8 +50,7 @@ export function deriveMesh(
     workload(surroundings.bareWorkload(slices, read, key)),
   );
   const services = graph.derive('services', prefixed(graph, 'Service', objects.services), (object, read) => {
-    const namespace = read.get(objects.namespaces, `/${object.meta.namespace}`);
-    const service: Service | null = serviceFromService(object, namespace, settings);
+    const service: Service | null = serviceFromService(object, surroundings.ofService(object, read), settings);
     return service === null ? null : { kind: 'service' as const, service };
   });
   const addresses = graph.union<PushedObject>('addresses', [pods, externals, bare, services]);
@@ -130,11 +130,15 @@ class Surroundings {
     );
   }
 
+  ofService({ meta }: KubeService, read: Reader): WaypointSurroundings {
+    return this.#waypoints(meta.namespace, read);
+  }
+
   ofPod(pod: Pod, read: Reader): Parameters<typeof workloadFromPod>[1] {
     const { namespace, name, labels } = pod.meta;
     const addresses = pod.hostNetwork ? [] : pod.podIps;
     return {
-      namespace: read.get(this.#objects.namespaces, `/${namespace}`),
+      ...this.#waypoints(namespace, read),
       node: pod.nodeName === '' ? undefined : read.get(this.#objects.nodes, `/${pod.nodeName}`),
       services: this.#services(namespace, labels, [podKey(namespace, name), ...addresses], [], read),
       policies: this.#policies(namespace, labels, [], read),
@@ -149,7 +153,7 @@ class Surroundings {
     const named = external.services.map((service) => `${namespace}/${service}`);
     const attached = read.lookup(this.#policiesByExternal, `${namespace}/${name}`);
     return {
-      namespace: read.get(this.#objects.namespaces, `/${namespace}`),
+      ...this.#waypoints(namespace, read),
       services: this.#services(namespace, labels, external.addresses, named, read),
       policies: this.#policies(namespace, labels, attached, read),
     };
@@ -169,6 +173,13 @@ class Surroundings {
       ),
     };
     return workloadFromEndpointAddress(address, slices, around, this.#settings);
+  }
+
+  #waypoints(namespace: string, read: Reader): WaypointSurroundings {
+    return {
+      namespace: read.get(this.#objects.namespaces, `/${namespace}`),
+      gateway: (gateway) => read.get(this.#objects.gateways, `${gateway.namespace}/${gateway.name}`),
+    };
   }
 
   widerMutualTls(namespace: string, read: Reader): Pick<MutualTlsLayers, 'mesh' | 'namespace'> {

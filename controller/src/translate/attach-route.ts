@@ -1,4 +1,11 @@
-import { type Gateway, type GatewayListener, type KubeService, type ParentRef, selects } from '@ambit/mesh/kinds';
+import {
+  type Gateway,
+  type GatewayListener,
+  type KubeService,
+  type ParentRef,
+  selects,
+  WAYPOINT_CLASS,
+} from '@ambit/mesh/kinds';
 import { type ServiceKey, serviceKey } from '@ambit/mesh/model';
 import { intersectHostnames } from './intersect-hostnames.ts';
 import { type MeshSettings, serviceHostname } from './mesh-settings.ts';
@@ -9,7 +16,7 @@ const MULTICLUSTER_GROUP = 'multicluster.x-k8s.io';
 /** Suffix of services of other clusters, by KEP-1645. */
 const CLUSTER_SET_DOMAIN = 'clusterset.local';
 /** Classes of Gateways that this controller runs and that routes can be attached to. */
-const OWN_CLASSES: readonly string[] = ['ambit-waypoint', 'ambit'];
+const OWN_CLASSES: readonly string[] = [WAYPOINT_CLASS, 'ambit'];
 
 /** For whom a route counts that is attached to a Service. */
 export type RouteRole =

@@ -7,7 +7,6 @@ import { canonicalService } from './canonical-service.ts';
 import type { MeshSettings } from './mesh-settings.ts';
 import { networkOf } from './network-of.ts';
 import { serviceFromService } from './service-from-service.ts';
-import { waypointOfService } from './waypoint-of-service.ts';
 import { workloadOwner } from './workload-owner.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -20,6 +19,8 @@ const SETTINGS: MeshSettings = {
   defaultNetwork: 'default-net',
   excludedNamespaces: [],
 };
+
+const NOTHING_AROUND = { namespace: undefined, gateway: (): undefined => undefined };
 
 function pod(metadata: Json): Pod {
   const object = parseObject({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'pod-x', ...metadata } });
@@ -114,24 +115,8 @@ test('networkOf prefers the node, then the namespace, then the default', () => {
   assert.equal(networkOf(undefined, undefined, SETTINGS), 'default-net');
 });
 
-test('waypointOfService takes the service over its namespace, and none as an answer', () => {
-  const hostname = (labels: Json, around: Json): unknown => {
-    const found = waypointOfService(service({}, labels), namespace(around), SETTINGS)?.destination;
-    return found?.kind === 'hostname' ? found.hostname.hostname : found;
-  };
-  const waypoint = 'ambit.dev/waypoint';
-  assert.equal(hostname({}, {}), undefined);
-  assert.equal(hostname({}, { [waypoint]: 'ns-wp' }), 'ns-wp.shop.svc.cluster.local');
-  assert.equal(hostname({ [waypoint]: 'own' }, { [waypoint]: 'ns-wp' }), 'own.shop.svc.cluster.local');
-  assert.equal(hostname({ [waypoint]: 'none' }, { [waypoint]: 'ns-wp' }), undefined);
-  assert.equal(
-    hostname({ [waypoint]: 'wp', 'ambit.dev/waypoint-namespace': 'infra' }, {}),
-    'wp.infra.svc.cluster.local',
-  );
-});
-
 test('serviceFromService maps traffic policies as the workload API has them', () => {
-  const balance = (spec: Json): unknown => serviceFromService(service(spec), undefined, SETTINGS)?.loadBalancing;
+  const balance = (spec: Json): unknown => serviceFromService(service(spec), NOTHING_AROUND, SETTINGS)?.loadBalancing;
   const healthPolicy = 'only-healthy';
   const cases: [Json, unknown][] = [
     [{}, undefined],
@@ -156,7 +141,7 @@ test('serviceFromService maps traffic policies as the workload API has them', ()
 
 test('serviceFromService leaves headless services without addresses and says their families', () => {
   const families = (spec: Json): unknown => {
-    const result = serviceFromService(service(spec), undefined, SETTINGS);
+    const result = serviceFromService(service(spec), NOTHING_AROUND, SETTINGS);
     return [result?.addresses.map(({ ip }) => ip), result?.ipFamilies];
   };
   assert.deepEqual(families({ clusterIP: 'None', ipFamilies: ['IPv4'] }), [[], 'ipv4-only']);

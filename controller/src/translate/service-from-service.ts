@@ -1,21 +1,21 @@
-import type { KubeService, Namespace } from '@ambit/mesh/kinds';
+import type { KubeService } from '@ambit/mesh/kinds';
 import { type LoadBalancing, type Service, serviceKey, type ServicePort } from '@ambit/mesh/model';
 import { appProtocolOf } from './app-protocol.ts';
+import { decideWaypointBinding, waypointRefOf, type WaypointSurroundings } from './decide-waypoint-binding.ts';
 import { type MeshSettings, serviceHostname } from './mesh-settings.ts';
 import { networkOf } from './network-of.ts';
-import { waypointOfService } from './waypoint-of-service.ts';
 
 /** A Kubernetes Service as the mesh sees it; null for ExternalName, which is a DNS alias and has nothing to connect to. */
 export function serviceFromService(
   service: KubeService,
-  namespace: Namespace | undefined,
+  around: WaypointSurroundings,
   settings: MeshSettings,
 ): Service | null {
   if (service.type === 'ExternalName') return null;
   const { name, namespace: home } = service.meta;
   const hostname = serviceHostname(name, home, settings);
-  const network = networkOf(undefined, namespace, settings);
-  const waypoint = waypointOfService(service, namespace, settings);
+  const network = networkOf(undefined, around.namespace, settings);
+  const waypoint = waypointRefOf(decideWaypointBinding({ meta: service.meta, traffic: 'service' }, around), settings);
   const loadBalancing = loadBalancingOf(service);
   return {
     key: serviceKey({ namespace: home, hostname }),

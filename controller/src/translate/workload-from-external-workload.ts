@@ -1,13 +1,13 @@
-import { AMBIT_DOMAIN, type ExternalWorkload, type Namespace } from '@ambit/mesh/kinds';
+import { AMBIT_DOMAIN, type ExternalWorkload } from '@ambit/mesh/kinds';
 import { parseWorkloadUid, type PolicyKey, type Workload } from '@ambit/mesh/model';
 import { canonicalService } from './canonical-service.ts';
+import { decideWaypointBinding, waypointRefOf, type WaypointSurroundings } from './decide-waypoint-binding.ts';
 import type { MeshSettings } from './mesh-settings.ts';
 import { networkOf } from './network-of.ts';
 import { type ServiceCandidate, serviceMemberships } from './service-membership.ts';
 
 /** Everything beside the object that a workload is made of. */
-export interface ExternalWorkloadSurroundings {
-  readonly namespace: Namespace | undefined;
+export interface ExternalWorkloadSurroundings extends WaypointSurroundings {
   readonly services: readonly ServiceCandidate[];
   readonly policies: readonly PolicyKey[];
 }
@@ -21,6 +21,7 @@ export function workloadFromExternalWorkload(
   const { name, namespace, labels } = external.meta;
   const canonical = canonicalService(labels, name);
   const candidates = around.services.map((candidate) => namedAsSelected(external, candidate));
+  const waypoint = waypointRefOf(decideWaypointBinding({ meta: external.meta, traffic: 'workload' }, around), settings);
   const backend = {
     pod: null,
     namespace,
@@ -51,6 +52,7 @@ export function workloadFromExternalWorkload(
     locality: external.locality,
     networkMode: 'standard',
     capacity: external.weight,
+    ...(waypoint === undefined ? {} : { waypoint }),
   };
 }
 

@@ -1,6 +1,6 @@
 import {
   decideEnrolment,
-  type Namespace,
+  isOfWaypoint,
   type Node,
   type Pod,
   REGION_LABEL,
@@ -9,6 +9,7 @@ import {
 } from '@ambit/mesh/kinds';
 import { type Locality, parseWorkloadUid, type PolicyKey, type Workload } from '@ambit/mesh/model';
 import { canonicalService } from './canonical-service.ts';
+import { decideWaypointBinding, waypointRefOf, type WaypointSurroundings } from './decide-waypoint-binding.ts';
 import type { MeshSettings } from './mesh-settings.ts';
 import { networkOf } from './network-of.ts';
 import { probesOfPod } from './probes-of-pod.ts';
@@ -16,8 +17,7 @@ import { podBackend, type ServiceCandidate, serviceMemberships } from './service
 import { workloadOwner } from './workload-owner.ts';
 
 /** Everything beside the pod that a workload is made of. */
-export interface PodSurroundings {
-  readonly namespace: Namespace | undefined;
+export interface PodSurroundings extends WaypointSurroundings {
   readonly node: Node | undefined;
   readonly services: readonly ServiceCandidate[];
   readonly policies: readonly PolicyKey[];
@@ -30,6 +30,8 @@ export function workloadFromPod(pod: Pod, around: PodSurroundings, settings: Mes
   const canonical = canonicalService(pod.meta.labels, owner.name);
   const enrolment = decideEnrolment(pod, around.namespace, settings.excludedNamespaces);
   const { name, namespace } = pod.meta;
+  const isWaypoint = isOfWaypoint(pod.meta.labels) && !pod.hostNetwork;
+  const waypoint = waypointRefOf(decideWaypointBinding({ meta: pod.meta, traffic: 'workload' }, around), settings);
   // A pod that nobody captures is probed as ever.
   const probes = enrolment.kind === 'enrolled' ? probesOfPod(pod, around.node) : undefined;
   return {
@@ -39,7 +41,7 @@ export function workloadFromPod(pod: Pod, around: PodSurroundings, settings: Mes
     addresses: pod.podIps,
     hostname: '',
     network: networkOf(around.node, around.namespace, settings),
-    tunnelProtocol: enrolment.kind === 'enrolled' ? 'hbone' : 'none',
+    tunnelProtocol: enrolment.kind === 'enrolled' || isWaypoint ? 'hbone' : 'none',
     trustDomain: settings.trustDomain,
     serviceAccount: pod.serviceAccountName,
     node: pod.nodeName,
@@ -47,7 +49,7 @@ export function workloadFromPod(pod: Pod, around: PodSurroundings, settings: Mes
     canonicalRevision: canonical.revision,
     workloadType: owner.type,
     workloadName: owner.name,
-    nativeTunnel: false,
+    nativeTunnel: isWaypoint,
     services: serviceMemberships(podBackend(pod), around.services, settings),
     authorizationPolicies: around.policies,
     status: pod.ready && !pod.meta.deleting ? 'healthy' : 'unhealthy',
@@ -55,6 +57,7 @@ export function workloadFromPod(pod: Pod, around: PodSurroundings, settings: Mes
     locality: localityOf(around.node),
     networkMode: pod.hostNetwork ? 'host-network' : 'standard',
     capacity: 1,
+    ...(waypoint === undefined ? {} : { waypoint }),
     ...(probes === undefined ? {} : { probes }),
   };
 }

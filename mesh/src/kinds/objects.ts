@@ -166,12 +166,21 @@ export type GatewayAddress =
   | { readonly kind: 'ip'; readonly ip: IpAddress }
   | { readonly kind: 'hostname'; readonly hostname: string };
 
+export interface GatewayInfrastructure {
+  readonly labels: ReadonlyMap<string, string>;
+  readonly annotations: ReadonlyMap<string, string>;
+  /** An object of its namespace with more; whoever runs the class says of which kind. */
+  readonly parametersRef: { readonly group: string; readonly kind: string; readonly name: string } | null;
+}
+
 /** Of any class; what it takes when it is a waypoint is in label `ambit.dev/waypoint-for`. */
 export interface Gateway {
   readonly kind: 'Gateway';
   readonly meta: ObjectMeta;
   readonly className: string;
   readonly listeners: readonly GatewayListener[];
+  /** What is to be on everything that is made for it. */
+  readonly infrastructure: GatewayInfrastructure;
   /** What its author wants it to have. */
   readonly requestedAddresses: readonly GatewayAddress[];
   /** Where it is, as whoever runs it says. */

@@ -1,14 +1,15 @@
 import { parseIpAddress } from '../model/address.ts';
 import type { FieldReader } from './field-reader.ts';
-import type { Gateway, GatewayAddress, GatewayListener } from './objects.ts';
+import type { Gateway, GatewayAddress, GatewayInfrastructure, GatewayListener } from './objects.ts';
 import { parseLabelSelector } from './parse-label-selector.ts';
-import { parseMeta, parseNameOrNothing } from './parse-meta.ts';
+import { parseLabels, parseMeta, parseNameOrNothing } from './parse-meta.ts';
 import { GATEWAY_GROUP, parseGroup, parseHostname, parseKindName } from './parse-route-refs.ts';
 
 /** As Gateway API bounds them. */
 const LISTENERS_MAX = 64;
 const ADDRESSES_MAX = 16;
 const KINDS_MAX = 8;
+const NO_INFRASTRUCTURE: GatewayInfrastructure = { labels: new Map(), annotations: new Map(), parametersRef: null };
 const HOSTNAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
 
 /** gateway.networking.k8s.io/v1 Gateway, of whatever class. @throws KindError. */
@@ -20,8 +21,26 @@ export function parseGateway(object: FieldReader): Gateway {
     className:
       parseNameOrNothing(spec, 'gatewayClassName') || spec.fail('gatewayClassName', 'the name of a GatewayClass'),
     listeners: spec.objects('listeners', parseListener, LISTENERS_MAX),
+    infrastructure: parseInfrastructure(spec.object('infrastructure')),
     requestedAddresses: parseAddresses(spec),
     addresses: parseAddresses(object.object('status')),
+  };
+}
+
+function parseInfrastructure(reader: FieldReader | null): GatewayInfrastructure {
+  if (reader === null) return NO_INFRASTRUCTURE;
+  const ref = reader.object('parametersRef');
+  return {
+    labels: parseLabels(reader, 'labels'),
+    annotations: reader.textMap('annotations'),
+    parametersRef:
+      ref === null
+        ? null
+        : {
+            group: ref.text('group'),
+            kind: ref.text('kind'),
+            name: parseNameOrNothing(ref, 'name') || ref.fail('name', 'the name of an object'),
+          },
   };
 }
 

@@ -218,6 +218,11 @@ test('parseObject reads what a reference to a Gateway needs, whoever runs it', (
         allowedRoutes: { from: { kind: 'all' }, kinds: [{ group: 'gateway.networking.k8s.io', kind: 'HTTPRoute' }] },
       },
     ],
+    infrastructure: {
+      labels: new Map([['team', 'shop']]),
+      annotations: new Map([['note', 'any text']]),
+      parametersRef: { group: '', kind: 'ConfigMap', name: 'larger' },
+    },
     requestedAddresses: [],
     addresses: [
       { kind: 'ip', ip: parseIpAddress('10.0.0.7') },
@@ -225,11 +230,18 @@ test('parseObject reads what a reference to a Gateway needs, whoever runs it', (
       { kind: 'ip', ip: parseIpAddress('fd00::7') },
     ],
   };
-  assert.deepEqual(parseObject(gateway({ gatewayClassName: 'ambit-waypoint', listeners }, { addresses })), expected);
+  const infrastructure = {
+    labels: { team: 'shop' },
+    annotations: { note: 'any text' },
+    parametersRef: { group: '', kind: 'ConfigMap', name: 'larger' },
+  };
+  const full = gateway({ gatewayClassName: 'ambit-waypoint', listeners, infrastructure }, { addresses });
+  assert.deepEqual(parseObject(full), expected);
   const bare = gateway({ gatewayClassName: 'ambit-waypoint', addresses: [{ value: '10.0.0.7' }] });
   assert.deepEqual(parseObject(bare), {
     ...expected,
     listeners: [],
+    infrastructure: { labels: new Map(), annotations: new Map(), parametersRef: null },
     requestedAddresses: [{ kind: 'ip', ip: parseIpAddress('10.0.0.7') }],
     addresses: [],
   });
@@ -238,6 +250,14 @@ test('parseObject reads what a reference to a Gateway needs, whoever runs it', (
     [{ gatewayClassName: 'Not A Name' }, /spec\.gatewayClassName must be a name/],
     [{ gatewayClassName: 'x', listeners: [{ name: 'a', protocol: 'TCP', port: 0 }] }, /spec\.listeners\[0\]\.port/],
     [{ gatewayClassName: 'x', listeners: [{ name: 'a', port: 1 }] }, /spec\.listeners\[0\]\.protocol is missing/],
+    [
+      { gatewayClassName: 'x', infrastructure: { labels: { a: 'not a label' } } },
+      /spec\.infrastructure\.labels\.a must be/,
+    ],
+    [
+      { gatewayClassName: 'x', infrastructure: { parametersRef: { group: '', kind: 'ConfigMap' } } },
+      /spec\.infrastructure\.parametersRef\.name is missing/,
+    ],
     [{ gatewayClassName: 'x', addresses: [{ value: 'ten' }] }, /spec\.addresses\[0\]\.value must be an IPv4 or IPv6/],
     [{ gatewayClassName: 'x', addresses: [{ type: 'Hostname', value: '-' }] }, /value must be a host name/],
   ];

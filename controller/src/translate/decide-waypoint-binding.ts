@@ -1,0 +1,104 @@
+import {
+  type Gateway,
+  isOfWaypoint,
+  type LabelSelector,
+  type Namespace,
+  type ObjectMeta,
+  selects,
+  WAYPOINT_CLASS,
+  WAYPOINT_LABEL,
+  WAYPOINT_NAMESPACE_LABEL,
+  type WaypointFor,
+  waypointFor,
+  waypointServiceName,
+} from '@ambit/mesh/kinds';
+import { parsePort, type WaypointRef } from '@ambit/mesh/model';
+import { type MeshSettings, serviceHostname } from './mesh-settings.ts';
+
+const HBONE_PORT = parsePort(15008);
+const OPT_OUT = 'none';
+const NO_LABELS: ReadonlyMap<string, string> = new Map();
+
+/** What a waypoint stands in front of. */
+export type WaypointTraffic = Exclude<WaypointFor, 'all' | 'none'>;
+
+/** A Gateway by name. */
+export interface WaypointName {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** Why a reference to a waypoint is of no use as it stands. Callers are refused meanwhile. */
+export type WaypointFault = 'missing' | 'wrong-class' | 'not-allowed';
+
+export type WaypointBinding =
+  | {
+      readonly kind: 'none';
+      /** `own-waypoint`: it is part of a waypoint itself. */
+      readonly reason: 'not-labelled' | 'opted-out' | 'own-waypoint';
+    }
+  /** The waypoint that is named is not for such traffic: it is as if nothing were named. */
+  | { readonly kind: 'not-covered'; readonly waypoint: WaypointName }
+  | { readonly kind: 'bound'; readonly waypoint: WaypointName; readonly fault: WaypointFault | null };
+
+/** Everything beside the object that its binding depends on. */
+export interface WaypointSurroundings {
+  readonly namespace: Namespace | undefined;
+  readonly gateway: (name: WaypointName) => Gateway | undefined;
+}
+
+/**
+ * Which waypoint stands before a service or a workload: its own label counts, then its namespace's. It is bound as soon as it
+ * says so, whether or not the Gateway exists, so that agents refuse rather than go direct while it is missing. A Gateway that
+ * is there and not for such traffic (`ambit.dev/waypoint-for`) binds nothing; one that is missing is taken to be for
+ * services, and for the workloads that name it themselves.
+ */
+export function decideWaypointBinding(
+  { meta, traffic }: { readonly meta: ObjectMeta; readonly traffic: WaypointTraffic },
+  { namespace, gateway: find }: WaypointSurroundings,
+): WaypointBinding {
+  if (isOfWaypoint(meta.labels)) return { kind: 'none', reason: 'own-waypoint' };
+  const own = nameIn(meta.labels, meta.namespace);
+  const named = own ?? nameIn(namespace?.meta.labels ?? NO_LABELS, meta.namespace);
+  if (named === null) return { kind: 'none', reason: 'not-labelled' };
+  if (named === OPT_OUT) return { kind: 'none', reason: 'opted-out' };
+  const gateway = find(named);
+  if (gateway === undefined) {
+    const isCovered = traffic === 'service' || own !== null;
+    return isCovered ? { kind: 'bound', waypoint: named, fault: 'missing' } : { kind: 'not-covered', waypoint: named };
+  }
+  if (gateway.className !== WAYPOINT_CLASS) return { kind: 'bound', waypoint: named, fault: 'wrong-class' };
+  // A word that is not known covers everything: to refuse is safer than to go past what somebody meant to be there.
+  const covers = waypointFor(gateway) ?? 'all';
+  if (covers !== 'all' && covers !== traffic) return { kind: 'not-covered', waypoint: named };
+  const isAllowed = named.namespace === meta.namespace || takesNamespace(gateway, meta.namespace, namespace);
+  return { kind: 'bound', waypoint: named, fault: isAllowed ? null : 'not-allowed' };
+}
+
+/** What agents are told of a binding; undefined when there is nothing in between. */
+export function waypointRefOf(binding: WaypointBinding, settings: MeshSettings): WaypointRef | undefined {
+  if (binding.kind !== 'bound') return undefined;
+  const { namespace, name } = binding.waypoint;
+  const hostname = serviceHostname(waypointServiceName(name), namespace, settings);
+  return { destination: { kind: 'hostname', hostname: { namespace, hostname } }, hboneMtlsPort: HBONE_PORT };
+}
+
+function nameIn(labels: ReadonlyMap<string, string>, home: string): WaypointName | typeof OPT_OUT | null {
+  const name = labels.get(WAYPOINT_LABEL) ?? '';
+  if (name === '') return null;
+  if (name === OPT_OUT) return OPT_OUT;
+  const namespace = labels.get(WAYPOINT_NAMESPACE_LABEL) ?? '';
+  return { namespace: namespace === '' ? home : namespace, name };
+}
+
+/** As for routes: a listener says from which namespaces. */
+function takesNamespace(gateway: Gateway, name: string, namespace: Namespace | undefined): boolean {
+  return gateway.listeners.some(({ allowedRoutes: { from } }) => {
+    if (from.kind === 'selector') return matches(from.selector, namespace);
+    return from.kind === 'all' || (from.kind === 'same' && gateway.meta.namespace === name);
+  });
+}
+
+function matches(selector: LabelSelector, namespace: Namespace | undefined): boolean {
+  return selects(selector, namespace?.meta.labels ?? NO_LABELS);
+}
