@@ -1,7 +1,22 @@
+/**
+ * What is known of a call that ended before its answer: `unseen`, its server says that it did nothing about it; `reused`, its
+ * connection had served others before, so that it may have been closed meanwhile; `fresh`, neither.
+ */
+export type LostCall = 'unseen' | 'reused' | 'fresh';
+
 /** RFC 9110 9.2.2: asked twice, they do what they do once. */
 const REPEATABLE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 
-/** Whether a request that a server may have seen may be sent again, because its connection was closed before an answer. */
-export function isRepeatable(method: string): boolean {
-  return REPEATABLE.has(method);
+/** Whether a request whose call was lost before an answer is sent again. */
+export function decideRetry(facts: {
+  readonly lost: LostCall;
+  /** All of the request so far is at hand. */
+  readonly replayable: boolean;
+  readonly method: string;
+  readonly attempts: number;
+  readonly attemptsMax: number;
+}): boolean {
+  const { lost, replayable, method, attempts, attemptsMax } = facts;
+  if (!replayable || attempts >= attemptsMax) return false;
+  return lost === 'unseen' || (lost === 'reused' && REPEATABLE.has(method));
 }

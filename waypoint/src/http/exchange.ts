@@ -1,13 +1,13 @@
-import type { Carrier } from '@ambit/mesh/hbone';
-import { type FieldBlock, passesInterim, type RequestHead, type ResponseHead } from '@ambit/mesh/http1';
+import type { FieldBlock, RequestHead, ResponseHead } from '@ambit/mesh/http1';
 import type { Endpoint } from '../upstream/cluster.ts';
+import type { AnswerWriter } from './answer-writer.ts';
 import { CurrentRequest } from './current-request.ts';
 import type { ExchangeFacts } from './exchange-facts.ts';
 import { FAILURES, type FailureReason } from './failures.ts';
 import { type CompiledEdits, NO_COMPILED_EDITS } from './header-edits.ts';
 import type { Caller, Decision, RequestPipeline } from './pipeline.ts';
-import { RequestSender, type SenderOwner } from './request-sender.ts';
-import { ResponseWriter } from './response-writer.ts';
+import type { RequestAttempts, SenderOwner } from './request-attempts.ts';
+import { RequestSender } from './request-sender.ts';
 import type { WorkerContext } from './worker-context.ts';
 
 /** What an exchange needs of the client's connection. */
@@ -26,7 +26,7 @@ export interface ExchangeHost {
 
 /**
  * What happens to a request from its head to the end of its answer, and the record of it. One object per client's connection,
- * used again and again:
+ * or per stream of one, used again and again:
  *
  *     over --begin--> running --answer complete, or cut--> over
  *                        \--101--> tunnel --either side is gone--> over
@@ -42,13 +42,12 @@ export class Exchange implements SenderOwner, ExchangeFacts {
   requestComplete = false;
   /** Something has come from either side since somebody last looked. */
   touched = false;
-  readonly #carrier: Carrier;
   readonly #context: WorkerContext;
   readonly #pipeline: RequestPipeline;
   readonly #host: ExchangeHost;
   readonly #request: CurrentRequest;
-  readonly #sender: RequestSender;
-  readonly #writer: ResponseWriter;
+  readonly #sender: RequestAttempts;
+  readonly #writer: AnswerWriter;
   #state: 'over' | 'running' | 'tunnel' = 'over';
   #startMs = 0;
   #timer: Disposable | undefined;
@@ -59,23 +58,23 @@ export class Exchange implements SenderOwner, ExchangeFacts {
 
   constructor(
     options: {
-      readonly carrier: Carrier;
       readonly context: WorkerContext;
       readonly pipeline: RequestPipeline;
       readonly caller: Caller;
+      /** Where the head of each request is when it begins. */
       readonly head: RequestHead;
+      readonly createWriter: (request: CurrentRequest) => AnswerWriter;
     },
     host: ExchangeHost,
   ) {
-    const { carrier, context, caller } = options;
+    const { context, caller } = options;
     this.caller = caller;
-    this.#carrier = carrier;
     this.#context = context;
     this.#pipeline = options.pipeline;
     this.#host = host;
     this.#request = new CurrentRequest(options.head, caller, context.createRequestId);
     this.#sender = new RequestSender(context, this, this.#request);
-    this.#writer = new ResponseWriter(context, carrier, this.#request);
+    this.#writer = options.createWriter(this.#request);
   }
 
   get method(): string {
@@ -162,17 +161,17 @@ export class Exchange implements SenderOwner, ExchangeFacts {
 
   tunnelData(memory: Buffer, start: number, end: number): void {
     this.requestBytes += end - start;
-    if (this.#sender.connection?.write(memory, start, end) === false) this.onUpstreamBusy();
+    if (this.#sender.call?.write(memory, start, end) === false) this.onUpstreamBusy();
   }
 
   tunnelEnd(): void {
-    this.#sender.connection?.endTunnel();
+    this.#sender.call?.endTunnel();
   }
 
   /** The client takes more of the answer. */
   clientDrained(): void {
     this.#isClientBusy = false;
-    this.#sender.connection?.resume();
+    this.#sender.call?.resume();
   }
 
   /** The client is gone, or has ended in the middle of its request. */
@@ -191,7 +190,7 @@ export class Exchange implements SenderOwner, ExchangeFacts {
     if (this.#state === 'over') return;
     this.#sender.abandon();
     if (this.#writer.begun) {
-      this.#context.batch.flush();
+      this.#writer.flush();
       this.#end(reason);
       this.#host.onCut();
     } else this.#answerWith(reason, status, NO_COMPILED_EDITS, goesOn);
@@ -230,7 +229,6 @@ export class Exchange implements SenderOwner, ExchangeFacts {
 
   onInterim(head: ResponseHead): void {
     this.touched = true;
-    if (!passesInterim(this.#request.head.versionMinor)) return;
     this.#writer.interim(head);
     this.#flush();
   }
@@ -243,10 +241,10 @@ export class Exchange implements SenderOwner, ExchangeFacts {
       return;
     }
     this.#sender.settle();
-    if (this.#writer.framing !== 'tunnel') return;
+    if (!this.#writer.isTunnel) return;
     this.#state = 'tunnel';
     this.#clearTimer();
-    this.#sender.connection?.enterTunnel();
+    this.#sender.call?.enterTunnel();
     this.#flush();
     this.#host.onTunnel();
   }
@@ -254,7 +252,7 @@ export class Exchange implements SenderOwner, ExchangeFacts {
   onResponseData(memory: Buffer, start: number, end: number): void {
     this.responseBytes += end - start;
     if (this.#state === 'running') this.#writer.data(memory, start, end);
-    else if (!this.#carrier.write(memory, start, end)) this.#sender.connection?.pause();
+    else if (!this.#writer.tunnelData(memory, start, end)) this.#sender.call?.pause();
   }
 
   onResponseTrailers(trailers: FieldBlock): void {
@@ -268,14 +266,14 @@ export class Exchange implements SenderOwner, ExchangeFacts {
 
   onResponseEnd(): void {
     if (this.#state === 'tunnel') {
-      this.#carrier.end();
+      this.#writer.tunnelEnd();
       return;
     }
     this.#writer.end();
     this.#flush();
     this.#sender.finish();
     this.#end(null);
-    this.#host.onAnswered(this.#writer.persistence === 'keep');
+    this.#host.onAnswered(this.#writer.mayGoOn);
   }
 
   #start(): void {
@@ -310,13 +308,13 @@ export class Exchange implements SenderOwner, ExchangeFacts {
     this.responseBytes += this.#writer.answer(reason, isComplete, status, headers);
     this.#flush();
     this.#end(reason);
-    this.#host.onAnswered(this.#writer.persistence === 'keep');
+    this.#host.onAnswered(this.#writer.mayGoOn);
   }
 
   #flush(): void {
-    if (this.#context.batch.flush()) return;
+    if (this.#writer.flush()) return;
     this.#isClientBusy = true;
-    this.#sender.connection?.pause();
+    this.#sender.call?.pause();
   }
 
   #end(reason: FailureReason | null): void {

@@ -8,9 +8,11 @@ import {
   LAST_CHUNK,
   markHopByHop,
   type OutgoingFraming,
+  passesInterim,
   type Persistence,
   type ResponseHead,
 } from '@ambit/mesh/http1';
+import type { AnswerWriter } from './answer-writer.ts';
 import type { CurrentRequest } from './current-request.ts';
 import { FAILURES, type FailureReason } from './failures.ts';
 import { appendEdited, type CompiledEdits, dropEdited, NO_COMPILED_EDITS } from './header-edits.ts';
@@ -20,13 +22,9 @@ import type { WorkerContext } from './worker-context.ts';
 
 type Part = 'interim' | 'response' | 'answer' | 'trailers';
 
-/** Writes answers to a client, through the batch of its thread: whoever calls it flushes. */
-export class ResponseWriter implements HeadComposer {
-  /** The client may send another request when this answer is complete. */
-  persistence: Persistence = 'keep';
-  framing: OutgoingFraming = 'none';
+/** Writes answers to a client of HTTP/1.1, through the batch of its thread. */
+export class ResponseWriter implements AnswerWriter, HeadComposer {
   status = 0;
-  /** The final head has been written. */
   begun = false;
   readonly #context: WorkerContext;
   readonly #carrier: Carrier;
@@ -38,6 +36,8 @@ export class ResponseWriter implements HeadComposer {
   #versionMinor: 0 | 1 = 1;
   #text = '';
   #hasTrailers = false;
+  #persistence: Persistence = 'keep';
+  #framing: OutgoingFraming = 'none';
 
   constructor(context: WorkerContext, carrier: Carrier, request: CurrentRequest) {
     this.#context = context;
@@ -45,26 +45,33 @@ export class ResponseWriter implements HeadComposer {
     this.#request = request;
   }
 
-  /** A new exchange. */
+  get isTunnel(): boolean {
+    return this.#framing === 'tunnel';
+  }
+
+  get mayGoOn(): boolean {
+    return this.#persistence === 'keep';
+  }
+
   begin(): void {
     this.begun = false;
     this.status = 0;
-    this.persistence = 'keep';
+    this.#persistence = 'keep';
     this.#hasTrailers = false;
   }
 
   interim(head: ResponseHead): void {
+    if (!passesInterim(this.#request.head.versionMinor)) return;
     this.#head = head;
     this.#writeHead('interim');
   }
 
-  /** False when the head cannot be written. */
   response(head: ResponseHead, edits: CompiledEdits, requestComplete: boolean): boolean {
     const { method } = this.#request;
     const { versionMinor } = this.#request.head;
     this.#head = head;
     this.#edits = edits;
-    this.framing = decideResponseFraming({
+    this.#framing = decideResponseFraming({
       framing: head.framing,
       hasContentLength: head.hasContentLength,
       status: head.status,
@@ -80,37 +87,48 @@ export class ResponseWriter implements HeadComposer {
   data(memory: Buffer, start: number, end: number): void {
     const { batch } = this.#context;
     batch.begin(this.#carrier);
-    if (this.framing === 'chunked') batch.chunk(memory, start, end);
+    if (this.#framing === 'chunked') batch.chunk(memory, start, end);
     else batch.bytes(memory, start, end);
   }
 
-  /** Dropped where there is no place for them: an answer to HTTP/1.0 has none. */
+  /** An answer to HTTP/1.0 has no place for them. */
   trailers(block: FieldBlock): void {
-    if (this.framing !== 'chunked') return;
+    if (this.#framing !== 'chunked') return;
     this.#block = block;
     this.#hasTrailers = this.#writeHead('trailers');
   }
 
   end(): void {
-    if (this.framing !== 'chunked' || this.#hasTrailers) return;
+    if (this.#framing !== 'chunked' || this.#hasTrailers) return;
     const { batch } = this.#context;
     batch.begin(this.#carrier);
     batch.bytes(LAST_CHUNK, 0, LAST_CHUNK.length);
   }
 
-  /** A whole answer of ours, without a body when there is no reason that it would tell. Gives the bytes of the body. */
   answer(reason: FailureReason | null, requestComplete: boolean, status: number, headers: CompiledEdits): number {
     this.#text = reason === null ? '' : `${FAILURES[reason].text}\n`;
     this.#edits = headers;
-    this.framing = this.#request.method === 'HEAD' ? 'declared' : 'length';
+    this.#framing = this.#request.method === 'HEAD' ? 'declared' : 'length';
     this.#decidePersistence(requestComplete);
     this.status = status;
     this.begun = true;
     this.#writeHead('answer');
-    if (this.framing !== 'length' || reason === null) return 0;
+    if (this.#framing !== 'length' || reason === null) return 0;
     const body = Buffer.from(this.#text, 'latin1');
     this.#context.batch.bytes(body, 0, body.length);
     return body.length;
+  }
+
+  flush(): boolean {
+    return this.#context.batch.flush();
+  }
+
+  tunnelData(memory: Buffer, start: number, end: number): boolean {
+    return this.#carrier.write(memory, start, end);
+  }
+
+  tunnelEnd(): void {
+    this.#carrier.end();
   }
 
   compose(writer: HeadWriter, memory: Buffer, at: number): void {
@@ -142,7 +160,7 @@ export class ResponseWriter implements HeadComposer {
 
   #composeResponse(writer: HeadWriter, head: ResponseHead): void {
     this.#copyHead(writer, head, this.#edits);
-    switch (this.framing) {
+    switch (this.#framing) {
       case 'length':
       case 'declared':
         writer.contentLength(head.contentLength);
@@ -182,20 +200,20 @@ export class ResponseWriter implements HeadComposer {
   }
 
   #composeOption(writer: HeadWriter): void {
-    const option = connectionOption(this.persistence, this.#versionMinor);
+    const option = connectionOption(this.#persistence, this.#versionMinor);
     if (option !== undefined) writer.field('connection', option);
   }
 
   #decidePersistence(requestComplete: boolean): void {
     const { head, method } = this.#request;
     this.#versionMinor = head.versionMinor;
-    this.persistence = decideClientPersistence({
+    this.#persistence = decideClientPersistence({
       versionMinor: head.versionMinor,
       close: head.close,
       keepAlive: head.keepAlive,
       method,
       requestComplete,
-      framing: this.framing,
+      framing: this.#framing,
       draining: this.#context.draining,
     });
   }

@@ -1,10 +1,12 @@
 import type { Carrier, CarrierReader } from '@ambit/mesh/hbone';
 import { RequestReader } from '@ambit/mesh/http1';
+import type { CurrentRequest } from './current-request.ts';
 import type { Waiting } from './deadlines.ts';
 import { Exchange, type ExchangeHost } from './exchange.ts';
 import { FAILURES } from './failures.ts';
 import { HeldBytes } from './held-bytes.ts';
 import type { Caller, RequestPipeline } from './pipeline.ts';
+import { ResponseWriter } from './response-writer.ts';
 import type { WorkerContext } from './worker-context.ts';
 
 export interface ServerConnectionOptions {
@@ -47,7 +49,9 @@ export class ServerConnection implements CarrierReader, ExchangeHost, Waiting {
     this.#carrier = carrier;
     this.#context = context;
     this.#onClose = options.onClose;
-    this.#exchange = new Exchange({ carrier, context, pipeline, caller, head: this.#reader.head }, this);
+    const { head } = this.#reader;
+    const createWriter = (request: CurrentRequest): ResponseWriter => new ResponseWriter(context, carrier, request);
+    this.#exchange = new Exchange({ context, pipeline, caller, head, createWriter }, this);
     this.deadlineMs = context.clock.monotonic() + context.limits.idleTimeoutMs;
     context.deadlines.add(this);
   }

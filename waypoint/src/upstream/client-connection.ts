@@ -2,6 +2,7 @@ import type { Carrier, CarrierReader } from '@ambit/mesh/hbone';
 import { decideServerPersistence, type RequestFacts, ResponseReader } from '@ambit/mesh/http1';
 import type { Waiting } from '../http/deadlines.ts';
 import type { ResponseSink } from '../http/exchange-facts.ts';
+import type { UpstreamCall } from './upstream-call.ts';
 
 /** Where a connection belongs; hears when it is free or gone. */
 export interface ConnectionOwner {
@@ -20,9 +21,8 @@ export interface ConnectionOwner {
  *       \               \----anything else---------> gone (remove)
  *        \--end, bytes nobody asked for, idle too long, retire--> gone
  */
-export class ClientConnection implements CarrierReader, Waiting {
+export class ClientConnection implements CarrierReader, UpstreamCall, Waiting {
   deadlineMs: number = Number.POSITIVE_INFINITY;
-  /** The request of the current exchange has been written to its end. */
   requestComplete = false;
   requestCount = 0;
   readonly #carrier: Carrier;
@@ -62,12 +62,10 @@ export class ClientConnection implements CarrierReader, Waiting {
     this.#reader.expectResponse(request);
   }
 
-  /** False: wait for `onUpstreamDrain`. */
   write(memory: Buffer, start: number, end: number): boolean {
     return this.#carrier.write(memory, start, end);
   }
 
-  /** After 101 to our upgrade: bytes both ways. */
   enterTunnel(): void {
     this.#tunnel = true;
   }
@@ -88,7 +86,6 @@ export class ClientConnection implements CarrierReader, Waiting {
     this.#carrier.resume();
   }
 
-  /** Whoever had it wants no answer any more. */
   abandon(): void {
     this.#sink = undefined;
     this.#leave('reset');
