@@ -91,33 +91,49 @@ for (const [name, open] of [
       assert.deepEqual([near.text, near.ended, ends.near.closed], ['still here', true, true]);
     });
 
-    test('holds back a writer whose reader pauses, and loses nothing', async () => {
+    test('keeps small and large writes of one turn in order, and its end behind them', async () => {
       await using ends = await open();
       const [near, far] = [new Collector(), new Collector()];
       ends.near.read(near);
       ends.far.read(far);
-      ends.far.pause();
-      const memory = Buffer.alloc(100_000, 7);
-      let written = 0;
-      const fill = async (): Promise<void> => {
-        for (let turn = 0; turn < 400; turn += 1) {
-          if (!ends.near.write(memory)) return;
-          written += memory.length;
-          await new Promise(setImmediate);
-        }
-      };
-      await fill();
-      written += memory.length;
-      assert.ok(written < 30_000_000, `${written} bytes before the writer was told to wait`);
-      ends.far.resume();
-      await until('the writer may go on', () => near.drains > 0);
+      const sizes = [1, 10, 100_000, 2, 20_000, 3, 16_384, 4];
+      const pieces = sizes.map((size, index) => Buffer.alloc(size, 0x61 + index));
+      for (const piece of pieces) ends.near.write(piece);
       ends.near.end();
       await until('the end arrives', () => far.ended);
-      assert.equal(far.bytes, written);
+      assert.equal(far.text, Buffer.concat(pieces).toString('latin1'));
       ends.far.end();
-      await until('both are over', () => near.result !== undefined);
-      assert.equal(near.result?.bytesSent, written);
+      await until('both are over', () => near.result !== undefined && far.result !== undefined);
     });
+
+    for (const size of [100_000, 5000])
+      test(`holds back a writer of ${size} bytes whose reader pauses, and loses nothing`, async () => {
+        await using ends = await open();
+        const [near, far] = [new Collector(), new Collector()];
+        ends.near.read(near);
+        ends.far.read(far);
+        ends.far.pause();
+        const memory = Buffer.alloc(size, 7);
+        let written = 0;
+        const fill = async (): Promise<void> => {
+          for (let turn = 0; turn < 6000; turn += 1) {
+            if (!ends.near.write(memory)) return;
+            written += memory.length;
+            await new Promise(setImmediate);
+          }
+        };
+        await fill();
+        written += memory.length;
+        assert.ok(written < 30_000_000, `${written} bytes before the writer was told to wait`);
+        ends.far.resume();
+        await until('the writer may go on', () => near.drains > 0);
+        ends.near.end();
+        await until('the end arrives', () => far.ended);
+        assert.equal(far.bytes, written);
+        ends.far.end();
+        await until('both are over', () => near.result !== undefined);
+        assert.equal(near.result?.bytesSent, written);
+      });
 
     test('ends both directions of both ends when it is reset', async () => {
       await using ends = await open();

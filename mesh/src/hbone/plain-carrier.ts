@@ -7,6 +7,7 @@ import { HboneError } from './errors.ts';
 import { publicWrites, readInternals, systemError, type WriteOwner, writeInternals } from './node-internals.ts';
 import { giveStage, sourceRead, takeStage } from './read-memory.ts';
 import { ownSocket, prepareReads, type SocketOwner } from './spliced-socket.ts';
+import { GATHERED_MAX_BYTES, type GatheredWriter, writeGatherer } from './write-gatherer.ts';
 
 /**
  * Carries bytes over a connected plaintext socket that nobody has read from (create it paused), and owns it from now on. Reads
@@ -16,7 +17,7 @@ export function createPlainCarrier(socket: Socket, options: { readonly publicApi
   return new PlainCarrier(socket, options.publicApiOnly === true);
 }
 
-class PlainCarrier implements Carrier, SocketOwner, WriteOwner {
+class PlainCarrier implements Carrier, SocketOwner, WriteOwner, GatheredWriter {
   bytesSent: number = WIDE;
   bytesReceived: number = WIDE;
   closed = false;
@@ -25,8 +26,12 @@ class PlainCarrier implements Carrier, SocketOwner, WriteOwner {
   private readonly writes: typeof publicWrites;
   private reader: CarrierReader | undefined;
   private paused = false;
-  /** Held by a write that the kernel has not taken yet. */
-  private writing: Buffer | undefined;
+  /** Some of what was written waits in the gatherer. */
+  private isGathered = false;
+  /** The kernel has not taken a write yet. */
+  private isWriting = false;
+  /** What that write reads from, if it goes back to where it was taken from. */
+  private stage: Buffer | undefined;
   private queue: ChunkQueue | undefined;
   /** A write returned false, and `onDrain` is still to come. */
   private drainOwed = false;
@@ -68,21 +73,29 @@ class PlainCarrier implements Carrier, SocketOwner, WriteOwner {
   write(memory: Buffer, start = 0, end: number = memory.length): boolean {
     if (this.closed || this.endQueued || start === end) return true;
     this.bytesSent += end - start;
-    if (this.writing === undefined) this.writeOut(memory, start, end);
-    else this.keep(memory, start, end);
-    if (this.writing === undefined) return true;
+    if (!this.isWriting && end - start <= GATHERED_MAX_BYTES && this.writes !== publicWrites) {
+      this.isGathered = true;
+      writeGatherer.add(this, memory, start, end);
+      return true;
+    }
+    this.settle();
+    if (this.isWriting) this.keep(memory, start, end);
+    else this.writeOut(memory, start, end);
+    if (!this.hasWaiting()) return true;
     this.drainOwed = true;
     return false;
   }
 
   end(): void {
     if (this.closed || this.endQueued) return;
+    this.settle();
     this.endQueued = true;
-    if (this.writing === undefined) this.socket.end();
+    if (!this.isWriting) this.socket.end();
   }
 
   reset(): void {
     if (this.closed) return;
+    this.settle();
     const { socket } = this;
     // While the kernel is asked to send our FIN, libuv refuses to reset; the connection is half gone by then anyway.
     if (socket.writableEnded && !socket.writableFinished) socket.destroy();
@@ -118,9 +131,9 @@ class PlainCarrier implements Carrier, SocketOwner, WriteOwner {
   }
 
   onWriteDone(status: number): void {
-    const stage = this.writing;
-    this.writing = undefined;
-    if (stage !== undefined) giveStage(stage);
+    this.isWriting = false;
+    if (this.stage !== undefined) giveStage(this.stage);
+    this.stage = undefined;
     if (this.closed) return;
     if (status < 0) {
       this.socket.destroy(systemError(status));
@@ -128,7 +141,7 @@ class PlainCarrier implements Carrier, SocketOwner, WriteOwner {
     }
     for (let next = this.queue?.shift(); next !== undefined; next = this.queue?.shift()) {
       this.writeOut(next.chunk, 0, next.chunk.length);
-      if (this.isWriting()) return;
+      if (this.hasWaiting()) return;
     }
     this.queue = undefined;
     if (this.endQueued) this.socket.end();
@@ -138,8 +151,27 @@ class PlainCarrier implements Carrier, SocketOwner, WriteOwner {
     }
   }
 
-  private isWriting(): boolean {
-    return this.writing !== undefined;
+  writeGathered(memory: Buffer, start: number, end: number): boolean {
+    this.isGathered = false;
+    if (this.closed) return false;
+    if (this.isWriting) {
+      this.keep(memory, start, end);
+      return false;
+    }
+    const result = this.writes.writeNow(this.socket, memory.subarray(start, end), this);
+    this.isWriting = result === 1;
+    if (result < 0) this.socket.destroy(systemError(result));
+    return this.isWriting;
+  }
+
+  /** What was gathered goes before what comes now. */
+  private settle(): void {
+    if (this.isGathered) writeGatherer.flush();
+  }
+
+  /** Asked after a call that may have begun a write. */
+  private hasWaiting(): boolean {
+    return this.isWriting;
   }
 
   /** The kernel may keep pointing at what it is given, so that is always memory of ours; copying costs little beside the call. */
@@ -150,7 +182,8 @@ class PlainCarrier implements Carrier, SocketOwner, WriteOwner {
       at += bytes;
       const result = this.writes.writeNow(this.socket, stage.subarray(0, bytes), this);
       if (result === 1) {
-        this.writing = stage;
+        this.isWriting = true;
+        this.stage = stage;
         if (at < end) this.keep(memory, at, end);
         return;
       }
