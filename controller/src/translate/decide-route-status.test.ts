@@ -200,6 +200,7 @@ test('decideRouteStatus() says what becomes of references to backends', () => {
   };
   const no = (reason: string, message: string): string => `ResolvedRefs=False ${reason}: ${message}`;
   const edge = { name: 'edge' };
+  const VERSION = { group: 'ambit.dev', kind: 'ServiceVersion' };
   const mirror = (name: string): Json => ({
     filters: [{ type: 'RequestMirror', requestMirror: { backendRef: to(name) } }],
   });
@@ -218,6 +219,13 @@ test('decideRouteStatus() says what becomes of references to backends', () => {
       'another kind',
       resolved([to('x', { group: 'a.example', kind: 'Bucket' })]),
       no('InvalidKind', 'Bucket of group "a.example" cannot be a backend'),
+    ],
+    ['a version of a Service', resolved([to('v2.1.0', VERSION)]), RESOLVED],
+    ['a version of none', resolved([to('x.v2', VERSION)]), no('BackendNotFound', 'there is no Service shop/x')],
+    [
+      'a version of an alias',
+      resolved([to('alias.v2', VERSION)]),
+      no('InvalidKind', 'Service shop/alias is only another name (ExternalName)'),
     ],
     ['an alias', resolved([to('alias')]), no('InvalidKind', 'Service shop/alias is only another name (ExternalName)')],
     [

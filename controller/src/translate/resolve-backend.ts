@@ -1,5 +1,12 @@
-import type { BackendRef, KubeServicePort, ReferenceGrant } from '@ambit/mesh/kinds';
-import { serviceKey } from '@ambit/mesh/model';
+import {
+  AMBIT_DOMAIN,
+  type BackendRef,
+  type KubeServicePort,
+  parseServiceVersion,
+  type ReferenceGrant,
+  SERVICE_VERSION_KIND,
+} from '@ambit/mesh/kinds';
+import { type ServiceKey, serviceKey } from '@ambit/mesh/model';
 import type { BackendFault, RouteBackend } from '@ambit/mesh/routes';
 import { GATEWAY_GROUP, importHostname } from './attach-route.ts';
 import { serviceHostname } from './mesh-settings.ts';
@@ -26,15 +33,21 @@ export function resolveBackend(
   world: RouteWorld,
 ): ResolvedBackend {
   const name = `${ref.kind} ${ref.namespace}/${ref.name}`;
+  const isVersion = ref.group === AMBIT_DOMAIN && ref.kind === SERVICE_VERSION_KIND;
   const isImport = ref.group === MULTICLUSTER_GROUP && ref.kind === 'ServiceImport';
-  if (!isImport && (ref.group !== '' || ref.kind !== 'Service')) {
+  if (!isImport && !isVersion && (ref.group !== '' || ref.kind !== 'Service')) {
     return invalid('InvalidKind', `${ref.kind} of group "${ref.group}" cannot be a backend`);
   }
   const isForeign = ref.namespace !== route.meta.namespace;
   if (fromGateway && isForeign && !isGranted(route, ref, world.grants(ref.namespace))) {
     return invalid('RefNotPermitted', `no ReferenceGrant of namespace ${ref.namespace} permits ${name}`);
   }
-  return isImport ? resolveImport(ref, name, world) : resolveService(route, ref, name, world);
+  if (isImport) return resolveImport(ref, name, world);
+  const part = isVersion ? parseServiceVersion(ref.name) : { service: ref.name, version: null };
+  // Versions that nobody runs yet are as good as services without endpoints.
+  return part === null
+    ? invalid('BackendNotFound', `${name} is no SERVICE.VERSION`)
+    : resolveService(route, ref, part, world);
 }
 
 /** Whether some grant permits the reference. */
@@ -55,8 +68,14 @@ export function isGranted(
   );
 }
 
-function resolveService(route: AnyRoute, ref: BackendRef, name: string, world: RouteWorld): ResolvedBackend {
-  const service = world.service(ref.namespace, ref.name);
+function resolveService(
+  route: AnyRoute,
+  ref: BackendRef,
+  part: { readonly service: string; readonly version: string | null },
+  world: RouteWorld,
+): ResolvedBackend {
+  const name = `Service ${ref.namespace}/${part.service}`;
+  const service = world.service(ref.namespace, part.service);
   if (service === undefined) return invalid('BackendNotFound', `there is no ${name}`);
   if (service.type === 'ExternalName') return invalid('InvalidKind', `${name} is only another name (ExternalName)`);
   const port = service.ports.find((candidate) => candidate.port === ref.port);
@@ -68,8 +87,8 @@ function resolveService(route: AnyRoute, ref: BackendRef, name: string, world: R
       `a ${route.kind} cannot be sent to ${name}:${port.port}, which is ${protocol}`,
     );
   }
-  const hostname = serviceHostname(ref.name, ref.namespace, world.settings);
-  return valid(serviceKey({ namespace: ref.namespace, hostname }), port.port);
+  const hostname = serviceHostname(part.service, ref.namespace, world.settings);
+  return valid(serviceKey({ namespace: ref.namespace, hostname }), port.port, part.version);
 }
 
 function resolveImport(ref: BackendRef, name: string, world: RouteWorld): ResolvedBackend {
@@ -78,7 +97,7 @@ function resolveImport(ref: BackendRef, name: string, world: RouteWorld): Resolv
   const port = imported.ports.find((candidate) => ref.port === null || candidate.port === ref.port);
   if (port === undefined) return invalid('BackendNotFound', `${name} has no port ${ref.port ?? ''}`.trimEnd());
   const hostname = importHostname(ref.name, ref.namespace);
-  return valid(serviceKey({ namespace: ref.namespace, hostname }), port.port);
+  return valid(serviceKey({ namespace: ref.namespace, hostname }), port.port, null);
 }
 
 /** A port's name says what it is for, its `appProtocol` what it speaks: only the latter is taken at its word here. */
@@ -88,8 +107,8 @@ function speaks(route: AnyRoute, port: KubeServicePort): boolean {
   return !NOT_PLAIN_HTTP.includes(port.appProtocol.toLowerCase());
 }
 
-function valid(service: Extract<RouteBackend, { kind: 'service' }>['service'], port: number): ResolvedBackend {
-  return { backend: { kind: 'service', service, port }, message: '' };
+function valid(service: ServiceKey, port: number, version: string | null): ResolvedBackend {
+  return { backend: { kind: 'service', service, port, version }, message: '' };
 }
 
 function invalid(reason: BackendFault, message: string): ResolvedBackend {

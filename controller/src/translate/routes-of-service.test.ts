@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { MeshObject } from '@ambit/mesh/kinds';
 import { parseServiceKey } from '@ambit/mesh/model';
-import type { PortRoutes, RouteGroup } from '@ambit/mesh/routes';
+import type { PortRoutes, RouteBackend, RouteGroup } from '@ambit/mesh/routes';
 import { intersectHostnames } from './intersect-hostnames.ts';
 import { createRouteWorld } from './route-world.ts';
 import { routesOfService } from './routes-of-service.ts';
@@ -20,14 +20,18 @@ const SERVICES = ['web', 'v1', 'v2'].map((name, index) =>
 /** Names of routes and of the backends of their first rule. */
 function shown(group: RouteGroup | null): unknown {
   if (group === null) return null;
-  const names = (
-    backends: readonly { readonly backend: { readonly kind: string; readonly service?: string } }[],
-  ): string => backends.map(({ backend }) => backend.service ?? backend.kind).join();
+  const names = (backends: readonly { readonly backend: RouteBackend }[]): string =>
+    backends.map(({ backend }) => nameOf(backend)).join();
   if (group.kind === 'stream')
     return group.routes.map(({ routeKey, backends }) => `${group.kind} ${routeKey} ${names(backends)}`);
   return group.routes.map(
     (route) => `${group.kind} ${route.namespace}/${route.name} ${names(route.rules[0]?.backends ?? [])}`,
   );
+}
+
+function nameOf(backend: RouteBackend): string {
+  if (backend.kind === 'invalid') return backend.kind;
+  return backend.version === null ? backend.service : `${backend.service}@${backend.version}`;
 }
 
 function routesAt(...routes: readonly MeshObject[]): unknown {
@@ -116,6 +120,16 @@ test('routesOfService() gives the routes of each port, for everyone and for call
       ),
       { 80: { producer: ['http shop/a invalid,shop/v2.shop.svc.cluster.local'] } },
     ],
+    [
+      'a version of a Service',
+      routesAt(
+        routeObject('TCPRoute', 'b', {
+          ...at({ port: 80 }),
+          rules: [{ backendRefs: [{ group: 'ambit.dev', kind: 'ServiceVersion', name: 'web.2.0', port: 80 }] }],
+        }),
+      ),
+      { 80: { producer: ['stream shop/b shop/web.shop.svc.cluster.local@2.0'] } },
+    ],
     ['another port than there is', routesAt(routeObject('HTTPRoute', 'a', at({ port: 81 }))), {}],
   ];
   for (const [what, found, expected] of table) assert.deepEqual(found, expected, what);
@@ -138,7 +152,7 @@ test('routesOfService() leaves out hostnames, and mirrors that go nowhere', () =
   assert.deepEqual([attached?.hostnames, attached?.createdMs], [[], 1000]);
   const service = parseServiceKey('shop/v2.shop.svc.cluster.local');
   assert.deepEqual(attached?.rules[0]?.filters.mirrors, [
-    { backend: { kind: 'service', service, port: 80 }, numerator: 100, denominator: 100 },
+    { backend: { kind: 'service', service, port: 80, version: null }, numerator: 100, denominator: 100 },
   ]);
 });
 

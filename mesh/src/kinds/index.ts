@@ -2,6 +2,7 @@ export * from './enrolment.ts';
 export * from './errors.ts';
 export { FieldReader } from './field-reader.ts';
 export * from './labels.ts';
+export * from './service-version.ts';
 export * from './object-source.ts';
 export * from './objects.ts';
 export { selects } from './parse-label-selector.ts';

@@ -1,7 +1,9 @@
 import type { FieldReader } from './field-reader.ts';
+import { AMBIT_DOMAIN } from './labels.ts';
 import { isNamespaceName, isObjectName } from './parse-meta.ts';
 import { HOSTNAME, HOSTNAME_LENGTH_MAX, KIND_NAME, PRECISE_HOSTNAME, ROUTE_LIMITS, SUBDOMAIN } from './route-limits.ts';
 import type { BackendRef, ParentRef } from './route-objects.ts';
+import { parseServiceVersion, SERVICE_VERSION_KIND } from './service-version.ts';
 
 export const GATEWAY_GROUP = 'gateway.networking.k8s.io';
 
@@ -47,8 +49,19 @@ export function parseBackendRef(reader: FieldReader, namespace: string, more: re
   const group = parseGroup(reader, '');
   const kind = parseKindName(reader, 'Service');
   const port = parsePortOrNothing(reader);
-  if (port === null && group === '' && kind === 'Service') reader.fail('port', 'the port of the Service');
-  return { group, kind, namespace: parseNamespace(reader, namespace), name: parseName(reader), port };
+  const isVersion = group === AMBIT_DOMAIN && kind === SERVICE_VERSION_KIND;
+  if (port === null && (isVersion || (group === '' && kind === 'Service')))
+    reader.fail('port', 'the port of the Service');
+  const name = isVersion ? parseVersionName(reader) : parseName(reader);
+  return { group, kind, namespace: parseNamespace(reader, namespace), name, port };
+}
+
+/** What is to be versions of several Services, or all of one, is several references. */
+function parseVersionName(reader: FieldReader): string {
+  const name = reader.text('name');
+  return parseServiceVersion(name) === null
+    ? reader.fail('name', 'SERVICE.VERSION: the name of a Service, a dot and the value of its version label')
+    : name;
 }
 
 export function parseWeight(reader: FieldReader): number {

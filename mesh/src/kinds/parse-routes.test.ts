@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { KindError } from './errors.ts';
 import { parseObject } from './parse-object.ts';
+import { parseServiceVersion } from './service-version.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -36,6 +37,13 @@ const RULE = {
   session: null,
   fault: null,
 };
+const version = (name: string, more: Json = {}): Json => ({
+  group: 'ambit.dev',
+  kind: 'ServiceVersion',
+  name,
+  port: 80,
+  ...more,
+});
 const backend = (name: string, more: Json = {}): Json => ({
   group: '',
   kind: 'Service',
@@ -44,6 +52,25 @@ const backend = (name: string, more: Json = {}): Json => ({
   port: 80,
   ...more,
 });
+
+test('parseServiceVersion() parts the name of a Service from its version', () => {
+  const table: readonly (readonly [name: string, service: string, version: string])[] = [
+    ['web.v2', 'web', 'v2'],
+    ['web.1.2.3', 'web', '1.2.3'],
+    ['my-web.A_b', 'my-web', 'A_b'],
+  ];
+  for (const [name, service, text] of table) {
+    assert.deepEqual(parseServiceVersion(name), { service, version: text });
+    const rules = [{ backendRefs: [version(name)] }];
+    const { name: kept } = pick(parsed('HTTPRoute', { rules }));
+    assert.equal(kept, name);
+  }
+});
+
+function pick(spec: Json): Json {
+  const { rules } = spec as { readonly rules: readonly { readonly backends: readonly { readonly backend: Json }[] }[] };
+  return rules[0]?.backends[0]?.backend ?? {};
+}
 
 test('parseObject fills in what an HTTPRoute leaves out', () => {
   const table: readonly (readonly [what: string, spec: Json, expected: Json])[] = [
@@ -506,6 +533,11 @@ test('parseObject refuses routes that no version of Gateway API allows', () => {
       rule({ backendRefs: [{ name: 'a' }] }),
       'spec.rules[0].backendRefs[0].port is missing: expected the port of the Service',
     ],
+    [rule({ backendRefs: [version('a.v2', { port: undefined })] }), 'spec.rules[0].backendRefs[0].port is missing'],
+    ...['a', 'a.', '.v2', 'A.v2', 'a.v2-', 'a.v 2', `a.${'v'.repeat(64)}`].map((name): readonly [Json, string] => [
+      rule({ backendRefs: [version(name)] }),
+      'spec.rules[0].backendRefs[0].name must be SERVICE.VERSION',
+    ]),
     [
       rule({ backendRefs: [{ name: 'a', port: 1, weight: -1 }] }),
       'spec.rules[0].backendRefs[0].weight must be a whole number from 0 to 1000000',

@@ -94,3 +94,6 @@ export const FRAMING_HEADERS: readonly string[] = [
   'transfer-encoding',
   'upgrade',
 ];
+
+/** What a version may be called: as the value of a label may, but never empty. */
+export const SERVICE_VERSION: RegExp = /^[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;

@@ -113,7 +113,12 @@ export function encodeWeighted(entry: WeightedBackend<RouteBackend>): Init<typeo
 
 function encodeBackend(backend: RouteBackend): Init<typeof pb.RouteBackendSchema> {
   return backend.kind === 'service'
-    ? { kind: { case: 'service', value: { service: backend.service, port: backend.port } } }
+    ? {
+        kind: {
+          case: 'service',
+          value: { service: backend.service, port: backend.port, ...said({ version: backend.version }) },
+        },
+      }
     : { kind: { case: 'invalid', value: BACKEND_FAULT.numbers[backend.reason] } };
 }
 

@@ -2,7 +2,8 @@ import { parseServiceKey } from '../model/service.ts';
 import type { RouteBackend } from '../routes/backend.ts';
 import { invalidField, readEnum, readModel } from '../wire/field-reader.ts';
 import type * as pb from '../wire/gen/ambit/waypoint/v1/routes_pb.ts';
-import { readPort } from './read-field.ts';
+import { SERVICE_VERSION } from '../kinds/route-limits.ts';
+import { readMatching, readOptional, readPort } from './read-field.ts';
 import { BACKEND_FAULT } from './route-words.ts';
 
 /** @throws WireError. */
@@ -10,11 +11,12 @@ export function readBackend(message: pb.RouteBackend | undefined, path: string):
   const kind = message?.kind;
   switch (kind?.case) {
     case 'service': {
-      const { service, port } = kind.value;
+      const { service, port, version } = kind.value;
       return {
         kind: 'service',
         service: readModel(`${path}.service.service`, () => parseServiceKey(service)),
         port: readPort(port, `${path}.service.port`),
+        version: readOptional(`${path}.service.version`, version, readVersion),
       };
     }
     case 'invalid':
@@ -23,3 +25,10 @@ export function readBackend(message: pb.RouteBackend | undefined, path: string):
       return invalidField(path, 'absent');
   }
 }
+
+function readVersion(text: string, path: string): string {
+  return readMatching(path, text, SERVICE_VERSION, VERSION_LENGTH_MAX, 'the value of a version label');
+}
+
+/** That of a label's value. */
+const VERSION_LENGTH_MAX = 63;

@@ -150,6 +150,13 @@ test('parseServiceRoutes() refuses what is not right in every field, and names i
       `unknown-enum-value ${ACTION}.backends[1].backend.invalid`,
       (m) => void (present(actionOf(m).backends[1]?.backend).kind = { case: 'invalid', value: 0 }),
     ],
+    ...['', 'a b'].map((version): readonly [string, (m: pb.ServiceRoutes) => void] => [
+      `invalid-field ${ACTION}.backends[0].backend.service.version`,
+      (m) =>
+        void (present(actionOf(m).backends[0]).backend = create(pb.RouteBackendSchema, {
+          kind: { case: 'service', value: { service: 'shop/v1.example', port: 80, version } },
+        })),
+    ]),
     [
       `invalid-field ${ACTION}.backends[0].backend.service.port`,
       (m) =>

@@ -2,7 +2,13 @@ import type { ServiceKey } from '../model/service.ts';
 
 /** What a reference to a backend came to. */
 export type RouteBackend =
-  | { readonly kind: 'service'; readonly service: ServiceKey; readonly port: number }
+  | {
+      readonly kind: 'service';
+      readonly service: ServiceKey;
+      readonly port: number;
+      /** Of its endpoints only those whose canonical revision is this; null: all of them. */
+      readonly version: string | null;
+    }
   /** Its share of requests is answered with 500. */
   | { readonly kind: 'invalid'; readonly reason: BackendFault };
 

@@ -13,6 +13,7 @@ const service = (name: string): RouteBackend => ({
   kind: 'service',
   service: parseServiceKey(`shop/${name}`),
   port: 80,
+  version: null,
 });
 const LOST: RouteBackend = { kind: 'invalid', reason: 'BackendNotFound' };
 const to = (backend: RouteBackend, weight = 1, filters: RuleFilters<RouteBackend> = NO_FILTERS) => ({

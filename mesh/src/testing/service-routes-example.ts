@@ -4,7 +4,7 @@ import { type HttpMatch, NO_FILTERS, type RuleFilters } from '../routes/rule.ts'
 import type { RouteGroup, ServiceRoutes } from '../routes/service-routes.ts';
 import { aMatch, aRule, normalPath } from './route-builder.ts';
 
-const V1: RouteBackend = { kind: 'service', service: parseServiceKey('shop/v1.example'), port: 80 };
+const V1: RouteBackend = { kind: 'service', service: parseServiceKey('shop/v1.example'), port: 80, version: '1.0' };
 const ORIGIN = { namespace: 'shop', name: 'a', createdMs: 1_700_000_000_000, hostnames: [] };
 
 const FILTERS: RuleFilters<RouteBackend> = {

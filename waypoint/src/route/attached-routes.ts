@@ -1,4 +1,10 @@
-import type { BackendRef, HttpRoute } from '@ambit/mesh/kinds';
+import {
+  AMBIT_DOMAIN,
+  type BackendRef,
+  type HttpRoute,
+  parseServiceVersion,
+  SERVICE_VERSION_KIND,
+} from '@ambit/mesh/kinds';
 import { type MeshView, type Service, serviceKey } from '@ambit/mesh/model';
 import {
   type AttachedHttpRoute,
@@ -61,10 +67,15 @@ function resolveFilters(filters: RuleFilters<BackendRef>, view: MeshView): RuleF
 
 /** What a reference comes to in the view. Whether it may be made has been decided by who sent the routes. */
 function resolve(ref: BackendRef, view: MeshView): RouteBackend {
-  if (ref.kind !== 'Service' || ref.port === null) return { kind: 'invalid', reason: 'InvalidKind' };
+  const isVersion = ref.group === AMBIT_DOMAIN && ref.kind === SERVICE_VERSION_KIND;
+  if ((ref.kind !== 'Service' && !isVersion) || ref.port === null) return { kind: 'invalid', reason: 'InvalidKind' };
+  const { service: name, version } = (isVersion && parseServiceVersion(ref.name)) || {
+    service: ref.name,
+    version: null,
+  };
   for (const service of view.services()) {
-    if (service.namespace === ref.namespace && service.name === ref.name) {
-      return { kind: 'service', service: serviceKey(service), port: ref.port };
+    if (service.namespace === ref.namespace && service.name === name) {
+      return { kind: 'service', service: serviceKey(service), port: ref.port, version };
     }
   }
   return { kind: 'invalid', reason: 'BackendNotFound' };

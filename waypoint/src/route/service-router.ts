@@ -19,7 +19,7 @@ export interface ServiceRouterOptions {
   readonly port: number;
   /** Null: no route is attached. */
   readonly table: RouteTable<RouteBackend> | null;
-  readonly clusterOf: (service: Service, port: number) => Cluster;
+  readonly clusterOf: (service: Service, port: number, version: string | null) => Cluster;
   readonly random: () => number;
 }
 
@@ -35,7 +35,7 @@ export class ServiceRouter implements RequestPipeline {
     this.#options = options;
     this.#straight = {
       kind: 'forward',
-      cluster: options.clusterOf(options.service, options.port),
+      cluster: options.clusterOf(options.service, options.port, null),
       route: '',
       requestEdits: NO_COMPILED_EDITS,
       responseEdits: NO_COMPILED_EDITS,
@@ -83,7 +83,7 @@ export class ServiceRouter implements RequestPipeline {
     const { view, clusterOf } = this.#options;
     const service = view.service(backend.service);
     if (service === undefined) return null;
-    const cluster = clusterOf(service, backend.port);
+    const cluster = clusterOf(service, backend.port, backend.version);
     this.#clusters.set(backend, cluster);
     return cluster;
   }

@@ -45,17 +45,19 @@ export class ClusterTable {
     return this.#endpoints.values();
   }
 
-  /** Of a port of a service; it may have no endpoints. */
-  ofService(view: MeshView, service: Service, port: number): Cluster {
-    const key = `${service.key}:${port}`;
+  /** Of a port of a service, or, unless null, of those of its endpoints that are of one version; it may have none. */
+  ofService(view: MeshView, service: Service, port: number, version: string | null = null): Cluster {
+    const part = version === null ? '' : `@${version}`;
+    const key = `${service.key}:${port}${part}`;
     const known = this.#clusters.get(key);
     if (known !== undefined) return known;
     const endpoints: Endpoint[] = [];
     for (const workload of view.endpoints(service.key)) {
+      if (version !== null && workload.canonicalRevision !== version) continue;
       const found = this.#addressOf(workload, service, port);
       if (found !== null) endpoints.push(this.#endpoint(found, workload));
     }
-    const name = `${service.namespace}/${service.name}:${port}`;
+    const name = `${service.namespace}/${service.name}:${port}${part}`;
     return this.#keep(key, new Cluster(name, service, endpoints, this.#options.random));
   }
 

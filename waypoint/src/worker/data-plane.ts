@@ -272,7 +272,7 @@ export class DataPlane {
             service,
             port,
             table: tableOf(this.#routes, view, service, port),
-            clusterOf: (backend, backendPort) => this.#clusters.ofService(view, backend, backendPort),
+            clusterOf: (backend, backendPort, version) => this.#clusters.ofService(view, backend, backendPort, version),
             random: this.#options.random,
           });
     this.#routers.set(key, router);
