@@ -29,6 +29,7 @@ import {
   prepareUpkeep,
 } from './kubernetes-parts.ts';
 import { Pipeline } from './pipeline.ts';
+import { authenticateSubscriber } from './push/authenticate-subscriber.ts';
 import { PushServer } from './push/push-server.ts';
 import type { ResourceStore } from './push/resource-store.ts';
 import { openSource } from './sources/open-source.ts';
@@ -171,11 +172,12 @@ function createPushServer(
   pipeline: Pipeline,
   identity: ControllerIdentity,
 ): PushServer {
+  const xds = logger.child({ scope: 'xds' });
   const push = new PushServer({
-    stores: [pipeline.ranges, pipeline.addresses, pipeline.authorizations],
-    authenticate: async (peer) => ({ kind: 'node-agent', ...(await identity.authenticateNode(peer)) }),
+    stores: [pipeline.ranges, pipeline.addresses, pipeline.authorizations, pipeline.routes],
+    authenticate: (peer) => authenticateSubscriber(identity, pipeline.objects, xds, peer),
     clock,
-    logger: logger.child({ scope: 'xds' }),
+    logger: xds,
     metrics,
   });
   pipeline.onResources((typeUrl, names) => push.changed(typeUrl, names));
@@ -222,6 +224,7 @@ function debugSections(
         addresses: versions(pipeline.addresses),
         authorizations: versions(pipeline.authorizations),
         ranges: versions(pipeline.ranges),
+        routes: versions(pipeline.routes),
       }),
     ),
     ...loggingSections(logger),

@@ -1,13 +1,15 @@
 import type { ObjectChange, ObjectKey, ObjectProblem, ObjectSource } from '@ambit/mesh/kinds';
 import type { Clock, Logger, Metrics } from '@ambit/mesh/runtime';
+import { SERVICE_ROUTES_TYPE_URL } from '@ambit/mesh/route-wire';
 import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL, type PushedObject, RANGES_TYPE_URL } from '@ambit/mesh/wire';
 import type { Collection } from './collections/collection.ts';
 import { CollectionGraph } from './collections/collection-graph.ts';
 import { deriveMesh } from './collections/mesh-collections.ts';
+import { deriveRoutes } from './collections/route-collections.ts';
 import { applyChanges, createObjectCollections, type ObjectCollections } from './collections/object-collections.ts';
 import { createWorkloadsByNode, type WorkloadsByNode } from './collections/workloads-by-node.ts';
 import { createPipelineMetrics, type PipelineMetrics } from './pipeline-metrics.ts';
-import { encodeResource, sameResource } from './push/encode-resource.ts';
+import { encodeResource, sameResource, type ServedObject } from './push/encode-resource.ts';
 import { type PushResource, ResourceStore } from './push/resource-store.ts';
 import type { MeshSettings } from './translate/mesh-settings.ts';
 import { UnreadablePolicies } from './unreadable-policies.ts';
@@ -36,6 +38,7 @@ export class Pipeline {
   readonly addresses: ResourceStore = new ResourceStore(ADDRESS_TYPE_URL);
   readonly authorizations: ResourceStore = new ResourceStore(AUTHORIZATION_TYPE_URL);
   readonly ranges: ResourceStore = new ResourceStore(RANGES_TYPE_URL);
+  readonly routes: ResourceStore = new ResourceStore(SERVICE_ROUTES_TYPE_URL);
   /** What the source has, as of the last commit. To be read; only the pipeline writes. */
   readonly objects: ObjectCollections;
   readonly workloadsByNode: WorkloadsByNode;
@@ -66,6 +69,7 @@ export class Pipeline {
     this.#serve(mesh.ranges, this.ranges);
     this.#serve(mesh.addresses, this.addresses);
     this.#serve(all, this.authorizations);
+    this.#serve(deriveRoutes(this.#graph, this.objects, options.settings), this.routes);
   }
 
   get problems(): readonly ObjectProblem[] {
@@ -105,6 +109,7 @@ export class Pipeline {
     logger.info('first state is complete', {
       addresses: this.addresses.size,
       policies: this.authorizations.size,
+      routedServices: this.routes.size,
       durationMs: Math.round(clock.monotonic() - begun),
     });
   }
@@ -140,7 +145,7 @@ export class Pipeline {
     for (const listener of this.#changeListeners) listener();
   }
 
-  #serve(objects: Collection<PushedObject>, store: ResourceStore): void {
+  #serve(objects: Collection<ServedObject>, store: ResourceStore): void {
     const encoded = this.#graph.derive(`encoded ${objects.name}`, objects, encodeResource, { equal: sameResource });
     const nameByKey = new Map<string, string>();
     encoded.onChange((keys) => {

@@ -77,7 +77,7 @@ async function startWorld(change: Partial<IdentityOptions> = {}): Promise<World>
       certificates,
       nodes,
       discovery: async (stream) => {
-        await identity.authenticateNode(stream.peer);
+        await identity.authenticate(stream.peer);
         await once(stream.signal, 'abort');
       },
     },

@@ -2,6 +2,7 @@ import { GrpcError, type GrpcPeer, type GrpcServerTls, type GrpcServices } from 
 import type { TrustDomain } from '@ambit/mesh/model';
 import type { Clock, Logger, Metrics } from '@ambit/mesh/runtime';
 import { openPrivateDirectory, type TrustBundle } from '@ambit/mesh/tls';
+import type { SubscribingCaller } from '../push/decide-subscriber.ts';
 import { identifyCaller, type NodeCaller, refusalKey, type RefusedCaller } from './caller.ts';
 import { openCertificateAuthority } from './certificate-authority.ts';
 import { createCertificateService } from './issue-certificate.ts';
@@ -31,18 +32,8 @@ export interface IdentityOptions {
   };
 }
 
-/** The pod at the other end of a stream. */
-export interface SubscribedPod {
-  readonly namespace: string;
-  readonly name: string;
-  readonly uid: string;
-}
-
-/** Who may read the mesh: a node's agent, on Kubernetes in a pod that is known. */
-export interface AuthenticatedNode {
-  readonly node: string;
-  readonly pod?: SubscribedPod;
-}
+/** The node, and on Kubernetes the pod, of whoever reads from us. */
+export type CallerPlace = Pick<SubscribingCaller, 'node' | 'pod'>;
 
 /** Everything the controller knows about identity. Disposing it stops renewal; what was issued stays valid. */
 export interface ControllerIdentity extends Disposable {
@@ -53,10 +44,10 @@ export interface ControllerIdentity extends Disposable {
   readonly certificates: NonNullable<GrpcServices['certificates']>;
   /** Absent where nodes do not join. */
   readonly nodes?: NonNullable<GrpcServices['nodes']>;
-  /** The node that calls. @throws GrpcError `unauthenticated`; the reason is in our log. */
-  authenticateNode(peer: GrpcPeer): Promise<AuthenticatedNode>;
+  /** Who calls. @throws GrpcError `unauthenticated`; the reason is in our log. */
+  authenticate(peer: GrpcPeer): Promise<SubscribingCaller>;
   /** Hears, soon after, whose streams must end: nodes that were revoked, pods that are gone. */
-  onUnwanted(listener: (isUnwanted: (subscriber: AuthenticatedNode) => boolean) => void): void;
+  onUnwanted(listener: (isUnwanted: (subscriber: CallerPlace) => boolean) => void): void;
   /** Hears of each new server certificate. */
   onServerTls(listener: (tls: GrpcServerTls) => void): void;
 }
@@ -94,9 +85,9 @@ export async function openIdentity(options: IdentityOptions): Promise<Controller
       metrics,
     }),
     nodes: createNodeService({ state, authority, register, identifyCaller: identify, clock, logger, metrics }),
-    async authenticateNode(peer) {
+    async authenticate(peer) {
       const caller = identify(peer);
-      if (caller.kind === 'node') return { node: caller.node };
+      if (caller.kind === 'node') return { node: caller.node, speaksForNode: true };
       const { reason, node } = caller;
       logger.warn(
         'caller refused',

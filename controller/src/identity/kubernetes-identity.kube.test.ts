@@ -109,7 +109,7 @@ const server = stack.use(
     services: {
       certificates: identity.certificates,
       discovery: async (stream) => {
-        const { pod } = await identity.authenticateNode(stream.peer);
+        const { pod } = await identity.authenticate(stream.peer);
         stream.accept(pod?.uid ?? '');
         streams.add(pod?.name ?? '');
         await once(stream.signal, 'abort');
@@ -286,7 +286,7 @@ test('a flood of tokens from one address is stopped before the API server, and o
   const token = await tokenOf(agent1);
   const flood = forge(token, 400).map((bearerToken, index) => {
     const peer = { address: `10.9.9.9:${index}`, certificate: undefined, bearerToken };
-    return failureOf(identity.authenticateNode(peer));
+    return failureOf(identity.authenticate(peer));
   });
   const outcomes = await Promise.all(flood);
   const limited = outcomes.filter((outcome) => outcome === 'resource-exhausted').length;
@@ -329,7 +329,7 @@ test('while the API server hangs, callers it confirmed are served at once whatev
   try {
     const flood = forge(unknown, 300).map((bearerToken, index) => {
       const peer = { address: `10.9.${index % 100}.9:1`, certificate: undefined, bearerToken };
-      return failureOf(identity.authenticateNode(peer));
+      return failureOf(identity.authenticate(peer));
     });
     const began = performance.now();
     const outcomes = await Promise.all(crowdTokens.map((token) => failureOf(askFor(token, {}))));

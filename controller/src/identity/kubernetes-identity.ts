@@ -4,8 +4,9 @@ import type { KubeClient } from '@ambit/mesh/kube';
 import type { TrustDomain } from '@ambit/mesh/model';
 import type { Clock, Logger, Metrics } from '@ambit/mesh/runtime';
 import { admitTokenCaller } from './admit-token-caller.ts';
-import { type Caller, refusalKey } from './caller.ts';
-import type { AuthenticatedNode, ControllerIdentity, SubscribedPod } from './controller-identity.ts';
+import { type PodCaller, refusalKey, type RefusedCaller } from './caller.ts';
+import type { SubscribedPod } from '../push/scope.ts';
+import type { CallerPlace, ControllerIdentity } from './controller-identity.ts';
 import type { TokenClaims } from './decide-token-shape.ts';
 import { createCertificateService } from './issue-certificate.ts';
 import { WORKLOAD_VALIDITY_MS } from './limits.ts';
@@ -51,9 +52,9 @@ export function createKubernetesIdentity(options: KubernetesIdentityOptions): Co
   const pods = new LivePods({ client, known: podByName, clock, logger });
   const agents: ReadonlySet<string> = new Set(options.nodeAgentAccounts);
   const server = new ServerCertificate(authority, options.serverNames, clock, logger);
-  const listeners: ((isUnwanted: (subscriber: AuthenticatedNode) => boolean) => void)[] = [];
+  const listeners: ((isUnwanted: (subscriber: CallerPlace) => boolean) => void)[] = [];
   const departures = new Departures(podByName);
-  const identify = async (peer: GrpcPeer): Promise<Caller> => {
+  const identify = async (peer: GrpcPeer): Promise<PodCaller | RefusedCaller> => {
     const verdict = await reviewer.review(peer.bearerToken, peer.address);
     if (verdict.kind === 'refused') return verdict;
     return admitTokenCaller(verdict, await pods.find(verdict), agents);
@@ -83,13 +84,13 @@ export function createKubernetesIdentity(options: KubernetesIdentityOptions): Co
       logger,
       metrics,
     }),
-    async authenticateNode(peer) {
+    async authenticate(peer) {
       const caller = await identify(peer);
-      if (caller.kind === 'pod' && caller.isNodeAgent) {
-        const { node, namespace, podName: name, podUid: uid } = caller;
-        return { node, pod: { namespace, name, uid } };
+      if (caller.kind === 'pod') {
+        const { node, namespace, podName: name, podUid: uid, isNodeAgent: speaksForNode } = caller;
+        return { node, pod: { namespace, name, uid }, speaksForNode };
       }
-      const reason = caller.kind === 'refused' ? caller.reason : 'not-a-node-agent';
+      const { reason } = caller;
       logger.warn(
         'caller refused',
         { reason, node: caller.node, 'peer.address': peer.address },

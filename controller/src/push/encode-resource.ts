@@ -1,15 +1,30 @@
 import { hash } from 'node:crypto';
-import { type DiscoveryResource, encodePushedObject, type PushedObject } from '@ambit/mesh/wire';
+import { encodeServiceRoutes } from '@ambit/mesh/route-wire';
+import type { ServiceRoutes } from '@ambit/mesh/routes';
+import { type DiscoveryResource, type EncodedResource, encodePushedObject, type PushedObject } from '@ambit/mesh/wire';
 import type { PushResource } from './resource-store.ts';
 
 /** Characters of a version: 96 bits of the content's hash, too many for two contents ever to share one by chance. */
 const VERSION_LENGTH = 16;
 
+/** What is served: the mesh as everybody sees it, and what is for the waypoints of one Gateway. */
+export type ServedObject =
+  | PushedObject
+  | {
+      readonly kind: 'routes';
+      readonly routes: ServiceRoutes;
+      /** `namespace/name` */
+      readonly gateway: string;
+    };
+
 /**
  * Encodes once for all subscribers. The same content has the same version, in every process. What only the node of a
  * workload may know is in the bytes for that node alone.
  */
-export function encodeResource(object: PushedObject): PushResource {
+export function encodeResource(object: ServedObject): PushResource {
+  if (object.kind === 'routes') {
+    return { ...versioned(encodeServiceRoutes(object.routes)), backs: [], forGateway: object.gateway };
+  }
   if (object.kind !== 'workload') return { ...encodeVersioned(object), backs: [] };
   const { probes, ...workload } = object.workload;
   const forAll = { ...encodeVersioned({ kind: 'workload', workload }), backs: [...workload.services.keys()] };
@@ -19,7 +34,10 @@ export function encodeResource(object: PushedObject): PushResource {
 }
 
 function encodeVersioned(object: PushedObject): DiscoveryResource {
-  const encoded = encodePushedObject(object);
+  return versioned(encodePushedObject(object));
+}
+
+function versioned(encoded: EncodedResource): DiscoveryResource {
   return { ...encoded, version: hash('sha256', encoded.value, 'base64url').slice(0, VERSION_LENGTH) };
 }
 
@@ -27,6 +45,7 @@ export function sameResource(before: PushResource, after: PushResource): boolean
   return (
     before.version === after.version &&
     before.name === after.name &&
+    before.forGateway === after.forGateway &&
     before.forNode?.node === after.forNode?.node &&
     before.forNode?.version === after.forNode?.version
   );

@@ -4,7 +4,7 @@ import { PUSH_LIMITS } from './limits.ts';
 import { callerName } from '../identity/caller.ts';
 import { createPushMetrics, type PushMetrics } from './metrics.ts';
 import type { ResourceStore } from './resource-store.ts';
-import type { SubscriberIdentity } from './scope.ts';
+import { type SubscriberIdentity, subscriberName } from './scope.ts';
 import { type HasSettled, SettlementTimer } from './settlement-timer.ts';
 import { type StreamEnd, Subscriber } from './subscriber.ts';
 
@@ -21,6 +21,8 @@ export interface PushServerOptions {
 export interface SubscriberSummary {
   readonly kind: string;
   readonly node: string;
+  /** Of a waypoint. */
+  readonly gateway?: string;
   readonly peer: string;
   readonly held: Readonly<Record<string, number>>;
 }
@@ -49,8 +51,8 @@ export class PushServer {
   readonly #stores: ReadonlyMap<string, ResourceStore>;
   readonly #metrics: PushMetrics;
   readonly #subscribers = new Map<Subscriber, string>();
-  /** The same, oldest first. */
-  readonly #byNode = new Map<string, Set<Subscriber>>();
+  /** The same by the process that opened them, oldest first. */
+  readonly #byName = new Map<string, Set<Subscriber>>();
   readonly #progressListeners: (() => void)[] = [];
   readonly #settlement: SettlementTimer;
 
@@ -63,13 +65,15 @@ export class PushServer {
 
   get subscribers(): readonly SubscriberSummary[] {
     return [...this.#subscribers].map(([subscriber, peer]) => {
-      return { kind: subscriber.identity.kind, node: subscriber.identity.node, peer, held: subscriber.sentCounts };
+      const { identity, sentCounts: held } = subscriber;
+      return { kind: identity.kind, node: identity.node, ...gatewayOf(identity), peer, held };
     });
   }
 
   /** Of every node with an open stream, by name. */
   get progress(): readonly NodeProgress[] {
-    return [...this.#byNode]
+    return [...this.#byName]
+      .filter(([, [first]]) => first?.identity.kind === 'node-agent')
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([node, subscribers]) => progressOf(node, [...subscribers], this.#stores.keys()));
   }
@@ -82,12 +86,19 @@ export class PushServer {
   /** The handler of one stream; ends with it. @throws GrpcError with what the client is told. */
   async serve(stream: DiscoveryServerStream): Promise<void> {
     const identity = await this.#identify(stream.peer);
-    stream.accept(callerName({ node: identity.node, podUid: identity.pod?.uid }));
+    const name = subscriberName(identity);
+    stream.accept(
+      identity.kind === 'node-agent' ? callerName({ node: identity.node, podUid: identity.pod?.uid }) : name,
+    );
     if (this.#subscribers.size >= PUSH_LIMITS.subscribersMax) {
       this.#metrics.streamEnds.add(['limits']);
       throw new GrpcError('resource-exhausted');
     }
-    const logger = this.#options.logger.child({ node: identity.node, 'peer.address': stream.peer.address });
+    const logger = this.#options.logger.child({
+      node: identity.node,
+      ...gatewayOf(identity),
+      'peer.address': stream.peer.address,
+    });
     const { clock } = this.#options;
     const subscriber = new Subscriber({
       identity,
@@ -99,13 +110,13 @@ export class PushServer {
       onAnswer: () => this.#announceProgress(),
     });
     this.#add(subscriber, stream.peer.address);
-    logger.info('subscriber connected', {}, { limitBy: identity.node });
+    logger.info('subscriber connected', {}, { limitBy: name });
     this.#announceProgress();
     const end = await subscriber.serve();
     this.#remove(subscriber);
     this.#metrics.streamEnds.add([end]);
     this.#announceProgress();
-    logger.info('subscriber gone', { reason: end }, { limitBy: identity.node });
+    logger.info('subscriber gone', { reason: end }, { limitBy: name });
     const refusal = REFUSALS[end];
     if (refusal !== null) throw new GrpcError(refusal);
   }
@@ -125,23 +136,23 @@ export class PushServer {
   }
 
   #add(subscriber: Subscriber, peer: string): void {
-    const { node } = subscriber.identity;
-    const ofNode = this.#byNode.get(node) ?? new Set<Subscriber>();
-    const [oldest] = ofNode;
-    if (ofNode.size >= PUSH_LIMITS.subscribersPerNodeMax && oldest !== undefined) {
+    const name = subscriberName(subscriber.identity);
+    const ofName = this.#byName.get(name) ?? new Set<Subscriber>();
+    const [oldest] = ofName;
+    if (ofName.size >= PUSH_LIMITS.subscribersPerNodeMax && oldest !== undefined) {
       oldest.end('limits');
       this.#remove(oldest);
     }
-    this.#byNode.set(node, ofNode.add(subscriber));
+    this.#byName.set(name, ofName.add(subscriber));
     this.#subscribers.set(subscriber, peer);
     this.#metrics.subscribers.set([], this.#subscribers.size);
   }
 
   #remove(subscriber: Subscriber): void {
-    const { node } = subscriber.identity;
-    const ofNode = this.#byNode.get(node);
-    ofNode?.delete(subscriber);
-    if (ofNode?.size === 0) this.#byNode.delete(node);
+    const name = subscriberName(subscriber.identity);
+    const ofName = this.#byName.get(name);
+    ofName?.delete(subscriber);
+    if (ofName?.size === 0) this.#byName.delete(name);
     this.#subscribers.delete(subscriber);
     this.#metrics.subscribers.set([], this.#subscribers.size);
   }
@@ -168,6 +179,10 @@ export class PushServer {
       throw error;
     }
   }
+}
+
+function gatewayOf(identity: SubscriberIdentity): { readonly gateway?: string } {
+  return identity.kind === 'waypoint' ? { gateway: identity.gateway } : {};
 }
 
 function progressOf(node: string, subscribers: readonly Subscriber[], typeUrls: Iterable<string>): NodeProgress {

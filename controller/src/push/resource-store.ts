@@ -4,12 +4,25 @@ import type { DiscoveryResource } from '@ambit/mesh/wire';
 export interface PushResource extends DiscoveryResource {
   /** Names of the services this workload backs; empty for anything else. */
   readonly backs: readonly string[];
+  /** `namespace/name` of the one Gateway whose waypoints may see it. Absent: whoever may read the type. */
+  readonly forGateway?: string;
   /** What subscribers of that node get in place of what all others do. */
   readonly forNode?: Pick<DiscoveryResource, 'version' | 'value'> & { readonly node: string };
 }
 
-/** The resource as subscribers of `node` get it. */
-export function resourceFor(node: string, resource: PushResource | undefined): DiscoveryResource | undefined {
+/** For whom resources are looked at. */
+export interface ResourceReader {
+  readonly node: string;
+  /** `namespace/name` of the Gateway whose waypoint it is. */
+  readonly gateway?: string;
+}
+
+/** The resource as the reader gets it; undefined where it is not for it. */
+export function resourceFor(
+  { node, gateway }: ResourceReader,
+  resource: PushResource | undefined,
+): DiscoveryResource | undefined {
+  if (resource?.forGateway !== undefined && resource.forGateway !== gateway) return undefined;
   const own = resource?.forNode;
   if (resource === undefined || own === undefined || own.node !== node) return resource;
   return { ...resource, version: own.version, value: own.value };

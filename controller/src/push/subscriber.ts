@@ -98,7 +98,7 @@ export class Subscriber {
       return true;
     }
     let state = this.#types.get(typeUrl);
-    if (state === undefined) this.#types.set(typeUrl, (state = new TypeSubscription(store, this.identity.node)));
+    if (state === undefined) this.#types.set(typeUrl, (state = new TypeSubscription(store, this.identity)));
     const { answer, withinLimits } = state.accept(request);
     if (answer.kind !== 'none') {
       metrics.answers.add([shortType(typeUrl), answer.kind]);

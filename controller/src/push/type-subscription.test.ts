@@ -155,7 +155,7 @@ test('TypeSubscription gives a node its own version of a resource, and everybody
     forNode: { node, version, value: new Uint8Array(2) },
   });
   const store = storeOf(resource('pod', '1', own('1-n1')), resource('other'));
-  const [n1, n2] = ['n1', 'n2'].map((node) => new TypeSubscription(store, node));
+  const [n1, n2] = ['n1', 'n2'].map((node) => new TypeSubscription(store, { node }));
   assert.ok(n1 !== undefined && n2 !== undefined);
   const take = (state: TypeSubscription, nonce: string): readonly string[] | null => {
     const response = shown(state.next(nonce));
@@ -231,4 +231,24 @@ test('TypeSubscription.refusedNames remembers what was in a refused response unt
   assert.deepEqual(refused(), ['a', 'b', 'c']);
   state.accept(request({ responseNonce: '2' }));
   assert.deepEqual(refused(), ['b']);
+});
+
+test('TypeSubscription shows a waypoint what is for its Gateway, and takes it back when it is no more', () => {
+  const store = storeOf(
+    resource('mine', '1', { forGateway: 'shop/a' }),
+    resource('other', '1', { forGateway: 'shop/b' }),
+  );
+  const state = new TypeSubscription(store, { node: 'n1', gateway: 'shop/a' });
+  state.accept(request());
+  const first = state.next('1');
+  assert.deepEqual([first?.resources.map(({ name }) => name), first?.removedResources], [['mine'], []]);
+  state.accept(request({ responseNonce: '1' }));
+  change(
+    store,
+    state,
+    [],
+    [resource('mine', '1', { forGateway: 'shop/b' }), resource('other', '1', { forGateway: 'shop/a' })],
+  );
+  const second = state.next('2');
+  assert.deepEqual([second?.resources.map(({ name }) => name), second?.removedResources], [['other'], ['mine']]);
 });

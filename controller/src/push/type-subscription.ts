@@ -1,7 +1,7 @@
 import type { DiscoveryRequest, DiscoveryResource, DiscoveryResponse } from '@ambit/mesh/wire';
 import { decideDelta, nextSubscription, type Subscription } from './delta.ts';
 import { PUSH_LIMITS } from './limits.ts';
-import { resourceFor, type ResourceStore } from './resource-store.ts';
+import { resourceFor, type ResourceReader, type ResourceStore } from './resource-store.ts';
 
 /** How a client answered a response. */
 export type Answer =
@@ -15,7 +15,7 @@ export type Answer =
  */
 export class TypeSubscription {
   readonly #store: ResourceStore;
-  readonly #node: string;
+  readonly #reader: ResourceReader;
   #subscription: Subscription | null = null;
   /** Version by name; empty where the client was told that the name does not exist. */
   readonly #sent = new Map<string, string>();
@@ -29,10 +29,9 @@ export class TypeSubscription {
   /** Names of resources in responses that the client refused and has not accepted since. */
   readonly #refused = new Set<string>();
 
-  /** `node` is the subscriber's. */
-  constructor(store: ResourceStore, node = '') {
+  constructor(store: ResourceStore, reader: ResourceReader = { node: '' }) {
     this.#store = store;
-    this.#node = node;
+    this.#reader = reader;
   }
 
   /** Nonce of the response that is not answered yet, or null. */
@@ -146,7 +145,7 @@ export class TypeSubscription {
   }
 
   #resource(name: string): DiscoveryResource | undefined {
-    return resourceFor(this.#node, this.#store.get(name));
+    return resourceFor(this.#reader, this.#store.get(name));
   }
 
   #answerOf(request: DiscoveryRequest): Answer {
@@ -190,7 +189,7 @@ export class TypeSubscription {
   #newlyAbsent(subscription: Subscription): readonly string[] {
     const absent: string[] = [];
     for (const name of subscription.names) {
-      const exists = this.#store.resolve(name).length > 0;
+      const exists = this.#store.resolve(name).some((one) => this.#resource(one) !== undefined);
       const told = this.#sent.get(name) === '';
       if (exists && told) this.#sent.delete(name);
       if (!exists && !told) absent.push(name);

@@ -15,5 +15,5 @@ export {
 export { createNodeIdentityClient, type NodeIdentityClient } from './node-identity-client.ts';
 export { createPushTransport } from './push-transport.ts';
 export { type GrpcServer, type GrpcServerOptions, type GrpcServerTls, startGrpcServer } from './server.ts';
-export type { GrpcPeer } from './server-peer.ts';
+export { type GrpcPeer, POD_HEADER } from './server-peer.ts';
 export type { CertificateRequest, DiscoveryServerStream, GrpcServices, ReadRequest } from './services.ts';
