@@ -210,6 +210,8 @@ export class HttpWorld implements AsyncDisposable {
       pool,
       open,
       workload: undefined,
+      capacity: 1,
+      avoided: false,
       get load(): number {
         return pool.load;
       },

@@ -1,6 +1,7 @@
 export * from './access-policy.ts';
 export * from './address.ts';
 export * from './authorize.ts';
+export * from './balance.ts';
 export * from './errors.ts';
 export * from './mesh-ranges.ts';
 export * from './mesh-view.ts';

@@ -3,6 +3,7 @@ export * from './leak-check.ts';
 export * from './manual-clock.ts';
 export * from './memory-duplex.ts';
 export * from './policy-builder.ts';
+export * from './random.ts';
 export * from './reference-page.ts';
 export * from './route-builder.ts';
 export * from './same-shape.ts';

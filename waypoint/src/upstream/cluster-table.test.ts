@@ -1,11 +1,78 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createHbonePool } from '@ambit/mesh/hbone';
-import { createMeshViewStore, type SpiffeId } from '@ambit/mesh/model';
-import { buildService, buildWorkload, environment } from '@ambit/mesh/testing';
+import { createMeshViewStore, type LoadBalancing, type SpiffeId, type Workload } from '@ambit/mesh/model';
+import { silentLogger } from '@ambit/mesh/runtime';
+import { buildService, buildWorkload, environment, ManualClock, type WorkloadOptions } from '@ambit/mesh/testing';
 import { Deadlines } from '../http/deadlines.ts';
 import { ClusterTable } from './cluster-table.ts';
 import { DEFAULT_UPSTREAM_LIMITS } from './limits.ts';
+
+const balancing = (
+  mode: LoadBalancing['mode'],
+  more: Partial<LoadBalancing> = {},
+): { readonly loadBalancing: LoadBalancing } => ({
+  loadBalancing: { mode, routingPreference: ['zone', 'node'], healthPolicy: 'only-healthy', ...more },
+});
+const zone = (name: string): Workload['locality'] => ({ region: 'r', zone: name, subzone: '' });
+const endpoint = (name: string, more: WorkloadOptions = {}): Workload =>
+  buildWorkload({ name, services: { 'shop/web.shop.svc.cluster.local': ['80:8080'] }, locality: zone('z2'), ...more });
+
+const here = buildWorkload({ name: 'waypoint', locality: zone('z1'), node: 'n1' });
+const near = endpoint('near', { locality: zone('z1'), node: 'n1' });
+const besides = endpoint('besides', { locality: zone('z1'), node: 'n2' });
+const far = endpoint('far');
+const all = [near, besides, far];
+
+for (const [name, workloads, service, place, expected] of [
+  ['all there are', all, {}, here, ['near', 'besides', 'far']],
+  ['not those of another network', [near, endpoint('x', { network: 'n' })], {}, here, ['near']],
+  ['not those that are not ready', [near, endpoint('x', { status: 'unhealthy' })], {}, here, ['near']],
+  [
+    'those that are not ready, where the service says so',
+    [endpoint('x', { status: 'unhealthy' })],
+    balancing('unspecified', { healthPolicy: 'allow-all' }),
+    here,
+    ['x'],
+  ],
+  [
+    'not those of no capacity',
+    [far, endpoint('x', { capacity: 0, locality: zone('z1') })],
+    balancing('failover'),
+    here,
+    ['far'],
+  ],
+  ['not those without the port', [near, endpoint('x', { services: {} })], {}, here, ['near']],
+  ['the nearest', all, balancing('failover'), here, ['near']],
+  ['the nearest of those that are left', [besides, far], balancing('failover'), here, ['besides']],
+  ['whoever there is, when none is near', [far], balancing('failover'), here, ['far']],
+  ['those that must be here', all, balancing('strict'), here, ['near']],
+  ['nobody, when none of those that must be here is', [far], balancing('strict'), here, []],
+  ['all, when it is not known what is near', all, balancing('failover'), undefined, ['near', 'besides', 'far']],
+  ['nobody, when it is not known who is here', all, balancing('strict'), undefined, []],
+] as const) {
+  test(`ClusterTable: a service is served by ${name}`, async () => {
+    const clock = new ManualClock();
+    await using hbone = createHbonePool<SpiffeId>({ clock, logger: silentLogger });
+    using deadlines = new Deadlines(clock);
+    const store = createMeshViewStore();
+    const web = buildService({ ...service, ports: ['80:0'] });
+    store.apply({ services: [web], workloads });
+    const clusters = new ClusterTable({
+      clock,
+      logger: silentLogger,
+      deadlines,
+      limits: DEFAULT_UPSTREAM_LIMITS,
+      hbone,
+      svid: () => undefined,
+      network: '',
+      random: () => 0,
+      place: () => place,
+    });
+    const { endpoints } = clusters.ofService(store.view, web, 80);
+    assert.deepEqual(new Set(endpoints.map((one) => one.workload?.name)), new Set(expected));
+  });
+}
 
 test('a cluster of one version has the endpoints of that version, and shares their connections with the whole service', async () => {
   const { clock, logger } = environment;
@@ -20,6 +87,7 @@ test('a cluster of one version has the endpoints of that version, and shares the
     svid: () => undefined,
     network: '',
     random: () => 0,
+    place: () => undefined,
   });
   const service = buildService();
   const services = { [service.key]: ['80:8080'] };

@@ -1,11 +1,14 @@
 import type { HbonePool } from '@ambit/mesh/hbone';
 import {
-  mappedPort,
+  endpointPort,
   type MeshView,
+  type Place,
   parseSpiffeId,
   type Port,
+  preferNear,
   type Service,
   type SpiffeId,
+  takesConnections,
   type Workload,
   workloadIdentity,
 } from '@ambit/mesh/model';
@@ -16,6 +19,7 @@ import { Cluster, type Endpoint } from './cluster.ts';
 import { EndpointPool } from './endpoint-pool.ts';
 import type { UpstreamLimits } from './limits.ts';
 import { createConnector, type EndpointAddress, endpointKey } from './open-endpoint.ts';
+import { Reachability } from './reachability.ts';
 
 export interface ClusterTableOptions {
   readonly clock: Clock;
@@ -26,7 +30,22 @@ export interface ClusterTableOptions {
   readonly svid: () => Svid | undefined;
   readonly network: string;
   readonly random: () => number;
+  /** Where this waypoint is; undefined when the view does not tell: then nobody is near, and of those that must be there is none. */
+  readonly place: (view: MeshView) => Place | undefined;
 }
+
+interface Located {
+  readonly address: EndpointAddress;
+  readonly workload: Workload;
+}
+
+/** Equal to no place of a workload. */
+const NOWHERE: Place = {
+  locality: { region: '\0', zone: '\0', subzone: '\0' },
+  node: '\0',
+  clusterId: '\0',
+  network: '\0',
+};
 
 /**
  * The clusters of the mesh view as it is, made when somebody asks for one. Endpoints keep their connections from one view to
@@ -51,12 +70,16 @@ export class ClusterTable {
     const key = `${service.key}:${port}${part}`;
     const known = this.#clusters.get(key);
     if (known !== undefined) return known;
-    const endpoints: Endpoint[] = [];
+    const candidates: Located[] = [];
     for (const workload of view.endpoints(service.key)) {
       if (version !== null && workload.canonicalRevision !== version) continue;
-      const found = this.#addressOf(workload, service, port);
-      if (found !== null) endpoints.push(this.#endpoint(found, workload));
+      const address = this.#addressOf(workload, service, port);
+      if (address !== null) candidates.push({ address, workload });
     }
+    const place = this.#options.place(view) ?? NOWHERE;
+    const endpoints = preferNear(candidates, place, service.loadBalancing).map(({ address, workload }) =>
+      this.#endpoint(address, workload),
+    );
     const name = `${service.namespace}/${service.name}:${port}${part}`;
     return this.#keep(key, new Cluster(name, service, endpoints, this.#options.random));
   }
@@ -107,9 +130,8 @@ export class ClusterTable {
   }
 
   #addressOf(workload: Workload, service: Service, servicePort: number): EndpointAddress | null {
-    if (workload.network !== this.#options.network) return null;
-    if (workload.status !== 'healthy' && service.loadBalancing?.healthPolicy !== 'allow-all') return null;
-    const port = mappedPort(workload, service, servicePort);
+    if (workload.network !== this.#options.network || !takesConnections(workload, service)) return null;
+    const port = endpointPort(workload, service, servicePort);
     const [ip] = workload.addresses;
     if (port === 0 || ip === undefined) return null;
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- from the wire, and not 0
@@ -123,9 +145,10 @@ export class ClusterTable {
     known?.pool.close();
     const { clock, logger, deadlines, limits, hbone, svid } = this.#options;
     const name = `${address.address.ip}:${address.address.port}`;
-    const connector = createConnector(address, hbone, svid);
+    const reachability = new Reachability(clock);
+    const connector = reachability.watch(createConnector(address, hbone, svid));
     const pool = new EndpointPool({ connector, limits, clock, deadlines, logger, name });
-    const endpoint = new PooledEndpoint(name, workload, pool, connector.open);
+    const endpoint = new PooledEndpoint(name, workload, pool, connector.open, reachability);
     this.#endpoints.set(key, endpoint);
     return endpoint;
   }
@@ -138,16 +161,32 @@ export class PooledEndpoint implements Endpoint {
   readonly pool: EndpointPool;
   /** A connection of one's own, outside the pool. */
   readonly open: Endpoint['open'];
+  readonly #reachability: Reachability;
 
-  constructor(address: string, workload: Workload, pool: EndpointPool, open: Endpoint['open']) {
+  constructor(
+    address: string,
+    workload: Workload,
+    pool: EndpointPool,
+    open: Endpoint['open'],
+    reachability: Reachability,
+  ) {
     this.address = address;
     this.workload = workload;
     this.pool = pool;
     this.open = open;
+    this.#reachability = reachability;
   }
 
   get load(): number {
     return this.pool.load;
+  }
+
+  get capacity(): number {
+    return this.workload.capacity;
+  }
+
+  get avoided(): boolean {
+    return this.#reachability.avoided;
   }
 }
 

@@ -1,13 +1,12 @@
 import type { Carrier } from '@ambit/mesh/hbone';
 import type { Workload } from '@ambit/mesh/model';
 import type { EndpointPool } from './endpoint-pool.ts';
-import { decideEndpoint } from './decide-endpoint.ts';
+import { type Candidate, decideEndpoint, type Draw, drawOf } from './decide-endpoint.ts';
 
 /** One place that serves a service. */
-export interface Endpoint {
+export interface Endpoint extends Candidate {
   /** `ip:port` of the application. */
   readonly address: string;
-  readonly load: number;
   readonly pool: EndpointPool;
   /** Who it is, for metrics. */
   readonly workload: Workload | undefined;
@@ -20,7 +19,7 @@ export class Cluster {
   /** `namespace/name:port`, as logs and metrics name it. */
   readonly name: string;
   readonly service: { readonly namespace: string; readonly name: string; readonly hostname: string };
-  readonly #endpoints: readonly Endpoint[];
+  readonly #draw: Draw<Endpoint>;
   readonly #random: () => number;
 
   constructor(
@@ -31,16 +30,16 @@ export class Cluster {
   ) {
     this.name = name;
     this.service = service;
-    this.#endpoints = endpoints;
+    this.#draw = drawOf(endpoints);
     this.#random = random;
   }
 
   get endpoints(): readonly Endpoint[] {
-    return this.#endpoints;
+    return this.#draw.endpoints;
   }
 
   /** Undefined when there is none. `except` has just failed. */
   pick(except?: Endpoint): Endpoint | undefined {
-    return decideEndpoint(this.#endpoints, this.#random, except);
+    return decideEndpoint(this.#draw, this.#random, except);
   }
 }

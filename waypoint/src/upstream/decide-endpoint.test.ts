@@ -1,25 +1,89 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { decideEndpoint } from './decide-endpoint.ts';
+import { describe, test } from 'node:test';
+import { randomOf } from '@ambit/mesh/testing';
+import { type Candidate, decideEndpoint, drawOf } from './decide-endpoint.ts';
 
-const [a, b, c] = [{ load: 3 }, { load: 1 }, { load: 2 }];
+const at = (load: number, more: Partial<Candidate> = {}): Candidate => ({ load, capacity: 1, avoided: false, ...more });
+const [a, b, c] = [at(3), at(1), at(2)];
+const gone = at(0, { avoided: true });
+const alsoGone = at(1, { avoided: true });
+const big = at(3, { capacity: 4 });
 
 /** Gives these numbers, one after the other. */
 function numbers(...values: number[]): () => number {
   return () => values.shift() ?? assert.fail('more numbers than expected');
 }
 
-for (const [name, endpoints, random, except, expected] of [
-  ['of none there is none', [], numbers(), undefined, undefined],
-  ['of one it is that', [a], numbers(), undefined, a],
-  ['of one it is that, though it failed', [a], numbers(), a, a],
-  ['of two drawn the less loaded', [a, b, c], numbers(0, 0), undefined, b],
-  ['in whatever order they are drawn', [a, b, c], numbers(0.4, 0.9), undefined, b],
-  ['of equals the first drawn', [c, { load: 2 }], numbers(0, 0), undefined, c],
-  ['not the one that failed', [a, b, c], numbers(0, 0), b, a],
-  ['not the one that failed, drawn first', [a, b, c], numbers(0.4, 0), b, c],
-] as const) {
-  test(`decideEndpoint(): ${name}`, () => {
-    assert.equal(decideEndpoint<{ readonly load: number }>(endpoints, random, except), expected);
+describe('decideEndpoint()', () => {
+  for (const [name, endpoints, random, except, expected] of [
+    ['of none there is none', [], numbers(), undefined, undefined],
+    ['of one it is that', [a], numbers(), undefined, a],
+    ['of one it is that, though it failed', [a], numbers(), a, a],
+    ['of one it is that, though it was not reached lately', [gone], numbers(), undefined, gone],
+    ['of two drawn the less loaded', [a, b, c], numbers(0, 0), undefined, b],
+    ['in whatever order they are drawn', [a, b, c], numbers(0.4, 0.9), undefined, b],
+    ['of equals the first drawn', [c, at(2)], numbers(0, 0), undefined, c],
+    ['not the one that failed', [a, b, c], numbers(0, 0), b, a],
+    ['not the one that failed, drawn first', [a, b, c], numbers(0.4, 0), b, c],
+    ['not the one that was not reached lately', [a, gone, c], numbers(0, 0), undefined, a],
+    ['not the one that was not reached lately, drawn first', [a, gone, c], numbers(0.4, 0), undefined, c],
+    ['of two that were not reached lately a third', [gone, a, alsoGone], numbers(0, 0.9), undefined, a],
+    ['of the failed and the unreached a third', [gone, a, b], numbers(0, 0), a, b],
+    ['when none was reached lately, the first drawn', [gone, alsoGone], numbers(0, 0), undefined, gone],
+    ['when none was reached lately, not the one that failed', [gone, alsoGone], numbers(0, 0), gone, alsoGone],
+    ['load counts by capacity', [b, big], numbers(0, 0), undefined, big],
+    ['a draw counts by capacity', [b, big, gone], numbers(0.17, 0.99), undefined, big],
+  ] as const) {
+    test(name, () => assert.equal(decideEndpoint(drawOf<Candidate>(endpoints), random, except), expected));
+  }
+
+  // What a server does that needs a turn of its own for each request, beside others.
+  for (const [name, capacities, shares] of [
+    ['alike', [1, 1, 1, 1], [0.25, 0.25, 0.25, 0.25]],
+    ['of different capacity', [1, 2, 5], [0.125, 0.25, 0.625]],
+    ['of fractions of capacity', [0.1, 0.2, 0.7], [0.1, 0.2, 0.7]],
+  ] as const) {
+    test(`gives endpoints ${name} their share, idle and under load`, () => {
+      const random = randomOf(7);
+      for (const depth of [0, 40]) {
+        const endpoints = capacities.map((capacity) => ({ load: 0, capacity, avoided: false }));
+        const counts = new Map(endpoints.map((endpoint) => [endpoint, 0]));
+        const open: (typeof endpoints)[number][] = [];
+        const draw = drawOf(endpoints);
+        for (let i = 0; i < 20_000; i += 1) {
+          const chosen = decideEndpoint(draw, random) ?? assert.fail('none');
+          counts.set(chosen, (counts.get(chosen) ?? 0) + 1);
+          chosen.load += 1;
+          open.push(chosen);
+          const done = open.length > depth ? open.splice(Math.floor(random() * open.length), 1)[0] : undefined;
+          if (done !== undefined) done.load -= 1;
+        }
+        for (const [index, endpoint] of endpoints.entries()) {
+          const share = (counts.get(endpoint) ?? 0) / 20_000;
+          assert.ok(Math.abs(share - (shares[index] ?? 0)) < 0.02, `${index} at depth ${depth}: ${share}`);
+        }
+      }
+    });
+  }
+
+  test('a slow endpoint gets less than the others, and one that is gone nothing', () => {
+    const random = randomOf(11);
+    const endpoints = [1, 1, 8].map((ticks) => ({ load: 0, capacity: 1, avoided: false, ticks, count: 0 }));
+    const dead = { load: 0, capacity: 1, avoided: true, ticks: 1, count: 0 };
+    const draw = drawOf([...endpoints, dead]);
+    const ends = new Map<number, (typeof endpoints)[number][]>();
+    for (let tick = 0; tick < 5000; tick += 1) {
+      for (const done of ends.get(tick) ?? []) done.load -= 1;
+      ends.delete(tick);
+      for (let i = 0; i < 4; i += 1) {
+        const chosen = decideEndpoint(draw, random) ?? assert.fail('none');
+        chosen.count += 1;
+        chosen.load += 1;
+        ends.set(tick + chosen.ticks, [...(ends.get(tick + chosen.ticks) ?? []), chosen]);
+      }
+    }
+    const [fast = 0, other = 0, slow = 0] = endpoints.map(({ count }) => count);
+    assert.ok(slow < fast / 2 && slow < other / 2, `${fast} ${other} ${slow}`);
+    assert.equal(dead.count, 0);
   });
-}
+});

@@ -4,11 +4,13 @@ import { DEFAULT_LIMITS } from '@ambit/mesh/http1';
 import type { HttpRoute } from '@ambit/mesh/kinds';
 import {
   createMeshViewStore,
+  type IpAddress,
   type MeshView,
   type Port,
   parseServiceKey,
   type Service,
   type SpiffeId,
+  type Workload,
 } from '@ambit/mesh/model';
 import type { Clock, LineSink, Logger, RootLogger } from '@ambit/mesh/runtime';
 import type { Svid } from '@ambit/mesh/tls';
@@ -30,6 +32,7 @@ import { ExchangeRecorder } from '../telemetry/exchange-recorder.ts';
 import type { Cluster } from '../upstream/cluster.ts';
 import { ClusterTable } from '../upstream/cluster-table.ts';
 import { DEFAULT_UPSTREAM_LIMITS } from '../upstream/limits.ts';
+import { openSomewhere } from '../upstream/open-somewhere.ts';
 import type {
   EndpointSummary,
   ListenOn,
@@ -48,6 +51,8 @@ export interface DataPlaneOptions {
   /** Null: no access log. */
   readonly accessLog: Pick<LineSink, 'write' | 'dropped'> | null;
   readonly random: () => number;
+  /** IP addresses of this waypoint: the workload that has one of them is where it is. */
+  readonly ownAddresses: readonly IpAddress[];
 }
 
 type Args<Call extends keyof WorkerCalls> = WorkerCalls[Call]['args'];
@@ -103,6 +108,7 @@ export class DataPlane {
       svid: () => this.#validSvid(),
       network,
       random,
+      place: (view) => this.#placeIn(view),
     });
   }
 
@@ -189,6 +195,15 @@ export class DataPlane {
     return svid !== undefined && this.#options.clock.now() < svid.notAfterMs ? svid : undefined;
   }
 
+  #placeIn(view: MeshView): Workload | undefined {
+    const { config, ownAddresses } = this.#options;
+    for (const ip of ownAddresses) {
+      const found = view.workloadByAddress(config.network, ip);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
   get #view(): MeshView {
     return this.#store.view;
   }
@@ -246,10 +261,7 @@ export class DataPlane {
   #relay(carrier: Carrier, cluster: Cluster): CarrierReader {
     const relay = new ByteRelay(carrier, () => this.#relays.delete(carrier));
     this.#relays.add(carrier);
-    const endpoint = cluster.pick();
-    void relay.connect((signal) =>
-      endpoint === undefined ? Promise.reject(new RangeError('no endpoint')) : endpoint.open(signal),
-    );
+    void relay.connect((signal) => openSomewhere(cluster, signal));
     return relay;
   }
 

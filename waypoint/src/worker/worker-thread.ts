@@ -1,4 +1,6 @@
+import { networkInterfaces } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
+import { type IpAddress, parseIpAddress } from '@ambit/mesh/model';
 import {
   answerWorkerCalls,
   bug,
@@ -28,7 +30,15 @@ export async function runWorkerThread(): Promise<void> {
     scope: 'proxy',
   });
   const accessLog = openAccessLog(config.accessLog, clock) ?? null;
-  const plane = new DataPlane({ clock, logger, log: logger, config, accessLog, random: Math.random });
+  const plane = new DataPlane({
+    clock,
+    logger,
+    log: logger,
+    config,
+    accessLog,
+    random: Math.random,
+    ownAddresses: ownAddresses(),
+  });
   const heap = new RestingHeap(clock);
   answerWorkerCalls<WorkerCalls>(port, {
     configure: plane.configure,
@@ -50,4 +60,12 @@ export async function runWorkerThread(): Promise<void> {
       return null;
     },
   });
+}
+
+/** A pod keeps its addresses for life. */
+function ownAddresses(): readonly IpAddress[] {
+  return Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .filter(({ internal }) => !internal)
+    .map(({ address }) => parseIpAddress(address));
 }
