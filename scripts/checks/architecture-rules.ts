@@ -19,8 +19,9 @@ export const MESH_LAYERS: Readonly<Record<string, readonly string[]>> = {
   grpc: ['model', 'wire', 'tls', 'runtime', 'push'],
   linux: ['model', 'runtime'],
   routes: ['model'],
+  policies: ['model'],
   kinds: ['model', 'routes'],
-  'route-wire': ['model', 'wire', 'routes', 'kinds'],
+  'route-wire': ['model', 'wire', 'routes', 'policies', 'kinds'],
   manifests: ['model', 'routes', 'kinds', 'runtime'],
   kube: ['model', 'routes', 'kinds', 'runtime'],
   testing: [
@@ -35,6 +36,7 @@ export const MESH_LAYERS: Readonly<Record<string, readonly string[]>> = {
     'push',
     'linux',
     'routes',
+    'policies',
     'kinds',
     'route-wire',
     'manifests',
@@ -44,7 +46,7 @@ export const MESH_LAYERS: Readonly<Record<string, readonly string[]>> = {
 
 /** Decisions, translations and codecs: same input, same output, testable by a table. */
 export const PURE_FILES: string =
-  '^mesh/src/(?:model|wire|kinds|http1|route-wire)/|^mesh/src/routes/(?!aes-seal|index)|^controller/src/translate/|/(?:decide|admit|match|translate)[^/]*\\.ts$' +
+  '^mesh/src/(?:model|wire|kinds|http1|policies|route-wire)/|^mesh/src/routes/(?!aes-seal|index)|^controller/src/translate/|/(?:decide|admit|match|translate)[^/]*\\.ts$' +
   '|^mesh/src/hbone/(?:frame-|hpack-|huffman|flow-control|flush-threshold|connect-headers|abuse-guard|limits)[^/]*\\.ts$' +
   '|^mesh/src/http2/(?:errors|limits|head|field-|line-|interpret-|reasons)[^/]*\\.ts$' +
   '|^cni/src/(?:redirect/ruleset|install/conflist-text|enrol/desired-pods)\\.ts$|^controller/src/push/delta\\.ts$|^controller/src/json\\.ts$' +

@@ -73,6 +73,12 @@ export interface AccessPolicy {
   readonly dryRun: boolean;
 }
 
+/** A policy as it is enforced where requests are read. */
+export interface RequestPolicy extends Omit<AccessPolicy, 'scope' | 'action'> {
+  /** `audit` changes nothing: what matches is told. */
+  readonly action: AccessPolicy['action'] | 'audit';
+}
+
 export function policyKey(name: { readonly namespace: string; readonly name: string }): PolicyKey {
   return branded(`${name.namespace}/${name.name}`);
 }

@@ -176,7 +176,7 @@ function clauseMatches(clause: PolicyClause, subject: Subject, unread: boolean):
 }
 
 /** A match without any condition is skipped rather than true: it is what is left of one that could not be expressed. */
-function isEmptyMatch(match: PolicyMatch): boolean {
+export function isEmptyMatch(match: PolicyMatch): boolean {
   return (
     isEmptyField(match.namespaces) &&
     isEmptyField(match.serviceAccounts) &&
@@ -223,11 +223,13 @@ function httpHolds(match: HttpPolicyMatch, request: RequestFacts): boolean {
   );
 }
 
-function fieldHolds<T>(field: FieldMatch<T>, matches: (value: T) => boolean): boolean {
+/** Whether a value that `matches` knows is one of the field's and none of its negations. */
+export function fieldHolds<T>(field: FieldMatch<T>, matches: (value: T) => boolean): boolean {
   return (field.any.length === 0 || field.any.some(matches)) && !field.none.some(matches);
 }
 
-function textMatches(match: StringMatch, text: string | undefined): boolean {
+/** Nothing matches what is not there. */
+export function textMatches(match: StringMatch, text: string | undefined): boolean {
   if (text === undefined) return false;
   switch (match.kind) {
     case 'exact':

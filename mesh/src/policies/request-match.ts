@@ -1,0 +1,118 @@
+import type { FieldMatch, HttpPolicyMatch, StringMatch } from '../model/access-policy.ts';
+import { type RequestFacts, textMatches } from '../model/authorize.ts';
+import type { NormalPath } from '../model/normal-path.ts';
+import type { PathTemplate } from '../model/path-template.ts';
+
+const SLASH = 0x2f;
+const SEMICOLON = 0x3b;
+const DOT = 0x2e;
+
+/** What a match says of a request, all of it. Makes nothing but what reading a header makes. */
+export class RequestMatch {
+  readonly #methods: HttpPolicyMatch['methods'] | null;
+  readonly #paths: HttpPolicyMatch['paths'] | null;
+  readonly #hosts: HttpPolicyMatch['hosts'] | null;
+  readonly #headers: HttpPolicyMatch['headers'];
+
+  constructor({ methods, paths, hosts, headers }: HttpPolicyMatch) {
+    this.#methods = saysNothing(methods) ? null : methods;
+    this.#paths = saysNothing(paths) ? null : paths;
+    this.#hosts = saysNothing(hosts) ? null : hosts;
+    this.#headers = headers;
+  }
+
+  /** First segments of the paths that it names; null when a path with any may match. */
+  get firstSegments(): readonly string[] | null {
+    if (this.#paths === null || this.#paths.any.length === 0) return null;
+    const segments: string[] = [];
+    for (const {
+      segments: [first],
+    } of this.#paths.any) {
+      if (first === undefined || first === null) return null;
+      segments.push(first);
+    }
+    return segments;
+  }
+
+  holds(request: RequestFacts): boolean {
+    const methods = this.#methods;
+    if (methods !== null) {
+      const { method } = request;
+      if ((methods.any.length > 0 && !methods.any.includes(method)) || methods.none.includes(method)) return false;
+    }
+    const paths = this.#paths;
+    if (paths !== null) {
+      const { path } = request;
+      if ((paths.any.length > 0 && !anyTemplate(paths.any, path)) || anyTemplate(paths.none, path)) return false;
+    }
+    if (this.#hosts !== null && !textHolds(this.#hosts, withoutDot(request.host))) return false;
+    for (const { name, values } of this.#headers) {
+      if (!textHolds(values, request.header(name) ?? undefined)) return false;
+    }
+    return true;
+  }
+}
+
+function saysNothing({ any, none }: { readonly any: readonly unknown[]; readonly none: readonly unknown[] }): boolean {
+  return any.length === 0 && none.length === 0;
+}
+
+/** `web.shop.` is `web.shop`. */
+function withoutDot(host: string): string {
+  const last = host.length - 1;
+  return last > 0 && host.charCodeAt(last) === DOT ? host.slice(0, last) : host;
+}
+
+function textHolds({ any, none }: FieldMatch<StringMatch>, text: string | undefined): boolean {
+  return (any.length === 0 || anyText(any, text)) && !anyText(none, text);
+}
+
+function anyText(matches: readonly StringMatch[], text: string | undefined): boolean {
+  for (const match of matches) if (textMatches(match, text)) return true;
+  return false;
+}
+
+function anyTemplate(templates: readonly PathTemplate[], path: NormalPath): boolean {
+  for (const template of templates) if (pathMatches(template, path)) return true;
+  return false;
+}
+
+/** `templateMatches` without making anything; a property test holds the two together. */
+export function pathMatches({ segments, open }: PathTemplate, path: NormalPath): boolean {
+  if (path === '*') return open && segments.length === 0;
+  const end = path.charCodeAt(path.length - 1) === SLASH ? path.length - 1 : path.length;
+  // One past the end of the segment before; at the end there is no further one.
+  let at = 1;
+  for (const segment of segments) {
+    if (at > end) return false;
+    const segmentEnd = endOfSegment(path, at, end);
+    const contentEnd = endOfContent(path, at, segmentEnd);
+    if (segment === null ? contentEnd === at : contentEnd - at !== segment.length || !path.startsWith(segment, at)) {
+      return false;
+    }
+    at = segmentEnd + 1;
+  }
+  return open || at > end;
+}
+
+/** A number for the first segment of a path, the same for equal ones; that of nothing when there is none. */
+export function hashOfFirstSegment(path: string): number {
+  let hash = 0;
+  for (let at = 1; at < path.length; at++) {
+    const code = path.charCodeAt(at);
+    if (code === SLASH || code === SEMICOLON) break;
+    hash = (Math.imul(hash, 31) + code) | 0;
+  }
+  return hash;
+}
+
+function endOfSegment(path: string, from: number, end: number): number {
+  const slash = path.indexOf('/', from);
+  return slash === -1 || slash > end ? end : slash;
+}
+
+/** Without path parameters. */
+function endOfContent(path: string, from: number, end: number): number {
+  for (let at = from; at < end; at++) if (path.charCodeAt(at) === SEMICOLON) return at;
+  return end;
+}
