@@ -43,7 +43,7 @@ test('decideAdmission() refuses only what one object proves wrong, and warns of 
       decide(wrong),
       {
         allowed: false,
-        refusal: 'spec.action must be one of Allow, Deny but is "allow" (did you mean Allow?)',
+        refusal: 'spec.action must be one of Allow, Deny, Audit but is "allow" (did you mean Allow?)',
         warnings: [],
       },
     ],

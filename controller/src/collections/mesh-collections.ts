@@ -1,4 +1,11 @@
-import type { AccessPolicyObject, EndpointSlice, KubeService, MutualTlsPolicy, Pod } from '@ambit/mesh/kinds';
+import {
+  type AccessPolicyObject,
+  type EndpointSlice,
+  type KubeService,
+  type MutualTlsPolicy,
+  type Pod,
+  targetNames,
+} from '@ambit/mesh/kinds';
 import type { AccessPolicy, IpAddress, PolicyKey, Service, Workload } from '@ambit/mesh/model';
 import type { PushedObject } from '@ambit/mesh/wire';
 import type { WaypointSurroundings } from '../translate/decide-waypoint-binding.ts';
@@ -9,12 +16,17 @@ import {
   mutualTlsPolicyKey,
   strictPolicy,
 } from '../translate/mtls-mode-from-mutual-tls-policy.ts';
-import { policyFromAccessPolicy, selectedPolicyKey } from '../translate/policy-from-access-policy.ts';
+import { namedPolicyKeys, policyFromAccessPolicy } from '../translate/policy-from-access-policy.ts';
 import { serviceFromService } from '../translate/service-from-service.ts';
-import { selectorMatches, type ServiceCandidate } from '../translate/service-membership.ts';
+import {
+  podBackend,
+  selectorMatches,
+  type ServiceCandidate,
+  serviceMemberships,
+} from '../translate/service-membership.ts';
 import { rangesFromNode } from '../translate/ranges-from-node.ts';
 import { workloadFromEndpointAddress } from '../translate/workload-from-endpoint-address.ts';
-import { workloadFromExternalWorkload } from '../translate/workload-from-external-workload.ts';
+import { externalMemberships, workloadFromExternalWorkload } from '../translate/workload-from-external-workload.ts';
 import { workloadFromPod } from '../translate/workload-from-pod.ts';
 import type { Collection, Index, Reader } from './collection.ts';
 import type { CollectionGraph } from './collection-graph.ts';
@@ -99,6 +111,7 @@ class Surroundings {
   readonly #externalsByAddress: Index<{ readonly addresses: readonly IpAddress[] }>;
   readonly #policiesByLabel: Index<AccessPolicyObject>;
   readonly #policiesByExternal: Index<AccessPolicyObject>;
+  readonly #policiesByService: Index<AccessPolicyObject>;
   readonly #mutualTlsByLabel: Index<MutualTlsPolicy>;
   readonly #mutualTlsByNamespace: Index<MutualTlsPolicy>;
 
@@ -119,8 +132,11 @@ class Surroundings {
     this.#policiesByLabel = objects.accessPolicies.index(({ meta, target }) =>
       present(target.kind === 'selector' ? selectorKey(this.#scope(meta.namespace), target.matchLabels) : null),
     );
-    this.#policiesByExternal = objects.accessPolicies.index(({ meta, target }) =>
-      target.kind === 'external-workloads' ? target.names.map((name) => `${meta.namespace}/${name}`) : [],
+    this.#policiesByExternal = objects.accessPolicies.index((policy) =>
+      targetNames(policy, 'ExternalWorkload').map((name) => `${policy.meta.namespace}/${name}`),
+    );
+    this.#policiesByService = objects.accessPolicies.index((policy) =>
+      targetNames(policy, 'Service').map((name) => `${policy.meta.namespace}/${name}`),
     );
     this.#mutualTlsByLabel = objects.mutualTlsPolicies.index(({ meta, target }) =>
       present(target.kind === 'selector' ? selectorKey(this.#scope(meta.namespace), target.matchLabels) : null),
@@ -137,11 +153,17 @@ class Surroundings {
   ofPod(pod: Pod, read: Reader): Parameters<typeof workloadFromPod>[1] {
     const { namespace, name, labels } = pod.meta;
     const addresses = pod.hostNetwork ? [] : pod.podIps;
+    const services = this.#services(namespace, labels, [podKey(namespace, name), ...addresses], [], read);
+    const attached = this.#attachedToServices(
+      services,
+      (some) => serviceMemberships(podBackend(pod), some, this.#settings),
+      read,
+    );
     return {
       ...this.#waypoints(namespace, read),
       node: pod.nodeName === '' ? undefined : read.get(this.#objects.nodes, `/${pod.nodeName}`),
-      services: this.#services(namespace, labels, [podKey(namespace, name), ...addresses], [], read),
-      policies: this.#policies(namespace, labels, [], read),
+      services,
+      policies: this.#policies(namespace, labels, attached, read),
     };
   }
 
@@ -151,10 +173,14 @@ class Surroundings {
   ): Parameters<typeof workloadFromExternalWorkload>[1] {
     const { namespace, name, labels } = external.meta;
     const named = external.services.map((service) => `${namespace}/${service}`);
-    const attached = read.lookup(this.#policiesByExternal, `${namespace}/${name}`);
+    const services = this.#services(namespace, labels, external.addresses, named, read);
+    const attached = [
+      ...read.lookup(this.#policiesByExternal, `${namespace}/${name}`),
+      ...this.#attachedToServices(services, (some) => externalMemberships(external, some, this.#settings), read),
+    ];
     return {
       ...this.#waypoints(namespace, read),
-      services: this.#services(namespace, labels, external.addresses, named, read),
+      services,
       policies: this.#policies(namespace, labels, attached, read),
     };
   }
@@ -173,6 +199,19 @@ class Surroundings {
       ),
     };
     return workloadFromEndpointAddress(address, slices, around, this.#settings);
+  }
+
+  /** Policies of the Services that a workload backs. Which it really does costs, and is asked only when there are any. */
+  #attachedToServices(
+    candidates: readonly ServiceCandidate[],
+    membershipsOf: (candidates: readonly ServiceCandidate[]) => ReturnType<typeof serviceMemberships>,
+    read: Reader,
+  ): readonly AccessPolicyObject[] {
+    const attached = candidates.flatMap((candidate) => {
+      const { namespace, name } = candidate.service.meta;
+      return read.lookup(this.#policiesByService, `${namespace}/${name}`).map((policy) => ({ policy, candidate }));
+    });
+    return attached.filter(({ candidate }) => membershipsOf([candidate]).size > 0).map(({ policy }) => policy);
   }
 
   #waypoints(namespace: string, read: Reader): WaypointSurroundings {
@@ -225,7 +264,7 @@ class Surroundings {
     );
     const layers = { ...this.widerMutualTls(namespace, read), selecting: lookup(this.#mutualTlsByLabel) };
     const mutualTls = mutualTlsPolicyKey(labels, layers, this.#settings.rootNamespace);
-    const keys = new Set([...selecting, ...attached].map(selectedPolicyKey));
+    const keys = new Set(namedPolicyKeys([...selecting, ...attached]));
     if (mutualTls !== null) keys.add(mutualTls);
     return [...keys].sort();
   }

@@ -1,6 +1,7 @@
 import type { AccessPolicyObject, ExternalWorkload, MeshObject, MutualTlsPolicy } from '@ambit/mesh/kinds';
 import { oldestPolicy } from '../translate/mtls-mode-from-mutual-tls-policy.ts';
 import { selectorMatches } from '../translate/service-membership.ts';
+import { decidePolicyTargets, type TargetFinding } from './decide-policy-targets.ts';
 import { type MatchedWorkload, matchWorkloads } from './match-workloads.ts';
 import type { PolicyWorld } from './policy-world.ts';
 
@@ -17,8 +18,8 @@ export interface Findings {
   readonly workloads: readonly MatchedWorkload[];
   /** Objects that it names and that do not exist, in words. */
   readonly missing: readonly string[];
-  /** Targets by name that do not exist. */
-  readonly missingTargets: readonly string[];
+  /** Of `targetRefs`, in their order. */
+  readonly targets: readonly TargetFinding[];
   /** A policy of the same reach that counts instead, for all or some workloads; in words. */
   readonly overriddenBy: readonly string[];
 }
@@ -40,15 +41,15 @@ export function decideFindings(world: PolicyWorld, object: OwnObject): Findings 
       return {
         workloads: matchWorkloads(world, { namespace, target: object.target }),
         missing: missingOfAccessPolicy(world, object),
-        missingTargets: missingTargets(world, object),
+        targets: decidePolicyTargets(world, object),
         overriddenBy: [],
       };
     case 'MutualTLSPolicy': {
       const workloads = matchWorkloads(world, { namespace, target: object.target });
-      return { workloads, missing: [], missingTargets: [], overriddenBy: overriding(world, object, workloads) };
+      return { workloads, missing: [], targets: [], overriddenBy: overriding(world, object, workloads) };
     }
     case 'ExternalWorkload':
-      return { workloads: [], missing: missingOfExternal(world, object), missingTargets: [], overriddenBy: [] };
+      return { workloads: [], missing: missingOfExternal(world, object), targets: [], overriddenBy: [] };
   }
 }
 
@@ -61,12 +62,6 @@ function missingOfAccessPolicy(world: PolicyWorld, policy: AccessPolicyObject): 
       if (match.kind === 'exact' && world.namespace(match.value) === undefined) missing.add(`namespace ${match.value}`);
   }
   return [...missing];
-}
-
-function missingTargets(world: PolicyWorld, { meta, target }: AccessPolicyObject): readonly string[] {
-  if (target.kind !== 'external-workloads') return [];
-  const present = new Set(world.externalWorkloads(meta.namespace).map((external) => external.meta.name));
-  return target.names.filter((name) => !present.has(name));
 }
 
 function missingOfExternal(

@@ -20,6 +20,8 @@ const OBJECTS = [
   pod('kube-system', 'dns', 'dns'),
   own('ExternalWorkload', 'shop', 'vm', { addresses: ['192.0.2.1'] }, { labels: { app: 'vm' } }),
   own('ExternalWorkload', 'shop', 'vm-agent', { addresses: ['192.0.2.2'], tunnel: 'HBONE' }, { labels: { app: 'vm' } }),
+  gatewayOf('ambit-waypoint', 'wp'),
+  gatewayOf('nginx', 'nginx'),
   own('MutualTLSPolicy', 'shop', 'older', { mode: 'Strict' }, { creationTimestamp: '2026-01-01T00:00:00Z' }),
   own(
     'MutualTLSPolicy',
@@ -29,6 +31,11 @@ const OBJECTS = [
     { creationTimestamp: '2026-01-01T00:00:00Z' },
   ),
 ];
+function gatewayOf(className: string, name: string): Record<string, unknown> {
+  const json = core('Gateway', 'shop', name, { spec: { gatewayClassName: className, listeners: [] } });
+  return { ...json, apiVersion: 'gateway.networking.k8s.io/v1' };
+}
+
 const NOBODY: Acknowledgement = { acknowledged: [], pending: [], refused: [], unheard: [], missing: [], silent: [] };
 const EVERY_NODE: Acknowledgement = { ...NOBODY, acknowledged: ['a', 'b'] };
 const LATER = { creationTimestamp: '2026-02-01T00:00:00Z' };
@@ -145,6 +152,46 @@ test('decideStatus says of an AccessPolicy what it is attached to and who escape
     ],
   ];
   for (const [what, status, expected] of table) assert.deepEqual(told(status), expected, what);
+});
+
+test('decideStatus says of each target whether the policy is attached to it', () => {
+  const gateway = 'gateway.networking.k8s.io';
+  const refs: readonly (readonly [group: string, kind: string, name: string])[] = [
+    ['', 'Service', 'ledger'],
+    ['', 'Service', 'leger'],
+    [gateway, 'Gateway', 'wp'],
+    [gateway, 'Gateway', 'nginx'],
+    [gateway, 'GatewayClass', 'ambit-waypoint'],
+    [gateway, 'GatewayClass', 'nginx'],
+  ];
+  const targetRefs = refs.map(([group, kind, name]) => ({ group, kind, name }));
+  const found = (namespace: string): readonly string[] =>
+    told(access({ targetRefs }, namespace)).filter((line) => !/^(?:Acc|Ack|Resolved|Partially)/.test(line));
+  const nothing = (reason: string, why: string): string => `Attached=False ${reason}: attached to nothing: ${why}`;
+  const lost = (kind: string, name: string): string => nothing('TargetNotFound', `there is no ${kind} ${name}`);
+  assert.deepEqual(found('shop'), [
+    'Service shop/ledger',
+    'Attached=True Attached: attached to Service ledger',
+    'Service shop/leger',
+    lost('Service', 'leger'),
+    'Gateway shop/wp',
+    'Attached=True Attached: attached to Gateway wp',
+    'Gateway shop/nginx',
+    nothing('TargetInvalid', 'Gateway nginx is of class nginx: only those of ambit-waypoint read policies'),
+    'GatewayClass /ambit-waypoint',
+    nothing(
+      'TargetInvalid',
+      'a GatewayClass is for the whole mesh: only policies of namespace ambit-system may name it',
+    ),
+    'GatewayClass /nginx',
+    nothing('TargetInvalid', 'only GatewayClass ambit-waypoint reads policies'),
+  ]);
+  assert.deepEqual(found('ambit-system').slice(6, 10), [
+    'Gateway ambit-system/nginx',
+    lost('Gateway', 'nginx'),
+    'GatewayClass /ambit-waypoint',
+    'Attached=True Attached: attached to GatewayClass ambit-waypoint',
+  ]);
 });
 
 test('decideStatus says that nobody reads requests yet', () => {

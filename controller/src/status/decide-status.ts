@@ -1,5 +1,6 @@
-import { type AccessPolicyObject, AMBIT_DOMAIN } from '@ambit/mesh/kinds';
+import { type AccessPolicyObject, POLICY_TARGET_GROUPS, saysOfRequests } from '@ambit/mesh/kinds';
 import { type Findings, few, type OwnObject } from './decide-findings.ts';
+import type { TargetFinding } from './decide-policy-targets.ts';
 import type { Escape, MatchedWorkload } from './match-workloads.ts';
 
 /** One condition as decided; when it last changed is the writer's business. */
@@ -59,8 +60,9 @@ const ESCAPES: Readonly<Record<Escape, string>> = {
   'no-node-agent': 'reached without a tunnel, so no node agent enforces anything there',
 };
 
-/** No waypoint reads requests yet: node agents take what is said of them in the stricter way. */
+/** Where no waypoint reads requests, node agents take what is said of them in the stricter way. */
 const NOT_READ: Readonly<Record<AccessPolicyObject['action'], string>> = {
+  Audit: 'nobody reads requests there, and only a waypoint tells of what an Audit policy matches',
   Allow: 'it says something of requests, and nobody reads them there: what it allows by that is refused',
   Deny: 'it says something of requests, and nobody reads them there: what it denies by that is refused whatever the request',
 };
@@ -73,22 +75,36 @@ export function decideStatus(object: OwnObject, findings: Findings, acknowledgem
     case 'ExternalWorkload':
       return { style: 'object', conditions: [accepted, resolvedCondition(findings), acknowledged] };
     case 'MutualTLSPolicy': {
-      const conditions = [accepted, attachedCondition(findings, null), enforcedCondition(findings), acknowledged];
+      const conditions = [accepted, attachedCondition(findings), enforcedCondition(findings), acknowledged];
       return { style: 'policy', ancestors: [{ ref: namespaceRef(object.meta.namespace), conditions }] };
     }
     case 'AccessPolicy':
       return {
         style: 'policy',
-        ancestors: targetsOf(object).map(({ ref, target }) => ({
-          ref,
-          conditions: [
-            accepted,
-            attachedCondition(findings, target),
-            resolvedCondition(findings),
-            enforcedCondition(findings, object),
-            acknowledged,
-          ],
-        })),
+        ancestors:
+          object.target.kind === 'objects'
+            ? findings.targets.map((target) => ({
+                ref: refOf(object, target),
+                conditions: [
+                  accepted,
+                  targetCondition(findings, target),
+                  resolvedCondition(findings),
+                  enforcedCondition(findings, object),
+                  acknowledged,
+                ],
+              }))
+            : [
+                {
+                  ref: namespaceRef(object.meta.namespace),
+                  conditions: [
+                    accepted,
+                    attachedCondition(findings),
+                    resolvedCondition(findings),
+                    enforcedCondition(findings, object),
+                    acknowledged,
+                  ],
+                },
+              ],
       };
   }
 }
@@ -109,25 +125,18 @@ function namespaceRef(name: string): AncestorRef {
   return { group: '', kind: 'Namespace', name };
 }
 
-function targetsOf(
-  policy: AccessPolicyObject,
-): readonly { readonly ref: AncestorRef; readonly target: string | null }[] {
-  const { namespace } = policy.meta;
-  if (policy.target.kind !== 'external-workloads') return [{ ref: namespaceRef(namespace), target: null }];
-  const kind = 'ExternalWorkload';
-  return policy.target.names.map((name) => ({ ref: { group: AMBIT_DOMAIN, kind, namespace, name }, target: name }));
+function refOf({ meta }: AccessPolicyObject, { ref: { kind, name } }: TargetFinding): AncestorRef {
+  const group = POLICY_TARGET_GROUPS[kind];
+  return kind === 'GatewayClass' ? { group, kind, name } : { group, kind, namespace: meta.namespace, name };
 }
 
-function attachedCondition(findings: Findings, target: string | null): Condition {
-  if (target !== null && findings.missingTargets.includes(target)) {
-    return condition(
-      'Attached',
-      'False',
-      'TargetNotFound',
-      `attached to nothing: there is no ExternalWorkload ${target}`,
-    );
-  }
-  const workloads = target === null ? findings.workloads : findings.workloads.filter(({ name }) => name === target);
+function targetCondition(findings: Findings, { ref: { kind, name }, fault }: TargetFinding): Condition {
+  if (fault !== null) return condition('Attached', 'False', fault.reason, `attached to nothing: ${fault.message}`);
+  if (kind !== 'ExternalWorkload') return condition('Attached', 'True', 'Attached', `attached to ${kind} ${name}`);
+  return attachedCondition({ workloads: findings.workloads.filter((workload) => workload.name === name) });
+}
+
+function attachedCondition({ workloads }: Pick<Findings, 'workloads'>): Condition {
   if (workloads.length === 0) {
     return condition('Attached', 'False', 'TargetNotFound', 'attached to nothing: no workload is selected by it');
   }
@@ -150,13 +159,18 @@ function enforcedCondition({ workloads, overriddenBy }: Findings, access?: Acces
     return condition('PartiallyEnforced', 'True', 'Overridden', message);
   }
   const escaped = workloads.filter(({ escape }) => escape !== null);
-  if (escaped.length === 0 && access?.rules.some(({ to }) => to.some(({ http }) => http !== null)) === true) {
+  if (escaped.length === 0 && access !== undefined && isUnread(access)) {
     return condition('PartiallyEnforced', 'True', 'RequestsNotRead', NOT_READ[access.action]);
   }
   if (escaped.length === 0) return condition('PartiallyEnforced', 'False', 'FullyEnforced', 'nothing escapes it');
   const verb = escaped.length === 1 ? 'escapes' : 'escape';
   const message = `${escaped.length} of ${counted(workloads.length, 'workload')} ${verb} it: ${escapeTexts(escaped).join('; ')}`;
   return condition('PartiallyEnforced', 'True', 'WorkloadsNotEnrolled', message);
+}
+
+/** Whether it needs somebody who reads requests. */
+function isUnread(policy: AccessPolicyObject): boolean {
+  return policy.action === 'Audit' || saysOfRequests(policy);
 }
 
 /** One phrase per reason, with the names of a few. */

@@ -1,4 +1,4 @@
-import { decideEnrolment, type ExternalWorkload, type Pod, type PolicyTarget } from '@ambit/mesh/kinds';
+import { decideEnrolment, type ExternalWorkload, type Pod, type PolicyTarget, targetNames } from '@ambit/mesh/kinds';
 import { selectorMatches } from '../translate/service-membership.ts';
 import type { PolicyWorld } from './policy-world.ts';
 
@@ -28,9 +28,9 @@ export interface PolicyPlace {
 export function matchWorkloads(world: PolicyWorld, place: PolicyPlace): readonly MatchedWorkload[] {
   const { target } = place;
   const isRoot = place.namespace === world.settings.rootNamespace;
-  const scope = isRoot && target.kind !== 'external-workloads' ? null : place.namespace;
+  const scope = isRoot && target.kind !== 'objects' ? null : place.namespace;
   const externals = world.externalWorkloads(scope).filter((external) => isExternalTarget(target, external));
-  const pods = target.kind === 'external-workloads' ? [] : world.pods(scope);
+  const pods = target.kind === 'objects' ? [] : world.pods(scope);
   const matched = [
     ...pods
       .filter((pod) => isUnfinished(pod) && matchesLabels(target, pod.meta.labels))
@@ -45,7 +45,9 @@ function isOutsideMesh(escape: Escape | null): boolean {
 }
 
 function isExternalTarget(target: PolicyTarget, { meta }: ExternalWorkload): boolean {
-  return target.kind === 'external-workloads' ? target.names.includes(meta.name) : matchesLabels(target, meta.labels);
+  return target.kind === 'objects'
+    ? targetNames({ target }, 'ExternalWorkload').includes(meta.name)
+    : matchesLabels(target, meta.labels);
 }
 
 function matchesLabels(target: PolicyTarget, labels: ReadonlyMap<string, string>): boolean {

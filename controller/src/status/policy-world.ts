@@ -1,4 +1,4 @@
-import type { ExternalWorkload, MutualTlsPolicy, Namespace, Pod } from '@ambit/mesh/kinds';
+import type { ExternalWorkload, Gateway, KubeService, MutualTlsPolicy, Namespace, Pod } from '@ambit/mesh/kinds';
 import type { ObjectCollections } from '../collections/object-collections.ts';
 import type { MeshSettings } from '../translate/mesh-settings.ts';
 
@@ -12,6 +12,8 @@ export interface PolicyWorld {
   mutualTlsPolicies(namespace: string): readonly MutualTlsPolicy[];
   hasServiceAccount(namespace: string, name: string): boolean;
   hasService(namespace: string, name: string): boolean;
+  service(namespace: string, name: string): KubeService | undefined;
+  readonly gateway: (name: { readonly namespace: string; readonly name: string }) => Gateway | undefined;
 }
 
 /** A world to be used before the next change and then thrown away: it groups once what is asked for. */
@@ -26,6 +28,8 @@ export function createPolicyWorld(objects: ObjectCollections, settings: MeshSett
     externalWorkloads,
     mutualTlsPolicies,
     hasServiceAccount: (namespace, name) => objects.serviceAccounts.get(`${namespace}/${name}`) !== undefined,
+    service: (namespace, name) => objects.services.get(`${namespace}/${name}`),
+    gateway: ({ namespace, name }) => objects.gateways.get(`${namespace}/${name}`),
     hasService: (namespace, name) => objects.services.get(`${namespace}/${name}`) !== undefined,
   };
 }

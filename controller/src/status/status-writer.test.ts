@@ -238,7 +238,7 @@ test('StatusWriter says that a change is refused while the version before it sta
   world.begin();
   await world.pass();
   world.store(policy(2, { action: 'Alow' }));
-  const reason = 'spec.action must be one of Allow, Deny but is "Alow" (did you mean Allow?)';
+  const reason = 'spec.action must be one of Allow, Deny, Audit but is "Alow" (did you mean Allow?)';
   world.problems = [{ where: 'shop/callers', reason, severity: 'error', key: 'AccessPolicy/shop/callers' }];
   world.writer.poke();
   await world.pass();

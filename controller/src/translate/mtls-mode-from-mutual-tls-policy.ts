@@ -1,6 +1,5 @@
-import type { MutualTlsMode, MutualTlsPolicy } from '@ambit/mesh/kinds';
+import { MATCH_ALL, type MutualTlsMode, type MutualTlsPolicy } from '@ambit/mesh/kinds';
 import { type AccessPolicy, type PolicyKey, policyKey, type PolicyMatch } from '@ambit/mesh/model';
-import { MATCH_ALL } from './policy-from-access-policy.ts';
 import { selectorMatches } from './service-membership.ts';
 
 /** Kubernetes names have no underscore, so these can never be the name of somebody's AccessPolicy. */

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseObject } from '@ambit/mesh/kinds';
+import { parseObject, requestPolicyOf } from '@ambit/mesh/kinds';
 import { type AccessPolicy, authorize, type ConnectionFacts, parseIpAddress, parseSpiffeId } from '@ambit/mesh/model';
 import { exceptionsPolicy, strictPolicy } from './mtls-mode-from-mutual-tls-policy.ts';
-import { policyFromAccessPolicy, requestPolicyFromAccessPolicy } from './policy-from-access-policy.ts';
+import { policyFromAccessPolicy } from './policy-from-access-policy.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -20,7 +20,8 @@ const ALL = {
 function accessPolicy(spec: Json, namespace = 'shop'): AccessPolicy {
   const json = { apiVersion: 'ambit.dev/v1alpha1', kind: 'AccessPolicy', metadata: { name: 'p', namespace }, spec };
   const object = parseObject(json);
-  return object?.kind === 'AccessPolicy' ? policyFromAccessPolicy(object, 'ambit-system') : assert.fail();
+  const policy = object?.kind === 'AccessPolicy' ? policyFromAccessPolicy(object, 'ambit-system') : null;
+  return policy ?? assert.fail();
 }
 
 function exceptions(spec: Json, wider: readonly Json[] = []): AccessPolicy | null {
@@ -184,13 +185,13 @@ test('policyFromAccessPolicy takes what is said of requests in the stricter way'
   }
 });
 
-test('requestPolicyFromAccessPolicy keeps what is said of requests', () => {
+test('requestPolicyOf keeps what is said of requests', () => {
   const to = [{ methods: ['GET'], ports: [80] }, { ports: [81] }];
   const json = { apiVersion: 'ambit.dev/v1alpha1', kind: 'AccessPolicy', metadata: { name: 'p', namespace: 'shop' } };
   const object = parseObject({ ...json, spec: { action: 'Allow', rules: [{ to }] } });
   assert.ok(object?.kind === 'AccessPolicy');
   const http = { methods: { any: ['GET'], none: [] }, paths: NONE, hosts: NONE, headers: [] };
-  assert.deepEqual(requestPolicyFromAccessPolicy(object, 'ambit-system').rules, [
+  assert.deepEqual(requestPolicyOf(object).rules, [
     {
       clauses: [
         {

@@ -20,15 +20,7 @@ export function workloadFromExternalWorkload(
 ): Workload {
   const { name, namespace, labels } = external.meta;
   const canonical = canonicalService(labels, name);
-  const candidates = around.services.map((candidate) => namedAsSelected(external, candidate));
   const waypoint = waypointRefOf(decideWaypointBinding({ meta: external.meta, traffic: 'workload' }, around), settings);
-  const backend = {
-    pod: null,
-    namespace,
-    labels,
-    addresses: external.addresses,
-    portNamed: (port: string) => external.ports.get(port),
-  };
   return {
     uid: parseWorkloadUid(`${settings.clusterId}/${AMBIT_DOMAIN}/ExternalWorkload/${namespace}/${name}`),
     name,
@@ -45,7 +37,7 @@ export function workloadFromExternalWorkload(
     workloadType: 'pod',
     workloadName: name,
     nativeTunnel: false,
-    services: serviceMemberships(backend, candidates, settings),
+    services: externalMemberships(external, around.services, settings),
     authorizationPolicies: around.policies,
     status: external.ready ? 'healthy' : 'unhealthy',
     clusterId: settings.clusterId,
@@ -54,6 +46,26 @@ export function workloadFromExternalWorkload(
     capacity: external.weight,
     ...(waypoint === undefined ? {} : { waypoint }),
   };
+}
+
+/** The services that an ExternalWorkload backs. */
+export function externalMemberships(
+  external: ExternalWorkload,
+  candidates: readonly ServiceCandidate[],
+  settings: MeshSettings,
+): ReturnType<typeof serviceMemberships> {
+  const backend = {
+    pod: null,
+    namespace: external.meta.namespace,
+    labels: external.meta.labels,
+    addresses: external.addresses,
+    portNamed: (port: string) => external.ports.get(port),
+  };
+  return serviceMemberships(
+    backend,
+    candidates.map((candidate) => namedAsSelected(external, candidate)),
+    settings,
+  );
 }
 
 /** Slices are written for pods; they do not take a service away from a machine that names it. */

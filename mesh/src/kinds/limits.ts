@@ -45,7 +45,14 @@ export const POLICY_HEADER_NAME_LENGTH_MAX = 256;
 export const HEADER_MATCH: RegExp = /^(?:\*|\*?[!-)+-~](?:[ -)+-~]*[!-)+-~])?|[!-)+-~](?:[ -)+-~]*[!-)+-~])?\*)$/;
 export const HEADER_MATCH_LENGTH_MAX = 1024;
 
-export const ACCESS_ACTIONS = ['Allow', 'Deny'] as const;
+export const ACCESS_ACTIONS = ['Allow', 'Deny', 'Audit'] as const;
+/** What `targetRefs` of an AccessPolicy may name, and of which API group that is. */
+export const POLICY_TARGET_GROUPS = {
+  Service: '',
+  Gateway: 'gateway.networking.k8s.io',
+  GatewayClass: 'gateway.networking.k8s.io',
+  ExternalWorkload: 'ambit.dev',
+} as const;
 export const MUTUAL_TLS_MODES = ['Strict', 'Permissive'] as const;
 export const TUNNELS = ['HBONE', 'None'] as const;
 

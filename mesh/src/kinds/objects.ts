@@ -1,7 +1,7 @@
 import type { Cidr, IpAddress } from '../model/address.ts';
 import type { HttpPolicyMatch, StringMatch } from '../model/access-policy.ts';
 import type { Probe } from '../model/probe.ts';
-import type { ACCESS_ACTIONS, MUTUAL_TLS_MODES, TUNNELS } from './limits.ts';
+import type { ACCESS_ACTIONS, MUTUAL_TLS_MODES, POLICY_TARGET_GROUPS, TUNNELS } from './limits.ts';
 import type {
   BackendTlsPolicy,
   GrpcRoute,
@@ -221,11 +221,19 @@ export interface AccessRule {
   readonly to: readonly AccessOperation[];
 }
 
+export type PolicyTargetKind = keyof typeof POLICY_TARGET_GROUPS;
+
+/** An object of the policy's namespace, or a GatewayClass. */
+export interface PolicyTargetRef {
+  readonly kind: PolicyTargetKind;
+  readonly name: string;
+}
+
 /** What a policy is attached to. `namespace` of the root namespace means the whole mesh. */
 export type PolicyTarget =
   | { readonly kind: 'namespace' }
   | { readonly kind: 'selector'; readonly matchLabels: ReadonlyMap<string, string> }
-  | { readonly kind: 'external-workloads'; readonly names: readonly string[] };
+  | { readonly kind: 'objects'; readonly refs: readonly PolicyTargetRef[] };
 
 export interface AccessPolicyObject {
   readonly kind: 'AccessPolicy';
@@ -242,7 +250,7 @@ export type MutualTlsMode = (typeof MUTUAL_TLS_MODES)[number];
 export interface MutualTlsPolicy {
   readonly kind: 'MutualTLSPolicy';
   readonly meta: ObjectMeta;
-  readonly target: Exclude<PolicyTarget, { kind: 'external-workloads' }>;
+  readonly target: Exclude<PolicyTarget, { kind: 'objects' }>;
   /** Null inherits the mode of the next wider policy. */
   readonly mode: MutualTlsMode | null;
   /** Exceptions per port of the workload; only with a selector. */

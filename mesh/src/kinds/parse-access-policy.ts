@@ -2,7 +2,6 @@ import { type Cidr, parseCidr } from '../model/address.ts';
 import type { StringMatch } from '../model/access-policy.ts';
 import { KindError } from './errors.ts';
 import { type FieldReader, shown } from './field-reader.ts';
-import { AMBIT_DOMAIN } from './labels.ts';
 import {
   ACCESS_ACTIONS,
   ACCOUNT_NAME,
@@ -22,14 +21,15 @@ import type {
   ServiceAccountName,
 } from './objects.ts';
 import { httpPairs, parseHttpConditions } from './parse-http-conditions.ts';
-import { isObjectName, parseLabels, parseMeta } from './parse-meta.ts';
+import { parseLabels, parseMeta } from './parse-meta.ts';
+import { parsePolicyTargets } from './parse-policy-targets.ts';
 import { allowPairs, negated, pair, toMatch } from './policy-pairs.ts';
 
 const SPIFFE_SCHEME = 'spiffe://';
 const EXPECTED_BLOCK = 'an IP address or block such as 10.0.0.0/8';
 
 /**
- * ambit.dev/v1alpha1 AccessPolicy, the part that holds at layer 4. Unknown fields are errors: a misspelt condition must
+ * ambit.dev/v1alpha1 AccessPolicy. Unknown fields are errors: a misspelt condition must
  * never make a policy wider. @throws KindError.
  */
 export function parseAccessPolicy(object: FieldReader): AccessPolicyObject {
@@ -62,19 +62,17 @@ function countValues(rules: readonly AccessRule[]): number {
 }
 
 function parseAction(spec: FieldReader): AccessPolicyObject['action'] {
-  // Known words of the API, but not offered to whoever misspells another.
+  // A known word of the API, but not offered to whoever misspells another.
   const action = spec.raw('action');
-  if (action === 'Audit' || action === 'External')
-    return spec.unsupported('action', 'only a waypoint can enforce it, and this version has none; use Allow or Deny');
+  if (action === 'External') return spec.unsupported('action', 'this version asks nobody else; use Allow or Deny');
   return spec.oneOf('action', ACCESS_ACTIONS);
 }
 
 function parseTarget(spec: FieldReader): PolicyTarget {
-  spec.refuseEmptyList('targetRefs');
-  const refs = spec.objects('targetRefs', parseTargetRef, KIND_LIMITS.targetRefs);
+  const refs = parsePolicyTargets(spec);
   const selector = parseSelector(spec);
   if (refs.length > 0 && selector !== null) spec.fail('selector', 'absent when targetRefs are given');
-  if (refs.length > 0) return { kind: 'external-workloads', names: refs };
+  if (refs.length > 0) return { kind: 'objects', refs };
   return selector ?? { kind: 'namespace' };
 }
 
@@ -91,21 +89,6 @@ export function parseSelector(
   if (matchLabels.size > KIND_LIMITS.selectorLabels)
     selector.unsupported('matchLabels', `a selector may name at most ${KIND_LIMITS.selectorLabels} labels`);
   return { kind: 'selector', matchLabels };
-}
-
-function parseTargetRef(reader: FieldReader): string {
-  reader.allowOnly(['group', 'kind', 'name', 'sectionName']);
-  const kind = reader.text('kind');
-  const ours = kind === 'ExternalWorkload' && reader.text('group', '') === AMBIT_DOMAIN;
-  if (!ours) {
-    reader.unsupported(
-      'kind',
-      'only a waypoint can enforce it, and this version has none; use selector, or none for the namespace',
-    );
-  }
-  if (reader.has('sectionName')) reader.unsupported('sectionName', 'an ExternalWorkload has no sections');
-  const name = reader.text('name');
-  return isObjectName(name) ? name : reader.fail('name', 'the name of an ExternalWorkload');
 }
 
 function parseRule(reader: FieldReader, namespace: string): AccessRule {

@@ -135,15 +135,23 @@ test('parseObject reads what an AccessPolicy says of requests', () => {
   ]);
 });
 
-test('parseObject attaches an AccessPolicy to its namespace or to external workloads', () => {
+test('parseObject attaches an AccessPolicy to its namespace or to objects by name', () => {
   const target = (spec: Json): unknown => {
     const parsed = parseObject(ours('AccessPolicy', { action: 'Allow', ...spec }));
     return parsed?.kind === 'AccessPolicy' ? [parsed.target, parsed.rules] : null;
   };
   assert.deepEqual(target({}), [{ kind: 'namespace' }, []]);
-  const ref = (name: string): Json => ({ group: 'ambit.dev', kind: 'ExternalWorkload', name });
-  assert.deepEqual(target({ targetRefs: [ref('a'), ref('b')] }), [
-    { kind: 'external-workloads', names: ['a', 'b'] },
+  const gateway = 'gateway.networking.k8s.io';
+  const refs: readonly (readonly [group: string, kind: string, name: string])[] = [
+    ['ambit.dev', 'ExternalWorkload', 'a'],
+    ['', 'Service', 'a'],
+    ['', 'Service', 'b'],
+    ['', 'Service', 'a'],
+    [gateway, 'Gateway', 'a'],
+    [gateway, 'GatewayClass', 'ambit-waypoint'],
+  ];
+  assert.deepEqual(target({ targetRefs: refs.map(([group, kind, name]) => ({ group, kind, name })) }), [
+    { kind: 'objects', refs: refs.filter((_, index) => index !== 3).map(([, kind, name]) => ({ kind, name })) },
     [],
   ]);
 });
@@ -185,14 +193,14 @@ test('parseObject refuses in own kinds whatever could make a policy mean somethi
   const mtls = (spec: unknown): Json => ours('MutualTLSPolicy', spec);
   const external = (spec: Json): Json => ours('ExternalWorkload', { addresses: ['192.0.2.1'], ...spec });
   const cases: [Json, string][] = [
-    [ours('AccessPolicy', {}), 'spec.action is missing: expected one of Allow, Deny'],
+    [ours('AccessPolicy', {}), 'spec.action is missing: expected one of Allow, Deny, Audit'],
     [
       ours('AccessPolicy', { action: 'deny' }),
-      'spec.action must be one of Allow, Deny but is "deny" (did you mean Deny?)',
+      'spec.action must be one of Allow, Deny, Audit but is "deny" (did you mean Deny?)',
     ],
     [
-      ours('AccessPolicy', { action: 'Audit' }),
-      'spec.action "Audit" is not supported: only a waypoint can enforce it, and this version has none; use Allow or Deny',
+      ours('AccessPolicy', { action: 'External' }),
+      'spec.action "External" is not supported: this version asks nobody else; use Allow or Deny',
     ],
     [
       ours('AccessPolicy', { action: 'Allow', rule: [] }),
@@ -253,8 +261,19 @@ test('parseObject refuses in own kinds whatever could make a policy mean somethi
       'spec.selector.matchLabels is missing: expected at least one label; leave the selector out for the whole namespace',
     ],
     [
-      ours('AccessPolicy', { action: 'Allow', targetRefs: [{ group: '', kind: 'Service', name: 'web' }] }),
-      'spec.targetRefs[0].kind "Service" is not supported: only a waypoint can enforce it, and this version has none; use selector, or none for the namespace',
+      ours('AccessPolicy', { action: 'Allow', targetRefs: [{ group: '', kind: 'Pod', name: 'web' }] }),
+      'spec.targetRefs[0].kind must be one of Service, Gateway, GatewayClass, ExternalWorkload but is "Pod"',
+    ],
+    [
+      ours('AccessPolicy', { action: 'Allow', targetRefs: [{ group: '', kind: 'Gateway', name: 'web' }] }),
+      'spec.targetRefs[0].group must be "gateway.networking.k8s.io" for a Gateway but is ""',
+    ],
+    [
+      ours('AccessPolicy', {
+        action: 'Allow',
+        targetRefs: [{ group: '', kind: 'Service', name: 'web', sectionName: 'http' }],
+      }),
+      'spec.targetRefs[0].sectionName "http" is not supported: a policy holds for the whole object',
     ],
     [mtls({}), 'spec.mode is missing: expected Strict or Permissive'],
     [mtls({ mode: 'STRICT' }), 'spec.mode must be one of Strict, Permissive but is "STRICT" (did you mean Strict?)'],

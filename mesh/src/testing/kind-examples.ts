@@ -49,6 +49,14 @@ export const GOOD_SPECS: Readonly<Record<string, readonly [JsonObject, ...(reado
     },
     { action: 'Deny' },
     { action: 'Deny', targetRefs: [{ group: 'ambit.dev', kind: 'ExternalWorkload', name: 'vm-1' }], rules: [] },
+    {
+      action: 'Audit',
+      targetRefs: [
+        { group: '', kind: 'Service', name: 'web' },
+        { group: 'gateway.networking.k8s.io', kind: 'Gateway', name: 'waypoint' },
+        { group: 'gateway.networking.k8s.io', kind: 'GatewayClass', name: 'ambit-waypoint' },
+      ],
+    },
   ],
   MutualTLSPolicy: [
     { selector: { matchLabels: { app: 'payments' } }, mode: 'Strict', ports: [{ port: 9100, mode: 'Permissive' }] },
@@ -88,7 +96,8 @@ const BREAKS_RULE: Readonly<Record<string, unknown>> = {
     selector: { matchLabels: { a: 'b' } },
     targetRefs: [{ group: 'ambit.dev', kind: 'ExternalWorkload', name: 'vm-1' }],
   },
-  "self.group == 'ambit.dev' && self.kind == 'ExternalWorkload'": { group: '', kind: 'Service', name: 'web' },
+  "self.group + '/' + self.kind in ['/Service', 'gateway.networking.k8s.io/Gateway', 'gateway.networking.k8s.io/GatewayClass', 'ambit.dev/ExternalWorkload']":
+    { group: 'ambit.dev', kind: 'Service', name: 'web' },
   "self.matches(r'^[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?$')": 'Vm_1',
   'self.size() > 0': {},
   "self.matches(r'^(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$')": '-a',

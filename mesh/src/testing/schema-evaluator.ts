@@ -13,6 +13,8 @@ function ruleHolds(rule: string, value: unknown): boolean {
   if (/^has\(self\.\w+\)(?: \|\| has\(self\.\w+\))*$/.test(rule))
     return [...rule.matchAll(/has\(self\.(\w+)\)/g)].some(([, name = '']) => has(name));
   const field = (name: string): unknown => (has(name) ? Object(value)[name] : undefined);
+  const words = /^self\.group \+ '\/' \+ self\.kind in \[(.*)\]$/.exec(rule)?.[1];
+  if (words !== undefined) return words.split(', ').includes(`'${String(field('group'))}/${String(field('kind'))}'`);
   switch (rule) {
     case "!self.contains(':')":
       return !text.includes(':');
@@ -22,8 +24,6 @@ function ruleHolds(rule: string, value: unknown): boolean {
       return isBlock(text);
     case '!(has(self.selector) && has(self.targetRefs))':
       return !(has('selector') && has('targetRefs'));
-    case "self.group == 'ambit.dev' && self.kind == 'ExternalWorkload'":
-      return field('group') === 'ambit.dev' && field('kind') === 'ExternalWorkload';
     case 'self.size() > 0':
       return Object.keys(Object(value)).length > 0;
     case '!has(self.ports) || has(self.selector)':

@@ -13,6 +13,7 @@ import {
   METHOD_LENGTH_MAX,
   NAMESPACE_MATCH,
   NAMESPACE_MATCH_LENGTH_MAX,
+  POLICY_TARGET_GROUPS,
   POLICY_HEADER_NAME,
   POLICY_HEADER_NAME_LENGTH_MAX,
   PRINCIPAL_LENGTH_MAX,
@@ -146,6 +147,8 @@ function entries(description: string, items: ObjectSchema): ListSchema {
   return { type: 'list', description, items, itemsMin: 1, itemsMax: KIND_LIMITS.ruleEntries };
 }
 
+const TARGET_KINDS = Object.entries(POLICY_TARGET_GROUPS).map(([kind, group]) => `${group}/${kind}`);
+
 const spec: ObjectSchema = {
   type: 'object',
   description: 'What is allowed or denied, and for which workloads',
@@ -159,31 +162,41 @@ const spec: ObjectSchema = {
   fields: {
     targetRefs: {
       type: 'list',
-      description: 'ExternalWorkloads of this namespace by name; not together with `selector`',
+      description:
+        'Objects by name: Services and Gateways (waypoints) of this namespace, where waypoints enforce it, and ExternalWorkloads; not together with `selector`',
       itemsMin: 1,
       itemsMax: KIND_LIMITS.targetRefs,
       items: {
         type: 'object',
-        description: 'An object of this namespace',
+        description: 'An object of this namespace, or a GatewayClass',
         required: ['group', 'kind', 'name'],
         rules: [
           {
-            rule: "self.group == 'ambit.dev' && self.kind == 'ExternalWorkload'",
-            message:
-              'only an ExternalWorkload of group ambit.dev can be a target; use selector for pods, or neither for the namespace',
+            rule: `self.group + '/' + self.kind in [${TARGET_KINDS.map((kind) => `'${kind}'`).join(', ')}]`,
+            message: `one of ${TARGET_KINDS.join(', ')}; use selector for pods, or neither for the namespace`,
           },
         ],
         fields: {
-          group: { type: 'text', description: '`ambit.dev`', lengthMax: 253 },
-          kind: { type: 'text', description: '`ExternalWorkload`', lengthMax: 63 },
-          name: objectName('Its name', 'an ExternalWorkload'),
+          group: {
+            type: 'text',
+            description: 'Empty for a Service, `gateway.networking.k8s.io`, or `ambit.dev` for an ExternalWorkload',
+            lengthMax: 253,
+          },
+          kind: {
+            type: 'text',
+            description:
+              '`Service`, `Gateway`, `ExternalWorkload`, or, in the root namespace, `GatewayClass` for all waypoints of the mesh',
+            lengthMax: 63,
+          },
+          name: objectName('Its name', 'an object'),
         },
       },
     },
     selector: SELECTOR,
     action: {
       type: 'text',
-      description: '`Allow`: what no Allow policy of a workload matches is refused. `Deny`: what matches is refused',
+      description:
+        '`Allow`: what no Allow policy of a workload matches is refused. `Deny`: what matches is refused. `Audit`: what matches is counted and marked in the access log, by waypoints alone',
       values: ACCESS_ACTIONS,
       lengthMax: 16,
     },
@@ -216,7 +229,7 @@ export const ACCESS_POLICY: KindDefinition = {
   spec,
   status: 'policy',
   columns: [
-    { name: 'Action', type: 'string', description: 'Allow or Deny', jsonPath: '.spec.action' },
+    { name: 'Action', type: 'string', description: 'Allow, Deny or Audit', jsonPath: '.spec.action' },
     conditionColumn('policy', 'Accepted', 'Whether it is in force'),
     conditionColumn('policy', 'Attached', 'Whether there are workloads that it is for'),
     conditionColumn('policy', 'Acknowledged', 'Whether every node agent has this version'),
