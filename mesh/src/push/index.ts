@@ -1,3 +1,5 @@
 export * from './push-client.ts';
-export type { HeldResource, RefusedResource } from './subscription.ts';
+export type { HeldResource } from './changes.ts';
+export type * from './other-type.ts';
+export type { RefusedResource } from './subscription.ts';
 export type * from './transport.ts';

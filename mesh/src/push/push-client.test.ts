@@ -15,9 +15,11 @@ import {
   type DiscoveryResponse,
   RANGES_TYPE_URL,
 } from '../wire/discovery-messages.ts';
+import { invalidField } from '../wire/field-reader.ts';
 import { encodePushedObject } from '../wire/model-to-push.ts';
 import type { PushedObject } from '../wire/push-resource.ts';
-import { PushClient, type PushEvent } from './push-client.ts';
+import type { OtherType } from './other-type.ts';
+import { PushClient, type PushClientOptions, type PushEvent } from './push-client.ts';
 import type { PushStream, PushTransport } from './transport.ts';
 
 const NODE = { id: 'node', cluster: '', metadata: {} };
@@ -110,7 +112,12 @@ class RecordingLogger implements Logger {
 }
 
 /** A running client over a scripted server, with a view that its updates go to. */
-function startClient(apply?: (update: MeshViewUpdate) => Promise<void>, refuse = 0, withRanges = false) {
+function startClient(
+  apply?: (update: MeshViewUpdate) => Promise<void>,
+  refuse = 0,
+  withRanges = false,
+  more: Pick<PushClientOptions, 'withPolicies' | 'others'> = {},
+) {
   const clock = new ManualClock();
   const transport = new ScriptedTransport();
   transport.refuse = refuse;
@@ -131,6 +138,7 @@ function startClient(apply?: (update: MeshViewUpdate) => Promise<void>, refuse =
       store.apply(update);
     },
     withRanges,
+    ...more,
     onReady: () => readyCount++,
     onEvent: (event) => events.push(event),
     random: () => 0.5,
@@ -229,6 +237,39 @@ describe('PushClient', () => {
     stream.push({ ...pushed, nonce: 'r2', removedResources: ['Node/n1'] });
     await run.settle();
     assert.equal(run.view.isInRanges('', ip), false);
+    await run.stop();
+  });
+
+  test('asks for other types after addresses, refuses of them what is broken and keeps versions of the rest', async () => {
+    const typeUrl = 'type.example/Name';
+    const heard: unknown[] = [];
+    const others: OtherType<string> = {
+      typeUrl,
+      parse: ({ name }) => (name === 'bad' ? invalidField('name', 'bad') : name.toUpperCase()),
+      apply: async ({ put, removed }) => void heard.push([...put], removed),
+    };
+    const run = startClient(undefined, 0, false, { withPolicies: false, others: [others] });
+    await run.settle();
+    const stream = run.transport.stream(0);
+    const asked = (from: ScriptedStream): readonly string[] => from.sent.map((request) => request.typeUrl);
+    assert.deepEqual(asked(stream), [ADDRESS_TYPE_URL]);
+    stream.push(addresses());
+    await run.settle();
+    assert.deepEqual(asked(stream), [ADDRESS_TYPE_URL, ADDRESS_TYPE_URL, typeUrl]);
+    assert.equal(run.readyCount(), 0);
+    const one = (name: string) => ({ name, version: '1', aliases: [], typeUrl, value: new Uint8Array(0) });
+    stream.push({ ...addresses(), typeUrl, nonce: 'o1', resources: [one('a'), one('bad')] });
+    await run.settle();
+    assert.deepEqual(heard.splice(0), [[['a', 'A']], []]);
+    assert.deepEqual([run.readyCount(), stream.sent.at(-1)?.errorDetail?.message], [1, 'bad: invalid-field: name: bad']);
+    stream.end();
+    await run.clock.advance(20);
+    const next = run.transport.stream(1);
+    assert.deepEqual(asked(next), [ADDRESS_TYPE_URL, typeUrl]);
+    assert.deepEqual([...(next.sent[1]?.initialResourceVersions ?? [])], [['a', '1']]);
+    next.push({ ...addresses(), typeUrl, nonce: 'o2', removedResources: ['a'] });
+    await run.settle();
+    assert.deepEqual(heard, [[], ['a']]);
     await run.stop();
   });
 

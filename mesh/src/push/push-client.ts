@@ -9,7 +9,8 @@ import {
   type DiscoveryResponse,
   RANGES_TYPE_URL,
 } from '../wire/discovery-messages.ts';
-import { type RefusedResource, Subscription } from './subscription.ts';
+import type { OtherType } from './other-type.ts';
+import { type ReadResponse, type RefusedResource, Subscription } from './subscription.ts';
 import type { PushStream, PushTransport } from './transport.ts';
 
 /** Delays between attempts to reach the controller (protocol.md 3.5). */
@@ -44,7 +45,11 @@ export interface PushClientOptions {
    * Asks for the ranges of the mesh as well. Nothing waits for them, since controllers other than Ambit's do not answer.
    */
   readonly withRanges?: boolean;
-  /** Called once: the initial state of policies and addresses is in force and acknowledged. */
+  /** Without policies: whoever asks does not decide by them. Default: with. */
+  readonly withPolicies?: boolean;
+  /** Asked for after the addresses. */
+  readonly others?: readonly OtherType[];
+  /** Called once: the initial state of everything but the ranges is in force and acknowledged. */
   readonly onReady?: () => void;
   readonly onEvent?: (event: PushEvent) => void;
   /** In [0, 1); spreads the retries of many nodes. */
@@ -68,13 +73,14 @@ export interface PushStatus {
  * again for ever with backoff; what was applied stays in force meanwhile and only differences are sent anew.
  *
  * Policies come first: until the initial policies are in force no address is asked for, so a workload is never known
- * before the policies of its namespace and of the mesh are.
+ * before the policies of its namespace and of the mesh are. Other types come last: they name addresses.
  */
 export class PushClient {
   readonly #options: PushClientOptions;
-  readonly #policies = new Subscription(AUTHORIZATION_TYPE_URL);
+  readonly #policies: Subscription | null;
   readonly #addresses = new Subscription(ADDRESS_TYPE_URL);
   readonly #ranges: Subscription | null;
+  readonly #others: ReadonlyMap<Subscription, OtherType>;
   readonly #backoff: Backoff;
   #connected = false;
   #ready = false;
@@ -82,6 +88,8 @@ export class PushClient {
   constructor(options: PushClientOptions) {
     this.#options = options;
     this.#ranges = options.withRanges === true ? new Subscription(RANGES_TYPE_URL) : null;
+    this.#policies = options.withPolicies === false ? null : new Subscription(AUTHORIZATION_TYPE_URL);
+    this.#others = new Map((options.others ?? []).map((type) => [Subscription.of(type), type]));
     this.#backoff = createBackoff(PUSH_BACKOFF, options.random);
   }
 
@@ -139,19 +147,21 @@ export class PushClient {
     const { node } = this.#options;
     // First, so that what is asked for next finds them in force.
     if (this.#ranges !== null) await stream.send(this.#ranges.openRequest(node));
-    await stream.send(this.#policies.openRequest(node));
-    let addressesAsked = this.#policies.isAcknowledged;
-    if (addressesAsked) await stream.send(this.#addresses.openRequest(node));
+    const asked = new Set<Subscription>();
+    const askMore = async (): Promise<void> => {
+      for (const subscription of this.#due(asked)) {
+        asked.add(subscription);
+        await stream.send(subscription.openRequest(node));
+      }
+    };
+    await askMore();
     for await (const response of stream.responses) {
       const subscription = this.#subscriptionOf(response);
       if (subscription === undefined) continue;
       await this.#accept(response, subscription, stream);
       // A server that answers is well: the next failure starts a new series.
       this.#backoff.reset();
-      if (!addressesAsked && this.#policies.isAcknowledged) {
-        addressesAsked = true;
-        await stream.send(this.#addresses.openRequest(node));
-      }
+      await askMore();
       this.#noteReady();
     }
   }
@@ -167,8 +177,24 @@ export class PushClient {
       resourceBytes: response.resources.reduce((sum, { value }) => sum + value.length, 0),
     });
     this.#logRefused(response.typeUrl, read.refused);
-    if (!read.isEmpty) await this.#options.apply(read.update);
+    if (!read.isEmpty) await this.#apply(subscription, read);
     await stream.send(subscription.commit(read));
+  }
+
+  /** One after the other: each stage once the one before it is in force. */
+  *#due(asked: ReadonlySet<Subscription>): Iterable<Subscription> {
+    for (const stage of [
+      this.#policies === null ? [] : [this.#policies],
+      [this.#addresses],
+      [...this.#others.keys()],
+    ]) {
+      yield* stage.filter((subscription) => !asked.has(subscription));
+      if (!stage.every(({ isAcknowledged }) => isAcknowledged)) return;
+    }
+  }
+
+  #apply(subscription: Subscription, { update, others }: ReadResponse): Promise<void> {
+    return this.#others.get(subscription)?.apply(others) ?? this.#options.apply(update);
   }
 
   #subscriptionOf({ typeUrl }: DiscoveryResponse): Subscription | undefined {
@@ -180,11 +206,17 @@ export class PushClient {
   }
 
   get #subscriptions(): readonly Subscription[] {
-    return [this.#policies, this.#addresses, ...(this.#ranges === null ? [] : [this.#ranges])];
+    return [
+      ...(this.#policies === null ? [] : [this.#policies]),
+      this.#addresses,
+      ...this.#others.keys(),
+      ...(this.#ranges === null ? [] : [this.#ranges]),
+    ];
   }
 
   #noteReady(): void {
-    if (this.#ready || !this.#policies.isAcknowledged || !this.#addresses.isAcknowledged) return;
+    if (this.#ready) return;
+    if (!this.#subscriptions.every((one) => one === this.#ranges || one.isAcknowledged)) return;
     this.#ready = true;
     this.#options.onReady?.();
   }

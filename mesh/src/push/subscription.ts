@@ -1,8 +1,5 @@
-import type { AccessPolicy, PolicyKey } from '../model/access-policy.ts';
-import type { MeshRanges } from '../model/mesh-ranges.ts';
+import type { AccessPolicy } from '../model/access-policy.ts';
 import type { MeshViewUpdate } from '../model/mesh-view.ts';
-import type { Service, ServiceKey } from '../model/service.ts';
-import type { Workload, WorkloadUid } from '../model/workload.ts';
 import {
   AUTHORIZATION_TYPE_URL,
   type DiscoveryNode,
@@ -14,6 +11,8 @@ import { WireError } from '../wire/errors.ts';
 import { denyInPlaceOf } from '../wire/policy-stand-in.ts';
 import type { PushedObject } from '../wire/push-resource.ts';
 import { parsePushedResource } from '../wire/push-to-model.ts';
+import { Changes, type HeldResource, heldResource, type OtherObject } from './changes.ts';
+import type { NamedChanges, OtherType } from './other-type.ts';
 
 /** Most resources held of one type; further new ones are refused. Ten times the largest cluster Kubernetes supports. */
 const RESOURCES_MAX = 2_000_000;
@@ -23,6 +22,9 @@ const REFUSED_KEPT_MAX = 1000;
 const REFUSAL_MESSAGE_LENGTH_MAX = 4096;
 /** gRPC status code INVALID_ARGUMENT. */
 const INVALID_ARGUMENT = 3;
+
+/** Reads one resource. @throws WireError. */
+type ReadResource = (resource: DiscoveryResource) => PushedObject | OtherObject;
 
 /** A resource that was pushed and not accepted; what was held under its name before stays in force. */
 export interface RefusedResource {
@@ -40,25 +42,14 @@ export interface RefusedResource {
 export interface ReadResponse {
   readonly nonce: string;
   readonly update: MeshViewUpdate;
-  /** True when there is nothing in `update`. */
+  /** Of a type that is not of the mesh view. */
+  readonly others: NamedChanges<unknown>;
+  /** True when there is nothing in `update` and `others`. */
   readonly isEmpty: boolean;
   readonly accepted: ReadonlyMap<string, HeldResource>;
   readonly removed: readonly string[];
   readonly refused: readonly RefusedResource[];
 }
-
-/** What is known of an accepted resource: enough to name it to the server and to remove it by name. */
-export type HeldResource =
-  | { readonly kind: 'workload'; readonly version: string; readonly key: WorkloadUid }
-  | { readonly kind: 'service'; readonly version: string; readonly key: ServiceKey }
-  | { readonly kind: 'ranges'; readonly version: string; readonly key: string }
-  | {
-      readonly kind: 'policy';
-      readonly version: string;
-      readonly key: PolicyKey;
-      /** Not the policy that was pushed, which cannot be read, but a denial in its place. */
-      readonly standsIn?: true;
-    };
 
 /**
  * What the server is told to be held of a policy that something stands in for: not empty, which would mean that nothing is
@@ -73,15 +64,25 @@ const NO_VERSION = 'unreadable';
 export class Subscription {
   readonly typeUrl: string;
   readonly #resourcesMax: number;
+  readonly #parse: ReadResource;
   /** Invariant: exactly the resources whose content the last committed state holds. */
   readonly #held = new Map<string, HeldResource>();
   /** By name, those whose newest pushed version was refused; at most REFUSED_KEPT_MAX of them. */
   readonly #refused = new Map<string, RefusedResource>();
   #acknowledged = false;
 
-  constructor(typeUrl: string, resourcesMax: number = RESOURCES_MAX) {
+  constructor(typeUrl: string, resourcesMax: number = RESOURCES_MAX, parse: ReadResource = parsePushedResource) {
     this.typeUrl = typeUrl;
     this.#resourcesMax = resourcesMax;
+    this.#parse = parse;
+  }
+
+  /** Of a type that is not of the mesh view. */
+  static of(type: OtherType): Subscription {
+    const parse = (resource: DiscoveryResource): OtherObject => {
+      return { kind: 'other', name: resource.name, value: type.parse(resource) };
+    };
+    return new Subscription(type.typeUrl, RESOURCES_MAX, parse);
   }
 
   /** True once a first response was committed: the server's initial state is in force. */
@@ -135,7 +136,7 @@ export class Subscription {
         if (before === undefined && this.#held.size + accepted.size >= this.#resourcesMax) {
           throw new WireError('over-limit', { path: 'resources', reason: `more than ${this.#resourcesMax} held` });
         }
-        const object = parsePushedResource(resource);
+        const object = this.#parse(resource);
         if (before !== undefined && before.kind !== object.kind) changes.remove(before);
         changes.put(object);
         accepted.set(name, heldResource(object, version));
@@ -152,7 +153,8 @@ export class Subscription {
       }
     }
     const { nonce, removedResources: removed } = response;
-    return { nonce, update: changes.update(), isEmpty: changes.isEmpty, accepted, removed, refused };
+    const { isEmpty, others } = changes;
+    return { nonce, update: changes.update(), others, isEmpty, accepted, removed, refused };
   }
 
   /** To be called once the update is in force everywhere. Returns the acknowledgement, or the refusal of what was bad. */
@@ -196,86 +198,4 @@ export class Subscription {
 function refusalMessage(refused: readonly RefusedResource[]): string {
   const text = refused.map(({ name, reason }) => `${name}: ${reason}`).join('; ');
   return text.slice(0, REFUSAL_MESSAGE_LENGTH_MAX);
-}
-
-function heldResource(object: PushedObject, version: string): HeldResource {
-  switch (object.kind) {
-    case 'workload':
-      return { kind: 'workload', version, key: object.workload.uid };
-    case 'service':
-      return { kind: 'service', version, key: object.service.key };
-    case 'policy':
-      return { kind: 'policy', version, key: object.policy.key };
-    case 'ranges':
-      return { kind: 'ranges', version, key: object.ranges.name };
-  }
-}
-
-/** Collects one update of the mesh view; a later change of an object outdates an earlier one. */
-class Changes {
-  readonly #workloads = new Map<WorkloadUid, Workload>();
-  readonly #services = new Map<ServiceKey, Service>();
-  readonly #policies = new Map<PolicyKey, AccessPolicy>();
-  readonly #removedWorkloads = new Set<WorkloadUid>();
-  readonly #removedServices = new Set<ServiceKey>();
-  readonly #removedPolicies = new Set<PolicyKey>();
-  readonly #ranges = new Map<string, MeshRanges>();
-  readonly #removedRanges = new Set<string>();
-
-  put(object: PushedObject): void {
-    switch (object.kind) {
-      case 'workload':
-        this.#workloads.set(object.workload.uid, object.workload);
-        break;
-      case 'service':
-        this.#services.set(object.service.key, object.service);
-        break;
-      case 'policy':
-        this.#policies.set(object.policy.key, object.policy);
-        break;
-      case 'ranges':
-        this.#ranges.set(object.ranges.name, object.ranges);
-        break;
-    }
-  }
-
-  remove(held: HeldResource): void {
-    switch (held.kind) {
-      case 'workload':
-        this.#workloads.delete(held.key);
-        this.#removedWorkloads.add(held.key);
-        break;
-      case 'service':
-        this.#services.delete(held.key);
-        this.#removedServices.add(held.key);
-        break;
-      case 'policy':
-        this.#policies.delete(held.key);
-        this.#removedPolicies.add(held.key);
-        break;
-      case 'ranges':
-        this.#ranges.delete(held.key);
-        this.#removedRanges.add(held.key);
-        break;
-    }
-  }
-
-  get isEmpty(): boolean {
-    const parts = [this.#workloads, this.#services, this.#policies, this.#ranges];
-    const removals = [this.#removedWorkloads, this.#removedServices, this.#removedPolicies, this.#removedRanges];
-    return parts.every(({ size }) => size === 0) && removals.every(({ size }) => size === 0);
-  }
-
-  update(): MeshViewUpdate {
-    return {
-      workloads: [...this.#workloads.values()],
-      services: [...this.#services.values()],
-      policies: [...this.#policies.values()],
-      removedWorkloads: [...this.#removedWorkloads],
-      removedServices: [...this.#removedServices],
-      removedPolicies: [...this.#removedPolicies],
-      ...(this.#ranges.size === 0 ? {} : { ranges: [...this.#ranges.values()] }),
-      ...(this.#removedRanges.size === 0 ? {} : { removedRanges: [...this.#removedRanges] }),
-    };
-  }
 }

@@ -1,0 +1,16 @@
+import type { DiscoveryResource } from '../wire/discovery-messages.ts';
+
+/** Resources of one type that came or went, by name. */
+export interface NamedChanges<T> {
+  readonly put: ReadonlyMap<string, T>;
+  readonly removed: readonly string[];
+}
+
+/** A type beside those of the mesh view that a client subscribes to. */
+export interface OtherType<T = unknown> {
+  readonly typeUrl: string;
+  /** What a resource says; that its name is that of its content is checked here too. @throws WireError. */
+  parse(resource: DiscoveryResource): T;
+  /** As `apply` of the push client: in force wherever it counts once this has resolved. */
+  apply(changes: NamedChanges<T>): Promise<void>;
+}
