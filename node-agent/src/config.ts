@@ -1,3 +1,4 @@
+import { type ControllerUpstream, readControllerUpstream } from '@ambit/mesh/grpc';
 import {
   type Cidr,
   DEFAULT_TRUST_DOMAIN,
@@ -18,18 +19,7 @@ import {
 
 /** Where configuration and certificates come from. */
 export type Upstream =
-  | {
-      readonly kind: 'controller';
-      /** `host:port`. */
-      readonly address: string;
-      readonly serverName: string;
-      /** Single-use token of a controller in file mode, exchanged for a node certificate kept in `stateDirectory`. */
-      readonly joinTokenFile: string | undefined;
-      /** A bearer token sent with every call instead of a node certificate, and the roots of the controller's certificate. */
-      readonly bearer: { readonly tokenFile: string; readonly rootFile: string } | undefined;
-      readonly stateDirectory: string;
-      readonly zdsSocket: string;
-    }
+  | (ControllerUpstream & { readonly kind: 'controller'; readonly zdsSocket: string })
   | { readonly kind: 'local'; readonly file: string };
 
 /** Everything a node agent is told at start; immutable. */
@@ -56,9 +46,6 @@ export interface NodeAgentConfig {
 }
 
 const WORKERS_MAX = 64;
-
-/** A name, an IPv4 address, or an IPv6 address in brackets. */
-const HOST_AND_PORT = /^(?:\[[0-9A-Fa-f:.]+\]|[^\s:/[\]]+):\d{1,5}$/;
 
 /** Every variable, in the order of the reference page. A test compares this list with that page and with `parseConfig`. */
 export const SETTINGS: readonly Setting[] = [
@@ -188,35 +175,11 @@ export function parseConfig(environment: Environment): NodeAgentConfig {
 
 function readUpstream(read: EnvironmentReader): Upstream {
   const file = read.optional('AMBIT_LOCAL_CONFIG');
-  const controller = {
-    joinTokenFile: read.optional('AMBIT_JOIN_TOKEN_FILE'),
-    bearer: readBearer(read),
-    serverName: read.text('AMBIT_CONTROLLER_SERVER_NAME', fallbackOf(SETTINGS, 'AMBIT_CONTROLLER_SERVER_NAME')),
-    stateDirectory: read.text('AMBIT_STATE_DIR', fallbackOf(SETTINGS, 'AMBIT_STATE_DIR')),
-    zdsSocket: read.text('AMBIT_ZDS_SOCKET', fallbackOf(SETTINGS, 'AMBIT_ZDS_SOCKET')),
+  const fallback = {
+    serverName: fallbackOf(SETTINGS, 'AMBIT_CONTROLLER_SERVER_NAME'),
+    stateDirectory: fallbackOf(SETTINGS, 'AMBIT_STATE_DIR'),
   };
-  const address = read.parsed(
-    'AMBIT_CONTROLLER_ADDRESS',
-    'HOST:PORT of the controller',
-    parseHostAndPort,
-    file === undefined ? undefined : '',
-  );
-  return file === undefined ? { kind: 'controller', address, ...controller } : { kind: 'local', file };
-}
-
-/** Both or neither: a token shown to a controller that nothing vouches for would be anybody's. */
-function readBearer(read: EnvironmentReader): { readonly tokenFile: string; readonly rootFile: string } | undefined {
-  const tokenFile = read.optional('AMBIT_TOKEN_FILE');
-  const rootFile = read.optional('AMBIT_CONTROLLER_ROOT_FILE');
-  if (tokenFile === undefined && rootFile === undefined) return undefined;
-  const expected = 'the path of a file, as the other of AMBIT_TOKEN_FILE and AMBIT_CONTROLLER_ROOT_FILE is set';
-  return {
-    tokenFile: read.required('AMBIT_TOKEN_FILE', expected),
-    rootFile: read.required('AMBIT_CONTROLLER_ROOT_FILE', expected),
-  };
-}
-
-function parseHostAndPort(text: string): string {
-  if (!HOST_AND_PORT.test(text)) throw new RangeError('not HOST:PORT');
-  return text;
+  const zdsSocket = read.text('AMBIT_ZDS_SOCKET', fallbackOf(SETTINGS, 'AMBIT_ZDS_SOCKET'));
+  const controller = readControllerUpstream(read, fallback, file === undefined);
+  return file === undefined ? { kind: 'controller', zdsSocket, ...controller } : { kind: 'local', file };
 }

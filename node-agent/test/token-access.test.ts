@@ -3,9 +3,8 @@ import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { type CaClient, createCaClient, GrpcError, requestSvid } from '@ambit/mesh/grpc';
+import { type CaClient, createCaClient, createTokenAccess, GrpcError, requestSvid, watchRoots } from '@ambit/mesh/grpc';
 import { ManualClock, testIdentity, until } from '@ambit/mesh/testing';
-import { createTokenAccess, watchRoots } from '../src/state/token-access.ts';
 import { FakeController, TEST_SERVER_NAME, TEST_TOKEN } from './fake-controller.ts';
 
 /** The files of a pod as a kubelet mounts them: replaced by renaming. */

@@ -1,6 +1,14 @@
 export { type CaClient, createCaClient, type IssuedCertificate, requestSvid } from './ca-client.ts';
 export { ConnectionGate } from './connection-gate.ts';
 export { CONTROLLER_SERVER_NAME, type ControllerAccess, type ControllerCredentials } from './controller-access.ts';
+export { type AccessKind, hintedTransport, withHint } from './controller-hints.ts';
+export {
+  type AccessOptions,
+  type ControllerUpstream,
+  openControllerAccess,
+  readControllerUpstream,
+  renewWithRoots,
+} from './controller-upstream.ts';
 export { GrpcError, type GrpcErrorCode } from './errors.ts';
 export {
   type JoinOptions,
@@ -16,4 +24,6 @@ export { createNodeIdentityClient, type NodeIdentityClient } from './node-identi
 export { createPushTransport } from './push-transport.ts';
 export { type GrpcServer, type GrpcServerOptions, type GrpcServerTls, startGrpcServer } from './server.ts';
 export { type GrpcPeer, POD_HEADER } from './server-peer.ts';
+export { SvidStore, type SvidStoreOptions } from './svid-store.ts';
+export { createTokenAccess, watchRoots } from './token-access.ts';
 export type { CertificateRequest, DiscoveryServerStream, GrpcServices, ReadRequest } from './services.ts';

@@ -261,7 +261,10 @@ describe('PushClient', () => {
     stream.push({ ...addresses(), typeUrl, nonce: 'o1', resources: [one('a'), one('bad')] });
     await run.settle();
     assert.deepEqual(heard.splice(0), [[['a', 'A']], []]);
-    assert.deepEqual([run.readyCount(), stream.sent.at(-1)?.errorDetail?.message], [1, 'bad: invalid-field: name: bad']);
+    assert.deepEqual(
+      [run.readyCount(), stream.sent.at(-1)?.errorDetail?.message],
+      [1, 'bad: invalid-field: name: bad'],
+    );
     stream.end();
     await run.clock.advance(20);
     const next = run.transport.stream(1);

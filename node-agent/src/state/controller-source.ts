@@ -1,17 +1,25 @@
-import { createCaClient, createPushTransport, type ControllerAccess, GrpcError, requestSvid } from '@ambit/mesh/grpc';
+import {
+  type AccessKind,
+  type ControllerAccess,
+  createCaClient,
+  createPushTransport,
+  GrpcError,
+  hintedTransport,
+  openControllerAccess,
+  renewWithRoots,
+  requestSvid,
+  SvidStore,
+  withHint,
+} from '@ambit/mesh/grpc';
 import { PushClient, type PushEvent } from '@ambit/mesh/push';
 import type { MetricSample } from '@ambit/mesh/runtime';
 import type { DiscoveryNode } from '@ambit/mesh/wire';
 import type { AgentParts, CreateSupervisor, Source } from '../app.ts';
 import type { NodeAgentConfig, Upstream } from '../config.ts';
-import { SvidStore } from '../identity/svid-store.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import { ZdsClient } from '../pods/zds-client.ts';
 import { agentMetrics } from '../telemetry/agent-metrics.ts';
-import { type AccessKind, hintedTransport, withHint } from './controller-hints.ts';
-import { openNodeAccess } from './node-access.ts';
 import { RangeWatch } from './range-watch.ts';
-import { createTokenAccess, watchRoots } from './token-access.ts';
 
 type ControllerUpstream = Upstream & { readonly kind: 'controller' };
 
@@ -34,7 +42,14 @@ export async function openControllerSource(
     stop.abort(new DOMException('the agent stops', 'AbortError'));
     await Promise.allSettled(running);
   });
-  const access = await openAccess(parts, upstream, stop.signal, running);
+  const access = await openControllerAccess(upstream, {
+    node: config.nodeName,
+    headers: { clusterid: config.clusterId },
+    clock,
+    logger: logger.child({ scope: 'identity' }),
+    signal: stop.signal,
+    running,
+  });
   const kind: AccessKind = upstream.bearer === undefined ? 'certificate' : 'token';
   const failures = countFailures(parts);
   const svids = openSvidStore(parts, access, kind, failures, stack);
@@ -72,13 +87,7 @@ export async function openControllerSource(
     random: Math.random,
   });
   running.push(push.run(stop.signal), zds.run(stop.signal));
-  if (upstream.bearer !== undefined) {
-    const renew = (): void => {
-      logger.info('the roots of the mesh have changed, every certificate is renewed');
-      svids.renewAll();
-    };
-    running.push(watchRoots(upstream.bearer.rootFile, clock, renew, stop.signal));
-  }
+  renewWithRoots(upstream, svids, { clock, logger, signal: stop.signal, running });
   const status: Source['status'] = () => ({
     kind: 'controller',
     address: upstream.address,
@@ -134,20 +143,6 @@ function openSvidStore(
     return [...counts].map(([state, value]): MetricSample => ({ labels: [state], value }));
   });
   return store;
-}
-
-/** By bearer token where one is configured, else by this node's own certificate. */
-async function openAccess(
-  parts: AgentParts,
-  upstream: ControllerUpstream,
-  signal: AbortSignal,
-  running: Promise<void>[],
-): Promise<ControllerAccess> {
-  const { address, serverName, bearer } = upstream;
-  const headers = { clusterid: parts.config.clusterId };
-  return bearer === undefined
-    ? openNodeAccess(parts, upstream, headers, signal, running)
-    : createTokenAccess({ address, serverName, headers, ...bearer });
 }
 
 /** How ztunnel names itself, which is what a controller of Istio's expects of a node agent (protocol.md 3.1). */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { GrpcError, type GrpcErrorCode } from '@ambit/mesh/grpc';
-import type { PushTransport } from '@ambit/mesh/push';
+import type { PushTransport } from '../push/transport.ts';
 import { type AccessKind, hintedTransport, hintFor, withHint } from './controller-hints.ts';
+import { GrpcError, type GrpcErrorCode } from './errors.ts';
 
 describe('hintFor()', () => {
   const rows: readonly [code: GrpcErrorCode, access: AccessKind, hint: RegExp | undefined][] = [

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { SpiffeId } from '@ambit/mesh/model';
-import { silentLogger } from '@ambit/mesh/runtime';
-import { createTestCa, ManualClock, testIdentity } from '@ambit/mesh/testing';
-import type { Svid } from '@ambit/mesh/tls';
+import type { SpiffeId } from '../model/spiffe-id.ts';
+import { silentLogger } from '../runtime/logger.ts';
+import { ManualClock } from '../testing/manual-clock.ts';
+import { createTestCa, testIdentity } from '../testing/test-ca.ts';
+import type { Svid } from '../tls/svid.ts';
 import { refreshAtMs } from './refresh-schedule.ts';
 import { IDLE_SVIDS_MAX, SVID_REQUESTS_MAX, SvidStore } from './svid-store.ts';
 

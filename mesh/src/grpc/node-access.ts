@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises';
-import { type ControllerAccess, GrpcError, openNodeIdentity } from '@ambit/mesh/grpc';
-import { createBackoff } from '@ambit/mesh/runtime';
-import { openPrivateDirectory } from '@ambit/mesh/tls';
-import type { AgentParts } from '../app.ts';
-import type { Upstream } from '../config.ts';
+import { createBackoff } from '../runtime/backoff.ts';
+import { openPrivateDirectory } from '../tls/private-directory.ts';
+import type { ControllerAccess } from './controller-access.ts';
+import type { AccessOptions, ControllerUpstream } from './controller-upstream.ts';
+import { GrpcError } from './errors.ts';
+import { openNodeIdentity } from './node-identity.ts';
 
 const JOIN_BACKOFF = { initialMs: 200, maxMs: 15_000, factor: 2, jitter: 0.2 } as const;
 
@@ -12,15 +13,10 @@ const JOIN_BACKOFF = { initialMs: 200, maxMs: 15_000, factor: 2, jitter: 0.2 } a
  * once the node has one; rejects when it cannot get one.
  */
 export async function openNodeAccess(
-  { config, clock, logger }: AgentParts,
-  upstream: Upstream & { readonly kind: 'controller' },
-  headers: Readonly<Record<string, string>>,
-  signal: AbortSignal,
-  running: Promise<void>[],
+  { address, joinTokenFile, stateDirectory }: Pick<ControllerUpstream, 'address' | 'joinTokenFile' | 'stateDirectory'>,
+  { node, headers, clock, logger, signal, running }: AccessOptions,
 ): Promise<ControllerAccess> {
-  const { address, joinTokenFile, stateDirectory } = upstream;
   const state = openPrivateDirectory(stateDirectory);
-  const scoped = logger.child({ scope: 'identity' });
   const backoff = createBackoff(JOIN_BACKOFF);
   for (;;) {
     let unreadable: unknown;
@@ -39,25 +35,25 @@ export async function openNodeAccess(
       const identity = await openNodeIdentity({
         address,
         ...(token === undefined ? {} : { token }),
-        node: config.nodeName,
+        node,
         state,
         clock,
-        logger: scoped,
+        logger,
         signal,
       });
-      if (identity.node !== config.nodeName)
+      if (identity.node !== node)
         throw new GrpcError('failed-precondition', {
-          data: { reason: 'joined as another node', node: identity.node, configured: config.nodeName },
+          data: { reason: 'joined as another node', node: identity.node, configured: node },
         });
       running.push(identity.keepRenewed(signal));
       return { ...identity.access, headers };
     } catch (error) {
       if (unreadable !== undefined)
-        scoped.error('join token cannot be read', { path: joinTokenFile, error: unreadable });
+        logger.error('join token cannot be read', { path: joinTokenFile, error: unreadable });
       else if (token !== undefined && error instanceof GrpcError && error.code === 'invalid-argument')
-        scoped.error('join token cannot be used', { path: joinTokenFile });
+        logger.error('join token cannot be used', { path: joinTokenFile });
       if (!(error instanceof GrpcError) || !error.retryable) throw error;
-      scoped.warn('node could not join yet, will try again', { error });
+      logger.warn('node could not join yet, will try again', { error });
       await clock.sleep(backoff.nextMs(), signal);
     }
   }

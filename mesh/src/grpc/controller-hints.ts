@@ -1,7 +1,7 @@
-import { GrpcError } from '@ambit/mesh/grpc';
-import type { PushStream, PushTransport } from '@ambit/mesh/push';
+import type { PushStream, PushTransport } from '../push/transport.ts';
+import { GrpcError } from './errors.ts';
 
-/** How this agent proves itself; it decides what may be wrong. */
+/** How a process proves itself; it decides what may be wrong. */
 export type AccessKind = 'token' | 'certificate';
 
 /** What whoever reads the log should look at, when the cause of a refusal can be guessed. */
@@ -13,7 +13,7 @@ export function hintFor(error: unknown, access: AccessKind): string | undefined 
         ? "the controller does not accept the token: it must be a projected service account token of this pod with the controller's audience (ambit-ca)"
         : 'the controller does not accept the certificate of this node: it may be revoked; give a new join token';
     case 'permission-denied':
-      return 'the controller knows no live pod of that service account on this node, or this is not the service account of a node agent';
+      return 'the controller knows no live pod of that service account on this node, or this is neither the service account of a node agent nor the pod of a waypoint';
     case 'unavailable':
     case 'deadline-exceeded':
       return 'is the controller running, does AMBIT_CONTROLLER_ADDRESS lead to it, and do the roots of AMBIT_CONTROLLER_ROOT_FILE belong to its mesh?';

@@ -1,6 +1,8 @@
-import type { SpiffeId } from '@ambit/mesh/model';
-import { type Backoff, type Clock, createBackoff, type Logger } from '@ambit/mesh/runtime';
-import type { Svid } from '@ambit/mesh/tls';
+import type { SpiffeId } from '../model/spiffe-id.ts';
+import { type Backoff, createBackoff } from '../runtime/backoff.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Svid } from '../tls/svid.ts';
 import { REFRESH_BACKOFF, refreshAtMs, SVID_PRIORITY, type SvidPriority } from './refresh-schedule.ts';
 
 export interface SvidStoreOptions {

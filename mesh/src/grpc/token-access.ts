@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { type ControllerAccess, type ControllerCredentials, GrpcError } from '@ambit/mesh/grpc';
-import type { Clock } from '@ambit/mesh/runtime';
+import type { Clock } from '../runtime/clock.ts';
+import type { ControllerAccess, ControllerCredentials } from './controller-access.ts';
+import { GrpcError } from './errors.ts';
 
 export interface TokenAccessOptions {
   readonly address: string;
