@@ -8,7 +8,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { systemClock } from './clock.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import { until } from '../testing/until.ts';
-import { createLineSink, FLUSH_MS_MAX } from './line-sink.ts';
+import { createLineSink, FLUSH_MS_MAX, GATHER_MS } from './line-sink.ts';
 
 let directory = '';
 let fd = -1;
@@ -43,6 +43,26 @@ test('LineSink drops whole lines and counts them when its buffer is full, and ta
   sink.write('again\n');
   await sink.flush();
   assert.equal(readFileSync(join(directory, 'log'), 'utf8'), '123456789\nabcdefghi\nagain\n');
+});
+
+test('LineSink lets lines gather again after a write, and writes at once what fills a block', async () => {
+  const clock = new ManualClock();
+  const sink = createLineSink({ fd, clock });
+  const written = (): number => readFileSync(join(directory, 'log')).length;
+  sink.write('first\n');
+  await clock.advance(GATHER_MS);
+  await until('the first line is there', () => written() === 6);
+  sink.write('second\n');
+  await clock.advance(GATHER_MS - 1);
+  assert.equal(written(), 6);
+  await clock.advance(1);
+  await until('the second one is there', () => written() === 13);
+  const line = `${'x'.repeat(999)}\n`;
+  for (let i = 0; i < 200; i++) sink.write(line);
+  await until('full blocks are there', () => written() > 100_000);
+  await sink.flush();
+  assert.equal(written(), 13 + 200_000);
+  assert.equal(sink.dropped, 0);
 });
 
 test('LineSink writes what is buffered at once when the process ends', () => {

@@ -1,4 +1,4 @@
-import { write, writeSync } from 'node:fs';
+import { writev, writeSync } from 'node:fs';
 import type { Clock } from './clock.ts';
 
 export interface LineSink {
@@ -23,7 +23,7 @@ export const LINE_SINK_CAPACITY_BYTES: number = 1024 * 1024;
 /** A stuck reader holds nobody up longer than this. */
 export const FLUSH_MS_MAX = 2000;
 /** Lines gather this long so that a busy process makes few writes. */
-const GATHER_MS = 50;
+export const GATHER_MS = 50;
 /** A descriptor shared with others may be in non-blocking mode. */
 const RETRY_MS = 10;
 
@@ -34,21 +34,29 @@ export function createLineSink(options: LineSinkOptions): LineSink {
 
 /** Lines become bytes at once: as texts they would outlive several collections of young garbage, which costs more than they do. */
 const BLOCK_BYTES = 64 * 1024;
+/** Blocks that have been written and wait to be filled again. */
+const SPARE_BLOCKS_MAX = 4;
 /** UTF-8 takes at most so many bytes per UTF-16 unit. */
 const BYTES_PER_UNIT_MAX = 3;
 
+/**
+ * Lines leave when they have gathered for a while, or fill a block: to hand a write to another thread costs far more than a line,
+ * and a process that logs much would do nothing else if each write began when the last one ended.
+ */
 class DescriptorSink implements LineSink {
   readonly #options: LineSinkOptions;
   readonly #capacityBytes: number;
   /** Filled, in order; the last of what is buffered is in `#block`. */
-  #blocks: Buffer[] = [];
+  #full: Buffer[] = [];
+  readonly #spare: Buffer[] = [];
   #block: Buffer | null = null;
   #at = 0;
   /** Not yet taken by the descriptor. */
   #bytes = 0;
   #dropped = 0;
-  #writing: Buffer | null = null;
-  #timer: Disposable | null = null;
+  /** What has not been taken of what is being written. */
+  #writing: Buffer[] | null = null;
+  #isArmed = false;
   #waiters: (() => void)[] = [];
 
   constructor(options: LineSinkOptions) {
@@ -66,13 +74,13 @@ class DescriptorSink implements LineSink {
       return;
     }
     this.#append(line);
-    if (this.#timer === null && this.#writing === null) {
-      this.#timer = this.#options.clock.setTimer(GATHER_MS, () => this.#start());
-    }
+    if (this.#writing !== null) return;
+    if (this.#full.length > 0) this.#start();
+    else this.#arm();
   }
 
   flush(): Promise<void> {
-    if (this.#writing === null && this.#bytes === 0) return Promise.resolve();
+    if (this.#bytes === 0) return Promise.resolve();
     return new Promise((resolve) => {
       const deadline = this.#options.clock.setTimer(FLUSH_MS_MAX, resolve);
       this.#waiters.push(() => {
@@ -84,7 +92,8 @@ class DescriptorSink implements LineSink {
   }
 
   flushSync(): void {
-    const rest = Buffer.concat([this.#writing ?? Buffer.alloc(0), ...this.#takeBlocks()]);
+    this.#closeBlock();
+    const rest = Buffer.concat([...(this.#writing ?? []), ...this.#full.splice(0)]);
     this.#bytes = 0;
     let at = 0;
     try {
@@ -94,56 +103,86 @@ class DescriptorSink implements LineSink {
     }
   }
 
+  #arm(): void {
+    if (this.#isArmed) return;
+    this.#isArmed = true;
+    this.#options.clock.setTimer(GATHER_MS, () => {
+      this.#isArmed = false;
+      if (this.#writing === null) this.#start();
+    });
+  }
+
   #append(line: string): void {
     const bytesMax = line.length * BYTES_PER_UNIT_MAX;
     if (this.#block === null || this.#at + bytesMax > this.#block.length) {
       this.#closeBlock();
-      this.#block = Buffer.allocUnsafeSlow(Math.max(BLOCK_BYTES, bytesMax));
+      this.#block = this.#takeBlock(bytesMax);
     }
     const bytes = this.#block.write(line, this.#at);
     this.#at += bytes;
     this.#bytes += bytes;
   }
 
+  #takeBlock(bytesMax: number): Buffer {
+    return (bytesMax <= BLOCK_BYTES ? this.#spare.pop() : undefined) ?? allocate(bytesMax);
+  }
+
   #closeBlock(): void {
-    if (this.#block !== null && this.#at > 0) this.#blocks.push(this.#block.subarray(0, this.#at));
+    if (this.#block !== null && this.#at > 0) this.#full.push(this.#block.subarray(0, this.#at));
     this.#block = null;
     this.#at = 0;
   }
 
-  #takeBlocks(): Buffer[] {
-    this.#closeBlock();
-    return this.#blocks.splice(0);
-  }
-
+  /** Writes what there is. Nothing is being written. */
   #start(): void {
-    this.#timer?.[Symbol.dispose]();
-    this.#timer = null;
-    const blocks = this.#takeBlocks();
-    const [first] = blocks;
-    if (first === undefined) {
+    if (this.#full.length === 0) this.#closeBlock();
+    if (this.#full.length === 0) {
       for (const resolve of this.#waiters.splice(0)) resolve();
       return;
     }
-    this.#writing = blocks.length === 1 ? first : Buffer.concat(blocks);
-    this.#continue();
+    const batch = this.#full;
+    this.#full = [];
+    this.#continue(batch);
   }
 
-  #continue(): void {
-    const chunk = this.#writing;
-    if (chunk === null) return;
-    write(this.#options.fd, chunk, 0, chunk.length, null, (error, writtenBytes) => {
+  #continue(batch: Buffer[]): void {
+    this.#writing = batch;
+    writev(this.#options.fd, batch, null, (error, writtenBytes) => {
       if (error?.code === 'EAGAIN') {
-        setTimeout(() => this.#continue(), RETRY_MS);
+        setTimeout(() => this.#continue(batch), RETRY_MS);
         return;
       }
       // A descriptor that is broken (EPIPE, ENOSPC) loses this batch; the next batch tries again.
-      const rest = error === null ? chunk.subarray(writtenBytes) : chunk.subarray(chunk.length);
+      const taken = error === null ? writtenBytes : batch.reduce((sum, { length }) => sum + length, 0);
       if (error !== null) this.#dropped++;
-      this.#bytes = Math.max(0, this.#bytes - (chunk.length - rest.length));
-      this.#writing = rest.length > 0 ? rest : null;
-      if (this.#writing !== null) this.#continue();
-      else this.#start();
+      this.#bytes = Math.max(0, this.#bytes - taken);
+      const rest = this.#release(batch, taken);
+      if (rest.length > 0) this.#continue(rest);
+      else this.#finish();
     });
   }
+
+  /** Takes back the blocks of which so many bytes have been written; gives what is left. */
+  #release(batch: readonly Buffer[], takenBytes: number): Buffer[] {
+    const rest: Buffer[] = [];
+    let left = takenBytes;
+    for (const part of batch) {
+      if (left < part.length) rest.push(part.subarray(left));
+      else if (part.buffer.byteLength === BLOCK_BYTES && this.#spare.length < SPARE_BLOCKS_MAX) {
+        this.#spare.push(Buffer.from(part.buffer));
+      }
+      left = Math.max(0, left - part.length);
+    }
+    return rest;
+  }
+
+  #finish(): void {
+    this.#writing = null;
+    if (this.#full.length > 0 || this.#waiters.length > 0) this.#start();
+    else if (this.#at > 0) this.#arm();
+  }
+}
+
+function allocate(bytes: number): Buffer {
+  return Buffer.allocUnsafeSlow(Math.max(BLOCK_BYTES, bytes));
 }
