@@ -69,7 +69,12 @@ export const LIBRARIES: readonly Library[] = [
     onlyIn: ['mesh/src/wire', 'mesh/src/route-wire', 'mesh/src/grpc'],
     licence: 'Apache-2.0 AND BSD-3-Clause',
   },
-  { name: '@grpc/grpc-js', purpose: 'xDS and CA streams', onlyIn: ['mesh/src/grpc'], licence: 'Apache-2.0' },
+  {
+    name: '@grpc/grpc-js',
+    purpose: 'xDS and CA streams',
+    onlyIn: ['mesh/src/grpc', 'test/e2e/load'],
+    licence: 'Apache-2.0',
+  },
   {
     name: '@kubernetes/client-node',
     purpose: 'kubeconfig files and their credential providers',

@@ -1,0 +1,75 @@
+import type { ClientHttp2Session, IncomingHttpHeaders } from 'node:http2';
+import { type Asked, checkAnswer, servedBy } from './check-answer.ts';
+import { Http2Sessions } from './http2-sessions.ts';
+import type { Account, Ledger, Opened } from './ledger.ts';
+import type { RequestTarget } from './load-plan.ts';
+import { PendingRequest, reasonOf } from './pending-request.ts';
+import type { RequestSender } from './request-sender.ts';
+
+/** Requests over HTTP/2 with prior knowledge. */
+export class Http2Requests implements RequestSender {
+  readonly #ledger: Ledger;
+  readonly #account: Account;
+  readonly #timeoutMs: number;
+  readonly #sessions: Http2Sessions;
+  readonly #connections = new Map<ClientHttp2Session, Opened>();
+
+  constructor(target: RequestTarget, ledger: Ledger, timeoutMs: number) {
+    this.#ledger = ledger;
+    this.#account = ledger.account('http2');
+    this.#timeoutMs = timeoutMs;
+    this.#sessions = new Http2Sessions(target, target.connections, {
+      onOpened: (session) => {
+        this.#account.connections.opened++;
+        this.#connections.set(session, this.#ledger.opened(this.#account));
+      },
+      onClosed: (session) => {
+        this.#account.connections.closed++;
+        const opened = this.#connections.get(session);
+        this.#connections.delete(session);
+        if (opened !== undefined) this.#ledger.closed(opened);
+      },
+    });
+  }
+
+  send(asked: Asked, plannedMs: number, isOnNewConnection: boolean): void {
+    const hasBody = asked.bodyBytes > 0;
+    const { session, done } = this.#sessions.take(isOnNewConnection);
+    const stream = session.request(
+      { ':method': hasBody ? 'POST' : 'GET', ':path': `/load/${asked.number}` },
+      { endStream: !hasBody },
+    );
+    const pending = new PendingRequest({
+      ledger: this.#ledger,
+      account: this.#account,
+      plannedMs,
+      timeoutMs: this.#timeoutMs,
+      abandon: () => stream.destroy(),
+    });
+    let fields: IncomingHttpHeaders | undefined;
+    stream.on('error', (error) => pending.failed(reasonOf(error)));
+    stream.on('response', (headers) => {
+      fields = headers;
+    });
+    stream.on('end', () => {
+      if (fields === undefined) return;
+      const wrong =
+        stream.rstCode === 0 ? checkAnswer(Number(fields[':status']), fields, asked) : `reset ${stream.rstCode}`;
+      if (wrong !== null) return pending.failed(wrong);
+      const opened = this.#connections.get(session);
+      if (opened !== undefined) this.#ledger.used(opened);
+      pending.answered(servedBy(fields));
+    });
+    stream.on('close', () => {
+      // A refused stream ends without an error.
+      pending.failed(stream.rstCode === 0 ? 'closed without an answer' : `reset ${stream.rstCode}`);
+      done();
+    });
+    stream.resume();
+    if (hasBody) stream.end(Buffer.alloc(asked.bodyBytes, 'x'));
+  }
+
+  close(): void {
+    this.#sessions.close();
+  }
+}
