@@ -99,9 +99,9 @@ async function configureWorkers(
   config: WaypointConfig,
   local: LocalConfig,
 ): Promise<ListenOn> {
-  const { workloads, services, routes, svid, listeners } = local;
+  const { workloads, services, routes, policySets, svid, listeners } = local;
   await workers.callAll('set-svid', { svid });
-  await workers.callAll('configure', { update: { workloads, services }, routes });
+  await workers.callAll('configure', { update: { workloads, services }, routes, policySets });
   const [hbone] = await workers.callAll('listen', { hbone: listenOn(config.hboneAddress), plain: listeners });
   return hbone ?? listenOn(config.hboneAddress);
 }

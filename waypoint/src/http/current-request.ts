@@ -1,6 +1,7 @@
 import { type EncodedFields, encodeFields, type RequestHead } from '@ambit/mesh/http1';
 import { type NormalPath, normalisePath } from '@ambit/mesh/model';
 import { bug } from '@ambit/mesh/runtime';
+import type { AccessVerdict } from '@ambit/mesh/policies';
 import type { Caller, RequestView } from './pipeline.ts';
 
 const REQUEST_ID = 'x-request-id';
@@ -24,6 +25,7 @@ export class CurrentRequest implements RequestView {
   target = '';
   requestId = '';
   userAgent = '';
+  access: AccessVerdict | null = null;
   /** An upgrade that may be passed on; what a response reader needs to know, like `method`. */
   upgrade = false;
   /** The target must be written anew: it has another form, or is not in normal form. */
@@ -46,6 +48,7 @@ export class CurrentRequest implements RequestView {
   /** Reads the head that has just come. False: servers may read its path in several ways. */
   read(): boolean {
     const { head } = this;
+    this.access = null;
     this.method = head.method;
     const { authority } = head;
     if (authority !== this.authority) {
@@ -64,6 +67,7 @@ export class CurrentRequest implements RequestView {
 
   /** What comes is no request that could be read. */
   forget(): void {
+    this.access = null;
     this.method = '';
     this.authority = '';
     this.host = '';

@@ -1,4 +1,5 @@
 import type { FieldBlock, ResponseHead } from '@ambit/mesh/http1';
+import type { AccessVerdict } from '@ambit/mesh/policies';
 import type { Endpoint } from '../upstream/cluster.ts';
 import type { FailureReason } from './failures.ts';
 import type { Caller, Decision } from './pipeline.ts';
@@ -36,6 +37,8 @@ export interface ExchangeFacts {
   /** Null: the client got the answer of its server, whole. */
   readonly reason: FailureReason | null;
   readonly decision: Decision | null;
+  /** What policies said; null when they were not asked. */
+  readonly access: AccessVerdict | null;
   /** Whose answer it is, or who was tried last. */
   readonly endpoint: Endpoint | null;
   readonly attempts: number;

@@ -1,4 +1,5 @@
 import type { FieldBlock, RequestHead, ResponseHead } from '@ambit/mesh/http1';
+import type { AccessVerdict } from '@ambit/mesh/policies';
 import type { Endpoint } from '../upstream/cluster.ts';
 import type { AnswerWriter } from './answer-writer.ts';
 import { CurrentRequest } from './current-request.ts';
@@ -94,6 +95,9 @@ export class Exchange implements SenderOwner, ExchangeFacts {
   }
   get userAgent(): string {
     return this.#request.userAgent;
+  }
+  get access(): AccessVerdict | null {
+    return this.#request.access;
   }
   get status(): number {
     return this.#writer.status;

@@ -4,6 +4,8 @@ export type FailureReason =
   | 'path-refused'
   | 'method-refused'
   | 'request-timeout'
+  | 'access-denied'
+  | 'policy-missing'
   | 'no-route'
   | 'faulty-route'
   | 'no-endpoint'
@@ -31,6 +33,9 @@ export const FAILURES: Readonly<Record<FailureReason, Failure>> = {
   'path-refused': { status: 400, flag: 'DPE', text: 'servers may read the path in several ways' },
   'method-refused': { status: 405, flag: 'DPE', text: 'CONNECT is not served here' },
   'request-timeout': { status: 408, flag: 'SI', text: 'the request took too long to arrive' },
+  'access-denied': { status: 403, flag: 'RBAC', text: 'RBAC: access denied' },
+  // To the client the same: what is known of policies is nobody's business.
+  'policy-missing': { status: 403, flag: 'RBAC', text: 'RBAC: access denied' },
   'no-route': { status: 404, flag: 'NR', text: 'no route matches' },
   'faulty-route': { status: 500, flag: 'NC', text: 'the route cannot be followed' },
   'no-endpoint': { status: 503, flag: 'UH', text: 'no healthy endpoint' },

@@ -1,5 +1,6 @@
 import type { RequestHead } from '@ambit/mesh/http1';
 import type { NormalPath, SpiffeId } from '@ambit/mesh/model';
+import type { AccessVerdict } from '@ambit/mesh/policies';
 import type { RouteRequest } from '@ambit/mesh/routes';
 import type { Cluster } from '../upstream/cluster.ts';
 import type { FailureReason } from './failures.ts';
@@ -17,6 +18,8 @@ export interface Caller {
 export interface RequestView extends RouteRequest {
   readonly head: RequestHead;
   readonly caller: Caller;
+  /** What policies said of it, for the record; null as long as they have not been asked. */
+  access: AccessVerdict | null;
 }
 
 /** Sends the request on. Where a rule always says the same, the same object every time: a request costs none of it. */

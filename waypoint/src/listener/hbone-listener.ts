@@ -23,7 +23,9 @@ export type TunnelRefusal =
   | 'invalid-authority'
   | 'unknown-address'
   | 'unknown-hostname'
-  | 'unknown-port';
+  | 'unknown-port'
+  | 'access-denied'
+  | 'policy-missing';
 
 /** What becomes of a tunnel: refused for a reason, or taken by whoever answers `accept`. */
 export type TunnelVerdict =
@@ -149,7 +151,7 @@ export class HboneListener implements AsyncDisposable {
 
   #reject(request: TunnelRequest<SpiffeId>, reason: TunnelRefusal): void {
     this.#options.onRefused(reason);
-    request.reject(reason === 'invalid-authority' ? 400 : 503);
+    request.reject(statusOf(reason));
   }
 
   #decide(caller: Caller, text: string): TunnelVerdict {
@@ -160,6 +162,19 @@ export class HboneListener implements AsyncDisposable {
       return { kind: 'refused', reason: 'invalid-authority' };
     }
     return this.#options.decide(caller, authority);
+  }
+}
+
+/** As node agents have it (protocol.md 1.3): 401 for what policy refuses. */
+function statusOf(reason: TunnelRefusal): number {
+  switch (reason) {
+    case 'invalid-authority':
+      return 400;
+    case 'access-denied':
+    case 'policy-missing':
+      return 401;
+    default:
+      return 503;
   }
 }
 

@@ -68,6 +68,7 @@ describe('parseLocalConfig()', () => {
     ['$.routes', { routes: {} }],
     ['$.routes[0]', { routes: [{ ...route, kind: 'TCPRoute', apiVersion: 'gateway.networking.k8s.io/v1alpha2' }] }],
     ['$.routes[1]', { routes: [route, { ...route, metadata: {} }] }],
+    ['$.policies[0]', { policies: [route] }],
     ['$.certificate', { certificate: undefined }],
     ['$.certificate', { certificate: { ...certificate, privateKey: 'waypoint.pem' } }],
     ['$.certificate.key', { certificate: { ...certificate, key: 'waypoint.key' } }],

@@ -1,9 +1,11 @@
-import { type HttpRoute, parseObject } from '@ambit/mesh/kinds';
+import { type AccessPolicyObject, type HttpRoute, parseObject } from '@ambit/mesh/kinds';
+import type { PolicySet } from '@ambit/mesh/policies';
 import { parseListenAddress, parsePort, parseServiceKey, type Service, type Workload } from '@ambit/mesh/model';
 import { LocalConfigError, LocalRecord, within } from '@ambit/mesh/runtime';
 import { parseSvid, parseTrustBundle, type Svid } from '@ambit/mesh/tls';
 import { parseServiceJson, parseWorkloadJson } from '@ambit/mesh/wire';
 import type { PlainPort } from '../worker/worker-protocol.ts';
+import { checkLocalPolicy, policySetsOf } from './local-policies.ts';
 import { unservedSettings } from './unserved-settings.ts';
 
 /** A whole mesh as one waypoint needs it. */
@@ -11,25 +13,29 @@ export interface LocalConfig {
   readonly workloads: readonly Workload[];
   readonly services: readonly Service[];
   readonly routes: readonly HttpRoute[];
+  readonly policySets: readonly PolicySet[];
   readonly svid: Svid;
   readonly listeners: readonly PlainPort[];
 }
 
-const KEYS: readonly string[] = ['workloads', 'services', 'routes', 'certificate', 'listeners'];
+const KEYS: readonly string[] = ['workloads', 'services', 'routes', 'policies', 'certificate', 'listeners'];
 const CERTIFICATE_KEYS: readonly string[] = ['privateKey', 'chain', 'roots'];
 const LISTENER_KEYS: readonly string[] = ['address', 'service', 'port'];
 
 /**
  * Reads the file's text. Workloads and services are in the protobuf JSON form of the workload API, routes are HTTPRoutes of
- * Gateway API; the certificate names PEM files, which `readFile` reads. @throws LocalConfigError.
+ * Gateway API, policies are AccessPolicies; the certificate names PEM files, which `readFile` reads. @throws LocalConfigError.
  */
 export function parseLocalConfig(text: string, readFile: (path: string) => string): LocalConfig {
   const root = LocalRecord.ofText(text, KEYS);
   const services = root.list('services', parseServiceJson);
+  const workloads = root.list('workloads', parseWorkloadJson);
+  const policies = root.list('policies', (item, path) => parsePolicy(item, path, services));
   return {
-    workloads: root.list('workloads', parseWorkloadJson),
+    workloads,
     services,
     routes: root.list('routes', parseRoute),
+    policySets: policySetsOf(policies, { services, workloads }),
     svid: parseCertificate(root.get('certificate'), readFile),
     listeners: root.list('listeners', (item, path) => parseListener(item, path, services)),
   };
@@ -40,6 +46,13 @@ function parseRoute(item: unknown, path: string): HttpRoute {
   if (object?.kind !== 'HTTPRoute') throw new LocalConfigError(path, 'an HTTPRoute');
   const [unserved] = unservedSettings(object);
   if (unserved !== undefined) throw new LocalConfigError(`${path}.${unserved.field}`, unserved.expected);
+  return object;
+}
+
+function parsePolicy(item: unknown, path: string, services: readonly Service[]): AccessPolicyObject {
+  const object = parseObject(item);
+  if (object?.kind !== 'AccessPolicy') throw new LocalConfigError(path, 'an AccessPolicy');
+  checkLocalPolicy(object, path, services);
   return object;
 }
 

@@ -1,4 +1,4 @@
-import type { MeshView, Service } from '@ambit/mesh/model';
+import type { MeshView, NormalPath, Service } from '@ambit/mesh/model';
 import {
   decideRequest,
   decideTimeouts,
@@ -8,6 +8,8 @@ import {
 } from '@ambit/mesh/routes';
 import { FAILURES, type FailureReason } from '../http/failures.ts';
 import { compileEdits, type CompiledEdits, NO_COMPILED_EDITS } from '../http/header-edits.ts';
+import type { Authorizer } from '@ambit/mesh/policies';
+import { admit } from '../authorize/guarded-pipeline.ts';
 import type { Answer, Decision, Forward, RequestPipeline, RequestView } from '../http/pipeline.ts';
 import type { Cluster } from '../upstream/cluster.ts';
 
@@ -20,6 +22,8 @@ export interface ServiceRouterOptions {
   /** Null: no route is attached. */
   readonly table: RouteTable<RouteBackend> | null;
   readonly clusterOf: (service: Service, port: number, version: string | null) => Cluster;
+  /** Who may reach a service that a route leads to. */
+  readonly accessOf: (service: Service, port: number) => Authorizer;
   readonly random: () => number;
 }
 
@@ -65,6 +69,8 @@ export class ServiceRouter implements RequestPipeline {
     const cluster = this.#clusterOf(decision.backend);
     if (cluster === null) return this.#failure('faulty-route');
     const { rewritten, rule } = decision;
+    const refused = this.#refusedBy(decision.backend, request, rewritten);
+    if (refused !== null) return refused;
     return {
       kind: 'forward',
       cluster,
@@ -74,6 +80,23 @@ export class ServiceRouter implements RequestPipeline {
       timeoutMs: decideTimeouts(rule.timeouts, request.header('grpc-timeout')).requestMs,
       path: rewritten.path === request.path ? null : rewritten.path,
     };
+  }
+
+  /**
+   * The policies of the service that was asked for have been asked. A route that leads to another one leads past none of that
+   * one's, which are asked about what it is sent.
+   */
+  #refusedBy(
+    backend: ServiceBackend,
+    request: RequestView,
+    { path, host }: { readonly path: NormalPath; readonly host: string | null },
+  ): Answer | null {
+    const { view, service, accessOf } = this.#options;
+    if (backend.service === service.key) return null;
+    const other = view.service(backend.service);
+    if (other === undefined) return null;
+    const rewritten = path === request.path && host === null ? null : { path, host: host ?? request.host };
+    return admit(accessOf(other, backend.port), request, rewritten);
   }
 
   /** Backends are objects of the table, which is this router's for life. */

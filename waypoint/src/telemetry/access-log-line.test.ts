@@ -16,6 +16,7 @@ const exchange: ExchangeFacts = {
   status: 503,
   reason: 'connect',
   decision: null,
+  access: null,
   endpoint: null,
   attempts: 3,
   requestBytes: 1,

@@ -1,3 +1,4 @@
+import type { AccessVerdict } from '@ambit/mesh/policies';
 import type { ExchangeFacts } from '../http/exchange-facts.ts';
 import { FAILURES } from '../http/failures.ts';
 import type { Caller } from '../http/pipeline.ts';
@@ -34,6 +35,17 @@ export const ACCESS_LOG_FIELDS: readonly Field[] = [
     value: ({ reason }) => (reason === null ? null : FAILURES[reason].flag),
   },
   { name: 'reason', describe: 'The failure; absent without one.', value: ({ reason }) => reason },
+  {
+    name: 'policy',
+    describe: 'The policy that refused the request; absent without one.',
+    value: ({ access }) => (access === null ? null : refusedBy(access)),
+  },
+  {
+    name: 'policy_notes',
+    describe:
+      'What policies of action Audit and in dry run had to tell: audit, dry-run-deny or dry-run-allow, a colon and the policy.',
+    value: ({ access }) => (access === null ? null : absent(notesText(access))),
+  },
   { name: 'bytes_recv', describe: 'Bytes of the request body.', value: ({ requestBytes }) => requestBytes },
   { name: 'bytes_sent', describe: 'Bytes of the body of the answer.', value: ({ responseBytes }) => responseBytes },
   {
@@ -69,6 +81,20 @@ export const ACCESS_LOG_FIELDS: readonly Field[] = [
   { name: 'user_agent', describe: 'User-Agent.', value: ({ userAgent }) => absent(userAgent) },
 ];
 
+function refusedBy({ refusal, by }: AccessVerdict): string | null {
+  return refusal === null ? null : absent(by);
+}
+
+function notesText({ notes }: AccessVerdict): string {
+  return notes.map(({ effect, policy }) => `${effect}:${policy}`).join(',');
+}
+
+/** Nothing for nearly all requests. */
+function accessText(access: AccessVerdict | null): string {
+  if (access === null || (access.refusal === null && access.notes.length === 0)) return '';
+  return field('policy', refusedBy(access) ?? '') + field('policy_notes', notesText(access));
+}
+
 function absent(text: string): string | null {
   return text === '' ? null : text;
 }
@@ -89,6 +115,7 @@ function textLine(e: ExchangeFacts, timeMs: number): string {
     field('path', e.target) +
     ` protocol=HTTP/1.${e.versionMinor} status=${e.status}` +
     (reason === null ? '' : ` flags=${FAILURES[reason].flag} reason=${reason}`) +
+    accessText(e.access) +
     ` bytes_recv=${e.requestBytes} bytes_sent=${e.responseBytes} duration_ms=${Math.round(e.durationMs * 1000) / 1000}` +
     (decision?.kind === 'forward' ? ` dst.service=${decision.cluster.name}` : '') +
     (endpoint === null ? '' : ` dst.addr=${endpoint.address}`) +

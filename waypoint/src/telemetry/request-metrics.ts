@@ -61,6 +61,7 @@ export const waypointMetrics: {
   readonly upstreamConnections: MetricSpec<'gauge'>;
   readonly tunnelsRefused: MetricSpec<'counter'>;
   readonly accessLogDropped: MetricSpec<'counter'>;
+  readonly policyNotes: MetricSpec<'counter'>;
   readonly build: MetricSpec<'gauge'>;
 } = {
   connections: gauge({
@@ -81,6 +82,12 @@ export const waypointMetrics: {
   accessLogDropped: counter({
     name: 'ambit_access_log_dropped_total',
     help: 'Access log lines dropped because the output was slower than the traffic.',
+  }),
+  policyNotes: counter({
+    name: 'ambit_waypoint_policy_notes_total',
+    help: 'What policies had to tell that decide nothing: those of action Audit, and those in dry run.',
+    labels: ['effect'],
+    initial: [['audit'], ['dry-run-allow'], ['dry-run-deny']],
   }),
   build: gauge({ name: 'ambit_build_info', help: 'Version of this process.', labels: ['component', 'version'] }),
 };

@@ -30,13 +30,17 @@ export function registerWorkerMetrics(metrics: Metrics, read: ReadWorkerMetrics)
       value: workers.reduce((all, { upstream }) => all + upstream[state], 0),
     }));
   });
-  metrics.collect(waypointMetrics.tunnelsRefused, async () => {
+  const sumsBy = async (
+    of: (worker: WorkerMetrics) => readonly (readonly [string, number])[],
+  ): Promise<readonly MetricSample[]> => {
     const sums = new Map<string, number>();
-    for (const { refusals } of await shared()) {
-      for (const [reason, count] of refusals) sums.set(reason, (sums.get(reason) ?? 0) + count);
+    for (const worker of await shared()) {
+      for (const [label, count] of of(worker)) sums.set(label, (sums.get(label) ?? 0) + count);
     }
-    return [...sums].map(([reason, value]) => ({ labels: [reason], value }));
-  });
+    return [...sums].map(([label, value]) => ({ labels: [label], value }));
+  };
+  metrics.collect(waypointMetrics.tunnelsRefused, () => sumsBy(({ refusals }) => refusals));
+  metrics.collect(waypointMetrics.policyNotes, () => sumsBy(({ policyNotes }) => policyNotes));
   return shared;
 }
 

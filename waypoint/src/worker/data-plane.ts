@@ -12,8 +12,11 @@ import {
   type SpiffeId,
   type Workload,
 } from '@ambit/mesh/model';
+import type { AccessVerdict, Authorizer } from '@ambit/mesh/policies';
 import type { Clock, LineSink, Logger, RootLogger } from '@ambit/mesh/runtime';
 import type { Svid } from '@ambit/mesh/tls';
+import { AccessTable } from '../authorize/access-table.ts';
+import { accessCaller, admit, GuardedPipeline } from '../authorize/guarded-pipeline.ts';
 import { Deadlines } from '../http/deadlines.ts';
 import { FAILURES } from '../http/failures.ts';
 import { NO_COMPILED_EDITS } from '../http/header-edits.ts';
@@ -23,7 +26,7 @@ import { ServerConnection } from '../http/server-connection.ts';
 import { WorkerContext } from '../http/worker-context.ts';
 import { ByteRelay } from '../listener/byte-relay.ts';
 import { decideDestination } from '../listener/decide-destination.ts';
-import { HboneListener, type TunnelVerdict } from '../listener/hbone-listener.ts';
+import { HboneListener, type TunnelRefusal, type TunnelVerdict } from '../listener/hbone-listener.ts';
 import { InboundStream } from '../listener/inbound-stream.ts';
 import { PlainListener } from '../listener/plain-listener.ts';
 import { tableOf } from '../route/attached-routes.ts';
@@ -70,7 +73,9 @@ export class DataPlane {
   readonly #hbone: HbonePool<SpiffeId>;
   readonly #clusters: ClusterTable;
   readonly #connections = new Set<ServerConnection>();
-  readonly #relays = new Set<Carrier>();
+  /** What is carried as bytes, and whether policies still want it. */
+  readonly #relays = new Map<Carrier, () => boolean>();
+  readonly #access = new AccessTable();
   readonly #refusals = new Map<string, number>();
   readonly #listeners: (HboneListener | PlainListener)[] = [];
   #routes: readonly HttpRoute[] = [];
@@ -112,12 +117,14 @@ export class DataPlane {
     });
   }
 
-  configure = ({ update, routes }: Args<'configure'>): null => {
+  configure = ({ update, routes, policySets }: Args<'configure'>): null => {
     this.#store.apply(update);
     this.#routes = routes;
+    this.#access.configure(policySets);
     this.#routers.clear();
     this.#clusters.forgetClusters();
     this.#clusters.prune(this.#view);
+    for (const [carrier, isAllowed] of [...this.#relays]) if (!isAllowed()) carrier.reset();
     return null;
   };
 
@@ -138,7 +145,7 @@ export class DataPlane {
       trustDomain: config.trustDomain,
       svid: () => this.#validSvid(),
       decide: (caller, authority) => this.#decideTunnel(caller, authority),
-      onRefused: (reason) => void this.#refusals.set(reason, (this.#refusals.get(reason) ?? 0) + 1),
+      onRefused: (reason) => this.#countRefusal(reason),
     });
     this.#listeners.push(listener);
     await listener.open();
@@ -158,6 +165,7 @@ export class DataPlane {
       logLinesSuppressed: this.#options.log.suppressed,
       upstream,
       refusals: [...this.#refusals],
+      policyNotes: this.#recorder.policyNotes,
       accessLogDropped: this.#options.accessLog?.dropped ?? 0,
     };
   };
@@ -182,7 +190,7 @@ export class DataPlane {
     for (const connection of [...this.#connections]) connection.closeIfIdle();
     if (this.#connections.size > 0) await clock.sleep(DRAIN_STEP_MS);
     for (const connection of [...this.#connections]) connection.destroy();
-    for (const carrier of [...this.#relays]) carrier.reset();
+    for (const carrier of [...this.#relays.keys()]) carrier.reset();
     this.#clusters.close();
     for (const listener of this.#listeners) await listener[Symbol.asyncDispose]();
     await this.#hbone[Symbol.asyncDispose]();
@@ -226,22 +234,41 @@ export class DataPlane {
     if (destination.kind === 'workload') {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- parsed with the authority
       const cluster = this.#clusters.ofWorkload(destination.workload, destination.port as Port);
-      return accepted((carrier) => this.#detect(caller, carrier, straightTo(cluster), () => cluster));
+      const access = (): Authorizer => this.#access.ofWorkload(destination.workload, destination.port);
+      return accepted((carrier) =>
+        this.#detect(caller, carrier, this.#pipelineOfWorkload(access, cluster), () => cluster, access),
+      );
     }
     const { service, port, protocol } = destination;
     const clusterOf = (): Cluster => this.#clusters.ofService(this.#view, service, port);
+    const access = (): Authorizer => this.#access.ofService(this.#view, service, port);
     // A server that speaks first is never kept waiting.
-    if (protocol === 'tcp' || protocol === 'tls')
-      return accepted((carrier) => carrier.read(this.#relay(carrier, clusterOf())));
+    if (protocol === 'tcp' || protocol === 'tls') {
+      const { refusal: reason } = this.#askForBytes(caller, access);
+      if (reason !== null) return { kind: 'refused', reason };
+      return accepted((carrier) => carrier.read(this.#relay(caller, carrier, clusterOf(), access)));
+    }
     const pipeline = this.#pipelineOf(service, port);
     if (protocol === 'http1') return accepted((carrier) => carrier.read(this.#serveHttp(caller, carrier, pipeline)));
-    return accepted((carrier) => this.#detect(caller, carrier, pipeline, clusterOf));
+    return accepted((carrier) => this.#detect(caller, carrier, pipeline, clusterOf, access));
   }
 
-  #detect(caller: Caller, carrier: Carrier, pipeline: RequestPipeline, clusterOf: () => Cluster): void {
+  #detect(
+    caller: Caller,
+    carrier: Carrier,
+    pipeline: RequestPipeline,
+    clusterOf: () => Cluster,
+    access: () => Authorizer,
+  ): void {
     const servers = {
       http1: () => this.#serveHttp(caller, carrier, pipeline),
-      tcp: () => this.#relay(carrier, clusterOf()),
+      tcp: () => {
+        const { refusal } = this.#askForBytes(caller, access);
+        if (refusal === null) return this.#relay(caller, carrier, clusterOf(), access);
+        this.#countRefusal(refusal);
+        carrier.reset();
+        return NOBODY;
+      },
     };
     carrier.read(new InboundStream(carrier, servers, this.#options.clock));
   }
@@ -258,14 +285,31 @@ export class DataPlane {
     return connection;
   }
 
-  #relay(carrier: Carrier, cluster: Cluster): CarrierReader {
+  /** What policies say of a connection that is no HTTP. */
+  #askForBytes(caller: Caller, access: () => Authorizer): AccessVerdict {
+    const verdict = access().decide(accessCaller(caller), null);
+    this.#recorder.onPolicyNotes(verdict);
+    return verdict;
+  }
+
+  #countRefusal(reason: TunnelRefusal): void {
+    this.#refusals.set(reason, (this.#refusals.get(reason) ?? 0) + 1);
+  }
+
+  #relay(caller: Caller, carrier: Carrier, cluster: Cluster, access: () => Authorizer): CarrierReader {
     const relay = new ByteRelay(carrier, () => this.#relays.delete(carrier));
-    this.#relays.add(carrier);
+    this.#relays.set(carrier, () => access().decide(accessCaller(caller), null).refusal === null);
     void relay.connect((signal) => openSomewhere(cluster, signal));
     return relay;
   }
 
-  /** Routes as they are when a request comes, not when its connection came. */
+  /** Policies as they are when a request comes. */
+  #pipelineOfWorkload(access: () => Authorizer, cluster: Cluster): RequestPipeline {
+    const straight = straightTo(cluster);
+    return { decide: (request) => admit(access(), request) ?? straight.decide(request) };
+  }
+
+  /** Routes and policies as they are when a request comes, not when its connection came. */
   #pipelineOf(service: Service, port: number): RequestPipeline {
     const key = `${service.key}:${port}`;
     return { decide: (request) => this.#routerOf(key, service.key, port).decide(request) };
@@ -279,18 +323,26 @@ export class DataPlane {
     const router =
       service === undefined
         ? GONE
-        : new ServiceRouter({
-            view,
-            service,
-            port,
-            table: tableOf(this.#routes, view, service, port),
-            clusterOf: (backend, backendPort, version) => this.#clusters.ofService(view, backend, backendPort, version),
-            random: this.#options.random,
-          });
+        : new GuardedPipeline(
+            this.#access.ofService(view, service, port),
+            new ServiceRouter({
+              view,
+              service,
+              port,
+              table: tableOf(this.#routes, view, service, port),
+              clusterOf: (backend, backendPort, version) =>
+                this.#clusters.ofService(view, backend, backendPort, version),
+              accessOf: (backend, backendPort) => this.#access.ofService(view, backend, backendPort),
+              random: this.#options.random,
+            }),
+          );
     this.#routers.set(key, router);
     return router;
   }
 }
+
+/** Hears what a connection still says that has been refused. */
+const NOBODY: CarrierReader = { onBytes: () => {}, onEnd: () => {}, onClose: () => {} };
 
 const GONE: RequestPipeline = {
   decide: () => ({

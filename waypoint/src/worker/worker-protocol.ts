@@ -1,5 +1,6 @@
 import type { HttpRoute } from '@ambit/mesh/kinds';
 import type { MeshViewUpdate, TrustDomain } from '@ambit/mesh/model';
+import type { PolicySet } from '@ambit/mesh/policies';
 import type { AccessLogTarget, LogFormat } from '@ambit/mesh/runtime';
 import type { Svid } from '@ambit/mesh/tls';
 import type { AccessLogFormat } from '../telemetry/access-log-line.ts';
@@ -37,6 +38,8 @@ export interface WorkerMetrics {
   readonly upstream: { readonly busy: number; readonly idle: number };
   readonly refusals: readonly (readonly [reason: string, count: number])[];
   readonly accessLogDropped: number;
+  /** What policies that decide nothing had to tell. */
+  readonly policyNotes: readonly (readonly [effect: string, count: number])[];
 }
 
 /** An endpoint and its connections, as the admin interface shows it. */
@@ -49,9 +52,13 @@ export interface EndpointSummary {
 
 /** What the main thread asks of a data worker. */
 export interface WorkerCalls {
-  /** Answered once every decision of this worker sees it. Routes are all there are. */
+  /** Answered once every decision of this worker sees it. Routes and sets of policies are all there are. */
   configure: {
-    readonly args: { readonly update: MeshViewUpdate; readonly routes: readonly HttpRoute[] };
+    readonly args: {
+      readonly update: MeshViewUpdate;
+      readonly routes: readonly HttpRoute[];
+      readonly policySets: readonly PolicySet[];
+    };
     readonly result: null;
   };
   'set-svid': { readonly args: { readonly svid: Svid }; readonly result: null };

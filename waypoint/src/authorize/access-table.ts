@@ -1,0 +1,65 @@
+import type { MeshView, Service, Workload } from '@ambit/mesh/model';
+import {
+  type AccessDestination,
+  Authorizer,
+  policiesAt,
+  type PolicySet,
+  type PolicySetName,
+  type RequestPolicies,
+  servicePolicySet,
+  workloadPolicySet,
+} from '@ambit/mesh/policies';
+
+/** Which policies hold at each destination. A destination of which nothing has been said admits nobody. */
+export class AccessTable {
+  #sets: ReadonlyMap<PolicySetName, PolicySet> = new Map();
+  readonly #policies = new Map<PolicySetName, RequestPolicies>();
+  /** By set and destination; what it has sorted out about callers outlives changes of anything but policies. */
+  readonly #authorizers = new Map<string, Authorizer>();
+
+  /** These are all there are. */
+  configure(sets: readonly PolicySet[]): void {
+    this.#sets = new Map(sets.map((set) => [set.name, set]));
+    this.#policies.clear();
+    this.#authorizers.clear();
+  }
+
+  /** At one port of a service, before an endpoint is picked. */
+  ofService(view: MeshView, service: Service, port: number): Authorizer {
+    return this.#authorizer(servicePolicySet(service.key), { ports: targetPorts(view, service, port), address: null });
+  }
+
+  ofWorkload(workload: Workload, port: number): Authorizer {
+    return this.#authorizer(workloadPolicySet(workload.uid), { ports: [port], address: workload.addresses[0] ?? null });
+  }
+
+  #authorizer(name: PolicySetName, destination: AccessDestination): Authorizer {
+    const key = `${name} ${destination.ports.join()} ${destination.address ?? ''}`;
+    let authorizer = this.#authorizers.get(key);
+    if (authorizer === undefined) {
+      authorizer = new Authorizer(this.#policiesOf(name), destination);
+      this.#authorizers.set(key, authorizer);
+    }
+    return authorizer;
+  }
+
+  #policiesOf(name: PolicySetName): RequestPolicies {
+    let policies = this.#policies.get(name);
+    if (policies === undefined) {
+      policies = policiesAt(name, (wanted) => this.#sets.get(wanted));
+      this.#policies.set(name, policies);
+    }
+    return policies;
+  }
+}
+
+/** The ports that the endpoints of a service listen on: a named target port may differ from one to the next. */
+function targetPorts(view: MeshView, service: Service, port: number): readonly number[] {
+  const ports = new Set<number>();
+  for (const { services } of view.endpoints(service.key)) {
+    for (const { servicePort, targetPort } of services.get(service.key) ?? []) {
+      if (servicePort === port && targetPort !== 0) ports.add(targetPort);
+    }
+  }
+  return [...ports].sort((a, b) => a - b);
+}
