@@ -10,6 +10,7 @@ export interface ObjectCollections {
   readonly pods: SourceCollection<ObjectOf<'Pod'>>;
   readonly services: SourceCollection<ObjectOf<'Service'>>;
   readonly endpointSlices: SourceCollection<ObjectOf<'EndpointSlice'>>;
+  readonly configMaps: SourceCollection<ObjectOf<'ConfigMap'>>;
   readonly gateways: SourceCollection<ObjectOf<'Gateway'>>;
   readonly httpRoutes: SourceCollection<ObjectOf<'HTTPRoute'>>;
   readonly grpcRoutes: SourceCollection<ObjectOf<'GRPCRoute'>>;
@@ -31,6 +32,7 @@ export function createObjectCollections(graph: CollectionGraph): ObjectCollectio
     pods: graph.source('Pod'),
     services: graph.source('Service'),
     endpointSlices: graph.source('EndpointSlice'),
+    configMaps: graph.source('ConfigMap'),
     gateways: graph.source('Gateway'),
     httpRoutes: graph.source('HTTPRoute'),
     grpcRoutes: graph.source('GRPCRoute'),
@@ -66,6 +68,8 @@ function apply(collections: ObjectCollections, object: MeshObject, present: bool
       return collections.services.set(key, present ? object : undefined);
     case 'EndpointSlice':
       return collections.endpointSlices.set(key, present ? object : undefined);
+    case 'ConfigMap':
+      return collections.configMaps.set(key, present ? object : undefined);
     case 'Gateway':
       return collections.gateways.set(key, present ? object : undefined);
     case 'HTTPRoute':

@@ -16,6 +16,7 @@ const KINDS: readonly MeshKind[] = [
   'Pod',
   'Service',
   'EndpointSlice',
+  'ConfigMap',
   'Gateway',
   'HTTPRoute',
   'GRPCRoute',

@@ -134,6 +134,16 @@ export interface EndpointSlice {
   readonly ports: readonly EndpointSlicePort[];
 }
 
+/** Of a ConfigMap nothing is kept but the certificates of authorities in it. */
+export interface ConfigMap {
+  readonly kind: 'ConfigMap';
+  readonly meta: ObjectMeta;
+  /** Key `ca.crt`: its certificates in PEM, each once; or why it has none. */
+  readonly authorities:
+    | { readonly kind: 'pem'; readonly pem: string }
+    | { readonly kind: 'none'; readonly reason: string };
+}
+
 /** Everything in it must hold; empty selects everything. */
 export interface LabelSelector {
   readonly matchLabels: ReadonlyMap<string, string>;
@@ -286,6 +296,7 @@ export type MeshObject =
   | Pod
   | KubeService
   | EndpointSlice
+  | ConfigMap
   | Gateway
   | HttpRoute
   | GrpcRoute

@@ -1,3 +1,4 @@
+import type { SubjectAltName } from '../routes/backend-security.ts';
 import type { FieldReader } from './field-reader.ts';
 import { parseMeta } from './parse-meta.ts';
 import {
@@ -8,11 +9,9 @@ import {
   parsePreciseHostname,
   parseSectionName,
 } from './parse-route-refs.ts';
-import { ROUTE_LIMITS } from './route-limits.ts';
-import type { BackendTlsPolicy, SubjectAltName } from './route-objects.ts';
+import { CERTIFICATE_URI, CERTIFICATE_URI_LENGTH_MAX, ROUTE_LIMITS } from './route-limits.ts';
+import type { BackendTlsPolicy } from './route-objects.ts';
 
-const URI = /^[^:/?#\s]+:\/\/[^/?#\s]*[^?#\s]*(?:\?[^#\s]*)?(?:#\S*)?$/;
-const URI_LENGTH_MAX = 253;
 const OPTION_LENGTH_MAX = 4096;
 const SYSTEM_ROOTS = 'System';
 
@@ -87,7 +86,9 @@ function parseAltName(reader: FieldReader): SubjectAltName {
   }
   if (reader.text('hostname', '') !== '') reader.fail('hostname', 'absent, for type URI');
   const uri = reader.text('uri');
-  return URI.test(uri) && uri.length <= URI_LENGTH_MAX ? { kind: 'uri', uri } : reader.fail('uri', 'an absolute URI');
+  return CERTIFICATE_URI.test(uri) && uri.length <= CERTIFICATE_URI_LENGTH_MAX
+    ? { kind: 'uri', uri }
+    : reader.fail('uri', 'an absolute URI');
 }
 
 function parseOptions(spec: FieldReader): ReadonlyMap<string, string> {

@@ -4,6 +4,7 @@ import { AMBIT_API_VERSION, AMBIT_DOMAIN } from './labels.ts';
 import type { MeshKind, MeshObject, Namespace } from './objects.ts';
 import { parseAccessPolicy } from './parse-access-policy.ts';
 import { parseBackendTlsPolicy } from './parse-backend-tls-policy.ts';
+import { parseConfigMap } from './parse-config-map.ts';
 import { parseExternalWorkload } from './parse-external-workload.ts';
 import { parseGateway } from './parse-gateway.ts';
 import { checkMode, parseMeta } from './parse-meta.ts';
@@ -51,6 +52,7 @@ const KINDS: Readonly<Record<MeshKind, KindEntry>> = {
   Pod: { apiVersion: 'v1', scope: 'namespaced', parse: parsePod },
   Service: { apiVersion: 'v1', scope: 'namespaced', parse: parseService },
   EndpointSlice: { apiVersion: 'discovery.k8s.io/v1', scope: 'namespaced', parse: parseEndpointSlice },
+  ConfigMap: { apiVersion: 'v1', scope: 'namespaced', parse: parseConfigMap },
   Gateway: { apiVersion: GATEWAY_VERSION, also: GATEWAY_BETA, scope: 'namespaced', parse: parseGateway },
   HTTPRoute: { apiVersion: GATEWAY_VERSION, also: GATEWAY_BETA, scope: 'namespaced', parse: parseHttpRoute },
   GRPCRoute: { apiVersion: GATEWAY_VERSION, scope: 'namespaced', parse: parseGrpcRoute },
@@ -76,6 +78,7 @@ const KIND_NAMES = [
   'Pod',
   'Service',
   'EndpointSlice',
+  'ConfigMap',
   'Gateway',
   'HTTPRoute',
   'GRPCRoute',

@@ -66,6 +66,9 @@ export const HOSTNAME: RegExp = new RegExp(`^(?:\\*\\.)?${LABELS}$`);
 export const PRECISE_HOSTNAME: RegExp = new RegExp(`^${LABELS}$`);
 /** Also of a section. */
 export const SUBDOMAIN: RegExp = PRECISE_HOSTNAME;
+/** A URI name of a certificate, as BackendTLSPolicy may ask for it. */
+export const CERTIFICATE_URI: RegExp = /^[^:/?#\s]+:\/\/[^/?#\s]*[^?#\s]*(?:\?[^#\s]*)?(?:#\S*)?$/;
+export const CERTIFICATE_URI_LENGTH_MAX = 253;
 export const KIND_NAME: RegExp = /^[a-zA-Z](?:[-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?$/;
 export const HEADER_NAME: RegExp = /^[A-Za-z0-9!#$%&'*+\-.^_`|~]+$/;
 /** Visible characters, with spaces and tabs inside: nothing that could end a line. */

@@ -1,3 +1,4 @@
+import type { SubjectAltName } from '../routes/backend-security.ts';
 import type { GrpcMatch, HttpMatch, RouteRule, WeightedBackend } from '../routes/rule.ts';
 import type { ObjectMeta } from './objects.ts';
 
@@ -70,10 +71,6 @@ export interface ReferenceGrant {
   /** `name` null: every object of the kind. */
   readonly to: readonly { readonly group: string; readonly kind: string; readonly name: string | null }[];
 }
-
-export type SubjectAltName =
-  | { readonly kind: 'hostname'; readonly hostname: string }
-  | { readonly kind: 'uri'; readonly uri: string };
 
 export interface BackendTlsPolicy {
   readonly kind: 'BackendTLSPolicy';

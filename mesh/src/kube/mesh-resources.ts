@@ -19,6 +19,7 @@ export const MESH_RESOURCES: Readonly<Record<MeshKind, MeshResource>> = {
   Pod: { ...CORE, plural: 'pods', kind: 'Pod' },
   Service: { ...CORE, plural: 'services', kind: 'Service' },
   EndpointSlice: { ...CORE, group: 'discovery.k8s.io', plural: 'endpointslices', kind: 'EndpointSlice' },
+  ConfigMap: { ...CORE, plural: 'configmaps', kind: 'ConfigMap' },
   Gateway: { ...GATEWAY_API, plural: 'gateways', kind: 'Gateway' },
   HTTPRoute: { ...GATEWAY_API, plural: 'httproutes', kind: 'HTTPRoute' },
   GRPCRoute: { ...GATEWAY_API, plural: 'grpcroutes', kind: 'GRPCRoute' },

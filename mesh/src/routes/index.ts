@@ -1,5 +1,6 @@
 export * from './aes-seal.ts';
 export * from './backend.ts';
+export * from './backend-security.ts';
 export * from './compile-rule.ts';
 export * from './decide-request.ts';
 export * from './decide-retry.ts';

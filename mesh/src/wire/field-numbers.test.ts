@@ -4,6 +4,7 @@ import type { DescEnum, DescMessage, DescService } from '@bufbuild/protobuf';
 import { DELTA_DISCOVERY_PATH } from './discovery-messages.ts';
 import { file_ambit_mesh_v1_ranges as rangesFile } from './gen/ambit/mesh/v1/ranges_pb.ts';
 import { file_ambit_node_v1_node as nodeFile } from './gen/ambit/node/v1/node_pb.ts';
+import { file_ambit_waypoint_v1_backend as backendFile } from './gen/ambit/waypoint/v1/backend_pb.ts';
 import { file_ambit_waypoint_v1_routes as routesFile } from './gen/ambit/waypoint/v1/routes_pb.ts';
 import { file_ambit_workload_v1_probes as probesFile } from './gen/ambit/workload/v1/probes_pb.ts';
 import { file_envoy_config_core_v3_base as coreFile } from './gen/envoy/config/core/v3/base_pb.ts';
@@ -78,6 +79,9 @@ const MESSAGES: Readonly<Record<string, string>> = {
   'ambit.workload.v1.Header': 'name=1 value=2',
   'ambit.workload.v1.Grpc': 'service=1',
   'ambit.workload.v1.Tcp': '',
+  'ambit.waypoint.v1.Backend': 'service=1 secured=2',
+  'ambit.waypoint.v1.BackendTls': 'server_name=1 pem=2 system=3 alt_names=4',
+  'ambit.waypoint.v1.CertificateName': 'hostname=1 uri=2',
   'ambit.waypoint.v1.ConsumerRoutes': 'namespace=1 group=2',
   'ambit.waypoint.v1.Cors':
     'allow_origins=1 allow_credentials=2 allow_methods=3 allow_headers=4 expose_headers=5 max_age_seconds=6',
@@ -106,11 +110,13 @@ const MESSAGES: Readonly<Record<string, string>> = {
   'ambit.waypoint.v1.RouteOrigin': 'namespace=1 name=2 created_ms=3',
   'ambit.waypoint.v1.RuleAction':
     'name=1 filters=2 backends=3 request_timeout_ms=4 backend_request_timeout_ms=5 retry=6 session=7 fault=8',
-  'ambit.waypoint.v1.ServiceBackend': 'service=1 port=2',
+  'ambit.waypoint.v1.SecuredPorts': 'ports=1 tls=2 invalid=3',
+  'ambit.waypoint.v1.ServiceBackend': 'service=1 port=2 version=3',
   'ambit.waypoint.v1.ServiceRoutes': 'service=1 ports=2',
   'ambit.waypoint.v1.Session': 'kind=1 name=2 absolute_timeout_ms=3 permanent=4',
   'ambit.waypoint.v1.StreamRoute': 'route=1 server_names=2 backends=3',
   'ambit.waypoint.v1.StreamRoutes': 'routes=1',
+  'ambit.waypoint.v1.SystemRoots': '',
   'ambit.waypoint.v1.TextMatch': 'exact=1 regex=2',
   'ambit.waypoint.v1.WeightedBackend': 'backend=1 weight=2 filters=3',
   'grpc.health.v1.HealthCheckRequest': 'service=1',
@@ -135,6 +141,7 @@ const ENUMS: Readonly<Record<string, string>> = {
   'ambit.waypoint.v1.BackendFault':
     'BACKEND_FAULT_UNSPECIFIED=0 INVALID_KIND=1 BACKEND_NOT_FOUND=2 REF_NOT_PERMITTED=3 UNSUPPORTED_PROTOCOL=4',
   'ambit.waypoint.v1.FaultReason': 'FAULT_REASON_UNSPECIFIED=0 UNSUPPORTED_VALUE=1 INCOMPATIBLE_FILTERS=2',
+  'ambit.waypoint.v1.SecurityFault': 'SECURITY_FAULT_UNSPECIFIED=0 NO_VALID_CA_CERTIFICATE=1 INVALID=2',
   'ambit.waypoint.v1.SessionKind': 'SESSION_KIND_UNSPECIFIED=0 COOKIE=1 HEADER=2',
   'grpc.health.v1.HealthCheckResponse.ServingStatus': 'UNKNOWN=0 SERVING=1 NOT_SERVING=2 SERVICE_UNKNOWN=3',
 };
@@ -150,6 +157,7 @@ const FILES = [
   nodeFile,
   rangesFile,
   probesFile,
+  backendFile,
   routesFile,
   healthFile,
 ];
