@@ -174,7 +174,7 @@ function createPushServer(
 ): PushServer {
   const xds = logger.child({ scope: 'xds' });
   const push = new PushServer({
-    stores: [pipeline.ranges, pipeline.addresses, pipeline.authorizations, pipeline.routes],
+    stores: [pipeline.ranges, pipeline.addresses, pipeline.authorizations, pipeline.backends, pipeline.routes],
     authenticate: (peer) => authenticateSubscriber(identity, pipeline.objects, xds, peer),
     clock,
     logger: xds,
@@ -223,6 +223,7 @@ function debugSections(
       jsonResponse({
         addresses: versions(pipeline.addresses),
         authorizations: versions(pipeline.authorizations),
+        backends: versions(pipeline.backends),
         ranges: versions(pipeline.ranges),
         routes: versions(pipeline.routes),
       }),

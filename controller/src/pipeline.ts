@@ -1,11 +1,12 @@
 import type { ObjectChange, ObjectKey, ObjectProblem, ObjectSource } from '@ambit/mesh/kinds';
 import type { Clock, Logger, Metrics } from '@ambit/mesh/runtime';
-import { SERVICE_ROUTES_TYPE_URL } from '@ambit/mesh/route-wire';
+import { BACKEND_TYPE_URL, SERVICE_ROUTES_TYPE_URL } from '@ambit/mesh/route-wire';
 import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL, type PushedObject, RANGES_TYPE_URL } from '@ambit/mesh/wire';
 import type { Collection } from './collections/collection.ts';
 import { CollectionGraph } from './collections/collection-graph.ts';
 import { deriveMesh } from './collections/mesh-collections.ts';
-import { deriveRoutes } from './collections/route-collections.ts';
+import { deriveBackends, deriveRoutes } from './collections/route-collections.ts';
+import { RouteWorlds } from './collections/route-worlds.ts';
 import { applyChanges, createObjectCollections, type ObjectCollections } from './collections/object-collections.ts';
 import { createWorkloadsByNode, type WorkloadsByNode } from './collections/workloads-by-node.ts';
 import { createPipelineMetrics, type PipelineMetrics } from './pipeline-metrics.ts';
@@ -38,6 +39,7 @@ export class Pipeline {
   readonly addresses: ResourceStore = new ResourceStore(ADDRESS_TYPE_URL);
   readonly authorizations: ResourceStore = new ResourceStore(AUTHORIZATION_TYPE_URL);
   readonly ranges: ResourceStore = new ResourceStore(RANGES_TYPE_URL);
+  readonly backends: ResourceStore = new ResourceStore(BACKEND_TYPE_URL);
   readonly routes: ResourceStore = new ResourceStore(SERVICE_ROUTES_TYPE_URL);
   /** What the source has, as of the last commit. To be read; only the pipeline writes. */
   readonly objects: ObjectCollections;
@@ -69,7 +71,9 @@ export class Pipeline {
     this.#serve(mesh.ranges, this.ranges);
     this.#serve(mesh.addresses, this.addresses);
     this.#serve(all, this.authorizations);
-    this.#serve(deriveRoutes(this.#graph, this.objects, options.settings), this.routes);
+    const worlds = new RouteWorlds(this.#graph, this.objects, options.settings);
+    this.#serve(deriveBackends(this.#graph, this.objects, worlds), this.backends);
+    this.#serve(deriveRoutes(this.#graph, this.objects, worlds), this.routes);
   }
 
   get problems(): readonly ObjectProblem[] {
@@ -110,6 +114,7 @@ export class Pipeline {
       addresses: this.addresses.size,
       policies: this.authorizations.size,
       routedServices: this.routes.size,
+      securedServices: this.backends.size,
       durationMs: Math.round(clock.monotonic() - begun),
     });
   }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type MeshObject, parseObject } from '@ambit/mesh/kinds';
 import { parseTrustDomain } from '@ambit/mesh/model';
+import { createTestCa } from '@ambit/mesh/testing';
 import type { MeshSettings } from '../src/translate/mesh-settings.ts';
 
 export const ROUTE_SETTINGS: MeshSettings = {
@@ -15,6 +16,7 @@ export const ROUTE_SETTINGS: MeshSettings = {
 const VERSIONS: Readonly<Record<string, string>> = {
   Service: 'v1',
   Namespace: 'v1',
+  ConfigMap: 'v1',
   ServiceImport: 'multicluster.x-k8s.io/v1alpha1',
 };
 
@@ -28,4 +30,15 @@ export function routeObject(
   const apiVersion = VERSIONS[kind] ?? 'gateway.networking.k8s.io/v1';
   const json = { apiVersion, kind, metadata: { name, namespace: 'shop', ...metadata }, spec };
   return parseObject(json) ?? assert.fail(kind);
+}
+
+/** Of authorities that issue nothing. */
+const { rootPem, intermediatePem } = createTestCa();
+export const ROOT_PEM: string = rootPem;
+export const OTHER_ROOT_PEM: string = intermediatePem;
+
+/** A ConfigMap of namespace `shop` with authorities. */
+export function configMap(name: string, pem: string): MeshObject {
+  const json = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'shop' }, data: { 'ca.crt': pem } };
+  return parseObject(json) ?? assert.fail(name);
 }

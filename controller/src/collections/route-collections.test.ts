@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { keyOf, type MeshObject } from '@ambit/mesh/kinds';
-import { routeObject, ROUTE_SETTINGS } from '../../test/route-objects.ts';
+import { configMap, routeObject, ROOT_PEM, ROUTE_SETTINGS } from '../../test/route-objects.ts';
 import { CollectionGraph } from './collection-graph.ts';
 import { applyChanges, createObjectCollections } from './object-collections.ts';
-import { deriveRoutes } from './route-collections.ts';
+import { deriveBackends, deriveRoutes } from './route-collections.ts';
+import { RouteWorlds } from './route-worlds.ts';
 
 class World {
   readonly graph = new CollectionGraph();
   readonly objects = createObjectCollections(this.graph);
-  readonly routes = deriveRoutes(this.graph, this.objects, ROUTE_SETTINGS);
+  readonly worlds = new RouteWorlds(this.graph, this.objects, ROUTE_SETTINGS);
+  readonly routes = deriveRoutes(this.graph, this.objects, this.worlds);
+  readonly backends = deriveBackends(this.graph, this.objects, this.worlds);
 
   /** Answers how many derived values were computed anew. */
   put(...objects: readonly MeshObject[]): number {
@@ -83,5 +86,30 @@ test('deriveRoutes() computes only what a change touches', () => {
   const others = Array.from({ length: 20 }, (_, index) => service(`other-${index}`, 'wp'));
   world.put(gateway('wp'), ...others, service('web', 'wp'), service('web-v1'), route('web', 'web-v1'));
   assert.equal(world.put(route('web', 'web-v1')), 1);
-  assert.equal(world.put(service('web-v1')), 2);
+  // Its own routes, those that name it, and how it is secured.
+  assert.equal(world.put(service('web-v1')), 3);
+});
+
+test('deriveBackends() follows policies and the certificates that they name, and computes only what a change touches', () => {
+  const world = new World();
+  const policy = routeObject('BackendTLSPolicy', 'tls', {
+    targetRefs: [{ group: '', kind: 'Service', name: 'web' }],
+    validation: { caCertificateRefs: [{ group: '', kind: 'ConfigMap', name: 'roots' }], hostname: 'web.example' },
+  });
+  const roots = configMap('roots', ROOT_PEM);
+  const shown = (): readonly string[] =>
+    [...world.backends.entries()].flatMap(([key, object]) =>
+      object.kind === 'backend'
+        ? object.backend.secured.map(
+            ({ ports, security }) => `${key}:${ports.join()} ${security.kind === 'tls' ? 'tls' : security.reason}`,
+          )
+        : [],
+    );
+  world.put(service('web'), service('other'), policy);
+  assert.deepEqual(shown(), ['shop/web:80 NoValidCACertificate']);
+  assert.equal(world.put(roots), 1);
+  assert.deepEqual(shown(), ['shop/web:80 tls']);
+  assert.equal(world.put(configMap('others', ROOT_PEM)), 0);
+  world.remove(policy);
+  assert.deepEqual(shown(), []);
 });

@@ -1,14 +1,12 @@
-import type { KubeService, ReferenceGrant } from '@ambit/mesh/kinds';
+import type { KubeService } from '@ambit/mesh/kinds';
 import type { ServedObject } from '../push/encode-resource.ts';
 import { decideWaypointBinding } from '../translate/decide-waypoint-binding.ts';
-import type { MeshSettings } from '../translate/mesh-settings.ts';
-import { type AnyRoute, parentKey, type RouteWorld } from '../translate/route-world.ts';
+import { translateBackend } from '../translate/translate-backend.ts';
 import { translateServiceRoutes } from '../translate/translate-service-routes.ts';
-import type { Collection, Index, Reader } from './collection.ts';
+import type { Collection } from './collection.ts';
 import type { CollectionGraph } from './collection-graph.ts';
 import type { ObjectCollections } from './object-collections.ts';
-
-const NO_LABELS: ReadonlyMap<string, string> = new Map();
+import type { RouteWorlds } from './route-worlds.ts';
 
 /**
  * What waypoints are told of the routes of each Service that is bound to one. A Service's are computed anew when it, its
@@ -17,9 +15,8 @@ const NO_LABELS: ReadonlyMap<string, string> = new Map();
 export function deriveRoutes(
   graph: CollectionGraph,
   objects: ObjectCollections,
-  settings: MeshSettings,
+  worlds: RouteWorlds,
 ): Collection<ServedObject> {
-  const worlds = new RouteWorlds(graph, objects, settings);
   return graph.derive('routes of services', objects.services, (service: KubeService, read): ServedObject | null => {
     const { namespace, name } = service.meta;
     const binding = decideWaypointBinding(
@@ -37,37 +34,17 @@ export function deriveRoutes(
   });
 }
 
-/** The world of routes as derivations see it: each look at it is a dependency. */
-class RouteWorlds {
-  readonly #objects: ObjectCollections;
-  readonly #settings: MeshSettings;
-  readonly #routesByParent: Index<AnyRoute>;
-  readonly #grantsByNamespace: Index<ReferenceGrant>;
-
-  constructor(graph: CollectionGraph, objects: ObjectCollections, settings: MeshSettings) {
-    this.#objects = objects;
-    this.#settings = settings;
-    const { httpRoutes, grpcRoutes, tcpRoutes, tlsRoutes } = objects;
-    const routes = graph.union<AnyRoute>(
-      'routes',
-      Object.entries({ httpRoutes, grpcRoutes, tcpRoutes, tlsRoutes }).map(([kind, collection]) =>
-        graph.rekey<AnyRoute>(kind, collection, (key) => `${kind}/${key}`),
-      ),
-    );
-    this.#routesByParent = routes.index(({ parents }) => new Set(parents.map(parentKey)));
-    this.#grantsByNamespace = objects.referenceGrants.index(({ meta }) => [meta.namespace]);
-  }
-
-  readBy(read: Reader): RouteWorld {
-    const { services, serviceImports, gateways, namespaces } = this.#objects;
-    return {
-      settings: this.#settings,
-      service: (namespace, name) => read.get(services, `${namespace}/${name}`),
-      serviceImport: (namespace, name) => read.get(serviceImports, `${namespace}/${name}`),
-      gateway: (namespace, name) => read.get(gateways, `${namespace}/${name}`),
-      namespaceLabels: (name) => read.get(namespaces, `/${name}`)?.meta.labels ?? NO_LABELS,
-      grants: (namespace) => read.lookup(this.#grantsByNamespace, namespace),
-      routesOf: (parent) => read.lookup(this.#routesByParent, parentKey(parent)),
-    };
-  }
+/**
+ * How connections to each Service are secured that a BackendTLSPolicy counts for; every waypoint may have to send there. A
+ * Service's are computed anew when it, a policy that names it, or a ConfigMap that such a policy names has changed.
+ */
+export function deriveBackends(
+  graph: CollectionGraph,
+  objects: ObjectCollections,
+  worlds: RouteWorlds,
+): Collection<ServedObject> {
+  return graph.derive('secured services', objects.services, (service: KubeService, read): ServedObject | null => {
+    const backend = translateBackend(service, worlds.readBy(read));
+    return backend === null ? null : { kind: 'backend', backend };
+  });
 }

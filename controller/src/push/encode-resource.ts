@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
-import { encodeServiceRoutes } from '@ambit/mesh/route-wire';
-import type { ServiceRoutes } from '@ambit/mesh/routes';
+import { encodeBackend, encodeServiceRoutes } from '@ambit/mesh/route-wire';
+import type { BackendSecurity, ServiceRoutes } from '@ambit/mesh/routes';
 import { type DiscoveryResource, type EncodedResource, encodePushedObject, type PushedObject } from '@ambit/mesh/wire';
 import type { PushResource } from './resource-store.ts';
 
@@ -10,6 +10,7 @@ const VERSION_LENGTH = 16;
 /** What is served: the mesh as everybody sees it, and what is for the waypoints of one Gateway. */
 export type ServedObject =
   | PushedObject
+  | { readonly kind: 'backend'; readonly backend: BackendSecurity }
   | {
       readonly kind: 'routes';
       readonly routes: ServiceRoutes;
@@ -25,6 +26,7 @@ export function encodeResource(object: ServedObject): PushResource {
   if (object.kind === 'routes') {
     return { ...versioned(encodeServiceRoutes(object.routes)), backs: [], forGateway: object.gateway };
   }
+  if (object.kind === 'backend') return { ...versioned(encodeBackend(object.backend)), backs: [] };
   if (object.kind !== 'workload') return { ...encodeVersioned(object), backs: [] };
   const { probes, ...workload } = object.workload;
   const forAll = { ...encodeVersioned({ kind: 'workload', workload }), backs: [...workload.services.keys()] };

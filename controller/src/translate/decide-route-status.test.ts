@@ -26,6 +26,11 @@ const OBJECTS: readonly MeshObject[] = [
   routeObject('Service', 'web', { clusterIP: '10.0.0.1', ports: HTTP }),
   routeObject('Service', 'v2', { clusterIP: '10.0.0.2', ports: HTTP }),
   routeObject('Service', 'secure', { clusterIP: '10.0.0.3', ports: [{ port: 443, appProtocol: 'https' }] }),
+  routeObject('Service', 'guarded', { clusterIP: '10.0.0.5', ports: [{ port: 443, appProtocol: 'https' }] }),
+  routeObject('BackendTLSPolicy', 'tls', {
+    targetRefs: [{ group: '', kind: 'Service', name: 'guarded' }],
+    validation: { wellKnownCACertificates: 'System', hostname: 'guarded.example' },
+  }),
   routeObject('Service', 'far', { clusterIP: '10.0.0.4', ports: HTTP }, { namespace: 'other' }),
   routeObject('Service', 'pods', { clusterIP: 'None', ports: HTTP }),
   routeObject('Service', 'alias', { type: 'ExternalName', externalName: 'x.example', ports: HTTP }),
@@ -231,8 +236,12 @@ test('decideRouteStatus() says what becomes of references to backends', () => {
     [
       'HTTP to TLS',
       resolved([to('secure', { port: 443 })]),
-      no('UnsupportedProtocol', 'a HTTPRoute cannot be sent to Service shop/secure:443, which is https'),
+      no(
+        'UnsupportedProtocol',
+        'a HTTPRoute cannot be sent to Service shop/secure:443, which is https without a BackendTLSPolicy',
+      ),
     ],
+    ['HTTP to TLS with a policy', resolved([to('guarded', { port: 443 })]), RESOLVED],
     ['TLS to TLS', resolved([to('secure', { port: 443 })], toService(), 'TLSRoute'), RESOLVED],
     [
       'HTTP to UDP',

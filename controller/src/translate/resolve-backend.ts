@@ -1,6 +1,7 @@
 import {
   AMBIT_DOMAIN,
   type BackendRef,
+  type KubeService,
   type KubeServicePort,
   parseServiceVersion,
   type ReferenceGrant,
@@ -9,6 +10,7 @@ import {
 import { type ServiceKey, serviceKey } from '@ambit/mesh/model';
 import type { BackendFault, RouteBackend } from '@ambit/mesh/routes';
 import { GATEWAY_GROUP, importHostname } from './attach-route.ts';
+import { chooseTlsPolicy } from './choose-tls-policy.ts';
 import { serviceHostname } from './mesh-settings.ts';
 import type { AnyRoute, RouteWorld } from './route-world.ts';
 
@@ -19,8 +21,8 @@ export interface ResolvedBackend {
 }
 
 const MULTICLUSTER_GROUP = 'multicluster.x-k8s.io';
-/** Application protocols that HTTP cannot be sent to as it is. */
-const NOT_PLAIN_HTTP: readonly string[] = ['tcp', 'tls', 'https', 'kubernetes.io/wss'];
+/** Application protocols that HTTP can be sent to in TLS alone. */
+const HTTP_IN_TLS: readonly string[] = ['tls', 'https', 'kubernetes.io/wss'];
 
 /**
  * What a route's reference to a backend comes to. From a Gateway another namespace needs a ReferenceGrant. In a mesh it does
@@ -80,11 +82,11 @@ function resolveService(
   if (service.type === 'ExternalName') return invalid('InvalidKind', `${name} is only another name (ExternalName)`);
   const port = service.ports.find((candidate) => candidate.port === ref.port);
   if (port === undefined) return invalid('BackendNotFound', `${name} has no port ${ref.port}`);
-  if (!speaks(route, port)) {
+  if (!speaks(route, service, port, world)) {
     const protocol = port.protocol === 'TCP' ? port.appProtocol : port.protocol;
     return invalid(
       'UnsupportedProtocol',
-      `a ${route.kind} cannot be sent to ${name}:${port.port}, which is ${protocol}`,
+      `a ${route.kind} cannot be sent to ${name}:${port.port}, which is ${protocol}${withoutPolicy(protocol)}`,
     );
   }
   const hostname = serviceHostname(part.service, ref.namespace, world.settings);
@@ -101,10 +103,16 @@ function resolveImport(ref: BackendRef, name: string, world: RouteWorld): Resolv
 }
 
 /** A port's name says what it is for, its `appProtocol` what it speaks: only the latter is taken at its word here. */
-function speaks(route: AnyRoute, port: KubeServicePort): boolean {
+function speaks(route: AnyRoute, service: KubeService, port: KubeServicePort, world: RouteWorld): boolean {
   if (port.protocol !== 'TCP') return false;
   if (route.kind === 'TCPRoute' || route.kind === 'TLSRoute') return true;
-  return !NOT_PLAIN_HTTP.includes(port.appProtocol.toLowerCase());
+  const protocol = port.appProtocol.toLowerCase();
+  if (HTTP_IN_TLS.includes(protocol)) return chooseTlsPolicy(service, port, world) !== null;
+  return protocol !== 'tcp';
+}
+
+function withoutPolicy(protocol: string): string {
+  return HTTP_IN_TLS.includes(protocol.toLowerCase()) ? ' without a BackendTLSPolicy' : '';
 }
 
 function valid(service: ServiceKey, port: number, version: string | null): ResolvedBackend {

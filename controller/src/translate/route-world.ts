@@ -1,4 +1,6 @@
 import type {
+  BackendTlsPolicy,
+  ConfigMap,
   Gateway,
   GrpcRoute,
   HttpRoute,
@@ -20,6 +22,9 @@ export interface RouteWorld {
   service(namespace: string, name: string): KubeService | undefined;
   serviceImport(namespace: string, name: string): ServiceImport | undefined;
   gateway(namespace: string, name: string): Gateway | undefined;
+  configMap(namespace: string, name: string): ConfigMap | undefined;
+  /** Those that name the Service or a port of it, in no order. */
+  tlsPolicies(namespace: string, service: string): readonly BackendTlsPolicy[];
   /** Empty for a namespace that does not exist. */
   namespaceLabels(name: string): ReadonlyMap<string, string>;
   /** Those of the namespace that is referred into. */
@@ -37,6 +42,8 @@ export function createRouteWorld(objects: Iterable<MeshObject>, settings: MeshSe
   const services = new Map<string, KubeService>();
   const imports = new Map<string, ServiceImport>();
   const gateways = new Map<string, Gateway>();
+  const configMaps = new Map<string, ConfigMap>();
+  const tlsPolicies = new Map<string, BackendTlsPolicy[]>();
   const namespaces = new Map<string, ReadonlyMap<string, string>>();
   const grants = new Map<string, ReferenceGrant[]>();
   const routes = new Map<string, AnyRoute[]>();
@@ -45,7 +52,10 @@ export function createRouteWorld(objects: Iterable<MeshObject>, settings: MeshSe
     if (object.kind === 'Service') services.set(key, object);
     else if (object.kind === 'ServiceImport') imports.set(key, object);
     else if (object.kind === 'Gateway') gateways.set(key, object);
-    else if (object.kind === 'Namespace') namespaces.set(object.meta.name, object.meta.labels);
+    else if (object.kind === 'ConfigMap') configMaps.set(key, object);
+    else if (object.kind === 'BackendTLSPolicy') {
+      for (const service of servicesOf(object)) addTo(tlsPolicies, service, object);
+    } else if (object.kind === 'Namespace') namespaces.set(object.meta.name, object.meta.labels);
     else if (object.kind === 'ReferenceGrant') addTo(grants, object.meta.namespace, object);
     else if (isRoute(object)) {
       for (const parent of new Set(object.parents.map(parentKey))) addTo(routes, parent, object);
@@ -56,6 +66,8 @@ export function createRouteWorld(objects: Iterable<MeshObject>, settings: MeshSe
     service: (namespace, name) => services.get(`${namespace}/${name}`),
     serviceImport: (namespace, name) => imports.get(`${namespace}/${name}`),
     gateway: (namespace, name) => gateways.get(`${namespace}/${name}`),
+    configMap: (namespace, name) => configMaps.get(`${namespace}/${name}`),
+    tlsPolicies: (namespace, service) => tlsPolicies.get(`${namespace}/${service}`) ?? [],
     namespaceLabels: (name) => namespaces.get(name) ?? NO_LABELS,
     grants: (namespace) => grants.get(namespace) ?? [],
     routesOf: (parent) => routes.get(parentKey(parent)) ?? [],
@@ -74,7 +86,7 @@ export function isInForce(route: AnyRoute): boolean {
 }
 
 /** The older first, then by namespace and name: who is given precedence. */
-export function compareAge(a: AnyRoute, b: AnyRoute): number {
+export function compareAge(a: Pick<MeshObject, 'meta'>, b: Pick<MeshObject, 'meta'>): number {
   const byAge = a.meta.creationTimestampMs - b.meta.creationTimestampMs;
   if (byAge !== 0) return byAge;
   const [left, right] = [a, b].map(({ meta }) => `${meta.namespace}/${meta.name}`);
@@ -85,6 +97,12 @@ export function compareAge(a: AnyRoute, b: AnyRoute): number {
 /** The same for whatever refers to the same object. */
 export function parentKey({ group, kind, namespace, name }: ParentName): string {
   return `${group}/${kind}/${namespace}/${name}`;
+}
+
+/** `namespace/name` of each Service that a policy names. */
+export function servicesOf({ meta, targets }: BackendTlsPolicy): ReadonlySet<string> {
+  const services = targets.filter(({ group, kind }) => group === '' && kind === 'Service');
+  return new Set(services.map(({ name }) => `${meta.namespace}/${name}`));
 }
 
 function addTo<V>(lists: Map<string, V[]>, key: string, value: V): void {

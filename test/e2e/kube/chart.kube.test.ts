@@ -127,6 +127,7 @@ describe('once installed', () => {
     ['ambit-controller', 'watch', 'endpointslices@discovery.k8s.io', '', 'shop'],
     ['ambit-controller', 'watch', 'gateways@gateway.networking.k8s.io', '', 'shop'],
     ['ambit-controller', 'watch', 'httproutes@gateway.networking.k8s.io', '', 'shop'],
+    ['ambit-controller', 'watch', 'configmaps', '', 'shop'],
     ['ambit-controller', 'patch', 'accesspolicies/status@ambit.dev', 'x', 'shop'],
     ['ambit-controller', 'create', 'tokenreviews@authentication.k8s.io'],
     ['ambit-controller', 'patch', 'configmaps', 'ambit-ca-root-cert', 'shop'],
