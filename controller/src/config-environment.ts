@@ -2,6 +2,9 @@ import { DEFAULT_EXCLUDED_NAMESPACES } from '@ambit/mesh/kinds';
 import { DEFAULT_TRUST_DOMAIN, parseIpAddress, parseTrustDomain } from '@ambit/mesh/model';
 import { type Environment, EnvironmentReader } from '@ambit/mesh/runtime';
 import type { ControllerConfig } from './config.ts';
+import { REPLICAS_MAX } from './reconcile/waypoints/decide-waypoint-parameters.ts';
+import type { JsonObject, WaypointSettings } from './reconcile/waypoints/waypoint-settings.ts';
+import { isRecord } from './json.ts';
 import type { MeshSettings } from './translate/mesh-settings.ts';
 
 /** What a controller on Kubernetes is told besides. */
@@ -20,6 +23,8 @@ export interface KubernetesConfig {
   readonly caDirectory: string | null;
   /** Whether nodes that are ready are freed of the startup taint. */
   readonly startupTaint: boolean;
+  /** What waypoints are made of; null when this controller makes none. */
+  readonly waypoints: WaypointSettings | null;
 }
 
 const CLUSTER_ID = /^[A-Za-z0-9._-]{1,128}$/;
@@ -32,6 +37,8 @@ const ACCOUNT = /^[a-z0-9][-a-z0-9]{0,62}\/[a-z0-9][-a-z0-9.]{0,252}$/;
 const AUDIENCE = 'ambit-ca';
 /** What Istio's agents show, and whom they expect to find. */
 const ISTIO = { audience: 'istio-ca', ztunnel: 'istio-system/ztunnel', service: 'istiod.istio-system.svc' } as const;
+
+const WAYPOINT_DEFAULTS = { min: 2, max: 10, workersMax: 64, deadlineMs: 30_000 } as const;
 
 type EnvironmentPart = Pick<ControllerConfig, 'mesh' | 'serverNames' | 'logFilter' | 'logFormat' | 'kubernetes'>;
 
@@ -92,9 +99,42 @@ function readKubernetes(
       caSecret: caSecret === '' ? null : caSecret,
       caDirectory: reader.optional('AMBIT_CA_DIRECTORY') ?? null,
       startupTaint: reader.boolean('AMBIT_STARTUP_TAINT', false),
+      waypoints: readWaypoints(reader),
     },
     serverNames: services.flatMap((name) => [name, name.replace(/\.svc$/, ''), `${name}.${clusterDomain}`]),
   };
+}
+
+function readWaypoints(reader: EnvironmentReader): WaypointSettings | null {
+  const image = reader.optional('AMBIT_WAYPOINT_IMAGE');
+  const min = reader.integer('AMBIT_WAYPOINT_REPLICAS_MIN', { min: 1, max: REPLICAS_MAX }, WAYPOINT_DEFAULTS.min);
+  const settings = {
+    imagePullPolicy: reader.oneOf(
+      'AMBIT_WAYPOINT_IMAGE_PULL_POLICY',
+      ['IfNotPresent', 'Always', 'Never'],
+      'IfNotPresent',
+    ),
+    imagePullSecrets: reader.list('AMBIT_WAYPOINT_PULL_SECRETS', 'names of Secrets', matching(DNS_NAME), []),
+    replicas: {
+      min,
+      max: reader.integer(
+        'AMBIT_WAYPOINT_REPLICAS_MAX',
+        { min, max: REPLICAS_MAX },
+        Math.max(min, WAYPOINT_DEFAULTS.max),
+      ),
+    },
+    resources: reader.parsed('AMBIT_WAYPOINT_RESOURCES', 'requests and limits as a JSON object', parseJsonObject, {}),
+    workers: reader.integer('AMBIT_WAYPOINT_WORKERS', { min: 1, max: WAYPOINT_DEFAULTS.workersMax }, 1),
+    accessLog: reader.oneOf('AMBIT_WAYPOINT_ACCESS_LOG', ['stdout', 'off'], 'stdout'),
+    terminationDeadlineMs: reader.durationMs('AMBIT_WAYPOINT_TERMINATION_DEADLINE', WAYPOINT_DEFAULTS.deadlineMs),
+  };
+  return image === undefined ? null : { image, ...settings };
+}
+
+function parseJsonObject(text: string): JsonObject {
+  const value: unknown = JSON.parse(text);
+  if (!isRecord(value)) throw new RangeError('not an object');
+  return value;
 }
 
 function matching(pattern: RegExp): (text: string) => string {

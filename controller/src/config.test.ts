@@ -93,6 +93,7 @@ test('parseCommand reads what a controller on Kubernetes is told, and listens at
     caSecret: null,
     caDirectory: null,
     startupTaint: false,
+    waypoints: null,
   });
   assert.equal(config.manifestsDirectory, null);
   const { listen, metricsListen, healthListen, debugListen, admissionListen, peersListen } = describeConfig(config);
@@ -114,6 +115,15 @@ test('parseCommand takes every variable of Kubernetes, and adds what Istio expec
     AMBIT_CA_SECRET: 'company-ca',
     AMBIT_CA_DIRECTORY: '/ca',
     AMBIT_STARTUP_TAINT: 'true',
+    AMBIT_WAYPOINT_IMAGE: 'registry.test/ambit/waypoint:1',
+    AMBIT_WAYPOINT_IMAGE_PULL_POLICY: 'Always',
+    AMBIT_WAYPOINT_PULL_SECRETS: 'a,b',
+    AMBIT_WAYPOINT_REPLICAS_MIN: '3',
+    AMBIT_WAYPOINT_REPLICAS_MAX: '4',
+    AMBIT_WAYPOINT_RESOURCES: '{"requests":{"cpu":"1"}}',
+    AMBIT_WAYPOINT_WORKERS: '2',
+    AMBIT_WAYPOINT_ACCESS_LOG: 'off',
+    AMBIT_WAYPOINT_TERMINATION_DEADLINE: '1m',
     AMBIT_ISTIO_COMPATIBILITY: 'true',
     AMBIT_CLUSTER_DOMAIN: 'c.org',
   });
@@ -128,6 +138,16 @@ test('parseCommand takes every variable of Kubernetes, and adds what Istio expec
     caSecret: 'company-ca',
     caDirectory: '/ca',
     startupTaint: true,
+    waypoints: {
+      image: 'registry.test/ambit/waypoint:1',
+      imagePullPolicy: 'Always',
+      imagePullSecrets: ['a', 'b'],
+      replicas: { min: 3, max: 4 },
+      resources: { requests: { cpu: '1' } },
+      workers: 2,
+      accessLog: 'off',
+      terminationDeadlineMs: 60_000,
+    },
   });
   assert.deepEqual([config.manifestsDirectory, config.listen], ['m', { ip: '127.0.0.1', port: 0 }]);
   assert.ok(config.serverNames.includes('istiod.istio-system.svc.c.org'));

@@ -21,3 +21,13 @@ export function jsonItems(value: unknown, ...path: readonly string[]): readonly 
   const found = jsonAt(value, ...path);
   return Array.isArray(found) ? found : [];
 }
+
+/** Whether two JSON values say the same; the order of an object's fields does not count. */
+export function jsonEqual(a: unknown, b: unknown): boolean {
+  if (Array.isArray(a) && Array.isArray(b)) {
+    return a.length === b.length && a.every((item, index) => jsonEqual(item, b[index]));
+  }
+  if (!isRecord(a) || !isRecord(b)) return a === b;
+  const names = new Set([...Object.keys(a), ...Object.keys(b)]);
+  return [...names].every((name) => jsonEqual(a[name], b[name]));
+}

@@ -23,12 +23,17 @@ import type { Pipeline } from './pipeline.ts';
 import { ProblemEvents } from './reconcile/problem-events.ts';
 import { StartupTaints } from './reconcile/startup-taints.ts';
 import { TrustBundles } from './reconcile/trust-bundles.ts';
+import { BoundServices } from './reconcile/waypoints/bound-services.ts';
+import { WaypointGateways } from './reconcile/waypoints/waypoint-gateways.ts';
+import { WaypointPods } from './reconcile/waypoints/waypoint-pods.ts';
 import type { PushServer } from './push/push-server.ts';
 import { STATUS_LIMITS } from './status/limits.ts';
 import { PolicyVersions } from './status/policy-versions.ts';
 
 /** Name of the Lease that replicas share. */
 const LEASE = 'ambit-controller';
+/** Of the controller's Service. */
+const DISCOVERY_PORT = 15_012;
 /** Of every replica. */
 const SERVICE_ACCOUNT = 'ambit-controller';
 /** Without a ready pod of each of these a node takes no other pods while it has the startup taint. */
@@ -107,16 +112,19 @@ export async function openKubernetesIdentity(
  * follows the objects from before the first of them; what is returned begins it, once there is something to write.
  */
 export function prepareUpkeep(
-  { config: own, client, gate }: KubernetesParts,
+  parts: KubernetesParts,
   pipeline: Pipeline,
-  { config, clock, logger: base }: ControllerDependencies & { readonly config: ControllerConfig },
+  dependencies: ControllerDependencies & { readonly config: ControllerConfig },
 ): (identity: ControllerIdentity) => void {
+  const { config: own, client, gate } = parts;
+  const { config, clock, logger: base } = dependencies;
   const logger = base.child({ scope: 'upkeep' });
   const common = { client, objects: pipeline.objects, ownNamespace: own.namespace, clock, logger };
   const problems = (): readonly ObjectProblem[] => pipeline.problems;
   const events = new ProblemEvents({ client, problems, self: own.podName, clock, logger });
   pipeline.onChange(() => events.poke());
   const taints = own.startupTaint ? new StartupTaints({ ...common, required: NODE_DAEMON_SETS }) : null;
+  const waypoints = prepareWaypoints(parts, pipeline, dependencies);
   let current: ControllerIdentity | null = null;
   const bundles = new TrustBundles({
     ...common,
@@ -131,6 +139,34 @@ export function prepareUpkeep(
     gate.whileLeading('trust bundles', bundles.work);
     gate.whileLeading('events of what is not taken', events.work);
     if (taints !== null) gate.whileLeading('startup taints', taints.work);
+    waypoints?.();
+  };
+}
+
+/** The leader's work for waypoints, to be begun once there is something to write; null when this controller makes none. */
+function prepareWaypoints(
+  { config: own, client, gate }: KubernetesParts,
+  pipeline: Pipeline,
+  { config, clock, logger: base }: ControllerDependencies & { readonly config: ControllerConfig },
+): (() => void) | null {
+  const { waypoints: settings } = own;
+  if (settings === null) return null;
+  const logger = base.child({ scope: 'waypoints' });
+  const { objects } = pipeline;
+  const common = { client, objects, pods: new WaypointPods(objects), clock, logger };
+  const { trustDomain, clusterId, defaultNetwork: network } = config.mesh;
+  const { logFilter, logFormat } = config;
+  const controllerAddress = `ambit-controller.${own.namespace}.svc:${DISCOVERY_PORT}`;
+  const mesh = { controllerAddress, trustDomain, clusterId, network, logFilter, logFormat };
+  const gateways = new WaypointGateways({ ...common, settings, mesh, meshSettings: config.mesh });
+  const services = new BoundServices(common);
+  pipeline.onChange(() => {
+    gateways.poke();
+    services.poke();
+  });
+  return () => {
+    gate.whileLeading('waypoints', gateways.work);
+    gate.whileLeading('services of waypoints', services.work);
   };
 }
 

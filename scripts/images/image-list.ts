@@ -11,6 +11,7 @@ export interface ImageSpec {
 export const IMAGES: readonly ImageSpec[] = [
   { name: 'controller', bundles: ['controller'], system: ['node'] },
   { name: 'node-agent', bundles: ['node-agent', 'node-agent-worker'], system: ['node'] },
+  { name: 'waypoint', bundles: ['waypoint', 'waypoint-worker'], system: ['node'] },
   { name: 'cni', bundles: ['cni'], system: ['node', 'cni'] },
 ];
 

@@ -39,12 +39,17 @@ annotations:
 {{- end }}
 {{- end -}}
 
-{{/* Reference of an image; pass (dict "root" $ "image" "controller"). */}}
-{{- define "ambit.image" -}}
+{{/* What an image is called; pass (dict "root" $ "image" "controller"). */}}
+{{- define "ambit.imageName" -}}
 {{- with .root.Values.images -}}
-image: {{ printf "%s/%s:%s" .registry $.image (.tag | default $.root.Chart.AppVersion) | quote }}
-imagePullPolicy: {{ .pullPolicy }}
+{{ printf "%s/%s:%s" .registry $.image (.tag | default $.root.Chart.AppVersion) }}
 {{- end -}}
+{{- end -}}
+
+{{/* Image of a container; pass (dict "root" $ "image" "controller"). */}}
+{{- define "ambit.image" -}}
+image: {{ include "ambit.imageName" . | quote }}
+imagePullPolicy: {{ .root.Values.images.pullPolicy }}
 {{- end -}}
 
 {{- define "ambit.pullSecrets" -}}
@@ -54,7 +59,7 @@ imagePullSecrets:
 {{- end }}
 {{- end -}}
 
-{{/* Variables that all three processes have. */}}
+{{/* Variables that all processes have. */}}
 {{- define "ambit.env.log" -}}
 - name: AMBIT_LOG_LEVEL
   value: {{ .Values.log.level | quote }}

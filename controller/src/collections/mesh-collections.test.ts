@@ -273,13 +273,13 @@ test('deriveMesh publishes waypoints as they are bound, and their pods as taking
     const key = 'shop/web.shop.svc.cluster.local';
     const service = all(world.mesh.addresses).find((one) => one.kind === 'service' && one.service.key === key);
     return [service?.kind === 'service' ? service.service.waypoint : null, world.workload('web-1').waypoint].map(
-      (ref) => ref?.destination.kind === 'hostname' && ref.destination.hostname.hostname,
+      (ref) => (ref?.destination.kind === 'hostname' ? ref.destination.hostname.hostname : null),
     );
   };
   const here = 'wp-ambit-waypoint.shop.svc.cluster.local';
-  assert.deepEqual(bound(), [here, undefined], 'the Gateway is missing');
+  assert.deepEqual(bound(), [here, null], 'the Gateway is missing');
   world.put(gateway('workload'));
-  assert.deepEqual(bound(), [undefined, here]);
+  assert.deepEqual(bound(), [null, here]);
   world.put(gateway('all'));
   assert.deepEqual(bound(), [here, here]);
   const { tunnelProtocol, nativeTunnel, waypoint } = world.workload('wp-1');

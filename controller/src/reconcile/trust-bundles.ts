@@ -1,4 +1,4 @@
-import { decideEnrolment, MODE_LABEL } from '@ambit/mesh/kinds';
+import { decideEnrolment, MODE_LABEL, WAYPOINT_CLASS } from '@ambit/mesh/kinds';
 import { KubeApiError, type KubeClient, type KubeResource, listAll } from '@ambit/mesh/kube';
 import type { Clock, Logger } from '@ambit/mesh/runtime';
 import type { ObjectCollections } from '../collections/object-collections.ts';
@@ -35,7 +35,7 @@ export interface TrustBundleOptions {
   readonly logger: Logger;
 }
 
-/** Keeps the trust bundle in every namespace that has enrolled pods, or will enrol those that come. */
+/** Keeps the trust bundle in every namespace that has enrolled pods or waypoints, or will enrol those that come. */
 export class TrustBundles {
   readonly #options: TrustBundleOptions;
   readonly #bell: Bell;
@@ -46,6 +46,7 @@ export class TrustBundles {
     this.#bell = new Bell(options.clock);
     options.objects.namespaces.onChange(() => this.#bell.ring());
     options.objects.pods.onChange(() => this.#bell.ring());
+    options.objects.gateways.onChange(() => this.#bell.ring());
   }
 
   /** The bundle has changed. */
@@ -109,6 +110,9 @@ export class TrustBundles {
     for (const [, namespace] of objects.namespaces.entries()) {
       const { name, labels } = namespace.meta;
       if (labels.get(MODE_LABEL) === 'ambient' && !excludedNamespaces.includes(name)) wanted.add(name);
+    }
+    for (const [, { className, meta }] of objects.gateways.entries()) {
+      if (className === WAYPOINT_CLASS) wanted.add(meta.namespace);
     }
     for (const [, pod] of objects.pods.entries()) {
       const { namespace } = pod.meta;
