@@ -21,6 +21,7 @@ import {
 import type { ListenAddress } from '@ambit/mesh/model';
 import type { WaypointConfig } from './config.ts';
 import { type LocalConfig, parseLocalConfig } from './local/local-config.ts';
+import { memoryBudget } from './overload/memory-budget.ts';
 import { registerWorkerMetrics } from './telemetry/worker-metrics.ts';
 import { waypointMetrics } from './telemetry/request-metrics.ts';
 import type { ListenOn, WorkerCalls, WorkerConfig } from './worker/worker-protocol.ts';
@@ -28,10 +29,15 @@ import type { ListenOn, WorkerCalls, WorkerConfig } from './worker/worker-protoc
 // Threads: this module and everything it constructs runs on the main thread: configuration, admin. The sockets and tunnels
 // live in data workers (worker/), which read nothing but what is posted to them.
 
-export interface WaypointOptions extends ProcessStart<WaypointConfig> {
+/** What the process itself knows. */
+export interface WaypointProcess {
   /** Main module of a data worker. */
   readonly workerProgram: URL;
+  /** As much as the container may take; more than any machine has where there is no limit, or 0. */
+  readonly containerMemoryBytes: number;
 }
+
+export interface WaypointOptions extends ProcessStart<WaypointConfig>, WaypointProcess {}
 
 /** A running waypoint. Disposing it closes everything at once; call `stop` before, to end connections in order. */
 export interface Waypoint extends AsyncDisposable {
@@ -135,10 +141,11 @@ function listenOn({ ip, port }: ListenAddress): ListenOn {
   return { host: ip, port };
 }
 
-function workerConfig({ config, logFd }: WaypointOptions): Omit<WorkerConfig, 'index'> {
+function workerConfig({ config, logFd, containerMemoryBytes }: WaypointOptions): Omit<WorkerConfig, 'index'> {
   return {
     network: config.network,
     trustDomain: config.trustDomain,
+    memoryBudgetBytes: memoryBudget(config.memoryLimitBytes || containerMemoryBytes, config.workers),
     accessLog: accessLogTarget(config.accessLog, logFd),
     accessLogFormat: config.logFormat,
     logFd,

@@ -16,6 +16,7 @@ describe('parseConfig()', () => {
       network: '',
       trustDomain: 'cluster.local',
       workers: 1,
+      memoryLimitBytes: 0,
       hboneAddress: { ip: any, port: 15008 },
       adminAddress: { ip: parseIpAddress('127.0.0.1'), port: 15000 },
       metricsAddress: { ip: any, port: 15020 },
@@ -30,6 +31,7 @@ describe('parseConfig()', () => {
   for (const [name, variables] of [
     ['AMBIT_LOCAL_CONFIG', {}],
     ['AMBIT_WORKERS', { ...minimal, AMBIT_WORKERS: '0' }],
+    ['AMBIT_MEMORY_LIMIT', { ...minimal, AMBIT_MEMORY_LIMIT: '100Mi' }],
     ['AMBIT_HBONE_ADDRESS', { ...minimal, AMBIT_HBONE_ADDRESS: 'localhost:1' }],
     ['AMBIT_ACCESS_LOG', { ...minimal, AMBIT_ACCESS_LOG: 'file' }],
     ['AMBIT_LOG_LEVEL', { ...minimal, AMBIT_LOG_LEVEL: 'loud' }],

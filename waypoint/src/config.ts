@@ -21,6 +21,8 @@ export interface WaypointConfig {
   readonly network: string;
   readonly trustDomain: TrustDomain;
   readonly workers: number;
+  /** Of the whole process; 0: that of its container. */
+  readonly memoryLimitBytes: number;
   readonly hboneAddress: ListenAddress;
   readonly adminAddress: ListenAddress;
   readonly metricsAddress: ListenAddress;
@@ -33,6 +35,8 @@ export interface WaypointConfig {
 }
 
 const WORKERS_MAX = 64;
+/** Less would leave nothing for requests. */
+const MEMORY_MIN_BYTES: number = 128 * 1024 * 1024;
 
 /** Every variable, in the order of the reference page. A test compares this list with that page and with `parseConfig`. */
 export const SETTINGS: readonly Setting[] = [
@@ -44,6 +48,12 @@ export const SETTINGS: readonly Setting[] = [
   { name: 'AMBIT_NETWORK', fallback: '', describe: 'Network id of this waypoint.' },
   { name: 'AMBIT_TRUST_DOMAIN', fallback: 'cluster.local', describe: 'Trust domain that clients must be of.' },
   { name: 'AMBIT_WORKERS', fallback: '1', describe: 'Data worker threads.' },
+  {
+    name: 'AMBIT_MEMORY_LIMIT',
+    fallback: '',
+    describe:
+      'Bytes of memory, short of which new requests are refused; the limit of the container when it is not said.',
+  },
   { name: 'AMBIT_HBONE_ADDRESS', fallback: '0.0.0.0:15008', describe: 'Tunnels of clients.' },
   { name: 'AMBIT_ADMIN_ADDRESS', fallback: '127.0.0.1:15000', describe: 'Admin interface. Keep it on loopback.' },
   { name: 'AMBIT_METRICS_ADDRESS', fallback: '0.0.0.0:15020', describe: 'Metrics.' },
@@ -77,6 +87,7 @@ export function parseConfig(environment: Environment): WaypointConfig {
     network: read.text('AMBIT_NETWORK', ''),
     trustDomain: read.parsed('AMBIT_TRUST_DOMAIN', 'a trust domain', parseTrustDomain, DEFAULT_TRUST_DOMAIN),
     workers: read.integer('AMBIT_WORKERS', { min: 1, max: WORKERS_MAX }, 1),
+    memoryLimitBytes: read.integer('AMBIT_MEMORY_LIMIT', { min: MEMORY_MIN_BYTES, max: 2 ** 48 }, 0),
     hboneAddress: socketAddress('AMBIT_HBONE_ADDRESS'),
     adminAddress: socketAddress('AMBIT_ADMIN_ADDRESS'),
     metricsAddress: socketAddress('AMBIT_METRICS_ADDRESS'),

@@ -1,9 +1,9 @@
 import { runProcess } from '@ambit/mesh/runtime';
-import { createWaypoint } from './app.ts';
+import { createWaypoint, type WaypointProcess } from './app.ts';
 import { parseConfig, usage } from './config.ts';
 
-/** The main thread of the process, from its start to its exit code. `workerProgram` is the module of a data worker. */
-export function runWaypoint(workerProgram: URL): Promise<void> {
+/** The main thread of the process, from its start to its exit code. */
+export function runWaypoint(process: WaypointProcess): Promise<void> {
   return runProcess({
     name: 'waypoint',
     words: 'waypoint',
@@ -11,6 +11,6 @@ export function runWaypoint(workerProgram: URL): Promise<void> {
     usage: usage(),
     parseConfig,
     about: ({ workers }) => ({ workers }),
-    create: (start) => createWaypoint({ ...start, workerProgram }),
+    create: (start) => createWaypoint({ ...start, ...process }),
   });
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { checkLeaks, until } from '@ambit/mesh/testing';
+import { sparing } from '../src/overload/sparing-pipeline.ts';
 import { NO_COMPILED_EDITS } from '../src/http/header-edits.ts';
 import { HttpWorld, type Party } from './http-world.ts';
 
@@ -53,6 +54,37 @@ for (const [name, head, status] of [
     assert.deepEqual(
       world.exchanges.map(({ status: code, reason }) => [code, reason]),
       [[400, 'bad-request']],
+    );
+  });
+}
+
+for (const [cause, reason, text] of [
+  ['memory', 'no-memory', 'the proxy is short of memory'],
+  ['lag', 'busy', 'the proxy has too much to do'],
+] as const) {
+  test(`what is refused for ${cause} is answered at once, and the connection serves what comes when it is over`, async () => {
+    let refuses = true;
+    const guard = { refusal: () => (refuses ? cause : null) };
+    await using world = await HttpWorld.open({
+      kind: 'tunnel',
+      servers: [answers()],
+      decide: (request, forward) => sparing({ decide: () => forward }, guard).decide(request),
+    });
+    const client = await world.client();
+    client.send(GET);
+    const refused = refusal('503 Service Unavailable', text, false).replace('\r\n\r\n', '\r\nretry-after: 1\r\n\r\n');
+    await until('refused', () => client.text.length >= refused.length);
+    assert.equal(client.take(), refused);
+    assert.equal(world.served.length, 0);
+    refuses = false;
+    client.send(GET);
+    await until('served', () => client.text === OK_OUT);
+    assert.deepEqual(
+      world.exchanges.map(({ status, reason: why }) => [status, why]),
+      [
+        [503, reason],
+        [200, null],
+      ],
     );
   });
 }

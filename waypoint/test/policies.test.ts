@@ -110,6 +110,7 @@ class World implements AsyncDisposable {
       log: { suppressed: 0 },
       config: { network: '', trustDomain: parseTrustDomain('cluster.local'), accessLogFormat: 'text' },
       ownAddresses: [],
+      overload: { refusal: () => null, isMemoryShort: false, shares: { memory: 0, lag: 0 } },
       accessLog: { dropped: 0, write: (line) => void this.lines.push(line) },
       random: () => 0,
     });

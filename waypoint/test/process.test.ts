@@ -127,6 +127,7 @@ async function open(localConfig: string, accessLog: string, logFd = 2): Promise<
   );
   const clock = systemClock;
   return createWaypoint({
+    containerMemoryBytes: 0,
     config,
     workerProgram: new URL('../src/worker-main.ts', import.meta.url),
     version: '0',

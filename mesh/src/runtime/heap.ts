@@ -26,11 +26,40 @@ export function tuneHeaps(): void {
  */
 export function compactHeap(): void {
   setFlagsFromString('--flush-bytecode');
-  setFlagsFromString('--expose-gc');
-  const collect: unknown = runInNewContext('gc');
   // An ordinary collection would keep the emptied pages for later.
-  if (typeof collect === 'function') collect({ type: 'major', flavor: 'last-resort' });
+  collect({ type: 'major', flavor: 'last-resort' });
   setFlagsFromString('--no-flush-bytecode');
+}
+
+/** Collects the garbage of this thread now, and waits for it: afterwards what `memoryUse` tells is needed. */
+export function collectGarbage(): void {
+  collect({ type: 'major', execution: 'sync' });
+}
+
+function collect(how: object): void {
+  setFlagsFromString('--expose-gc');
+  const gc: unknown = runInNewContext('gc');
+  if (typeof gc === 'function') gc(how);
+}
+
+/** Of one thread. */
+export interface MemoryUse {
+  /** Garbage that nobody has looked for yet included. */
+  readonly heapBytes: number;
+  /** More than this the heap cannot be. */
+  readonly heapMaxBytes: number;
+  /** Buffers and the like: outside of the heap, held by objects in it. */
+  readonly externalBytes: number;
+}
+
+/** Of this thread. */
+export function memoryUse(): MemoryUse {
+  const {
+    used_heap_size: heapBytes,
+    heap_size_limit: heapMaxBytes,
+    external_memory: externalBytes,
+  } = getHeapStatistics();
+  return { heapBytes, heapMaxBytes, externalBytes };
 }
 
 /** Bytes that the heap of this thread holds of the system, used or not. */

@@ -10,6 +10,8 @@ export type FailureReason =
   | 'faulty-route'
   | 'no-endpoint'
   | 'overload'
+  | 'no-memory'
+  | 'busy'
   | 'connect'
   | 'upstream-gone'
   | 'upstream-protocol'
@@ -40,6 +42,8 @@ export const FAILURES: Readonly<Record<FailureReason, Failure>> = {
   'faulty-route': { status: 500, flag: 'NC', text: 'the route cannot be followed' },
   'no-endpoint': { status: 503, flag: 'UH', text: 'no healthy endpoint' },
   overload: { status: 503, flag: 'UO', text: 'too many requests wait for this service' },
+  'no-memory': { status: 503, flag: 'OM', text: 'the proxy is short of memory' },
+  busy: { status: 503, flag: 'OM', text: 'the proxy has too much to do' },
   connect: { status: 503, flag: 'UF', text: 'the server could not be reached' },
   'upstream-gone': { status: 503, flag: 'UC', text: 'the server closed the connection before its answer' },
   'upstream-protocol': { status: 502, flag: 'UPE', text: 'the answer of the server is not valid HTTP/1.1' },

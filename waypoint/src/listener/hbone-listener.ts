@@ -13,11 +13,14 @@ import { type IpAddress, parseIpAddress, type SpiffeId, type TrustDomain } from 
 import { clientVerifier, secureContextOf, type Svid, validUntilMs } from '@ambit/mesh/tls';
 import { type Authority, parseAuthority } from '@ambit/mesh/wire';
 import type { Caller } from '../http/pipeline.ts';
+import { LISTENER_SOCKETS_MAX } from './limits.ts';
 
 /** Why a tunnel, or the connection that would carry it, was refused. */
 export type TunnelRefusal =
   | 'handshake'
   | 'too-many-handshakes'
+  | 'too-many-connections'
+  | 'no-memory'
   | 'no-certificate'
   | 'peer-expired'
   | 'invalid-authority'
@@ -99,6 +102,7 @@ export class HboneListener implements AsyncDisposable {
     const address = addressOf(socket);
     if (address === null) socket.destroy();
     else if (svid === undefined) refuse('no-certificate');
+    else if (this.#connections.size >= LISTENER_SOCKETS_MAX) refuse('too-many-connections');
     else if (!this.#handshakes.enter(address)) refuse('too-many-handshakes');
     else void this.#serve(socket, address, svid);
   }

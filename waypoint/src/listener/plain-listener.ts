@@ -3,6 +3,7 @@ import net, { type Server, type Socket } from 'node:net';
 import { type Carrier, createPlainCarrier } from '@ambit/mesh/hbone';
 import type { Caller } from '../http/pipeline.ts';
 import { addressOf } from './hbone-listener.ts';
+import { LISTENER_SOCKETS_MAX } from './limits.ts';
 
 export interface PlainListenerOptions {
   readonly host: string;
@@ -45,7 +46,7 @@ export class PlainListener implements AsyncDisposable {
 
   #accept(socket: Socket): void {
     const address = addressOf(socket);
-    if (address === null) {
+    if (address === null || this.#sockets.size >= LISTENER_SOCKETS_MAX) {
       socket.destroy();
       return;
     }

@@ -62,6 +62,7 @@ export const waypointMetrics: {
   readonly tunnelsRefused: MetricSpec<'counter'>;
   readonly accessLogDropped: MetricSpec<'counter'>;
   readonly policyNotes: MetricSpec<'counter'>;
+  readonly refusedShare: MetricSpec<'gauge'>;
   readonly build: MetricSpec<'gauge'>;
 } = {
   connections: gauge({
@@ -88,6 +89,12 @@ export const waypointMetrics: {
     help: 'What policies had to tell that decide nothing: those of action Audit, and those in dry run.',
     labels: ['effect'],
     initial: [['audit'], ['dry-run-allow'], ['dry-run-deny']],
+  }),
+  refusedShare: gauge({
+    name: 'ambit_waypoint_refused_share',
+    help: 'Share of new requests that is refused so that the waypoint stays alive, 0 to 1, by cause: memory or lag.',
+    labels: ['cause'],
+    initial: [['memory'], ['lag']],
   }),
   build: gauge({ name: 'ambit_build_info', help: 'Version of this process.', labels: ['component', 'version'] }),
 };

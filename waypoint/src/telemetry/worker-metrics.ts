@@ -30,6 +30,13 @@ export function registerWorkerMetrics(metrics: Metrics, read: ReadWorkerMetrics)
       value: workers.reduce((all, { upstream }) => all + upstream[state], 0),
     }));
   });
+  metrics.collect(waypointMetrics.refusedShare, async () => {
+    const workers = await shared();
+    return (['memory', 'lag'] as const).map((cause) => ({
+      labels: [cause],
+      value: workers.reduce((all, { refusedShares }) => all + refusedShares[cause], 0) / Math.max(1, workers.length),
+    }));
+  });
   const sumsBy = async (
     of: (worker: WorkerMetrics) => readonly (readonly [string, number])[],
   ): Promise<readonly MetricSample[]> => {

@@ -27,8 +27,11 @@ import { WorkerContext } from '../http/worker-context.ts';
 import { ByteRelay } from '../listener/byte-relay.ts';
 import { decideDestination } from '../listener/decide-destination.ts';
 import { HboneListener, type TunnelRefusal, type TunnelVerdict } from '../listener/hbone-listener.ts';
+import { CLIENT_CONNECTIONS_MAX } from '../listener/limits.ts';
 import { InboundStream } from '../listener/inbound-stream.ts';
 import { PlainListener } from '../listener/plain-listener.ts';
+import { sparing } from '../overload/sparing-pipeline.ts';
+import type { OverloadGuard } from '../overload/overload-guard.ts';
 import { tableOf } from '../route/attached-routes.ts';
 import { ServiceRouter } from '../route/service-router.ts';
 import { ExchangeRecorder } from '../telemetry/exchange-recorder.ts';
@@ -56,6 +59,7 @@ export interface DataPlaneOptions {
   readonly random: () => number;
   /** IP addresses of this waypoint: the workload that has one of them is where it is. */
   readonly ownAddresses: readonly IpAddress[];
+  readonly overload: Pick<OverloadGuard, 'refusal' | 'isMemoryShort' | 'shares'>;
 }
 
 type Args<Call extends keyof WorkerCalls> = WorkerCalls[Call]['args'];
@@ -167,6 +171,7 @@ export class DataPlane {
       refusals: [...this.#refusals],
       policyNotes: this.#recorder.policyNotes,
       accessLogDropped: this.#options.accessLog?.dropped ?? 0,
+      refusedShares: this.#options.overload.shares,
     };
   };
 
@@ -229,6 +234,9 @@ export class DataPlane {
   }
 
   #decideTunnel(caller: Caller, authority: Parameters<typeof decideDestination>[2]): TunnelVerdict {
+    if (this.#connections.size + this.#relays.size >= CLIENT_CONNECTIONS_MAX) {
+      return { kind: 'refused', reason: 'too-many-connections' };
+    }
     const destination = decideDestination(this.#view, this.#options.config.network, authority);
     if (destination.kind === 'unknown') return { kind: 'refused', reason: destination.reason };
     if (destination.kind === 'workload') {
@@ -244,6 +252,8 @@ export class DataPlane {
     const access = (): Authorizer => this.#access.ofService(this.#view, service, port);
     // A server that speaks first is never kept waiting.
     if (protocol === 'tcp' || protocol === 'tls') {
+      // Requests are refused by an answer, which a stream of bytes does not have.
+      if (this.#options.overload.isMemoryShort) return { kind: 'refused', reason: 'no-memory' };
       const { refusal: reason } = this.#askForBytes(caller, access);
       if (reason !== null) return { kind: 'refused', reason };
       return accepted((carrier) => carrier.read(this.#relay(caller, carrier, clusterOf(), access)));
@@ -277,7 +287,7 @@ export class DataPlane {
     const connection: ServerConnection = new ServerConnection({
       carrier,
       context: this.#context,
-      pipeline,
+      pipeline: sparing(pipeline, this.#options.overload),
       caller,
       onClose: () => this.#connections.delete(connection),
     });

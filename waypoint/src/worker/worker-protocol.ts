@@ -3,6 +3,7 @@ import type { MeshViewUpdate, TrustDomain } from '@ambit/mesh/model';
 import type { PolicySet } from '@ambit/mesh/policies';
 import type { AccessLogTarget, LogFormat } from '@ambit/mesh/runtime';
 import type { Svid } from '@ambit/mesh/tls';
+import type { OverloadCause } from '../overload/overload-guard.ts';
 import type { AccessLogFormat } from '../telemetry/access-log-line.ts';
 import type { RequestSnapshot } from '../telemetry/request-table.ts';
 
@@ -22,6 +23,8 @@ export interface WorkerConfig {
   readonly index: number;
   readonly network: string;
   readonly trustDomain: TrustDomain;
+  /** What heap and buffers of this worker may take. */
+  readonly memoryBudgetBytes: number;
   /** Appended to; every worker opens the file by itself. */
   readonly accessLog: AccessLogTarget;
   readonly accessLogFormat: AccessLogFormat;
@@ -40,6 +43,8 @@ export interface WorkerMetrics {
   readonly accessLogDropped: number;
   /** What policies that decide nothing had to tell. */
   readonly policyNotes: readonly (readonly [effect: string, count: number])[];
+  /** Shares of new requests that are refused. */
+  readonly refusedShares: Readonly<Record<OverloadCause, number>>;
 }
 
 /** An endpoint and its connections, as the admin interface shows it. */

@@ -4,12 +4,15 @@ import { type IpAddress, parseIpAddress } from '@ambit/mesh/model';
 import {
   answerWorkerCalls,
   bug,
+  collectGarbage,
   createLineSink,
   createRootLogger,
+  memoryUse,
   openAccessLog,
   RestingHeap,
   systemClock,
 } from '@ambit/mesh/runtime';
+import { OverloadGuard } from '../overload/overload-guard.ts';
 import { DataPlane } from './data-plane.ts';
 import type { WorkerCalls, WorkerConfig } from './worker-protocol.ts';
 
@@ -30,6 +33,14 @@ export async function runWorkerThread(): Promise<void> {
     scope: 'proxy',
   });
   const accessLog = openAccessLog(config.accessLog, clock) ?? null;
+  const overload = new OverloadGuard({
+    clock,
+    logger,
+    random: Math.random,
+    budgetBytes: config.memoryBudgetBytes,
+    memoryUse,
+    collectGarbage,
+  });
   const plane = new DataPlane({
     clock,
     logger,
@@ -38,6 +49,7 @@ export async function runWorkerThread(): Promise<void> {
     accessLog,
     random: Math.random,
     ownAddresses: ownAddresses(),
+    overload,
   });
   const heap = new RestingHeap(clock);
   answerWorkerCalls<WorkerCalls>(port, {
@@ -56,6 +68,7 @@ export async function runWorkerThread(): Promise<void> {
     },
     stop: async ({ drainMs }) => {
       await plane.drain(drainMs);
+      overload[Symbol.dispose]();
       await Promise.all([accessLog?.flush(), logger.flush()]);
       return null;
     },

@@ -1,0 +1,17 @@
+import type { MemoryUse } from '@ambit/mesh/runtime';
+
+const MIB = 1024 * 1024;
+/** For the main thread, code, and what no heap knows of: buffers of the kernel, of TLS, pages that are not given back. */
+const RESERVED_BYTES: number = 96 * MIB;
+const BUDGET_MIN_BYTES: number = 32 * MIB;
+
+/** What heap and buffers of one data worker may take of the memory of the process; infinite without a limit. */
+export function memoryBudget(limitBytes: number, workerCount: number): number {
+  if (limitBytes <= 0 || !Number.isFinite(limitBytes)) return Number.POSITIVE_INFINITY;
+  return Math.max(BUDGET_MIN_BYTES, (limitBytes - RESERVED_BYTES) / workerCount);
+}
+
+/** The larger share: of the heap's own bound, or of the budget. */
+export function memoryShare({ heapBytes, heapMaxBytes, externalBytes }: MemoryUse, budgetBytes: number): number {
+  return Math.max(heapBytes / heapMaxBytes, (heapBytes + externalBytes) / budgetBytes);
+}
