@@ -59,6 +59,13 @@ export function equalsLower(bytes: Uint8Array, start: number, end: number, lower
   return true;
 }
 
+/** Whether `[start, end)` is `text`, of which no character is above 255. */
+export function equalsText(bytes: Uint8Array, start: number, end: number, text: string): boolean {
+  if (end - start !== text.length) return false;
+  for (let i = 0; i < text.length; i += 1) if (bytes[start + i] !== text.charCodeAt(i)) return false;
+  return true;
+}
+
 /** Whether two ranges hold the same text but for the case of ASCII letters. */
 export function equalsIgnoringCase(
   bytes: Uint8Array,

@@ -1,4 +1,4 @@
-import { equalsLower } from './characters.ts';
+import { equalsLower, equalsText } from './characters.ts';
 import { FieldId, type FieldIdOf } from './field-names.ts';
 
 /** Numbers per field: where its name and its value begin and end. */
@@ -41,6 +41,11 @@ export class FieldBlock {
 
   value(index: number): string {
     return this.bytes.toString('latin1', this.valueStart(index), this.valueEnd(index));
+  }
+
+  /** Whether the value is this text; cheaper than `value` for one that is most often known. */
+  valueIs(index: number, text: string): boolean {
+    return equalsText(this.bytes, this.valueStart(index), this.valueEnd(index), text);
   }
 
   /** Set once the fields have been interpreted; `other` before. */

@@ -18,12 +18,14 @@ export type WriteProblem =
   | 'framing-twice'
   | 'trailer-forbidden';
 
-const VERSION = 'HTTP/1.1';
+const VERSION_SPACE = 'HTTP/1.1 ';
+const REQUEST_LINE_END = ' HTTP/1.1\r\n';
 const COLON_SPACE = ': ';
 const LINE_END = '\r\n';
 const CONTENT_LENGTH = 'content-length: ';
 const CHUNKED = 'transfer-encoding: chunked\r\n';
 const LAST_CHUNK = '0\r\n';
+const ZERO = 48;
 
 /**
  * Writes one head, or the end of a chunked body with trailers, into memory it is given. What it is told as text is checked,
@@ -63,9 +65,7 @@ export class HeadWriter {
     this.literal(' ');
     this.text(target, TARGET, 'target');
     if (target === '') this.fail('target');
-    this.literal(' ');
-    this.literal(VERSION);
-    this.literal(LINE_END);
+    this.literal(REQUEST_LINE_END);
   }
 
   /** The method and the target of a request that is passed on. */
@@ -73,16 +73,13 @@ export class HeadWriter {
     this.text(head.method, TOKEN, 'method');
     this.literal(' ');
     this.copy(head.bytes, head.targetStart, head.targetEnd);
-    this.literal(' ');
-    this.literal(VERSION);
-    this.literal(LINE_END);
+    this.literal(REQUEST_LINE_END);
   }
 
   statusLine(status: number, reason: string): void {
     if (!Number.isInteger(status) || status < 100 || status > 999) this.fail('status');
-    this.literal(VERSION);
-    this.literal(' ');
-    this.literal(String(status));
+    this.literal(VERSION_SPACE);
+    this.decimal(status);
     this.literal(' ');
     this.text(reason, FIELD_VALUE, 'reason');
     this.literal(LINE_END);
@@ -145,7 +142,7 @@ export class HeadWriter {
     this.frame();
     if (!Number.isSafeInteger(length) || length < 0) this.fail('framing-field');
     this.literal(CONTENT_LENGTH);
-    this.literal(String(length));
+    this.decimal(length);
     this.literal(LINE_END);
   }
 
@@ -179,6 +176,21 @@ export class HeadWriter {
     let { at } = this;
     for (let i = 0; i < text.length; i += 1, at += 1) out[at] = text.charCodeAt(i);
     this.at = at;
+  }
+
+  /** A whole number, not negative. */
+  private decimal(value: number): void {
+    if (this.problem !== undefined) return;
+    let digits = 1;
+    for (let power = 10; power <= value; power *= 10) digits += 1;
+    if (this.at + digits > this.limit) return this.fail('no-room');
+    let rest = value;
+    for (let at = this.at + digits - 1; at >= this.at; at -= 1) {
+      const tenth = Math.floor(rest / 10);
+      this.out[at] = ZERO + rest - tenth * 10;
+      rest = tenth;
+    }
+    this.at += digits;
   }
 
   /** Text of somebody else's. */

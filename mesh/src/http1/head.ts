@@ -1,3 +1,4 @@
+import { equalsText } from './characters.ts';
 import { FieldBlock } from './field-block.ts';
 
 /**
@@ -55,6 +56,11 @@ export class RequestHead extends MessageHead {
 
   get authority(): string {
     return this.bytes.toString('latin1', this.authorityStart, this.authorityEnd);
+  }
+
+  /** Whether the authority is this text; cheaper than `authority` for one that is most often known. */
+  authorityIs(text: string): boolean {
+    return equalsText(this.bytes, this.authorityStart, this.authorityEnd, text);
   }
 
   get path(): string {

@@ -50,10 +50,10 @@ export class CurrentRequest implements RequestView {
     const { head } = this;
     this.access = null;
     this.method = head.method;
-    const { authority } = head;
-    if (authority !== this.authority) {
-      this.authority = authority;
-      this.host = hostOf(authority);
+    // A connection's requests mostly name the same host and client: then no text is made.
+    if (!head.authorityIs(this.authority)) {
+      this.authority = head.authority;
+      this.host = hostOf(this.authority);
     }
     this.target = head.path;
     this.upgrade = head.upgrade && !upgradesToHttp2(head);
@@ -61,7 +61,8 @@ export class CurrentRequest implements RequestView {
     this.hasRequestId = id >= 0;
     this.requestId = id >= 0 ? head.value(id) : this.#createRequestId();
     const agent = head.find('user-agent');
-    this.userAgent = agent >= 0 ? head.value(agent) : '';
+    if (agent < 0) this.userAgent = '';
+    else if (!head.valueIs(agent, this.userAgent)) this.userAgent = head.value(agent);
     return this.#readPath();
   }
 

@@ -135,7 +135,6 @@ export class ServiceRouter implements RequestPipeline {
 }
 
 /** As the client named it, without a port. */
-function hostOf({ head, host }: RequestView): string {
-  const { authority } = head;
-  return authority.slice(0, host.length);
+function hostOf(request: RequestView): string {
+  return (request.header('host') ?? '').slice(0, request.host.length);
 }

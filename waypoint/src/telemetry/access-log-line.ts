@@ -1,7 +1,6 @@
-import type { AccessVerdict } from '@ambit/mesh/policies';
 import type { ExchangeFacts } from '../http/exchange-facts.ts';
 import { FAILURES } from '../http/failures.ts';
-import type { Caller } from '../http/pipeline.ts';
+import { notesText, refusedBy, textLine, timestamp } from './access-log-text.ts';
 
 export type AccessLogFormat = 'text' | 'json';
 
@@ -81,20 +80,6 @@ export const ACCESS_LOG_FIELDS: readonly Field[] = [
   { name: 'user_agent', describe: 'User-Agent.', value: ({ userAgent }) => absent(userAgent) },
 ];
 
-function refusedBy({ refusal, by }: AccessVerdict): string | null {
-  return refusal === null ? null : absent(by);
-}
-
-function notesText({ notes }: AccessVerdict): string {
-  return notes.map(({ effect, policy }) => `${effect}:${policy}`).join(',');
-}
-
-/** Nothing for nearly all requests. */
-function accessText(access: AccessVerdict | null): string {
-  if (access === null || (access.refusal === null && access.notes.length === 0)) return '';
-  return field('policy', refusedBy(access) ?? '') + field('policy_notes', notesText(access));
-}
-
 function absent(text: string): string | null {
   return text === '' ? null : text;
 }
@@ -104,70 +89,6 @@ export function formatAccessLogLine(exchange: ExchangeFacts, timeMs: number, for
   return format === 'json' ? jsonLine(exchange, timeMs) : textLine(exchange, timeMs);
 }
 
-function textLine(e: ExchangeFacts, timeMs: number): string {
-  const { decision, reason, endpoint } = e;
-  const level = e.status === 0 || e.status >= 500 ? 'error' : 'info';
-  return (
-    `${timestamp(timeMs)}\t${level}\taccess\trequest\t` +
-    callerFields(e.caller) +
-    METHOD.text(e.method) +
-    AUTHORITY.text(e.authority) +
-    field('path', e.target) +
-    ` protocol=HTTP/1.${e.versionMinor} status=${e.status}` +
-    (reason === null ? '' : ` flags=${FAILURES[reason].flag} reason=${reason}`) +
-    accessText(e.access) +
-    ` bytes_recv=${e.requestBytes} bytes_sent=${e.responseBytes} duration_ms=${Math.round(e.durationMs * 1000) / 1000}` +
-    (decision?.kind === 'forward' ? ` dst.service=${decision.cluster.name}` : '') +
-    (endpoint === null ? '' : ` dst.addr=${endpoint.address}`) +
-    (e.attempts > 1 ? ` attempts=${e.attempts}` : '') +
-    (decision === null || decision.route === '' ? '' : ` route=${decision.route}`) +
-    field('request_id', e.requestId) +
-    USER_AGENT.text(e.userAgent) +
-    '\n'
-  );
-}
-
-const PLAIN = /^[!#-<>-[\]-~]+$/;
-
-function field(name: string, text: string): string {
-  if (text === '') return '';
-  return PLAIN.test(text) ? ` ${name}=${text}` : ` ${name}=${JSON.stringify(text)}`;
-}
-
-/** A field whose value is most often that of the line before. */
-class RepeatedField {
-  readonly #name: string;
-  #value = '';
-  #text = '';
-
-  constructor(name: string) {
-    this.#name = name;
-  }
-
-  text(value: string): string {
-    if (value !== this.#value) {
-      this.#value = value;
-      this.#text = field(this.#name, value);
-    }
-    return this.#text;
-  }
-}
-
-const METHOD = new RepeatedField('method');
-const AUTHORITY = new RepeatedField('authority');
-const USER_AGENT = new RepeatedField('user_agent');
-
-const textOfCaller = new WeakMap<Caller, string>();
-
-/** A connection has one caller for all its requests. */
-function callerFields(caller: Caller): string {
-  const known = textOfCaller.get(caller);
-  if (known !== undefined) return known;
-  const text = `src.addr=${caller.address}${caller.identity === null ? '' : ` src.identity="${caller.identity}"`}`;
-  textOfCaller.set(caller, text);
-  return text;
-}
-
 function jsonLine(exchange: ExchangeFacts, timeMs: number): string {
   const line: Record<string, string | number> = { time: timestamp(timeMs), scope: 'access' };
   for (const { name, value } of ACCESS_LOG_FIELDS) {
@@ -175,17 +96,4 @@ function jsonLine(exchange: ExchangeFacts, timeMs: number): string {
     if (found !== null) line[name] = found;
   }
   return `${JSON.stringify(line)}\n`;
-}
-
-let lastSecond = -1;
-let lastPrefix = '';
-
-/** RFC 3339 in UTC with milliseconds. Lines of one second share the text of everything above the milliseconds. */
-function timestamp(timeMs: number): string {
-  const second = Math.floor(timeMs / 1000);
-  if (second !== lastSecond) {
-    lastSecond = second;
-    lastPrefix = new Date(second * 1000).toISOString().slice(0, 20);
-  }
-  return `${lastPrefix}${String(Math.floor(timeMs - second * 1000)).padStart(3, '0')}Z`;
 }
