@@ -187,7 +187,7 @@ export class HeadWriter {
     let rest = value;
     for (let at = this.at + digits - 1; at >= this.at; at -= 1) {
       const tenth = Math.floor(rest / 10);
-      this.out[at] = ZERO + rest - tenth * 10;
+      this.out[at] = ZERO + (rest - tenth * 10);
       rest = tenth;
     }
     this.at += digits;

@@ -19,6 +19,8 @@ export class Deadlines implements Disposable {
   readonly #clock: Clock;
   readonly #waiting = new Set<Waiting>();
   #timer: Disposable | undefined;
+  /** When the waiting were looked at last, or the first began to wait. */
+  #sweptMs = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -26,7 +28,14 @@ export class Deadlines implements Disposable {
 
   add(waiting: Waiting): void {
     this.#waiting.add(waiting);
-    this.#timer ??= this.#arm();
+    if (this.#timer !== undefined) return;
+    this.#sweptMs = this.#clock.monotonic();
+    this.#timer = this.#arm();
+  }
+
+  /** A deadline so far from now, or a sweep later: without asking for the time, for whoever has been added. */
+  after(delayMs: number): number {
+    return this.#sweptMs + SWEEP_MS + delayMs;
   }
 
   delete(waiting: Waiting): void {
@@ -41,6 +50,7 @@ export class Deadlines implements Disposable {
   #arm(): Disposable {
     return this.#clock.setTimer(SWEEP_MS, () => {
       const now = this.#clock.monotonic();
+      this.#sweptMs = now;
       for (const one of this.#waiting) if (one.deadlineMs <= now) one.onDeadline();
       this.#timer = this.#waiting.size > 0 ? this.#arm() : undefined;
     });

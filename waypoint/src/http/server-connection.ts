@@ -240,7 +240,7 @@ export class ServerConnection implements CarrierReader, ExchangeHost, Waiting {
 
   #wait(): void {
     this.#exchange.touched = false;
-    this.deadlineMs = this.#context.clock.monotonic() + this.#context.limits.idleTimeoutMs;
+    this.deadlineMs = this.#context.deadlines.after(this.#context.limits.idleTimeoutMs);
   }
 
   #hold(memory: Buffer, start: number, end: number): void {

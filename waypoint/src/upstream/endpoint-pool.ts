@@ -73,7 +73,7 @@ export class EndpointPool implements ConnectionOwner {
   }
 
   release(connection: ClientConnection): void {
-    const { limits, clock } = this.#options;
+    const { limits, deadlines } = this.#options;
     if (connection.requestCount >= limits.requestsMax) {
       connection.retire();
       return;
@@ -83,7 +83,7 @@ export class EndpointPool implements ConnectionOwner {
       waiter.onConnection(connection);
       return;
     }
-    connection.deadlineMs = clock.monotonic() + limits.idleTimeoutMs;
+    connection.deadlineMs = deadlines.after(limits.idleTimeoutMs);
     this.#idle.push(connection);
   }
 
