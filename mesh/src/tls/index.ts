@@ -20,4 +20,4 @@ export { secureContextDefaults, secureContextOf, TLS_CIPHERS, TLS_GROUPS } from 
 export * from './svid.ts';
 export * from './trust-bundle.ts';
 export * from './verify-peer.ts';
-export { readCertificateFields, readSerial, readValidity } from './certificate-fields.ts';
+export { readAltNames, readCertificateFields, readSerial, readValidity } from './certificate-fields.ts';

@@ -129,7 +129,7 @@ export class EndpointPool implements ConnectionOwner {
     const timer = clock.setTimer(limits.connectTimeoutMs, () => deadline.abort());
     let carrier: Carrier;
     try {
-      carrier = await connector.open(AbortSignal.any([deadline.signal, this.#stop.signal]));
+      carrier = await connector.open(AbortSignal.any([deadline.signal, this.#stop.signal]), 'http/1.1');
     } catch (error) {
       this.#openingCount -= 1;
       logger.debug('an endpoint could not be reached', { endpoint: name, error });

@@ -27,10 +27,10 @@ export class Reachability {
   /** The same connector, of which this remembers how it went. */
   watch(connector: Connector): Connector {
     return {
-      open: async (signal) => {
+      open: async (signal, protocol) => {
         this.#openingCount += 1;
         try {
-          const carrier = await connector.open(signal);
+          const carrier = await connector.open(signal, protocol);
           this.#failures = 0;
           return carrier;
         } catch (error) {
