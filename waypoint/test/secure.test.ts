@@ -44,7 +44,10 @@ class World implements AsyncDisposable {
   #open: () => Promise<Carrier> = () => Promise.reject(new Error('not open'));
   readonly carriers: Carrier[] = [];
 
-  static async open(kind: CarrierKind, options: tls.TlsOptions & { certificate?: TestCertificate } = {}): Promise<World> {
+  static async open(
+    kind: CarrierKind,
+    options: tls.TlsOptions & { certificate?: TestCertificate } = {},
+  ): Promise<World> {
     const world = new World();
     const { certificate = CERTIFICATE, ...rest } = options;
     const server = tls.createServer({
@@ -205,19 +208,34 @@ for (const kind of ['plain', 'tunnel'] as const) {
     });
 
     test('believes nobody by another name, out of time, or of unknown authorities', async () => {
-      const table: readonly (readonly [expected: string, server: tls.TlsOptions & { certificate?: TestCertificate }, Partial<BackendTls>?])[] =
+      const table: readonly (readonly [
+        expected: string,
+        server: tls.TlsOptions & { certificate?: TestCertificate },
+        Partial<BackendTls>?,
+      ])[] = [
+        ['accepted', {}],
+        ['name', {}, { serverName: 'other.example' }],
+        ['accepted', { certificate: ca.issueCertificate(dns('*.web.example')) }, { serverName: 'a.web.example' }],
+        ['name', { certificate: ca.issueCertificate(dns('*.web.example')) }, { serverName: 'a.b.web.example' }],
+        ['name', { certificate: ca.issueCertificate(dns('*.web.example')) }],
+        ['name', { certificate: ca.issueCertificate(dns('w*b.example')) }],
         [
-          ['accepted', {}],
-          ['name', {}, { serverName: 'other.example' }],
-          ['accepted', { certificate: ca.issueCertificate(dns('*.web.example')) }, { serverName: 'a.web.example' }],
-          ['name', { certificate: ca.issueCertificate(dns('*.web.example')) }, { serverName: 'a.b.web.example' }],
-          ['name', { certificate: ca.issueCertificate(dns('*.web.example')) }],
-          ['name', { certificate: ca.issueCertificate(dns('w*b.example')) }],
-          ['handshake CERT_HAS_EXPIRED', { certificate: ca.issueCertificate({ ...dns('web.example'), notAfterMs: Date.now() - HOUR_MS / 2 }) }],
-          ['handshake CERT_NOT_YET_VALID', { certificate: ca.issueCertificate({ ...dns('web.example'), notBeforeMs: Date.now() + HOUR_MS / 2 }) }],
-          ['handshake INVALID_PURPOSE', { certificate: ca.issueCertificate({ ...dns('web.example'), purposes: ['client'] }) }],
-          ['handshake UNABLE_TO_GET_ISSUER_CERT_LOCALLY', { certificate: strangers.issueCertificate(dns('web.example')) }],
-        ];
+          'handshake CERT_HAS_EXPIRED',
+          { certificate: ca.issueCertificate({ ...dns('web.example'), notAfterMs: Date.now() - HOUR_MS / 2 }) },
+        ],
+        [
+          'handshake CERT_NOT_YET_VALID',
+          { certificate: ca.issueCertificate({ ...dns('web.example'), notBeforeMs: Date.now() + HOUR_MS / 2 }) },
+        ],
+        [
+          'handshake INVALID_PURPOSE',
+          { certificate: ca.issueCertificate({ ...dns('web.example'), purposes: ['client'] }) },
+        ],
+        [
+          'handshake UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+          { certificate: strangers.issueCertificate(dns('web.example')) },
+        ],
+      ];
       for (const [expected, server, change] of table) {
         await using world = await World.open(kind, server);
         assert.equal(await world.refusal(change), expected);

@@ -15,9 +15,7 @@ export function hasWantedName(certificate: Buffer, { serverName, altNames }: Bac
   }
   if (altNames.length === 0) return hasHostname(names, serverName);
   const uris = urisOf(certificate);
-  return altNames.some((name) =>
-    name.kind === 'uri' ? uris.includes(name.uri) : hasHostname(names, name.hostname),
-  );
+  return altNames.some((name) => (name.kind === 'uri' ? uris.includes(name.uri) : hasHostname(names, name.hostname)));
 }
 
 function hasHostname(certificate: X509Certificate, hostname: string): boolean {

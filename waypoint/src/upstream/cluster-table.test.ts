@@ -68,6 +68,7 @@ for (const [name, workloads, service, place, expected] of [
       network: '',
       random: () => 0,
       place: () => place,
+      securityOf: () => null,
     });
     const { endpoints } = clusters.ofService(store.view, web, 80);
     assert.deepEqual(new Set(endpoints.map((one) => one.workload?.name)), new Set(expected));
@@ -88,6 +89,7 @@ test('a cluster of one version has the endpoints of that version, and shares the
     network: '',
     random: () => 0,
     place: () => undefined,
+    securityOf: () => null,
   });
   const service = buildService();
   const services = { [service.key]: ['80:8080'] };

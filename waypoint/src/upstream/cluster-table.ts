@@ -7,14 +7,17 @@ import {
   type Port,
   preferNear,
   type Service,
+  type ServiceKey,
   type SpiffeId,
   takesConnections,
   type Workload,
   workloadIdentity,
 } from '@ambit/mesh/model';
+import type { PortSecurity } from '@ambit/mesh/routes';
 import type { Clock, Logger } from '@ambit/mesh/runtime';
 import type { Svid } from '@ambit/mesh/tls';
 import type { Deadlines } from '../http/deadlines.ts';
+import { secureConnector } from '../secure/secure-connector.ts';
 import { Cluster, type Endpoint } from './cluster.ts';
 import { EndpointPool } from './endpoint-pool.ts';
 import type { UpstreamLimits } from './limits.ts';
@@ -32,6 +35,14 @@ export interface ClusterTableOptions {
   readonly random: () => number;
   /** Where this waypoint is; undefined when the view does not tell: then nobody is near, and of those that must be there is none. */
   readonly place: (view: MeshView) => Place | undefined;
+  /** How connections to a port of a service are secured; the same object as long as nothing of it changes. */
+  readonly securityOf: (service: ServiceKey, port: number) => PortSecurity | null;
+}
+
+/** A policy, and the service that it is for. */
+interface Secured {
+  readonly service: ServiceKey;
+  readonly security: PortSecurity;
 }
 
 interface Located {
@@ -55,6 +66,9 @@ export class ClusterTable {
   readonly #options: ClusterTableOptions;
   readonly #endpoints = new Map<string, PooledEndpoint>();
   readonly #clusters = new Map<string, Cluster>();
+  /** Distinct for each object. */
+  readonly #securityIds = new WeakMap<PortSecurity, number>();
+  #securityCount = 0;
 
   constructor(options: ClusterTableOptions) {
     this.#options = options;
@@ -64,10 +78,13 @@ export class ClusterTable {
     return this.#endpoints.values();
   }
 
-  /** Of a port of a service, or, unless null, of those of its endpoints that are of one version; it may have none. */
-  ofService(view: MeshView, service: Service, port: number, version: string | null = null): Cluster {
+  /**
+   * Of a port of a service, or, unless null, of those of its endpoints that are of one version; it may have none. `asItIs`: for bytes
+   * of clients that speak TLS themselves, and to which no TLS of ours is added.
+   */
+  ofService(view: MeshView, service: Service, port: number, version: string | null = null, asItIs = false): Cluster {
     const part = version === null ? '' : `@${version}`;
-    const key = `${service.key}:${port}${part}`;
+    const key = `${service.key}:${port}${part}${asItIs ? '|' : ''}`;
     const known = this.#clusters.get(key);
     if (known !== undefined) return known;
     const candidates: Located[] = [];
@@ -76,9 +93,11 @@ export class ClusterTable {
       const address = this.#addressOf(workload, service, port);
       if (address !== null) candidates.push({ address, workload });
     }
+    const security = asItIs ? null : this.#options.securityOf(service.key, port);
+    const secured = security === null ? null : { service: service.key, security };
     const place = this.#options.place(view) ?? NOWHERE;
     const endpoints = preferNear(candidates, place, service.loadBalancing).map(({ address, workload }) =>
-      this.#endpoint(address, workload),
+      this.#endpoint(address, workload, secured),
     );
     const name = `${service.namespace}/${service.name}:${port}${part}`;
     return this.#keep(key, new Cluster(name, service, endpoints, this.#options.random));
@@ -93,7 +112,7 @@ export class ClusterTable {
     const endpoints =
       ip === undefined
         ? []
-        : [this.#endpoint({ address: { ip, port }, identities: identitiesOf(workload, []) }, workload)];
+        : [this.#endpoint({ address: { ip, port }, identities: identitiesOf(workload, []) }, workload, null)];
     const { namespace, name } = workload;
     return this.#keep(
       key,
@@ -109,9 +128,25 @@ export class ClusterTable {
   /** Closes the connections of endpoints that no workload of the view is any more. */
   prune(view: MeshView): void {
     for (const [key, endpoint] of this.#endpoints) {
-      if (view.workload(endpoint.workload.uid) === endpoint.workload) continue;
+      const isOver = endpoint.obsolete && endpoint.load === 0;
+      if (!isOver && view.workload(endpoint.workload.uid) === endpoint.workload) continue;
       this.#endpoints.delete(key);
       endpoint.pool.close();
+    }
+  }
+
+  /** Connections to these services are to be secured in another way: those that there are serve no further request. */
+  resecure(services: ReadonlySet<ServiceKey>): void {
+    if (services.size === 0) return;
+    this.#clusters.clear();
+    for (const endpoint of this.#endpoints.values()) {
+      const { secured, workload } = endpoint;
+      if (secured === null) {
+        if ([...workload.services.keys()].some((service) => services.has(service))) endpoint.pool.retire();
+      } else if (services.has(secured.service)) {
+        endpoint.obsolete = true;
+        endpoint.pool.retire();
+      }
     }
   }
 
@@ -138,17 +173,24 @@ export class ClusterTable {
     return { address: { ip, port: port as Port }, identities: identitiesOf(workload, service.subjectAltNames) };
   }
 
-  #endpoint(address: EndpointAddress, workload: Workload): PooledEndpoint {
-    const key = `${endpointKey(address)}|${workload.uid}`;
+  #idOf({ security }: Secured): number {
+    let id = this.#securityIds.get(security);
+    if (id === undefined) this.#securityIds.set(security, (id = this.#securityCount += 1));
+    return id;
+  }
+
+  #endpoint(address: EndpointAddress, workload: Workload, secured: Secured | null): PooledEndpoint {
+    const key = `${endpointKey(address)}|${workload.uid}${secured === null ? '' : `|${this.#idOf(secured)}`}`;
     const known = this.#endpoints.get(key);
     if (known !== undefined && known.workload === workload) return known;
     known?.pool.close();
     const { clock, logger, deadlines, limits, hbone, svid } = this.#options;
     const name = `${address.address.ip}:${address.address.port}`;
     const reachability = new Reachability(clock);
-    const connector = reachability.watch(createConnector(address, hbone, svid));
+    const plain = createConnector(address, hbone, svid);
+    const connector = reachability.watch(secureConnector(plain, secured?.security ?? null, clock));
     const pool = new EndpointPool({ connector, limits, clock, deadlines, logger, name });
-    const endpoint = new PooledEndpoint(name, workload, pool, connector.open, reachability);
+    const endpoint = new PooledEndpoint(name, workload, pool, connector.open, reachability, secured);
     this.#endpoints.set(key, endpoint);
     return endpoint;
   }
@@ -161,6 +203,9 @@ export class PooledEndpoint implements Endpoint {
   readonly pool: EndpointPool;
   /** A connection of one's own, outside the pool. */
   readonly open: Endpoint['open'];
+  readonly secured: Secured | null;
+  /** Its policy counts no more. */
+  obsolete = false;
   readonly #reachability: Reachability;
 
   constructor(
@@ -169,12 +214,14 @@ export class PooledEndpoint implements Endpoint {
     pool: EndpointPool,
     open: Endpoint['open'],
     reachability: Reachability,
+    secured: Secured | null,
   ) {
     this.address = address;
     this.workload = workload;
     this.pool = pool;
     this.open = open;
     this.#reachability = reachability;
+    this.secured = secured;
   }
 
   get load(): number {

@@ -34,6 +34,7 @@ import { sparing } from '../overload/sparing-pipeline.ts';
 import type { OverloadGuard } from '../overload/overload-guard.ts';
 import { tableOf } from '../route/attached-routes.ts';
 import { ServiceRouter } from '../route/service-router.ts';
+import { BackendTable } from '../secure/backend-table.ts';
 import { ExchangeRecorder } from '../telemetry/exchange-recorder.ts';
 import type { Cluster } from '../upstream/cluster.ts';
 import { ClusterTable } from '../upstream/cluster-table.ts';
@@ -80,6 +81,7 @@ export class DataPlane {
   /** What is carried as bytes, and whether policies still want it. */
   readonly #relays = new Map<Carrier, () => boolean>();
   readonly #access = new AccessTable();
+  readonly #backends = new BackendTable();
   readonly #refusals = new Map<string, number>();
   readonly #listeners: (HboneListener | PlainListener)[] = [];
   #routes: readonly HttpRoute[] = [];
@@ -118,6 +120,7 @@ export class DataPlane {
       network,
       random,
       place: (view) => this.#placeIn(view),
+      securityOf: (service, port) => this.#backends.of(service, port),
     });
   }
 
@@ -129,6 +132,13 @@ export class DataPlane {
     this.#clusters.forgetClusters();
     this.#clusters.prune(this.#view);
     for (const [carrier, isAllowed] of [...this.#relays]) if (!isAllowed()) carrier.reset();
+    return null;
+  };
+
+  'set-backends' = (changes: Args<'set-backends'>): null => {
+    const changed = this.#backends.apply(changes);
+    if (changed.size > 0) this.#routers.clear();
+    this.#clusters.resecure(changed);
     return null;
   };
 
@@ -248,10 +258,12 @@ export class DataPlane {
       );
     }
     const { service, port, protocol } = destination;
-    const clusterOf = (): Cluster => this.#clusters.ofService(this.#view, service, port);
+    // Clients of a port that is declared so speak TLS by themselves, unless they turn out to speak HTTP.
+    const asItIs = protocol === 'tls';
+    const clusterOf = (): Cluster => this.#clusters.ofService(this.#view, service, port, null, asItIs);
     const access = (): Authorizer => this.#access.ofService(this.#view, service, port);
     // A server that speaks first is never kept waiting.
-    if (protocol === 'tcp' || protocol === 'tls') {
+    if (protocol === 'tcp' || (asItIs && this.#backends.of(service.key, port) === null)) {
       // Requests are refused by an answer, which a stream of bytes does not have.
       if (this.#options.overload.isMemoryShort) return { kind: 'refused', reason: 'no-memory' };
       const { refusal: reason } = this.#askForBytes(caller, access);

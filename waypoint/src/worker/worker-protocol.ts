@@ -4,6 +4,7 @@ import type { PolicySet } from '@ambit/mesh/policies';
 import type { AccessLogTarget, LogFormat } from '@ambit/mesh/runtime';
 import type { Svid } from '@ambit/mesh/tls';
 import type { OverloadCause } from '../overload/overload-guard.ts';
+import type { BackendChanges } from '../secure/backend-table.ts';
 import type { AccessLogFormat } from '../telemetry/access-log-line.ts';
 import type { RequestSnapshot } from '../telemetry/request-table.ts';
 
@@ -66,6 +67,8 @@ export interface WorkerCalls {
     };
     readonly result: null;
   };
+  /** Answered once new connections are secured so; to be called before routes that need it. */
+  'set-backends': { readonly args: BackendChanges; readonly result: null };
   'set-svid': { readonly args: { readonly svid: Svid }; readonly result: null };
   /** Answered once the ports are open, with where. */
   listen: {

@@ -54,6 +54,7 @@ export async function runWorkerThread(): Promise<void> {
   const heap = new RestingHeap(clock);
   answerWorkerCalls<WorkerCalls>(port, {
     configure: plane.configure,
+    'set-backends': plane['set-backends'],
     'set-svid': plane['set-svid'],
     listen: plane.listen,
     metrics: plane.metrics,
