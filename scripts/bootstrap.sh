@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prepares this checkout for one task and then runs it: sh scripts/bootstrap.sh check|test|kube|interop|cluster|demo|bench|build|images|packages|mutations [arguments].
+# Prepares this checkout for one task and then runs it: sh scripts/bootstrap.sh check|test|kube|interop|cluster|conformance|demo|bench|build|images|packages|mutations [arguments].
 # Runs before anything is installed and under whatever Node the machine has, hence plain POSIX sh.
 set -eu
 
@@ -20,6 +20,7 @@ case $task in
   kube) entry=test/e2e/kube/main.ts ;;
   interop) entry=test/e2e/interop/main.ts ;;
   cluster) entry=test/e2e/cluster/main.ts ;;
+  conformance) entry=test/e2e/cluster/conformance/main.ts ;;
   demo) entry=test/e2e/demo/main.ts ;;
   bench) entry=bench/main.ts ;;
   build) entry=scripts/build.ts ;;
@@ -27,12 +28,12 @@ case $task in
   # Only installs.
   packages) entry=package.json ;;
   mutations) entry=scripts/mutations.ts ;;
-  *) die "unknown task '$task': use check, test, kube, interop, cluster, demo, bench, build, images or mutations" ;;
+  *) die "unknown task '$task': use check, test, kube, interop, cluster, conformance, demo, bench, build, images or mutations" ;;
 esac
 
 system=$(uname -s)
 case $task in
-  test | kube | interop | cluster | demo | bench)
+  test | kube | interop | cluster | conformance | demo | bench)
     if [ "$system" != Linux ]; then
       say "'$task' cannot run on $system: it builds hosts and pods from Linux network namespaces."
       die "Run it in a Linux machine or VM, for example: docker run --rm -it --privileged -v \"\$PWD\":/src -w /src node:24 npm run $task"
@@ -75,12 +76,12 @@ esac
 # program and its package under apt-get, dnf, apk, zypper, pacman (nearly always the same name).
 programs() {
   case $task in
-    test | kube | interop | cluster | demo | bench)
+    test | kube | interop | cluster | conformance | demo | bench)
       echo "nft nftables nftables nftables nftables nftables"
       echo "ip iproute2 iproute iproute2 iproute2 iproute2"
       echo "unshare util-linux util-linux util-linux util-linux util-linux"
       # Certificates are checked by a second opinion.
-      [ "$task" != test ] || echo "openssl openssl openssl openssl openssl openssl"
+      [ "$task" != test ] && [ "$task" != conformance ] || echo "openssl openssl openssl openssl openssl openssl"
       # Envoy is a Python package.
       [ "$task" != interop ] || echo "pip3 python3-pip python3-pip py3-pip python3-pip python-pip"
       # The CNI plugin is a static C program; names joined by + are several packages.
@@ -153,9 +154,9 @@ fi
 
 # Distributions' Go is often too old, so it is not installed through the package manager.
 case $task in
-  interop | kube | cluster)
+  interop | kube | cluster | conformance)
     wanted=$(sed -n 's/^go //p' test/e2e/interop/go/go.mod)
-    [ "$task" = interop ] || wanted=1.26
+    [ "$task" = interop ] || [ "$task" = conformance ] || wanted=1.26
     found=$(GOTOOLCHAIN=local go env GOVERSION 2>/dev/null | sed 's/^go//')
     [ -n "$found" ] || die "go is missing: install Go $wanted or newer from https://go.dev/dl/ and put its bin folder on PATH."
     [ "$(printf '%s\n%s\n' "$wanted" "$found" | sort -V | head -n 1)" = "$wanted" ] ||

@@ -3,15 +3,13 @@
  * (once) and the images, starts a cluster, runs scenario after scenario on it (`plan.ts`) and takes it down, whatever
  * happens. Ends with `N passed, N failed, N skipped`.
  */
-import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { buildImages } from '../../../scripts/images/build-images.ts';
 import { type GroupResult, runGroup } from '../../../scripts/tests/run-group.ts';
-import { Cluster, CLUSTER_VARIABLE, KIT } from './harness/cluster.ts';
+import { LOAD_MS, loadAmbit, ROOT, step, whyNotHere, withCluster } from './cluster-run.ts';
+import { CLUSTER_VARIABLE } from './harness/cluster.ts';
 import { collectDiagnostics } from './harness/diagnostics.ts';
 import { REPORT_VARIABLE } from './harness/report.ts';
 import { makeTestImages } from './harness/test-images.ts';
@@ -27,10 +25,7 @@ const USAGE = `npm run test:cluster [-- OPTIONS] [PART_OF_NAME ...]: Ambit on a 
 It needs Debian 12, root, Go 1.26 and cgroup version 1. Kubernetes is built once, in 12 minutes.
 `;
 
-const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const FILE_TIMEOUT_MS = 600_000;
-const UP_MS = 300_000;
-const DOWN_MS = 60_000;
 
 interface Settings {
   readonly keep: boolean;
@@ -74,14 +69,6 @@ async function main(args: readonly string[]): Promise<number> {
   return await runAll(plans, { keep: values.keep, name: values.name });
 }
 
-/** What this machine lacks, or null. */
-function whyNotHere(): string | null {
-  if (process.getuid?.() !== 0) return 'nodes of a cluster are namespaces and cgroups, which needs root';
-  if (!existsSync('/sys/fs/cgroup/memory/tasks'))
-    return 'the cluster needs cgroup version 1 hierarchies below /sys/fs/cgroup';
-  return null;
-}
-
 async function runAll(plans: readonly ClusterPlan[], settings: Settings): Promise<number> {
   const began = performance.now();
   const folder = mkdtempSync(join(tmpdir(), 'ambit-cluster-'));
@@ -108,32 +95,15 @@ async function runAll(plans: readonly ClusterPlan[], settings: Settings): Promis
 }
 
 /** `folder` is for what all clusters of a run have in common. */
-async function runCluster(
+function runCluster(
   { runtime, scenarios }: ClusterPlan,
-  { keep, name }: Settings,
+  settings: Settings,
   folder: string,
-): Promise<GroupResult[]> {
-  process.env['CONTAINERD'] = runtime;
-  console.log(`\ncluster ${name}, containerd: ${runtime}`);
-  const cluster = new Cluster(name);
-  await step('programs of Kubernetes', () => visibly(join(KIT, 'build'), []));
-  let ending: Promise<string> | null = null;
-  // Once, also when an interruption makes everything else fail meanwhile.
-  const down = (): Promise<string> => (ending ??= cluster.kit(['down'], { timeoutMs: DOWN_MS }));
-  const isInterrupted = (): boolean => ending !== null;
-  const interrupted = (): void => {
-    console.log('interrupted: the cluster is taken down');
-    void down().finally(() => process.exit(130));
-  };
-  process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
-  try {
-    await step('cluster', () => cluster.kit(['up'], { timeoutMs: UP_MS }));
-    await step('images of Ambit', async () => {
-      const images = await buildImages(ROOT);
-      await cluster.kit(['load', ...images.map(({ path }) => path)], { timeoutMs: UP_MS });
-    });
+): Promise<readonly GroupResult[]> {
+  return withCluster({ ...settings, runtime }, async (cluster, isInterrupted) => {
+    await loadAmbit(cluster);
     await step('images of the scenarios', async () => {
-      await cluster.kit(['load', ...(await makeTestImages(folder))], { timeoutMs: UP_MS });
+      await cluster.kit(['load', ...(await makeTestImages(folder))], { timeoutMs: LOAD_MS });
     });
     const results: GroupResult[] = [];
     for (const scenario of scenarios) {
@@ -146,11 +116,7 @@ async function runCluster(
       if (scenario === 'install' && result.failed > 0) break;
     }
     return results;
-  } finally {
-    process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
-    if (keep) console.log(`cluster ${name} is left running; to end it: CLUSTER=${name} ${join(KIT, 'cluster')} down`);
-    else await step('end of the cluster', down);
-  }
+  });
 }
 
 async function runScenario(scenario: string): Promise<GroupResult> {
@@ -158,22 +124,6 @@ async function runScenario(scenario: string): Promise<GroupResult> {
   const limit = { eachTest: true, testTimeoutMs: FILE_TIMEOUT_MS };
   const group = { name: 'privileged', files, concurrency: 1, ...limit } as const;
   return await runGroup(ROOT, group, FILE_TIMEOUT_MS);
-}
-
-async function step<T>(name: string, work: () => Promise<T>): Promise<T> {
-  const began = performance.now();
-  const result = await work();
-  console.log(`ok   ${((performance.now() - began) / 1000).toFixed(1).padStart(6)} s  ${name}`);
-  return result;
-}
-
-/** Runs a program that shows its progress itself. */
-function visibly(program: string, args: readonly string[]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit'] })
-      .once('error', reject)
-      .once('exit', (code) => (code === 0 ? resolve() : reject(new Error(`${program} ended with ${code}`))));
-  });
 }
 
 process.exitCode = await main(process.argv.slice(2));

@@ -1,6 +1,6 @@
 /**
- * What `status.supportedFeatures` of the GatewayClass says: features of Gateway API's conformance suite that its mesh tests,
- * or our own after them, prove for waypoints.
+ * What `status.supportedFeatures` of the GatewayClass says, in order: features of Gateway API's conformance suite that its mesh
+ * tests, or our own after them, prove for routes of waypoints. Names that begin with Mesh are not for GatewayClasses.
  */
 export const SUPPORTED_FEATURES: readonly string[] = [
   'GRPCRoute',
@@ -10,14 +10,4 @@ export const SUPPORTED_FEATURES: readonly string[] = [
   'HTTPRoute308RedirectStatusCode',
   'HTTPRouteParentRefPort',
   'HTTPRouteResponseHeaderModification',
-  'Mesh',
-  'MeshClusterIPMatching',
-  'MeshConsumerRoute',
-  'MeshHTTPRouteBackendRequestHeaderModification',
-  'MeshHTTPRouteNamedRouteRule',
-  'MeshHTTPRouteQueryParamMatching',
-  'MeshHTTPRouteRedirectPath',
-  'MeshHTTPRouteRedirectPort',
-  'MeshHTTPRouteRewritePath',
-  'MeshHTTPRouteSchemeRedirect',
 ];

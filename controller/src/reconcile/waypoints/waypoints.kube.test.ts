@@ -118,7 +118,7 @@ test('the class is accepted, with its features', async () => {
   const class_ = (): Promise<readonly string[]> => conditionsOf(GATEWAY_CLASSES, 'ambit-waypoint', '');
   await becomes('the class is accepted', class_, ['Accepted: True Accepted']);
   const features = jsonItems(await get(GATEWAY_CLASSES, 'ambit-waypoint', ''), 'status', 'supportedFeatures');
-  assert.ok(features.some((feature) => jsonText(feature, 'name') === 'MeshConsumerRoute'));
+  assert.ok(features.some((feature) => jsonText(feature, 'name') === 'HTTPRouteParentRefPort'));
 });
 
 test('a Service says that its waypoint is missing, as soon as it names one', async () => {

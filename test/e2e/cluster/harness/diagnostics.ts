@@ -24,9 +24,11 @@ export async function collectDiagnostics(cluster: Cluster): Promise<string> {
     ['nodes.txt', () => kubectl('describe', 'nodes')],
     ['events.txt', () => kubectl('get', 'events', '-A', '--sort-by=.metadata.creationTimestamp')],
     ['ambit.yaml', () => kubectl('get', 'ambit', '-A', '-o', 'yaml')],
-    ...(await componentPods(cluster)).flatMap((pod): Source[] => [
-      [`${pod}.log`, () => kubectl('-n', NAMESPACE, 'logs', pod, '--all-containers', '--tail', LOG_LINES)],
-      [`${pod}.previous.log`, () => kubectl('-n', NAMESPACE, 'logs', pod, '--previous', '--tail', LOG_LINES)],
+    ['gateway-api.yaml', () => kubectl('get', 'gateway-api', '-A', '-o', 'yaml')],
+    ['services.yaml', () => kubectl('get', 'services', '-A', '-o', 'yaml')],
+    ...(await ambitPods(cluster)).flatMap(([namespace, pod]): Source[] => [
+      [`${pod}.log`, () => kubectl('-n', namespace, 'logs', pod, '--all-containers', '--tail', LOG_LINES)],
+      [`${pod}.previous.log`, () => kubectl('-n', namespace, 'logs', pod, '--previous', '--tail', LOG_LINES)],
     ]),
     ...cluster.nodes.flatMap((node) => nodeSources(cluster, node)),
   ];
@@ -49,7 +51,17 @@ function nodeSources(cluster: Cluster, node: string): Source[] {
   ];
 }
 
-async function componentPods(cluster: Cluster): Promise<string[]> {
-  const names = await cluster.read(['-n', NAMESPACE, 'pods'], '{.items[*].metadata.name}').catch(() => '');
-  return names.split(' ').filter((name) => name !== '');
+/** Of the chart and of waypoints: namespace and name. */
+async function ambitPods(cluster: Cluster): Promise<(readonly [string, string])[]> {
+  const path = '{range .items[*]}{.metadata.namespace} {.metadata.name}{"\\n"}{end}';
+  const chosen = [
+    ['-n', NAMESPACE, 'pods'],
+    ['-A', 'pods', '-l', 'gateway.networking.k8s.io/gateway-class-name=ambit-waypoint'],
+  ];
+  const lists = await Promise.all(chosen.map((which) => cluster.read(which, path).catch(() => '')));
+  return lists
+    .join('')
+    .split('\n')
+    .map((line) => line.split(' '))
+    .flatMap(([namespace = '', name = '']) => (name === '' ? [] : [[namespace, name] as const]));
 }
