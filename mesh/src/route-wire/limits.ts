@@ -1,3 +1,5 @@
+import { KIND_LIMITS } from '../kinds/limits.ts';
+
 type RouteWireLimit = 'ports' | 'consumers' | 'routes' | 'faultLength' | 'rootsLength' | 'retryCodes';
 
 /** Bounds of one ServiceRoutes or Backend, beside those that Gateway API has for a route (`kinds/route-limits.ts`). */
@@ -14,4 +16,19 @@ export const ROUTE_WIRE_LIMITS: Readonly<Record<RouteWireLimit, number>> = {
   rootsLength: 1024 * 1024,
   /** Statuses from 400 to 599. */
   retryCodes: 200,
+};
+
+/** Bounds of one PolicySet; those of its parts are the ones that Ambit's own kinds have. */
+export const POLICY_WIRE_LIMITS: Readonly<
+  Record<'policies' | 'includes' | 'rules' | 'clauses' | 'matches' | 'headers' | 'values', number>
+> = {
+  policies: 10_000,
+  /** Mesh, namespace, waypoint. */
+  includes: 16,
+  rules: KIND_LIMITS.rules,
+  /** Who, and what. */
+  clauses: 2,
+  matches: KIND_LIMITS.ruleEntries,
+  headers: KIND_LIMITS.ruleHeaders,
+  values: KIND_LIMITS.ruleBlocks,
 };
