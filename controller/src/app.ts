@@ -174,7 +174,14 @@ function createPushServer(
 ): PushServer {
   const xds = logger.child({ scope: 'xds' });
   const push = new PushServer({
-    stores: [pipeline.ranges, pipeline.addresses, pipeline.authorizations, pipeline.backends, pipeline.routes],
+    stores: [
+      pipeline.ranges,
+      pipeline.addresses,
+      pipeline.authorizations,
+      pipeline.policySets,
+      pipeline.backends,
+      pipeline.routes,
+    ],
     authenticate: (peer) => authenticateSubscriber(identity, pipeline.objects, xds, peer),
     clock,
     logger: xds,
@@ -224,6 +231,7 @@ function debugSections(
         addresses: versions(pipeline.addresses),
         authorizations: versions(pipeline.authorizations),
         backends: versions(pipeline.backends),
+        policySets: versions(pipeline.policySets),
         ranges: versions(pipeline.ranges),
         routes: versions(pipeline.routes),
       }),

@@ -1,6 +1,6 @@
 import type { ObjectChange, ObjectKey, ObjectProblem, ObjectSource } from '@ambit/mesh/kinds';
 import type { Clock, Logger, Metrics } from '@ambit/mesh/runtime';
-import { BACKEND_TYPE_URL, SERVICE_ROUTES_TYPE_URL } from '@ambit/mesh/route-wire';
+import { BACKEND_TYPE_URL, POLICY_SET_TYPE_URL, SERVICE_ROUTES_TYPE_URL } from '@ambit/mesh/route-wire';
 import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL, type PushedObject, RANGES_TYPE_URL } from '@ambit/mesh/wire';
 import type { Collection } from './collections/collection.ts';
 import { CollectionGraph } from './collections/collection-graph.ts';
@@ -38,6 +38,7 @@ const GATHER_MS = 10;
 export class Pipeline {
   readonly addresses: ResourceStore = new ResourceStore(ADDRESS_TYPE_URL);
   readonly authorizations: ResourceStore = new ResourceStore(AUTHORIZATION_TYPE_URL);
+  readonly policySets: ResourceStore = new ResourceStore(POLICY_SET_TYPE_URL);
   readonly ranges: ResourceStore = new ResourceStore(RANGES_TYPE_URL);
   readonly backends: ResourceStore = new ResourceStore(BACKEND_TYPE_URL);
   readonly routes: ResourceStore = new ResourceStore(SERVICE_ROUTES_TYPE_URL);
@@ -71,6 +72,7 @@ export class Pipeline {
     this.#serve(mesh.ranges, this.ranges);
     this.#serve(mesh.addresses, this.addresses);
     this.#serve(all, this.authorizations);
+    this.#serve(mesh.policySets, this.policySets);
     const worlds = new RouteWorlds(this.#graph, this.objects, options.settings);
     this.#serve(deriveBackends(this.#graph, this.objects, worlds), this.backends);
     this.#serve(deriveRoutes(this.#graph, this.objects, worlds), this.routes);

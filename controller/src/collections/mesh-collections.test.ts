@@ -505,14 +505,15 @@ test('deriveMesh recomputes one pod for a pod, and only the pods that a service 
     change();
     return world.graph.recomputed - before;
   };
+  // A pod with its policies, and its resource.
   assert.equal(
     cost(() => world.put(pod('p7', '10.0.1.7', {}, { labels: { app: 'a7', more: 'x' } }))),
-    1,
+    2,
   );
-  // The service itself and the ten pods with its label.
+  // The service itself, its policies, and the ten pods with its label.
   assert.equal(
     cost(() => world.put(service('s', { selector: { app: 'a3' }, ports: [{ port: 81 }] }))),
-    11,
+    2 + 2 * 10,
   );
 });
 

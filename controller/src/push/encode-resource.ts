@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
-import { encodeBackend, encodeServiceRoutes } from '@ambit/mesh/route-wire';
+import type { PolicySet } from '@ambit/mesh/policies';
+import { encodeBackend, encodePolicySet, encodeServiceRoutes } from '@ambit/mesh/route-wire';
 import type { BackendSecurity, ServiceRoutes } from '@ambit/mesh/routes';
 import { type DiscoveryResource, type EncodedResource, encodePushedObject, type PushedObject } from '@ambit/mesh/wire';
 import type { PushResource } from './resource-store.ts';
@@ -11,6 +12,7 @@ const VERSION_LENGTH = 16;
 export type ServedObject =
   | PushedObject
   | { readonly kind: 'backend'; readonly backend: BackendSecurity }
+  | { readonly kind: 'policies'; readonly set: PolicySet }
   | {
       readonly kind: 'routes';
       readonly routes: ServiceRoutes;
@@ -26,6 +28,7 @@ export function encodeResource(object: ServedObject): PushResource {
   if (object.kind === 'routes') {
     return { ...versioned(encodeServiceRoutes(object.routes)), backs: [], forGateway: object.gateway };
   }
+  if (object.kind === 'policies') return { ...versioned(encodePolicySet(object.set)), backs: [] };
   if (object.kind === 'backend') return { ...versioned(encodeBackend(object.backend)), backs: [] };
   if (object.kind !== 'workload') return { ...encodeVersioned(object), backs: [] };
   const { probes, ...workload } = object.workload;

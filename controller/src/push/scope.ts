@@ -1,4 +1,4 @@
-import { BACKEND_TYPE_URL, SERVICE_ROUTES_TYPE_URL } from '@ambit/mesh/route-wire';
+import { BACKEND_TYPE_URL, POLICY_SET_TYPE_URL, SERVICE_ROUTES_TYPE_URL } from '@ambit/mesh/route-wire';
 import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL, RANGES_TYPE_URL } from '@ambit/mesh/wire';
 
 /** The pod at the other end of a stream. */
@@ -29,12 +29,17 @@ export type SubscriberIdentity =
 export type Scope = ReadonlySet<string>;
 
 const NODE_AGENT_SCOPE: Scope = new Set([ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL, RANGES_TYPE_URL]);
-const WAYPOINT_SCOPE: Scope = new Set([ADDRESS_TYPE_URL, BACKEND_TYPE_URL, SERVICE_ROUTES_TYPE_URL]);
+const WAYPOINT_SCOPE: Scope = new Set([
+  ADDRESS_TYPE_URL,
+  BACKEND_TYPE_URL,
+  POLICY_SET_TYPE_URL,
+  SERVICE_ROUTES_TYPE_URL,
+]);
 
 /**
  * What a subscriber is allowed to see. A node agent decides for callers and destinations of the whole mesh, so it sees all
- * addresses and policies; none of them holds a secret. A waypoint may send to any service, so it sees all addresses and how
- * connections to them are secured, and of the rest what is for it (`resourceFor`).
+ * addresses and policies; none of them holds a secret. A waypoint may send to any service, so it sees all addresses, how
+ * connections to them are secured and who may send to them, and of the rest what is for it (`resourceFor`).
  */
 export function decideScope(subscriber: SubscriberIdentity): Scope {
   switch (subscriber.kind) {

@@ -16,4 +16,7 @@ export const ZONE_LABEL = 'topology.kubernetes.io/zone';
 export const SUBZONE_LABEL = 'topology.istio.io/subzone';
 /** Name of the Gateway that is the waypoint, or `none`, on Namespace and Service. */
 export const WAYPOINT_LABEL: 'ambit.dev/waypoint' = `${AMBIT_DOMAIN}/waypoint`;
+/** On Namespace, Service and Pod: callers may reach a workload directly that is bound to a waypoint. */
+export const WAYPOINT_BYPASS_LABEL: 'ambit.dev/waypoint-bypass' = `${AMBIT_DOMAIN}/waypoint-bypass`;
+export const WAYPOINT_BYPASS = 'allow';
 export const WAYPOINT_NAMESPACE_LABEL: 'ambit.dev/waypoint-namespace' = `${AMBIT_DOMAIN}/waypoint-namespace`;

@@ -1,0 +1,97 @@
+import { type AccessPolicyObject, requestPolicyOf } from '@ambit/mesh/kinds';
+import { serviceKey, type ServiceKey } from '@ambit/mesh/model';
+import { type PolicySet, type PolicySetName, servicePolicySet, workloadPolicySet } from '@ambit/mesh/policies';
+import type { ServedObject } from '../push/encode-resource.ts';
+import { decideWaypointBinding, type WaypointBinding } from '../translate/decide-waypoint-binding.ts';
+import { type MeshSettings, serviceHostname } from '../translate/mesh-settings.ts';
+import type { Collection, Reader } from './collection.ts';
+import type { CollectionGraph } from './collection-graph.ts';
+import type { DerivedWorkload } from './mesh-collections.ts';
+import type { ObjectCollections } from './object-collections.ts';
+import type { PolicySurroundings } from './policy-surroundings.ts';
+
+/**
+ * What waypoints enforce, one set per place. Every Service has one, also without policies, and every workload that a waypoint
+ * stands before: a waypoint that has none of a destination lets nobody through. A set names the sets of mesh, namespace and
+ * waypoint only where there is something in them, and they are there then, as one commit makes both.
+ */
+export function derivePolicySets(
+  graph: CollectionGraph,
+  objects: ObjectCollections,
+  around: { readonly policies: PolicySurroundings; readonly workloads: Collection<DerivedWorkload> },
+  settings: MeshSettings,
+): Collection<ServedObject> {
+  const { policies, workloads } = around;
+  const { rootNamespace } = settings;
+  const selectedBehind = workloads.index(({ workload, policies: { selecting } }) =>
+    selecting.length === 0 ? [] : workload.services.keys(),
+  );
+  const includes = (namespace: string, binding: WaypointBinding, read: Reader): readonly PolicySetName[] => {
+    const names: PolicySetName[] = [];
+    if (ofMesh(policies, rootNamespace, read).length > 0) names.push('mesh');
+    if (namespace !== rootNamespace && policies.ofNamespace(namespace, read).length > 0) {
+      names.push(`namespace/${namespace}`);
+    }
+    if (binding.kind !== 'bound' || binding.fault !== null || policies.ofGateway(binding.waypoint, read).length === 0)
+      return names;
+    return [...names, `gateway/${binding.waypoint.namespace}/${binding.waypoint.name}`];
+  };
+
+  const services = graph.derive('policies of services', objects.services, ({ meta, type }, read) => {
+    if (type === 'ExternalName') return null;
+    const { namespace, name } = meta;
+    const key: ServiceKey = serviceKey({ namespace, hostname: serviceHostname(name, namespace, settings) });
+    const binding = decideWaypointBinding({ meta, traffic: 'service' }, policies.waypoints(namespace, read));
+    const selecting = read.lookup(selectedBehind, key).flatMap((one) => one.policies.selecting);
+    return served(servicePolicySet(key), includes(namespace, binding, read), [
+      ...policies.ofService(meta, read),
+      ...selecting,
+    ]);
+  });
+  const bound = workloads.index(({ workload: { uid, waypoint } }) => (waypoint === undefined ? [] : [uid])).groups;
+  const standing = graph.derive('policies of workloads', bound, ([first], read) => {
+    if (first === undefined) return null;
+    const { workload, meta, policies: own } = first;
+    const { namespace } = meta;
+    const binding = decideWaypointBinding({ meta, traffic: 'workload' }, policies.waypoints(namespace, read));
+    return served(workloadPolicySet(workload.uid), includes(namespace, binding, read), own.selecting);
+  });
+  const namespaces = graph.derive('policies of namespaces', policies.namespaces, (own, _read, namespace) =>
+    namespace === rootNamespace ? null : served(`namespace/${namespace}`, [], own),
+  );
+  const gateways = graph.derive('policies of gateways', objects.gateways, ({ meta }, read) => {
+    const own = policies.ofGateway(meta, read);
+    return own.length === 0 ? null : served(`gateway/${meta.namespace}/${meta.name}`, [], own);
+  });
+  const fixed = graph.source<'mesh'>('the mesh');
+  fixed.set('mesh', 'mesh');
+  const mesh = graph.derive('policies of the mesh', fixed, (name, read) => {
+    const own = ofMesh(policies, rootNamespace, read);
+    return own.length === 0 ? null : served(name, [], own);
+  });
+  const prefixed = (kind: string, some: Collection<ServedObject>): Collection<ServedObject> =>
+    graph.rekey(`policies by ${kind}`, some, (key) => `${kind} ${key}`);
+  return graph.union('sets of policies', [
+    prefixed('service', services),
+    prefixed('workload', standing),
+    prefixed('namespace', namespaces),
+    prefixed('gateway', gateways),
+    mesh,
+  ]);
+}
+
+function ofMesh(policies: PolicySurroundings, rootNamespace: string, read: Reader): readonly AccessPolicyObject[] {
+  return [...policies.ofNamespace(rootNamespace, read), ...policies.ofGatewayClass(read)];
+}
+
+/** Each policy once, in an order that does not depend on how they were found. */
+function served(
+  name: PolicySetName,
+  includes: readonly PolicySetName[],
+  found: readonly AccessPolicyObject[],
+): ServedObject {
+  const byKey = new Map(found.map((policy) => [`${policy.meta.namespace}/${policy.meta.name}`, policy]));
+  const policies = [...byKey].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, policy]) => requestPolicyOf(policy));
+  const set: PolicySet = { name, includes, policies };
+  return { kind: 'policies', set };
+}
