@@ -1,7 +1,13 @@
-import type { AccessPolicyObject, ExternalWorkload, MeshObject, MutualTlsPolicy } from '@ambit/mesh/kinds';
+import {
+  type AccessPolicyObject,
+  type ExternalWorkload,
+  type MeshObject,
+  type MutualTlsPolicy,
+  saysOfRequests,
+} from '@ambit/mesh/kinds';
 import { oldestPolicy } from '../translate/mtls-mode-from-mutual-tls-policy.ts';
 import { selectorMatches } from '../translate/service-membership.ts';
-import { decidePolicyTargets, type TargetFinding } from './decide-policy-targets.ts';
+import { decidePolicyTargets, isBehindWaypoint, type TargetFinding } from './decide-policy-targets.ts';
 import { type MatchedWorkload, matchWorkloads } from './match-workloads.ts';
 import type { PolicyWorld } from './policy-world.ts';
 
@@ -18,6 +24,8 @@ export interface Findings {
   readonly workloads: readonly MatchedWorkload[];
   /** Objects that it names and that do not exist, in words. */
   readonly missing: readonly string[];
+  /** Those of `workloads` at which nobody reads requests; looked for only where the policy says something of them. */
+  readonly unread: readonly MatchedWorkload[];
   /** Of `targetRefs`, in their order. */
   readonly targets: readonly TargetFinding[];
   /** A policy of the same reach that counts instead, for all or some workloads; in words. */
@@ -37,20 +45,39 @@ export function few(items: readonly string[]): string {
 export function decideFindings(world: PolicyWorld, object: OwnObject): Findings {
   const { namespace } = object.meta;
   switch (object.kind) {
-    case 'AccessPolicy':
+    case 'AccessPolicy': {
+      const workloads = matchWorkloads(world, { namespace, target: object.target });
       return {
-        workloads: matchWorkloads(world, { namespace, target: object.target }),
+        workloads,
+        unread: unreadOf(world, object, workloads),
         missing: missingOfAccessPolicy(world, object),
         targets: decidePolicyTargets(world, object),
         overriddenBy: [],
       };
+    }
     case 'MutualTLSPolicy': {
       const workloads = matchWorkloads(world, { namespace, target: object.target });
-      return { workloads, missing: [], targets: [], overriddenBy: overriding(world, object, workloads) };
+      return { workloads, unread: [], missing: [], targets: [], overriddenBy: overriding(world, object, workloads) };
     }
     case 'ExternalWorkload':
-      return { workloads: [], missing: missingOfExternal(world, object), targets: [], overriddenBy: [] };
+      return { workloads: [], unread: [], missing: missingOfExternal(world, object), targets: [], overriddenBy: [] };
   }
+}
+
+/** Node agents hold what the root namespace says against waypoints as well. */
+function unreadOf(
+  world: PolicyWorld,
+  policy: AccessPolicyObject,
+  workloads: readonly MatchedWorkload[],
+): readonly MatchedWorkload[] {
+  if (!needsRequests(policy)) return [];
+  const isRoot = policy.meta.namespace === world.settings.rootNamespace;
+  return workloads.filter(({ meta }) => (isRoot && policy.action !== 'Audit') || !isBehindWaypoint(world, meta));
+}
+
+/** Whether it needs somebody who reads requests. */
+export function needsRequests(policy: AccessPolicyObject): boolean {
+  return policy.action === 'Audit' || saysOfRequests(policy);
 }
 
 function missingOfAccessPolicy(world: PolicyWorld, policy: AccessPolicyObject): readonly string[] {

@@ -1,5 +1,6 @@
-import { type AccessPolicyObject, type PolicyTargetRef, WAYPOINT_CLASS } from '@ambit/mesh/kinds';
+import { type AccessPolicyObject, type ObjectMeta, type PolicyTargetRef, WAYPOINT_CLASS } from '@ambit/mesh/kinds';
 import { decideWaypointBinding, type WaypointBinding } from '../translate/decide-waypoint-binding.ts';
+import { selectorMatches } from '../translate/service-membership.ts';
 import type { PolicyWorld } from './policy-world.ts';
 
 /** An object that a policy names as its target, as it was found. */
@@ -18,6 +19,20 @@ export function decidePolicyTargets(
 ): readonly TargetFinding[] {
   if (target.kind !== 'objects') return [];
   return target.refs.map((ref) => decideTarget(world, meta.namespace, ref));
+}
+
+/** Whether a waypoint that is there stands before the workload, or before a Service that selects it. */
+export function isBehindWaypoint(world: PolicyWorld, meta: ObjectMeta): boolean {
+  const { namespace, labels } = meta;
+  const around = { namespace: world.namespace(namespace), gateway: world.gateway };
+  const isBound = (bound: ObjectMeta, traffic: 'service' | 'workload'): boolean => {
+    const binding = decideWaypointBinding({ meta: bound, traffic }, around);
+    return binding.kind === 'bound' && binding.fault === null;
+  };
+  if (isBound(meta, 'workload')) return true;
+  return world
+    .services(namespace)
+    .some((one) => one.selector !== null && selectorMatches(one.selector, labels) && isBound(one.meta, 'service'));
 }
 
 function decideTarget(world: PolicyWorld, namespace: string, ref: PolicyTargetRef): TargetFinding {

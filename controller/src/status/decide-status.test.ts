@@ -208,6 +208,62 @@ test('decideStatus says that nobody reads requests yet', () => {
   );
 });
 
+test('decideStatus says where a waypoint reads requests', () => {
+  const bound = { 'ambit.dev/mode': 'ambient', 'ambit.dev/waypoint': 'wp' };
+  const none = { 'ambit.dev/waypoint': 'none' };
+  const wp = { spec: { gatewayClassName: 'ambit-waypoint', listeners: [] } };
+  const service = (app: string, labels: Record<string, string> = {}): Record<string, unknown> =>
+    core('Service', 'l7', app, { spec: { selector: { app }, ports: [{ port: 80 }] } }, { labels });
+  const lost = service('lost', { 'ambit.dev/waypoint': 'lost' });
+  const objects = [
+    core('Namespace', '', 'l7', {}, { labels: bound }),
+    { ...core('Gateway', 'l7', 'wp', wp), apiVersion: 'gateway.networking.k8s.io/v1' },
+    ...[service('web'), service('raw', none), lost],
+    ...[pod('l7', 'web-1', 'web'), pod('l7', 'raw-1', 'raw')],
+  ];
+  const enforced = (spec: Record<string, unknown>, namespace = 'l7'): string | undefined => {
+    const json = own('AccessPolicy', namespace, 'p', {
+      action: 'Allow',
+      rules: [{ to: [{ methods: ['GET'] }] }],
+      ...spec,
+    });
+    const policy = parsed(json, 'AccessPolicy');
+    const status = decideStatus(policy, decideFindings(worldOf(objects), policy), EVERY_NODE);
+    return told(status)
+      .find((line) => line.startsWith('PartiallyEnforced'))
+      ?.slice('PartiallyEnforced='.length);
+  };
+  const targets = (name: string, more: Record<string, unknown> = {}): Record<string, unknown> => ({
+    targetRefs: [{ group: '', kind: 'Service', name }],
+    ...more,
+  });
+  const selector = (app: string): Record<string, unknown> => ({ selector: { matchLabels: { app } } });
+  const all = 'False FullyEnforced: nothing escapes it';
+  const unread =
+    'True RequestsNotRead: it says something of requests, and nobody reads them there: what it allows by that is refused';
+  const unseen =
+    'True RequestsNotRead: nobody reads requests there, and only a waypoint tells of what an Audit policy matches';
+  const table: readonly (readonly [string | undefined, string])[] = [
+    [enforced(targets('web')), all],
+    [enforced(targets('web', { action: 'Audit' })), all],
+    [enforced(targets('raw')), unread],
+    [enforced(targets('raw', { action: 'Audit', rules: [] })), unseen],
+    [enforced(targets('raw', { rules: [] })), all],
+    [
+      enforced(targets('lost')),
+      'True WaypointNotThere: its waypoint, Gateway l7/lost, is missing: callers are refused',
+    ],
+    [enforced({ targetRefs: [{ group: 'gateway.networking.k8s.io', kind: 'Gateway', name: 'wp' }] }), all],
+    [enforced(selector('web')), all],
+    [enforced(selector('raw')), unread],
+    [enforced({}), `${unread}: l7/raw-1`],
+    [enforced({ action: 'Audit' }), `${unseen}: l7/raw-1`],
+    [enforced({}, 'ambit-system'), unread],
+    [enforced({ rules: [] }), all],
+  ];
+  for (const [found, expected] of table) assert.equal(found, expected);
+});
+
 test('decideStatus says of a MutualTLSPolicy which older one counts instead', () => {
   const overridden = (name: string): string =>
     `PartiallyEnforced=True Overridden: of policies with the same reach the oldest counts: MutualTLSPolicy ${name}`;

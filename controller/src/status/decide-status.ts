@@ -1,5 +1,6 @@
-import { type AccessPolicyObject, POLICY_TARGET_GROUPS, saysOfRequests } from '@ambit/mesh/kinds';
-import { type Findings, few, type OwnObject } from './decide-findings.ts';
+import { type AccessPolicyObject, POLICY_TARGET_GROUPS } from '@ambit/mesh/kinds';
+import { type Findings, few, needsRequests, type OwnObject } from './decide-findings.ts';
+import type { WaypointFault } from '../translate/decide-waypoint-binding.ts';
 import type { TargetFinding } from './decide-policy-targets.ts';
 import type { Escape, MatchedWorkload } from './match-workloads.ts';
 
@@ -60,6 +61,12 @@ const ESCAPES: Readonly<Record<Escape, string>> = {
   'no-node-agent': 'reached without a tunnel, so no node agent enforces anything there',
 };
 
+const WAYPOINT_FAULTS: Readonly<Record<WaypointFault, string>> = {
+  missing: 'missing',
+  'wrong-class': 'of another class',
+  'not-allowed': 'not for this namespace',
+};
+
 /** Where no waypoint reads requests, node agents take what is said of them in the stricter way. */
 const NOT_READ: Readonly<Record<AccessPolicyObject['action'], string>> = {
   Audit: 'nobody reads requests there, and only a waypoint tells of what an Audit policy matches',
@@ -89,7 +96,7 @@ export function decideStatus(object: OwnObject, findings: Findings, acknowledgem
                   accepted,
                   targetCondition(findings, target),
                   resolvedCondition(findings),
-                  enforcedCondition(findings, object),
+                  targetEnforcedCondition(findings, object, target),
                   acknowledged,
                 ],
               }))
@@ -148,8 +155,26 @@ function resolvedCondition({ missing }: Findings): Condition {
   return condition('ResolvedRefs', 'False', 'RefNotFound', `does not exist: ${few(missing)}`);
 }
 
+const ENFORCED = condition('PartiallyEnforced', 'False', 'FullyEnforced', 'nothing escapes it');
+
+/** Of one object that a policy names as its target. */
+function targetEnforcedCondition(findings: Findings, policy: AccessPolicyObject, target: TargetFinding): Condition {
+  const { ref, binding, fault } = target;
+  if (policy.dryRun || fault !== null || ref.kind === 'ExternalWorkload') return enforcedCondition(findings, policy);
+  if (ref.kind !== 'Service') return ENFORCED;
+  if (binding?.kind === 'bound') {
+    const { waypoint, fault: reason } = binding;
+    if (reason === null) return ENFORCED;
+    const message = `its waypoint, Gateway ${waypoint.namespace}/${waypoint.name}, is ${WAYPOINT_FAULTS[reason]}: callers are refused`;
+    return condition('PartiallyEnforced', 'True', 'WaypointNotThere', message);
+  }
+  return needsRequests(policy)
+    ? condition('PartiallyEnforced', 'True', 'RequestsNotRead', NOT_READ[policy.action])
+    : ENFORCED;
+}
+
 /** `access` for an AccessPolicy. */
-function enforcedCondition({ workloads, overriddenBy }: Findings, access?: AccessPolicyObject): Condition {
+function enforcedCondition({ workloads, unread, overriddenBy }: Findings, access?: AccessPolicyObject): Condition {
   if (access?.dryRun === true) {
     const message = 'dryRun is true: what would have happened is in metrics and log, and nothing is refused';
     return condition('PartiallyEnforced', 'True', 'DryRun', message);
@@ -159,18 +184,16 @@ function enforcedCondition({ workloads, overriddenBy }: Findings, access?: Acces
     return condition('PartiallyEnforced', 'True', 'Overridden', message);
   }
   const escaped = workloads.filter(({ escape }) => escape !== null);
-  if (escaped.length === 0 && access !== undefined && isUnread(access)) {
-    return condition('PartiallyEnforced', 'True', 'RequestsNotRead', NOT_READ[access.action]);
+  const isUnread = access !== undefined && needsRequests(access) && (unread.length > 0 || workloads.length === 0);
+  if (escaped.length === 0 && isUnread) {
+    const where =
+      unread.length < workloads.length ? `: ${few(unread.map(({ name, namespace }) => `${namespace}/${name}`))}` : '';
+    return condition('PartiallyEnforced', 'True', 'RequestsNotRead', `${NOT_READ[access.action]}${where}`);
   }
-  if (escaped.length === 0) return condition('PartiallyEnforced', 'False', 'FullyEnforced', 'nothing escapes it');
+  if (escaped.length === 0) return ENFORCED;
   const verb = escaped.length === 1 ? 'escapes' : 'escape';
   const message = `${escaped.length} of ${counted(workloads.length, 'workload')} ${verb} it: ${escapeTexts(escaped).join('; ')}`;
   return condition('PartiallyEnforced', 'True', 'WorkloadsNotEnrolled', message);
-}
-
-/** Whether it needs somebody who reads requests. */
-function isUnread(policy: AccessPolicyObject): boolean {
-  return policy.action === 'Audit' || saysOfRequests(policy);
 }
 
 /** One phrase per reason, with the names of a few. */

@@ -1,4 +1,11 @@
-import { decideEnrolment, type ExternalWorkload, type Pod, type PolicyTarget, targetNames } from '@ambit/mesh/kinds';
+import {
+  decideEnrolment,
+  type ExternalWorkload,
+  type ObjectMeta,
+  type Pod,
+  type PolicyTarget,
+  targetNames,
+} from '@ambit/mesh/kinds';
 import { selectorMatches } from '../translate/service-membership.ts';
 import type { PolicyWorld } from './policy-world.ts';
 
@@ -11,6 +18,7 @@ export interface MatchedWorkload {
   readonly namespace: string;
   readonly name: string;
   readonly labels: ReadonlyMap<string, string>;
+  readonly meta: ObjectMeta;
   /** Null: the policy holds there. */
   readonly escape: Escape | null;
 }
@@ -62,10 +70,24 @@ function isUnfinished(pod: Pod): boolean {
 function matchPod(world: PolicyWorld, pod: Pod): MatchedWorkload {
   const { namespace, name, labels } = pod.meta;
   const enrolment = decideEnrolment(pod, world.namespace(namespace), world.settings.excludedNamespaces);
-  return { kind: 'Pod', namespace, name, labels, escape: enrolment.kind === 'enrolled' ? null : enrolment.reason };
+  return {
+    kind: 'Pod',
+    namespace,
+    name,
+    labels,
+    meta: pod.meta,
+    escape: enrolment.kind === 'enrolled' ? null : enrolment.reason,
+  };
 }
 
 function matchExternal({ meta, tunnel }: ExternalWorkload): MatchedWorkload {
   const { namespace, name, labels } = meta;
-  return { kind: 'ExternalWorkload', namespace, name, labels, escape: tunnel === 'HBONE' ? null : 'no-node-agent' };
+  return {
+    kind: 'ExternalWorkload',
+    namespace,
+    name,
+    labels,
+    meta,
+    escape: tunnel === 'HBONE' ? null : 'no-node-agent',
+  };
 }

@@ -13,6 +13,8 @@ export interface PolicyWorld {
   hasServiceAccount(namespace: string, name: string): boolean;
   hasService(namespace: string, name: string): boolean;
   service(namespace: string, name: string): KubeService | undefined;
+  /** Of one namespace. */
+  services(namespace: string): readonly KubeService[];
   readonly gateway: (name: { readonly namespace: string; readonly name: string }) => Gateway | undefined;
 }
 
@@ -20,6 +22,7 @@ export interface PolicyWorld {
 export function createPolicyWorld(objects: ObjectCollections, settings: MeshSettings): PolicyWorld {
   const pods = grouped(() => objects.pods.entries());
   const externalWorkloads = grouped(() => objects.externalWorkloads.entries());
+  const services = grouped(() => objects.services.entries());
   const mutualTlsPolicies = grouped(() => objects.mutualTlsPolicies.entries());
   return {
     settings,
@@ -28,6 +31,7 @@ export function createPolicyWorld(objects: ObjectCollections, settings: MeshSett
     externalWorkloads,
     mutualTlsPolicies,
     hasServiceAccount: (namespace, name) => objects.serviceAccounts.get(`${namespace}/${name}`) !== undefined,
+    services,
     service: (namespace, name) => objects.services.get(`${namespace}/${name}`),
     gateway: ({ namespace, name }) => objects.gateways.get(`${namespace}/${name}`),
     hasService: (namespace, name) => objects.services.get(`${namespace}/${name}`) !== undefined,
