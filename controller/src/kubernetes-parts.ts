@@ -27,6 +27,7 @@ import { BoundServices } from './reconcile/waypoints/bound-services.ts';
 import { WaypointGateways } from './reconcile/waypoints/waypoint-gateways.ts';
 import { WaypointPods } from './reconcile/waypoints/waypoint-pods.ts';
 import type { PushServer } from './push/push-server.ts';
+import { GatewayStatuses } from './status/gateway-statuses.ts';
 import { STATUS_LIMITS } from './status/limits.ts';
 import { PolicyVersions } from './status/policy-versions.ts';
 
@@ -124,6 +125,9 @@ export function prepareUpkeep(
   const events = new ProblemEvents({ client, problems, self: own.podName, clock, logger });
   pipeline.onChange(() => events.poke());
   const taints = own.startupTaint ? new StartupTaints({ ...common, required: NODE_DAEMON_SETS }) : null;
+  const { objects, routeWorld: world } = pipeline;
+  const statuses = new GatewayStatuses({ client, objects, world, clock, logger: base.child({ scope: 'status' }) });
+  pipeline.onChange(() => statuses.poke());
   const waypoints = prepareWaypoints(parts, pipeline, dependencies);
   let current: ControllerIdentity | null = null;
   const bundles = new TrustBundles({
@@ -139,6 +143,7 @@ export function prepareUpkeep(
     gate.whileLeading('trust bundles', bundles.work);
     gate.whileLeading('events of what is not taken', events.work);
     if (taints !== null) gate.whileLeading('startup taints', taints.work);
+    gate.whileLeading('statuses of Gateway API', statuses.work);
     waypoints?.();
   };
 }

@@ -13,6 +13,7 @@ import { createPipelineMetrics, type PipelineMetrics } from './pipeline-metrics.
 import { encodeResource, sameResource, type ServedObject } from './push/encode-resource.ts';
 import { type PushResource, ResourceStore } from './push/resource-store.ts';
 import type { MeshSettings } from './translate/mesh-settings.ts';
+import type { RouteWorld } from './translate/route-world.ts';
 import { UnreadablePolicies } from './unreadable-policies.ts';
 
 export interface PipelineOptions {
@@ -45,6 +46,8 @@ export class Pipeline {
   /** What the source has, as of the last commit. To be read; only the pipeline writes. */
   readonly objects: ObjectCollections;
   readonly workloadsByNode: WorkloadsByNode;
+  /** Of `objects`, as they are whenever it is asked. */
+  readonly routeWorld: RouteWorld;
   readonly #options: PipelineOptions;
   readonly #metrics: PipelineMetrics;
   readonly #graph = new CollectionGraph();
@@ -74,6 +77,7 @@ export class Pipeline {
     this.#serve(all, this.authorizations);
     this.#serve(mesh.policySets, this.policySets);
     const worlds = new RouteWorlds(this.#graph, this.objects, options.settings);
+    this.routeWorld = worlds.present;
     this.#serve(deriveBackends(this.#graph, this.objects, worlds), this.backends);
     this.#serve(deriveRoutes(this.#graph, this.objects, worlds), this.routes);
   }

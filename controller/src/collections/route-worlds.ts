@@ -30,6 +30,11 @@ export class RouteWorlds {
     this.#tlsPoliciesByService = objects.backendTlsPolicies.index(servicesOf);
   }
 
+  /** As it is whenever it is asked; nothing depends on it. */
+  get present(): RouteWorld {
+    return this.readBy({ get: (collection, key) => collection.get(key), lookup: (index, key) => index.get(key) });
+  }
+
   readBy(read: Reader): RouteWorld {
     const { services, serviceImports, gateways, namespaces, configMaps } = this.#objects;
     return {
