@@ -140,6 +140,7 @@ export class HttpWorld implements AsyncDisposable {
       responseEdits: NO_COMPILED_EDITS,
       timeoutMs: null,
       path: null,
+      delivery: null,
     };
     const decide = options.decide ?? (() => forward);
     world.#front = world.#stack.use(

@@ -78,6 +78,7 @@ test('trailers that cannot be written fail their request, and nothing of them is
     responseEdits: NO_COMPILED_EDITS,
     timeoutMs: null,
     path: null,
+    delivery: null,
   });
   assert.equal(reader.read(bytes, reader.at, bytes.length), 'trailers');
   assert.ok(reader.trailers !== undefined);

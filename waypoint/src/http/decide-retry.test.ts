@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decideRetry } from './decide-retry.ts';
+import { isSentAgain } from './decide-retry.ts';
 
 const BASE = { replayable: true, attempts: 1, attemptsMax: 3 };
 
@@ -12,7 +12,7 @@ for (const [name, facts, expected] of [
   ['what is not at hand any more', { lost: 'unseen', method: 'GET', replayable: false }, false],
   ['what was tried often enough', { lost: 'unseen', method: 'GET', attempts: 3 }, false],
 ] as const) {
-  test(`decideRetry(): ${name} is ${expected ? '' : 'not '}sent again`, () => {
-    assert.equal(decideRetry({ ...BASE, ...facts }), expected);
+  test(`isSentAgain(): ${name} is ${expected ? '' : 'not '}sent again`, () => {
+    assert.equal(isSentAgain({ ...BASE, ...facts }), expected);
   });
 }

@@ -7,8 +7,13 @@ export type LostCall = 'unseen' | 'reused' | 'fresh';
 /** RFC 9110 9.2.2: asked twice, they do what they do once. */
 const REPEATABLE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 
-/** Whether a request whose call was lost before an answer is sent again. */
-export function decideRetry(facts: {
+/** Asked twice, it does what it does once. */
+export function isRepeatable(method: string): boolean {
+  return REPEATABLE.has(method);
+}
+
+/** Whether a request whose call was lost before an answer is sent again at once, whatever its rule says: nobody has seen it, or it does no harm. */
+export function isSentAgain(facts: {
   readonly lost: LostCall;
   /** All of the request so far is at hand. */
   readonly replayable: boolean;

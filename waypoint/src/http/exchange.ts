@@ -238,6 +238,10 @@ export class Exchange implements SenderOwner, ExchangeFacts {
   }
 
   onResponse(head: ResponseHead): void {
+    if (this.#sender.retryStatus(head.status)) {
+      this.#isUpstreamBusy = false;
+      return;
+    }
     const { decision } = this;
     const edits = decision?.kind === 'forward' ? decision.responseEdits : NO_COMPILED_EDITS;
     if (!this.#writer.response(head, edits, this.requestComplete)) {
@@ -330,6 +334,7 @@ export class Exchange implements SenderOwner, ExchangeFacts {
   }
 
   #clearTimer(): void {
+    this.#sender.clearTimers();
     this.#timer?.[Symbol.dispose]();
     this.#timer = undefined;
   }

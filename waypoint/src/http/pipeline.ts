@@ -1,7 +1,7 @@
 import type { RequestHead } from '@ambit/mesh/http1';
 import type { NormalPath, SpiffeId } from '@ambit/mesh/model';
 import type { AccessVerdict } from '@ambit/mesh/policies';
-import type { RouteRequest } from '@ambit/mesh/routes';
+import type { RetryPolicy, RouteRequest } from '@ambit/mesh/routes';
 import type { Cluster } from '../upstream/cluster.ts';
 import type { FailureReason } from './failures.ts';
 import type { CompiledEdits } from './header-edits.ts';
@@ -22,6 +22,14 @@ export interface RequestView extends RouteRequest {
   access: AccessVerdict | null;
 }
 
+/** What a rule asks for beyond one attempt at one cluster. */
+export interface Delivery {
+  /** Null: only what was not seen by a server is sent once more. */
+  readonly retry: RetryPolicy | null;
+  /** Of each attempt, from its beginning to the end of its answer; null: as long as it takes. */
+  readonly attemptTimeoutMs: number | null;
+}
+
 /** Sends the request on. Where a rule always says the same, the same object every time: a request costs none of it. */
 export interface Forward {
   readonly kind: 'forward';
@@ -34,6 +42,8 @@ export interface Forward {
   readonly timeoutMs: number | null;
   /** Null: as the client sent it. */
   readonly path: NormalPath | null;
+  /** Null for nothing of it. */
+  readonly delivery: Delivery | null;
 }
 
 /** Is answered here. */

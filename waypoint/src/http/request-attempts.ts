@@ -1,11 +1,12 @@
 import type { FieldBlock } from '@ambit/mesh/http1';
+import { type AttemptOutcome, decideRetry } from '@ambit/mesh/routes';
 import type { Endpoint } from '../upstream/cluster.ts';
 import type { UpstreamCall } from '../upstream/upstream-call.ts';
 import type { CurrentRequest } from './current-request.ts';
-import { decideRetry, type LostCall } from './decide-retry.ts';
+import { isRepeatable, isSentAgain, type LostCall } from './decide-retry.ts';
 import type { ResponseSink } from './exchange-facts.ts';
 import type { FailureReason } from './failures.ts';
-import type { Forward } from './pipeline.ts';
+import type { Delivery, Forward } from './pipeline.ts';
 import type { WorkerContext } from './worker-context.ts';
 
 /** What a sender tells the exchange whose request it sends. */
@@ -18,9 +19,13 @@ export interface SenderOwner extends ResponseSink {
   onUpstreamBusy(): void;
 }
 
+const BROKEN: AttemptOutcome = { kind: 'broken' };
+const NOT_SENT: AttemptOutcome = { kind: 'not-sent' };
+const TIMEOUT: AttemptOutcome = { kind: 'timeout' };
+
 /**
  * Sends one request after the other to an endpoint of its cluster, in one protocol: to another endpoint when nothing has been sent,
- * once more when `decideRetry` says so. What is the same in all protocols; what a request is made of is in subclasses.
+ * once more when its rule or `isSentAgain` says so. What is the same in all protocols; what a request is made of is in subclasses.
  */
 export abstract class RequestAttempts {
   endpoint: Endpoint | undefined;
@@ -34,6 +39,11 @@ export abstract class RequestAttempts {
   protected complete = false;
   /** All of the request so far is kept, and no answer has begun. */
   protected replayable = true;
+  /** Of the whole request; null: it has all the time. */
+  #deadlineMs: number | null = null;
+  #attemptTimer: Disposable | undefined;
+  /** Until the next attempt. */
+  #backoff: Disposable | undefined;
 
   constructor(context: WorkerContext, owner: SenderOwner, request: CurrentRequest) {
     this.context = context;
@@ -77,27 +87,44 @@ export abstract class RequestAttempts {
     this.attempts = 0;
   }
 
-  /** The call failed before an answer. True: the request is under way again, and the owner will hear of it as before. */
+  /** The call failed before an answer. True: the request is under way again, or will be, and the owner will hear of it as before. */
   retry(): boolean {
     const { lost, replayable, attempts, request } = this;
     const { attemptsMax } = this.context.limits;
-    if (!decideRetry({ lost, replayable, method: request.method, attempts, attemptsMax })) return false;
-    this.next(undefined);
-    return true;
+    if (isSentAgain({ lost, replayable, method: request.method, attempts, attemptsMax })) {
+      this.next(undefined);
+      return true;
+    }
+    return this.#retryAfter(BROKEN);
+  }
+
+  /** An answer with this status has begun. True: it is not the one that the client gets, as for `retry`. */
+  retryStatus(code: number): boolean {
+    const codes = this.forward?.delivery?.retry?.codes;
+    return codes !== undefined && codes.includes(code) && this.#retryAfter({ kind: 'status', code });
+  }
+
+  /** No further attempt and no end of this one comes by itself. */
+  clearTimers(): void {
+    this.#attemptTimer?.[Symbol.dispose]();
+    this.#attemptTimer = undefined;
+    this.#backoff?.[Symbol.dispose]();
+    this.#backoff = undefined;
   }
 
   /** Nobody wants an answer any more. */
   abandon(): void {
-    if (this.isWaiting && this.endpoint !== undefined) this.cancel(this.endpoint);
-    this.isWaiting = false;
-    this.call?.abandon();
+    this.clearTimers();
+    this.#leaveCall();
     this.finish();
   }
 
   onNoConnection(): void {
     this.isWaiting = false;
     // Nothing was sent, so any request may go elsewhere.
-    if (this.attempts < this.context.limits.attemptsMax) this.next(this.endpoint);
+    if (this.forward?.delivery?.retry) {
+      if (!this.#retryAfter(NOT_SENT)) this.owner.onSendFailed('connect');
+    } else if (this.attempts < this.context.limits.attemptsMax) this.next(this.endpoint);
     else this.owner.onSendFailed('connect');
   }
 
@@ -109,8 +136,64 @@ export abstract class RequestAttempts {
     }
     this.endpoint = endpoint;
     this.attempts += 1;
+    const delivery = this.forward?.delivery ?? null;
+    if (delivery !== null) this.#startAttempt(delivery);
     const sent = this.send(endpoint);
     if (sent === 'waiting') this.isWaiting = true;
     else if (sent === 'overload') this.owner.onSendFailed('overload');
+  }
+
+  #startAttempt({ attemptTimeoutMs }: Delivery): void {
+    const { clock } = this.context;
+    const timeoutMs = this.forward?.timeoutMs ?? null;
+    if (this.attempts === 1) this.#deadlineMs = timeoutMs === null ? null : clock.monotonic() + timeoutMs;
+    this.clearTimers();
+    if (attemptTimeoutMs === null) return;
+    this.#attemptTimer = clock.setTimer(attemptTimeoutMs, () => {
+      if (!this.#retryAfter(TIMEOUT)) this.owner.onSendFailed('timeout');
+    });
+  }
+
+  /** Whether the rule has the request sent once more. */
+  #retryAfter(outcome: AttemptOutcome): boolean {
+    const { clock, random } = this.context;
+    const policy = this.forward?.delivery?.retry ?? null;
+    if (policy === null) return false;
+    const decision = decideRetry(
+      policy,
+      {
+        outcome,
+        retries: this.attempts - 1,
+        replayable: this.replayable,
+        idempotent: isRepeatable(this.request.method),
+        remainingMs: this.#deadlineMs === null ? null : this.#deadlineMs - clock.monotonic(),
+      },
+      random(),
+    );
+    if (decision.kind === 'give-up') return false;
+    this.clearTimers();
+    this.#leaveCall();
+    const { waitMs } = decision;
+    const failed = this.endpoint;
+    if (waitMs === 0) {
+      this.next(failed);
+      return true;
+    }
+    // Nothing more of the request is read meanwhile.
+    this.isWaiting = true;
+    this.#backoff = clock.setTimer(waitMs, () => {
+      this.#backoff = undefined;
+      this.isWaiting = false;
+      this.next(failed);
+      // Whoever waits for a connection hears of it later.
+      if (!this.isWaiting && this.call !== undefined) this.owner.onConnected();
+    });
+    return true;
+  }
+
+  #leaveCall(): void {
+    if (this.isWaiting && this.endpoint !== undefined) this.cancel(this.endpoint);
+    this.isWaiting = false;
+    this.call?.abandon();
   }
 }

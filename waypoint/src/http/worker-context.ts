@@ -14,6 +14,8 @@ export class WorkerContext {
   readonly observer: ExchangeObserver;
   /** A new request id. */
   readonly createRequestId: () => string;
+  /** [0, 1) */
+  readonly random: () => number;
   readonly writer: HeadWriter = new HeadWriter();
   /** Answers on their way to clients; flushed before whoever filled it returns. */
   readonly batch: OutgoingBatch = new OutgoingBatch();
@@ -29,6 +31,7 @@ export class WorkerContext {
     readonly limits: ExchangeLimits;
     readonly observer: ExchangeObserver;
     readonly createRequestId: () => string;
+    readonly random?: () => number;
     readonly fieldCountMax: number;
   }) {
     this.clock = options.clock;
@@ -36,6 +39,7 @@ export class WorkerContext {
     this.limits = options.limits;
     this.observer = options.observer;
     this.createRequestId = options.createRequestId;
+    this.random = options.random ?? Math.random;
     this.replayMemory = new ReplayMemory(options.limits.replayMaxBytes);
     this.dropped = new Uint8Array(options.fieldCountMax);
   }

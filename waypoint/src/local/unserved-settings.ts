@@ -19,18 +19,13 @@ export function unservedSettings({ parents, rules }: HttpRoute): readonly Unserv
   }
   for (const [index, rule] of rules.entries()) {
     const field = `spec.rules[${index}]`;
-    const { fault, filters, backends, timeouts, retry, session } = rule;
+    const { fault, filters, backends, session } = rule;
     if (fault !== null) found.push({ field, expected: `a rule that this version knows: ${fault.message}` });
     found.push(...mirrors(`${field}.filters`, filters));
     for (const [at, backend] of backends.entries()) {
       found.push(...mirrors(`${field}.backendRefs[${at}].filters`, backend.filters));
     }
-    if (retry !== null) found.push({ field: `${field}.retry`, expected: ABSENT });
     if (session !== null) found.push({ field: `${field}.sessionPersistence`, expected: ABSENT });
-    // 0 is no limit, which is what is done.
-    if ((timeouts.backendRequestMs ?? 0) > 0) {
-      found.push({ field: `${field}.timeouts.backendRequest`, expected: ABSENT });
-    }
   }
   return found;
 }

@@ -1,5 +1,6 @@
 import type { MeshView, NormalPath, Service } from '@ambit/mesh/model';
 import {
+  type CompiledRule,
   decideRequest,
   decideTimeouts,
   type HeaderEdits,
@@ -10,7 +11,7 @@ import { FAILURES, type FailureReason } from '../http/failures.ts';
 import { compileEdits, type CompiledEdits, NO_COMPILED_EDITS } from '../http/header-edits.ts';
 import type { Authorizer } from '@ambit/mesh/policies';
 import { admit } from '../authorize/guarded-pipeline.ts';
-import type { Answer, Decision, Forward, RequestPipeline, RequestView } from '../http/pipeline.ts';
+import type { Answer, Decision, Delivery, Forward, RequestPipeline, RequestView } from '../http/pipeline.ts';
 import type { Cluster } from '../upstream/cluster.ts';
 
 type ServiceBackend = Extract<RouteBackend, { readonly kind: 'service' }>;
@@ -31,6 +32,8 @@ export interface ServiceRouterOptions {
 export class ServiceRouter implements RequestPipeline {
   readonly #options: ServiceRouterOptions;
   readonly #straight: Forward;
+  /** By rule, whose delivery is always the same. */
+  readonly #deliveries = new Map<CompiledRule<RouteBackend>, Delivery | null>();
   readonly #edits = new WeakMap<HeaderEdits, CompiledEdits>();
   readonly #clusters = new Map<ServiceBackend, Cluster>();
   readonly #answers = new Map<FailureReason, Answer>();
@@ -45,6 +48,7 @@ export class ServiceRouter implements RequestPipeline {
       responseEdits: NO_COMPILED_EDITS,
       timeoutMs: null,
       path: null,
+      delivery: null,
     };
   }
 
@@ -79,6 +83,7 @@ export class ServiceRouter implements RequestPipeline {
       responseEdits: this.#compiled(decision.responseEdits, null),
       timeoutMs: decideTimeouts(rule.timeouts, request.header('grpc-timeout')).requestMs,
       path: rewritten.path === request.path ? null : rewritten.path,
+      delivery: this.#deliveryOf(rule),
     };
   }
 
@@ -97,6 +102,16 @@ export class ServiceRouter implements RequestPipeline {
     if (other === undefined) return null;
     const rewritten = path === request.path && host === null ? null : { path, host: host ?? request.host };
     return admit(accessOf(other, backend.port), request, rewritten);
+  }
+
+  #deliveryOf(rule: CompiledRule<RouteBackend>): Delivery | null {
+    const known = this.#deliveries.get(rule);
+    if (known !== undefined) return known;
+    const { retry } = rule;
+    const { attemptMs } = decideTimeouts({ ...rule.timeouts, requestMs: null }, null);
+    const delivery = retry === null && attemptMs === null ? null : { retry, attemptTimeoutMs: attemptMs };
+    this.#deliveries.set(rule, delivery);
+    return delivery;
   }
 
   /** Backends are objects of the table, which is this router's for life. */

@@ -107,6 +107,7 @@ export class DataPlane {
       limits: DEFAULT_EXCHANGE_LIMITS,
       observer: this.#recorder,
       createRequestId: () => randomUUID(),
+      random,
       fieldCountMax: DEFAULT_LIMITS.fieldCountMax,
     });
     this.#hbone = createHbonePool<SpiffeId>({ clock, logger });
@@ -389,6 +390,7 @@ function straightTo(cluster: Cluster): RequestPipeline {
     responseEdits: NO_COMPILED_EDITS,
     timeoutMs: null,
     path: null,
+    delivery: null,
   };
   return { decide: (_request: RequestView) => decision };
 }
