@@ -20,6 +20,7 @@ interface Bill {
 const EXPECTED = {
   controller: { user: '65532:65532', has: [], lacks: ['usr/sbin/nft', 'opt/ambit/ambit-cni'], packages: ['yaml'] },
   'node-agent': { user: '0:1337', has: [], lacks: ['usr/sbin/nft', 'opt/ambit/ambit-cni'], packages: ['koffi'] },
+  waypoint: { user: '65532:65532', has: [], lacks: ['usr/sbin/nft', 'opt/ambit/ambit-cni'], packages: ['re2js'] },
   cni: {
     user: '0:0',
     has: ['usr/sbin/nft', 'usr/sbin/ip', 'opt/ambit/ambit-cni'],
@@ -27,7 +28,7 @@ const EXPECTED = {
     packages: ['koffi', 'nftables', 'iproute2'],
   },
 } as const;
-const NAMES = ['controller', 'node-agent', 'cni'] as const;
+const NAMES = ['controller', 'node-agent', 'waypoint', 'cni'] as const;
 
 let images: ReadonlyMap<string, BuiltImage>;
 before(async () => {

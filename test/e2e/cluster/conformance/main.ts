@@ -8,6 +8,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { runGroup } from '../../../../scripts/tests/run-group.ts';
 import { buildGoPrograms } from '../../interop/go-programs.ts';
 import { loadAmbit, LOAD_MS, ROOT, step, whyNotHere, withCluster } from '../cluster-run.ts';
 import { installAmbit } from '../harness/ambit.ts';
@@ -30,6 +31,7 @@ AMBIT_CONFORMANCE_CACHE: where the suite is kept (default ~/.cache/ambit-conform
 
 /** As the kit has it. */
 const GATEWAY_API = 'v1.6.1';
+const FEATURES_MS = 600_000;
 const SUITE_MS = 1_800_000;
 /** Of the suite's output after a failure. */
 const OUTPUT_LINES = 400;
@@ -110,8 +112,14 @@ async function runOn(cluster: Cluster, { program, echo, settings }: Run): Promis
   try {
     await step('waypoint', () => prepareWorld(cluster));
     const suite = await runSuite(cluster, program, settings);
-    if (settings.publish && settings.only === undefined && suite.failed + suite.skipped === 0) publish();
-    return suite;
+    if (settings.only !== undefined) return suite;
+    if (settings.publish && suite.failed + suite.skipped === 0) publish();
+    const { passed, failed, skipped } = await runFeatures();
+    return {
+      passed: suite.passed + passed,
+      failed: suite.failed + failed,
+      skipped: suite.skipped + skipped,
+    };
   } catch (error) {
     console.log(`     what the cluster was like: ${await collectDiagnostics(cluster)}`);
     throw error;
@@ -147,6 +155,13 @@ async function runSuite(cluster: Cluster, program: string, settings: Settings): 
     console.log(`     what the cluster was like: ${await collectDiagnostics(cluster)}`);
   }
   return counts;
+}
+
+/** What the suite asks of Gateways only, asked of the mesh; with the suite's pods, which it leaves. */
+function runFeatures(): Promise<Counts> {
+  const files = ['test/e2e/cluster/conformance/features.cluster.test.ts'];
+  const group = { name: 'privileged', files, concurrency: 1, eachTest: true, testTimeoutMs: FEATURES_MS } as const;
+  return runGroup(ROOT, group, FEATURES_MS);
 }
 
 function publish(): void {

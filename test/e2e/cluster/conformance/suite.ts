@@ -64,6 +64,8 @@ export function suiteArguments({ version, namespaceLabels, report, only }: Suite
   const labels = Object.entries(namespaceLabels).map(([name, value]) => `${name}=${value}`);
   return [
     ...['-test.run=^TestConformance$', '-test.timeout=30m', '-test.v'],
+    // Our own tests after it need its pods.
+    '--cleanup-base-resources=false',
     `--conformance-profiles=${PROFILES.join(',')}`,
     `--supported-features=${claimedFeatures().join(',')}`,
     `--namespace-labels=${labels.join(',')}`,

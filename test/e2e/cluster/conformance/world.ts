@@ -2,7 +2,7 @@ import type { Cluster, Manifest } from '../harness/cluster.ts';
 import { ECHO_IMAGE } from './echo-image.ts';
 
 /** The suite's own namespaces. */
-const MESH = 'gateway-conformance-mesh';
+export const MESH = 'gateway-conformance-mesh';
 const CONSUMER = 'gateway-conformance-mesh-consumer';
 /** A run for meshes alone waits for a ready pod in each of these too, which its manifests do not make (gateway-api#4934). */
 const WAITED_FOR = ['gateway-conformance-app-backend', 'gateway-conformance-web-backend'];
