@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { CONTROLLER_NAME } from '../../../controller/src/status/decide-status-patch.ts';
 import { TestApiServer } from './api-server.ts';
+import { installGatewayApi } from './gateway-api.ts';
 import { kubeProgram } from './programs.ts';
 
 const CHART = fileURLToPath(new URL('../../../charts/ambit', import.meta.url));
@@ -208,6 +210,15 @@ describe('once installed', () => {
       readonly metadata: { readonly labels: Readonly<Record<string, string>> };
     };
     assert.equal(definition.metadata.labels['app.kubernetes.io/part-of'], 'ambit');
+  });
+
+  test('the class of waypoints comes with the first upgrade after the definitions of Gateway API', async () => {
+    const path = '/apis/gateway.networking.k8s.io/v1/gatewayclasses/ambit-waypoint';
+    await installGatewayApi(api);
+    assert.equal((await api.call('GET', path)).status, 404);
+    helmed('upgrade', 'ambit', CHART, '--namespace', NAMESPACE, '--reuse-values');
+    const { spec } = (await api.request('GET', path)) as { readonly spec: { readonly controllerName: string } };
+    assert.equal(spec.controllerName, CONTROLLER_NAME);
   });
 
   test('uninstalled, only the definitions stay, with the policies, and the same release takes them over again', async () => {
