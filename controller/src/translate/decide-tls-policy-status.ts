@@ -1,6 +1,6 @@
 import type { BackendTlsPolicy, KubeService } from '@ambit/mesh/kinds';
 import { chooseTlsPolicy, portsOf, type TlsPolicyTarget } from './choose-tls-policy.ts';
-import { resolveAuthorities, unknownOption } from './resolve-authorities.ts';
+import { type ResolvedAuthorities, resolveAuthorities } from './resolve-authorities.ts';
 import type { RouteWorld } from './route-world.ts';
 
 /** One condition as decided; times and generations are the writer's business. */
@@ -20,9 +20,13 @@ export interface TlsPolicyAncestor {
 
 type StatusWorld = Pick<RouteWorld, 'service' | 'tlsPolicies' | 'configMap'>;
 
+/** What a policy names that cannot be read as a whole is not looked for. */
+const NOTHING_ASKED: ResolvedAuthorities = { roots: { kind: 'system' }, faults: [] };
+
 /** `status.ancestors` of a policy: an entry for each Service that it names, in order. What else it names is not ours. */
 export function decideTlsPolicyStatus(policy: BackendTlsPolicy, world: StatusWorld): readonly TlsPolicyAncestor[] {
-  const { roots, faults } = resolveAuthorities(policy, world);
+  const { validation } = policy;
+  const { roots, faults } = validation.kind === 'fault' ? NOTHING_ASKED : resolveAuthorities(policy, validation, world);
   const [fault] = faults;
   const messages = [...new Set(faults.map(({ message }) => message))].join('; ');
   const resolved =
@@ -70,8 +74,9 @@ function refusalOf(
     const { meta } = winner;
     return { reason: 'Conflicted', message: `what counts there is BackendTLSPolicy ${meta.namespace}/${meta.name}` };
   }
-  const option = unknownOption(policy);
-  if (option !== null) return { reason: 'Invalid', message: `there is no option ${option}: nothing is sent there` };
+  const { validation } = policy;
+  if (validation.kind === 'fault')
+    return { reason: 'Invalid', message: `${validation.message}: nothing is sent there` };
   return noRoots === null ? null : { reason: 'NoValidCACertificate', message: `${noRoots}: nothing is sent there` };
 }
 

@@ -1,4 +1,4 @@
-import { AMBIT_DOMAIN, type BackendTlsPolicy } from '@ambit/mesh/kinds';
+import type { BackendTlsPolicy, BackendValidation } from '@ambit/mesh/kinds';
 import type { BackendTls, PortSecurity } from '@ambit/mesh/routes';
 import type { RouteWorld } from './route-world.ts';
 
@@ -19,7 +19,8 @@ export const ROOTS_LENGTH_MAX: number = 1024 * 1024;
 
 /** The roots that a policy names: those of ConfigMaps of its namespace, each certificate once, in order. */
 export function resolveAuthorities(
-  { meta, roots }: BackendTlsPolicy,
+  { meta }: BackendTlsPolicy,
+  { roots }: BackendValidation,
   world: Pick<RouteWorld, 'configMap'>,
 ): ResolvedAuthorities {
   if (roots.kind === 'system') return { roots, faults: [] };
@@ -44,17 +45,11 @@ export function resolveAuthorities(
   return { roots: pem === '' ? null : { kind: 'pem', pem }, faults };
 }
 
-const OWN_OPTIONS = `${AMBIT_DOMAIN}/`;
-
-/** An option of ours that there is not, or null; those of others are theirs. */
-export function unknownOption({ options }: BackendTlsPolicy): string | null {
-  return [...options.keys()].find((name) => name.startsWith(OWN_OPTIONS)) ?? null;
-}
-
 /** What a policy comes to at the ports where it counts. */
 export function securityOfPolicy(policy: BackendTlsPolicy, world: Pick<RouteWorld, 'configMap'>): PortSecurity {
-  if (unknownOption(policy) !== null) return { kind: 'invalid', reason: 'Invalid' };
-  const { roots } = resolveAuthorities(policy, world);
+  const { validation } = policy;
+  if (validation.kind === 'fault') return { kind: 'invalid', reason: 'Invalid' };
+  const { roots } = resolveAuthorities(policy, validation, world);
   if (roots === null) return { kind: 'invalid', reason: 'NoValidCACertificate' };
-  return { kind: 'tls', serverName: policy.hostname, roots, altNames: policy.subjectAltNames };
+  return { kind: 'tls', serverName: validation.hostname, roots, altNames: validation.subjectAltNames };
 }

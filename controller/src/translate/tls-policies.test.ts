@@ -117,6 +117,11 @@ test('translateBackend() gives each port the policy that counts there', () => {
       ],
     ],
     [
+      'what this version does not know',
+      [policy('a', { targets: [['web', 'https']], validation: { crl: 'x' } })],
+      [{ ports: [443], security: { kind: 'invalid', reason: 'Invalid' } }],
+    ],
+    [
       'an option of ours that there is not',
       [policy('a', { targets: [['web', 'https']], spec: { options: { 'ambit.dev/min': '1.3' } } })],
       [{ ports: [443], security: { kind: 'invalid', reason: 'Invalid' } }],
@@ -207,7 +212,12 @@ test('decideTlsPolicyStatus() says of each Service whether the policy counts, an
       'an option',
       policy('a', { spec: { options: { 'ambit.dev/min': '1.3' } } }),
       [],
-      { 'shop/web/': ['Accepted=False Invalid: there is no option ambit.dev/min: nothing is sent there', fine] },
+      {
+        'shop/web/': [
+          'Accepted=False Invalid: spec.options.ambit.dev/min "1.3" is not supported: there is no such option: nothing is sent there',
+          fine,
+        ],
+      },
     ],
     [
       'a target of another kind',

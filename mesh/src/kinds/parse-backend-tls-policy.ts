@@ -1,5 +1,7 @@
 import type { SubjectAltName } from '../routes/backend-security.ts';
+import { KindError, type KindErrorCode } from './errors.ts';
 import type { FieldReader } from './field-reader.ts';
+import { AMBIT_DOMAIN } from './labels.ts';
 import { parseMeta } from './parse-meta.ts';
 import {
   parseGroup,
@@ -10,27 +12,44 @@ import {
   parseSectionName,
 } from './parse-route-refs.ts';
 import { CERTIFICATE_URI, CERTIFICATE_URI_LENGTH_MAX, ROUTE_LIMITS } from './route-limits.ts';
-import type { BackendTlsPolicy } from './route-objects.ts';
+import type { BackendTlsPolicy, BackendValidation } from './route-objects.ts';
 
 const OPTION_LENGTH_MAX = 4096;
 const SYSTEM_ROOTS = 'System';
+/** What a newer version may mean something by. */
+const FAULTS: readonly KindErrorCode[] = ['unsupported-value', 'unknown-field'];
 
-/** gateway.networking.k8s.io/v1 BackendTLSPolicy. Unknown fields are errors: the check could be weaker than meant. @throws KindError. */
+/**
+ * gateway.networking.k8s.io/v1 BackendTLSPolicy. What this version does not know is a fault of the policy and no error: without any
+ * policy its ports would be reached in plaintext. @throws KindError.
+ */
 export function parseBackendTlsPolicy(object: FieldReader): BackendTlsPolicy {
   object.allowOnly(['apiVersion', 'kind', 'metadata', 'spec', 'status']);
   const meta = parseMeta(object, 'namespaced');
   const spec = object.object('spec') ?? object.fail('spec', 'an object with targetRefs and validation');
-  spec.allowOnly(['targetRefs', 'validation', 'options']);
+  return { kind: 'BackendTLSPolicy', meta, targets: parseTargets(spec), validation: parseValidation(spec) };
+}
+
+function parseValidation(spec: FieldReader): BackendTlsPolicy['validation'] {
   const validation = spec.object('validation') ?? spec.fail('validation', 'an object with a hostname');
-  validation.allowOnly(['caCertificateRefs', 'wellKnownCACertificates', 'hostname', 'subjectAltNames']);
+  try {
+    const known = parseKnown(validation);
+    spec.allowOnly(['targetRefs', 'validation', 'options']);
+    validation.allowOnly(['caCertificateRefs', 'wellKnownCACertificates', 'hostname', 'subjectAltNames']);
+    checkOptions(spec);
+    return known;
+  } catch (error) {
+    if (!(error instanceof KindError) || !FAULTS.includes(error.code)) throw error;
+    return { kind: 'fault', message: error.message };
+  }
+}
+
+function parseKnown(validation: FieldReader): BackendValidation {
   return {
-    kind: 'BackendTLSPolicy',
-    meta,
-    targets: parseTargets(spec),
-    roots: parseRoots(validation),
+    kind: 'known',
     hostname: parsePreciseHostname(validation, 'hostname') ?? validation.fail('hostname', 'the server name'),
     subjectAltNames: validation.objects('subjectAltNames', parseAltName, ROUTE_LIMITS.altNames),
-    options: parseOptions(spec),
+    roots: parseRoots(validation),
   };
 }
 
@@ -58,7 +77,7 @@ function parseTargets(spec: FieldReader): BackendTlsPolicy['targets'] {
   return targets;
 }
 
-function parseRoots(validation: FieldReader): BackendTlsPolicy['roots'] {
+function parseRoots(validation: FieldReader): BackendValidation['roots'] {
   const refs = validation.objects(
     'caCertificateRefs',
     (reader) => {
@@ -91,11 +110,13 @@ function parseAltName(reader: FieldReader): SubjectAltName {
     : reader.fail('uri', 'an absolute URI');
 }
 
-function parseOptions(spec: FieldReader): ReadonlyMap<string, string> {
+/** Those of other domains are theirs. */
+function checkOptions(spec: FieldReader): void {
   const options = spec.textMap('options');
   if (options.size > ROUTE_LIMITS.options) spec.fail('options', `at most ${ROUTE_LIMITS.options} entries`);
   for (const [key, value] of options) {
-    if (value.length > OPTION_LENGTH_MAX) spec.object('options')?.fail(key, `at most ${OPTION_LENGTH_MAX} characters`);
+    const reader = spec.object('options') ?? spec;
+    if (value.length > OPTION_LENGTH_MAX) reader.fail(key, `at most ${OPTION_LENGTH_MAX} characters`);
+    if (key.startsWith(`${AMBIT_DOMAIN}/`)) reader.unsupported(key, 'there is no such option');
   }
-  return options;
 }

@@ -56,22 +56,21 @@ test('parseObject reads BackendTLSPolicy and ServiceImport', () => {
         { ...target, sectionName: 'a' },
         { ...target, sectionName: 'b' },
       ],
-      roots: { kind: 'refs', refs: [{ group: '', kind: 'ConfigMap', name: 'ca' }] },
-      hostname: 'web.example',
-      subjectAltNames: [
-        { kind: 'hostname', hostname: '*.example' },
-        { kind: 'uri', uri: 'spiffe://td/ns/a/sa/b' },
-      ],
-      options: new Map([['x.example/o', 'v']]),
+      validation: {
+        kind: 'known',
+        roots: { kind: 'refs', refs: [{ group: '', kind: 'ConfigMap', name: 'ca' }] },
+        hostname: 'web.example',
+        subjectAltNames: [
+          { kind: 'hostname', hostname: '*.example' },
+          { kind: 'uri', uri: 'spiffe://td/ns/a/sa/b' },
+        ],
+      },
     },
   );
   const system = { hostname: 'a', wellKnownCACertificates: 'System' };
   assert.deepEqual(parsed(object('BackendTLSPolicy', { targetRefs: [target], validation: system })), {
     targets: [{ ...target, sectionName: null }],
-    roots: { kind: 'system' },
-    hostname: 'a',
-    subjectAltNames: [],
-    options: new Map(),
+    validation: { kind: 'known', roots: { kind: 'system' }, hostname: 'a', subjectAltNames: [] },
   });
   const imported = { type: 'ClusterSetIP', ports: [{ name: 'http', port: 80, appProtocol: 'h2c' }] };
   assert.deepEqual(parsed(object('ServiceImport', imported, 'multicluster.x-k8s.io/v1alpha1')), {
@@ -106,10 +105,6 @@ test('parseObject refuses grants and policies that could be wider than meant', (
     ],
     [tls({ hostname: undefined }), 'spec.validation.hostname is missing'],
     [tls({ wellKnownCACertificates: undefined }), 'spec.validation.caCertificateRefs is missing'],
-    [
-      tls({ wellKnownCACertificates: 'x.example/Roots' }),
-      'spec.validation.wellKnownCACertificates "x.example/Roots" is not supported: this version knows System',
-    ],
     [
       tls({ caCertificateRefs: [{ group: '', kind: 'ConfigMap', name: 'a' }] }),
       'spec.validation.wellKnownCACertificates must be absent beside caCertificateRefs',
@@ -151,6 +146,28 @@ function selected(selector: Json, labels: Readonly<Record<string, string>>): boo
   assert.ok(from?.kind === 'selector');
   return selects(from.selector, new Map(Object.entries(labels)));
 }
+
+test('parseObject takes a policy that asks for what this version does not know, with its fault', () => {
+  const target = { group: '', kind: 'Service', name: 'web' };
+  const validation = { hostname: 'a', wellKnownCACertificates: 'System' };
+  const table: readonly (readonly [spec: Json, message: string])[] = [
+    [
+      { validation: { ...validation, wellKnownCACertificates: 'x.example/Roots' } },
+      'spec.validation.wellKnownCACertificates "x.example/Roots" is not supported: this version knows System',
+    ],
+    [{ validation: { ...validation, crl: 'a' } }, 'spec.validation.crl is not a known field: '],
+    [{ validation, minTls: '1.3' }, 'spec.minTls is not a known field: '],
+    [
+      { validation, options: { 'ambit.dev/a': 'b' } },
+      'spec.options.ambit.dev/a "b" is not supported: there is no such option',
+    ],
+  ];
+  for (const [spec, message] of table) {
+    const policy = parseObject(object('BackendTLSPolicy', { targetRefs: [target], ...spec }));
+    assert.ok(policy?.kind === 'BackendTLSPolicy' && policy.validation.kind === 'fault', message);
+    assert.ok(policy.validation.message.startsWith(message), policy.validation.message);
+  }
+});
 
 test('selects() knows labels and expressions', () => {
   const expression = (operator: string, values?: readonly string[]): Json => ({

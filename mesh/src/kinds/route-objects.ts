@@ -82,6 +82,13 @@ export interface BackendTlsPolicy {
     readonly name: string;
     readonly sectionName: string | null;
   }[];
+  /** `fault`: it asks for something that this version does not know, and nothing may be sent without it. */
+  readonly validation: BackendValidation | { readonly kind: 'fault'; readonly message: string };
+}
+
+/** What is asked of backends, and what is believed. */
+export interface BackendValidation {
+  readonly kind: 'known';
   /** Roots of the backends' certificates. */
   readonly roots:
     | { readonly kind: 'system' }
@@ -92,7 +99,6 @@ export interface BackendTlsPolicy {
   /** Server name that is asked for, and whose certificate it must be unless `subjectAltNames` says otherwise. */
   readonly hostname: string;
   readonly subjectAltNames: readonly SubjectAltName[];
-  readonly options: ReadonlyMap<string, string>;
 }
 
 /** A Service of other clusters (multicluster.x-k8s.io). */

@@ -178,8 +178,9 @@ class DirectorySource implements ObjectSource {
   }
 }
 
-/** Why rules of a route are not in force, while the rest of it is. */
+/** What of an object asks for more than this version knows, while it is in force: rules of a route refuse, so do ports with a policy. */
 function faultsOf(object: MeshObject): readonly string[] {
+  if (object.kind === 'BackendTLSPolicy') return object.validation.kind === 'fault' ? [object.validation.message] : [];
   if (object.kind !== 'HTTPRoute' && object.kind !== 'GRPCRoute') return [];
   return object.rules.flatMap(({ fault }) => (fault === null ? [] : [fault.message]));
 }
