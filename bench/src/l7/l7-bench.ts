@@ -26,7 +26,7 @@ import {
 import { createAmbitL7Peer } from './peers/ambit.ts';
 import { createEnvoyL7Peer } from './peers/envoy.ts';
 import { createNginxL7Peer } from './peers/nginx.ts';
-import { carries, type L7Load, type L7PeerName, type L7Plan, peersOf } from './plan.ts';
+import { carries, L7_LOADS, type L7Load, type L7PeerName, type L7Plan, peersOf, unitOf } from './plan.ts';
 import { runL7Load } from './run-l7-load.ts';
 import type { L7Results, L7Sample } from './samples.ts';
 import { l7Report } from './l7-report.ts';
@@ -176,7 +176,10 @@ const LINE_MIN_BYTES = 80;
 
 /** A peer without its access log has done less than the others. */
 async function assertLogged(peer: L7Peer, running: RunningL7Peer, samples: readonly L7Sample[]): Promise<void> {
-  const requests = samples.filter((sample) => sample.peer === peer.name).reduce((sum, one) => sum + one.requests, 0);
+  const logged = L7_LOADS.filter((load) => unitOf(load) === 'requests').map(({ name }) => name);
+  const requests = samples
+    .filter((sample) => sample.peer === peer.name && logged.includes(sample.load))
+    .reduce((sum, one) => sum + one.requests, 0);
   const { size } = await stat(running.accessLog);
   if (size < requests * LINE_MIN_BYTES) {
     throw new BenchError('peer-failed', 'a peer has not logged its requests', {

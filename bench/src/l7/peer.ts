@@ -27,6 +27,12 @@ export const REQUEST_HEADERS: readonly (readonly [name: string, value: string])[
   ['X-Route', 'b'],
 ];
 export const REQUEST_PATH = '/index.html?page=1';
+export const GRPC_PATH = '/bench.Echo/Say';
+export const GRPC_STREAM_PATH = '/bench.Echo/stream';
+/** A length follows. */
+export const BODY_PATH = '/bytes/';
+/** What access policies let through; nothing else is asked for. */
+export const ALLOWED = { methods: ['GET', 'POST'], file: '/index.html', below: ['/bench.Echo', '/bytes'] } as const;
 
 /** What a proxy gets to run in: it runs in the server pod, the generator and the server in the client pod. */
 export interface L7Site {

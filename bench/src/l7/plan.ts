@@ -1,21 +1,40 @@
-/** One kind of load: GET of 1 KiB, one request under way per stream. Through HBONE, or in plaintext with wrk. */
+/** What is asked for. All but bodies are of 1 KiB, and one is under way per stream; of streamed messages, several. */
+export type L7Traffic = 'http1' | 'http2' | 'grpc' | 'grpc-stream' | 'download' | 'upload';
+
+/** One kind of load: through HBONE, or in plaintext with wrk. */
 export interface L7Load {
   readonly name: L7LoadName;
   readonly kind: 'hbone' | 'plain';
+  readonly traffic: L7Traffic;
   readonly connections: number;
   readonly streams: number;
 }
 
-export type L7LoadName = 'hbone-32x1' | 'hbone-1x32' | 'hbone-1x1' | 'plain-32' | 'plain-1';
+export type L7LoadName =
+  | 'hbone-32x1'
+  | 'hbone-1x32'
+  | 'hbone-1x1'
+  | 'h2-8x4'
+  | 'grpc-8x4'
+  | 'grpc-stream-8'
+  | 'download'
+  | 'upload'
+  | 'plain-32'
+  | 'plain-1';
 export type L7PeerName = 'envoy' | 'nginx' | 'ambit';
 
 /** In the order in which they run. */
 export const L7_LOADS: readonly L7Load[] = [
-  { name: 'hbone-32x1', kind: 'hbone', connections: 32, streams: 32 },
-  { name: 'hbone-1x32', kind: 'hbone', connections: 1, streams: 32 },
-  { name: 'hbone-1x1', kind: 'hbone', connections: 1, streams: 1 },
-  { name: 'plain-32', kind: 'plain', connections: 32, streams: 32 },
-  { name: 'plain-1', kind: 'plain', connections: 1, streams: 1 },
+  { name: 'hbone-32x1', kind: 'hbone', traffic: 'http1', connections: 32, streams: 32 },
+  { name: 'hbone-1x32', kind: 'hbone', traffic: 'http1', connections: 1, streams: 32 },
+  { name: 'hbone-1x1', kind: 'hbone', traffic: 'http1', connections: 1, streams: 1 },
+  { name: 'h2-8x4', kind: 'hbone', traffic: 'http2', connections: 8, streams: 32 },
+  { name: 'grpc-8x4', kind: 'hbone', traffic: 'grpc', connections: 8, streams: 32 },
+  { name: 'grpc-stream-8', kind: 'hbone', traffic: 'grpc-stream', connections: 8, streams: 8 },
+  { name: 'download', kind: 'hbone', traffic: 'download', connections: 1, streams: 1 },
+  { name: 'upload', kind: 'hbone', traffic: 'upload', connections: 1, streams: 1 },
+  { name: 'plain-32', kind: 'plain', traffic: 'http1', connections: 32, streams: 32 },
+  { name: 'plain-1', kind: 'plain', traffic: 'http1', connections: 1, streams: 1 },
 ];
 
 export const L7_PEERS: readonly L7PeerName[] = ['envoy', 'nginx', 'ambit'];
@@ -34,10 +53,18 @@ export interface L7Plan {
 
 export const L7_FULL_PLAN: L7Plan = { peers: L7_PEERS, loads: L7_LOADS, rounds: 5, loadSeconds: 3, warmUpSeconds: 3 };
 
+/** What a sample of a load counts. */
+export function unitOf({ traffic }: L7Load): 'requests' | 'messages' | 'MiB' {
+  if (traffic === 'grpc-stream') return 'messages';
+  return traffic === 'download' || traffic === 'upload' ? 'MiB' : 'requests';
+}
+
+const QUICK_LOADS: readonly L7LoadName[] = ['hbone-32x1', 'h2-8x4', 'plain-32'];
+
 /** Ends within 55 s on a prepared machine. */
 export const L7_QUICK_PLAN: L7Plan = {
   peers: L7_PEERS,
-  loads: L7_LOADS.filter(({ name }) => name !== 'plain-1'),
+  loads: L7_LOADS.filter(({ name }) => QUICK_LOADS.includes(name)),
   rounds: 2,
   loadSeconds: 1,
   warmUpSeconds: 1,

@@ -3,11 +3,18 @@ import { join } from 'node:path';
 import { BenchError } from '../errors.ts';
 import { pinnedCommand } from '../host/child-processes.ts';
 import { runCommand } from '../host/command.ts';
-import type { HttpLoadOptions, HttpLoadResult } from '../load/http-load-main.ts';
+import type { BulkLoadOptions } from '../load/bulk-load-main.ts';
+import type { Http2LoadOptions } from '../load/http2-load-main.ts';
+import type { HttpLoadOptions } from '../load/http-load-main.ts';
+import type { HttpLoadResult } from '../load/meter.ts';
+import type { TunnelLoadOptions } from '../load/tunnels.ts';
 import { parseWrkOutput, wrkArguments, wrkGetScript } from '../load/wrk.ts';
 import { foreignCpuSeconds, takeCpuSnapshot } from '../measure/foreign-cpu.ts';
 import { readCpuSeconds } from '../measure/process-usage.ts';
 import {
+  BODY_PATH,
+  GRPC_PATH,
+  GRPC_STREAM_PATH,
   HBONE_PORT,
   type L7Peer,
   type L7Site,
@@ -68,28 +75,69 @@ export async function runL7Load(run: L7LoadRun): Promise<L7Sample> {
 
 type Measured = HttpLoadResult & { readonly cpuSeconds: number };
 
+const MESSAGE_BYTES = 1024;
+const MESSAGES_UNDER_WAY = 16;
+const BODY_BYTES = 1024 * 1024 * 1024;
+
 async function runHbone(run: L7LoadRun): Promise<Measured> {
-  const { site, load, seconds, running } = run;
+  const { name, options } = generatorOf(run);
+  const program = join(import.meta.dirname, '../load', name);
+  const output = await generate(run, [run.node, '--conditions=source', program, JSON.stringify(options)]);
+  const result: HttpLoadResult = JSON.parse(output);
+  return { ...result, cpuSeconds: result.cpuSeconds ?? 0 };
+}
+
+/** The program that makes the load, and what it is told. */
+function generatorOf({ site, load, seconds, running }: L7LoadRun): {
+  readonly name: string;
+  readonly options: HttpLoadOptions | Http2LoadOptions | BulkLoadOptions;
+} {
   const { certificates } = site;
-  const fields = REQUEST_HEADERS.map(([name, value]) => `${name}: ${value}\r\n`).join('');
-  const options: HttpLoadOptions = {
+  const tunnels: TunnelLoadOptions = {
     host: site.pair.serverAddress,
     port: HBONE_PORT,
     authority: `${SERVICE_A.address}:${SERVICE_A.port}`,
     connections: load.connections,
-    streams: load.streams,
     warmUpMs: SETTLE_MS,
     durationMs: seconds * 1000,
-    request: `GET ${REQUEST_PATH} HTTP/1.1\r\n${fields}\r\n`,
     certificate: certificates.client.certificate,
     key: certificates.client.key,
     roots: certificates.authority,
     cpuOf: running.pids,
   };
-  const program = join(import.meta.dirname, '../load/http-load-main.ts');
-  const output = await generate(run, [run.node, '--conditions=source', program, JSON.stringify(options)]);
-  const result: HttpLoadResult = JSON.parse(output);
-  return { ...result, cpuSeconds: result.cpuSeconds ?? 0 };
+  const { streams, traffic } = load;
+  switch (traffic) {
+    case 'http1':
+      return { name: 'http-load-main.ts', options: { ...tunnels, streams, request: head('GET', REQUEST_PATH) } };
+    case 'http2':
+    case 'grpc':
+    case 'grpc-stream': {
+      const call = traffic === 'http2' ? 'get' : traffic;
+      const path = { http2: REQUEST_PATH, grpc: GRPC_PATH, 'grpc-stream': GRPC_STREAM_PATH }[traffic];
+      const fields = REQUEST_HEADERS.filter(([field]) => field !== 'Host').map(
+        ([field, value]) => [field.toLowerCase(), value] as const,
+      );
+      const requestAuthority = SERVICE_A.hostname;
+      const messages = { messageBytes: MESSAGE_BYTES, messagesUnderWay: MESSAGES_UNDER_WAY };
+      return {
+        name: 'http2-load-main.ts',
+        options: { ...tunnels, streams, call, path, fields, requestAuthority, ...messages },
+      };
+    }
+    case 'download':
+    case 'upload': {
+      const request =
+        traffic === 'download'
+          ? head('GET', `${BODY_PATH}${BODY_BYTES}`)
+          : head('POST', REQUEST_PATH, `Content-Length: ${BODY_BYTES}\r\n`);
+      return { name: 'bulk-load-main.ts', options: { ...tunnels, direction: traffic, bodyBytes: BODY_BYTES, request } };
+    }
+  }
+}
+
+function head(method: string, path: string, more = ''): string {
+  const fields = REQUEST_HEADERS.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  return `${method} ${path} HTTP/1.1\r\n${fields}${more}\r\n`;
 }
 
 async function runPlain(run: L7LoadRun): Promise<Measured> {

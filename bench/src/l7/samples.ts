@@ -7,6 +7,7 @@ export interface L7Sample {
   readonly peer: L7PeerName;
   readonly load: L7LoadName;
   readonly round: number;
+  /** Or messages, or MiB, as `unitOf` says. */
   readonly requests: number;
   readonly seconds: number;
   readonly p50Us: number;
@@ -73,6 +74,11 @@ const QUICK: Readonly<Record<string, readonly [against: L7PeerName, load: L7Load
   h1_p99_vs_envoy: ['envoy', 'hbone-32x1', 'p99Us'],
   h1_mux_rps_vs_envoy: ['envoy', 'hbone-1x32', 'rate'],
   h1_one_p50_vs_envoy: ['envoy', 'hbone-1x1', 'p50Us'],
+  h2_rps_vs_envoy: ['envoy', 'h2-8x4', 'rate'],
+  grpc_rps_vs_envoy: ['envoy', 'grpc-8x4', 'rate'],
+  grpc_messages_vs_envoy: ['envoy', 'grpc-stream-8', 'rate'],
+  download_vs_envoy: ['envoy', 'download', 'rate'],
+  upload_vs_envoy: ['envoy', 'upload', 'rate'],
   plain_rps_vs_envoy: ['envoy', 'plain-32', 'rate'],
   plain_rps_vs_nginx: ['nginx', 'plain-32', 'rate'],
 };

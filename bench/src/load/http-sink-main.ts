@@ -1,56 +1,44 @@
 /**
- * Answers HTTP/1.1 requests without a body, through HBONE or in plaintext: `node http-sink-main.ts OPTIONS` with options as JSON.
- * Every request gets the same 1 KiB. Requests are counted by the empty line that ends them.
+ * Answers HTTP/1.1, HTTP/2 and gRPC, through HBONE or in plaintext: `node http-sink-main.ts OPTIONS` with options as JSON. Every
+ * request gets the same 1 KiB, but for those that ask for a body of some length by `/bytes/N`.
  */
 import net from 'node:net';
-import { readFileSync } from 'node:fs';
-import { acceptHbone, type Carrier, createPlainCarrier } from '@ambit/mesh/hbone';
+import { acceptHbone, type Carrier, type CarrierReader, createPlainCarrier } from '@ambit/mesh/hbone';
 import { silentLogger, systemClock } from '@ambit/mesh/runtime';
-import { parseSvid, parseTrustBundle, secureContextOf } from '@ambit/mesh/tls';
+import { secureContextOf } from '@ambit/mesh/tls';
+import { serveHttp2 } from './sink-http2.ts';
+import { SinkHttp1 } from './sink-http1.ts';
+import { type CertificateFiles, readSvid } from './tunnels.ts';
 
-export interface HttpSinkOptions {
+export interface HttpSinkOptions extends CertificateFiles {
   readonly host: string;
   readonly hbonePort: number;
   readonly plainPort: number;
-  readonly certificate: string;
-  readonly key: string;
-  readonly roots: string;
 }
 
-const BODY_BYTES = 1024;
-const ANSWER = Buffer.from(
-  `HTTP/1.1 200 OK\r\nServer: sink\r\nContent-Type: text/plain\r\nContent-Length: ${BODY_BYTES}\r\n\r\n${'x'.repeat(BODY_BYTES)}`,
-);
-const LF = 10;
+const BODY = Buffer.alloc(1024, 'x');
+/** "P" begins HTTP/2, and also POST and PUT: the second letter decides. */
+const HTTP2_BEGINS = 'PR';
 
+/** Looks at what comes first, which is never less than two bytes here. */
 function serve(carrier: Carrier): void {
-  let newlines = 0;
+  let reader: CarrierReader | undefined;
   carrier.read({
     onBytes: (memory, start, end) => {
-      for (let at = start; at < end; at += 1) {
-        const byte = memory[at];
-        if (byte === LF) {
-          newlines += 1;
-          if (newlines === 2) {
-            newlines = 0;
-            carrier.write(ANSWER);
-          }
-        } else if (byte !== 13) newlines = 0;
-      }
+      const isHttp2 = memory.toString('latin1', start, start + HTTP2_BEGINS.length) === HTTP2_BEGINS;
+      reader ??= isHttp2 ? serveHttp2(carrier, BODY) : new SinkHttp1(carrier, BODY);
+      reader.onBytes(memory, start, end);
     },
-    onEnd: () => carrier.end(),
-    onClose: () => {},
+    onEnd: () => (reader === undefined ? carrier.end() : reader.onEnd()),
+    onDrain: () => reader?.onDrain?.(),
+    onClose: (result) => reader?.onClose(result),
   });
 }
 
 const [text] = process.argv.slice(2);
 if (text !== undefined) {
   const options: HttpSinkOptions = JSON.parse(text);
-  const svid = parseSvid({
-    privateKeyPem: readFileSync(options.key, 'utf8'),
-    chainPem: readFileSync(options.certificate, 'utf8'),
-    trustBundle: parseTrustBundle([readFileSync(options.roots, 'utf8')]),
-  });
+  const secureContext = secureContextOf(readSvid(options));
   const settings = { allowHalfOpen: true, pauseOnConnect: true, noDelay: true };
   net
     .createServer(settings, (socket) => {
@@ -58,7 +46,7 @@ if (text !== undefined) {
       acceptHbone<string>(socket, {
         clock: systemClock,
         logger: silentLogger,
-        secureContext: secureContextOf(svid),
+        secureContext,
         verifyPeer: () => '',
         onTunnel: (request) => serve(request.accept()),
       }).catch(() => {});

@@ -1,6 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { CLIENT_PRINCIPAL } from '../../l4/certificates.ts';
 import {
+  ALLOWED,
   type L7Peer,
   type L7Site,
   PLAIN_PORT,
@@ -27,7 +29,7 @@ export function createAmbitL7Peer(options: AmbitPeerOptions): L7Peer {
     features: [
       'one data worker',
       'HBONE in and out: mutual TLS 1.3, P-256, both principals checked',
-      'HTTPRoute by header',
+      'HTTPRoute by header; AccessPolicy by principal, method and path',
       'access log to a file, request metrics on',
     ],
     start: (site) => start(site, options),
@@ -108,11 +110,28 @@ export function ambitL7Config({ pair, certificates }: Pick<L7Site, 'pair' | 'cer
       service('d', '10.9.0.4'),
     ],
     routes: [route(SERVICE_A.name, SERVICE_B.name), route('c', 'd')],
+    policies: [policy([SERVICE_A.name, SERVICE_B.name], CLIENT_PRINCIPAL), policy(['c', 'd'], null)],
     certificate: {
       chain: certificates.client.certificate,
       privateKey: certificates.client.key,
       roots: certificates.authority,
     },
     listeners: [{ address: `0.0.0.0:${PLAIN_PORT}`, service: 'bench/c.bench', port: SERVICE_A.port }],
+  };
+}
+
+/** The principal of plaintext is nobody's. */
+function policy(services: readonly string[], principal: string | null): object {
+  const from = principal === null ? {} : { from: [{ principals: [principal] }] };
+  const paths = [ALLOWED.file, ...ALLOWED.below.map((path) => `${path}/**`)];
+  return {
+    apiVersion: 'ambit.dev/v1alpha1',
+    kind: 'AccessPolicy',
+    metadata: { name: `to-${services.join('-')}`, namespace: 'bench' },
+    spec: {
+      targetRefs: services.map((name) => ({ group: '', kind: 'Service', name })),
+      action: 'Allow',
+      rules: [{ ...from, to: [{ methods: ALLOWED.methods, paths }] }],
+    },
   };
 }

@@ -1,5 +1,5 @@
 import { CLIENT_PRINCIPAL, SERVER_PRINCIPAL, TRUST_DOMAIN_PREFIX } from '../../l4/certificates.ts';
-import { ADMIN_PORT, HBONE_PORT, type L7Site, PLAIN_PORT, SERVER_PORT } from '../peer.ts';
+import { ADMIN_PORT, ALLOWED, HBONE_PORT, type L7Site, PLAIN_PORT, SERVER_PORT } from '../peer.ts';
 
 const STREAM_WINDOW_BYTES = 4 * 1024 * 1024;
 const CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024;
@@ -107,7 +107,8 @@ function httpFilter(prefix: string, clusters: string, accessLogFile: string): ob
   return filter('envoy.filters.network.http_connection_manager', {
     '@type': type('extensions.filters.network.http_connection_manager.v3.HttpConnectionManager'),
     stat_prefix: prefix,
-    codec_type: 'HTTP1',
+    codec_type: 'AUTO',
+    http2_protocol_options: http2Options(),
     stream_idle_timeout: '0s',
     use_remote_address: true,
     normalize_path: true,
@@ -125,7 +126,7 @@ function httpFilter(prefix: string, clusters: string, accessLogFile: string): ob
         },
       ],
     },
-    http_filters: [allowEverybody(), router()],
+    http_filters: [allowRequests(), router()],
   });
 }
 
@@ -148,6 +149,10 @@ function internalCluster(name: string, listener: string): object {
     name,
     type: 'STATIC',
     circuit_breakers: unlimited(),
+    // In whatever the client speaks.
+    typed_extension_protocol_options: protocolOptions({
+      use_downstream_protocol_config: { http_protocol_options: {}, http2_protocol_options: http2Options() },
+    }),
     load_assignment: {
       cluster_name: name,
       endpoints: [
@@ -185,17 +190,23 @@ function tunnelCluster(site: Pick<L7Site, 'pair' | 'certificates'>): object {
     connect_timeout: '10s',
     circuit_breakers: unlimited(),
     load_assignment: endpoint('tunnel', site.pair.clientAddress, HBONE_PORT),
-    typed_extension_protocol_options: {
-      'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
-        '@type': type('extensions.upstreams.http.v3.HttpProtocolOptions'),
-        explicit_http_config: { http2_protocol_options: http2Options() },
-      },
-    },
+    typed_extension_protocol_options: protocolOptions({
+      explicit_http_config: { http2_protocol_options: http2Options() },
+    }),
     transport_socket: filter('envoy.transport_sockets.tls', {
       '@type': type('extensions.transport_sockets.tls.v3.UpstreamTlsContext'),
       max_session_keys: 0,
       common_tls_context: tlsContext(site, { exact: SERVER_PRINCIPAL }),
     }),
+  };
+}
+
+function protocolOptions(options: object): object {
+  return {
+    'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
+      '@type': type('extensions.upstreams.http.v3.HttpProtocolOptions'),
+      ...options,
+    },
   };
 }
 
@@ -206,18 +217,27 @@ function endpoint(cluster: string, address: string, port: number): object {
   };
 }
 
+/** Who calls is asked where the tunnel ends. */
 function allowClient(): object {
-  return rbac([{ authenticated: { principal_name: { exact: CLIENT_PRINCIPAL } } }]);
+  return rbac([{ any: true }], [{ authenticated: { principal_name: { exact: CLIENT_PRINCIPAL } } }]);
 }
 
-function allowEverybody(): object {
-  return rbac([{ any: true }]);
+/** What is called, where requests are seen. */
+function allowRequests(): object {
+  const methods = ALLOWED.methods.map((exact) => ({ header: { name: ':method', string_match: { exact } } }));
+  const paths = [{ exact: ALLOWED.file }, ...ALLOWED.below.map((path) => ({ prefix: `${path}/` }))];
+  const permission = {
+    and_rules: {
+      rules: [{ or_rules: { rules: methods } }, { or_rules: { rules: paths.map((path) => ({ url_path: { path } })) } }],
+    },
+  };
+  return rbac([permission], [{ any: true }]);
 }
 
-function rbac(principals: readonly object[]): object {
+function rbac(permissions: readonly object[], principals: readonly object[]): object {
   return filter('envoy.filters.http.rbac', {
     '@type': type('extensions.filters.http.rbac.v3.RBAC'),
-    rules: { action: 'ALLOW', policies: { allowed: { permissions: [{ any: true }], principals } } },
+    rules: { action: 'ALLOW', policies: { allowed: { permissions, principals } } },
   });
 }
 

@@ -12,8 +12,8 @@ export function createEnvoyL7Peer(binary: string): L7Peer {
     features: [
       'concurrency 1',
       'internal listeners between CONNECT, the routes and CONNECT, as Istio configures a waypoint',
-      'HBONE in and out: mutual TLS 1.3, P-256, both principals checked, RBAC by principal',
-      'route by header, RBAC, paths normalised',
+      'HBONE in and out: mutual TLS 1.3, P-256, both principals checked',
+      'route by header; RBAC by principal, method and path; paths normalised',
       'access log to a file, statistics on',
     ],
     start: (site) => start(site, binary),

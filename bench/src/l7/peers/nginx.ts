@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type L7Peer, type L7Site, PLAIN_PORT, PROXY_CORE, type RunningL7Peer, SERVER_PORT } from '../peer.ts';
+import { ALLOWED, type L7Peer, type L7Site, PLAIN_PORT, PROXY_CORE, type RunningL7Peer, SERVER_PORT } from '../peer.ts';
 
 /** nginx as a plaintext reverse proxy. It has no HBONE, no metrics and no identities: a yardstick of what a proxy can cost. */
 export function createNginxL7Peer(version: string): L7Peer {
@@ -10,7 +10,7 @@ export function createNginxL7Peer(version: string): L7Peer {
     features: [
       'plaintext only',
       'one process',
-      'route by header',
+      'route by header, path and methods limited',
       'keep-alive to the server',
       'access log to a file, buffered',
     ],
@@ -43,7 +43,7 @@ error_log ${join(directory, 'error.log')} error;
 events { worker_connections 4096; }
 http {
 ${temporary}
-  log_format bench '$time_iso8601 $remote_addr $request_method $host $request_uri $status $bytes_sent $request_time $upstream_addr $request_id "$http_user_agent"';
+  log_format bench '$time_iso8601 $remote_addr $request_method $host $request_uri $server_protocol $status $request_length $body_bytes_sent $request_time $target $upstream_addr $request_id "$http_user_agent"';
   access_log ${accessLog} bench buffer=64k flush=50ms;
   keepalive_requests 100000000;
   upstream a { server ${serverAddress}:${SERVER_PORT}; keepalive 256; keepalive_requests 100000000; }
@@ -51,7 +51,9 @@ ${temporary}
   map $http_x_route $target { default a; b b; }
   server {
     listen ${PLAIN_PORT} backlog=4096;
-    location / {
+    location / { return 403; }
+    location = ${ALLOWED.file} {
+      limit_except ${ALLOWED.methods.join(' ')} { deny all; }
       proxy_pass http://$target;
       proxy_http_version 1.1;
       proxy_set_header Connection "";
