@@ -109,6 +109,34 @@ for (const { name, act } of unprocessed) {
   });
 }
 
+test('what was said to nobody who heard it is said by a later attempt of the caller', async () => {
+  await using gone = await listen(() => {});
+  const { port: nobody } = gone;
+  await gone[Symbol.asyncDispose]();
+  await withPeers(async (port, peers, pool) => {
+    await withApplication(async (application, source) => {
+      application.write('once');
+      const opening = { authority: '10.0.0.1:80', headers: [], source };
+      const ports = [port, nobody];
+      const leaves = pool.openTunnel({ ...targetOf(port), openSocket: () => dial(ports.shift() ?? nobody) }, opening);
+      const first = await peerAt(peers, 0);
+      await until('the payload', () => text(first, 1) === 'once');
+      first.send(encodeGoaway(0, 0));
+      first.socket.end();
+      await assert.rejects(leaves, { code: 'connect' });
+      const request = pool.openTunnel(targetOf(port, 'another'), opening);
+      const second = await peerAt(peers, 1);
+      await until('the payload again', () => text(second, 1) === 'once');
+      second.send(answer(1));
+      const done = splice(await request, source);
+      application.end(' upon a time');
+      await until('the rest', () => text(second, 1) === 'once upon a time');
+      second.send(frameOf(data, endStream, 1));
+      assert.equal((await done).bytesSent, 16);
+    });
+  });
+});
+
 test('nothing is said twice when the session died and an application may have heard it', async () => {
   await withPeers(async (port, peers, pool) => {
     await withApplication(async (application, source) => {

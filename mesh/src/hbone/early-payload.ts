@@ -10,7 +10,8 @@ let keptBytes = 0;
 /**
  * The application's first words, sent with the request instead of after its answer, as RFC 9113 8.5 lets a client do: the
  * peer keeps them until it has admitted the tunnel and drops them otherwise. That is one read at most. It is kept until
- * there is an answer, so that a request that the peer did nothing about can be made again as a whole.
+ * there is an answer, so that a request that the peer did nothing about can be made again as a whole; what nobody has heard when
+ * there will be none is taken over by whoever makes the next request for the same socket.
  */
 export class EarlyPayload implements SocketOwner {
   private readonly socket: Socket;
@@ -19,6 +20,7 @@ export class EarlyPayload implements SocketOwner {
   private ended = false;
   private said = false;
   private repeatable = true;
+  private settled = false;
 
   constructor(socket: Socket) {
     this.socket = socket;
@@ -29,26 +31,31 @@ export class EarlyPayload implements SocketOwner {
    * says that it did nothing (`isUnprocessed`): then it may if all of it was kept.
    */
   mayRepeat(isUnprocessed: boolean): boolean {
-    return this.repeatable && (isUnprocessed || !this.said);
+    if (!this.repeatable || (this.said && !isUnprocessed)) return false;
+    this.said = false;
+    return true;
   }
 
   /** Sends on `stream`, whose request has just been made, what was said so far; if nothing yet, what will be read next. */
   sendOn(stream: Stream): void {
     this.stream = stream;
-    const { socket, kept } = this;
+    const { socket } = this;
     const { internals } = stream.connection;
     // Reading one chunk and no more takes the internals.
     if (socket.destroyed || internals === undefined) return;
-    if (ownSocket(socket, this) === undefined) prepareReads(socket, this, internals);
-    else if (kept !== undefined) this.say(stream, kept);
+    const before = ownSocket(socket, this);
+    if (before === undefined) prepareReads(socket, this, internals);
+    else if (before instanceof EarlyPayload && before !== this) this.takeOver(before);
+    if (before !== undefined && this.kept !== undefined) this.say(stream, this.kept);
     if (this.ended) stream.end();
     else if (this.kept === undefined && this.repeatable) internals.startReading(socket);
   }
 
-  /** There is an answer, or there will be none: nothing will be said again. */
+  /** There is an answer, or there will be none: nothing that was heard will be said again. */
   settle(): void {
     keptBytes -= this.kept?.length ?? 0;
-    this.kept = undefined;
+    this.settled = true;
+    if (this.said) this.kept = undefined;
     this.repeatable = false;
     this.stream = undefined;
   }
@@ -85,8 +92,17 @@ export class EarlyPayload implements SocketOwner {
     stream.send(bytes);
   }
 
+  /** The request before has failed without being heard. */
+  private takeOver(before: EarlyPayload): void {
+    this.ended = before.ended;
+    const { kept } = before;
+    before.kept = undefined;
+    if (kept !== undefined) this.keep(kept);
+  }
+
   private keep(bytes: Buffer): void {
     this.kept = bytes;
-    keptBytes += bytes.length;
+    // Then it is the caller's, who bounds how many connections wait.
+    if (!this.settled) keptBytes += bytes.length;
   }
 }
