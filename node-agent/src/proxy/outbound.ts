@@ -26,6 +26,7 @@ interface Captured {
   backoff?: Backoff;
 }
 
+const NOT_LISTENING: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ECONNRESET', 'closed']);
 const NOT_LISTENING_BACKOFF = { initialMs: 20, maxMs: 320, factor: 2, jitter: 0.2 } as const;
 
 interface KnownTarget {
@@ -151,8 +152,8 @@ export class OutboundProxy {
   }
 
   /**
-   * A pod may be known here a moment before its own agent listens for it, or between two agents. Nothing was said to anybody yet:
-   * a little later it is decided anew, for a while. False when that while is over.
+   * A pod may be known here a moment before its own agent listens for it, or between two agents, and a waypoint's replica a moment
+   * after it has stopped. Nothing was said to anybody yet: a little later it is decided anew, for a while. False when that while is over.
    */
   async #again(captured: Captured): Promise<boolean> {
     const { clock, settings } = this.#context;
@@ -269,9 +270,12 @@ function detailOf({ data, cause }: HboneError): string | undefined {
   return cause instanceof Error && 'code' in cause ? String(cause.code) : undefined;
 }
 
-/** The peer's namespace is there and nothing listens on its port. */
+/**
+ * The peer's namespace is there and nothing listens on its port, not yet or not any more: a listener that closes resets what it had
+ * not accepted, which is seen as a handshake that is cut off. In none of these was anything asked for.
+ */
 function isNotListening(error: HboneError): boolean {
-  return error.code === 'connect' && detailOf(error) === 'ECONNREFUSED';
+  return (error.code === 'connect' || error.code === 'tls') && NOT_LISTENING.has(detailOf(error) ?? '');
 }
 
 function isSameWay(a: TunnelRoute, b: TunnelRoute): boolean {
