@@ -26,32 +26,57 @@ export interface AccessVerdict {
   readonly notes: readonly PolicyNote[];
 }
 
+/** Identities whose rules are kept; when there are more, all are sorted out anew. */
+const IDENTITIES_MAX = 1024;
+
 const NO_NOTES: readonly PolicyNote[] = [];
 
 /**
  * Whether callers may do what they ask for at one destination: as `authorize` decides, and besides Audit. Deny comes before
- * whatever is missing, that before Allow. Made once for policies; the first request of a caller sorts out what its later
+ * whatever is missing, that before Allow. Made once for policies; the first request of an identity sorts out what later
  * ones can meet, and these make no object unless there is something to tell.
  */
 export class Authorizer {
   readonly #policies: RequestPolicies;
   readonly #destination: AccessDestination;
+  /** By connection. */
   readonly #callers = new WeakMap<AccessCaller, CallerRules>();
+  readonly #byIdentity = new Map<string, CallerRules>();
+  readonly #asksForAddress: boolean;
   readonly #matches = new Map<PolicyMatch, RequestMatch>();
 
   constructor(policies: RequestPolicies, destination: AccessDestination) {
     this.#policies = policies;
     this.#destination = destination;
+    this.#asksForAddress = policies.policies.some(({ rules }) =>
+      rules.some(({ clauses }) =>
+        clauses.some(({ matches }) =>
+          matches.some(({ sourceIps }) => sourceIps.any.length > 0 || sourceIps.none.length > 0),
+        ),
+      ),
+    );
   }
 
   /** `caller` is the same object for all requests of a connection. Null for what is no request: bytes of some other protocol. */
   decide(caller: AccessCaller, request: RequestFacts | null): AccessVerdict {
     let rules = this.#callers.get(caller);
     if (rules === undefined) {
-      rules = new CallerRules(this.#policies, new CallerFacts(caller), this.#destination, this.#compiled);
+      rules = this.#rulesFor(caller);
       this.#callers.set(caller, rules);
     }
     return rules.decide(request);
+  }
+
+  /** Connections of one identity share what has been sorted out, from wherever they come unless some policy asks for that. */
+  #rulesFor(caller: AccessCaller): CallerRules {
+    const key = `${caller.identity ?? ''} ${this.#asksForAddress ? caller.address : ''}`;
+    let rules = this.#byIdentity.get(key);
+    if (rules === undefined) {
+      rules = new CallerRules(this.#policies, new CallerFacts(caller), this.#destination, this.#compiled);
+      if (this.#byIdentity.size >= IDENTITIES_MAX) this.#byIdentity.clear();
+      this.#byIdentity.set(key, rules);
+    }
+    return rules;
   }
 
   readonly #compiled: CompiledMatches = (match) => {

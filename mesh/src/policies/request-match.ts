@@ -21,17 +21,20 @@ export class RequestMatch {
     this.#headers = headers;
   }
 
-  /** First segments of the paths that it names; null when a path with any may match. */
-  get firstSegments(): readonly string[] | null {
+  /** What each path that it names begins with, up to the first segment that may be any; null when a path with any may match. */
+  get literalPrefixes(): readonly (readonly string[])[] | null {
     if (this.#paths === null || this.#paths.any.length === 0) return null;
-    const segments: string[] = [];
-    for (const {
-      segments: [first],
-    } of this.#paths.any) {
-      if (first === undefined || first === null) return null;
-      segments.push(first);
+    const prefixes: string[][] = [];
+    for (const { segments } of this.#paths.any) {
+      const prefix: string[] = [];
+      for (const segment of segments) {
+        if (segment === null) break;
+        prefix.push(segment);
+      }
+      if (prefix.length === 0) return null;
+      prefixes.push(prefix);
     }
-    return segments;
+    return prefixes;
   }
 
   holds(request: RequestFacts): boolean {
@@ -93,17 +96,6 @@ export function pathMatches({ segments, open }: PathTemplate, path: NormalPath):
     at = segmentEnd + 1;
   }
   return open || at > end;
-}
-
-/** A number for the first segment of a path, the same for equal ones; that of nothing when there is none. */
-export function hashOfFirstSegment(path: string): number {
-  let hash = 0;
-  for (let at = 1; at < path.length; at++) {
-    const code = path.charCodeAt(at);
-    if (code === SLASH || code === SEMICOLON) break;
-    hash = (Math.imul(hash, 31) + code) | 0;
-  }
-  return hash;
 }
 
 function endOfSegment(path: string, from: number, end: number): number {

@@ -2,7 +2,7 @@ import type { PolicyClause, PolicyKey, RequestPolicy } from '../model/access-pol
 import type { RequestFacts } from '../model/authorize.ts';
 import { isEmptyMatch } from '../model/authorize.ts';
 import { type AccessDestination, type CallerFacts, destinationMatches } from './caller-match.ts';
-import { hashOfFirstSegment, type RequestMatch } from './request-match.ts';
+import type { RequestMatch } from './request-match.ts';
 
 /** A rule of a policy, what is left of it for one caller: every clause has a match that holds. */
 interface LiveRule {
@@ -14,14 +14,17 @@ interface LiveRule {
 
 /**
  * The rules of policies of one action that one caller can meet at one destination, in order. Rules that name paths are found by
- * the first segment of the path, so that many of them cost no more than few.
+ * what the path begins with, so that many of them cost no more than few.
  */
 export class RuleList {
+  readonly #all: LiveRule[] = [];
+  /** Those that any path may meet. */
   readonly #rest: LiveRule[] = [];
-  readonly #bySegment = new Map<number, LiveRule[]>();
+  /** By the hash of the segments that a path begins with. */
+  readonly #byPrefix = new Map<number, LiveRule[]>();
+  #depthMax = 0;
   /** What counts where no request is read. */
   readonly #unread: boolean;
-  #count = 0;
 
   /** `unread`: whether what nobody can tell counts as met, which is the stricter way for what refuses. */
   constructor(
@@ -35,55 +38,62 @@ export class RuleList {
     for (const policy of policies) {
       for (const { clauses } of policy.rules) {
         const left = liveClauses(clauses, caller, destination, unread, compiled);
-        if (left !== null) this.#add({ order: this.#count++, policy: policy.key, clauses: left });
+        if (left !== null) this.#add({ order: this.#all.length, policy: policy.key, clauses: left });
       }
     }
   }
 
   /** The policy of the first rule that matches; null for none. Without a request, what is asked of one is taken as unread. */
   find(request: RequestFacts | null): PolicyKey | null {
-    if (this.#count === 0) return null;
-    const rest = this.#first(this.#rest, request);
-    if (this.#bySegment.size === 0) return rest?.policy ?? null;
-    const inBucket =
-      request === null
-        ? this.#unreadBucket()
-        : this.#first(this.#bySegment.get(hashOfFirstSegment(request.path)) ?? NO_RULES, request);
-    if (inBucket === null) return rest?.policy ?? null;
-    return rest === null || inBucket.order < rest.order ? inBucket.policy : rest.policy;
+    if (request === null) {
+      const met = this.#all.find(({ clauses }) => this.#unread || clauses.length === 0);
+      return met?.policy ?? null;
+    }
+    const found = firstOf(this.#rest, request);
+    const below = this.#depthMax === 0 ? null : this.#findByPath(request);
+    if (below === null || (found !== null && found.order < below.order)) return found?.policy ?? null;
+    return below.policy;
   }
 
-  #first(rules: readonly LiveRule[], request: RequestFacts | null): LiveRule | null {
-    for (const rule of rules) {
-      if (request === null ? this.#unread || rule.clauses.length === 0 : holds(rule, request)) return rule;
+  /** Looks at each number of segments that the path begins with, as far as rules go. */
+  #findByPath(request: RequestFacts): LiveRule | null {
+    const { path } = request;
+    let found: LiveRule | null = null;
+    let hash = 0;
+    let depth = 0;
+    let skips = false;
+    for (let at = 1; at <= path.length && depth < this.#depthMax; at++) {
+      const code = path.charCodeAt(at);
+      if (at === path.length || code === SLASH) {
+        depth++;
+        skips = false;
+        hash = hashWithSlash(hash);
+        const one = firstOf(this.#byPrefix.get(hash) ?? NO_RULES, request);
+        if (one !== null && (found === null || one.order < found.order)) found = one;
+      } else if (code === SEMICOLON) skips = true;
+      else if (!skips) hash = hashWith(hash, code);
     }
-    return null;
-  }
-
-  /** Any of them counts, or none. */
-  #unreadBucket(): LiveRule | null {
-    if (!this.#unread) return null;
-    let first: LiveRule | null = null;
-    for (const rules of this.#bySegment.values()) {
-      for (const rule of rules) if (first === null || rule.order < first.order) first = rule;
-    }
-    return first;
+    return found;
   }
 
   #add(rule: LiveRule): void {
-    const segments = segmentsOf(rule);
-    if (segments === null) {
+    this.#all.push(rule);
+    const prefixes = prefixesOf(rule);
+    if (prefixes === null) {
       this.#rest.push(rule);
       return;
     }
-    for (const hash of new Set(segments.map((segment) => hashOfFirstSegment(`/${segment}`)))) {
-      const rules = this.#bySegment.get(hash);
-      if (rules === undefined) this.#bySegment.set(hash, [rule]);
+    for (const prefix of prefixes) this.#depthMax = Math.max(this.#depthMax, prefix.length);
+    for (const hash of new Set(prefixes.map(hashOf))) {
+      const rules = this.#byPrefix.get(hash);
+      if (rules === undefined) this.#byPrefix.set(hash, [rule]);
       else rules.push(rule);
     }
   }
 }
 
+const SLASH = 0x2f;
+const SEMICOLON = 0x3b;
 const NO_RULES: readonly LiveRule[] = [];
 
 /** What matches say of requests, made once for all callers. */
@@ -115,12 +125,34 @@ function liveClauses(
   return asking;
 }
 
-/** First segments one of which the path must have; null when it may have any. */
-function segmentsOf({ clauses }: LiveRule): readonly string[] | null {
+/** What the path must begin with, one of these; null when with anything. */
+function prefixesOf({ clauses }: LiveRule): readonly (readonly string[])[] | null {
   for (const matches of clauses) {
-    const segments = matches.map(({ firstSegments }) => firstSegments);
-    if (segments.every((some) => some !== null)) return segments.flat();
+    const prefixes = matches.map(({ literalPrefixes }) => literalPrefixes);
+    if (prefixes.every((some) => some !== null)) return prefixes.flat();
   }
+  return null;
+}
+
+function hashOf(segments: readonly string[]): number {
+  let hash = 0;
+  for (const segment of segments) {
+    for (let at = 0; at < segment.length; at++) hash = hashWith(hash, segment.charCodeAt(at));
+    hash = hashWithSlash(hash);
+  }
+  return hash;
+}
+
+function hashWithSlash(hash: number): number {
+  return hashWith(hash, SLASH);
+}
+
+function hashWith(hash: number, code: number): number {
+  return (Math.imul(hash, 31) + code) | 0;
+}
+
+function firstOf(rules: readonly LiveRule[], request: RequestFacts): LiveRule | null {
+  for (const rule of rules) if (holds(rule, request)) return rule;
   return null;
 }
 
