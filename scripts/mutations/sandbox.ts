@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** What tests of the mutated files need besides node_modules. */
-const COPIED = ['package.json', 'tsconfig.json', 'mesh', 'node-agent', 'examples'];
+const COPIED = ['package.json', 'tsconfig.json', 'mesh', 'node-agent', 'controller', 'examples'];
 const TEST_TIMEOUT_MS = 60_000;
 
 /** How a run of test files ended. A run that had to be cut off counts as failed: the mutation made it hang. */
@@ -33,7 +33,8 @@ export class Sandbox implements AsyncDisposable {
     for (const name of await readdir(join(repository, 'node_modules'))) {
       if (name !== '@ambit') await symlink(join(repository, 'node_modules', name), join(modules, name));
     }
-    for (const name of ['mesh', 'node-agent']) await symlink(join(sandbox.root, name), join(modules, '@ambit', name));
+    for (const name of ['mesh', 'node-agent', 'controller'])
+      await symlink(join(sandbox.root, name), join(modules, '@ambit', name));
     return sandbox;
   }
 
