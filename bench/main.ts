@@ -8,6 +8,7 @@ import { BenchError } from './src/errors.ts';
 import { HELP, parseCommandLine, type BenchCommand } from './src/command-line.ts';
 import { ACCEPT_DIAL_DEFAULTS, acceptDialReport, runAcceptDial } from './src/accept-dial/accept-dial.ts';
 import { HTTP1_DEFAULTS, http1Report, runHttp1Bench } from './src/http1/http1-bench.ts';
+import { POLICIES_DEFAULTS, policiesReport, runPoliciesBench } from './src/policies/policies-bench.ts';
 import { ROUTES_DEFAULTS, routesReport, runRoutesBench } from './src/routes/routes-bench.ts';
 import { HTTP2_DEFAULTS, http2Report, runHttp2Bench } from './src/http2/http2-bench.ts';
 import { runL4Bench, writeL4Results } from './src/l4/l4-bench.ts';
@@ -105,6 +106,12 @@ async function measureRoutes(signal: AbortSignal): Promise<void> {
   await writeReport('routes.md', 'Finding the rule of a request', ROUTES_DEFAULTS.rounds, routesReport(results));
 }
 
+async function measurePolicies(signal: AbortSignal): Promise<void> {
+  const results = runPoliciesBench({ ...POLICIES_DEFAULTS, signal, cpuUs: ownCpuUs });
+  const title = 'Asking access policies about a request';
+  await writeReport('policies.md', title, POLICIES_DEFAULTS.rounds, policiesReport(results));
+}
+
 async function measureHttp2(signal: AbortSignal): Promise<void> {
   const results = await runHttp2Bench({ ...HTTP2_DEFAULTS, signal, cpuUs: ownCpuUs });
   const title = 'Requests and responses over HTTP/2';
@@ -139,6 +146,8 @@ async function run(command: BenchCommand, signal: AbortSignal): Promise<void> {
       return measureHttp1(signal);
     case 'http2':
       return measureHttp2(signal);
+    case 'policies':
+      return measurePolicies(signal);
     case 'routes':
       return measureRoutes(signal);
   }

@@ -9,6 +9,7 @@ export type BenchCommand =
   | { readonly kind: 'accept-dial' }
   | { readonly kind: 'http1' }
   | { readonly kind: 'http2' }
+  | { readonly kind: 'policies' }
   | { readonly kind: 'routes' }
   | ({ readonly kind: 'l4' } & PeerBench<PeerName, LoadName>)
   | ({ readonly kind: 'l7' } & PeerBench<L7PeerName, L7LoadName>);
@@ -36,6 +37,7 @@ benches
   accept-dial   CPU of accepting and dialling inside a pod's network namespace; writes bench/results/accept-dial.md
   http1         CPU of reading and writing HTTP/1.1 messages beside llhttp, Node's parser; writes bench/results/http1.md
   http2         CPU of requests and responses over HTTP/2 beside node:http2; writes bench/results/http2.md
+  policies      CPU of asking 1, 100 and 1,000 rules of access policies about a request; writes bench/results/policies.md
   routes        CPU of finding the rule of a request among 1, 100 and 5,000 routes; writes bench/results/routes.md
 
 options of l4 and l7
@@ -57,7 +59,7 @@ environment: AMBIT_BENCH_CACHE, where Envoy is kept (default ~/.cache/ambit-benc
 export function parseCommandLine(args: readonly string[]): BenchCommand {
   const [name, ...rest] = args;
   if (name === undefined || name === '--help' || name === '-h' || rest.includes('--help')) return { kind: 'help' };
-  if (name === 'accept-dial' || name === 'http1' || name === 'http2' || name === 'routes') {
+  if (name === 'accept-dial' || name === 'http1' || name === 'http2' || name === 'policies' || name === 'routes') {
     if (rest[0] !== undefined) throw badArgument(rest[0]);
     return { kind: name };
   }

@@ -4,7 +4,7 @@ import { NetnsHandle } from '@ambit/mesh/linux';
 import { runCommand } from '../host/command.ts';
 import { openLoneNamespace } from '../host/topology.ts';
 import { BenchError } from '../errors.ts';
-import { summarise, type Summary } from '../measure/summary.ts';
+import { type Summary, summaryOf } from '../measure/summary.ts';
 import { formatSummary, markdownTable } from '../report/format.ts';
 import { acceptDialCases, CAPTURED_PORT, LISTEN_PORT, POD_ADDRESS, type AcceptDialCase } from './cases.ts';
 
@@ -115,10 +115,4 @@ function finished(socket: Socket): Promise<void> {
 async function closed(server: Server): Promise<void> {
   server.close();
   await once(server, 'close');
-}
-
-function summaryOf(name: string, values: readonly number[]): Summary {
-  const summary = summarise(values);
-  if (summary === undefined) throw new BenchError('unreadable-output', 'a case has no rounds', { data: { name } });
-  return summary;
 }

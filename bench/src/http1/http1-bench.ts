@@ -1,5 +1,4 @@
-import { BenchError } from '../errors.ts';
-import { ratio, summarise, type Summary } from '../measure/summary.ts';
+import { ratio, type Summary, summaryOf } from '../measure/summary.ts';
 import { formatSummary, markdownTable } from '../report/format.ts';
 import { type Http1Case, http1Cases } from './cases.ts';
 
@@ -62,10 +61,4 @@ function measure(work: () => void, { messagesPerRound, cpuUs }: Http1BenchOption
   const before = cpuUs();
   for (let left = messagesPerRound; left > 0; left -= 1) work();
   return (cpuUs() - before) / messagesPerRound;
-}
-
-function summaryOf(name: string, values: readonly number[]): Summary {
-  const summary = summarise(values);
-  if (summary === undefined) throw new BenchError('unreadable-output', 'a case has no rounds', { data: { name } });
-  return summary;
 }

@@ -1,5 +1,4 @@
-import { BenchError } from '../errors.ts';
-import { ratio, summarise, type Summary } from '../measure/summary.ts';
+import { ratio, type Summary, summaryOf } from '../measure/summary.ts';
 import { formatSummary, markdownTable } from '../report/format.ts';
 import { type Http2Case, http2Cases, type Load } from './cases.ts';
 
@@ -63,10 +62,4 @@ async function measure(load: Load, streams: number, { requestsPerRound, cpuUs }:
   const before = cpuUs();
   for (let left = batches; left > 0; left -= 1) await load.ask(streams);
   return (cpuUs() - before) / (batches * streams);
-}
-
-function summaryOf(name: string, values: readonly number[]): Summary {
-  const summary = summarise(values);
-  if (summary === undefined) throw new BenchError('unreadable-output', 'a case has no rounds', { data: { name } });
-  return summary;
 }

@@ -1,3 +1,5 @@
+import { BenchError } from '../errors.ts';
+
 /** Median with the whole range it was taken from: `count` independent rounds. */
 export interface Summary {
   readonly median: number;
@@ -18,6 +20,13 @@ export function median(values: readonly number[]): number {
 export function summarise(values: readonly number[]): Summary | undefined {
   if (values.length === 0) return undefined;
   return { median: median(values), min: Math.min(...values), max: Math.max(...values), count: values.length };
+}
+
+/** The summary of a case. @throws BenchError when it has no rounds. */
+export function summaryOf(name: string, values: readonly number[]): Summary {
+  const summary = summarise(values);
+  if (summary === undefined) throw new BenchError('unreadable-output', 'a case has no rounds', { data: { name } });
+  return summary;
 }
 
 /** Quotient of two medians; undefined when either is missing or the divisor is zero. */

@@ -1,6 +1,6 @@
 import { compileHttpRoutes } from '@ambit/mesh/routes';
 import { BenchError } from '../errors.ts';
-import { ratio, summarise, type Summary } from '../measure/summary.ts';
+import { ratio, type Summary, summaryOf } from '../measure/summary.ts';
 import { formatSummary, markdownTable } from '../report/format.ts';
 import { type RoutesCase, routesCases } from './cases.ts';
 
@@ -79,10 +79,4 @@ export function routesReport(results: readonly RoutesResult[]): string {
     ]),
   );
   return markdownTable(['routes differ', 'routes', 'match, CPU µs', 'to the first', 'table, MB'], rows);
-}
-
-function summaryOf(name: string, values: readonly number[]): Summary {
-  const summary = summarise(values);
-  if (summary === undefined) throw new BenchError('unreadable-output', 'a case has no rounds', { data: { name } });
-  return summary;
 }
