@@ -107,7 +107,11 @@ async function configureWorkers(
 ): Promise<ListenOn> {
   const { workloads, services, routes, policySets, svid, listeners } = local;
   await workers.callAll('set-svid', { svid });
-  await workers.callAll('configure', { update: { workloads, services }, routes, policySets });
+  await workers.callAll('configure', {
+    update: { workloads, services },
+    routes: { put: routes, removed: [] },
+    policySets: { put: policySets, removed: [] },
+  });
   const [hbone] = await workers.callAll('listen', { hbone: listenOn(config.hboneAddress), plain: listeners });
   return hbone ?? listenOn(config.hboneAddress);
 }

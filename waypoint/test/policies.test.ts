@@ -100,6 +100,7 @@ class World implements AsyncDisposable {
   readonly #pool: HbonePool<string>;
   readonly #plane: DataPlane;
   #backend: Listener | undefined;
+  #sets: readonly PolicySet['name'][] = [];
   #port = 0;
 
   private constructor() {
@@ -145,7 +146,12 @@ class World implements AsyncDisposable {
     change: (sets: readonly PolicySet[]) => readonly PolicySet[] = (sets) => sets,
   ): void {
     const { workloads, services, routes, policySets } = configuration(this.#backend?.port ?? 0, policies);
-    this.#plane.configure({ update: { workloads, services }, routes, policySets: change(policySets) });
+    const put = change(policySets);
+    const names = put.map(({ name }) => name);
+    const removed = this.#sets.filter((name) => !names.includes(name));
+    this.#sets = names;
+    const routeChanges = { put: routes, removed: [] };
+    this.#plane.configure({ update: { workloads, services }, routes: routeChanges, policySets: { put, removed } });
   }
 
   /** A tunnel of service account `shop/<account>` to the authority. */

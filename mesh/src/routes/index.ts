@@ -8,6 +8,7 @@ export * from './decide-session.ts';
 export * from './decide-timeouts.ts';
 export * from './duration.ts';
 export * from './header-edits.ts';
+export * from './pick-backend.ts';
 export * from './regex.ts';
 export * from './route-request.ts';
 export * from './route-table.ts';

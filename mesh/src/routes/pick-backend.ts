@@ -1,10 +1,8 @@
-import type { CompiledBackend, CompiledRule } from './compile-rule.ts';
-
 /** One backend by weight; `draw` is in [0, 1). Null when the rule has none, or none with a weight: that is 500. */
-export function pickBackend<B>(
-  rule: Pick<CompiledRule<B>, 'backends' | 'weightTotal'>,
+export function pickBackend<W extends { readonly weight: number }>(
+  rule: { readonly backends: readonly W[]; readonly weightTotal: number },
   draw: number,
-): CompiledBackend<B> | null {
+): W | null {
   let left = draw * rule.weightTotal;
   for (const backend of rule.backends) {
     left -= backend.weight;

@@ -10,16 +10,24 @@ import {
   workloadPolicySet,
 } from '@ambit/mesh/policies';
 
+/** Sets that come or go; what is put replaces what there was. Plain data, it crosses a thread boundary. */
+export interface PolicySetChanges {
+  readonly put: readonly PolicySet[];
+  readonly removed: readonly PolicySetName[];
+}
+
 /** Which policies hold at each destination. A destination of which nothing has been said admits nobody. */
 export class AccessTable {
-  #sets: ReadonlyMap<PolicySetName, PolicySet> = new Map();
+  readonly #sets = new Map<PolicySetName, PolicySet>();
   readonly #policies = new Map<PolicySetName, RequestPolicies>();
   /** By set and destination; what it has sorted out about callers outlives changes of anything but policies. */
   readonly #authorizers = new Map<string, Authorizer>();
 
-  /** These are all there are. */
-  configure(sets: readonly PolicySet[]): void {
-    this.#sets = new Map(sets.map((set) => [set.name, set]));
+  /** In force for whoever asks next, as a whole. */
+  apply({ put, removed }: PolicySetChanges): void {
+    if (put.length + removed.length === 0) return;
+    for (const name of removed) this.#sets.delete(name);
+    for (const set of put) this.#sets.set(set.name, set);
     this.#policies.clear();
     this.#authorizers.clear();
   }

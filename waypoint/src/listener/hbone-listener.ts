@@ -27,6 +27,8 @@ export type TunnelRefusal =
   | 'unknown-address'
   | 'unknown-hostname'
   | 'unknown-port'
+  | 'no-backend'
+  | 'unserved-route'
   | 'access-denied'
   | 'policy-missing';
 

@@ -17,6 +17,13 @@ const read = (path: string): string => {
 };
 const certificate = { chain: 'waypoint.pem', privateKey: 'waypoint.key', roots: 'ca.pem' };
 const listener = { address: '127.0.0.1:0', service: 'shop/web.example', port: 80 };
+const service = {
+  name: 'web',
+  namespace: 'shop',
+  hostname: 'web.example',
+  addresses: [{ address: 'CmAAAQ==' }],
+  ports: [{ servicePort: 80, targetPort: 8080 }],
+};
 const route = {
   apiVersion: 'gateway.networking.k8s.io/v1',
   kind: 'HTTPRoute',
@@ -32,15 +39,7 @@ describe('parseLocalConfig()', () => {
     const config = parseLocalConfig(
       JSON.stringify({
         workloads: [{ uid: 'w', name: 'web', namespace: 'shop', serviceAccount: 'web', addresses: ['CgAAAQ=='] }],
-        services: [
-          {
-            name: 'web',
-            namespace: 'shop',
-            hostname: 'web.example',
-            addresses: [{ address: 'CmAAAQ==' }],
-            ports: [{ servicePort: 80, targetPort: 8080 }],
-          },
-        ],
+        services: [service],
         routes: [route],
         certificate,
         listeners: [listener],
@@ -56,8 +55,8 @@ describe('parseLocalConfig()', () => {
       ['shop/web.example'],
     );
     assert.deepEqual(
-      config.routes.map(({ kind, meta }) => [kind, meta.name]),
-      [['HTTPRoute', 'r']],
+      config.routes.map((routes) => [routes.service, [...routes.ports.keys()]]),
+      [['shop/web.example', [80]]],
     );
     assert.deepEqual(config.svid, svid);
     assert.deepEqual(config.listeners, [{ host: '127.0.0.1', port: 0, service: 'shop/web.example', servicePort: 80 }]);
@@ -67,6 +66,8 @@ describe('parseLocalConfig()', () => {
     ['$.route', { route: [] }],
     ['$.routes', { routes: {} }],
     ['$.routes[0]', { routes: [{ ...route, kind: 'TCPRoute', apiVersion: 'gateway.networking.k8s.io/v1alpha2' }] }],
+    ['$.routes[0].spec.rules[0].backendRefs[0]', { services: [] }],
+    ['$.routes[0].spec.rules[0].backendRefs[0]', { services: [{ ...service, ports: [] }] }],
     ['$.routes[1]', { routes: [route, { ...route, metadata: {} }] }],
     ['$.policies[0]', { policies: [route] }],
     ['$.certificate', { certificate: undefined }],
@@ -81,7 +82,13 @@ describe('parseLocalConfig()', () => {
   ];
   for (const [path, changed] of refused) {
     test(`names ${path} of ${JSON.stringify(changed)} when it cannot be used`, () => {
-      const text = JSON.stringify({ routes: [route], certificate, listeners: [listener], ...changed });
+      const text = JSON.stringify({
+        services: [service],
+        routes: [route],
+        certificate,
+        listeners: [listener],
+        ...changed,
+      });
       assert.throws(
         () => parseLocalConfig(text, read),
         (error) => error instanceof LocalConfigError && error.data['path'] === path,

@@ -1,18 +1,20 @@
-import { type AccessPolicyObject, type HttpRoute, parseObject } from '@ambit/mesh/kinds';
+import { type AccessPolicyObject, parseObject } from '@ambit/mesh/kinds';
 import type { PolicySet } from '@ambit/mesh/policies';
 import { parseListenAddress, parsePort, parseServiceKey, type Service, type Workload } from '@ambit/mesh/model';
+import type { ServiceRoutes } from '@ambit/mesh/routes';
 import { LocalConfigError, LocalRecord, within } from '@ambit/mesh/runtime';
 import { parseSvid, parseTrustBundle, type Svid } from '@ambit/mesh/tls';
 import { parseServiceJson, parseWorkloadJson } from '@ambit/mesh/wire';
 import type { PlainPort } from '../worker/worker-protocol.ts';
 import { checkLocalPolicy, policySetsOf } from './local-policies.ts';
+import { type LocalRoute, missingBackends, translateLocalRoutes } from './translate-local-routes.ts';
 import { unservedSettings } from './unserved-settings.ts';
 
 /** A whole mesh as one waypoint needs it. */
 export interface LocalConfig {
   readonly workloads: readonly Workload[];
   readonly services: readonly Service[];
-  readonly routes: readonly HttpRoute[];
+  readonly routes: readonly ServiceRoutes[];
   readonly policySets: readonly PolicySet[];
   readonly svid: Svid;
   readonly listeners: readonly PlainPort[];
@@ -23,8 +25,9 @@ const CERTIFICATE_KEYS: readonly string[] = ['privateKey', 'chain', 'roots'];
 const LISTENER_KEYS: readonly string[] = ['address', 'service', 'port'];
 
 /**
- * Reads the file's text. Workloads and services are in the protobuf JSON form of the workload API, routes are HTTPRoutes of
- * Gateway API, policies are AccessPolicies; the certificate names PEM files, which `readFile` reads. @throws LocalConfigError.
+ * Reads the file's text. Workloads and services are in the protobuf JSON form of the workload API, routes are HTTPRoutes and
+ * GRPCRoutes of Gateway API, policies are AccessPolicies; the certificate names PEM files, which `readFile` reads.
+ * @throws LocalConfigError.
  */
 export function parseLocalConfig(text: string, readFile: (path: string) => string): LocalConfig {
   const root = LocalRecord.ofText(text, KEYS);
@@ -34,17 +37,22 @@ export function parseLocalConfig(text: string, readFile: (path: string) => strin
   return {
     workloads,
     services,
-    routes: root.list('routes', parseRoute),
+    routes: translateLocalRoutes(
+      root.list('routes', (item, path) => parseRoute(item, path, services)),
+      services,
+    ),
     policySets: policySetsOf(policies, { services, workloads }),
     svid: parseCertificate(root.get('certificate'), readFile),
     listeners: root.list('listeners', (item, path) => parseListener(item, path, services)),
   };
 }
 
-function parseRoute(item: unknown, path: string): HttpRoute {
+function parseRoute(item: unknown, path: string, services: readonly Service[]): LocalRoute {
   const object = parseObject(item);
-  if (object?.kind !== 'HTTPRoute') throw new LocalConfigError(path, 'an HTTPRoute');
-  const [unserved] = unservedSettings(object);
+  if (object?.kind !== 'HTTPRoute' && object?.kind !== 'GRPCRoute') {
+    throw new LocalConfigError(path, 'an HTTPRoute or a GRPCRoute');
+  }
+  const [unserved] = [...unservedSettings(object), ...missingBackends(object, services)];
   if (unserved !== undefined) throw new LocalConfigError(`${path}.${unserved.field}`, unserved.expected);
   return object;
 }

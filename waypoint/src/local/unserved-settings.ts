@@ -1,5 +1,6 @@
-import type { BackendRef, HttpRoute } from '@ambit/mesh/kinds';
+import type { BackendRef } from '@ambit/mesh/kinds';
 import type { RuleFilters } from '@ambit/mesh/routes';
+import type { LocalRoute } from './translate-local-routes.ts';
 
 /** What a route says and this version does not do; `field` is its place in the route. */
 export interface UnservedSetting {
@@ -10,7 +11,7 @@ export interface UnservedSetting {
 const ABSENT = 'nothing: this version does not act upon it';
 
 /** Everything of a route that would be read and then not be done; empty when the route is served as it is written. */
-export function unservedSettings({ parents, rules }: HttpRoute): readonly UnservedSetting[] {
+export function unservedSettings({ parents, rules }: LocalRoute): readonly UnservedSetting[] {
   const found: UnservedSetting[] = [];
   for (const [index, { kind, sectionName }] of parents.entries()) {
     const field = `spec.parentRefs[${index}]`;

@@ -5,13 +5,13 @@ import {
   decideTimeouts,
   type HeaderEdits,
   type RouteBackend,
-  type RouteTable,
 } from '@ambit/mesh/routes';
 import { FAILURES, type FailureReason } from '../http/failures.ts';
 import { compileEdits, type CompiledEdits, NO_COMPILED_EDITS } from '../http/header-edits.ts';
 import type { Authorizer } from '@ambit/mesh/policies';
 import { admit } from '../authorize/guarded-pipeline.ts';
 import type { Answer, Decision, Delivery, Forward, RequestPipeline, RequestView } from '../http/pipeline.ts';
+import type { CompiledGroup } from './route-tables.ts';
 import type { Cluster } from '../upstream/cluster.ts';
 
 type ServiceBackend = Extract<RouteBackend, { readonly kind: 'service' }>;
@@ -21,7 +21,7 @@ export interface ServiceRouterOptions {
   readonly service: Service;
   readonly port: number;
   /** Null: no route is attached. */
-  readonly table: RouteTable<RouteBackend> | null;
+  readonly group: CompiledGroup | null;
   readonly clusterOf: (service: Service, port: number, version: string | null) => Cluster;
   /** Who may reach a service that a route leads to. */
   readonly accessOf: (service: Service, port: number) => Authorizer;
@@ -53,8 +53,11 @@ export class ServiceRouter implements RequestPipeline {
   }
 
   decide(request: RequestView): Decision {
-    const { table, port, random } = this.#options;
-    if (table === null) return this.#straight;
+    const { group, port, random } = this.#options;
+    if (group === null) return this.#straight;
+    // Its connections are told apart when they begin, and this one began before the route.
+    if (group.kind === 'connections') return this.#failure('faulty-route');
+    const { table } = group;
     const facts = { request, authorityHost: hostOf(request), scheme: 'http', listenerPort: port } as const;
     const decision = decideRequest(table, facts, random);
     const route = decision.rule?.routeKey ?? '';

@@ -1,27 +1,24 @@
 import { randomUUID } from 'node:crypto';
 import { type Carrier, type CarrierReader, createHbonePool, type HbonePool } from '@ambit/mesh/hbone';
 import { DEFAULT_LIMITS } from '@ambit/mesh/http1';
-import type { HttpRoute } from '@ambit/mesh/kinds';
 import {
   createMeshViewStore,
   type IpAddress,
   type MeshView,
   type Port,
   parseServiceKey,
-  type Service,
   type SpiffeId,
   type Workload,
 } from '@ambit/mesh/model';
 import type { AccessVerdict, Authorizer } from '@ambit/mesh/policies';
+import type { StreamRoute } from '@ambit/mesh/routes';
 import type { Clock, LineSink, Logger, RootLogger } from '@ambit/mesh/runtime';
 import type { Svid } from '@ambit/mesh/tls';
 import { AccessTable } from '../authorize/access-table.ts';
-import { accessCaller, admit, GuardedPipeline } from '../authorize/guarded-pipeline.ts';
+import { accessCaller, admit } from '../authorize/guarded-pipeline.ts';
 import { Deadlines } from '../http/deadlines.ts';
-import { FAILURES } from '../http/failures.ts';
-import { NO_COMPILED_EDITS } from '../http/header-edits.ts';
 import { DEFAULT_EXCHANGE_LIMITS } from '../http/limits.ts';
-import type { Caller, Decision, RequestPipeline, RequestView } from '../http/pipeline.ts';
+import type { Caller, RequestPipeline } from '../http/pipeline.ts';
 import { ServerConnection } from '../http/server-connection.ts';
 import { WorkerContext } from '../http/worker-context.ts';
 import { ByteRelay } from '../listener/byte-relay.ts';
@@ -32,8 +29,7 @@ import { InboundStream } from '../listener/inbound-stream.ts';
 import { PlainListener } from '../listener/plain-listener.ts';
 import { sparing } from '../overload/sparing-pipeline.ts';
 import type { OverloadGuard } from '../overload/overload-guard.ts';
-import { tableOf } from '../route/attached-routes.ts';
-import { ServiceRouter } from '../route/service-router.ts';
+import { ServiceRouters, straightTo } from '../route/service-routers.ts';
 import { BackendTable } from '../secure/backend-table.ts';
 import { ExchangeRecorder } from '../telemetry/exchange-recorder.ts';
 import type { Cluster } from '../upstream/cluster.ts';
@@ -84,9 +80,7 @@ export class DataPlane {
   readonly #backends = new BackendTable();
   readonly #refusals = new Map<string, number>();
   readonly #listeners: (HboneListener | PlainListener)[] = [];
-  #routes: readonly HttpRoute[] = [];
-  /** By service and port; made when somebody asks. */
-  readonly #routers = new Map<string, RequestPipeline>();
+  readonly #routers: ServiceRouters;
   #svid: Svid | undefined;
 
   constructor(options: DataPlaneOptions) {
@@ -123,22 +117,27 @@ export class DataPlane {
       place: (view) => this.#placeIn(view),
       securityOf: (service, port) => this.#backends.of(service, port),
     });
+    this.#routers = new ServiceRouters({
+      view: () => this.#view,
+      clusters: this.#clusters,
+      access: this.#access,
+      random,
+    });
   }
 
   configure = ({ update, routes, policySets }: Args<'configure'>): null => {
     this.#store.apply(update);
-    this.#routes = routes;
-    this.#access.configure(policySets);
-    this.#routers.clear();
+    this.#access.apply(policySets);
     this.#clusters.forgetClusters();
     this.#clusters.prune(this.#view);
+    this.#routers.apply(routes);
     for (const [carrier, isAllowed] of [...this.#relays]) if (!isAllowed()) carrier.reset();
     return null;
   };
 
   'set-backends' = (changes: Args<'set-backends'>): null => {
     const changed = this.#backends.apply(changes);
-    if (changed.size > 0) this.#routers.clear();
+    if (changed.size > 0) this.#routers.forget();
     this.#clusters.resecure(changed);
     return null;
   };
@@ -238,7 +237,7 @@ export class DataPlane {
     const listener = new PlainListener({
       ...port,
       serve: (caller, carrier) =>
-        carrier.read(this.#serveHttp(caller, carrier, this.#pipelineOf(service, port.servicePort))),
+        carrier.read(this.#serveHttp(caller, carrier, this.#routers.pipelineOf(service, port.servicePort, caller))),
     });
     this.#listeners.push(listener);
     await listener.open();
@@ -259,10 +258,12 @@ export class DataPlane {
       );
     }
     const { service, port, protocol } = destination;
+    const group = this.#routers.groupFor(service, port, caller);
     // Clients of a port that is declared so speak TLS by themselves, unless they turn out to speak HTTP.
     const asItIs = protocol === 'tls';
     const clusterOf = (): Cluster => this.#clusters.ofService(this.#view, service, port, null, asItIs);
     const access = (): Authorizer => this.#access.ofService(this.#view, service, port);
+    if (group?.kind === 'connections') return this.#decideStream(caller, group.route, access);
     // A server that speaks first is never kept waiting.
     if (protocol === 'tcp' || (asItIs && this.#backends.of(service.key, port) === null)) {
       // Requests are refused by an answer, which a stream of bytes does not have.
@@ -271,7 +272,7 @@ export class DataPlane {
       if (reason !== null) return { kind: 'refused', reason };
       return accepted((carrier) => carrier.read(this.#relay(caller, carrier, clusterOf(), access)));
     }
-    const pipeline = this.#pipelineOf(service, port);
+    const pipeline = this.#routers.pipelineOf(service, port, caller);
     if (protocol === 'http1') return accepted((carrier) => carrier.read(this.#serveHttp(caller, carrier, pipeline)));
     return accepted((carrier) => this.#detect(caller, carrier, pipeline, clusterOf, access));
   }
@@ -332,65 +333,27 @@ export class DataPlane {
     return { decide: (request) => admit(access(), request) ?? straight.decide(request) };
   }
 
-  /** Routes and policies as they are when a request comes, not when its connection came. */
-  #pipelineOf(service: Service, port: number): RequestPipeline {
-    const key = `${service.key}:${port}`;
-    return { decide: (request) => this.#routerOf(key, service.key, port).decide(request) };
-  }
-
-  #routerOf(key: string, serviceKey: Service['key'], port: number): RequestPipeline {
-    const known = this.#routers.get(key);
-    if (known !== undefined) return known;
-    const view = this.#view;
-    const service = view.service(serviceKey);
-    const router =
-      service === undefined
-        ? GONE
-        : new GuardedPipeline(
-            this.#access.ofService(view, service, port),
-            new ServiceRouter({
-              view,
-              service,
-              port,
-              table: tableOf(this.#routes, view, service, port),
-              clusterOf: (backend, backendPort, version) =>
-                this.#clusters.ofService(view, backend, backendPort, version),
-              accessOf: (backend, backendPort) => this.#access.ofService(view, backend, backendPort),
-              random: this.#options.random,
-            }),
-          );
-    this.#routers.set(key, router);
-    return router;
+  /** Whom a TLS connection wants is not read yet: what would depend on it is refused. */
+  #decideStream(caller: Caller, route: StreamRoute, access: () => Authorizer): TunnelVerdict {
+    const refused = (reason: TunnelRefusal): TunnelVerdict => ({ kind: 'refused', reason });
+    const { refusal } = this.#askForBytes(caller, access);
+    if (refusal !== null) return refused(refusal);
+    if (this.#options.overload.isMemoryShort) return refused('no-memory');
+    if (route.serverNames.length > 0) return refused('unserved-route');
+    const picked = this.#routers.pickBackend(route);
+    if (picked === null) return refused('no-backend');
+    const { service, port, version } = picked;
+    const cluster = this.#clusters.ofService(this.#view, service, port, version);
+    const accessThere = (): Authorizer => this.#access.ofService(this.#view, service, port);
+    const there = this.#askForBytes(caller, accessThere);
+    if (there.refusal !== null) return refused(there.refusal);
+    return accepted((carrier) => carrier.read(this.#relay(caller, carrier, cluster, accessThere)));
   }
 }
 
 /** Hears what a connection still says that has been refused. */
 const NOBODY: CarrierReader = { onBytes: () => {}, onEnd: () => {}, onClose: () => {} };
 
-const GONE: RequestPipeline = {
-  decide: () => ({
-    kind: 'answer',
-    route: '',
-    reason: 'no-endpoint',
-    status: FAILURES['no-endpoint'].status,
-    headers: NO_COMPILED_EDITS,
-  }),
-};
-
 function accepted(serve: (carrier: Carrier) => void): TunnelVerdict {
   return { kind: 'accepted', serve };
-}
-
-function straightTo(cluster: Cluster): RequestPipeline {
-  const decision: Decision = {
-    kind: 'forward',
-    cluster,
-    route: '',
-    requestEdits: NO_COMPILED_EDITS,
-    responseEdits: NO_COMPILED_EDITS,
-    timeoutMs: null,
-    path: null,
-    delivery: null,
-  };
-  return { decide: (_request: RequestView) => decision };
 }

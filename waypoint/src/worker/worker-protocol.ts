@@ -1,9 +1,9 @@
-import type { HttpRoute } from '@ambit/mesh/kinds';
 import type { MeshViewUpdate, TrustDomain } from '@ambit/mesh/model';
-import type { PolicySet } from '@ambit/mesh/policies';
 import type { AccessLogTarget, LogFormat } from '@ambit/mesh/runtime';
 import type { Svid } from '@ambit/mesh/tls';
+import type { PolicySetChanges } from '../authorize/access-table.ts';
 import type { OverloadCause } from '../overload/overload-guard.ts';
+import type { RouteChanges } from '../route/route-tables.ts';
 import type { BackendChanges } from '../secure/backend-table.ts';
 import type { AccessLogFormat } from '../telemetry/access-log-line.ts';
 import type { RequestSnapshot } from '../telemetry/request-table.ts';
@@ -58,12 +58,12 @@ export interface EndpointSummary {
 
 /** What the main thread asks of a data worker. */
 export interface WorkerCalls {
-  /** Answered once every decision of this worker sees it. Routes and sets of policies are all there are. */
+  /** Answered once every decision of this worker sees all of it. */
   configure: {
     readonly args: {
       readonly update: MeshViewUpdate;
-      readonly routes: readonly HttpRoute[];
-      readonly policySets: readonly PolicySet[];
+      readonly routes: RouteChanges;
+      readonly policySets: PolicySetChanges;
     };
     readonly result: null;
   };

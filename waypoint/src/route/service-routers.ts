@@ -1,0 +1,145 @@
+import { type MeshView, type Service, type ServiceKey, spiffeIdParts } from '@ambit/mesh/model';
+import { pickBackend, type RouteBackend, type StreamRoute } from '@ambit/mesh/routes';
+import type { AccessTable } from '../authorize/access-table.ts';
+import { GuardedPipeline } from '../authorize/guarded-pipeline.ts';
+import { FAILURES } from '../http/failures.ts';
+import { NO_COMPILED_EDITS } from '../http/header-edits.ts';
+import type { Caller, Decision, RequestPipeline, RequestView } from '../http/pipeline.ts';
+import type { Cluster } from '../upstream/cluster.ts';
+import type { ClusterTable } from '../upstream/cluster-table.ts';
+import { type CompiledGroup, type RouteChanges, RouteTables } from './route-tables.ts';
+import { ServiceRouter } from './service-router.ts';
+
+export interface ServiceRoutersOptions {
+  /** As it is now. */
+  readonly view: () => MeshView;
+  readonly clusters: ClusterTable;
+  readonly access: AccessTable;
+  readonly random: () => number;
+}
+
+/** Of a route that sees connections, the one that was picked. */
+export interface PickedBackend {
+  readonly service: Service;
+  readonly port: number;
+  readonly version: string | null;
+}
+
+/** What decides of the requests to each port of each service, made when somebody asks and anew when something changed. */
+export class ServiceRouters {
+  readonly #options: ServiceRoutersOptions;
+  readonly #tables = new RouteTables();
+  /** Counts what was forgotten. */
+  #epoch = 0;
+  /** By service, port and, where it counts, the caller's namespace. */
+  readonly #routers = new Map<string, RequestPipeline>();
+
+  constructor(options: ServiceRoutersOptions) {
+    this.#options = options;
+  }
+
+  /** The routes of all services. */
+  get tables(): RouteTables {
+    return this.#tables;
+  }
+
+  /** Takes effect for the next request, as a whole. */
+  apply(changes: RouteChanges): void {
+    this.#tables.apply(changes);
+    this.forget();
+  }
+
+  /** The view, policies or clusters have changed. */
+  forget(): void {
+    this.#epoch++;
+    this.#routers.clear();
+  }
+
+  /** What the caller's requests or connections to a port are routed by; null where they go as they come. */
+  groupFor(service: Service, port: number, caller: Caller): CompiledGroup | null {
+    return this.#tables.of(service.key, port, namespaceOf(caller));
+  }
+
+  /** Routes and policies as they are when a request comes, not when its connection came. */
+  pipelineOf(service: Service, port: number, caller: Caller): RequestPipeline {
+    const namespace = namespaceOf(caller);
+    let epoch = this.#epoch;
+    let router = this.#routerOf(service.key, port, namespace);
+    return {
+      decide: (request) => {
+        if (epoch !== this.#epoch) {
+          router = this.#routerOf(service.key, port, namespace);
+          epoch = this.#epoch;
+        }
+        return router.decide(request);
+      },
+    };
+  }
+
+  /** Weights draw once per connection. Null: there is no such backend, or it is one that cannot be. */
+  pickBackend({ backends }: StreamRoute): PickedBackend | null {
+    const weightTotal = backends.reduce((sum, { weight }) => sum + weight, 0);
+    const backend: RouteBackend | undefined = pickBackend({ backends, weightTotal }, this.#options.random())?.backend;
+    if (backend?.kind !== 'service') return null;
+    const service = this.#options.view().service(backend.service);
+    return service === undefined ? null : { service, port: backend.port, version: backend.version };
+  }
+
+  #routerOf(serviceKey: ServiceKey, port: number, namespace: string): RequestPipeline {
+    const isConsumer = this.#tables.isConsumer(serviceKey, port, namespace);
+    const key = `${serviceKey}:${port}${isConsumer ? `|${namespace}` : ''}`;
+    let router = this.#routers.get(key);
+    if (router === undefined) {
+      router = this.#create(serviceKey, port, namespace);
+      this.#routers.set(key, router);
+    }
+    return router;
+  }
+
+  #create(serviceKey: ServiceKey, port: number, namespace: string): RequestPipeline {
+    const { view: current, clusters, access, random } = this.#options;
+    const view = current();
+    const service = view.service(serviceKey);
+    if (service === undefined) return GONE;
+    const router = new ServiceRouter({
+      view,
+      service,
+      port,
+      group: this.#tables.of(serviceKey, port, namespace),
+      clusterOf: (backend, backendPort, version) => clusters.ofService(view, backend, backendPort, version),
+      accessOf: (backend, backendPort) => access.ofService(view, backend, backendPort),
+      random,
+    });
+    return new GuardedPipeline(access.ofService(view, service, port), router);
+  }
+}
+
+const GONE: RequestPipeline = {
+  decide: () => ({
+    kind: 'answer',
+    route: '',
+    reason: 'no-endpoint',
+    status: FAILURES['no-endpoint'].status,
+    headers: NO_COMPILED_EDITS,
+  }),
+};
+
+/** Where there are no routes. */
+export function straightTo(cluster: Cluster): RequestPipeline {
+  const decision: Decision = {
+    kind: 'forward',
+    cluster,
+    route: '',
+    requestEdits: NO_COMPILED_EDITS,
+    responseEdits: NO_COMPILED_EDITS,
+    timeoutMs: null,
+    path: null,
+    delivery: null,
+  };
+  return { decide: (_request: RequestView) => decision };
+}
+
+/** Empty for a caller that nobody vouches for: no consumer's route is for it. */
+function namespaceOf({ identity }: Caller): string {
+  return identity === null ? '' : spiffeIdParts(identity).namespace;
+}
