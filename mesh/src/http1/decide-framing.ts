@@ -35,8 +35,10 @@ export function decideResponseFraming(response: ResponseFraming): OutgoingFramin
   switch (framing) {
     case 'none':
       // RFC 9110 8.6: never in 1xx and 204.
-      if (status < 200 || status === 204 || !hasContentLength) return 'none';
-      return method === 'HEAD' || status === 304 ? 'declared' : 'empty';
+      if (status < 200 || status === 204) return 'none';
+      if (method === 'HEAD' || status === 304) return hasContentLength ? 'declared' : 'none';
+      // HTTP/2 says by its frames that there is no body, HTTP/1.1 cannot but by a length.
+      return 'empty';
     case 'chunked':
     case 'until-close':
       return clientVersionMinor === 1 ? 'chunked' : 'until-close';

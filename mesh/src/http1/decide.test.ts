@@ -106,6 +106,7 @@ test('decideResponseFraming() frames by request, status and what the client spea
     [{ framing: 'until-close', clientVersionMinor: 0 }, 'until-close'],
     [{ framing: 'tunnel', status: 101, hasContentLength: true }, 'tunnel'],
     [{ hasContentLength: true }, 'empty'],
+    [{}, 'empty'],
     [{ hasContentLength: true, method: 'HEAD' }, 'declared'],
     [{ method: 'HEAD' }, 'none'],
     [{ hasContentLength: true, status: 304 }, 'declared'],

@@ -63,6 +63,12 @@ export abstract class Exchange implements StreamSink, StreamObserver, LinkSource
     return this.stream.localEnded || this.waitingTrailers !== undefined;
   }
 
+  /** Our message has left to its end: nothing of it waits for credit. */
+  get isSent(): boolean {
+    const { stream } = this;
+    return stream.localEnded && !stream.isSendBlocked && this.waitingTrailers === undefined;
+  }
+
   /** Of bodies, without frames and trailers. */
   get bytesSent(): number {
     return this.stream.bytesSent;

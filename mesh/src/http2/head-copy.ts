@@ -1,5 +1,6 @@
 import type { FieldBlock } from '../http1/field-block.ts';
 import { FieldId, type FieldIdOf } from '../http1/field-names.ts';
+import { copyRange } from './field-copy.ts';
 import { Http2RequestHead, KeptFields, sensitiveFieldsOf } from './head.ts';
 import { LINE_OVERHEAD_BYTES } from './line-table.ts';
 
@@ -51,15 +52,38 @@ function lineBytes(block: FieldBlock): number {
   return bytes + block.count * LINE_OVERHEAD_BYTES;
 }
 
-function copyLines(from: FieldBlock, to: FieldBlock, start: number): void {
-  const target = to.bytes;
+/**
+ * Copies the fields of a block, but for those with 1 in `dropped`, into the memory of `kept` from `start` on, behind those it has. Says
+ * where the copy ends; -1 when there is no room for it.
+ */
+export function keepFields(from: FieldBlock, dropped: Uint8Array, kept: KeptFields, start: number): number {
+  const sensitive = sensitiveFieldsOf(from);
   let at = start;
-  for (let index = 0; index < from.count; index += 1) {
-    const nameEnd = at + from.bytes.copy(target, at, from.nameStart(index), from.nameEnd(index));
-    const valueStart = nameEnd + target.write(COLON_SPACE, nameEnd, 'latin1');
-    const valueEnd = valueStart + from.bytes.copy(target, valueStart, from.valueStart(index), from.valueEnd(index));
-    to.add(at, nameEnd, valueStart, valueEnd);
-    to.setId(index, IDS.find((id) => id === from.id(index)) ?? FieldId.other);
-    at = valueEnd + target.write(LINE_END, valueEnd, 'latin1');
+  for (let index = 0; index < from.count && at >= 0; index += 1) {
+    if (dropped[index] === 1) continue;
+    const number = kept.count;
+    at = copyLine(from, index, kept, at);
+    if (number < kept.sensitive.length) kept.sensitive[number] = sensitive[index] ?? 0;
   }
+  return at;
+}
+
+function copyLines(from: FieldBlock, to: FieldBlock, start: number): void {
+  let at = start;
+  for (let index = 0; index < from.count; index += 1) at = copyLine(from, index, to, at);
+}
+
+/** Says where it ends; -1 when there is no room. */
+function copyLine(from: FieldBlock, index: number, to: FieldBlock, at: number): number {
+  const { bytes: target } = to;
+  const { bytes } = from;
+  const lineBytesOf =
+    from.nameEnd(index) - from.nameStart(index) + from.valueEnd(index) - from.valueStart(index) + LINE_OVERHEAD_BYTES;
+  if (at + lineBytesOf > target.length) return -1;
+  const nameEnd = copyRange(target, at, bytes, from.nameStart(index), from.nameEnd(index));
+  const valueStart = nameEnd + target.write(COLON_SPACE, nameEnd, 'latin1');
+  const valueEnd = copyRange(target, valueStart, bytes, from.valueStart(index), from.valueEnd(index));
+  to.add(at, nameEnd, valueStart, valueEnd);
+  to.setId(to.count - 1, IDS.find((id) => id === from.id(index)) ?? FieldId.other);
+  return valueEnd + target.write(LINE_END, valueEnd, 'latin1');
 }
