@@ -26,7 +26,7 @@ function refusal(status: string, text: string, closes: boolean): string {
   return `HTTP/1.1 ${status}\r\ncontent-type: text/plain\r\ncontent-length: ${text.length + 1}\r\n${option}\r\n${text}\n`;
 }
 
-const INVALID = refusal('400 Bad Request', 'the request is not valid HTTP/1.1', true);
+const INVALID = refusal('400 Bad Request', 'the request is not valid HTTP', true);
 
 // What one server reads as one request and another as two. Nothing after the first head may reach a server.
 const SMUGGLED = 'GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n';
@@ -102,9 +102,9 @@ test('a fault in a body that is on its way ends both connections, and what follo
 for (const [request, status, text] of [
   ['CONNECT h:80 HTTP/1.1\r\nHost: h:80\r\n\r\n', '405', 'CONNECT is not served here'],
   ['GET /a%2fb HTTP/1.1\r\nHost: h\r\n\r\n', '400', 'servers may read the path in several ways'],
-  ['GET / HTTP/2.0\r\nHost: h\r\n\r\n', '505', 'the request is not valid HTTP/1.1'],
-  [`GET /${'a'.repeat(9000)} HTTP/1.1\r\nHost: h\r\n\r\n`, '414', 'the request is not valid HTTP/1.1'],
-  [`GET / HTTP/1.1\r\nHost: h\r\nX: ${'a'.repeat(70_000)}\r\n\r\n`, '431', 'the request is not valid HTTP/1.1'],
+  ['GET / HTTP/2.0\r\nHost: h\r\n\r\n', '505', 'the request is not valid HTTP'],
+  [`GET /${'a'.repeat(9000)} HTTP/1.1\r\nHost: h\r\n\r\n`, '414', 'the request is not valid HTTP'],
+  [`GET / HTTP/1.1\r\nHost: h\r\nX: ${'a'.repeat(70_000)}\r\n\r\n`, '431', 'the request is not valid HTTP'],
 ] as const) {
   test(`${request.slice(0, 20).trim()}... is answered with ${status}`, async () => {
     await using world = await HttpWorld.open({ kind: 'tunnel' });
@@ -224,7 +224,7 @@ for (const kind of ['plain', 'tunnel'] as const) {
       await using world = await HttpWorld.open({ kind, servers: [answers('SSH-2.0\r\n\r\n')] });
       const client = await world.client();
       client.send(GET);
-      const text = 'the answer of the server is not valid HTTP/1.1';
+      const text = 'the answer of the server is not valid HTTP';
       await until('it is answered', () => client.text === refusal('502 Bad Gateway', text, false));
     });
 
@@ -381,6 +381,6 @@ test('drain: the next answer closes its connection, and one without a request is
   await until('it is told', () => busy.ended);
   assert.equal(busy.text, `${OK_OUT}HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok`);
   assert.equal(idle.ended, false);
-  for (const connection of [...world.connections]) connection.closeIfIdle();
+  for (const connection of [...world.connections]) connection.drain();
   await until('the other is closed', () => idle.ended);
 });

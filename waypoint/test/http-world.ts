@@ -6,17 +6,21 @@ import {
   createPlainCarrier,
 } from '@ambit/mesh/hbone';
 import { DEFAULT_LIMITS } from '@ambit/mesh/http1';
+import type { AppProtocol } from '@ambit/mesh/model';
 import { silentLogger, systemClock } from '@ambit/mesh/runtime';
 import { dial, environment, type Listener, listen, listenHbone, targetOf, until } from '@ambit/mesh/testing';
+import type { ClientSession } from '../src/http/client-session.ts';
 import { Deadlines } from '../src/http/deadlines.ts';
 import type { ExchangeFacts } from '../src/http/exchange-facts.ts';
 import { NO_COMPILED_EDITS } from '../src/http/header-edits.ts';
 import { DEFAULT_EXCHANGE_LIMITS, type ExchangeLimits } from '../src/http/limits.ts';
 import type { Decision, Forward, RequestView } from '../src/http/pipeline.ts';
-import { ServerConnection } from '../src/http/server-connection.ts';
+import { Http2ServerConnection } from '../src/http/http2-server-connection.ts';
+import { ServerConnection, type ServerConnectionOptions } from '../src/http/server-connection.ts';
 import { WorkerContext } from '../src/http/worker-context.ts';
 import { Cluster, type Endpoint } from '../src/upstream/cluster.ts';
 import { EndpointPool } from '../src/upstream/endpoint-pool.ts';
+import { Http2Pool } from '../src/upstream/http2-pool.ts';
 import { DEFAULT_UPSTREAM_LIMITS, type UpstreamLimits } from '../src/upstream/limits.ts';
 
 /** What carries HTTP on both sides of the proxy. */
@@ -82,6 +86,12 @@ export interface WorldOptions {
   readonly upstreamLimits?: Partial<UpstreamLimits>;
   /** Servers behind the cluster, by what they do with a connection. Default: one that only collects. */
   readonly servers?: readonly ((party: Party) => void)[];
+  /** What clients speak; default HTTP/1.1. */
+  readonly clientProtocol?: 'http2';
+  /** What the port declares. */
+  readonly protocol?: AppProtocol;
+  /** Servers elsewhere on this host, behind those of `servers`; without these there are none of the former by default. */
+  readonly serverPorts?: readonly number[];
   /** A further endpoint, first in the list, where nobody listens. */
   readonly deadEndpoint?: boolean;
 }
@@ -91,9 +101,9 @@ export class HttpWorld implements AsyncDisposable {
   readonly exchanges: ExchangeRecord[] = [];
   /** Connections that servers have got, in order. */
   readonly served: Party[] = [];
-  readonly connections: Set<ServerConnection> = new Set();
+  readonly connections: Set<ClientSession> = new Set();
   readonly context: WorkerContext;
-  readonly pools: EndpointPool[] = [];
+  readonly pools: (EndpointPool | Http2Pool)[] = [];
   readonly #kind: CarrierKind;
   readonly #stack = new AsyncDisposableStack();
   #front: Listener | undefined;
@@ -104,6 +114,7 @@ export class HttpWorld implements AsyncDisposable {
     let ids = 0;
     this.context = new WorkerContext({
       clock: systemClock,
+      logger: silentLogger,
       deadlines: this.#stack.use(new Deadlines(systemClock)),
       limits: { ...DEFAULT_EXCHANGE_LIMITS, ...options.limits },
       observer: { onExchange: (exchange) => void this.exchanges.push(recordOf(exchange)) },
@@ -119,7 +130,7 @@ export class HttpWorld implements AsyncDisposable {
       await using gone = await listen(() => {});
       endpoints.push(world.#endpoint(gone.port, options));
     }
-    for (const serve of options.servers ?? [() => {}]) {
+    for (const serve of options.servers ?? (options.serverPorts === undefined ? [() => {}] : [])) {
       const server = world.#stack.use(
         await world.#listen((carrier) => {
           const party = new Party(carrier);
@@ -130,11 +141,12 @@ export class HttpWorld implements AsyncDisposable {
       );
       endpoints.push(world.#endpoint(server.port, options));
     }
+    for (const port of options.serverPorts ?? []) endpoints.push(world.#endpoint(port, options));
     const service = { namespace: 'shop', name: 'db', hostname: 'db.shop' };
     const forward: Forward = {
       kind: 'forward',
       // The first of two, always: what is tried after it is the other.
-      cluster: new Cluster('shop/db:80', service, endpoints, () => 0),
+      cluster: new Cluster('shop/db:80', service, endpoints, () => 0, options.protocol),
       route: 'shop/route',
       requestEdits: NO_COMPILED_EDITS,
       responseEdits: NO_COMPILED_EDITS,
@@ -145,15 +157,22 @@ export class HttpWorld implements AsyncDisposable {
     const decide = options.decide ?? (() => forward);
     world.#front = world.#stack.use(
       await world.#listen((carrier) => {
-        const connection = new ServerConnection({
+        const optionsOf = (session: () => ClientSession): ServerConnectionOptions => ({
           carrier,
           context: world.context,
           pipeline: { decide: (request) => decide(request, forward) },
           caller: { identity: null, address: '10.0.0.1' },
-          onClose: () => world.connections.delete(connection),
+          onClose: () => world.connections.delete(session()),
         });
-        world.connections.add(connection);
-        carrier.read(connection);
+        if (options.clientProtocol === 'http2') {
+          const connection: Http2ServerConnection = new Http2ServerConnection(optionsOf(() => connection));
+          world.connections.add(connection);
+          carrier.read(connection.reader);
+        } else {
+          const connection: ServerConnection = new ServerConnection(optionsOf(() => connection));
+          world.connections.add(connection);
+          carrier.read(connection);
+        }
       }),
     );
     const { port } = world.#front;
@@ -164,6 +183,11 @@ export class HttpWorld implements AsyncDisposable {
         (await pool.openTunnel(targetOf(port), { authority: 'db.shop:80', headers: [] })).stream;
     }
     return world;
+  }
+
+  /** Where clients connect to. */
+  get port(): number {
+    return this.#front?.port ?? 0;
   }
 
   /** A new client, connected. */
@@ -180,7 +204,10 @@ export class HttpWorld implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const connection of [...this.connections]) connection.destroy();
-    for (const pool of this.pools) pool.close();
+    for (const pool of this.pools) {
+      pool.close();
+      if ('destroy' in pool) pool.destroy();
+    }
     for (const party of this.served) if (!party.isOver) party.carrier.reset();
     await this.#stack[Symbol.asyncDispose]();
   }
@@ -197,24 +224,27 @@ export class HttpWorld implements AsyncDisposable {
       hbone === undefined
         ? openPlain(port)
         : (await hbone.openTunnel(targetOf(port), { authority: 'a:1', headers: [] }, signal)).stream;
-    const pool = new EndpointPool({
+    const poolOptions = {
       connector: { open },
       limits: { ...DEFAULT_UPSTREAM_LIMITS, ...options.upstreamLimits },
       clock: systemClock,
       deadlines: this.context.deadlines,
       logger: silentLogger,
       name: `127.0.0.1:${port}`,
-    });
-    this.pools.push(pool);
+    };
+    const pool = new EndpointPool(poolOptions);
+    const http2 = new Http2Pool(poolOptions);
+    this.pools.push(pool, http2);
     return {
       address: `127.0.0.1:${port}`,
       pool,
+      http2,
       open,
       workload: undefined,
       capacity: 1,
       avoided: false,
       get load(): number {
-        return pool.load;
+        return pool.load + http2.load;
       },
     };
   }

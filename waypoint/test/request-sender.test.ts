@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DEFAULT_LIMITS, RequestReader } from '@ambit/mesh/http1';
-import { systemClock } from '@ambit/mesh/runtime';
+import { silentLogger, systemClock } from '@ambit/mesh/runtime';
 import { checkLeaks, until } from '@ambit/mesh/testing';
 import { CurrentRequest } from '../src/http/current-request.ts';
 import { Deadlines } from '../src/http/deadlines.ts';
@@ -43,6 +43,7 @@ test('trailers that cannot be written fail their request, and nothing of them is
   using deadlines = new Deadlines(systemClock);
   const context = new WorkerContext({
     clock: systemClock,
+    logger: silentLogger,
     deadlines,
     limits: DEFAULT_EXCHANGE_LIMITS,
     observer: { onExchange: () => {} },

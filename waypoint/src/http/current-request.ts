@@ -1,12 +1,18 @@
-import { type EncodedFields, encodeFields, type RequestHead } from '@ambit/mesh/http1';
+import { type EncodedFields, encodeFields, type FieldBlock, type RequestHead } from '@ambit/mesh/http1';
+import { fieldBlockOf, Http2RequestHead, translateRequest } from '@ambit/mesh/http2';
 import { type NormalPath, normalisePath } from '@ambit/mesh/model';
 import { bug } from '@ambit/mesh/runtime';
 import type { AccessVerdict } from '@ambit/mesh/policies';
+import type { HttpVersion } from './exchange-facts.ts';
 import type { Caller, RequestView } from './pipeline.ts';
 
 const REQUEST_ID = 'x-request-id';
 const FORWARDED_FOR = 'x-forwarded-for';
 const FORWARDED_PROTO = 'x-forwarded-proto';
+const OF_HTTP2 = { version: 'http/2', takesExtendedConnect: false } as const;
+const GRPC = 'application/grpc';
+const PLUS = 43;
+const SEMICOLON = 59;
 const NO_PATH: NormalPath = pathOf('/');
 
 /**
@@ -16,6 +22,8 @@ const NO_PATH: NormalPath = pathOf('/');
 export class CurrentRequest implements RequestView {
   readonly head: RequestHead;
   readonly caller: Caller;
+  /** The client speaks HTTP/2. */
+  readonly isHttp2: boolean;
   method = '';
   authority = '';
   host = '';
@@ -31,18 +39,32 @@ export class CurrentRequest implements RequestView {
   /** The target must be written anew: it has another form, or is not in normal form. */
   rewritten = false;
   hasRequestId = false;
+  /** There may be more of the request than its head. */
+  hasBody = false;
+  /** A call of gRPC, which is answered in its trailers. */
+  isGrpc = false;
   readonly #forwarded: EncodedFields;
+  /** The same for HTTP/2. */
+  #forwardedBlock: FieldBlock | undefined;
   readonly #createRequestId: () => string;
 
   constructor(head: RequestHead, caller: Caller, createRequestId: () => string) {
     this.head = head;
+    this.isHttp2 = head instanceof Http2RequestHead;
     this.caller = caller;
     this.#createRequestId = createRequestId;
-    const fields = encodeFields([
-      [FORWARDED_FOR, caller.address],
-      [FORWARDED_PROTO, 'http'],
-    ]);
+    const fields = encodeFields(forwardedBy(caller));
     this.#forwarded = typeof fields === 'string' ? bug('an address is no header value') : fields;
+  }
+
+  get protocol(): HttpVersion {
+    if (this.isHttp2) return 'HTTP/2';
+    return this.head.versionMinor === 0 ? 'HTTP/1.0' : 'HTTP/1.1';
+  }
+
+  /** It asks for something that HTTP/2 does not have, and would be nothing without. Asked as long as its head is there. */
+  get isLostWithUpgrade(): boolean {
+    return this.upgrade && translateRequest(this.head, OF_HTTP2).kind === 'refuse';
   }
 
   /** Reads the head that has just come. False: servers may read its path in several ways. */
@@ -57,6 +79,8 @@ export class CurrentRequest implements RequestView {
     }
     this.target = head.path;
     this.upgrade = head.upgrade && !upgradesToHttp2(head);
+    this.hasBody = head.framing !== 'none';
+    this.isGrpc = this.isHttp2 && isGrpc(head);
     const id = head.find(REQUEST_ID);
     this.hasRequestId = id >= 0;
     this.requestId = id >= 0 ? head.value(id) : this.#createRequestId();
@@ -76,6 +100,8 @@ export class CurrentRequest implements RequestView {
     this.requestId = '';
     this.userAgent = '';
     this.upgrade = false;
+    this.hasBody = true;
+    this.isGrpc = false;
   }
 
   header(name: string): string | null {
@@ -114,6 +140,14 @@ export class CurrentRequest implements RequestView {
         ];
   }
 
+  /** `forwardedFields` for HTTP/2. */
+  forwardedBlock(dropped: Uint8Array): FieldBlock {
+    const fields = this.forwardedFields(dropped);
+    if (!('bytes' in fields)) return fieldBlockOf(fields);
+    this.#forwardedBlock ??= fieldBlockOf(forwardedBy(this.caller));
+    return this.#forwardedBlock;
+  }
+
   #readPath(): boolean {
     const { target, head } = this;
     const mark = target.indexOf('?');
@@ -126,6 +160,25 @@ export class CurrentRequest implements RequestView {
     this.rewritten = head.form === 'absolute' || normal.path !== raw;
     return true;
   }
+}
+
+function forwardedBy({ address }: Caller): readonly (readonly [string, string])[] {
+  return [
+    [FORWARDED_FOR, address],
+    [FORWARDED_PROTO, 'http'],
+  ];
+}
+
+/** `application/grpc`, with or without a message format; gRPC-Web is something else. */
+function isGrpc(head: RequestHead): boolean {
+  const index = head.find('content-type');
+  if (index < 0 || head.method !== 'POST') return false;
+  const start = head.valueStart(index);
+  const end = head.valueEnd(index);
+  if (end - start < GRPC.length || head.bytes.toString('latin1', start, start + GRPC.length).toLowerCase() !== GRPC)
+    return false;
+  const next = head.bytes[start + GRPC.length];
+  return end - start === GRPC.length || next === PLUS || next === SEMICOLON;
 }
 
 function pathOf(text: string): NormalPath {

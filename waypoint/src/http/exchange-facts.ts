@@ -4,6 +4,9 @@ import type { Endpoint } from '../upstream/cluster.ts';
 import type { FailureReason } from './failures.ts';
 import type { Caller, Decision } from './pipeline.ts';
 
+/** What a client speaks, as access logs say it. */
+export type HttpVersion = 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2';
+
 /** Hears what comes back on a connection to a server, from the moment a request is sent on it. */
 export interface ResponseSink {
   /** 1xx but 101; another head follows. */
@@ -29,7 +32,7 @@ export interface ExchangeFacts {
   readonly authority: string;
   /** Path with query as the client sent it. */
   readonly target: string;
-  readonly versionMinor: 0 | 1;
+  readonly protocol: HttpVersion;
   readonly requestId: string;
   readonly userAgent: string;
   /** 0: the client got no answer. */

@@ -3,13 +3,19 @@ import type { AccessVerdict } from '@ambit/mesh/policies';
 import type { Endpoint } from '../upstream/cluster.ts';
 import type { AnswerWriter } from './answer-writer.ts';
 import { CurrentRequest } from './current-request.ts';
-import type { ExchangeFacts } from './exchange-facts.ts';
+import { decideUpstream } from './decide-upstream.ts';
+import type { ExchangeFacts, HttpVersion } from './exchange-facts.ts';
 import { FAILURES, type FailureReason } from './failures.ts';
 import { type CompiledEdits, NO_COMPILED_EDITS } from './header-edits.ts';
-import type { Caller, Decision, RequestPipeline } from './pipeline.ts';
+import { Http2Sender } from './http2-sender.ts';
+import type { Caller, Decision, Forward, RequestPipeline } from './pipeline.ts';
 import type { RequestAttempts, SenderOwner } from './request-attempts.ts';
 import { RequestSender } from './request-sender.ts';
 import type { WorkerContext } from './worker-context.ts';
+
+/** RFC 9113 7. */
+const INTERNAL_ERROR = 2;
+const CANCEL = 8;
 
 /** What an exchange needs of the client's connection. */
 export interface ExchangeHost {
@@ -21,8 +27,8 @@ export interface ExchangeHost {
   onTunnel(): void;
   /** The answer has been written whole; another request may follow or not. */
   onAnswered(mayGoOn: boolean): void;
-  /** The answer could not be completed: the connection must end so that the client knows. */
-  onCut(): void;
+  /** The answer could not be completed: its connection, or its stream with this code, must end so that the client knows. */
+  onCut(http2Code: number): void;
 }
 
 /**
@@ -47,7 +53,10 @@ export class Exchange implements SenderOwner, ExchangeFacts {
   readonly #pipeline: RequestPipeline;
   readonly #host: ExchangeHost;
   readonly #request: CurrentRequest;
-  readonly #sender: RequestAttempts;
+  /** Of the request that is under way, one of the two below. */
+  #sender: RequestAttempts;
+  readonly #http1Sender: RequestSender;
+  #http2Sender: Http2Sender | undefined;
   readonly #writer: AnswerWriter;
   #state: 'over' | 'running' | 'tunnel' = 'over';
   #startMs = 0;
@@ -56,6 +65,8 @@ export class Exchange implements SenderOwner, ExchangeFacts {
   #isUpstreamBusy = false;
   /** The client takes no more of the answer for now. */
   #isClientBusy = false;
+  /** What a client of HTTP/2 is told when its answer is cut. */
+  #cutCode = CANCEL;
 
   constructor(
     options: {
@@ -74,7 +85,8 @@ export class Exchange implements SenderOwner, ExchangeFacts {
     this.#pipeline = options.pipeline;
     this.#host = host;
     this.#request = new CurrentRequest(options.head, caller, context.createRequestId);
-    this.#sender = new RequestSender(context, this, this.#request);
+    this.#http1Sender = new RequestSender(context, this, this.#request);
+    this.#sender = this.#http1Sender;
     this.#writer = options.createWriter(this.#request);
   }
 
@@ -87,8 +99,8 @@ export class Exchange implements SenderOwner, ExchangeFacts {
   get target(): string {
     return this.#request.target;
   }
-  get versionMinor(): 0 | 1 {
-    return this.#request.head.versionMinor;
+  get protocol(): HttpVersion {
+    return this.#request.protocol;
   }
   get requestId(): string {
     return this.#request.requestId;
@@ -196,7 +208,7 @@ export class Exchange implements SenderOwner, ExchangeFacts {
     if (this.#writer.begun) {
       this.#writer.flush();
       this.#end(reason);
-      this.#host.onCut();
+      this.#host.onCut(this.#cutCode);
     } else this.#answerWith(reason, status, NO_COMPILED_EDITS, goesOn);
   }
 
@@ -221,10 +233,11 @@ export class Exchange implements SenderOwner, ExchangeFacts {
 
   onUpstreamGone(reason: 'upstream-gone' | 'upstream-protocol' | 'upstream-truncated'): void {
     this.#isUpstreamBusy = false;
+    this.#cutCode = this.#sender.call?.http2Code ?? INTERNAL_ERROR;
     if (this.#state === 'tunnel') {
       this.#sender.finish();
       this.#end(null);
-      this.#host.onCut();
+      this.#host.onCut(this.#cutCode);
     } else if (reason !== 'upstream-gone' || !this.#sender.retry()) {
       this.#sender.finish();
       this.answer(reason);
@@ -278,8 +291,9 @@ export class Exchange implements SenderOwner, ExchangeFacts {
       return;
     }
     this.#writer.end();
-    this.#flush();
+    // First: the connection may serve another by now, and must not be paused because this client is slow.
     this.#sender.finish();
+    this.#flush();
     this.#end(null);
     this.#host.onAnswered(this.#writer.mayGoOn);
   }
@@ -294,7 +308,9 @@ export class Exchange implements SenderOwner, ExchangeFacts {
     this.reason = null;
     this.decision = null;
     this.#isUpstreamBusy = false;
+    this.#cutCode = CANCEL;
     this.#writer.begin();
+    this.#sender = this.#http1Sender;
     this.#sender.reset();
   }
 
@@ -307,12 +323,26 @@ export class Exchange implements SenderOwner, ExchangeFacts {
     }
     const { timeoutMs } = decision;
     if (timeoutMs !== null) this.#timer = this.#context.clock.setTimer(timeoutMs, () => this.answer('timeout'));
-    this.#sender.begin(decision);
+    this.#send(decision);
+  }
+
+  #send(forward: Forward): void {
+    const { cluster } = forward;
+    if (decideUpstream(cluster.protocol, this.#request.isHttp2) === 'http/2') {
+      if (this.#request.isLostWithUpgrade) {
+        this.answer('upgrade-refused');
+        return;
+      }
+      this.#http2Sender ??= new Http2Sender(this.#context, this, this.#request);
+      this.#sender = this.#http2Sender;
+      this.#sender.reset();
+    }
+    this.#sender.begin(forward);
   }
 
   #answerWith(reason: FailureReason | null, status: number, headers: CompiledEdits, goesOn: boolean): void {
     // A request without a body is complete, whether its end has been read or not.
-    const isComplete = goesOn && (this.requestComplete || this.#request.head.framing === 'none');
+    const isComplete = goesOn && (this.requestComplete || !this.#request.hasBody);
     this.responseBytes += this.#writer.answer(reason, isComplete, status, headers);
     this.#flush();
     this.#end(reason);

@@ -3,6 +3,7 @@ export type FailureReason =
   | 'bad-request'
   | 'path-refused'
   | 'method-refused'
+  | 'upgrade-refused'
   | 'request-timeout'
   | 'access-denied'
   | 'policy-missing'
@@ -31,9 +32,10 @@ export interface Failure {
 
 /** The reference page's table is compared with this. */
 export const FAILURES: Readonly<Record<FailureReason, Failure>> = {
-  'bad-request': { status: 400, flag: 'DPE', text: 'the request is not valid HTTP/1.1' },
+  'bad-request': { status: 400, flag: 'DPE', text: 'the request is not valid HTTP' },
   'path-refused': { status: 400, flag: 'DPE', text: 'servers may read the path in several ways' },
   'method-refused': { status: 405, flag: 'DPE', text: 'CONNECT is not served here' },
+  'upgrade-refused': { status: 501, flag: 'DPE', text: 'the server speaks HTTP/2, which has no such upgrade' },
   'request-timeout': { status: 408, flag: 'SI', text: 'the request took too long to arrive' },
   'access-denied': { status: 403, flag: 'RBAC', text: 'RBAC: access denied' },
   // To the client the same: what is known of policies is nobody's business.
@@ -46,7 +48,7 @@ export const FAILURES: Readonly<Record<FailureReason, Failure>> = {
   busy: { status: 503, flag: 'OM', text: 'the proxy has too much to do' },
   connect: { status: 503, flag: 'UF', text: 'the server could not be reached' },
   'upstream-gone': { status: 503, flag: 'UC', text: 'the server closed the connection before its answer' },
-  'upstream-protocol': { status: 502, flag: 'UPE', text: 'the answer of the server is not valid HTTP/1.1' },
+  'upstream-protocol': { status: 502, flag: 'UPE', text: 'the answer of the server is not valid HTTP' },
   'upstream-truncated': { status: 502, flag: 'UC', text: 'the answer of the server ended in its middle' },
   timeout: { status: 504, flag: 'UT', text: 'the server took too long to answer' },
   idle: { status: 504, flag: 'SI', text: 'nothing was said for too long' },

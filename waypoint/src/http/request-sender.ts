@@ -8,6 +8,7 @@ import {
   markHopByHop,
   writeChunk,
 } from '@ambit/mesh/http1';
+import { markForbiddenTrailers } from '@ambit/mesh/http2';
 import { bug } from '@ambit/mesh/runtime';
 import type { ClientConnection } from '../upstream/client-connection.ts';
 import type { Endpoint } from '../upstream/cluster.ts';
@@ -18,9 +19,9 @@ import type { Forward } from './pipeline.ts';
 import { RequestAttempts } from './request-attempts.ts';
 
 /** Says who the client is, to servers that believe it: from us or from nobody. */
-const CLIENT_CERTIFICATE = 'x-forwarded-client-cert';
+export const CLIENT_CERTIFICATE: string = 'x-forwarded-client-cert';
 /** A head larger than what is kept for a second attempt gets memory of its own, up to this. */
-const HEAD_MAX_BYTES = 256 * 1024;
+export const HEAD_MAX_BYTES: number = 256 * 1024;
 /** Trailers as they are written are no longer than as they were read, but for the last chunk before them and the empty line. */
 const TRAILERS_MAX_BYTES = DEFAULT_LIMITS.trailersMaxBytes + 16;
 
@@ -178,9 +179,10 @@ export class RequestSender extends RequestAttempts implements ConnectionWaiter {
 
   /** -1 when there is no room for them. */
   #writeTrailers(block: FieldBlock, memory: Buffer, at: number): number {
-    const { writer } = this.context;
+    const { writer, dropped } = this.context;
     writer.beginTrailers(memory, at);
-    writer.fieldsOf(block);
+    markForbiddenTrailers(block, dropped);
+    writer.fieldsOf(block, dropped);
     return writer.end();
   }
 
@@ -191,10 +193,10 @@ export class RequestSender extends RequestAttempts implements ConnectionWaiter {
     this.#sentEnd = 0;
   }
 
-  /** The host to be said for a request of HTTP/1.0 that has no Host and gets none by a rule; null for all others. */
+  /** The host to be said for a request of HTTP/2, or one of HTTP/1.0 without it, that gets none by a rule; null for all others. */
   #missingHost(forward: Forward): string | null {
-    const { head, authority } = this.request;
-    if (head.versionMinor === 1 || head.find('host') >= 0) return null;
+    const { head, authority, isHttp2 } = this.request;
+    if (!isHttp2 && (head.versionMinor === 1 || head.find('host') >= 0)) return null;
     if (forward.requestEdits.dropped.includes('host')) return null;
     return authority === '' ? forward.cluster.service.hostname : authority;
   }
@@ -214,6 +216,8 @@ export class RequestSender extends RequestAttempts implements ConnectionWaiter {
     if (head.expect !== 'none' && decideExpect(head, undefined) === 'none') dropNamed(head, dropped, 'expect');
     // Whoever trusts it takes it for ours.
     dropNamed(head, dropped, CLIENT_CERTIFICATE);
+    // What is said is the authority, which Host may only repeat.
+    if (request.isHttp2) dropNamed(head, dropped, 'host');
     dropEdited(head, dropped, forward.requestEdits);
     const host = this.#missingHost(forward);
     const forwarded = request.forwardedFields(dropped);

@@ -12,6 +12,7 @@ import {
   type Persistence,
   type ResponseHead,
 } from '@ambit/mesh/http1';
+import { Http2ResponseHead, markForbiddenTrailers } from '@ambit/mesh/http2';
 import type { AnswerWriter } from './answer-writer.ts';
 import type { CurrentRequest } from './current-request.ts';
 import { FAILURES, type FailureReason } from './failures.ts';
@@ -19,6 +20,8 @@ import { appendEdited, type CompiledEdits, dropEdited, NO_COMPILED_EDITS } from 
 import { reasonPhrase } from './reason-phrase.ts';
 import type { HeadComposer } from './outgoing-batch.ts';
 import type { WorkerContext } from './worker-context.ts';
+
+export const ALLOWED_METHODS: string = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE';
 
 type Part = 'interim' | 'response' | 'answer' | 'trailers';
 
@@ -94,6 +97,7 @@ export class ResponseWriter implements AnswerWriter, HeadComposer {
   /** An answer to HTTP/1.0 has no place for them. */
   trailers(block: FieldBlock): void {
     if (this.#framing !== 'chunked') return;
+    markForbiddenTrailers(block, this.#context.dropped);
     this.#block = block;
     this.#hasTrailers = this.#writeHead('trailers');
   }
@@ -147,7 +151,7 @@ export class ResponseWriter implements AnswerWriter, HeadComposer {
         return;
       case 'trailers':
         writer.beginTrailers(memory, at);
-        if (this.#block !== undefined) writer.fieldsOf(this.#block);
+        if (this.#block !== undefined) writer.fieldsOf(this.#block, this.#context.dropped);
     }
   }
 
@@ -184,7 +188,9 @@ export class ResponseWriter implements AnswerWriter, HeadComposer {
 
   #copyHead(writer: HeadWriter, head: ResponseHead, edits: CompiledEdits): void {
     const { dropped } = this.#context;
-    writer.statusLineOf(head);
+    // There are no reasons in HTTP/2, and people read them.
+    if (head instanceof Http2ResponseHead) writer.statusLine(head.status, reasonPhrase(head.status));
+    else writer.statusLineOf(head);
     markHopByHop(head, dropped, head.status === 101 ? 'pass-on' : 'drop');
     dropEdited(head, dropped, edits);
     writer.fieldsOf(head, dropped);
@@ -194,7 +200,7 @@ export class ResponseWriter implements AnswerWriter, HeadComposer {
     writer.statusLine(this.status, reasonPhrase(this.status));
     if (this.#text !== '') writer.field('content-type', 'text/plain');
     if (this.status !== 204) writer.contentLength(this.#text.length);
-    if (this.status === 405) writer.field('allow', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE');
+    if (this.status === 405) writer.field('allow', ALLOWED_METHODS);
     this.#composeOption(writer);
     appendEdited(writer, this.#edits);
   }

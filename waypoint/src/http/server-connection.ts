@@ -1,5 +1,6 @@
 import type { Carrier, CarrierReader } from '@ambit/mesh/hbone';
 import { RequestReader } from '@ambit/mesh/http1';
+import type { ClientSession } from './client-session.ts';
 import type { CurrentRequest } from './current-request.ts';
 import type { Waiting } from './deadlines.ts';
 import { Exchange, type ExchangeHost } from './exchange.ts';
@@ -26,7 +27,7 @@ const NOTHING: Buffer = Buffer.alloc(0);
  *
  *     serving --client ends, answer that closes, fault, idle too long--> lingering --client closes, or deadline--> closed
  */
-export class ServerConnection implements CarrierReader, ExchangeHost, Waiting {
+export class ServerConnection implements CarrierReader, ClientSession, ExchangeHost, Waiting {
   deadlineMs: number;
   readonly #carrier: Carrier;
   readonly #context: WorkerContext;
@@ -96,13 +97,11 @@ export class ServerConnection implements CarrierReader, ExchangeHost, Waiting {
     else this.#close();
   }
 
-  /** Ends the connection if nothing is under way. */
-  closeIfIdle(): void {
+  drain(): void {
     const { isRunning, isTunnel } = this.#exchange;
     if (this.#phase === 'serving' && !isRunning && !isTunnel && !this.#isInHead) this.#close();
   }
 
-  /** Ends everything at once. */
   destroy(): void {
     this.#carrier.reset();
   }

@@ -1,5 +1,5 @@
 import { HeadWriter } from '@ambit/mesh/http1';
-import type { Clock } from '@ambit/mesh/runtime';
+import type { Clock, Logger } from '@ambit/mesh/runtime';
 import type { Deadlines } from './deadlines.ts';
 import type { ExchangeObserver } from './exchange-facts.ts';
 import type { ExchangeLimits } from './limits.ts';
@@ -9,6 +9,7 @@ import { ReplayMemory } from './replay-memory.ts';
 /** What all connections of one thread share. */
 export class WorkerContext {
   readonly clock: Clock;
+  readonly logger: Logger;
   readonly deadlines: Deadlines;
   readonly limits: ExchangeLimits;
   readonly observer: ExchangeObserver;
@@ -27,6 +28,7 @@ export class WorkerContext {
 
   constructor(options: {
     readonly clock: Clock;
+    readonly logger: Logger;
     readonly deadlines: Deadlines;
     readonly limits: ExchangeLimits;
     readonly observer: ExchangeObserver;
@@ -35,6 +37,7 @@ export class WorkerContext {
     readonly fieldCountMax: number;
   }) {
     this.clock = options.clock;
+    this.logger = options.logger;
     this.deadlines = options.deadlines;
     this.limits = options.limits;
     this.observer = options.observer;

@@ -1,11 +1,13 @@
-import type { Carrier, CarrierReader, CarrierResult } from '@ambit/mesh/hbone';
+import type { CarrierReader, CarrierResult } from '@ambit/mesh/hbone';
 import type { Clock } from '@ambit/mesh/runtime';
 import { detectProtocol } from './detect-protocol.ts';
 
 /** What serves a client once it is known what it speaks. */
 export interface ProtocolServers {
-  readonly http1: (carrier: Carrier) => CarrierReader;
-  readonly tcp: (carrier: Carrier) => CarrierReader;
+  readonly http1: () => CarrierReader;
+  readonly http2: () => CarrierReader;
+  /** For what need not be HTTP; without it HTTP/1.1 gets what is not understood, and refuses it. */
+  readonly tcp?: () => CarrierReader;
 }
 
 /** How long a client may be silent before its connection is served as bytes: its server may be the one that speaks first. */
@@ -13,20 +15,15 @@ export const DETECTION_TIMEOUT_MS = 5000;
 /** More than a request line, and than whatever else decides. */
 const HELD_MAX_BYTES = 16 * 1024;
 
-/** SETTINGS, then GOAWAY with HTTP_1_1_REQUIRED (RFC 9113 7): what a client of HTTP/2 understands. */
-const HTTP2_REFUSAL: Buffer = Buffer.from('000000040000000000' + '000008070000000000' + '000000000000000d', 'hex');
-
 /** A client's connection until it is known what it speaks; after that it hands everything on. */
 export class InboundStream implements CarrierReader {
-  readonly #carrier: Carrier;
   readonly #servers: ProtocolServers;
   #heldBytes = Buffer.alloc(0);
   #timer: Disposable | undefined;
   #next: CarrierReader | undefined;
   #ended = false;
 
-  constructor(carrier: Carrier, servers: ProtocolServers, clock: Clock) {
-    this.#carrier = carrier;
+  constructor(servers: ProtocolServers, clock: Clock) {
     this.#servers = servers;
     this.#timer = clock.setTimer(DETECTION_TIMEOUT_MS, () => this.#decide('tcp'));
   }
@@ -70,13 +67,9 @@ export class InboundStream implements CarrierReader {
   #decide(protocol: 'http1' | 'http2' | 'tcp'): CarrierReader | undefined {
     if (this.#next !== undefined || this.#ended) return undefined;
     this.#stopTimer();
-    if (protocol === 'http2') {
-      this.#ended = true;
-      this.#carrier.write(HTTP2_REFUSAL);
-      this.#carrier.end();
-      return undefined;
-    }
-    this.#next = this.#servers[protocol](this.#carrier);
+    const servers = this.#servers;
+    const serve = protocol === 'tcp' ? (servers.tcp ?? servers.http1) : servers[protocol];
+    this.#next = serve();
     const held = this.#heldBytes;
     this.#heldBytes = Buffer.alloc(0);
     if (held.length > 0) this.#next.onBytes(held, 0, held.length);

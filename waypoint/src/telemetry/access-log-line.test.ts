@@ -10,7 +10,7 @@ const exchange: ExchangeFacts = {
   method: 'GET',
   authority: 'db.shop:80',
   target: '/a?b=c',
-  versionMinor: 1,
+  protocol: 'HTTP/1.1',
   requestId: 'id-1',
   userAgent: 'a "b"',
   status: 503,

@@ -26,7 +26,7 @@ export const ACCESS_LOG_FIELDS: readonly Field[] = [
     value: ({ authority }) => absent(authority),
   },
   { name: 'path', describe: 'Path and query as the client sent them.', value: ({ target }) => absent(target) },
-  { name: 'protocol', describe: 'HTTP/1.0 or HTTP/1.1.', value: ({ versionMinor }) => `HTTP/1.${versionMinor}` },
+  { name: 'protocol', describe: 'HTTP/1.0, HTTP/1.1 or HTTP/2.', value: ({ protocol }) => protocol },
   { name: 'status', describe: 'Status of the answer; 0 without one.', value: ({ status }) => status },
   {
     name: 'flags',

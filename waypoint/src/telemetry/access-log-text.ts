@@ -56,21 +56,21 @@ abstract class RepeatedPart {
 }
 
 class Outcome extends RepeatedPart {
-  #versionMinor = -1;
+  #protocol = '';
   #status = -1;
   #reason: ExchangeFacts['reason'] = null;
 
-  protected override take({ versionMinor, status, reason }: ExchangeFacts): boolean {
-    if (this.#versionMinor === versionMinor && this.#status === status && this.#reason === reason) return true;
-    this.#versionMinor = versionMinor;
+  protected override take({ protocol, status, reason }: ExchangeFacts): boolean {
+    if (this.#protocol === protocol && this.#status === status && this.#reason === reason) return true;
+    this.#protocol = protocol;
     this.#status = status;
     this.#reason = reason;
     return false;
   }
 
-  protected override format({ versionMinor, status, reason }: ExchangeFacts): string {
+  protected override format({ protocol, status, reason }: ExchangeFacts): string {
     const failure = reason === null ? '' : ` flags=${FAILURES[reason].flag} reason=${reason}`;
-    return ` protocol=HTTP/1.${versionMinor} status=${status}${failure}`;
+    return ` protocol=${protocol} status=${status}${failure}`;
   }
 }
 

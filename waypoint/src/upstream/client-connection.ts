@@ -4,6 +4,9 @@ import type { Waiting } from '../http/deadlines.ts';
 import type { ResponseSink } from '../http/exchange-facts.ts';
 import type { UpstreamCall } from './upstream-call.ts';
 
+/** RFC 9113 7. */
+const INTERNAL_ERROR = 2;
+
 /** Where a connection belongs; hears when it is free or gone. */
 export interface ConnectionOwner {
   /** The connection takes another request. */
@@ -24,6 +27,7 @@ export interface ConnectionOwner {
 export class ClientConnection implements CarrierReader, UpstreamCall, Waiting {
   deadlineMs: number = Number.POSITIVE_INFINITY;
   requestComplete = false;
+  readonly http2Code: number = INTERNAL_ERROR;
   requestCount = 0;
   readonly #carrier: Carrier;
   readonly #owner: ConnectionOwner;

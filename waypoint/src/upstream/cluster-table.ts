@@ -19,7 +19,8 @@ import type { Svid } from '@ambit/mesh/tls';
 import type { Deadlines } from '../http/deadlines.ts';
 import { secureConnector } from '../secure/secure-connector.ts';
 import { Cluster, type Endpoint } from './cluster.ts';
-import { EndpointPool } from './endpoint-pool.ts';
+import { EndpointPool, type EndpointPoolOptions } from './endpoint-pool.ts';
+import { Http2Pool } from './http2-pool.ts';
 import type { UpstreamLimits } from './limits.ts';
 import { createConnector, type EndpointAddress, endpointKey } from './open-endpoint.ts';
 import { Reachability } from './reachability.ts';
@@ -100,7 +101,8 @@ export class ClusterTable {
       this.#endpoint(address, workload, secured),
     );
     const name = `${service.namespace}/${service.name}:${port}${part}`;
-    return this.#keep(key, new Cluster(name, service, endpoints, this.#options.random));
+    const protocol = service.ports.find(({ servicePort }) => servicePort === port)?.appProtocol ?? 'unknown';
+    return this.#keep(key, new Cluster(name, service, endpoints, this.#options.random, protocol));
   }
 
   /** Of a port of one workload. */
@@ -131,7 +133,7 @@ export class ClusterTable {
       const isOver = endpoint.obsolete && endpoint.load === 0;
       if (!isOver && view.workload(endpoint.workload.uid) === endpoint.workload) continue;
       this.#endpoints.delete(key);
-      endpoint.pool.close();
+      endpoint.close();
     }
   }
 
@@ -142,21 +144,21 @@ export class ClusterTable {
     for (const endpoint of this.#endpoints.values()) {
       const { secured, workload } = endpoint;
       if (secured === null) {
-        if ([...workload.services.keys()].some((service) => services.has(service))) endpoint.pool.retire();
+        if ([...workload.services.keys()].some((service) => services.has(service))) endpoint.retire();
       } else if (services.has(secured.service)) {
         endpoint.obsolete = true;
-        endpoint.pool.retire();
+        endpoint.retire();
       }
     }
   }
 
   /** Our certificate is a new one: connections with the old one serve no further request. */
   retire(): void {
-    for (const { pool } of this.#endpoints.values()) pool.retire();
+    for (const endpoint of this.#endpoints.values()) endpoint.retire();
   }
 
   close(): void {
-    for (const { pool } of this.#endpoints.values()) pool.close();
+    for (const endpoint of this.#endpoints.values()) endpoint.close();
   }
 
   #keep(key: string, cluster: Cluster): Cluster {
@@ -183,14 +185,14 @@ export class ClusterTable {
     const key = `${endpointKey(address)}|${workload.uid}${secured === null ? '' : `|${this.#idOf(secured)}`}`;
     const known = this.#endpoints.get(key);
     if (known !== undefined && known.workload === workload) return known;
-    known?.pool.close();
+    known?.close();
     const { clock, logger, deadlines, limits, hbone, svid } = this.#options;
     const name = `${address.address.ip}:${address.address.port}`;
     const reachability = new Reachability(clock);
     const plain = createConnector(address, hbone, svid);
     const connector = reachability.watch(secureConnector(plain, secured?.security ?? null, clock));
-    const pool = new EndpointPool({ connector, limits, clock, deadlines, logger, name });
-    const endpoint = new PooledEndpoint(name, workload, pool, connector.open, reachability, secured);
+    const options = { connector, limits, clock, deadlines, logger, name };
+    const endpoint = new PooledEndpoint(workload, options, reachability, secured);
     this.#endpoints.set(key, endpoint);
     return endpoint;
   }
@@ -201,31 +203,43 @@ export class PooledEndpoint implements Endpoint {
   readonly address: string;
   readonly workload: Workload;
   readonly pool: EndpointPool;
-  /** A connection of one's own, outside the pool. */
+  readonly http2: Http2Pool;
   readonly open: Endpoint['open'];
   readonly secured: Secured | null;
   /** Its policy counts no more. */
   obsolete = false;
   readonly #reachability: Reachability;
 
-  constructor(
-    address: string,
-    workload: Workload,
-    pool: EndpointPool,
-    open: Endpoint['open'],
-    reachability: Reachability,
-    secured: Secured | null,
-  ) {
-    this.address = address;
+  constructor(workload: Workload, options: EndpointPoolOptions, reachability: Reachability, secured: Secured | null) {
+    this.address = options.name;
     this.workload = workload;
-    this.pool = pool;
-    this.open = open;
+    this.pool = new EndpointPool(options);
+    this.http2 = new Http2Pool(options);
+    this.open = options.connector.open;
     this.#reachability = reachability;
     this.secured = secured;
   }
 
   get load(): number {
-    return this.pool.load;
+    return this.pool.load + this.http2.load;
+  }
+
+  get connectionCount(): number {
+    return this.pool.connectionCount + this.http2.connectionCount;
+  }
+
+  get idleCount(): number {
+    return this.pool.idleCount + this.http2.idleCount;
+  }
+
+  retire(): void {
+    this.pool.retire();
+    this.http2.retire();
+  }
+
+  close(): void {
+    this.pool.close();
+    this.http2.close();
   }
 
   get capacity(): number {

@@ -1,13 +1,16 @@
 import type { Carrier } from '@ambit/mesh/hbone';
-import type { Workload } from '@ambit/mesh/model';
-import type { EndpointPool } from './endpoint-pool.ts';
+import type { AppProtocol, Workload } from '@ambit/mesh/model';
 import { type Candidate, decideEndpoint, type Draw, drawOf } from './decide-endpoint.ts';
+import type { EndpointPool } from './endpoint-pool.ts';
+import type { Http2Pool } from './http2-pool.ts';
 
 /** One place that serves a service. */
 export interface Endpoint extends Candidate {
   /** `ip:port` of the application. */
   readonly address: string;
+  /** Connections of HTTP/1.1. */
   readonly pool: EndpointPool;
+  readonly http2: Http2Pool;
   /** Who it is, for metrics. */
   readonly workload: Workload | undefined;
   /** Opens a connection of one's own, outside the pool. */
@@ -19,6 +22,8 @@ export class Cluster {
   /** `namespace/name:port`, as logs and metrics name it. */
   readonly name: string;
   readonly service: { readonly namespace: string; readonly name: string; readonly hostname: string };
+  /** What is declared of the port. */
+  readonly protocol: AppProtocol;
   readonly #draw: Draw<Endpoint>;
   readonly #random: () => number;
 
@@ -27,9 +32,11 @@ export class Cluster {
     service: Cluster['service'],
     endpoints: readonly Endpoint[],
     random: () => number = Math.random,
+    protocol: AppProtocol = 'unknown',
   ) {
     this.name = name;
     this.service = service;
+    this.protocol = protocol;
     this.#draw = drawOf(endpoints);
     this.#random = random;
   }

@@ -2,6 +2,8 @@
 export interface UpstreamCall {
   /** The request has been sent to its end. */
   requestComplete: boolean;
+  /** What a client of HTTP/2 is told when its answer is cut because the call has failed. */
+  readonly http2Code: number;
   /** False: wait for `onUpstreamDrain`. */
   write(memory: Buffer, start: number, end: number): boolean;
   /** Asks for no more of the answer until `resume`. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Carrier, type CarrierReader, createHbonePool, type HbonePool } from '@ambit/mesh/hbone';
 import { DEFAULT_LIMITS } from '@ambit/mesh/http1';
+import { DEFAULT_LIMITS as HTTP2_LIMITS } from '@ambit/mesh/http2';
 import {
   createMeshViewStore,
   type IpAddress,
@@ -19,13 +20,12 @@ import { accessCaller, admit } from '../authorize/guarded-pipeline.ts';
 import { Deadlines } from '../http/deadlines.ts';
 import { DEFAULT_EXCHANGE_LIMITS } from '../http/limits.ts';
 import type { Caller, RequestPipeline } from '../http/pipeline.ts';
-import { ServerConnection } from '../http/server-connection.ts';
 import { WorkerContext } from '../http/worker-context.ts';
 import { ByteRelay } from '../listener/byte-relay.ts';
 import { decideDestination } from '../listener/decide-destination.ts';
 import { HboneListener, type TunnelRefusal, type TunnelVerdict } from '../listener/hbone-listener.ts';
 import { CLIENT_CONNECTIONS_MAX } from '../listener/limits.ts';
-import { InboundStream } from '../listener/inbound-stream.ts';
+import { HttpClients } from '../listener/http-clients.ts';
 import { PlainListener } from '../listener/plain-listener.ts';
 import { sparing } from '../overload/sparing-pipeline.ts';
 import type { OverloadGuard } from '../overload/overload-guard.ts';
@@ -73,7 +73,7 @@ export class DataPlane {
   readonly #context: WorkerContext;
   readonly #hbone: HbonePool<SpiffeId>;
   readonly #clusters: ClusterTable;
-  readonly #connections = new Set<ServerConnection>();
+  readonly #clients: HttpClients;
   /** What is carried as bytes, and whether policies still want it. */
   readonly #relays = new Map<Carrier, () => boolean>();
   readonly #access = new AccessTable();
@@ -97,13 +97,15 @@ export class DataPlane {
     });
     this.#context = new WorkerContext({
       clock,
+      logger,
       deadlines: this.#deadlines,
       limits: DEFAULT_EXCHANGE_LIMITS,
       observer: this.#recorder,
       createRequestId: () => randomUUID(),
       random,
-      fieldCountMax: DEFAULT_LIMITS.fieldCountMax,
+      fieldCountMax: Math.max(DEFAULT_LIMITS.fieldCountMax, HTTP2_LIMITS.headerCountMax),
     });
+    this.#clients = new HttpClients(this.#context);
     this.#hbone = createHbonePool<SpiffeId>({ clock, logger });
     this.#clusters = new ClusterTable({
       clock,
@@ -169,13 +171,13 @@ export class DataPlane {
 
   metrics = (): WorkerMetrics => {
     const upstream = { busy: 0, idle: 0 };
-    for (const { pool } of this.#clusters.endpoints) {
-      upstream.idle += pool.idleCount;
-      upstream.busy += pool.connectionCount - pool.idleCount;
+    for (const { connectionCount, idleCount } of this.#clusters.endpoints) {
+      upstream.idle += idleCount;
+      upstream.busy += connectionCount - idleCount;
     }
     return {
       requests: this.#recorder.table.snapshot(),
-      connections: this.#connections.size + this.#relays.size,
+      connections: this.#clients.size + this.#relays.size,
       logLinesSuppressed: this.#options.log.suppressed,
       upstream,
       refusals: [...this.#refusals],
@@ -186,11 +188,11 @@ export class DataPlane {
   };
 
   endpoints = (): readonly EndpointSummary[] =>
-    [...this.#clusters.endpoints].map(({ address, workload, pool }) => ({
+    [...this.#clusters.endpoints].map(({ address, workload, connectionCount, idleCount }) => ({
       address,
       workload: workload.uid,
-      connections: pool.connectionCount,
-      idle: pool.idleCount,
+      connections: connectionCount,
+      idle: idleCount,
     }));
 
   /** Takes nothing new, lets what there is come to an end for so long, then ends it. */
@@ -198,13 +200,12 @@ export class DataPlane {
     const { clock } = this.#options;
     this.#context.draining = true;
     for (const listener of this.#listeners) listener.drain();
+    this.#clients.drain();
     const deadlineMs = clock.monotonic() + drainMs;
-    while (this.#connections.size + this.#relays.size > 0 && clock.monotonic() < deadlineMs) {
+    while (this.#clients.size + this.#relays.size > 0 && clock.monotonic() < deadlineMs) {
       await clock.sleep(Math.min(DRAIN_STEP_MS, Math.max(1, deadlineMs - clock.monotonic())));
     }
-    for (const connection of [...this.#connections]) connection.closeIfIdle();
-    if (this.#connections.size > 0) await clock.sleep(DRAIN_STEP_MS);
-    for (const connection of [...this.#connections]) connection.destroy();
+    this.#clients.destroy();
     for (const carrier of [...this.#relays.keys()]) carrier.reset();
     this.#clusters.close();
     for (const listener of this.#listeners) await listener[Symbol.asyncDispose]();
@@ -237,14 +238,14 @@ export class DataPlane {
     const listener = new PlainListener({
       ...port,
       serve: (caller, carrier) =>
-        carrier.read(this.#serveHttp(caller, carrier, this.#routers.pipelineOf(service, port.servicePort, caller))),
+        this.#serveHttp(caller, carrier, this.#routers.pipelineOf(service, port.servicePort, caller)),
     });
     this.#listeners.push(listener);
     await listener.open();
   }
 
   #decideTunnel(caller: Caller, authority: Parameters<typeof decideDestination>[2]): TunnelVerdict {
-    if (this.#connections.size + this.#relays.size >= CLIENT_CONNECTIONS_MAX) {
+    if (this.#clients.size + this.#relays.size >= CLIENT_CONNECTIONS_MAX) {
       return { kind: 'refused', reason: 'too-many-connections' };
     }
     const destination = decideDestination(this.#view, this.#options.config.network, authority);
@@ -273,7 +274,7 @@ export class DataPlane {
       return accepted((carrier) => carrier.read(this.#relay(caller, carrier, clusterOf(), access)));
     }
     const pipeline = this.#routers.pipelineOf(service, port, caller);
-    if (protocol === 'http1') return accepted((carrier) => carrier.read(this.#serveHttp(caller, carrier, pipeline)));
+    if (protocol !== 'unknown') return accepted((carrier) => this.#serveHttp(caller, carrier, pipeline));
     return accepted((carrier) => this.#detect(caller, carrier, pipeline, clusterOf, access));
   }
 
@@ -284,29 +285,17 @@ export class DataPlane {
     clusterOf: () => Cluster,
     access: () => Authorizer,
   ): void {
-    const servers = {
-      http1: () => this.#serveHttp(caller, carrier, pipeline),
-      tcp: () => {
-        const { refusal } = this.#askForBytes(caller, access);
-        if (refusal === null) return this.#relay(caller, carrier, clusterOf(), access);
-        this.#countRefusal(refusal);
-        carrier.reset();
-        return NOBODY;
-      },
-    };
-    carrier.read(new InboundStream(carrier, servers, this.#options.clock));
+    this.#clients.detect(caller, carrier, sparing(pipeline, this.#options.overload), () => {
+      const { refusal } = this.#askForBytes(caller, access);
+      if (refusal === null) return this.#relay(caller, carrier, clusterOf(), access);
+      this.#countRefusal(refusal);
+      carrier.reset();
+      return NOBODY;
+    });
   }
 
-  #serveHttp(caller: Caller, carrier: Carrier, pipeline: RequestPipeline): CarrierReader {
-    const connection: ServerConnection = new ServerConnection({
-      carrier,
-      context: this.#context,
-      pipeline: sparing(pipeline, this.#options.overload),
-      caller,
-      onClose: () => this.#connections.delete(connection),
-    });
-    this.#connections.add(connection);
-    return connection;
+  #serveHttp(caller: Caller, carrier: Carrier, pipeline: RequestPipeline): void {
+    this.#clients.serve(caller, carrier, sparing(pipeline, this.#options.overload));
   }
 
   /** What policies say of a connection that is no HTTP. */

@@ -1,0 +1,87 @@
+import type { CarrierReader } from '@ambit/mesh/hbone';
+import { type Http2RequestHead, Http2Server, type ServerExchange, TunnelLink } from '@ambit/mesh/http2';
+import type { ClientSession } from './client-session.ts';
+import type { Waiting } from './deadlines.ts';
+import { Http2ServerStream, type Http2StreamOwner } from './http2-server-stream.ts';
+import type { ServerConnectionOptions } from './server-connection.ts';
+
+/** Streams that are over and kept for others. */
+const SPARE_MAX = 64;
+
+/** A client's HTTP/2 connection. Whoever found out that HTTP/2 is spoken hands on to `reader` what has come. */
+export class Http2ServerConnection implements ClientSession, Http2StreamOwner, Waiting {
+  deadlineMs: number;
+  readonly #options: ServerConnectionOptions;
+  readonly #server: Http2Server;
+  readonly #link: TunnelLink;
+  readonly #streams = new Set<Http2ServerStream>();
+  readonly #spare: Http2ServerStream[] = [];
+  #touched: Http2ServerStream[] = [];
+
+  constructor(options: ServerConnectionOptions) {
+    this.#options = options;
+    const { carrier, context } = options;
+    this.#link = new TunnelLink(carrier);
+    this.#server = new Http2Server(this.#link, {
+      clock: context.clock,
+      logger: context.logger,
+      onRequest: (stream, head) => this.#begin(stream, head),
+      onClose: () => this.#onClose(),
+    });
+    this.#link.afterRead = () => {
+      this.#afterRead();
+      this.#server.flush();
+    };
+    this.deadlineMs = context.clock.monotonic() + context.limits.idleTimeoutMs;
+    context.deadlines.add(this);
+    this.#server.start();
+  }
+
+  get reader(): CarrierReader {
+    return this.#link;
+  }
+
+  drain(): void {
+    this.#server.drain();
+  }
+
+  destroy(): void {
+    this.#server.destroy();
+  }
+
+  onDeadline(): void {
+    const { clock, limits } = this.#options.context;
+    this.deadlineMs = clock.monotonic() + limits.idleTimeoutMs;
+    for (const stream of [...this.#streams]) stream.onIdle();
+    if (this.#server.streamCount === 0) this.drain();
+  }
+
+  onTouched(stream: Http2ServerStream): void {
+    this.#touched.push(stream);
+  }
+
+  onOver(stream: Http2ServerStream): void {
+    this.#streams.delete(stream);
+    if (this.#spare.length < SPARE_MAX) this.#spare.push(stream);
+  }
+
+  #begin(stream: ServerExchange, head: Http2RequestHead): Http2ServerStream {
+    const { context, pipeline, caller } = this.#options;
+    const own = this.#spare.pop() ?? new Http2ServerStream({ context, pipeline, caller, head }, this);
+    this.#streams.add(own);
+    own.begin(stream);
+    return own;
+  }
+
+  #afterRead(): void {
+    const touched = this.#touched;
+    if (touched.length === 0) return;
+    this.#touched = [];
+    for (const stream of touched) stream.afterRead();
+  }
+
+  #onClose(): void {
+    this.#options.context.deadlines.delete(this);
+    this.#options.onClose?.();
+  }
+}

@@ -1,0 +1,192 @@
+import type { FieldBlock, RequestHead } from '@ambit/mesh/http1';
+import { copyFields, type Http2Error, type Receiver, type ServerExchange } from '@ambit/mesh/http2';
+import type { CurrentRequest } from './current-request.ts';
+import { Exchange, type ExchangeHost } from './exchange.ts';
+import { HeldBytes } from './held-bytes.ts';
+import { Http2ResponseWriter } from './http2-response-writer.ts';
+import type { Caller, RequestPipeline } from './pipeline.ts';
+import type { WorkerContext } from './worker-context.ts';
+
+/** RFC 9113 7. */
+const NO_ERROR = 0;
+
+/** What a stream needs of its connection. */
+export interface Http2StreamOwner {
+  /** Something of the request has come: `afterRead` is to be called before the connection returns to the event loop. */
+  onTouched(stream: Http2ServerStream): void;
+  /** The stream is over; the object may be used for another. */
+  onOver(stream: Http2ServerStream): void;
+}
+
+export interface Http2ServerStreamOptions {
+  readonly context: WorkerContext;
+  readonly pipeline: RequestPipeline;
+  readonly caller: Caller;
+  readonly head: RequestHead;
+}
+
+/**
+ * One stream of a client's HTTP/2 connection: one exchange. What the client sends is held until a server takes it, and the client
+ * gets no credit for what is held.
+ */
+export class Http2ServerStream implements ExchangeHost, Receiver {
+  readonly #owner: Http2StreamOwner;
+  readonly #exchange: Exchange;
+  readonly #held = new HeldBytes();
+  #writer: Http2ResponseWriter | undefined;
+  #stream: ServerExchange | undefined;
+  #heldTrailers: FieldBlock | undefined;
+  #isEndHeld = false;
+  #isTouched = false;
+  /** Of the body, and not yet given back to the client as credit. */
+  #unreleasedBytes = 0;
+
+  constructor(options: Http2ServerStreamOptions, owner: Http2StreamOwner) {
+    this.#owner = owner;
+    const createWriter = (request: CurrentRequest): Http2ResponseWriter => {
+      const writer = new Http2ResponseWriter(options.context, request);
+      this.#writer = writer;
+      return writer;
+    };
+    this.#exchange = new Exchange({ ...options, createWriter }, this);
+  }
+
+  get isOver(): boolean {
+    return this.#stream === undefined;
+  }
+
+  /** A request's head has come. */
+  begin(stream: ServerExchange): void {
+    this.#stream = stream;
+    this.#unreleasedBytes = 0;
+    this.#writer?.open(stream);
+    this.#exchange.begin();
+    this.#touch();
+  }
+
+  /** For the connection: all that came in one read has been handed over. */
+  afterRead(): void {
+    this.#isTouched = false;
+    if (this.#exchange.isRunning) this.#exchange.requestRead();
+    this.#release();
+  }
+
+  /** Nothing has been said for too long. */
+  onIdle(): void {
+    const exchange = this.#exchange;
+    if (exchange.isRunning && exchange.touched) exchange.touched = false;
+    else if (exchange.isRunning) exchange.answer(exchange.requestComplete ? 'idle' : 'request-timeout');
+    else this.#cut(NO_ERROR);
+  }
+
+  onData(memory: Buffer, start: number, end: number): void {
+    this.#unreleasedBytes += end - start;
+    this.#touch();
+    if (!this.#exchange.isRunning) return;
+    if (this.#mayPassOn) this.#exchange.requestData(memory, start, end);
+    else this.#held.push(memory, start, end);
+  }
+
+  onTrailers(trailers: FieldBlock): void {
+    if (!this.#exchange.isRunning) return;
+    if (this.#mayPassOn) this.#exchange.requestTrailers(trailers);
+    else this.#heldTrailers = copyFields(trailers);
+  }
+
+  onEnd(): void {
+    this.#touch();
+    if (this.#mayPassOn) this.#exchange.requestEnd();
+    else this.#isEndHeld = true;
+  }
+
+  onDrain(): void {
+    this.#exchange.clientDrained();
+  }
+
+  onClose(error: Http2Error | undefined): void {
+    // Without an error both have said all they had to say, and the exchange is about to see it.
+    if (error !== undefined) this.#exchange.clientGone();
+    if (!this.#exchange.isRunning) this.#leave();
+  }
+
+  onReadable(): void {
+    const exchange = this.#exchange;
+    while (exchange.mayRead && !exchange.isHeldUp) {
+      const held = this.#held.peek();
+      if (held === undefined) break;
+      exchange.requestData(held.memory, held.start, held.end);
+      this.#held.drop(held.end);
+    }
+    if (this.#held.isEmpty && exchange.mayRead) this.#passEnd();
+    if (exchange.isRunning) exchange.requestRead();
+    this.#release();
+  }
+
+  onUnreadable(): void {
+    // What is not released gives no credit.
+  }
+
+  onTunnel(): void {
+    // No answer of HTTP/2 is one.
+  }
+
+  onAnswered(): void {
+    const stream = this.#stream;
+    if (stream === undefined) return;
+    this.#forget();
+    if (stream.closed) this.#leave();
+    // The rest of the request is not wanted. An answer that still waits for credit must not be cut by that.
+    else if (stream.isSent) this.#cut(NO_ERROR);
+    else this.#release();
+  }
+
+  onCut(http2Code: number): void {
+    this.#cut(http2Code);
+  }
+
+  get #mayPassOn(): boolean {
+    return this.#exchange.mayRead && this.#held.isEmpty && !this.#isEndHeld;
+  }
+
+  #passEnd(): void {
+    const trailers = this.#heldTrailers;
+    this.#heldTrailers = undefined;
+    if (trailers !== undefined) this.#exchange.requestTrailers(trailers);
+    if (!this.#isEndHeld) return;
+    this.#isEndHeld = false;
+    this.#exchange.requestEnd();
+  }
+
+  #touch(): void {
+    if (this.#isTouched) return;
+    this.#isTouched = true;
+    this.#owner.onTouched(this);
+  }
+
+  #release(): void {
+    if (this.#unreleasedBytes === 0) return;
+    const { isRunning, isHeldUp, mayRead, requestComplete } = this.#exchange;
+    if (isRunning && (isHeldUp || !this.#held.isEmpty || !(mayRead || requestComplete))) return;
+    const bytes = this.#unreleasedBytes;
+    this.#unreleasedBytes = 0;
+    this.#stream?.release(bytes);
+  }
+
+  #cut(http2Code: number): void {
+    this.#stream?.reset(http2Code);
+    this.#leave();
+  }
+
+  #forget(): void {
+    this.#held.clear();
+    this.#heldTrailers = undefined;
+    this.#isEndHeld = false;
+  }
+
+  #leave(): void {
+    if (this.#stream === undefined) return;
+    this.#stream = undefined;
+    this.#forget();
+    this.#owner.onOver(this);
+  }
+}

@@ -1,0 +1,64 @@
+import type { Carrier, CarrierReader } from '@ambit/mesh/hbone';
+import type { ClientSession } from '../http/client-session.ts';
+import { Http2ServerConnection } from '../http/http2-server-connection.ts';
+import type { Caller, RequestPipeline } from '../http/pipeline.ts';
+import { ServerConnection, type ServerConnectionOptions } from '../http/server-connection.ts';
+import type { WorkerContext } from '../http/worker-context.ts';
+import { InboundStream } from './inbound-stream.ts';
+
+/** The connections of clients that speak HTTP, of either version. */
+export class HttpClients {
+  readonly #context: WorkerContext;
+  readonly #sessions = new Set<ClientSession>();
+
+  constructor(context: WorkerContext) {
+    this.#context = context;
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** Serves a client whose port is declared to be HTTP: whatever else it speaks is refused. Nobody has read from the carrier. */
+  serve(caller: Caller, carrier: Carrier, pipeline: RequestPipeline): void {
+    this.#read(caller, carrier, pipeline, undefined);
+  }
+
+  /** Serves a client that may speak anything; `tcp` gets what is no HTTP. */
+  detect(caller: Caller, carrier: Carrier, pipeline: RequestPipeline, tcp: () => CarrierReader): void {
+    this.#read(caller, carrier, pipeline, tcp);
+  }
+
+  /** No connection takes anything new; what is under way goes on. */
+  drain(): void {
+    for (const session of [...this.#sessions]) session.drain();
+  }
+
+  /** Ends everything at once. */
+  destroy(): void {
+    for (const session of [...this.#sessions]) session.destroy();
+  }
+
+  #read(caller: Caller, carrier: Carrier, pipeline: RequestPipeline, tcp: (() => CarrierReader) | undefined): void {
+    const context = this.#context;
+    const options = (session: () => ClientSession): ServerConnectionOptions => ({
+      carrier,
+      context,
+      pipeline,
+      caller,
+      onClose: () => this.#sessions.delete(session()),
+    });
+    const http1 = (): CarrierReader => {
+      const connection: ServerConnection = new ServerConnection(options(() => connection));
+      this.#sessions.add(connection);
+      return connection;
+    };
+    const http2 = (): CarrierReader => {
+      const connection: Http2ServerConnection = new Http2ServerConnection(options(() => connection));
+      this.#sessions.add(connection);
+      return connection.reader;
+    };
+    const servers = tcp === undefined ? { http1, http2 } : { http1, http2, tcp };
+    carrier.read(new InboundStream(servers, context.clock));
+  }
+}
