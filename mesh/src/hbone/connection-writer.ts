@@ -3,7 +3,7 @@ import type { ByteLink } from './byte-link.ts';
 import { FlushThreshold } from './flush-threshold.ts';
 import { FRAME_HEADER_BYTES, FrameFlag, FrameType, writeFrameHeader, writeUint32 } from './frame-codec.ts';
 import { type SocketWrites, systemError, type WriteOwner } from './node-internals.ts';
-import { giveStage, sourceFrame, STAGE_BYTES, takeStage } from './read-memory.ts';
+import { giveStage, sourceFrame, takeBulkStage, takeStage } from './read-memory.ts';
 
 /** Something that feeds a connection and can be held back while the link is busy. */
 export interface LinkSource {
@@ -32,6 +32,8 @@ export class ConnectionWriter implements WriteOwner {
   private stagedBytes = 0;
   /** Whole frames, before what is staged. Only filled while busy. */
   private readonly queue: Buffer[] = [];
+  /** The stage that each queued buffer is of; undefined where it is none. */
+  private readonly queueStages: (Buffer | undefined)[] = [];
   private queuedBytes = 0;
   /** How much of each queued buffer, and of what is staged, is not payload. */
   private readonly queueControlBytes: number[] = [];
@@ -158,19 +160,19 @@ export class ConnectionWriter implements WriteOwner {
     }
   }
 
-  /** DATA frames of at most `frameMaxBytes` for a payload of any size, copied. */
+  /** DATA frames of at most `frameMaxBytes` for a payload of any size, copied: into stages, since memory made for each is dear. */
   data(streamId: number, payload: Buffer, start: number, end: number, frameMaxBytes: number): void {
-    if (this.closed) return;
-    const frameCount = Math.ceil((end - start) / frameMaxBytes);
-    const size = frameCount * FRAME_HEADER_BYTES + end - start;
-    // What leaves at once needs no memory of its own.
-    const at = this.busy || size > STAGE_BYTES ? -1 : this.reserve(size);
-    if (at >= 0 && this.stage !== undefined) {
-      writeDataFrames(this.stage, at, streamId, payload, start, end, frameMaxBytes);
-    } else {
-      const frames = Buffer.allocUnsafeSlow(size);
-      writeDataFrames(frames, 0, streamId, payload, start, end, frameMaxBytes);
-      this.enqueue(frames);
+    if (this.closed || this.ending) return;
+    for (let from = start; from < end; ) {
+      this.stage ??= takeBulkStage();
+      const room = this.stage.length - this.stagedBytes - FRAME_HEADER_BYTES;
+      if (room < SMALL_PAYLOAD_BYTES) {
+        this.makeWay();
+        continue;
+      }
+      const to = Math.min(end, from + Math.min(frameMaxBytes, room));
+      if (!this.stageData(streamId, payload, from, to, false)) return;
+      from = to;
     }
     this.flush();
   }
@@ -207,7 +209,9 @@ export class ConnectionWriter implements WriteOwner {
     if (queued !== undefined) {
       this.queuedBytes -= queued.length;
       this.queuedControlBytes -= this.queueControlBytes.shift() ?? 0;
+      const stage = this.queueStages.shift();
       this.write(queued);
+      if (stage !== undefined) giveStage(stage);
     } else if (this.stagedBytes > 0) {
       const stage = this.stage;
       this.write(this.takeStaged());
@@ -231,6 +235,7 @@ export class ConnectionWriter implements WriteOwner {
     this.queue.length = 0;
     this.queuedBytes = 0;
     this.queueControlBytes.length = 0;
+    this.queueStages.length = 0;
     this.queuedControlBytes = 0;
     this.stagedBytes = 0;
     this.stagedControlBytes = 0;
@@ -256,13 +261,18 @@ export class ConnectionWriter implements WriteOwner {
     if (this.closed || this.ending) return -1;
     this.stage ??= takeStage();
     if (this.stagedBytes + bytes > this.stage.length) {
-      this.flush();
-      if (this.stagedBytes > 0) this.enqueueStaged();
+      this.makeWay();
       this.stage ??= takeStage();
     }
     const at = this.stagedBytes;
     this.stagedBytes = at + bytes;
     return at;
+  }
+
+  /** What is staged leaves, or queues. */
+  private makeWay(): void {
+    this.flush();
+    if (this.stagedBytes > 0) this.enqueueStaged();
   }
 
   private stageData(streamId: number, payload: Buffer, start: number, end: number, endStream: boolean): boolean {
@@ -286,9 +296,10 @@ export class ConnectionWriter implements WriteOwner {
   private enqueueStaged(): void {
     const controlBytes = this.stagedControlBytes;
     if (this.stagedBytes >= STAGE_WORTH_KEEPING_BYTES || this.stage === undefined) {
-      this.push(this.takeStaged(), controlBytes);
+      const { stage } = this;
+      this.push(this.takeStaged(), stage, controlBytes);
     } else {
-      this.push(Buffer.from(this.stage.subarray(0, this.stagedBytes)), controlBytes);
+      this.push(Buffer.from(this.stage.subarray(0, this.stagedBytes)), undefined, controlBytes);
       this.stagedBytes = 0;
       this.stagedControlBytes = 0;
     }
@@ -296,11 +307,12 @@ export class ConnectionWriter implements WriteOwner {
 
   private enqueue(frame: Buffer): void {
     if (this.stagedBytes > 0) this.enqueueStaged();
-    this.push(frame, 0);
+    this.push(frame, undefined, 0);
   }
 
-  private push(bytes: Buffer, controlBytes: number): void {
+  private push(bytes: Buffer, stage: Buffer | undefined, controlBytes: number): void {
     this.queue.push(bytes);
+    this.queueStages.push(stage);
     this.queuedBytes += bytes.length;
     this.queueControlBytes.push(controlBytes);
     this.queuedControlBytes += controlBytes;
@@ -325,21 +337,3 @@ export class ConnectionWriter implements WriteOwner {
 }
 
 const EMPTY: Buffer = Buffer.alloc(0);
-
-function writeDataFrames(
-  target: Buffer,
-  offset: number,
-  streamId: number,
-  payload: Buffer,
-  start: number,
-  end: number,
-  frameMaxBytes: number,
-): void {
-  let at = offset;
-  for (let from = start; from < end; from += frameMaxBytes) {
-    const bytes = Math.min(frameMaxBytes, end - from);
-    writeFrameHeader(target, at, bytes, FrameType.data, FrameFlag.none, streamId);
-    payload.copy(target, at + FRAME_HEADER_BYTES, from, from + bytes);
-    at += FRAME_HEADER_BYTES + bytes;
-  }
-}

@@ -69,18 +69,27 @@ export function takeRecordSlab(): RecordSlab {
   return pool.pop()?.reuse() ?? new RecordSlab();
 }
 
-export const STAGE_BYTES: number = 64 * 1024;
+const STAGE_BYTES = 64 * 1024;
+/** Bulk leaves in fewer writes, each of whole TLS records. */
+const BULK_STAGE_BYTES = 128 * 1024;
 const POOL_STAGES_MAX = 16;
 const stages: Buffer[] = [];
+const bulkStages: Buffer[] = [];
 
-/** Memory to gather small frames in, `STAGE_BYTES` long. */
+/** Memory to gather small frames in. */
 export function takeStage(): Buffer {
   return stages.pop() ?? Buffer.allocUnsafeSlow(STAGE_BYTES);
 }
 
+/** Memory to gather large frames in. */
+export function takeBulkStage(): Buffer {
+  return bulkStages.pop() ?? Buffer.allocUnsafeSlow(BULK_STAGE_BYTES);
+}
+
 /** Only once TLS has consumed its content. */
 export function giveStage(stage: Buffer): void {
-  if (stages.length < POOL_STAGES_MAX) stages.push(stage);
+  const pool = stage.length === STAGE_BYTES ? stages : bulkStages;
+  if (pool.length < POOL_STAGES_MAX) pool.push(stage);
 }
 
 /** Scratch of the header decoders of this thread; grows to the largest text seen, which the limits bound. */
