@@ -18,7 +18,6 @@ import { secureContextOf } from '@ambit/mesh/tls';
 import { type LocalConfig, parseLocalConfig } from '../src/local/local-config.ts';
 import { DataPlane } from '../src/worker/data-plane.ts';
 import { Party } from './http-world.ts';
-import { ask } from './peers.ts';
 
 checkLeaks();
 
@@ -97,8 +96,6 @@ function policy(name: string, target: string | null, spec: Json): Json {
 class World implements AsyncDisposable {
   readonly lines: string[] = [];
   readonly served: Party[] = [];
-  /** In front of `db`, in plaintext. */
-  plainPort = 0;
   readonly #stack = new AsyncDisposableStack();
   readonly #pool: HbonePool<string>;
   readonly #plane: DataPlane;
@@ -139,11 +136,7 @@ class World implements AsyncDisposable {
     );
     world.#plane['set-svid']({ svid: configuration(1, []).svid });
     world.apply(policies);
-    const free = await listen(() => {});
-    await free[Symbol.asyncDispose]();
-    world.plainPort = free.port;
-    const plain = { host: '127.0.0.1', port: free.port, service: 'shop/db.shop', servicePort: 80 };
-    const { port } = await world.#plane.listen({ hbone: { host: '127.0.0.1', port: 0 }, plain: [plain] });
+    const { port } = await world.#plane.listen({ hbone: { host: '127.0.0.1', port: 0 }, plain: [] });
     world.#port = port;
     return world;
   }
@@ -281,17 +274,6 @@ test('nobody is let through where policies have not arrived', async () => {
   world.apply([], () => []);
   assert.equal(await world.ask(web, 'GET /a'), DENIED);
   assert.match(world.lines[2] ?? '', / policy=service\/shop\/db.shop /);
-});
-
-test('a call of gRPC that policies refuse ends with PERMISSION_DENIED, any other request of HTTP/2 with 403', async () => {
-  await using world = await World.open([NO_ADMIN]);
-  const path = '/admin/Call';
-  const headers = { 'content-type': 'application/grpc', te: 'trailers' };
-  const call = await ask('http2', world.plainPort, { method: 'POST', path, headers, body: Buffer.alloc(5) });
-  assert.deepEqual([call.status, { ...call.headers, ...call.trailers }['grpc-status']], [200, '7']);
-  const plain = await ask('http2', world.plainPort, { path });
-  assert.deepEqual([plain.status, plain.body.toString()], [403, 'RBAC: access denied\n']);
-  assert.equal(world.served.length, 0);
 });
 
 test('Audit and dry run are counted and in the access log, and change nothing', async () => {

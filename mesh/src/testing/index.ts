@@ -1,3 +1,4 @@
+export * from './client-hello.ts';
 export * from './grpc-failure.ts';
 export * from './leak-check.ts';
 export * from './manual-clock.ts';

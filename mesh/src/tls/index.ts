@@ -15,6 +15,7 @@ export * from './node-name.ts';
 export * from './peer-identity.ts';
 export * from './peer-verdict.ts';
 export * from './private-directory.ts';
+export * from './read-server-name.ts';
 export * from './revocation.ts';
 export { secureContextDefaults, secureContextOf, TLS_CIPHERS, TLS_GROUPS } from './secure-context.ts';
 export * from './svid.ts';

@@ -27,8 +27,8 @@ export type TunnelRefusal =
   | 'unknown-address'
   | 'unknown-hostname'
   | 'unknown-port'
-  | 'no-backend'
-  | 'unserved-route'
+  | 'no-route'
+  | 'faulty-route'
   | 'access-denied'
   | 'policy-missing';
 

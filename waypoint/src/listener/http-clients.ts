@@ -4,6 +4,7 @@ import { Http2ServerConnection } from '../http/http2-server-connection.ts';
 import type { Caller, RequestPipeline } from '../http/pipeline.ts';
 import { ServerConnection, type ServerConnectionOptions } from '../http/server-connection.ts';
 import type { WorkerContext } from '../http/worker-context.ts';
+import { detectProtocol } from './detect-protocol.ts';
 import { InboundStream } from './inbound-stream.ts';
 
 /** The connections of clients that speak HTTP, of either version. */
@@ -39,6 +40,7 @@ export class HttpClients {
     for (const session of [...this.#sessions]) session.destroy();
   }
 
+  /** What is not understood is refused by HTTP/1.1 where nobody else takes it. */
   #read(caller: Caller, carrier: Carrier, pipeline: RequestPipeline, tcp: (() => CarrierReader) | undefined): void {
     const context = this.#context;
     const options = (session: () => ClientSession): ServerConnectionOptions => ({
@@ -58,7 +60,11 @@ export class HttpClients {
       this.#sessions.add(connection);
       return connection.reader;
     };
-    const servers = tcp === undefined ? { http1, http2 } : { http1, http2, tcp };
-    carrier.read(new InboundStream(servers, context.clock));
+    const servers = { http1, http2, tcp: tcp ?? http1 };
+    const tell = (memory: Buffer, start: number, end: number): CarrierReader | null => {
+      const found = detectProtocol(memory, start, end);
+      return found === 'more' ? null : servers[found]();
+    };
+    carrier.read(new InboundStream({ tell, giveUp: servers.tcp }, context.clock));
   }
 }

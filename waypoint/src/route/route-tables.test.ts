@@ -30,7 +30,7 @@ test("RouteTables gives a consumer's callers its own, all others the producer's,
   assert.equal(tables.of(WEB, 80, ''), null);
 });
 
-test('RouteTables takes the first of routes that see connections', () => {
+test('RouteTables gives the routes that see connections in their order, and whether they ask for a server name', () => {
   const tables = new RouteTables();
   const route = (routeKey: string) => ({ routeKey, serverNames: [], backends: [] });
   const stream: RouteGroup = { kind: 'stream', routes: [route('shop/old'), route('shop/new')] };
@@ -38,5 +38,9 @@ test('RouteTables takes the first of routes that see connections', () => {
     put: [{ service: WEB, ports: new Map([[80, { producer: stream, consumers: new Map() }]]) }],
     removed: [],
   });
-  assert.deepEqual(tables.of(WEB, 80, ''), { kind: 'connections', route: route('shop/old') });
+  assert.deepEqual(tables.of(WEB, 80, ''), {
+    kind: 'connections',
+    routes: stream.routes,
+    asksForServerName: false,
+  });
 });

@@ -1,5 +1,6 @@
 import type { ServiceKey } from '@ambit/mesh/model';
 import {
+  asksForServerName,
   compileGrpcRoutes,
   compileHttpRoutes,
   type PortRoutes,
@@ -19,7 +20,7 @@ export interface RouteChanges {
 /** What the routes of one group come to. */
 export type CompiledGroup =
   | { readonly kind: 'requests'; readonly table: RouteTable<RouteBackend> }
-  | { readonly kind: 'connections'; readonly route: StreamRoute };
+  | { readonly kind: 'connections'; readonly routes: readonly StreamRoute[]; readonly asksForServerName: boolean };
 
 /**
  * The routes of all services, each group compiled when it is first asked for and kept until the routes of its service are
@@ -70,8 +71,8 @@ function compile(group: RouteGroup): CompiledGroup {
     case 'grpc':
       return { kind: 'requests', table: compileGrpcRoutes(group.routes) };
     case 'stream': {
-      const [route] = group.routes;
-      return { kind: 'connections', route: route ?? { routeKey: '', serverNames: [], backends: [] } };
+      const { routes } = group;
+      return { kind: 'connections', routes, asksForServerName: asksForServerName(routes) };
     }
   }
 }

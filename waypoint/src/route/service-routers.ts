@@ -1,5 +1,5 @@
 import { type MeshView, type Service, type ServiceKey, spiffeIdParts } from '@ambit/mesh/model';
-import { pickBackend, type RouteBackend, type StreamRoute } from '@ambit/mesh/routes';
+import { decideStream, type StreamDecision, type StreamRoute } from '@ambit/mesh/routes';
 import type { AccessTable } from '../authorize/access-table.ts';
 import { GuardedPipeline } from '../authorize/guarded-pipeline.ts';
 import { FAILURES } from '../http/failures.ts';
@@ -18,12 +18,16 @@ export interface ServiceRoutersOptions {
   readonly random: () => number;
 }
 
-/** Of a route that sees connections, the one that was picked. */
-export interface PickedBackend {
-  readonly service: Service;
-  readonly port: number;
-  readonly version: string | null;
-}
+/** Where a route that sees connections sends one of them. */
+export type RoutedStream =
+  | {
+      readonly kind: 'forward';
+      readonly routeKey: string;
+      readonly service: Service;
+      readonly port: number;
+      readonly version: string | null;
+    }
+  | Extract<StreamDecision, { readonly kind: 'refuse' }>;
 
 /** What decides of the requests to each port of each service, made when somebody asks and anew when something changed. */
 export class ServiceRouters {
@@ -76,13 +80,14 @@ export class ServiceRouters {
     };
   }
 
-  /** Weights draw once per connection. Null: there is no such backend, or it is one that cannot be. */
-  pickBackend({ backends }: StreamRoute): PickedBackend | null {
-    const weightTotal = backends.reduce((sum, { weight }) => sum + weight, 0);
-    const backend: RouteBackend | undefined = pickBackend({ backends, weightTotal }, this.#options.random())?.backend;
-    if (backend?.kind !== 'service') return null;
+  /** Decides of a connection, once. `serverName` is what its TLS hello says. */
+  decideStream(routes: readonly StreamRoute[], serverName: string | null): RoutedStream {
+    const decision = decideStream(routes, serverName, this.#options.random());
+    if (decision.kind === 'refuse') return decision;
+    const { routeKey, backend } = decision;
     const service = this.#options.view().service(backend.service);
-    return service === undefined ? null : { service, port: backend.port, version: backend.version };
+    if (service === undefined) return { kind: 'refuse', routeKey, reason: 'faulty-route' };
+    return { kind: 'forward', routeKey, service, port: backend.port, version: backend.version };
   }
 
   #routerOf(serviceKey: ServiceKey, port: number, namespace: string): RequestPipeline {

@@ -26,9 +26,12 @@ import { decideDestination } from '../listener/decide-destination.ts';
 import { HboneListener, type TunnelRefusal, type TunnelVerdict } from '../listener/hbone-listener.ts';
 import { CLIENT_CONNECTIONS_MAX } from '../listener/limits.ts';
 import { HttpClients } from '../listener/http-clients.ts';
+import { InboundStream } from '../listener/inbound-stream.ts';
 import { PlainListener } from '../listener/plain-listener.ts';
+import { byServerName } from '../listener/server-name.ts';
 import { sparing } from '../overload/sparing-pipeline.ts';
 import type { OverloadGuard } from '../overload/overload-guard.ts';
+import type { CompiledGroup } from '../route/route-tables.ts';
 import { ServiceRouters, straightTo } from '../route/service-routers.ts';
 import { BackendTable } from '../secure/backend-table.ts';
 import { ExchangeRecorder } from '../telemetry/exchange-recorder.ts';
@@ -59,6 +62,7 @@ export interface DataPlaneOptions {
   readonly overload: Pick<OverloadGuard, 'refusal' | 'isMemoryShort' | 'shares'>;
 }
 
+type StreamRoutes = Extract<CompiledGroup, { readonly kind: 'connections' }>;
 type Args<Call extends keyof WorkerCalls> = WorkerCalls[Call]['args'];
 
 /** Asked again while connections are awaited that end on their own. */
@@ -264,7 +268,7 @@ export class DataPlane {
     const asItIs = protocol === 'tls';
     const clusterOf = (): Cluster => this.#clusters.ofService(this.#view, service, port, null, asItIs);
     const access = (): Authorizer => this.#access.ofService(this.#view, service, port);
-    if (group?.kind === 'connections') return this.#decideStream(caller, group.route, access);
+    if (group?.kind === 'connections') return this.#decideStream(caller, group, access);
     // A server that speaks first is never kept waiting.
     if (protocol === 'tcp' || (asItIs && this.#backends.of(service.key, port) === null)) {
       // Requests are refused by an answer, which a stream of bytes does not have.
@@ -322,21 +326,46 @@ export class DataPlane {
     return { decide: (request) => admit(access(), request) ?? straight.decide(request) };
   }
 
-  /** Whom a TLS connection wants is not read yet: what would depend on it is refused. */
-  #decideStream(caller: Caller, route: StreamRoute, access: () => Authorizer): TunnelVerdict {
+  /** A connection whose route asks for a server name is taken to hear it; all others are refused before they are taken. */
+  #decideStream(caller: Caller, { routes, asksForServerName }: StreamRoutes, access: () => Authorizer): TunnelVerdict {
     const refused = (reason: TunnelRefusal): TunnelVerdict => ({ kind: 'refused', reason });
     const { refusal } = this.#askForBytes(caller, access);
     if (refusal !== null) return refused(refusal);
     if (this.#options.overload.isMemoryShort) return refused('no-memory');
-    if (route.serverNames.length > 0) return refused('unserved-route');
-    const picked = this.#routers.pickBackend(route);
-    if (picked === null) return refused('no-backend');
-    const { service, port, version } = picked;
-    const cluster = this.#clusters.ofService(this.#view, service, port, version);
-    const accessThere = (): Authorizer => this.#access.ofService(this.#view, service, port);
-    const there = this.#askForBytes(caller, accessThere);
-    if (there.refusal !== null) return refused(there.refusal);
-    return accepted((carrier) => carrier.read(this.#relay(caller, carrier, cluster, accessThere)));
+    if (!asksForServerName) {
+      const routed = this.#routeStream(caller, routes, null);
+      if (routed.kind === 'refused') return routed;
+      return accepted((carrier) => carrier.read(this.#relay(caller, carrier, routed.cluster, routed.access)));
+    }
+    return accepted((carrier) => {
+      const serve = (serverName: string | null): CarrierReader => {
+        const routed = this.#routeStream(caller, routes, serverName);
+        if (routed.kind === 'forward') return this.#relay(caller, carrier, routed.cluster, routed.access);
+        this.#countRefusal(routed.reason);
+        carrier.reset();
+        return NOBODY;
+      };
+      carrier.read(new InboundStream(byServerName(serve), this.#options.clock));
+    });
+  }
+
+  /** Whom a connection goes to by its route, if that lets it in. */
+  #routeStream(
+    caller: Caller,
+    routes: readonly StreamRoute[],
+    serverName: string | null,
+  ):
+    | { readonly kind: 'refused'; readonly reason: TunnelRefusal }
+    | { readonly kind: 'forward'; readonly cluster: Cluster; readonly access: () => Authorizer } {
+    const routed = this.#routers.decideStream(routes, serverName);
+    if (routed.kind === 'refuse') return { kind: 'refused', reason: routed.reason };
+    const { service, port, version } = routed;
+    const access = (): Authorizer => this.#access.ofService(this.#view, service, port);
+    const { refusal } = this.#askForBytes(caller, access);
+    if (refusal !== null) return { kind: 'refused', reason: refusal };
+    // A client that says a server name speaks TLS by itself.
+    const cluster = this.#clusters.ofService(this.#view, service, port, version, serverName !== null);
+    return { kind: 'forward', cluster, access };
   }
 }
 
