@@ -14,6 +14,7 @@ import { Deadlines } from '../src/http/deadlines.ts';
 import type { ExchangeFacts } from '../src/http/exchange-facts.ts';
 import { NO_COMPILED_EDITS } from '../src/http/header-edits.ts';
 import { DEFAULT_EXCHANGE_LIMITS, type ExchangeLimits } from '../src/http/limits.ts';
+import { DEFAULT_MIRROR_LIMITS, type MirrorLimits } from '../src/http/mirror-budget.ts';
 import type { Decision, Forward, RequestView } from '../src/http/pipeline.ts';
 import { Http2ServerConnection } from '../src/http/http2-server-connection.ts';
 import { ServerConnection, type ServerConnectionOptions } from '../src/http/server-connection.ts';
@@ -94,6 +95,10 @@ export interface WorldOptions {
   readonly serverPorts?: readonly number[];
   /** A further endpoint, first in the list, where nobody listens. */
   readonly deadEndpoint?: boolean;
+  /** Gets a copy of every request: a server of ours, or one elsewhere on this host. */
+  readonly mirror?: ((party: Party) => void) | number;
+  readonly mirrorProtocol?: AppProtocol;
+  readonly mirrorLimits?: MirrorLimits;
 }
 
 /** A proxy between clients and servers, all on real sockets of this process. */
@@ -101,6 +106,8 @@ export class HttpWorld implements AsyncDisposable {
   readonly exchanges: ExchangeRecord[] = [];
   /** Connections that servers have got, in order. */
   readonly served: Party[] = [];
+  /** The same of the mirror. */
+  readonly mirrored: Party[] = [];
   readonly connections: Set<ClientSession> = new Set();
   readonly context: WorkerContext;
   readonly pools: (EndpointPool | Http2Pool)[] = [];
@@ -120,6 +127,7 @@ export class HttpWorld implements AsyncDisposable {
       observer: { onExchange: (exchange) => void this.exchanges.push(recordOf(exchange)) },
       createRequestId: () => `id-${(ids += 1)}`,
       fieldCountMax: DEFAULT_LIMITS.fieldCountMax,
+      mirrorLimits: options.mirrorLimits ?? DEFAULT_MIRROR_LIMITS,
     });
   }
 
@@ -131,18 +139,17 @@ export class HttpWorld implements AsyncDisposable {
       endpoints.push(world.#endpoint(gone.port, options));
     }
     for (const serve of options.servers ?? (options.serverPorts === undefined ? [() => {}] : [])) {
-      const server = world.#stack.use(
-        await world.#listen((carrier) => {
-          const party = new Party(carrier);
-          world.served.push(party);
-          serve(party);
-          carrier.read(party);
-        }),
-      );
-      endpoints.push(world.#endpoint(server.port, options));
+      endpoints.push(world.#endpoint(await world.#serve(serve, world.served), options));
     }
     for (const port of options.serverPorts ?? []) endpoints.push(world.#endpoint(port, options));
     const service = { namespace: 'shop', name: 'db', hostname: 'db.shop' };
+    const { mirror } = options;
+    const mirrors: Cluster[] = [];
+    if (mirror !== undefined) {
+      const mirrorPort = typeof mirror === 'number' ? mirror : await world.#serve(mirror, world.mirrored);
+      const mirrorEndpoint = world.#endpoint(mirrorPort, options);
+      mirrors.push(new Cluster('shop/copy:80', service, [mirrorEndpoint], () => 0, options.mirrorProtocol));
+    }
     const forward: Forward = {
       kind: 'forward',
       // The first of two, always: what is tried after it is the other.
@@ -152,7 +159,7 @@ export class HttpWorld implements AsyncDisposable {
       responseEdits: NO_COMPILED_EDITS,
       timeoutMs: null,
       path: null,
-      delivery: null,
+      delivery: mirrors.length === 0 ? null : { retry: null, attemptTimeoutMs: null, mirrors },
     };
     const decide = options.decide ?? (() => forward);
     world.#front = world.#stack.use(
@@ -208,8 +215,21 @@ export class HttpWorld implements AsyncDisposable {
       pool.close();
       if ('destroy' in pool) pool.destroy();
     }
-    for (const party of this.served) if (!party.isOver) party.carrier.reset();
+    for (const party of [...this.served, ...this.mirrored]) if (!party.isOver) party.carrier.reset();
     await this.#stack[Symbol.asyncDispose]();
+  }
+
+  /** Opens a server whose connections are collected; gives its port. */
+  async #serve(serve: (party: Party) => void, parties: Party[]): Promise<number> {
+    const { port } = this.#stack.use(
+      await this.#listen((carrier) => {
+        const party = new Party(carrier);
+        parties.push(party);
+        serve(party);
+        carrier.read(party);
+      }),
+    );
+    return port;
   }
 
   #listen(onCarrier: (carrier: Carrier) => void): Promise<Listener> {

@@ -56,6 +56,7 @@ const LATE_OUT = refused('504 Gateway Timeout', 'the server took too long to ans
 const retry = (of: RetryPolicy | null, attemptTimeoutMs: number | null = null): Delivery => ({
   retry: of,
   attemptTimeoutMs,
+  mirrors: [],
 });
 
 for (const [name, delivery, request, steps, expected, requests, attempts] of [

@@ -8,6 +8,7 @@ import type { ExchangeFacts, HttpVersion } from './exchange-facts.ts';
 import { FAILURES, type FailureReason } from './failures.ts';
 import { type CompiledEdits, NO_COMPILED_EDITS } from './header-edits.ts';
 import { Http2Sender } from './http2-sender.ts';
+import { MirrorGroup } from './mirror-group.ts';
 import type { Caller, Decision, Forward, RequestPipeline } from './pipeline.ts';
 import type { RequestAttempts, SenderOwner } from './request-attempts.ts';
 import { RequestSender } from './request-sender.ts';
@@ -55,6 +56,7 @@ export class Exchange implements SenderOwner, ExchangeFacts {
   readonly #request: CurrentRequest;
   /** Of the request that is under way, one of the two below. */
   #sender: RequestAttempts;
+  #mirrors: MirrorGroup | null = null;
   readonly #http1Sender: RequestSender;
   #http2Sender: Http2Sender | undefined;
   readonly #writer: AnswerWriter;
@@ -157,22 +159,29 @@ export class Exchange implements SenderOwner, ExchangeFacts {
 
   requestData(memory: Buffer, start: number, end: number): void {
     this.requestBytes += end - start;
-    if (this.#state === 'running') this.#sender.data(memory, start, end);
+    if (this.#state !== 'running') return;
+    this.#mirrors?.data(memory, start, end);
+    this.#sender.data(memory, start, end);
   }
 
   requestTrailers(trailers: FieldBlock): void {
-    if (this.#state === 'running') this.#sender.trailers(trailers);
+    if (this.#state !== 'running') return;
+    this.#mirrors?.trailers(trailers);
+    this.#sender.trailers(trailers);
   }
 
   requestEnd(): void {
     this.requestComplete = true;
-    if (this.#state === 'running') this.#sender.end();
+    if (this.#state !== 'running') return;
+    this.#mirrors?.end();
+    this.#sender.end();
   }
 
   /** All that the client has sent has been handed over. */
   requestRead(): void {
     this.touched = true;
     this.#sender.flush();
+    this.#mirrors?.flush();
   }
 
   tunnelData(memory: Buffer, start: number, end: number): void {
@@ -338,6 +347,8 @@ export class Exchange implements SenderOwner, ExchangeFacts {
       this.#sender.reset();
     }
     this.#sender.begin(forward);
+    if (forward.delivery !== null && this.#state === 'running')
+      this.#mirrors = MirrorGroup.begin(this.#context, this.#request, forward);
   }
 
   #answerWith(reason: FailureReason | null, status: number, headers: CompiledEdits, goesOn: boolean): void {
@@ -358,6 +369,8 @@ export class Exchange implements SenderOwner, ExchangeFacts {
   #end(reason: FailureReason | null): void {
     this.#state = 'over';
     this.#clearTimer();
+    this.#mirrors?.leave();
+    this.#mirrors = null;
     this.reason = reason;
     this.durationMs = this.#context.clock.monotonic() - this.#startMs;
     this.#context.observer.onExchange(this);

@@ -28,6 +28,8 @@ export interface Delivery {
   readonly retry: RetryPolicy | null;
   /** Of each attempt, from its beginning to the end of its answer; null: as long as it takes. */
   readonly attemptTimeoutMs: number | null;
+  /** What gets a copy of the request, whose answer nobody waits for. */
+  readonly mirrors: readonly Cluster[];
 }
 
 /** Sends the request on. Where a rule always says the same, the same object every time: a request costs none of it. */

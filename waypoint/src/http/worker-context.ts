@@ -3,6 +3,7 @@ import type { Clock, Logger } from '@ambit/mesh/runtime';
 import type { Deadlines } from './deadlines.ts';
 import type { ExchangeObserver } from './exchange-facts.ts';
 import type { ExchangeLimits } from './limits.ts';
+import { MirrorBudget, type MirrorLimits } from './mirror-budget.ts';
 import { OutgoingBatch } from './outgoing-batch.ts';
 import { ReplayMemory } from './replay-memory.ts';
 
@@ -21,6 +22,8 @@ export class WorkerContext {
   /** Answers on their way to clients; flushed before whoever filled it returns. */
   readonly batch: OutgoingBatch = new OutgoingBatch();
   readonly replayMemory: ReplayMemory;
+  /** Copies of requests. */
+  readonly mirrors: MirrorBudget;
   /** Marks of fields that are not passed on; as long as the codec takes fields. */
   readonly dropped: Uint8Array;
   /** Every answer from now on closes its connection. */
@@ -34,6 +37,7 @@ export class WorkerContext {
     readonly observer: ExchangeObserver;
     readonly createRequestId: () => string;
     readonly random?: () => number;
+    readonly mirrorLimits?: MirrorLimits;
     readonly fieldCountMax: number;
   }) {
     this.clock = options.clock;
@@ -43,6 +47,7 @@ export class WorkerContext {
     this.observer = options.observer;
     this.createRequestId = options.createRequestId;
     this.random = options.random ?? Math.random;
+    this.mirrors = new MirrorBudget(options.mirrorLimits);
     this.replayMemory = new ReplayMemory(options.limits.replayMaxBytes);
     this.dropped = new Uint8Array(options.fieldCountMax);
   }

@@ -1,5 +1,3 @@
-import type { BackendRef } from '@ambit/mesh/kinds';
-import type { RuleFilters } from '@ambit/mesh/routes';
 import type { LocalRoute } from './translate-local-routes.ts';
 
 /** What a route says and this version does not do; `field` is its place in the route. */
@@ -20,19 +18,9 @@ export function unservedSettings({ parents, rules }: LocalRoute): readonly Unser
   }
   for (const [index, rule] of rules.entries()) {
     const field = `spec.rules[${index}]`;
-    const { fault, filters, backends, session } = rule;
+    const { fault, session } = rule;
     if (fault !== null) found.push({ field, expected: `a rule that this version knows: ${fault.message}` });
-    found.push(...mirrors(`${field}.filters`, filters));
-    for (const [at, backend] of backends.entries()) {
-      found.push(...mirrors(`${field}.backendRefs[${at}].filters`, backend.filters));
-    }
     if (session !== null) found.push({ field: `${field}.sessionPersistence`, expected: ABSENT });
   }
   return found;
-}
-
-function mirrors(field: string, filters: RuleFilters<BackendRef>): readonly UnservedSetting[] {
-  return filters.mirrors.length === 0
-    ? []
-    : [{ field, expected: 'no RequestMirror: this version does not act upon it' }];
 }

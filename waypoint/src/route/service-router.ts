@@ -3,6 +3,7 @@ import {
   type CompiledRule,
   decideRequest,
   decideTimeouts,
+  type Forwarding,
   type HeaderEdits,
   type RouteBackend,
 } from '@ambit/mesh/routes';
@@ -27,6 +28,8 @@ export interface ServiceRouterOptions {
   readonly accessOf: (service: Service, port: number) => Authorizer;
   readonly random: () => number;
 }
+
+const NO_DELIVERY: Delivery = { retry: null, attemptTimeoutMs: null, mirrors: [] };
 
 /** Routes the requests to one port of a service. Made anew when routes or services change. */
 export class ServiceRouter implements RequestPipeline {
@@ -86,7 +89,7 @@ export class ServiceRouter implements RequestPipeline {
       responseEdits: this.#compiled(decision.responseEdits, null),
       timeoutMs: decideTimeouts(rule.timeouts, request.header('grpc-timeout')).requestMs,
       path: rewritten.path === request.path ? null : rewritten.path,
-      delivery: this.#deliveryOf(rule),
+      delivery: this.#withMirrors(this.#deliveryOf(rule), decision, request),
     };
   }
 
@@ -107,12 +110,35 @@ export class ServiceRouter implements RequestPipeline {
     return admit(accessOf(other, backend.port), request, rewritten);
   }
 
+  /** Where a copy is sent to must be as open to the caller as where the request is; it is not told when it is not. */
+  #withMirrors(
+    delivery: Delivery | null,
+    { mirrors, rewritten }: Pick<Forwarding, 'mirrors' | 'rewritten'>,
+    request: RequestView,
+  ): Delivery | null {
+    if (mirrors.length === 0) return delivery;
+    const clusters = mirrors
+      .filter((mirror) => !this.#isRefusedBy(mirror, request, rewritten))
+      .flatMap((mirror) => this.#clusterOf(mirror) ?? []);
+    return { ...(delivery ?? NO_DELIVERY), mirrors: clusters };
+  }
+
+  #isRefusedBy(backend: ServiceBackend, request: RequestView, rewritten: Forwarding['rewritten']): boolean {
+    const { access } = request;
+    const refused = this.#refusedBy(backend, request, rewritten) !== null;
+    // What is recorded of the request is what was said of the request.
+    request.access = access;
+    return refused;
+  }
+
+  /** Without mirrors. */
   #deliveryOf(rule: CompiledRule<RouteBackend>): Delivery | null {
     const known = this.#deliveries.get(rule);
     if (known !== undefined) return known;
     const { retry } = rule;
     const { attemptMs } = decideTimeouts({ ...rule.timeouts, requestMs: null }, null);
-    const delivery = retry === null && attemptMs === null ? null : { retry, attemptTimeoutMs: attemptMs };
+    const delivery =
+      retry === null && attemptMs === null ? null : { ...NO_DELIVERY, retry, attemptTimeoutMs: attemptMs };
     this.#deliveries.set(rule, delivery);
     return delivery;
   }

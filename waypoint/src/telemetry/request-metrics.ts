@@ -1,3 +1,4 @@
+import { MIRROR_OUTCOMES } from '../http/mirror-budget.ts';
 import { counter, gauge, histogram, type MetricSpec } from '@ambit/mesh/runtime';
 
 /** Labels of every request metric, Istio's, so that its dashboards read ours. */
@@ -63,6 +64,7 @@ export const waypointMetrics: {
   readonly accessLogDropped: MetricSpec<'counter'>;
   readonly policyNotes: MetricSpec<'counter'>;
   readonly refusedShare: MetricSpec<'gauge'>;
+  readonly mirrored: MetricSpec<'counter'>;
   readonly build: MetricSpec<'gauge'>;
 } = {
   connections: gauge({
@@ -95,6 +97,12 @@ export const waypointMetrics: {
     help: 'Share of new requests that is refused so that the waypoint stays alive, 0 to 1, by cause: memory or lag.',
     labels: ['cause'],
     initial: [['memory'], ['lag']],
+  }),
+  mirrored: counter({
+    name: 'ambit_waypoint_mirrored_requests_total',
+    help: 'Copies of requests, by outcome: answered, failed, slow (given up), cut (as the request was), too-many (not begun).',
+    labels: ['outcome'],
+    initial: MIRROR_OUTCOMES.map((outcome) => [outcome]),
   }),
   build: gauge({ name: 'ambit_build_info', help: 'Version of this process.', labels: ['component', 'version'] }),
 };

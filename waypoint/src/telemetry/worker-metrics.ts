@@ -47,6 +47,7 @@ export function registerWorkerMetrics(metrics: Metrics, read: ReadWorkerMetrics)
     return [...sums].map(([label, value]) => ({ labels: [label], value }));
   };
   metrics.collect(waypointMetrics.tunnelsRefused, () => sumsBy(({ refusals }) => refusals));
+  metrics.collect(waypointMetrics.mirrored, () => sumsBy(({ mirrored }) => Object.entries(mirrored)));
   metrics.collect(waypointMetrics.policyNotes, () => sumsBy(({ policyNotes }) => policyNotes));
   return shared;
 }

@@ -187,6 +187,7 @@ export class DataPlane {
       refusals: [...this.#refusals],
       policyNotes: this.#recorder.policyNotes,
       accessLogDropped: this.#options.accessLog?.dropped ?? 0,
+      mirrored: { ...this.#context.mirrors.counts },
       refusedShares: this.#options.overload.shares,
     };
   };

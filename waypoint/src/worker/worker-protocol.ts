@@ -2,6 +2,7 @@ import type { MeshViewUpdate, TrustDomain } from '@ambit/mesh/model';
 import type { AccessLogTarget, LogFormat } from '@ambit/mesh/runtime';
 import type { Svid } from '@ambit/mesh/tls';
 import type { PolicySetChanges } from '../authorize/access-table.ts';
+import type { MirrorOutcome } from '../http/mirror-budget.ts';
 import type { OverloadCause } from '../overload/overload-guard.ts';
 import type { RouteChanges } from '../route/route-tables.ts';
 import type { BackendChanges } from '../secure/backend-table.ts';
@@ -44,6 +45,8 @@ export interface WorkerMetrics {
   readonly accessLogDropped: number;
   /** What policies that decide nothing had to tell. */
   readonly policyNotes: readonly (readonly [effect: string, count: number])[];
+  /** Copies of requests, by what became of them. */
+  readonly mirrored: Readonly<Record<MirrorOutcome, number>>;
   /** Shares of new requests that are refused. */
   readonly refusedShares: Readonly<Record<OverloadCause, number>>;
 }
