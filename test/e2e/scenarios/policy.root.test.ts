@@ -26,6 +26,9 @@ const LEDGER = ['10.10.2.40', 'fd10:10:2::40'] as const;
 const ARCHIVE = ['10.10.2.41', 'fd10:10:2::41'] as const;
 const ACCOUNT = 'spiffe://cluster.local/ns/shop/sa/batch';
 
+/** What the access log says of who goes past the waypoint. */
+const CLOSED = 'a DENY policy matched: ambit-system/ambit_waypoint_shop_wp';
+
 const fromAddress = (...ipBlocks: readonly string[]): Manifest => ({ rules: [{ from: [{ ipBlocks }] }] });
 
 describe('policy', { skip: requireSandbox() }, () => {
@@ -132,6 +135,41 @@ describe('policy', { skip: requireSandbox() }, () => {
     await cutsOnly(plaintext, 'visitor', tunnelled, ARCHIVE[0]);
     assert.equal((await callLine(world, 'visitor', ARCHIVE[1])).ok, false);
     await restore('visitor', ARCHIVE[0], 'strict.yaml');
+  });
+
+  test('of a Service behind a waypoint closes the way past it, cuts what was open there, and a label opens it again', async () => {
+    const bound = (labels: Manifest): Manifest => ({
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'archive', namespace: 'shop', labels: { 'ambit.dev/waypoint': 'wp', ...labels } },
+      spec: { clusterIP: 'None', selector: { app: 'archive' }, ports: [{ name: 'http', port: 8080 }] },
+    });
+    const gateway: Manifest = {
+      apiVersion: 'gateway.networking.k8s.io/v1',
+      kind: 'Gateway',
+      metadata: { name: 'wp', namespace: 'shop' },
+      spec: { gatewayClassName: 'ambit-waypoint', listeners: [{ name: 'mesh', port: 15_008, protocol: 'HBONE' }] },
+    };
+    const policy: Manifest = {
+      apiVersion: 'ambit.dev/v1alpha1',
+      kind: 'AccessPolicy',
+      metadata: { name: 'readers', namespace: 'shop' },
+      spec: {
+        targetRefs: [{ group: '', kind: 'Service', name: 'archive' }],
+        action: 'Allow',
+        rules: [{ to: [{ methods: ['GET'] }] }],
+      },
+    };
+    manifests.write('waypoint.yaml', bound({}), gateway);
+    const open = await holdLine(world, 'batch-1', ARCHIVE[0]);
+    manifests.write('readers.yaml', policy);
+    assert.equal((await open.ended).error, 'ECONNRESET');
+    assert.equal((await callLine(world, 'batch-1', ARCHIVE[1])).ok, false);
+    await recordOf(world, 'host-b', 'inbound', (record) => record.fields.get('error') === CLOSED);
+    manifests.write('waypoint.yaml', bound({ 'ambit.dev/waypoint-bypass': 'allow' }), gateway);
+    await until('the label opens it', async () => (await callLine(world, 'batch-1', ARCHIVE[0])).ok);
+    manifests.remove('readers.yaml');
+    manifests.remove('waypoint.yaml');
   });
 
   test('in dry run changes nothing, and is counted and logged', async () => {
