@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import {
   accessLogTarget,
   type AdminSection,
@@ -14,14 +13,16 @@ import {
   quitSection,
   Readiness,
   readinessSection,
-  readNamedFile,
   registerLogMetrics,
   WorkerPool,
 } from '@ambit/mesh/runtime';
 import type { ListenAddress } from '@ambit/mesh/model';
+import { createConfigDump } from './admin/config-dump.ts';
 import type { WaypointConfig } from './config.ts';
-import { type LocalConfig, parseLocalConfig } from './local/local-config.ts';
+import { openLocalSource, readLocalSource } from './local/local-source.ts';
 import { memoryBudget } from './overload/memory-budget.ts';
+import type { Source } from './source.ts';
+import { openControllerSource } from './state/controller-source.ts';
 import { registerWorkerMetrics } from './telemetry/worker-metrics.ts';
 import { waypointMetrics } from './telemetry/request-metrics.ts';
 import type { ListenOn, WorkerCalls, WorkerConfig } from './worker/worker-protocol.ts';
@@ -54,8 +55,9 @@ export async function createWaypoint(options: WaypointOptions): Promise<Waypoint
   failed.promise.catch(() => {});
   const stack = new AsyncDisposableStack();
   try {
-    const text = readNamedFile('AMBIT_LOCAL_CONFIG', config.localConfig);
-    const local = parseLocalConfig(text, (path) => readFileSync(path, 'utf8'));
+    const { upstream } = config;
+    // What is wrong with a file is told before anything is begun.
+    const local = upstream.kind === 'local' ? readLocalSource(upstream.file) : null;
     const workers = stack.use(
       new WorkerPool<WorkerCalls>({
         program: options.workerProgram,
@@ -73,9 +75,20 @@ export async function createWaypoint(options: WaypointOptions): Promise<Waypoint
     metrics.register({ build: waypointMetrics.build }).build.set(['waypoint', options.version], 1);
     const readiness = new Readiness();
     const serving = readiness.task('serving');
-    const servers = await openServers(options, metrics, readiness, workers, stack);
-    const hbone = await configureWorkers(workers, config, local);
-    serving.done();
+    const source =
+      upstream.kind === 'local'
+        ? openLocalSource(local ?? readLocalSource(upstream.file), upstream.file, workers)
+        : openControllerSource({ upstream, network: config.network, clock, logger, workers }, stack);
+    const servers = await openServers(options, metrics, readiness, workers, source, stack);
+    const addresses = { hbone: listenOn(config.hboneAddress), ...servers };
+    const listening = source.configured.then(async (plain) => {
+      const [hbone] = await workers.callAll('listen', { hbone: listenOn(config.hboneAddress), plain });
+      if (hbone !== undefined) addresses.hbone = hbone;
+      serving.done();
+    });
+    // A controller may come later: the process runs, and is not ready.
+    if (local !== null) await listening;
+    listening.catch((error: unknown) => failed.reject(error));
     stack.use(
       compactOnceReady({
         clock,
@@ -85,7 +98,7 @@ export async function createWaypoint(options: WaypointOptions): Promise<Waypoint
       }),
     );
     return {
-      addresses: { hbone, ...servers },
+      addresses,
       failed: failed.promise,
       stop: async () => {
         serving.undo();
@@ -100,27 +113,12 @@ export async function createWaypoint(options: WaypointOptions): Promise<Waypoint
   }
 }
 
-async function configureWorkers(
-  workers: WorkerPool<WorkerCalls>,
-  config: WaypointConfig,
-  local: LocalConfig,
-): Promise<ListenOn> {
-  const { workloads, services, routes, policySets, svid, listeners } = local;
-  await workers.callAll('set-svid', { svid });
-  await workers.callAll('configure', {
-    update: { workloads, services },
-    routes: { put: routes, removed: [] },
-    policySets: { put: policySets, removed: [] },
-  });
-  const [hbone] = await workers.callAll('listen', { hbone: listenOn(config.hboneAddress), plain: listeners });
-  return hbone ?? listenOn(config.hboneAddress);
-}
-
 async function openServers(
   { config, logger, requestStop }: WaypointOptions,
   metrics: Metrics,
   readiness: Readiness,
   workers: WorkerPool<WorkerCalls>,
+  source: Source,
   stack: AsyncDisposableStack,
 ): Promise<Omit<Waypoint['addresses'], 'hbone'>> {
   const open = async (address: ListenAddress, sections: readonly AdminSection[]): Promise<AdminServer> => {
@@ -130,6 +128,9 @@ async function openServers(
   const admin: readonly AdminSection[] = [
     get('/endpoints', 'endpoints in use and connections to them, as JSON', async () =>
       jsonResponse((await workers.callAll('endpoints', {})).flat()),
+    ),
+    get('/config_dump', 'routes, clusters, the certificate and where they come from, as JSON', async () =>
+      jsonResponse(await createConfigDump(workers, source)),
     ),
     ...loggingSections(logger, (filter) => workers.callAll('set-log-filter', { filter })),
     quitSection(requestStop),

@@ -5,6 +5,13 @@ import { createEnvironment, EnvironmentError } from '@ambit/mesh/runtime';
 import { parseConfig, SETTINGS } from './config.ts';
 
 const minimal = { AMBIT_LOCAL_CONFIG: '/etc/ambit/waypoint.json' };
+const pod = {
+  AMBIT_CONTROLLER_ADDRESS: 'controller:15012',
+  AMBIT_NODE_NAME: 'node-1',
+  AMBIT_POD_NAMESPACE: 'shop',
+  AMBIT_POD_NAME: 'wp-1',
+  AMBIT_SERVICE_ACCOUNT: 'wp',
+};
 const parse = (variables: Readonly<Record<string, string>>): ReturnType<typeof parseConfig> =>
   parseConfig(createEnvironment(variables));
 
@@ -12,7 +19,7 @@ describe('parseConfig()', () => {
   test('needs a file, and has defaults for the rest', () => {
     const any = parseIpAddress('0.0.0.0');
     assert.deepEqual(parse(minimal), {
-      localConfig: '/etc/ambit/waypoint.json',
+      upstream: { kind: 'local', file: '/etc/ambit/waypoint.json' },
       network: '',
       trustDomain: 'cluster.local',
       workers: 1,
@@ -28,8 +35,21 @@ describe('parseConfig()', () => {
     });
   });
 
+  test('takes a controller instead of a file, and knows who it is', () => {
+    const { upstream } = parse(pod);
+    assert.ok(upstream.kind === 'controller');
+    const { identity, podName, address, bearer } = upstream;
+    assert.deepEqual(
+      [identity, podName, address, bearer],
+      ['spiffe://cluster.local/ns/shop/sa/wp', 'wp-1', 'controller:15012', undefined],
+    );
+  });
+
   for (const [name, variables] of [
-    ['AMBIT_LOCAL_CONFIG', {}],
+    ['AMBIT_CONTROLLER_ADDRESS', {}],
+    ['AMBIT_POD_NAME', { ...pod, AMBIT_POD_NAME: '' }],
+    ['AMBIT_SERVICE_ACCOUNT', { ...pod, AMBIT_SERVICE_ACCOUNT: '' }],
+    ['AMBIT_CONTROLLER_ROOT_FILE', { ...pod, AMBIT_TOKEN_FILE: '/t' }],
     ['AMBIT_WORKERS', { ...minimal, AMBIT_WORKERS: '0' }],
     ['AMBIT_MEMORY_LIMIT', { ...minimal, AMBIT_MEMORY_LIMIT: '100Mi' }],
     ['AMBIT_HBONE_ADDRESS', { ...minimal, AMBIT_HBONE_ADDRESS: 'localhost:1' }],

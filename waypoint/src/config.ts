@@ -1,8 +1,11 @@
+import { type ControllerUpstream, readControllerUpstream } from '@ambit/mesh/grpc';
 import {
+  createSpiffeId,
   DEFAULT_TRUST_DOMAIN,
   type ListenAddress,
   parseListenAddress,
   parseTrustDomain,
+  type SpiffeId,
   type TrustDomain,
 } from '@ambit/mesh/model';
 import {
@@ -14,10 +17,23 @@ import {
   settingLines,
 } from '@ambit/mesh/runtime';
 
+/** Where configuration and the certificate come from. */
+export type Upstream =
+  /** File with the mesh, the routes and the certificate. */
+  | { readonly kind: 'local'; readonly file: string }
+  | (ControllerUpstream & {
+      readonly kind: 'controller';
+      readonly nodeName: string;
+      readonly clusterId: string;
+      readonly podNamespace: string;
+      readonly podName: string;
+      readonly identity: SpiffeId;
+      readonly certificateTtlMs: number;
+    });
+
 /** Everything a waypoint is told at start; immutable. */
 export interface WaypointConfig {
-  /** File with the mesh, the routes and the certificate. */
-  readonly localConfig: string;
+  readonly upstream: Upstream;
   readonly network: string;
   readonly trustDomain: TrustDomain;
   readonly workers: number;
@@ -40,10 +56,59 @@ const MEMORY_MIN_BYTES: number = 128 * 1024 * 1024;
 
 /** Every variable, in the order of the reference page. A test compares this list with that page and with `parseConfig`. */
 export const SETTINGS: readonly Setting[] = [
+  { name: 'AMBIT_NODE_NAME', fallback: '', describe: 'Name of this node. Required unless AMBIT_LOCAL_CONFIG is set.' },
+  {
+    name: 'AMBIT_POD_NAMESPACE',
+    fallback: '',
+    describe: 'Namespace of the pod that this is. Required unless AMBIT_LOCAL_CONFIG is set.',
+  },
+  {
+    name: 'AMBIT_POD_NAME',
+    fallback: '',
+    describe: 'Name of the pod that this is. Required unless AMBIT_LOCAL_CONFIG is set.',
+  },
+  {
+    name: 'AMBIT_SERVICE_ACCOUNT',
+    fallback: '',
+    describe: 'Service account of that pod. Required unless AMBIT_LOCAL_CONFIG is set.',
+  },
+  {
+    name: 'AMBIT_CONTROLLER_ADDRESS',
+    fallback: '',
+    describe: 'host:port of the controller. Required unless AMBIT_LOCAL_CONFIG is set.',
+  },
+  {
+    name: 'AMBIT_CONTROLLER_SERVER_NAME',
+    fallback: 'controller.ambit.dev',
+    describe: "Name the controller's certificate must carry.",
+  },
+  {
+    name: 'AMBIT_TOKEN_FILE',
+    fallback: '',
+    describe: "File with the token of the pod's service account. Needs AMBIT_CONTROLLER_ROOT_FILE.",
+  },
+  {
+    name: 'AMBIT_CONTROLLER_ROOT_FILE',
+    fallback: '',
+    describe: "PEM file with the roots of the controller's certificate, for use with AMBIT_TOKEN_FILE.",
+  },
+  {
+    name: 'AMBIT_JOIN_TOKEN_FILE',
+    fallback: '',
+    describe:
+      'File with a join token of this node, in place of AMBIT_TOKEN_FILE; needed until the state directory has a certificate.',
+  },
+  {
+    name: 'AMBIT_STATE_DIR',
+    fallback: '/var/lib/ambit/waypoint',
+    describe: 'Directory, made with mode 0700, for the node certificate that a join token is exchanged for.',
+  },
+  { name: 'AMBIT_CLUSTER_ID', fallback: 'Kubernetes', describe: 'Cluster id that the controller is told.' },
+  { name: 'AMBIT_CERTIFICATE_TTL', fallback: '24h', describe: 'Validity asked for the certificate of this waypoint.' },
   {
     name: 'AMBIT_LOCAL_CONFIG',
     fallback: '',
-    describe: 'JSON file with the mesh, the routes and the certificate of this waypoint. Required.',
+    describe: 'JSON file with the mesh, the routes and the certificate of this waypoint, in place of a controller.',
   },
   { name: 'AMBIT_NETWORK', fallback: '', describe: 'Network id of this waypoint.' },
   { name: 'AMBIT_TRUST_DOMAIN', fallback: 'cluster.local', describe: 'Trust domain that clients must be of.' },
@@ -82,10 +147,11 @@ export function parseConfig(environment: Environment): WaypointConfig {
   const read = new EnvironmentReader(environment);
   const socketAddress = (name: string): ListenAddress =>
     read.parsed(name, 'IP:port', parseListenAddress, parseListenAddress(fallbackOf(SETTINGS, name)));
+  const trustDomain = read.parsed('AMBIT_TRUST_DOMAIN', 'a trust domain', parseTrustDomain, DEFAULT_TRUST_DOMAIN);
   const config: WaypointConfig = {
-    localConfig: read.required('AMBIT_LOCAL_CONFIG', 'the path of a JSON file'),
+    upstream: readUpstream(read, trustDomain),
     network: read.text('AMBIT_NETWORK', ''),
-    trustDomain: read.parsed('AMBIT_TRUST_DOMAIN', 'a trust domain', parseTrustDomain, DEFAULT_TRUST_DOMAIN),
+    trustDomain,
     workers: read.integer('AMBIT_WORKERS', { min: 1, max: WORKERS_MAX }, 1),
     memoryLimitBytes: read.integer('AMBIT_MEMORY_LIMIT', { min: MEMORY_MIN_BYTES, max: 2 ** 48 }, 0),
     hboneAddress: socketAddress('AMBIT_HBONE_ADDRESS'),
@@ -99,4 +165,25 @@ export function parseConfig(environment: Environment): WaypointConfig {
   };
   read.refuseUnknown();
   return config;
+}
+
+function readUpstream(read: EnvironmentReader, trustDomain: TrustDomain): Upstream {
+  const file = read.optional('AMBIT_LOCAL_CONFIG');
+  const fallback = {
+    serverName: fallbackOf(SETTINGS, 'AMBIT_CONTROLLER_SERVER_NAME'),
+    stateDirectory: fallbackOf(SETTINGS, 'AMBIT_STATE_DIR'),
+  };
+  const needed = (name: string, expected: string): string =>
+    file === undefined ? read.required(name, expected) : read.text(name, '');
+  const controller = readControllerUpstream(read, fallback, file === undefined);
+  const nodeName = needed('AMBIT_NODE_NAME', 'the name of this node');
+  const namespace = needed('AMBIT_POD_NAMESPACE', 'a namespace');
+  const podName = needed('AMBIT_POD_NAME', 'the name of the pod that this is');
+  const serviceAccount = needed('AMBIT_SERVICE_ACCOUNT', 'the service account of the pod');
+  const clusterId = read.text('AMBIT_CLUSTER_ID', fallbackOf(SETTINGS, 'AMBIT_CLUSTER_ID'));
+  const certificateTtlMs = read.durationMs('AMBIT_CERTIFICATE_TTL', 24 * 3_600_000);
+  if (file !== undefined) return { kind: 'local', file };
+  const identity = createSpiffeId({ trustDomain, namespace, serviceAccount });
+  const pod = { nodeName, clusterId, podNamespace: namespace, podName, identity };
+  return { kind: 'controller', ...controller, ...pod, certificateTtlMs };
 }

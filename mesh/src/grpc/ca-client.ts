@@ -24,10 +24,18 @@ export interface IssuedCertificate {
   readonly rootsPem: string;
 }
 
+/** Whose certificate is asked for. */
+export interface WantedSvid {
+  readonly identity: SpiffeId;
+  readonly validitySeconds: number;
+  /** It is the caller's own, by its bearer token; else the caller asks on behalf of a workload of its node. */
+  readonly isOwn?: boolean;
+}
+
 export interface CaClient extends Disposable {
   /** @throws GrpcError: `unauthenticated` and `permission-denied` are the CA's refusals and say no more. */
   createCertificate(
-    request: { readonly identity: SpiffeId; readonly csrPem: string; readonly validitySeconds: number },
+    request: Omit<WantedSvid, 'identity'> & { readonly identity: SpiffeId; readonly csrPem: string },
     signal: AbortSignal,
   ): Promise<IssuedCertificate>;
 }
@@ -36,11 +44,11 @@ export interface CaClient extends Disposable {
 export function createCaClient(access: ControllerAccess): CaClient {
   const caller = new UnaryCaller(access);
   return {
-    async createCertificate({ identity, csrPem, validitySeconds }, signal) {
+    async createCertificate({ identity, csrPem, validitySeconds, isOwn = false }, signal) {
       const request = create(IstioCertificateRequestSchema, {
         csr: csrPem,
         validityDuration: BigInt(validitySeconds),
-        metadata: { [IMPERSONATED_IDENTITY]: identity },
+        ...(isOwn ? {} : { metadata: { [IMPERSONATED_IDENTITY]: identity } }),
       });
       const answer = await caller.call(
         CREATE_CERTIFICATE_PATH,
@@ -57,11 +65,7 @@ export function createCaClient(access: ControllerAccess): CaClient {
  * A fresh key, its certificate from the CA, and the check that the answer is what was asked for.
  * @throws GrpcError as `createCertificate`, and `malformed-response` when key, certificate, identity or roots do not fit.
  */
-export async function requestSvid(
-  client: CaClient,
-  wanted: { readonly identity: SpiffeId; readonly validitySeconds: number },
-  signal: AbortSignal,
-): Promise<Svid> {
+export async function requestSvid(client: CaClient, wanted: WantedSvid, signal: AbortSignal): Promise<Svid> {
   const keyPair = await createKeyPair();
   const csrPem = createCertificateRequest({ keyPair, uri: wanted.identity });
   const issued = await client.createCertificate({ ...wanted, csrPem }, signal);

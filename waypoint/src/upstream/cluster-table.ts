@@ -75,6 +75,11 @@ export class ClusterTable {
     this.#options = options;
   }
 
+  /** Those that were asked for since the view last changed. */
+  get clusters(): Iterable<Cluster> {
+    return this.#clusters.values();
+  }
+
   get endpoints(): Iterable<PooledEndpoint> {
     return this.#endpoints.values();
   }

@@ -40,6 +40,7 @@ import { ClusterTable } from '../upstream/cluster-table.ts';
 import { DEFAULT_UPSTREAM_LIMITS } from '../upstream/limits.ts';
 import { openSomewhere } from '../upstream/open-somewhere.ts';
 import type {
+  ConfigSummary,
   EndpointSummary,
   ListenOn,
   PlainPort,
@@ -199,6 +200,14 @@ export class DataPlane {
       connections: connectionCount,
       idle: idleCount,
     }));
+
+  dumpConfig = (): ConfigSummary => ({
+    routes: [...this.#routers.tables.entries()],
+    clusters: [...this.#clusters.clusters].map(({ name, endpoints }) => ({
+      name,
+      endpoints: endpoints.map(({ address }) => address),
+    })),
+  });
 
   /** Takes nothing new, lets what there is come to an end for so long, then ends it. */
   async drain(drainMs: number): Promise<void> {

@@ -1,4 +1,5 @@
 import type { MeshViewUpdate, TrustDomain } from '@ambit/mesh/model';
+import type { ServiceRoutes } from '@ambit/mesh/routes';
 import type { AccessLogTarget, LogFormat } from '@ambit/mesh/runtime';
 import type { Svid } from '@ambit/mesh/tls';
 import type { PolicySetChanges } from '../authorize/access-table.ts';
@@ -59,6 +60,12 @@ export interface EndpointSummary {
   readonly idle: number;
 }
 
+/** Routes as they came, and the clusters that requests have asked for. */
+export interface ConfigSummary {
+  readonly routes: readonly ServiceRoutes[];
+  readonly clusters: readonly { readonly name: string; readonly endpoints: readonly string[] }[];
+}
+
 /** What the main thread asks of a data worker. */
 export interface WorkerCalls {
   /** Answered once every decision of this worker sees all of it. */
@@ -80,6 +87,8 @@ export interface WorkerCalls {
   };
   metrics: { readonly args: Record<string, never>; readonly result: WorkerMetrics };
   endpoints: { readonly args: Record<string, never>; readonly result: readonly EndpointSummary[] };
+  /** What requests are decided by, for the admin interface. */
+  'dump-config': { readonly args: Record<string, never>; readonly result: ConfigSummary };
   /** Gives memory back that starting left behind. */
   'compact-heap': { readonly args: Record<string, never>; readonly result: null };
   'set-log-filter': { readonly args: { readonly filter: string }; readonly result: null };

@@ -59,6 +59,7 @@ export async function runWorkerThread(): Promise<void> {
     listen: plane.listen,
     metrics: plane.metrics,
     endpoints: plane.endpoints,
+    'dump-config': plane.dumpConfig,
     'compact-heap': () => {
       heap.compact();
       return null;
