@@ -104,6 +104,80 @@ export function pod(options: PodOptions): Manifest {
   };
 }
 
+/** A Service on port 80 for the pods `app`, bound to a waypoint unless null. */
+export function service(name: string, number: number, app: string, waypoint: string | null = null): Manifest {
+  const labels = waypoint === null ? {} : { 'ambit.dev/waypoint': waypoint };
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, namespace: 'shop', labels },
+    spec: {
+      clusterIP: `10.20.0.${number}`,
+      clusterIPs: [`10.20.0.${number}`, `fd10:20::${number}`],
+      selector: { app },
+      ports: [{ name: 'http', port: 80, targetPort: HTTP_PORT, appProtocol: 'http' }],
+    },
+  };
+}
+
+/** A Gateway of `shop` that is a waypoint, and what the controller would make of it on Kubernetes: its Service and one pod. */
+export function waypoint(name: string, { number, host }: Pick<PodOptions, 'number' | 'host'>): readonly Manifest[] {
+  const account = `${name}-ambit-waypoint`;
+  const labels = {
+    'ambit.dev/mode': 'none',
+    'gateway.networking.k8s.io/gateway-name': name,
+    'gateway.networking.k8s.io/gateway-class-name': 'ambit-waypoint',
+  };
+  const from = { namespaces: { from: 'All' } };
+  return [
+    {
+      apiVersion: 'gateway.networking.k8s.io/v1',
+      kind: 'Gateway',
+      metadata: { name, namespace: 'shop' },
+      spec: {
+        gatewayClassName: 'ambit-waypoint',
+        listeners: [{ name: 'mesh', port: 15008, protocol: 'ambit.dev/HBONE', allowedRoutes: from }],
+      },
+    },
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: account, namespace: 'shop', labels },
+      spec: {
+        clusterIP: `10.20.0.${number}`,
+        clusterIPs: [`10.20.0.${number}`, `fd10:20::${number}`],
+        selector: { 'gateway.networking.k8s.io/gateway-name': name },
+        ports: [{ name: 'hbone', port: 15008 }],
+      },
+    },
+    {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: `${account}-1`, namespace: 'shop', labels },
+      spec: {
+        nodeName: host,
+        serviceAccountName: account,
+        containers: [{ name: 'waypoint', image: 'example.invalid/waypoint' }],
+      },
+      status: {
+        phase: 'Running',
+        podIPs: addressesOf({ host, number }).map((ip) => ({ ip })),
+        conditions: [{ type: 'Ready', status: 'True' }],
+      },
+    },
+  ];
+}
+
+/** An HTTPRoute for Service `parent` of `shop`. */
+export function httpRoute(name: string, parent: string, rules: readonly Manifest[], place = 'shop'): Manifest {
+  return {
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'HTTPRoute',
+    metadata: { name, namespace: place },
+    spec: { parentRefs: [{ group: '', kind: 'Service', name: parent, namespace: 'shop', port: 80 }], rules },
+  };
+}
+
 /** An AccessPolicy of `shop` for the pod `app`, or for the whole namespace. */
 export function accessPolicy(name: string, app: string | null, spec: Manifest): Manifest {
   const selector = app === null ? {} : { selector: { matchLabels: { app } } };

@@ -33,7 +33,8 @@ export async function startMesh(
 /** The end of every process's log, for whoever has to find out why a scenario failed. */
 export function logsOf(world: MeshWorld): string {
   const hosts = world.hosts.flatMap(({ name }) => [world.processes(name).cniAgent, world.processes(name).nodeAgent]);
-  const logs = [world.controller, ...hosts].map(({ plan, log }) => [plan.name, log] as const);
+  const waypoints = [...world.waypoints.values()].map(({ process }) => process);
+  const logs = [world.controller, ...hosts, ...waypoints].map(({ plan, log }) => [plan.name, log] as const);
   const accesses = world.hosts.map(({ name }) => [`access log of ${name}`, world.accessLog(name)] as const);
   return [...logs, ...accesses]
     .map(([name, text]) => `--- ${name}\n${text.trimEnd().split('\n').slice(-15).join('\n')}`)

@@ -9,6 +9,7 @@ import { AppHandle } from './apps/app-handle.ts';
 import { type HostPlan, NETNS_DIRECTORY, WorldNetwork } from './network.ts';
 import { planHosts } from './plan.ts';
 import { type ProgramForm, programCommand, type ProgramName } from './programs.ts';
+import { isWaypointPod, startWaypoint, type WaypointProcess } from './waypoints.ts';
 import { WorldProcess } from './world-process.ts';
 
 export interface MeshWorldOptions {
@@ -66,6 +67,7 @@ export class MeshWorld implements AsyncDisposable {
   readonly #stack = new AsyncDisposableStack();
   readonly #apps = new Map<string, AppHandle>();
   readonly #processes = new Map<string, HostProcesses>();
+  readonly #waypoints = new Map<string, WaypointProcess>();
   #controller: WorldProcess | null = null;
 
   private constructor(options: MeshWorldOptions, hosts: readonly HostPlan[]) {
@@ -82,7 +84,9 @@ export class MeshWorld implements AsyncDisposable {
     try {
       const pods = objects.filter((object) => object.kind === 'Pod').filter((pod) => !pod.hostNetwork);
       options.onStep?.(`${world.hosts.length} hosts and ${pods.length} pods`);
-      await Promise.all([world.#startApps(pods), world.#startMesh()]);
+      const waypoints = pods.filter(isWaypointPod);
+      await Promise.all([world.#startApps(pods.filter((pod) => !isWaypointPod(pod))), world.#startMesh()]);
+      await Promise.all(waypoints.map((pod) => world.#startWaypoint(pod)));
       return world;
     } catch (error) {
       await world[Symbol.asyncDispose]();
@@ -110,6 +114,18 @@ export class MeshWorld implements AsyncDisposable {
     const found = this.#processes.get(host);
     if (found === undefined) throw new Error(`no host ${host} in this world`);
     return found;
+  }
+
+  /** Of the pod `<namespace>/<name>`, which is a waypoint's. */
+  waypoint(pod: string): WaypointProcess {
+    const found = this.#waypoints.get(pod);
+    if (found === undefined) throw new Error(`no waypoint ${pod} in this world`);
+    return found;
+  }
+
+  /** By pod, `<namespace>/<name>`. */
+  get waypoints(): ReadonlyMap<string, WaypointProcess> {
+    return this.#waypoints;
   }
 
   accessLog(host: string): string {
@@ -200,10 +216,10 @@ export class MeshWorld implements AsyncDisposable {
     });
   }
 
-  /** A process of Ambit on a host, not started yet; the world ends it. Its log is `<name>.log` of this world. */
+  /** A process of Ambit on a host or in a pod, not started yet; the world ends it. Its log is `<name>.log` of this world. */
   program(
     name: string,
-    host: string,
+    place: string | { readonly namespace: string; readonly name: string },
     program: ProgramName,
     args: readonly string[],
     variables: Readonly<Record<string, string>> = {},
@@ -217,7 +233,11 @@ export class MeshWorld implements AsyncDisposable {
       logFile,
     };
     return this.#stack.use(
-      new WorldProcess(plan, (command, all, options) => this.network.spawnOnHost(host, command, all, options)),
+      new WorldProcess(plan, (command, all, options) =>
+        typeof place === 'string'
+          ? this.network.spawnOnHost(place, command, all, options)
+          : this.network.spawnInPod(place, command, all, options),
+      ),
     );
   }
 
@@ -282,6 +302,12 @@ export class MeshWorld implements AsyncDisposable {
     nodeAgent.start();
     await this.nodeAgentReady(host.name);
     this.options.onStep?.(`node agent and CNI agent of ${host.name}`);
+  }
+
+  async #startWaypoint(pod: Pod): Promise<void> {
+    const key = `${pod.meta.namespace}/${pod.meta.name}`;
+    this.#waypoints.set(key, await startWaypoint(this, pod, STATE));
+    this.options.onStep?.(`waypoint ${key}`);
   }
 
   get #firstHost(): string {

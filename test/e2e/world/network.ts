@@ -87,6 +87,16 @@ export class WorldNetwork implements Disposable {
     return requestInNetns(this.#handle(hostNetns(host)), method, port, path);
   }
 
+  /** Asks a server on a pod's own loopback; null when nobody answers in time. */
+  requestInPod(
+    pod: Pick<PodPlan, 'namespace' | 'name'>,
+    method: 'GET' | 'POST',
+    port: number,
+    path: string,
+  ): Promise<HostResponse | null> {
+    return requestInNetns(this.#handle(podNetns(pod)), method, port, path);
+  }
+
   [Symbol.dispose](): void {
     for (const handle of this.#handles.values()) handle[Symbol.dispose]();
     this.#handles.clear();

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 
 /** How Ambit's processes are started: from source, as tests do, or from the bundles that `npm run build` makes. */
 export type ProgramForm = 'source' | 'bundle';
-export type ProgramName = 'controller' | 'node-agent' | 'cni';
+export type ProgramName = 'controller' | 'node-agent' | 'waypoint' | 'cni';
 
 const root = new URL('../../../', import.meta.url);
 

@@ -72,6 +72,7 @@ const CONTAINER = {
     fromField('AMBIT_NODE_NAME', 'spec.nodeName'),
     fromField('AMBIT_POD_NAMESPACE', 'metadata.namespace'),
     fromField('AMBIT_POD_NAME', 'metadata.name'),
+    fromField('AMBIT_SERVICE_ACCOUNT', 'spec.serviceAccountName'),
     { name: 'AMBIT_CONTROLLER_ADDRESS', value: 'ambit-controller.ambit-system.svc:15012' },
     { name: 'AMBIT_TOKEN_FILE', value: '/var/run/secrets/tokens/ambit-ca' },
     { name: 'AMBIT_CONTROLLER_ROOT_FILE', value: '/var/run/secrets/ambit/root-cert.pem' },

@@ -195,6 +195,7 @@ function container({ parameters, settings, mesh }: WaypointPlan): JsonObject {
       fieldVariable('AMBIT_NODE_NAME', 'spec.nodeName'),
       fieldVariable('AMBIT_POD_NAMESPACE', 'metadata.namespace'),
       fieldVariable('AMBIT_POD_NAME', 'metadata.name'),
+      fieldVariable('AMBIT_SERVICE_ACCOUNT', 'spec.serviceAccountName'),
       ...Object.entries({
         AMBIT_CONTROLLER_ADDRESS: mesh.controllerAddress,
         AMBIT_TOKEN_FILE: `${TOKENS}/ambit-ca`,

@@ -48,7 +48,7 @@ export class AppClient {
       port: command.port,
       path: command.path,
       method: body.length > 0 ? 'POST' : 'GET',
-      headers: { connection: 'close', 'content-length': body.length },
+      headers: { ...command.headers, connection: 'close', 'content-length': body.length },
       timeout: command.timeoutMs,
     });
     // The own address is gone once the socket is: note it while connected, or a refused call could not be traced.

@@ -6,6 +6,7 @@ export type AppCommand =
       readonly ip: string;
       readonly port: number;
       readonly path: string;
+      readonly headers?: Readonly<Record<string, string>>;
       /** Sent as the request body, repeated until `bodyBytes` are there. */
       readonly body?: string;
       readonly bodyBytes?: number;

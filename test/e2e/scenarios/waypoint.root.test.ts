@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { until } from '@ambit/mesh/testing';
+import type { AppResult } from '../world/apps/app-protocol.ts';
+import type { MeshWorld } from '../world/mesh-world.ts';
+import { requireSandbox } from '../world/sandbox.ts';
+import { httpRoute, type Manifest, ManifestDirectory, namespace, NODES, pod, service, waypoint } from './manifests.ts';
+import { CALL_MS, logsOf, startMesh } from './scenario.ts';
+
+const CLIENT = { name: 'client', host: 'host-a', number: 10 } as const;
+const GUEST = { name: 'guest', host: 'host-a', number: 11, namespace: 'other' } as const;
+const V1 = { name: 'v1', host: 'host-b', number: 21 } as const;
+const V2 = { name: 'v2', host: 'host-b', number: 22 } as const;
+const WEB = { v4: '10.20.0.1', v6: 'fd10:20::1' } as const;
+
+/** Rules of a canary: requests that ask for it go to v2, of the rest so many of a hundred. */
+function canary(percent: number): readonly Manifest[] {
+  const to = (name: string, weight: number): Manifest => ({ name, port: 80, weight });
+  return [
+    { matches: [{ headers: [{ name: 'x-canary', value: 'yes' }] }], backendRefs: [to('web-v2', 1)] },
+    { backendRefs: [to('web-v1', 100 - percent), to('web-v2', percent)] },
+  ];
+}
+
+describe('a waypoint', { skip: requireSandbox() }, () => {
+  let manifests: ManifestDirectory;
+  let world: MeshWorld;
+
+  before(async () => {
+    manifests = new ManifestDirectory('/run/scenario-waypoint');
+    manifests.write('world.yaml', ...NODES, namespace('shop', 'ambient'), namespace('other', 'ambient'));
+    manifests.write(
+      'pods.yaml',
+      ...[CLIENT, GUEST, V1, V2].map(pod),
+      ...waypoint('wp', { host: 'host-a', number: 30 }),
+    );
+    manifests.write(
+      'services.yaml',
+      service('web', 1, 'v1', 'wp'),
+      service('web-v1', 2, 'v1'),
+      service('web-v2', 3, 'v2'),
+    );
+    manifests.write('route.yaml', httpRoute('canary', 'web', canary(0)));
+    world = await startMesh(manifests, ['other/guest', 'shop/client', 'shop/v1', 'shop/v2']);
+  });
+  afterEach((t) => {
+    if ('passed' in t && !t.passed) console.error(logsOf(world));
+  });
+  after(async () => {
+    await world[Symbol.asyncDispose]();
+    manifests[Symbol.dispose]();
+  });
+
+  const call = (
+    caller: string,
+    headers: Readonly<Record<string, string>> = {},
+    ip: string = WEB.v4,
+  ): Promise<AppResult> => world.app(caller).run({ op: 'http', ip, port: 80, path: '/', headers, timeoutMs: CALL_MS });
+  const asks = { 'x-canary': 'yes' };
+
+  test('routes by header, for both address families', async () => {
+    for (const ip of [WEB.v4, WEB.v6]) {
+      assert.deepEqual(await servers([call('client', {}, ip)]), ['v1'], ip);
+      assert.deepEqual(await servers([call('client', asks, ip)]), ['v2'], ip);
+    }
+  });
+
+  test('follows a canary from none to all and back while requests run, and loses none', async () => {
+    let isOver = false;
+    const answers: AppResult[] = [];
+    const traffic = Promise.all(
+      Array.from({ length: 4 }, async () => {
+        while (!isOver) answers.push(await call('client'));
+      }),
+    );
+    const recent = (): readonly (string | undefined)[] => answers.slice(-20).map(({ servedBy }) => servedBy);
+    for (const [percent, isReached] of [
+      [50, (last) => last.includes('v1') && last.includes('v2')],
+      [100, (last) => last.every((name) => name === 'v2')],
+      [0, (last) => last.every((name) => name === 'v1')],
+    ] as readonly (readonly [number, (last: readonly (string | undefined)[]) => boolean])[]) {
+      const before = answers.length;
+      manifests.write('route.yaml', httpRoute('canary', 'web', canary(percent)));
+      await until(`${percent} % are in force`, () => answers.length >= before + 40 && isReached(recent()));
+    }
+    isOver = true;
+    await traffic;
+    assert.deepEqual(
+      answers.filter(({ ok }) => !ok),
+      [],
+    );
+    assert.ok(answers.length >= 120, `${answers.length} requests`);
+  });
+
+  test("counts a consumer's route for callers of its namespace alone", async () => {
+    assert.deepEqual(await servers([call('guest'), call('client')]), ['v1', 'v1']);
+    const rule = { backendRefs: [{ name: 'web-v2', namespace: 'shop', port: 80 }] };
+    manifests.write('consumer.yaml', httpRoute('mine', 'web', [rule], 'other'));
+    await until('the route counts', async () => (await call('guest')).servedBy === 'v2');
+    assert.deepEqual(await servers([call('client'), call('guest')]), ['v1', 'v2']);
+    manifests.remove('consumer.yaml');
+    await until('the route is gone', async () => (await call('guest')).servedBy === 'v1');
+  });
+});
+
+async function servers(calls: readonly Promise<AppResult>[]): Promise<readonly (string | undefined)[]> {
+  return (await Promise.all(calls)).map(({ servedBy, error, status }) => servedBy ?? error ?? `${status}`);
+}
