@@ -243,6 +243,7 @@ test('a request sees the policies of its moment; one that runs stays, bytes are 
   await until('they reach the server', () => world.served.length === 3);
   world.apply([policy('others', null, { action: 'Allow', rules: [{ from: [{ serviceAccounts: ['other'] }] }] })]);
   await until('bytes of one are cut', () => raw.wasCut);
+  await until('also those of its server', () => world.served.filter(({ isOver }) => isOver).length === 1);
   assert.equal(other.isOver, false);
   world.served[0]?.send('en');
   await until('the answer is whole', () => running.text.endsWith('been'));

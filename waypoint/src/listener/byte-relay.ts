@@ -19,6 +19,7 @@ export class ByteRelay implements CarrierReader {
   readonly #abort = new AbortController();
   #server: Carrier | undefined;
   #clientEnded = false;
+  #serverEnded = false;
   #done = false;
 
   constructor(client: Carrier, onDone: (result: RelayResult) => void) {
@@ -69,8 +70,14 @@ export class ByteRelay implements CarrierReader {
 
   onClose(result: CarrierResult): void {
     this.#abort.abort();
-    if (result.error !== undefined || this.#server === undefined) this.#server?.reset();
+    // Whoever cuts the client's side from here means the server's as well.
+    if (result.error !== undefined || !this.#clientEnded || !this.#serverEnded) this.#server?.reset();
     this.#finish(result.error !== undefined);
+  }
+
+  onServerEnd(): void {
+    this.#serverEnded = true;
+    this.#client.end();
   }
 
   /** The server's side is gone. */
@@ -104,7 +111,7 @@ class ServerSide implements CarrierReader {
   }
 
   onEnd(): void {
-    this.#client.end();
+    this.#relay.onServerEnd();
   }
 
   onDrain(): void {
