@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import http2 from 'node:http2';
 import https from 'node:https';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import { createHbonePool } from '@ambit/mesh/hbone';
-import { createMeshViewStore, type MeshView, type SpiffeId } from '@ambit/mesh/model';
+import { createMeshViewStore, type MeshView, type Service, type SpiffeId } from '@ambit/mesh/model';
 import type { BackendSecurity, BackendTls, PortSecurity } from '@ambit/mesh/routes';
 import { silentLogger, systemClock } from '@ambit/mesh/runtime';
 import { buildService, buildWorkload, checkLeaks, createTestCa, until } from '@ambit/mesh/testing';
@@ -18,9 +19,15 @@ checkLeaks();
 
 const [ca, otherCa] = [createTestCa(), createTestCa()];
 const SERVICE = buildService({ ports: ['443:0'] });
+const HTTP2_SERVICE: Service = { ...SERVICE, ports: [{ servicePort: 443, targetPort: 0, appProtocol: 'http2' }] };
 
 function tls(change: Partial<BackendTls> = {}): BackendTls {
   return { kind: 'tls', serverName: 'web.example', roots: { kind: 'pem', pem: ca.rootPem }, altNames: [], ...change };
+}
+
+interface Answering {
+  setHeader(name: string, value: number): unknown;
+  end(text: string): unknown;
 }
 
 /** Requests to a service whose only endpoint speaks HTTPS, and nothing else. */
@@ -33,9 +40,11 @@ class World implements AsyncDisposable {
   #http: HttpWorld | undefined;
   #clusters: ClusterTable | undefined;
 
-  static async open(): Promise<World> {
+  /** `http2`: the server speaks nothing else, and its port says so. */
+  static async open(speaks: 'http/1.1' | 'http2' = 'http/1.1'): Promise<World> {
     const world = new World();
-    const port = await world.#serve();
+    const service = speaks === 'http2' ? HTTP2_SERVICE : SERVICE;
+    const port = await world.#serve(speaks);
     const hbone = world.#stack.use(createHbonePool<SpiffeId>({ clock: systemClock, logger: silentLogger }));
     const store = createMeshViewStore();
     const workload = buildWorkload({
@@ -44,7 +53,7 @@ class World implements AsyncDisposable {
       tunnelProtocol: 'none',
       services: { [SERVICE.key]: [`443:${port}`] },
     });
-    store.apply({ services: [SERVICE], workloads: [workload] });
+    store.apply({ services: [service], workloads: [workload] });
     const clusters = new ClusterTable({
       clock: systemClock,
       logger: silentLogger,
@@ -64,20 +73,29 @@ class World implements AsyncDisposable {
       await HttpWorld.open({
         kind: 'plain',
         servers: [],
-        decide: (_request, forward) => ({ ...forward, cluster: clusters.ofService(view, SERVICE, 443) }),
+        decide: (_request, forward) => ({ ...forward, cluster: clusters.ofService(view, service, 443) }),
       }),
     );
     return world;
   }
 
-  async #serve(): Promise<number> {
+  async #serve(speaks: 'http/1.1' | 'http2'): Promise<number> {
     const { privateKeyPem: key, chainPem: cert } = ca.issueCertificate({
       altNames: [{ kind: 'dns', value: 'web.example' }],
     });
-    const server = https.createServer({ key, cert }, (request, response) => {
-      if (request.url === '/held') this.release = () => response.end('held');
-      else response.end('ok');
-    });
+    const answer = ({ url = '' }: { url?: string | undefined }, response: Answering): void => {
+      const text = url === '/held' ? 'held' : 'ok';
+      const send = (): void => {
+        response.setHeader('content-length', text.length);
+        response.end(text);
+      };
+      if (text === 'held') this.release = send;
+      else send();
+    };
+    const server =
+      speaks === 'http2'
+        ? http2.createSecureServer({ key, cert }, answer)
+        : https.createServer({ key, cert, ALPNProtocols: ['http/1.1'] }, answer);
     server.on('tlsClientError', () => {});
     server.on('connection', (socket: Socket) => {
       this.sockets.add(socket);
@@ -137,6 +155,16 @@ test('requests go in TLS to a port with a policy, and its connections are used a
   const client = await world.client();
   for (let i = 0; i < 3; i += 1) assert.equal(await world.ask('/', client), '200 ok');
   assert.equal(world.sockets.size, 1);
+});
+
+test('HTTP/2 is agreed upon with a server whose port declares it', async () => {
+  await using world = await World.open('http2');
+  world.secure(tls());
+  const client = await world.client();
+  for (let i = 0; i < 3; i += 1) assert.equal(await world.ask('/', client), '200 ok');
+  assert.equal(world.sockets.size, 1);
+  world.secure(tls({ serverName: 'other.example' }));
+  assert.match(await world.ask('/', client), REFUSED);
 });
 
 test('nothing is sent where the server is not who it must be, or the policy is not usable', async () => {

@@ -337,7 +337,7 @@ export class Exchange implements SenderOwner, ExchangeFacts {
 
   #send(forward: Forward): void {
     const { cluster } = forward;
-    if (decideUpstream(cluster.protocol, this.#request.isHttp2) === 'http/2') {
+    if (decideUpstream(cluster.protocol, this.#request) === 'http/2') {
       if (this.#request.isLostWithUpgrade) {
         this.answer('upgrade-refused');
         return;

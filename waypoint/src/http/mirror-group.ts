@@ -54,7 +54,7 @@ function mirrorTo(cluster: Cluster, context: WorkerContext, request: CurrentRequ
   // Outlives the request, whose object is that of the next one then.
   const own = new CurrentRequest(request.head, request.caller, () => request.requestId);
   own.read();
-  const isHttp2 = decideUpstream(cluster.protocol, request.isHttp2) === 'http/2';
+  const isHttp2 = decideUpstream(cluster.protocol, request) === 'http/2';
   const createSender = (owner: SenderOwner): RequestAttempts =>
     isHttp2 ? new Http2Sender(context, owner, own) : new RequestSender(context, owner, own);
   return new RequestMirror(context, { ...forward, cluster, delivery: null }, createSender);

@@ -1,3 +1,4 @@
+import { constants } from 'node:crypto';
 import tls, { type SecureContext, type TLSSocket } from 'node:tls';
 import type { Carrier } from '@ambit/mesh/hbone';
 import type { BackendTls } from '@ambit/mesh/routes';
@@ -79,6 +80,8 @@ function contextOf(settings: BackendTls): SecureContext {
     context = tls.createSecureContext({
       minVersion: 'TLSv1.2',
       ca: roots.kind === 'pem' ? roots.pem : systemRoots(),
+      // Who has been believed once is not somebody else later.
+      secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
       // An authority that is named is believed, also when somebody else has signed it.
       allowPartialTrustChain: true,
     });

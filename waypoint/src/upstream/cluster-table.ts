@@ -106,7 +106,8 @@ export class ClusterTable {
       this.#endpoint(address, workload, secured),
     );
     const name = `${service.namespace}/${service.name}:${port}${part}`;
-    const protocol = service.ports.find(({ servicePort }) => servicePort === port)?.appProtocol ?? 'unknown';
+    const declared = service.ports.find(({ servicePort }) => servicePort === port)?.appProtocol ?? 'unknown';
+    const protocol = declared === 'unknown' && secured !== null ? 'tls' : declared;
     return this.#keep(key, new Cluster(name, service, endpoints, this.#options.random, protocol));
   }
 

@@ -22,7 +22,7 @@ export class Cluster {
   /** `namespace/name:port`, as logs and metrics name it. */
   readonly name: string;
   readonly service: { readonly namespace: string; readonly name: string; readonly hostname: string };
-  /** What is declared of the port. */
+  /** What is declared of the port; `tls` where nothing else is, and connections are secured. */
   readonly protocol: AppProtocol;
   readonly #draw: Draw<Endpoint>;
   readonly #random: () => number;

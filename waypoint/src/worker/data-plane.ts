@@ -278,7 +278,7 @@ export class DataPlane {
     const asItIs = protocol === 'tls';
     const clusterOf = (): Cluster => this.#clusters.ofService(this.#view, service, port, null, asItIs);
     const access = (): Authorizer => this.#access.ofService(this.#view, service, port);
-    if (group?.kind === 'connections') return this.#decideStream(caller, group, access);
+    if (group?.kind === 'connections') return this.#decideStream(caller, group, access, asItIs);
     // A server that speaks first is never kept waiting.
     if (protocol === 'tcp' || (asItIs && this.#backends.of(service.key, port) === null)) {
       // Requests are refused by an answer, which a stream of bytes does not have.
@@ -288,7 +288,7 @@ export class DataPlane {
       return accepted((carrier) => carrier.read(this.#relay(caller, carrier, clusterOf(), access)));
     }
     const pipeline = this.#routers.pipelineOf(service, port, caller);
-    if (protocol !== 'unknown') return accepted((carrier) => this.#serveHttp(caller, carrier, pipeline));
+    if (protocol !== 'unknown' && !asItIs) return accepted((carrier) => this.#serveHttp(caller, carrier, pipeline));
     return accepted((carrier) => this.#detect(caller, carrier, pipeline, clusterOf, access));
   }
 
@@ -337,19 +337,25 @@ export class DataPlane {
   }
 
   /** A connection whose route asks for a server name is taken to hear it; all others are refused before they are taken. */
-  #decideStream(caller: Caller, { routes, asksForServerName }: StreamRoutes, access: () => Authorizer): TunnelVerdict {
+  #decideStream(
+    caller: Caller,
+    { routes, asksForServerName }: StreamRoutes,
+    access: () => Authorizer,
+    asItIs: boolean,
+  ): TunnelVerdict {
     const refused = (reason: TunnelRefusal): TunnelVerdict => ({ kind: 'refused', reason });
     const { refusal } = this.#askForBytes(caller, access);
     if (refusal !== null) return refused(refusal);
     if (this.#options.overload.isMemoryShort) return refused('no-memory');
     if (!asksForServerName) {
-      const routed = this.#routeStream(caller, routes, null);
+      const routed = this.#routeStream(caller, routes, null, asItIs);
       if (routed.kind === 'refused') return routed;
       return accepted((carrier) => carrier.read(this.#relay(caller, carrier, routed.cluster, routed.access)));
     }
     return accepted((carrier) => {
+      // A client that says a server name speaks TLS by itself.
       const serve = (serverName: string | null): CarrierReader => {
-        const routed = this.#routeStream(caller, routes, serverName);
+        const routed = this.#routeStream(caller, routes, serverName, asItIs || serverName !== null);
         if (routed.kind === 'forward') return this.#relay(caller, carrier, routed.cluster, routed.access);
         this.#countRefusal(routed.reason);
         carrier.reset();
@@ -364,6 +370,7 @@ export class DataPlane {
     caller: Caller,
     routes: readonly StreamRoute[],
     serverName: string | null,
+    asItIs: boolean,
   ):
     | { readonly kind: 'refused'; readonly reason: TunnelRefusal }
     | { readonly kind: 'forward'; readonly cluster: Cluster; readonly access: () => Authorizer } {
@@ -373,8 +380,7 @@ export class DataPlane {
     const access = (): Authorizer => this.#access.ofService(this.#view, service, port);
     const { refusal } = this.#askForBytes(caller, access);
     if (refusal !== null) return { kind: 'refused', reason: refusal };
-    // A client that says a server name speaks TLS by itself.
-    const cluster = this.#clusters.ofService(this.#view, service, port, version, serverName !== null);
+    const cluster = this.#clusters.ofService(this.#view, service, port, version, asItIs);
     return { kind: 'forward', cluster, access };
   }
 }
