@@ -22,6 +22,8 @@ export class AccessTable {
   readonly #policies = new Map<PolicySetName, RequestPolicies>();
   /** By set and destination; what it has sorted out about callers outlives changes of anything but policies. */
   readonly #authorizers = new Map<string, Authorizer>();
+  /** By service and port, for the view as it is: every request asks, and a service may have many endpoints to look at. */
+  readonly #ofServices = new Map<Service, Map<number, Authorizer>>();
 
   /** In force for whoever asks next, as a whole. */
   apply({ put, removed }: PolicySetChanges): void {
@@ -30,11 +32,28 @@ export class AccessTable {
     for (const set of put) this.#sets.set(set.name, set);
     this.#policies.clear();
     this.#authorizers.clear();
+    this.#ofServices.clear();
+  }
+
+  /** The view has changed: services may have other endpoints, on other ports. */
+  forgetServices(): void {
+    this.#ofServices.clear();
   }
 
   /** At one port of a service, before an endpoint is picked. */
   ofService(view: MeshView, service: Service, port: number): Authorizer {
-    return this.#authorizer(servicePolicySet(service.key), { ports: targetPorts(view, service, port), address: null });
+    let ports = this.#ofServices.get(service);
+    if (ports === undefined) {
+      ports = new Map();
+      this.#ofServices.set(service, ports);
+    }
+    let authorizer = ports.get(port);
+    if (authorizer === undefined) {
+      const destination = { ports: targetPorts(view, service, port), address: null };
+      authorizer = this.#authorizer(servicePolicySet(service.key), destination);
+      ports.set(port, authorizer);
+    }
+    return authorizer;
   }
 
   ofWorkload(workload: Workload, port: number): Authorizer {

@@ -135,6 +135,7 @@ export class DataPlane {
   configure = ({ update, routes, policySets }: Args<'configure'>): null => {
     this.#store.apply(update);
     this.#access.apply(policySets);
+    this.#access.forgetServices();
     this.#clusters.forgetClusters();
     this.#clusters.prune(this.#view);
     this.#routers.apply(routes);
