@@ -1,6 +1,6 @@
 /**
  * A backend in a process of its own: `node backend-main.ts OPTIONS`, options as JSON (backend-protocol.ts). Takes its leave on
- * SIGTERM: not ready any more, asks clients to go, accepts no more, waits for streams, ends.
+ * SIGTERM: not ready any more, asks clients to go, accepts no more, waits for streams, ends. Ends at once when standard input does.
  */
 import { createServer } from 'node:http';
 import type { BackendEvent, BackendOptions, BackendPorts } from './backend-protocol.ts';
@@ -53,4 +53,6 @@ async function leave(): Promise<never> {
 }
 
 process.once('SIGTERM', () => void leave());
+// Nobody is left who would end it.
+process.stdin.once('close', () => process.exit(0)).resume();
 void tell({ event: 'listening', ports: ports as BackendPorts });
