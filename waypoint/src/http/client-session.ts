@@ -1,7 +1,10 @@
 /** A client's connection, whatever it speaks. */
 export interface ClientSession {
-  /** Takes nothing new: ends at once when nothing is under way, else after that. */
-  drain(): void;
+  /**
+   * Ends after what is under way. One that has no word for it but an answer, HTTP/1.1, waits for a next request for `idleMs`: whoever
+   * sends one at the moment when the connection is closed loses it.
+   */
+  drain(idleMs: number): void;
   /** Ends everything at once. */
   destroy(): void;
 }

@@ -53,7 +53,7 @@ export class Http2ServerConnection implements ClientSession, Http2StreamOwner, W
     const { clock, limits } = this.#options.context;
     this.deadlineMs = clock.monotonic() + limits.idleTimeoutMs;
     for (const stream of [...this.#streams]) stream.onIdle();
-    if (this.#server.streamCount === 0) this.drain();
+    if (this.#server.streamCount === 0) this.#server.drain();
   }
 
   onTouched(stream: Http2ServerStream): void {

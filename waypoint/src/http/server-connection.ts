@@ -97,9 +97,11 @@ export class ServerConnection implements CarrierReader, ClientSession, ExchangeH
     else this.#close();
   }
 
-  drain(): void {
+  drain(idleMs: number): void {
     const { isRunning, isTunnel } = this.#exchange;
-    if (this.#phase === 'serving' && !isRunning && !isTunnel && !this.#isInHead) this.#close();
+    if (this.#phase !== 'serving' || isRunning || isTunnel || this.#isInHead) return;
+    if (idleMs === 0) this.#close();
+    else this.deadlineMs = Math.min(this.deadlineMs, this.#context.clock.monotonic() + idleMs);
   }
 
   destroy(): void {

@@ -79,6 +79,11 @@ export class HboneListener implements AsyncDisposable {
       : { host: this.#options.host, port: 0 };
   }
 
+  /** Connections, and those that are to be. */
+  get openCount(): number {
+    return this.#connections.size + this.#handshakes.pending;
+  }
+
   /** Accepts nothing new; connections that there are take no new tunnels and close after their last one. */
   drain(): void {
     this.#draining = true;

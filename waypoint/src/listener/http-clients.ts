@@ -11,6 +11,7 @@ import { InboundStream } from './inbound-stream.ts';
 export class HttpClients {
   readonly #context: WorkerContext;
   readonly #sessions = new Set<ClientSession>();
+  #drainIdleMs: number | undefined;
 
   constructor(context: WorkerContext) {
     this.#context = context;
@@ -30,14 +31,20 @@ export class HttpClients {
     this.#read(caller, carrier, pipeline, tcp);
   }
 
-  /** No connection takes anything new; what is under way goes on. */
-  drain(): void {
-    for (const session of [...this.#sessions]) session.drain();
+  /** All connections end after what is under way, those that come too; `idleMs` as of `ClientSession`. */
+  drain(idleMs: number): void {
+    this.#drainIdleMs = idleMs;
+    for (const session of [...this.#sessions]) session.drain(idleMs);
   }
 
   /** Ends everything at once. */
   destroy(): void {
     for (const session of [...this.#sessions]) session.destroy();
+  }
+
+  #add(session: ClientSession): void {
+    this.#sessions.add(session);
+    if (this.#drainIdleMs !== undefined) session.drain(this.#drainIdleMs);
   }
 
   /** What is not understood is refused by HTTP/1.1 where nobody else takes it. */
@@ -52,12 +59,12 @@ export class HttpClients {
     });
     const http1 = (): CarrierReader => {
       const connection: ServerConnection = new ServerConnection(options(() => connection));
-      this.#sessions.add(connection);
+      this.#add(connection);
       return connection;
     };
     const http2 = (): CarrierReader => {
       const connection: Http2ServerConnection = new Http2ServerConnection(options(() => connection));
-      this.#sessions.add(connection);
+      this.#add(connection);
       return connection.reader;
     };
     const servers = { http1, http2, tcp: tcp ?? http1 };

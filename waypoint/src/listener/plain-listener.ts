@@ -32,6 +32,10 @@ export class PlainListener implements AsyncDisposable {
     await once(this.#server, 'listening');
   }
 
+  get openCount(): number {
+    return this.#sockets.size;
+  }
+
   /** Accepts nothing new. */
   drain(): void {
     this.#server.close();

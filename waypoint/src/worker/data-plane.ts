@@ -215,11 +215,14 @@ export class DataPlane {
     const { clock } = this.#options;
     this.#context.draining = true;
     for (const listener of this.#listeners) listener.drain();
-    this.#clients.drain();
+    this.#clients.drain(this.#context.limits.drainIdleMs);
     const deadlineMs = clock.monotonic() + drainMs;
-    while (this.#clients.size + this.#relays.size > 0 && clock.monotonic() < deadlineMs) {
+    // Connections that nobody has said anything on yet count too, and those whose handshake is under way.
+    while (this.#listeners.some(({ openCount }) => openCount > 0) && clock.monotonic() < deadlineMs) {
       await clock.sleep(Math.min(DRAIN_STEP_MS, Math.max(1, deadlineMs - clock.monotonic())));
     }
+    this.#clients.drain(0);
+    if (this.#clients.size > 0) await clock.sleep(DRAIN_STEP_MS);
     this.#clients.destroy();
     for (const carrier of [...this.#relays.keys()]) carrier.reset();
     this.#clusters.close();
