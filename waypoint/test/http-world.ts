@@ -273,6 +273,7 @@ export class HttpWorld implements AsyncDisposable {
 export interface ExchangeRecord {
   readonly request: string;
   readonly status: number;
+  readonly grpcStatus: number | null;
   readonly reason: string | null;
   readonly requestBytes: number;
   readonly responseBytes: number;
@@ -280,8 +281,16 @@ export interface ExchangeRecord {
 }
 
 function recordOf(exchange: ExchangeFacts): ExchangeRecord {
-  const { method, authority, target, status, reason, requestBytes, responseBytes, attempts } = exchange;
-  return { request: `${method} ${authority} ${target}`, status, reason, requestBytes, responseBytes, attempts };
+  const { method, authority, target, status, grpcStatus, reason, requestBytes, responseBytes, attempts } = exchange;
+  return {
+    request: `${method} ${authority} ${target}`,
+    status,
+    grpcStatus,
+    reason,
+    requestBytes,
+    responseBytes,
+    attempts,
+  };
 }
 
 function openPlain(port: number): Promise<Carrier> {

@@ -1,6 +1,7 @@
 import { type EncodedFields, encodeFields, type FieldBlock, type RequestHead } from '@ambit/mesh/http1';
 import { fieldBlockOf, Http2RequestHead, translateRequest } from '@ambit/mesh/http2';
 import { type NormalPath, normalisePath } from '@ambit/mesh/model';
+import { parseGrpcTimeoutMs } from '@ambit/mesh/routes';
 import { bug } from '@ambit/mesh/runtime';
 import type { AccessVerdict } from '@ambit/mesh/policies';
 import type { HttpVersion } from './exchange-facts.ts';
@@ -60,6 +61,12 @@ export class CurrentRequest implements RequestView {
   get protocol(): HttpVersion {
     if (this.isHttp2) return 'HTTP/2';
     return this.head.versionMinor === 0 ? 'HTTP/1.0' : 'HTTP/1.1';
+  }
+
+  /** How long the client waits, as gRPC says it; null when it does not say. Asked as long as its head is there. */
+  get grpcTimeoutMs(): number | null {
+    const text = this.isGrpc ? this.header('grpc-timeout') : null;
+    return text === null ? null : parseGrpcTimeoutMs(text);
   }
 
   /** It asks for something that HTTP/2 does not have, and would be nothing without. Asked as long as its head is there. */

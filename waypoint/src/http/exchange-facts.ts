@@ -37,6 +37,8 @@ export interface ExchangeFacts {
   readonly userAgent: string;
   /** 0: the client got no answer. */
   readonly status: number;
+  /** Of a call of gRPC: its status, -1 when it got none; null for all other requests. */
+  readonly grpcStatus: number | null;
   /** Null: the client got the answer of its server, whole. */
   readonly reason: FailureReason | null;
   readonly decision: Decision | null;

@@ -1,4 +1,5 @@
 import type { FieldBlock, RequestHead, ResponseHead } from '@ambit/mesh/http1';
+import { grpcStatusOf } from '@ambit/mesh/http2';
 import type { AccessVerdict } from '@ambit/mesh/policies';
 import type { Endpoint } from '../upstream/cluster.ts';
 import type { AnswerWriter } from './answer-writer.ts';
@@ -6,6 +7,7 @@ import { CurrentRequest } from './current-request.ts';
 import { decideUpstream } from './decide-upstream.ts';
 import type { ExchangeFacts, HttpVersion } from './exchange-facts.ts';
 import { FAILURES, type FailureReason } from './failures.ts';
+import { grpcStatusIn, NO_GRPC_STATUS } from './grpc-status.ts';
 import { type CompiledEdits, NO_COMPILED_EDITS } from './header-edits.ts';
 import { Http2Sender } from './http2-sender.ts';
 import { MirrorGroup } from './mirror-group.ts';
@@ -45,6 +47,7 @@ export class Exchange implements SenderOwner, ExchangeFacts {
   requestBytes = 0;
   responseBytes = 0;
   durationMs = 0;
+  grpcStatus: number | null = null;
   readonly caller: Caller;
   /** The request has been read to its end. */
   requestComplete = false;
@@ -145,6 +148,7 @@ export class Exchange implements SenderOwner, ExchangeFacts {
   begin(): void {
     this.#start();
     const isReadable = this.#request.read();
+    if (this.#request.isGrpc) this.grpcStatus = NO_GRPC_STATUS;
     if (this.#request.method === 'CONNECT') this.answer('method-refused');
     else if (!isReadable) this.answer('path-refused');
     else this.#decide();
@@ -270,6 +274,7 @@ export class Exchange implements SenderOwner, ExchangeFacts {
       this.answer('upstream-protocol');
       return;
     }
+    if (this.grpcStatus !== null) this.grpcStatus = grpcStatusIn(head, this.grpcStatus);
     this.#sender.settle();
     if (!this.#writer.isTunnel) return;
     this.#state = 'tunnel';
@@ -286,6 +291,7 @@ export class Exchange implements SenderOwner, ExchangeFacts {
   }
 
   onResponseTrailers(trailers: FieldBlock): void {
+    if (this.grpcStatus !== null) this.grpcStatus = grpcStatusIn(trailers, this.grpcStatus);
     this.#writer.trailers(trailers);
   }
 
@@ -316,6 +322,7 @@ export class Exchange implements SenderOwner, ExchangeFacts {
     this.touched = true;
     this.reason = null;
     this.decision = null;
+    this.grpcStatus = null;
     this.#isUpstreamBusy = false;
     this.#cutCode = CANCEL;
     this.#writer.begin();
@@ -330,7 +337,8 @@ export class Exchange implements SenderOwner, ExchangeFacts {
       this.#answerWith(decision.reason, decision.status, decision.headers, true);
       return;
     }
-    const { timeoutMs } = decision;
+    // A rule has asked for it already, among what else it knows.
+    const timeoutMs = decision.timeoutMs ?? this.#request.grpcTimeoutMs;
     if (timeoutMs !== null) this.#timer = this.#context.clock.setTimer(timeoutMs, () => this.answer('timeout'));
     this.#send(decision);
   }
@@ -355,6 +363,7 @@ export class Exchange implements SenderOwner, ExchangeFacts {
     // A request without a body is complete, whether its end has been read or not.
     const isComplete = goesOn && (this.requestComplete || !this.#request.hasBody);
     this.responseBytes += this.#writer.answer(reason, isComplete, status, headers);
+    if (reason !== null && this.grpcStatus !== null) this.grpcStatus = grpcStatusOf(status);
     this.#flush();
     this.#end(reason);
     this.#host.onAnswered(this.#writer.mayGoOn);

@@ -14,6 +14,7 @@ const exchange: ExchangeFacts = {
   requestId: 'id-1',
   userAgent: 'a "b"',
   status: 503,
+  grpcStatus: null,
   reason: 'connect',
   decision: null,
   access: null,

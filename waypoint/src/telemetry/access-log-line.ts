@@ -29,6 +29,11 @@ export const ACCESS_LOG_FIELDS: readonly Field[] = [
   { name: 'protocol', describe: 'HTTP/1.0, HTTP/1.1 or HTTP/2.', value: ({ protocol }) => protocol },
   { name: 'status', describe: 'Status of the answer; 0 without one.', value: ({ status }) => status },
   {
+    name: 'grpc_status',
+    describe: 'Status of a call of gRPC, -1 when it got none; absent for other requests.',
+    value: ({ grpcStatus }) => grpcStatus,
+  },
+  {
     name: 'flags',
     describe: 'Response flag of the failure (see Failures); absent without one.',
     value: ({ reason }) => (reason === null ? null : FAILURES[reason].flag),

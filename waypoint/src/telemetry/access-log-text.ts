@@ -58,19 +58,23 @@ abstract class RepeatedPart {
 class Outcome extends RepeatedPart {
   #protocol = '';
   #status = -1;
+  #grpcStatus: number | null = null;
   #reason: ExchangeFacts['reason'] = null;
 
-  protected override take({ protocol, status, reason }: ExchangeFacts): boolean {
-    if (this.#protocol === protocol && this.#status === status && this.#reason === reason) return true;
+  protected override take({ protocol, status, grpcStatus, reason }: ExchangeFacts): boolean {
+    const same = this.#protocol === protocol && this.#status === status && this.#grpcStatus === grpcStatus;
+    if (same && this.#reason === reason) return true;
+    this.#grpcStatus = grpcStatus;
     this.#protocol = protocol;
     this.#status = status;
     this.#reason = reason;
     return false;
   }
 
-  protected override format({ protocol, status, reason }: ExchangeFacts): string {
+  protected override format({ protocol, status, grpcStatus, reason }: ExchangeFacts): string {
+    const ofCall = grpcStatus === null ? '' : ` grpc_status=${grpcStatus}`;
     const failure = reason === null ? '' : ` flags=${FAILURES[reason].flag} reason=${reason}`;
-    return ` protocol=${protocol} status=${status}${failure}`;
+    return ` protocol=${protocol} status=${status}${ofCall}${failure}`;
   }
 }
 

@@ -34,6 +34,7 @@ interface Series {
   readonly cluster: Cluster | null;
   readonly endpoint: Endpoint | null;
   readonly status: number;
+  readonly grpcStatus: number | null;
   readonly reason: FailureReason | null;
   readonly row: number;
 }
@@ -68,12 +69,13 @@ export class RequestTable {
   }
 
   #rowOf(exchange: ExchangeFacts, source: Workload | undefined): number {
-    const { status, reason, endpoint, decision, caller } = exchange;
+    const { status, grpcStatus, reason, endpoint, decision, caller } = exchange;
     const cluster = decision?.kind === 'forward' ? decision.cluster : null;
     for (const one of this.#recent) {
       if (
         one.endpoint === endpoint &&
         one.status === status &&
+        one.grpcStatus === grpcStatus &&
         one.source === source &&
         one.identity === caller.identity &&
         one.cluster === cluster &&
@@ -86,7 +88,7 @@ export class RequestTable {
     const key = labels.join('\u0000');
     const row = this.#rows.get(key) ?? this.#addRow(key, labels);
     if (this.#recent.length >= RECENT_MAX) this.#recent.pop();
-    this.#recent.unshift({ source, identity: caller.identity, cluster, endpoint, status, reason, row });
+    this.#recent.unshift({ source, identity: caller.identity, cluster, endpoint, status, grpcStatus, reason, row });
     return row;
   }
 
@@ -112,7 +114,7 @@ export class RequestTable {
 }
 
 function labelsOf(exchange: ExchangeFacts, source: Workload | undefined, cluster: Cluster | null): readonly string[] {
-  const { caller, endpoint, status, reason } = exchange;
+  const { caller, endpoint, status, grpcStatus, reason } = exchange;
   const destination = endpoint?.workload;
   return [
     'waypoint',
@@ -135,9 +137,9 @@ function labelsOf(exchange: ExchangeFacts, source: Workload | undefined, cluster
     cluster?.service.hostname ?? '',
     cluster?.service.name ?? '',
     cluster?.service.namespace ?? '',
-    'http',
+    grpcStatus === null ? 'http' : 'grpc',
     String(status),
-    '-',
+    grpcStatus === null || grpcStatus < 0 ? '-' : String(grpcStatus),
     reason === null ? '-' : FAILURES[reason].flag,
     caller.identity === null ? 'none' : 'mutual_tls',
   ].map((value) => (value === '' ? UNKNOWN : value));
