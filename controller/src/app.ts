@@ -29,6 +29,7 @@ import {
   prepareUpkeep,
 } from './kubernetes-parts.ts';
 import { Pipeline } from './pipeline.ts';
+import type { SubscriberWorld } from './push/decide-subscriber.ts';
 import { authenticateSubscriber } from './push/authenticate-subscriber.ts';
 import { PushServer } from './push/push-server.ts';
 import type { ResourceStore } from './push/resource-store.ts';
@@ -173,6 +174,11 @@ function createPushServer(
   identity: ControllerIdentity,
 ): PushServer {
   const xds = logger.child({ scope: 'xds' });
+  const { pods, gateways } = pipeline.objects;
+  const world: SubscriberWorld = {
+    pod: (namespace, name) => pods.get(`${namespace}/${name}`),
+    gateway: (namespace, name) => gateways.get(`${namespace}/${name}`),
+  };
   const push = new PushServer({
     stores: [
       pipeline.ranges,
@@ -182,7 +188,7 @@ function createPushServer(
       pipeline.backends,
       pipeline.routes,
     ],
-    authenticate: (peer) => authenticateSubscriber(identity, pipeline.objects, xds, peer),
+    authenticate: (peer) => authenticateSubscriber(identity, world, xds, peer),
     clock,
     logger: xds,
     metrics,

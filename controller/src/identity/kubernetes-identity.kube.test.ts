@@ -10,13 +10,15 @@ import {
   requestSvid,
   startGrpcServer,
 } from '@ambit/mesh/grpc';
-import { parseObject, type Pod } from '@ambit/mesh/kinds';
+import { type Gateway, parseObject, type Pod } from '@ambit/mesh/kinds';
 import { createSpiffeId, DEFAULT_TRUST_DOMAIN, type SpiffeId } from '@ambit/mesh/model';
 import { type Clock, type LogFields, Metrics, silentLogger, systemClock } from '@ambit/mesh/runtime';
 import { failureOf, until } from '@ambit/mesh/testing';
 import { createCertificateRequest, createKeyPairSync, splitPemCertificates } from '@ambit/mesh/tls';
 import { TestApiServer } from '../../../test/e2e/kube/api-server.ts';
 import { applyObject, coreKind, requestToken, testClient } from '../../../test/e2e/kube/clients.ts';
+import { authenticateSubscriber } from '../push/authenticate-subscriber.ts';
+import type { SubscriberWorld } from '../push/decide-subscriber.ts';
 import { createKubernetesIdentity } from './kubernetes-identity.ts';
 import { AUTHORITY_SECRETS, AuthorityKeeper } from './secrets/authority-keeper.ts';
 import { SecretAuthority } from './secrets/secret-authority.ts';
@@ -83,6 +85,15 @@ let skippedMs = 0;
 const clock: Clock = { ...systemClock, monotonic: () => systemClock.monotonic() + skippedMs };
 /** Our copy of the cluster; empty, so that everything is looked up, until a test puts something into it. */
 const copy = new Map<string, Pod>();
+const gateways = new Map<string, Gateway>();
+const subscribers: SubscriberWorld = {
+  pod: (namespace, name) => copy.get(`${namespace}/${name}`),
+  gateway: (namespace, name) => gateways.get(`${namespace}/${name}`),
+};
+const logger = {
+  ...silentLogger,
+  warn: (_message: string, fields?: LogFields) => void reasons.push(String(fields?.['reason'])),
+};
 const identity = stack.use(
   createKubernetesIdentity({
     client,
@@ -94,10 +105,7 @@ const identity = stack.use(
     workloadsByNode: { runsServiceAccount: () => false },
     podByName: (namespace, name) => copy.get(`${namespace}/${name}`),
     clock,
-    logger: {
-      ...silentLogger,
-      warn: (_message: string, fields?: LogFields) => void reasons.push(String(fields?.['reason'])),
-    },
+    logger,
     metrics: new Metrics(),
   }),
 );
@@ -109,7 +117,7 @@ const server = stack.use(
     services: {
       certificates: identity.certificates,
       discovery: async (stream) => {
-        const { pod } = await identity.authenticate(stream.peer);
+        const { pod } = await authenticateSubscriber(identity, subscribers, logger, stream.peer);
         stream.accept(pod?.uid ?? '');
         streams.add(pod?.name ?? '');
         await once(stream.signal, 'abort');
@@ -118,6 +126,13 @@ const server = stack.use(
     logger: silentLogger,
   }),
 );
+
+function buildWaypointGateway(): Gateway {
+  const metadata = { name: 'wp', namespace: 'shop' };
+  const spec = { gatewayClassName: 'ambit-waypoint', listeners: [] };
+  const gateway = parseObject({ apiVersion: 'gateway.networking.k8s.io/v1', kind: 'Gateway', metadata, spec });
+  return gateway?.kind === 'Gateway' ? gateway : assert.fail('no Gateway');
+}
 
 function accessWith(token: string | undefined): ControllerAccess {
   const credentials = { rootsPem: authority.trustBundle.rootsPem.join('') };
@@ -243,7 +258,7 @@ test('a request of ten megabytes is refused, and others are served meanwhile', a
   assert.equal(await large, 'resource-exhausted');
 });
 
-test('only node agents read the mesh, and their streams end with their pods', async () => {
+test('only node agents and waypoints read the mesh, and their streams end with their pods', async () => {
   const open = async (token: string): Promise<string> => {
     const push = await createPushTransport(accessWith(token)).open(soon());
     const outcome = failureOf(push.responses[Symbol.asyncIterator]().next());
@@ -254,6 +269,18 @@ test('only node agents read the mesh, and their streams end with their pods', as
   };
   assert.equal(await open(await tokenOf(agent1)), 'open');
   assert.equal(await open(await tokenOf(web)), 'unauthenticated');
+  await follow(web);
+  assert.equal(await open(await tokenOf(web)), 'unauthenticated');
+  const known = copy.get('shop/web-1') ?? assert.fail('the pod was not followed');
+  const labels = new Map([
+    ['gateway.networking.k8s.io/gateway-name', 'wp'],
+    ['gateway.networking.k8s.io/gateway-class-name', 'ambit-waypoint'],
+  ]);
+  copy.set('shop/web-1', { ...known, meta: { ...known.meta, labels } });
+  assert.equal(await open(await tokenOf(web)), 'unauthenticated', 'there is no such Gateway');
+  gateways.set('shop/wp', buildWaypointGateway());
+  assert.equal(await open(await tokenOf(web)), 'open');
+  copy.delete('shop/web-1');
 
   const subscriber = { node: 'n1', pod: { namespace: 'ambit-system', name: 'agent-1', uid: agent1.uid } };
   const looks: boolean[] = [];

@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { GrpcError } from '@ambit/mesh/grpc';
-import { type LogFields, type Logger, Metrics } from '@ambit/mesh/runtime';
+import { SERVICE_ROUTES_TYPE_URL } from '@ambit/mesh/route-wire';
+import { type LogFields, type Logger, Metrics, silentLogger } from '@ambit/mesh/runtime';
 import { ManualClock, until } from '@ambit/mesh/testing';
 import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL, type DiscoveryResponse } from '@ambit/mesh/wire';
 import { MemoryStream } from '../../test/memory-stream.ts';
 import { PUSH_LIMITS } from './limits.ts';
 import { PushServer } from './push-server.ts';
 import { type PushResource, ResourceStore } from './resource-store.ts';
+
+const AGENT = '10.0.0.1:5000';
 
 function resource(name: string, version: string): PushResource {
   return { name, version, aliases: [], typeUrl: ADDRESS_TYPE_URL, value: new Uint8Array(10), backs: [] };
@@ -308,4 +311,32 @@ test('PushServer.progress counts a node by the slowest of its streams and announ
   one.halfClose();
   await Promise.all(served);
   assert.deepEqual(server.progress, []);
+});
+
+test('PushServer.progress leaves waypoints out, and neither takes the place of the agent of its node', async () => {
+  const clock = new ManualClock();
+  const routes = new ResourceStore(SERVICE_ROUTES_TYPE_URL);
+  const server = new PushServer({
+    stores: [routes],
+    authenticate: ({ address }) =>
+      address === AGENT
+        ? { kind: 'node-agent', node: 'host-a' }
+        : { kind: 'waypoint', node: 'host-a', pod: { namespace: 'shop', name: address, uid: '' }, gateway: 'shop/wp' },
+    clock,
+    logger: silentLogger,
+    metrics: new Metrics(),
+  });
+  const streams = [
+    AGENT,
+    ...Array.from({ length: PUSH_LIMITS.subscribersPerNodeMax }, (_, index) => `wp-${index}`),
+  ].map((address) => new MemoryStream(address));
+  const served = streams.map((stream) => server.serve(stream));
+  await until('all are there', () => server.subscribers.length === streams.length);
+  assert.deepEqual(
+    server.progress.map(({ node }) => node),
+    ['host-a'],
+  );
+  assert.deepEqual(server.subscribers.at(-1)?.gateway, 'shop/wp');
+  for (const stream of streams) stream.breakOff();
+  await Promise.all(served);
 });
