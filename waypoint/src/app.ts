@@ -79,6 +79,7 @@ export async function createWaypoint(options: WaypointOptions): Promise<Waypoint
       upstream.kind === 'local'
         ? openLocalSource(local ?? readLocalSource(upstream.file), upstream.file, workers)
         : openControllerSource({ upstream, network: config.network, clock, logger, workers }, stack);
+    metrics.collect(waypointMetrics.controllerConnected, () => [{ labels: [], value: source.connected ? 1 : 0 }]);
     const servers = await openServers(options, metrics, readiness, workers, source, stack);
     const addresses = { hbone: listenOn(config.hboneAddress), ...servers };
     const listening = source.configured.then(async (plain) => {

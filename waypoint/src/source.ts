@@ -8,6 +8,8 @@ export interface Source {
    * they are to have. Rejects when that cannot come to be.
    */
   readonly configured: Promise<readonly PlainPort[]>;
+  /** Whether changes would come. */
+  readonly connected: boolean;
   /** The certificate in force. */
   svid(): Svid | undefined;
   /** Further facts for `/config_dump`, without secrets. */

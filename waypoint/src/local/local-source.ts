@@ -22,5 +22,5 @@ export function openLocalSource(local: LocalConfig, file: string, workers: Worke
     });
     return listeners;
   };
-  return { configured: configure(), svid: () => svid, status: () => ({ kind: 'local', file }) };
+  return { configured: configure(), connected: true, svid: () => svid, status: () => ({ kind: 'local', file }) };
 }

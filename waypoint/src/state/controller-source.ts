@@ -82,6 +82,10 @@ class ControllerSource implements Source {
     this.configured.catch(() => {});
   }
 
+  get connected(): boolean {
+    return this.#push?.status().connected === true;
+  }
+
   svid(): Svid | undefined {
     return this.#svid;
   }

@@ -65,6 +65,7 @@ export const waypointMetrics: {
   readonly policyNotes: MetricSpec<'counter'>;
   readonly refusedShare: MetricSpec<'gauge'>;
   readonly mirrored: MetricSpec<'counter'>;
+  readonly controllerConnected: MetricSpec<'gauge'>;
   readonly build: MetricSpec<'gauge'>;
 } = {
   connections: gauge({
@@ -103,6 +104,10 @@ export const waypointMetrics: {
     help: 'Copies of requests, by outcome: answered, failed, slow (given up), cut (as the request was), too-many (not begun).',
     labels: ['outcome'],
     initial: MIRROR_OUTCOMES.map((outcome) => [outcome]),
+  }),
+  controllerConnected: gauge({
+    name: 'ambit_controller_connected',
+    help: 'Whether the discovery stream to the controller is open; 1 with a configuration from a file.',
   }),
   build: gauge({ name: 'ambit_build_info', help: 'Version of this process.', labels: ['component', 'version'] }),
 };
