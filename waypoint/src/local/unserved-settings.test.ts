@@ -38,6 +38,7 @@ for (const [name, rule, expected] of [
 test('unservedSettings() of parents', () => {
   assert.deepEqual(fieldsOf({}, { port: 80 }), []);
   assert.deepEqual(fieldsOf({}, { sectionName: 'http' }), ['spec.parentRefs[0].sectionName']);
+  assert.deepEqual(fieldsOf({}, { group: 'gateway.networking.k8s.io' }), ['spec.parentRefs[0].group']);
   const gateway = { group: 'gateway.networking.k8s.io', kind: 'Gateway' };
   assert.deepEqual(fieldsOf({}, gateway), ['spec.parentRefs[0].kind']);
 });

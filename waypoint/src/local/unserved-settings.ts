@@ -11,9 +11,10 @@ const ABSENT = 'nothing: this version does not act upon it';
 /** Everything of a route that would be read and then not be done; empty when the route is served as it is written. */
 export function unservedSettings({ parents, rules }: LocalRoute): readonly UnservedSetting[] {
   const found: UnservedSetting[] = [];
-  for (const [index, { kind, sectionName }] of parents.entries()) {
+  for (const [index, { group, kind, sectionName }] of parents.entries()) {
     const field = `spec.parentRefs[${index}]`;
     if (kind !== 'Service') found.push({ field: `${field}.kind`, expected: 'Service' });
+    else if (group !== '') found.push({ field: `${field}.group`, expected: '"", which Services are of' });
     if (sectionName !== null) found.push({ field: `${field}.sectionName`, expected: ABSENT });
   }
   for (const [index, rule] of rules.entries()) {
