@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createHbonePool, createPlainCarrier, type HbonePool } from '@ambit/mesh/hbone';
-import { parseTrustDomain } from '@ambit/mesh/model';
+import { parseServiceKey, parseTrustDomain } from '@ambit/mesh/model';
 import type { PolicySet } from '@ambit/mesh/policies';
+import { NO_FILTERS, type ServiceRoutes } from '@ambit/mesh/routes';
 import { silentLogger, systemClock } from '@ambit/mesh/runtime';
 import {
   checkLeaks,
@@ -18,8 +19,11 @@ import { secureContextOf } from '@ambit/mesh/tls';
 import { type LocalConfig, parseLocalConfig } from '../src/local/local-config.ts';
 import { DataPlane } from '../src/worker/data-plane.ts';
 import { Party } from './http-world.ts';
+import { ask } from './peers.ts';
 
 checkLeaks();
+
+const API = parseServiceKey('shop/api.shop');
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -93,9 +97,20 @@ function policy(name: string, target: string | null, spec: Json): Json {
   return { apiVersion: 'ambit.dev/v1alpha1', kind: 'AccessPolicy', metadata, spec: { ...targets, ...spec } };
 }
 
+/** Connections to port 81 of `db` go to `api`. */
+function withStream(routes: ServiceRoutes): ServiceRoutes {
+  if (routes.service !== 'shop/db.shop') return routes;
+  const backend = { kind: 'service', service: API, port: 81, version: null } as const;
+  const route = { routeKey: 'shop/t', serverNames: [], backends: [{ backend, weight: 1, filters: NO_FILTERS }] };
+  const group = { kind: 'stream', routes: [route] } as const;
+  return { ...routes, ports: new Map([...routes.ports, [81, { producer: group, consumers: new Map() }]]) };
+}
+
 class World implements AsyncDisposable {
   readonly lines: string[] = [];
   readonly served: Party[] = [];
+  /** In front of `db`, in plaintext. */
+  plainPort = 0;
   readonly #stack = new AsyncDisposableStack();
   readonly #pool: HbonePool<string>;
   readonly #plane: DataPlane;
@@ -136,7 +151,11 @@ class World implements AsyncDisposable {
     );
     world.#plane['set-svid']({ svid: configuration(1, []).svid });
     world.apply(policies);
-    const { port } = await world.#plane.listen({ hbone: { host: '127.0.0.1', port: 0 }, plain: [] });
+    const free = await listen(() => {});
+    await free[Symbol.asyncDispose]();
+    world.plainPort = free.port;
+    const plain = { host: '127.0.0.1', port: free.port, service: 'shop/db.shop', servicePort: 80 };
+    const { port } = await world.#plane.listen({ hbone: { host: '127.0.0.1', port: 0 }, plain: [plain] });
     world.#port = port;
     return world;
   }
@@ -150,7 +169,7 @@ class World implements AsyncDisposable {
     const names = put.map(({ name }) => name);
     const removed = this.#sets.filter((name) => !names.includes(name));
     this.#sets = names;
-    const routeChanges = { put: routes, removed: [] };
+    const routeChanges = { put: routes.map(withStream), removed: [] };
     this.#plane.configure({ update: { workloads, services }, routes: routeChanges, policySets: { put, removed } });
   }
 
@@ -253,6 +272,17 @@ test('a request sees the policies of its moment; one that runs stays, bytes are 
   assert.deepEqual(world.refusals, [['access-denied', 1]]);
 });
 
+test('bytes that a route leads to another service are cut by the policies of either', { timeout: 30_000 }, async () => {
+  for (const target of ['db', 'api']) {
+    await using world = await World.open([]);
+    const raw = await world.tunnel('web', '10.9.0.1:81');
+    await until('it reaches the server', () => world.served.length === 1);
+    world.apply([policy('nobody', target, { action: 'Allow', rules: [] })]);
+    await until(`it is cut by the policy of ${target}`, () => raw.wasCut);
+    await assert.rejects(world.tunnel('web', '10.9.0.1:81'), { code: 'refused-status', data: { status: 401 } });
+  }
+});
+
 test('what asks for more than bytes tell is refused to bytes', async () => {
   await using world = await World.open([
     policy('get', 'db', { action: 'Allow', rules: [{ to: [{ methods: ['GET'] }] }] }),
@@ -275,6 +305,17 @@ test('nobody is let through where policies have not arrived', async () => {
   world.apply([], () => []);
   assert.equal(await world.ask(web, 'GET /a'), DENIED);
   assert.match(world.lines[2] ?? '', / policy=service\/shop\/db.shop /);
+});
+
+test('a call of gRPC that policies refuse ends with PERMISSION_DENIED, any other request of HTTP/2 with 403', async () => {
+  await using world = await World.open([NO_ADMIN]);
+  const path = '/admin/Call';
+  const headers = { 'content-type': 'application/grpc', te: 'trailers' };
+  const call = await ask('http2', world.plainPort, { method: 'POST', path, headers, body: Buffer.alloc(5) });
+  assert.deepEqual([call.status, { ...call.headers, ...call.trailers }['grpc-status']], [200, '7']);
+  const plain = await ask('http2', world.plainPort, { path });
+  assert.deepEqual([plain.status, plain.body.toString()], [403, 'RBAC: access denied\n']);
+  assert.equal(world.served.length, 0);
 });
 
 test('Audit and dry run are counted and in the access log, and change nothing', async () => {

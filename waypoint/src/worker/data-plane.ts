@@ -327,9 +327,10 @@ export class DataPlane {
     this.#refusals.set(reason, (this.#refusals.get(reason) ?? 0) + 1);
   }
 
-  #relay(caller: Caller, carrier: Carrier, cluster: Cluster, access: () => Authorizer): CarrierReader {
+  /** `access`: of every service that it was asked of, and is sent to. */
+  #relay(caller: Caller, carrier: Carrier, cluster: Cluster, ...access: readonly (() => Authorizer)[]): CarrierReader {
     const relay = new ByteRelay(carrier, () => this.#relays.delete(carrier));
-    this.#relays.set(carrier, () => access().decide(accessCaller(caller), null).refusal === null);
+    this.#relays.set(carrier, () => access.every((of) => of().decide(accessCaller(caller), null).refusal === null));
     void relay.connect((signal) => openSomewhere(cluster, signal));
     return relay;
   }
@@ -354,13 +355,13 @@ export class DataPlane {
     if (!asksForServerName) {
       const routed = this.#routeStream(caller, routes, null, asItIs);
       if (routed.kind === 'refused') return routed;
-      return accepted((carrier) => carrier.read(this.#relay(caller, carrier, routed.cluster, routed.access)));
+      return accepted((carrier) => carrier.read(this.#relay(caller, carrier, routed.cluster, access, routed.access)));
     }
     return accepted((carrier) => {
       // A client that says a server name speaks TLS by itself.
       const serve = (serverName: string | null): CarrierReader => {
         const routed = this.#routeStream(caller, routes, serverName, asItIs || serverName !== null);
-        if (routed.kind === 'forward') return this.#relay(caller, carrier, routed.cluster, routed.access);
+        if (routed.kind === 'forward') return this.#relay(caller, carrier, routed.cluster, access, routed.access);
         this.#countRefusal(routed.reason);
         carrier.reset();
         return NOBODY;
