@@ -53,6 +53,7 @@ interface Entrant {
   readonly running: RunningL7Peer;
 }
 
+const MANY_ROUTES = 5000;
 const READY_MS_MAX = 20_000;
 const READY_STEP_MS = 100;
 /** What starting left behind is given back after a second. */
@@ -197,12 +198,15 @@ async function createPeer(name: L7PeerName, options: L7BenchOptions): Promise<L7
     }
     case 'envoy':
       return createEnvoyL7Peer(await ensureEnvoy(options.cacheDirectory, options.say, options.signal));
-    case 'ambit': {
+    case 'ambit':
+    case 'ambit-5000': {
       const { root, node, profileDirectory, path } = options;
       await buildBundles(root, ['waypoint', 'waypoint-worker']);
       const version = (await runCommand(node, ['--version'])).trim();
       const nodeArguments = profileDirectory === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDirectory}`];
       return createAmbitL7Peer({
+        name,
+        idleRoutes: name === 'ambit' ? 0 : MANY_ROUTES,
         version: `on Node ${version}`,
         program: join(root, 'dist', 'waypoint.mjs'),
         node,

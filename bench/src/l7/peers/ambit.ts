@@ -14,6 +14,9 @@ import {
 } from '../peer.ts';
 
 export interface AmbitPeerOptions {
+  readonly name: 'ambit' | 'ambit-5000';
+  /** Beside those that requests take. */
+  readonly idleRoutes: number;
   readonly version: string;
   readonly program: string;
   readonly node: string;
@@ -24,12 +27,12 @@ export interface AmbitPeerOptions {
 /** The waypoint with its local configuration. */
 export function createAmbitL7Peer(options: AmbitPeerOptions): L7Peer {
   return {
-    name: 'ambit',
+    name: options.name,
     version: options.version,
     features: [
       'one data worker',
       'HBONE in and out: mutual TLS 1.3, P-256, both principals checked',
-      'HTTPRoute by header; AccessPolicy by principal, method and path',
+      `HTTPRoute by header${options.idleRoutes === 0 ? '' : `, ${options.idleRoutes} more`}; AccessPolicy by principal, method and path`,
       'access log to a file, request metrics on',
     ],
     start: (site) => start(site, options),
@@ -39,10 +42,10 @@ export function createAmbitL7Peer(options: AmbitPeerOptions): L7Peer {
 async function start(site: L7Site, options: AmbitPeerOptions): Promise<RunningL7Peer> {
   const config = join(site.directory, 'local.json');
   const accessLog = join(site.directory, 'access.log');
-  await writeFile(config, JSON.stringify(ambitL7Config(site)));
-  const { node, program, nodeArguments, path } = options;
+  await writeFile(config, JSON.stringify(ambitL7Config(site, options.idleRoutes)));
+  const { name, node, program, nodeArguments, path } = options;
   const child = site.children.start({
-    name: 'l7-ambit',
+    name: `l7-${name}`,
     netns: site.pair.serverNetns,
     core: PROXY_CORE,
     command: [node, ...nodeArguments, program],
@@ -52,7 +55,7 @@ async function start(site: L7Site, options: AmbitPeerOptions): Promise<RunningL7
 }
 
 /** The mesh as the waypoint reads it: a service behind HBONE, one in plaintext, and a route that goes by a header. */
-export function ambitL7Config({ pair, certificates }: Pick<L7Site, 'pair' | 'certificates'>): object {
+export function ambitL7Config({ pair, certificates }: Pick<L7Site, 'pair' | 'certificates'>, idleRoutes = 0): object {
   const bytes = (address: string): string => Buffer.from(address.split('.').map(Number)).toString('base64');
   const port = { servicePort: SERVICE_A.port, targetPort: SERVER_PORT };
   const workload = (name: string, tunnelProtocol: string, hostnames: readonly string[]): object => ({
@@ -109,7 +112,11 @@ export function ambitL7Config({ pair, certificates }: Pick<L7Site, 'pair' | 'cer
       service('c', '10.9.0.3'),
       service('d', '10.9.0.4'),
     ],
-    routes: [route(SERVICE_A.name, SERVICE_B.name), route('c', 'd')],
+    routes: [
+      route(SERVICE_A.name, SERVICE_B.name),
+      route('c', 'd'),
+      ...Array.from({ length: idleRoutes }, (_, i) => idleRoute(i)),
+    ],
     policies: [policy([SERVICE_A.name, SERVICE_B.name], CLIENT_PRINCIPAL), policy(['c', 'd'], null)],
     certificate: {
       chain: certificates.client.certificate,
@@ -117,6 +124,24 @@ export function ambitL7Config({ pair, certificates }: Pick<L7Site, 'pair' | 'cer
       roots: certificates.authority,
     },
     listeners: [{ address: `0.0.0.0:${PLAIN_PORT}`, service: 'bench/c.bench', port: SERVICE_A.port }],
+  };
+}
+
+/** One that no request takes. */
+function idleRoute(index: number): object {
+  return {
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'HTTPRoute',
+    metadata: { name: `idle-${index}`, namespace: 'bench' },
+    spec: {
+      parentRefs: [{ group: '', kind: 'Service', name: SERVICE_A.name }],
+      rules: [
+        {
+          matches: [{ path: { type: 'PathPrefix', value: `/idle/${index}` }, method: 'GET' }],
+          backendRefs: [{ name: SERVICE_B.name, port: SERVICE_B.port }],
+        },
+      ],
+    },
   };
 }
 
