@@ -22,6 +22,8 @@ export interface WireTarget {
   readonly calleePort: number;
   /** `<namespace>/<name>` of every pod that is enrolled once the namespace is labelled. */
   readonly enrolled: readonly string[];
+  /** Those of other namespaces, which are enrolled all the time. */
+  readonly enrolledBefore: readonly string[];
 }
 
 /** The same call and the same search on the link twice: before the namespace is labelled, and after. */
@@ -37,7 +39,7 @@ export async function actWire(world: MeshWorld, stage: Stage, target: WireTarget
   );
   const start = performance.now();
   editManifest(join(world.options.manifests, 'namespaces.yaml'), '  name: shop\n', `  name: shop\n${MODE_LABEL}`);
-  await world.captured(target.enrolled);
+  await world.captured([...target.enrolled, ...target.enrolledBefore]);
   await world.tunnelled(target.enrolled);
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   stage.say(

@@ -1,19 +1,21 @@
-import { cpSync, existsSync } from 'node:fs';
+import { cpSync, existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { enterSandboxCommand, preparePrivateRun } from '../world/sandbox.ts';
 import { MeshWorld } from '../world/mesh-world.ts';
+import { actCanary } from './act-canary.ts';
 import { actCalls } from './act-calls.ts';
 import { actOutage } from './act-outage.ts';
 import { actPolicy } from './act-policy.ts';
 import { actWire, MODE_LABEL } from './act-wire.ts';
+import { CANARY, CANARY_ENROLLED } from './canary.ts';
 import { editManifest } from './manifest-edit.ts';
 import { sumOfMetric } from './metrics-text.ts';
-import { drawTopology, type TopologyHost } from './screen.ts';
+import { drawTopology, type TopologyHost, type TopologyPod } from './screen.ts';
 import { CALLS, ENROLLED, MESH_RANGES, OUTAGE, POLICY, WIRE } from './shop.ts';
 import type { Stage } from './stage.ts';
 
-const EXAMPLE = fileURLToPath(new URL('../../../examples/shop/', import.meta.url));
+const EXAMPLES = fileURLToPath(new URL('../../../examples/', import.meta.url));
 
 export interface DemoOptions {
   readonly keep: boolean;
@@ -25,11 +27,14 @@ export interface DemoOptions {
 export async function runDemo(stage: Stage, options: DemoOptions): Promise<number> {
   preparePrivateRun();
   // Below the private /run, so that it goes away with the sandbox whatever happens.
-  const manifests = '/run/ambit-shop';
-  cpSync(EXAMPLE, manifests, { recursive: true });
+  const manifests = '/run/ambit-demo';
+  cpSync(join(EXAMPLES, 'shop'), manifests, { recursive: true });
+  cpSync(join(EXAMPLES, 'canary'), join(manifests, 'canary'), { recursive: true });
+  // Both have the same hosts.
+  rmSync(join(manifests, 'canary', 'nodes.yaml'));
   editManifest(join(manifests, 'namespaces.yaml'), MODE_LABEL, '');
 
-  stage.act('Building a world from examples/shop');
+  stage.act('Building a world from examples/shop and examples/canary');
   await using world = await MeshWorld.start({
     manifests,
     form: 'bundle',
@@ -46,6 +51,7 @@ export async function runDemo(stage: Stage, options: DemoOptions): Promise<numbe
     // Before an agent is killed, and its counters with it.
     () => showMetrics(world, stage),
     () => actOutage(world, stage, OUTAGE),
+    () => actCanary(world, stage, CANARY),
   ];
   for (const act of acts) {
     options.signal.throwIfAborted();
@@ -64,13 +70,20 @@ function topology(world: MeshWorld): readonly [TopologyHost, TopologyHost] {
       .map((pod) => ({
         ...pod,
         address: pod.addresses[0] ?? '',
-        enrolled: ENROLLED.includes(`${pod.namespace}/${pod.name}`),
+        role: roleOf(world, `${pod.namespace}/${pod.name}`),
       }))
-      .toSorted((a, b) => Number(b.enrolled) - Number(a.enrolled)),
+      .toSorted((a, b) => ROLES.indexOf(a.role) - ROLES.indexOf(b.role)),
     processes: index === 0 ? ['node agent, CNI agent', 'controller'] : ['node agent, CNI agent'],
   }));
-  if (left === undefined || right === undefined) throw new Error('examples/shop has two hosts');
+  if (left === undefined || right === undefined) throw new Error('both examples have two hosts');
   return [left, right];
+}
+
+const ROLES: readonly TopologyPod['role'][] = ['enrolled', 'waypoint', 'outside'];
+
+function roleOf(world: MeshWorld, pod: string): TopologyPod['role'] {
+  if (world.waypoints.has(pod)) return 'waypoint';
+  return [...ENROLLED, ...CANARY_ENROLLED].includes(pod) ? 'enrolled' : 'outside';
 }
 
 /** What the agents counted while the acts so far ran. */
@@ -114,6 +127,18 @@ async function keepRunning(world: MeshWorld, stage: Stage, signal: AbortSignal):
     ['call the service catalog from the pod storefront', inPod('shop-storefront', 'curl -s http://10.20.0.2/items')],
     ['what the agent of host-a wrote about it', `${enter} tail -n 3 ${world.processes('host-a').accessLogFile}`],
     ['the redirection inside the pod cart', inPod('shop-cart', `${findNft()} list table inet ambit`)],
+    [
+      'call reviews ten times from the pod reader',
+      inPod('books-reader', `sh -c 'for i in 0 1 2 3 4 5 6 7 8 9; do curl -s http://10.20.1.1/; echo; done'`),
+    ],
+    [
+      'give the new version half of the requests, then call again',
+      `${enter} sed -i -E 's/weight: .*/weight: 50/' ${world.options.manifests}/canary/route.yaml`,
+    ],
+    [
+      'what the waypoint wrote about each request',
+      `${enter} tail -n 3 ${world.waypoint('books/waypoint-1').accessLogFile}`,
+    ],
     ['all that host-a’s agent knows', inPod('host.host-a', 'curl -s http://127.0.0.1:15000/config_dump')],
     ['a caller without identity is refused', inPod('legacy-scanner', 'curl -sS http://10.10.2.12:8080/')],
     [

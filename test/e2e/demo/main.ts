@@ -6,7 +6,7 @@ import { insideSandbox, probeSandbox, runInSandbox } from '../world/sandbox.ts';
 import { runDemo } from './demo.ts';
 import { Stage } from './stage.ts';
 
-const USAGE = `npm run demo [-- OPTIONS]: a mesh of two hosts and nine pods, under a minute
+const USAGE = `npm run demo [-- OPTIONS]: a mesh of two hosts and 14 pods, under a minute
 
   --keep   leave it running at the end and print what to try; Ctrl-C ends it
   --help   this text

@@ -11,15 +11,15 @@ test('drawTopology() puts both hosts side by side and marks who is enrolled', ()
         name: 'host-a',
         address: '10.9.0.1',
         pods: [
-          { name: 'storefront', namespace: 'shop', address: '10.10.1.10', enrolled: true },
-          { name: 'scanner', namespace: 'legacy', address: '10.10.1.20', enrolled: false },
+          { name: 'storefront', namespace: 'shop', address: '10.10.1.10', role: 'enrolled' },
+          { name: 'scanner', namespace: 'legacy', address: '10.10.1.20', role: 'outside' },
         ],
         processes: ['node agent'],
       },
       {
         name: 'host-b',
         address: '10.9.0.2',
-        pods: [{ name: 'cart', namespace: 'shop', address: '10.10.2.12', enrolled: true }],
+        pods: [{ name: 'cart', namespace: 'shop', address: '10.10.2.12', role: 'enrolled' }],
         processes: ['node agent', 'controller'],
       },
     ],
@@ -35,7 +35,7 @@ test('drawTopology() puts both hosts side by side and marks who is enrolled', ()
       '  │                               ╞════════╡ node agent                    │',
       '  │ node agent                    │        │ controller                    │',
       '  └───────────────────────────────┘        └───────────────────────────────┘',
-      '   ● to be enrolled   ○ outside the mesh   ═ the link whose bytes are captured',
+      '   ● to be enrolled   ◆ waypoint   ○ outside the mesh   ═ the link whose bytes are captured',
     ].join('\n'),
   );
 });

@@ -3,7 +3,7 @@ export interface TopologyPod {
   readonly name: string;
   readonly namespace: string;
   readonly address: string;
-  readonly enrolled: boolean;
+  readonly role: 'enrolled' | 'waypoint' | 'outside';
 }
 
 export interface TopologyHost {
@@ -48,15 +48,20 @@ export function drawTopology(hosts: readonly [TopologyHost, TopologyHost], palet
   }
   rows.push(`  └${'─'.repeat(width + 2)}┘        └${'─'.repeat(width + 2)}┘`);
   rows.push(
-    `   ${palette.good('●')} to be enrolled   ${palette.dim('○')} outside the mesh   ═ the link whose bytes are captured`,
+    `   ${markOf('enrolled', palette)} to be enrolled   ${markOf('waypoint', palette)} waypoint   ${markOf('outside', palette)} outside the mesh   ═ the link whose bytes are captured`,
   );
   return rows.join('\n');
+}
+
+function markOf(role: TopologyPod['role'], palette: Palette): string {
+  if (role === 'outside') return palette.dim('○');
+  return palette.good(role === 'waypoint' ? '◆' : '●');
 }
 
 function hostLines(host: TopologyHost, palette: Palette): string[] {
   const nameWidth = Math.max(...host.pods.map((pod) => pod.namespace.length + pod.name.length + 1));
   const pods = host.pods.map((pod) => {
-    const mark = pod.enrolled ? palette.good('●') : palette.dim('○');
+    const mark = markOf(pod.role, palette);
     return `${mark} ${pad(`${pod.namespace}/${pod.name}`, nameWidth)}  ${palette.dim(pod.address)}`;
   });
   return [...pods, '', ...host.processes.map((process) => palette.dim(process))];

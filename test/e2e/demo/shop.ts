@@ -2,6 +2,7 @@ import type { PlannedCall } from './act-calls.ts';
 import type { OutageTarget } from './act-outage.ts';
 import type { PolicyTarget } from './act-policy.ts';
 import type { WireTarget } from './act-wire.ts';
+import { CANARY_ENROLLED } from './canary.ts';
 
 /** Addresses of examples/shop. */
 const POD = {
@@ -95,6 +96,7 @@ export const WIRE: WireTarget = {
   calleeIp: POD.cart,
   calleePort: 8080,
   enrolled: ENROLLED,
+  enrolledBefore: CANARY_ENROLLED,
 };
 
 export const POLICY: PolicyTarget = {
