@@ -35,15 +35,14 @@ export async function serve(
   protocol: Protocol,
   onRequest: (request: Request, response: Response) => void,
   onSession: (session: http2.ServerHttp2Session) => void = () => {},
+  settings: http2.Settings = {},
 ): Promise<Peer> {
   const sessions = new Set<http2.ServerHttp2Session>();
   const server =
     protocol === 'http1'
       ? http.createServer((request, response) => onRequest(request, response))
       : http2
-          .createServer({ settings: { enableConnectProtocol: false } }, (request, response) =>
-            onRequest(request, common(response)),
-          )
+          .createServer({ settings }, (request, response) => onRequest(request, common(response)))
           .on('session', (session) => {
             sessions.add(session.on('error', () => {}));
             session.once('close', () => sessions.delete(session));

@@ -26,6 +26,11 @@ export class Http2Client extends Endpoint<Http2ResponseHead> implements ClientEx
     return Math.max(0, Math.min(limits.clientStreamsMax, connection.peerStreamsMax) - connection.streams.size);
   }
 
+  /** The peer has said how much it takes. */
+  get settled(): boolean {
+    return this.connection.peerSettingsSeen;
+  }
+
   /** The peer takes extended CONNECT (RFC 8441). False until its settings have come. */
   get takesExtendedConnect(): boolean {
     return this.extendedConnect;

@@ -48,8 +48,14 @@ export class Http2Connection implements Http2CallOwner, Waiting {
     return this.#client.streamCount;
   }
 
+  /** Until the server has said how many requests it takes it gets one: what is too much for it would have to be sent again. */
   get freeCount(): number {
-    return this.#client.freeStreamCount;
+    const { freeStreamCount, streamCount, settled } = this.#client;
+    return settled ? freeStreamCount : Math.min(freeStreamCount, 1 - streamCount);
+  }
+
+  get isSettled(): boolean {
+    return this.#client.settled;
   }
 
   /** Where the head of a request is written before `request`. */

@@ -118,6 +118,7 @@ export class Http2Pool implements Http2ConnectionOwner {
     const { limits } = this.#options;
     const mayOpen = this.#all.size < limits.connectionsMax && !this.#stop.signal.aborted;
     if (this.#waiters.length === 0 || this.#openingCount > 0 || !mayOpen) return;
+    for (const connection of this.#all) if (!connection.isSettled && !connection.isGone) return;
     this.#openingCount += 1;
     void this.#open();
   }

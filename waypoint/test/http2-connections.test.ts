@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import http2 from 'node:http2';
+import { test } from 'node:test';
+import { checkLeaks, until } from '@ambit/mesh/testing';
+import { HttpWorld } from './http-world.ts';
+import { ask, askOn, type Response, type Request, serve } from './peers.ts';
+
+checkLeaks();
+
+const open = (port: number): Promise<HttpWorld> =>
+  HttpWorld.open({ kind: 'plain', clientProtocol: 'http2', protocol: 'http2', serverPorts: [port] });
+
+const ok = (request: Request, response: Response): void => {
+  request.resume();
+  request.on('end', () => response.end(Buffer.from('ok')));
+};
+
+test('what a server has refused without looking at it is sent again, whatever it is', async () => {
+  let refused = 0;
+  await using peer = await serve('http2', (request, response) => {
+    if (refused === 0 && 'stream' in request) {
+      refused += 1;
+      request.stream.on('error', () => {}).close(http2.constants.NGHTTP2_REFUSED_STREAM);
+    } else ok(request, response);
+  });
+  await using world = await open(peer.port);
+  const reply = await ask('http2', world.port, { method: 'POST', body: 'once' });
+  assert.equal(reply.body.toString(), 'ok');
+  await until('it is recorded', () => world.exchanges.length === 1);
+  assert.deepEqual([world.exchanges[0]?.attempts, world.exchanges[0]?.reason], [2, null]);
+});
+
+test('a server that takes its leave is asked no more on that connection, and what is under way ends well', async () => {
+  const sessions: http2.ServerHttp2Session[] = [];
+  const waiting: (() => void)[] = [];
+  await using peer = await serve(
+    'http2',
+    (request, response) => {
+      if (request.url === '/slow') waiting.push(() => response.end(Buffer.from('late')));
+      else ok(request, response);
+    },
+    (session) => sessions.push(session),
+  );
+  await using world = await open(peer.port);
+  const slow = ask('http2', world.port, { path: '/slow' });
+  await until('it is under way', () => waiting.length === 1);
+  sessions[0]?.close();
+  const next = await ask('http2', world.port, { path: '/next' });
+  assert.equal(next.body.toString(), 'ok');
+  waiting[0]?.();
+  assert.equal((await slow).body.toString(), 'late');
+  assert.equal(sessions.length, 2);
+});
+
+test('a server that takes few requests at a time gets the others over further connections', async () => {
+  const sessions: http2.ServerHttp2Session[] = [];
+  await using peer = await serve(
+    'http2',
+    (request, response) => {
+      setTimeout(() => ok(request, response), 5);
+    },
+    (session) => sessions.push(session),
+    { maxConcurrentStreams: 4 },
+  );
+  await using world = await open(peer.port);
+  const session = http2.connect(`http://127.0.0.1:${world.port}`);
+  await askOn(session, {});
+  const replies = await Promise.all(Array.from({ length: 40 }, () => askOn(session, { method: 'POST', body: 'b' })));
+  assert.ok(replies.every(({ status }) => status === 200));
+  assert.ok(sessions.length > 1 && sessions.length <= 40, `${sessions.length} connections`);
+  session.destroy();
+});
+
+test('a proxy that drains takes its leave: what is under way ends well, and the idle are closed at once', async () => {
+  const waiting: (() => void)[] = [];
+  await using peer = await serve('http2', (request, response) => {
+    if (request.url === '/slow') waiting.push(() => response.end(Buffer.from('late')));
+    else ok(request, response);
+  });
+  await using world = await open(peer.port);
+  const busy = http2.connect(`http://127.0.0.1:${world.port}`);
+  const idle = http2.connect(`http://127.0.0.1:${world.port}`);
+  await askOn(idle, {});
+  const slow = askOn(busy, { path: '/slow' });
+  await until('it is under way', () => waiting.length === 1);
+  let told = false;
+  busy.on('goaway', () => void (told = true));
+  for (const connection of [...world.connections]) connection.drain(0);
+  await until('the idle one is closed', () => idle.closed);
+  await until('the other one is told', () => told);
+  waiting[0]?.();
+  assert.equal((await slow).body.toString(), 'late');
+  await until('it is closed', () => busy.closed);
+  await until('nothing is left', () => world.connections.size === 0);
+});
+
+test('a client that does not read holds its server back, and little is kept for it', async () => {
+  const MIB = 1024 * 1024;
+  let sent = 0;
+  await using peer = await serve('http2', (request, response) => {
+    request.resume();
+    const bytes = Buffer.alloc(MIB);
+    response.on('drain', () => pour());
+    const pour = (): void => {
+      while (sent < 64) {
+        sent += 1;
+        if (!response.write(bytes)) return;
+      }
+      response.end();
+    };
+    pour();
+  });
+  await using world = await open(peer.port);
+  const session = http2.connect(`http://127.0.0.1:${world.port}`).on('error', () => {});
+  const stream = session.request({ ':path': '/' }).on('error', () => {});
+  await until('the answer begins', () => sent > 0);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  assert.ok(sent < 16, `the server has sent ${sent} MiB`);
+  let bytes = 0;
+  stream.on('data', (chunk: Buffer) => void (bytes += chunk.length));
+  await until('the rest arrives', () => bytes === 64 * MIB);
+  session.destroy();
+});
+
+test('what cannot be one request in HTTP/1.1 does not become several', async () => {
+  await using world = await HttpWorld.open({ kind: 'plain', clientProtocol: 'http2', protocol: 'http1' });
+  const session = http2.connect(`http://127.0.0.1:${world.port}`).on('error', () => {});
+  const attempts: readonly Record<string, string>[] = [
+    { ':path': '/a b HTTP/1.1' },
+    { ':authority': 'h,other' },
+    { 'content-length': '1, 2' },
+    { 'transfer-encoding': 'chunked' },
+    { host: 'other', ':authority': 'h' },
+  ];
+  for (const fields of attempts) {
+    // Some of it is refused by the client's own library already.
+    const asked = (): Promise<unknown> => askOn(session, { headers: fields });
+    await assert.rejects(async () => asked());
+  }
+  assert.equal(world.served.length, 0);
+  session.destroy();
+});
