@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as grpc from '@grpc/grpc-js';
 import { checkLeaks, listen, until } from '@ambit/mesh/testing';
+import type { FailureReason } from '../src/http/failures.ts';
 import type { Decision } from '../src/http/pipeline.ts';
 import { NO_COMPILED_EDITS } from '../src/http/header-edits.ts';
 import { HttpWorld, type WorldOptions } from './http-world.ts';
@@ -161,13 +162,15 @@ test('a client that gives up, and one whose time is up, take the call of the ser
   await until('the server hears of that', () => cancelled.length === 2);
 });
 
-const answer = (reason: 'no-route' | 'access-denied', status: number): (() => Decision) => {
+const answer = (reason: FailureReason, status: number): (() => Decision) => {
   return () => ({ kind: 'answer', route: '', reason, status, headers: NO_COMPILED_EDITS });
 };
 
 for (const [name, options, code] of [
   ['without a route', { decide: answer('no-route', 404) }, grpc.status.UNIMPLEMENTED],
   ['that policies refuse', { decide: answer('access-denied', 403) }, grpc.status.PERMISSION_DENIED],
+  ['for which there is no memory', { decide: answer('no-memory', 503) }, grpc.status.RESOURCE_EXHAUSTED],
+  ['for which there is no time', { decide: answer('busy', 503) }, grpc.status.UNAVAILABLE],
   ['without an endpoint', { serverPorts: [] }, grpc.status.UNAVAILABLE],
 ] as const) {
   test(`a call ${name} is answered with a status of gRPC`, async () => {

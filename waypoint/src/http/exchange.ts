@@ -1,5 +1,4 @@
 import type { FieldBlock, RequestHead, ResponseHead } from '@ambit/mesh/http1';
-import { grpcStatusOf } from '@ambit/mesh/http2';
 import type { AccessVerdict } from '@ambit/mesh/policies';
 import type { Endpoint } from '../upstream/cluster.ts';
 import type { AnswerWriter } from './answer-writer.ts';
@@ -7,7 +6,7 @@ import { CurrentRequest } from './current-request.ts';
 import { decideUpstream } from './decide-upstream.ts';
 import type { ExchangeFacts, HttpVersion } from './exchange-facts.ts';
 import { FAILURES, type FailureReason } from './failures.ts';
-import { grpcStatusIn, NO_GRPC_STATUS } from './grpc-status.ts';
+import { grpcStatusFor, grpcStatusIn, NO_GRPC_STATUS } from './grpc-status.ts';
 import { type CompiledEdits, NO_COMPILED_EDITS } from './header-edits.ts';
 import { Http2Sender } from './http2-sender.ts';
 import { MirrorGroup } from './mirror-group.ts';
@@ -363,7 +362,7 @@ export class Exchange implements SenderOwner, ExchangeFacts {
     // A request without a body is complete, whether its end has been read or not.
     const isComplete = goesOn && (this.requestComplete || !this.#request.hasBody);
     this.responseBytes += this.#writer.answer(reason, isComplete, status, headers);
-    if (reason !== null && this.grpcStatus !== null) this.grpcStatus = grpcStatusOf(status);
+    if (reason !== null && this.grpcStatus !== null) this.grpcStatus = grpcStatusFor(reason, status);
     this.#flush();
     this.#end(reason);
     this.#host.onAnswered(this.#writer.mayGoOn);

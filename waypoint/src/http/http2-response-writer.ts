@@ -1,14 +1,9 @@
 import { decideResponseFraming, type FieldBlock, markHopByHop, type ResponseHead } from '@ambit/mesh/http1';
-import {
-  endsWithHead,
-  grpcStatusOf,
-  type HeadEncoder,
-  markForbiddenTrailers,
-  type ServerExchange,
-} from '@ambit/mesh/http2';
+import { endsWithHead, type HeadEncoder, markForbiddenTrailers, type ServerExchange } from '@ambit/mesh/http2';
 import type { AnswerWriter } from './answer-writer.ts';
 import type { CurrentRequest } from './current-request.ts';
 import { FAILURES, type FailureReason } from './failures.ts';
+import { grpcStatusFor } from './grpc-status.ts';
 import { type CompiledEdits, dropEdited, NO_COMPILED_EDITS } from './header-edits.ts';
 import { ALLOWED_METHODS } from './response-writer.ts';
 import type { WorkerContext } from './worker-context.ts';
@@ -144,7 +139,7 @@ const GRPC_STATUS_OK = 200;
 function composeGrpc(encoder: HeadEncoder, reason: FailureReason, status: number): void {
   encoder.status(GRPC_STATUS_OK);
   encoder.field('content-type', 'application/grpc');
-  encoder.field('grpc-status', String(grpcStatusOf(status)));
+  encoder.field('grpc-status', String(grpcStatusFor(reason, status)));
   encoder.field('grpc-message', FAILURES[reason].text);
 }
 
