@@ -65,6 +65,8 @@ class ControllerSource implements Source {
   readonly #gate: RouteGate;
   readonly #certified = Promise.withResolvers<void>();
   #push: PushClient | null = null;
+  /** A first state is in force: what comes now replaces something. */
+  #hasState = false;
   #svid: Svid | undefined;
 
   constructor(options: ControllerSourceOptions) {
@@ -128,7 +130,10 @@ class ControllerSource implements Source {
       withPolicies: false,
       apply: (update) => this.#configure(update, this.#gate.see(update)),
       others: this.#types(),
-      onReady: () => state.resolve(),
+      onReady: () => {
+        this.#hasState = true;
+        state.resolve();
+      },
     });
     this.#push = push;
     this.#running.push(push.run(signal));
@@ -159,7 +164,7 @@ class ControllerSource implements Source {
     const routes: OtherType<ServiceRoutes> = {
       typeUrl: SERVICE_ROUTES_TYPE_URL,
       parse: parseServiceRoutes,
-      apply: (changes: NamedChanges<ServiceRoutes>) => this.#configure({}, this.#gate.take(changes)),
+      apply: (changes: NamedChanges<ServiceRoutes>) => this.#configure({}, this.#gate.take(changes, this.#hasState)),
     };
     return [policies, backends, routes];
   }

@@ -44,6 +44,9 @@ test('RouteGate lets routes through once every service they name is known', () =
   assert.equal(clock.pending, 0);
   gate.see({ removedServices: [v2.key] });
   assert.deepEqual(gate.take(put(both)), NONE);
+  assert.deepEqual(gate.take(put(both), false), { put: [both], removed: [] });
+  assert.equal(clock.pending, 0);
+  gate.take(put(both));
   assert.deepEqual(gate.take({ put: new Map(), removed: [WEB] }), { put: [], removed: [WEB] });
   assert.equal(clock.pending, 0);
 });

@@ -49,14 +49,14 @@ export class RouteGate implements Disposable {
     return { put, removed: [] };
   }
 
-  /** Answers what can be in force at once. */
-  take({ put, removed }: NamedChanges<ServiceRoutes>): RouteChanges {
+  /** Answers what can be in force at once. Unless there are routes before them to stay meanwhile, none `mayWait`. */
+  take({ put, removed }: NamedChanges<ServiceRoutes>, mayWait = true): RouteChanges {
     const gone = removed.flatMap((name) => this.#keyOf(name));
     for (const key of gone) this.#forget(key);
     const ready: ServiceRoutes[] = [];
     for (const routes of put.values()) {
       this.#forget(routes.service);
-      if (this.#isComplete(routes)) ready.push(routes);
+      if (!mayWait || this.#isComplete(routes)) ready.push(routes);
       else this.#wait(routes);
     }
     return { put: ready, removed: gone };
