@@ -58,6 +58,8 @@ export class WaypointGateways {
   readonly #writer: WaypointWriter;
   readonly #statuses: ConditionWriter;
   #settled = new Map<string, Settled>();
+  /** What was last seen of the class, which nobody watches. */
+  #class = { isOurs: false, untilMs: 0 };
 
   constructor(options: WaypointGatewaysOptions) {
     const { client, clock } = options;
@@ -75,6 +77,7 @@ export class WaypointGateways {
   /** Work of the leader. */
   readonly work: LeaderWork = async (signal) => {
     this.#settled = new Map();
+    this.#class.untilMs = 0;
     await this.#bell.repeat(() => this.#round(signal), TIMING, signal);
   };
 
@@ -82,8 +85,11 @@ export class WaypointGateways {
     const { objects } = this.#options;
     const own = [...objects.gateways.entries()].filter(([, { className }]) => className === WAYPOINT_CLASS);
     for (const key of this.#settled.keys()) if (objects.gateways.get(key) === undefined) this.#settled.delete(key);
-    if (!(await this.#isOurClass(signal))) return;
-    if (own.length === 0) return;
+    if (this.#options.clock.monotonic() >= this.#class.untilMs) {
+      const isOurs = await this.#isOurClass(signal);
+      this.#class = { isOurs, untilMs: this.#options.clock.monotonic() + TIMING.resyncMs };
+    }
+    if (!this.#class.isOurs || own.length === 0) return;
     const attached = this.#attachedRoutes();
     for (const [key, gateway] of own) {
       await this.#reconcile(key, gateway, attached.get(key) ?? new Map(), signal);
