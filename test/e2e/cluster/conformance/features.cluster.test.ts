@@ -191,16 +191,33 @@ feature(
 );
 
 describe('HTTPRouteRequestMirror', () => {
-  const mirror = { type: 'RequestMirror', requestMirror: { backendRef: to('echo-v2') } };
-  test('another server is asked too, and its answer is nobody’s', async () => {
-    const path = `/mirrored-${randomUUID()}`;
-    const rule = { matches: [{ path: { value: path } }], filters: [mirror], backendRefs: [to('echo-v1')] };
-    await mesh.with([routeOf('mirror', [rule])], async () => {
-      await mesh.eventually({ url: `http://echo${path}` }, ([first]) => answers(200, 'v1')(first ?? assert.fail()));
-      await sleep(500);
-      assert.match(await mesh.logOf('v2'), new RegExp(path));
-    });
+  const mirror = (fields: object): unknown => ({
+    type: 'RequestMirror',
+    requestMirror: { backendRef: to('echo-v2'), ...fields },
   });
+  const requests = 100;
+  for (const [what, filters, least, most] of [
+    ['every request is copied, and the answer to the copy is nobody’s', [mirror({})], requests, requests],
+    ['one of two, by percent', [mirror({ percent: 50 })], 25, 75],
+    ['one of five, by fraction', [mirror({ fraction: { numerator: 1, denominator: 5 } })], 5, 45],
+    ['none', [mirror({ percent: 0 })], 0, 0],
+    ['several mirrors', [mirror({}), mirror({})], 2 * requests, 2 * requests],
+  ] as const) {
+    test(what, async () => {
+      const path = `/mirrored-${randomUUID()}`;
+      await mesh.with([routeOf('mirror', [{ filters, backendRefs: [to('echo-v1')] }])], async () => {
+        await mesh.eventually({ url: 'http://echo/' }, ([first]) => answers(200, 'v1')(first ?? assert.fail()));
+        const responses = await mesh.request({ url: `http://echo${path}`, count: requests });
+        for (const response of responses) answers(200, 'v1')(response);
+        // Copies are sent beside the request, not before its answer.
+        await sleep(1000);
+        const copies = (await mesh.logOf('v2'))
+          .split('\n')
+          .filter((line) => line.includes(`Request\t`) && line.includes(path));
+        assert.ok(copies.length >= least && copies.length <= most, `${copies.length} of ${requests}`);
+      });
+    });
+  }
 });
 
 /** The suite's servers behind ports of other protocols. */

@@ -114,6 +114,8 @@ async function runOn(cluster: Cluster, { program, echo, settings }: Run): Promis
     const suite = await runSuite(cluster, program, settings);
     if (settings.only !== undefined) return suite;
     if (settings.publish && suite.failed + suite.skipped === 0) publish();
+    // Retries are of that channel.
+    await step('Gateway API, experimental', () => cluster.kit(['gateway-api', '--experimental']));
     const { passed, failed, skipped } = await runFeatures();
     return {
       passed: suite.passed + passed,
