@@ -7,6 +7,7 @@ import { parseConfig as parseCni, SETTINGS as CNI } from '../../cni/src/config.t
 import { USAGE } from '../../controller/src/config.ts';
 import { createEnvironment } from '../../mesh/src/runtime/index.ts';
 import { SETTINGS as NODE_AGENT } from '../../node-agent/src/config.ts';
+import { SETTINGS as WAYPOINT } from '../../waypoint/src/config.ts';
 import { IMAGES } from '../images/image-list.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -87,6 +88,24 @@ for (const { template, known, left } of COMPONENTS) {
     );
   });
 }
+
+/** Why the controller leaves a variable of a waypoint at its default. */
+const LEFT_TO_WAYPOINTS: readonly string[] = [
+  ...['AMBIT_LOCAL_CONFIG', 'AMBIT_JOIN_TOKEN_FILE', 'AMBIT_STATE_DIR'], // without Kubernetes only
+  ...['AMBIT_CONTROLLER_SERVER_NAME', 'AMBIT_CERTIFICATE_TTL'], // what every controller has
+  'AMBIT_MEMORY_LIMIT', // the container's own
+  ...['AMBIT_HBONE_ADDRESS', 'AMBIT_ADMIN_ADDRESS', 'AMBIT_METRICS_ADDRESS', 'AMBIT_READINESS_ADDRESS'], // its network is its own
+];
+
+test('the controller sets each variable of a waypoint, or it is known why not', () => {
+  const source = readFileSync(join(ROOT, 'controller/src/reconcile/waypoints/decide-waypoint-objects.ts'), 'utf8');
+  const set = [...source.matchAll(/AMBIT_[A-Z_]+/g)].map(([name]) => name).filter((name) => name !== 'AMBIT_DOMAIN');
+  assert.deepEqual(
+    [...new Set([...set, ...LEFT_TO_WAYPOINTS])].sort(),
+    WAYPOINT.map(({ name }) => name).toSorted(),
+    'left: names that are handled; right: names that the program knows',
+  );
+});
 
 test('chart: version and images are those of this repository', () => {
   const chart = readFileSync(join(ROOT, 'charts/ambit/Chart.yaml'), 'utf8');
