@@ -159,9 +159,9 @@ async function runSuite(cluster: Cluster, program: string, settings: Settings): 
   return counts;
 }
 
-/** What the suite asks of Gateways only, asked of the mesh; with the suite's pods, which it leaves. */
+/** Our own tests, with the suite's pods, which it leaves. */
 function runFeatures(): Promise<Counts> {
-  const files = ['test/e2e/cluster/conformance/features.cluster.test.ts'];
+  const files = ['binding', 'features'].map((name) => `test/e2e/cluster/conformance/${name}.cluster.test.ts`);
   const group = { name: 'privileged', files, concurrency: 1, eachTest: true, testTimeoutMs: FEATURES_MS } as const;
   return runGroup(ROOT, group, FEATURES_MS);
 }
