@@ -45,9 +45,9 @@ async function leave(): Promise<never> {
   await tell({ event: 'draining' });
   for (const server of servers) server.farewell();
   await sleep(options.lameDuckMs);
-  const closed = Promise.all(servers.map((server) => server.close()));
-  await Promise.race([closed, sleep(options.drainMs)]);
-  const cut = servers.reduce((sum, server) => sum + server.cut(), 0);
+  const closed = Promise.all(servers.map((server) => server.close())).then(() => 0);
+  const overdue = sleep(options.drainMs).then(() => servers.reduce((sum, server) => sum + server.cut(), 0));
+  const cut = await Promise.race([closed, overdue]);
   await tell({ event: 'drained', cut });
   process.exit(0);
 }

@@ -81,12 +81,12 @@ test('a report tells which connections were open at an instant and carried an an
 test('a backend that leaves in order while streams end in time costs nothing', async () => {
   await using stays = await startBackend();
   await using leaves = await startBackend({ lameDuckMs: 300 });
-  const [http1, http2] = targetsOf(leaves, 500);
+  // Not of HTTP/2: Node's server does not take requests that cross its GOAWAY, and says so; nobody here sends them again.
+  const [http1] = targetsOf(leaves, 500);
   // Clients that come after it has closed would be refused: nobody here sends them elsewhere. These end before.
   const streams = targetsOf(stays, 500).slice(2);
   await using load = await LoadGenerator.start(planOf(2, streams), here);
-  const leaving = [http1, http2].filter((target) => target !== undefined);
-  await using other = await LoadGenerator.start(planOf(30, leaving), here);
+  await using other = await LoadGenerator.start(planOf(30, http1 === undefined ? [] : [http1]), here);
   await answering(other);
   const left = leaves.leave();
   const requests = await other.stop();

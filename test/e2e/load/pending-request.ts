@@ -9,6 +9,8 @@ export interface PendingOptions {
   readonly abandon: () => void;
 }
 
+const STREAM_ERROR = 'ERR_HTTP2_STREAM_ERROR';
+
 /** A request that has left. Settled once: answered, failed, or out of time; what comes later is ignored. */
 export class PendingRequest {
   readonly #options: PendingOptions;
@@ -43,7 +45,8 @@ export class PendingRequest {
   }
 }
 
-/** How an error is counted: its code where it has one, so that there are few. */
+/** How an error is counted: its code where it has one, so that there are few; of HTTP/2 what names the reset. */
 export function reasonOf(error: Error): string {
-  return 'code' in error && typeof error.code === 'string' ? error.code : error.message;
+  if (!('code' in error) || typeof error.code !== 'string' || error.code === STREAM_ERROR) return error.message;
+  return error.code;
 }

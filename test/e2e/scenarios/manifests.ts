@@ -70,6 +70,9 @@ export interface PodOptions {
   readonly mode?: Mode;
   /** The host's address, for a pod that has no network of its own. */
   readonly hostAddress?: string;
+  /** Its label `app`; its name when not said. */
+  readonly app?: string;
+  readonly isReady?: boolean;
 }
 
 /** The addresses that `pod` gives, IPv4 first. */
@@ -80,7 +83,7 @@ export function addressesOf({ host, number }: Pick<PodOptions, 'host' | 'number'
 
 /** A pod that serves HTTP, lines and bulk exchanges. */
 export function pod(options: PodOptions): Manifest {
-  const { name, host, mode = 'unlabelled', hostAddress } = options;
+  const { name, host, mode = 'unlabelled', hostAddress, isReady = true, app = name } = options;
   const ports = [
     { name: 'http', containerPort: HTTP_PORT },
     { name: 'tcp-lines', containerPort: LINE_PORT },
@@ -89,18 +92,22 @@ export function pod(options: PodOptions): Manifest {
   return {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { name, namespace: options.namespace ?? 'shop', labels: { app: name, ...labelsOf(mode) } },
+    metadata: { name, namespace: options.namespace ?? 'shop', labels: { app, ...labelsOf(mode) } },
     spec: {
       nodeName: host,
       serviceAccountName: options.serviceAccount ?? name,
       hostNetwork: hostAddress !== undefined,
       containers: [{ name, image: 'example.invalid/app', ports }],
     },
-    status: {
-      phase: 'Running',
-      podIPs: (hostAddress === undefined ? addressesOf(options) : [hostAddress]).map((ip) => ({ ip })),
-      conditions: [{ type: 'Ready', status: 'True' }],
-    },
+    status: statusOf(hostAddress === undefined ? addressesOf(options) : [hostAddress], isReady),
+  };
+}
+
+function statusOf(ips: readonly string[], isReady: boolean): Manifest {
+  return {
+    phase: 'Running',
+    podIPs: ips.map((ip) => ({ ip })),
+    conditions: [{ type: 'Ready', status: isReady ? 'True' : 'False' }],
   };
 }
 
@@ -120,14 +127,44 @@ export function service(name: string, number: number, app: string, waypoint: str
   };
 }
 
-/** A Gateway of `shop` that is a waypoint, and what the controller would make of it on Kubernetes: its Service and one pod. */
-export function waypoint(name: string, { number, host }: Pick<PodOptions, 'number' | 'host'>): readonly Manifest[] {
-  const account = `${name}-ambit-waypoint`;
-  const labels = {
+function waypointLabels(name: string): Readonly<Record<string, string>> {
+  return {
     'ambit.dev/mode': 'none',
     'gateway.networking.k8s.io/gateway-name': name,
     'gateway.networking.k8s.io/gateway-class-name': 'ambit-waypoint',
   };
+}
+
+/** A pod of the waypoint `name`: `<name>-ambit-waypoint-<index>`. */
+export function waypointPod(
+  name: string,
+  index: number,
+  { number, host }: Pick<PodOptions, 'number' | 'host'>,
+  isReady = true,
+): Manifest {
+  const account = `${name}-ambit-waypoint`;
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: `${account}-${index}`, namespace: 'shop', labels: waypointLabels(name) },
+    spec: {
+      nodeName: host,
+      serviceAccountName: account,
+      containers: [{ name: 'waypoint', image: 'example.invalid/waypoint' }],
+    },
+    status: statusOf(addressesOf({ host, number }), isReady),
+  };
+}
+
+/** A Gateway of `shop` that is a waypoint, and what the controller would make of it on Kubernetes: its Service and one pod. */
+export function waypoint(name: string, place: Pick<PodOptions, 'number' | 'host'>): readonly Manifest[] {
+  return [...waypointGateway(name, place.number), waypointPod(name, 1, place)];
+}
+
+/** As `waypoint`, without a pod. */
+export function waypointGateway(name: string, number: number): readonly Manifest[] {
+  const account = `${name}-ambit-waypoint`;
+  const labels = waypointLabels(name);
   const from = { namespaces: { from: 'All' } };
   return [
     {
@@ -148,21 +185,6 @@ export function waypoint(name: string, { number, host }: Pick<PodOptions, 'numbe
         clusterIPs: [`10.20.0.${number}`, `fd10:20::${number}`],
         selector: { 'gateway.networking.k8s.io/gateway-name': name },
         ports: [{ name: 'hbone', port: 15008 }],
-      },
-    },
-    {
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata: { name: `${account}-1`, namespace: 'shop', labels },
-      spec: {
-        nodeName: host,
-        serviceAccountName: account,
-        containers: [{ name: 'waypoint', image: 'example.invalid/waypoint' }],
-      },
-      status: {
-        phase: 'Running',
-        podIPs: addressesOf({ host, number }).map((ip) => ({ ip })),
-        conditions: [{ type: 'Ready', status: 'True' }],
       },
     },
   ];

@@ -15,7 +15,7 @@ export const CALL_MS = 8000;
 export async function startMesh(
   manifests: ManifestDirectory,
   pods: readonly string[],
-  more: Pick<MeshWorldOptions, 'variables'> = {},
+  more: Pick<MeshWorldOptions, 'variables' | 'idle'> = {},
 ): Promise<MeshWorld> {
   await buildBundles(ROOT);
   const world = await MeshWorld.start({ manifests: manifests.path, form: 'bundle', meshRanges: MESH_RANGES, ...more });

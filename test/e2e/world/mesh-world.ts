@@ -9,7 +9,7 @@ import { AppHandle } from './apps/app-handle.ts';
 import { type HostPlan, NETNS_DIRECTORY, WorldNetwork } from './network.ts';
 import { planHosts } from './plan.ts';
 import { type ProgramForm, programCommand, type ProgramName } from './programs.ts';
-import { isWaypointPod, startWaypoint, type WaypointProcess } from './waypoints.ts';
+import { isWaypointPod, podKey, startWaypoint, type WaypointProcess } from './waypoints.ts';
 import { WorldProcess } from './world-process.ts';
 
 export interface MeshWorldOptions {
@@ -20,6 +20,8 @@ export interface MeshWorldOptions {
   readonly meshRanges: readonly string[];
   /** Variables besides those the world sets itself. */
   readonly variables?: Partial<Readonly<Record<ProgramName, Readonly<Record<string, string>>>>>;
+  /** Pods, `<namespace>/<name>`, in which nothing is started: a test starts there what it wants, when it wants. */
+  readonly idle?: readonly string[];
   /** Called with the name of each step as it is done. */
   readonly onStep?: (what: string) => void;
 }
@@ -67,6 +69,7 @@ export class MeshWorld implements AsyncDisposable {
   readonly #stack = new AsyncDisposableStack();
   readonly #apps = new Map<string, AppHandle>();
   readonly #processes = new Map<string, HostProcesses>();
+  readonly #waypointPods = new Map<string, Pod>();
   readonly #waypoints = new Map<string, WaypointProcess>();
   #controller: WorldProcess | null = null;
 
@@ -84,9 +87,10 @@ export class MeshWorld implements AsyncDisposable {
     try {
       const pods = objects.filter((object) => object.kind === 'Pod').filter((pod) => !pod.hostNetwork);
       options.onStep?.(`${world.hosts.length} hosts and ${pods.length} pods`);
-      const waypoints = pods.filter(isWaypointPod);
-      await Promise.all([world.#startApps(pods.filter((pod) => !isWaypointPod(pod))), world.#startMesh()]);
-      await Promise.all(waypoints.map((pod) => world.#startWaypoint(pod)));
+      for (const pod of pods.filter(isWaypointPod)) world.#waypointPods.set(podKey(pod), pod);
+      const busy = pods.filter((pod) => options.idle?.includes(podKey(pod)) !== true);
+      await Promise.all([world.#startApps(busy.filter((pod) => !isWaypointPod(pod))), world.#startMesh()]);
+      await Promise.all(busy.filter(isWaypointPod).map((pod) => world.startWaypoint(podKey(pod))));
       return world;
     } catch (error) {
       await world[Symbol.asyncDispose]();
@@ -126,6 +130,16 @@ export class MeshWorld implements AsyncDisposable {
   /** By pod, `<namespace>/<name>`. */
   get waypoints(): ReadonlyMap<string, WaypointProcess> {
     return this.#waypoints;
+  }
+
+  /** Starts the waypoint of an idle pod, `<namespace>/<name>`; resolves when it is ready. */
+  async startWaypoint(key: string): Promise<WaypointProcess> {
+    const pod = this.#waypointPods.get(key);
+    if (pod === undefined) throw new Error(`no pod ${key} of a waypoint in this world`);
+    const started = await startWaypoint(this, pod, STATE);
+    this.#waypoints.set(key, started);
+    this.options.onStep?.(`waypoint ${key}`);
+    return started;
   }
 
   accessLog(host: string): string {
@@ -302,12 +316,6 @@ export class MeshWorld implements AsyncDisposable {
     nodeAgent.start();
     await this.nodeAgentReady(host.name);
     this.options.onStep?.(`node agent and CNI agent of ${host.name}`);
-  }
-
-  async #startWaypoint(pod: Pod): Promise<void> {
-    const key = `${pod.meta.namespace}/${pod.meta.name}`;
-    this.#waypoints.set(key, await startWaypoint(this, pod, STATE));
-    this.options.onStep?.(`waypoint ${key}`);
   }
 
   get #firstHost(): string {

@@ -19,6 +19,11 @@ export function isWaypointPod(pod: Pod): boolean {
   return isOfWaypoint(pod.meta.labels);
 }
 
+/** `<namespace>/<name>`. */
+export function podKey({ meta }: Pod): string {
+  return `${meta.namespace}/${meta.name}`;
+}
+
 /** Starts the waypoint that a pod of the manifests is, with a join token of the pod's node. Resolves when it is ready. */
 export async function startWaypoint(world: MeshWorld, pod: Pod, stateDirectory: string): Promise<WaypointProcess> {
   const { namespace, name } = pod.meta;
