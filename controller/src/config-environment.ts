@@ -126,6 +126,7 @@ function readWaypoints(reader: EnvironmentReader): WaypointSettings | null {
     resources: reader.parsed('AMBIT_WAYPOINT_RESOURCES', 'requests and limits as a JSON object', parseJsonObject, {}),
     workers: reader.integer('AMBIT_WAYPOINT_WORKERS', { min: 1, max: WAYPOINT_DEFAULTS.workersMax }, 1),
     accessLog: reader.oneOf('AMBIT_WAYPOINT_ACCESS_LOG', ['stdout', 'off'], 'stdout'),
+    forwardClientCert: reader.oneOf('AMBIT_WAYPOINT_FORWARD_CLIENT_CERT', ['off', 'set'], 'off'),
     terminationDeadlineMs: reader.durationMs('AMBIT_WAYPOINT_TERMINATION_DEADLINE', WAYPOINT_DEFAULTS.deadlineMs),
   };
   return image === undefined ? null : { image, ...settings };

@@ -123,6 +123,7 @@ test('parseCommand takes every variable of Kubernetes, and adds what Istio expec
     AMBIT_WAYPOINT_RESOURCES: '{"requests":{"cpu":"1"}}',
     AMBIT_WAYPOINT_WORKERS: '2',
     AMBIT_WAYPOINT_ACCESS_LOG: 'off',
+    AMBIT_WAYPOINT_FORWARD_CLIENT_CERT: 'set',
     AMBIT_WAYPOINT_TERMINATION_DEADLINE: '1m',
     AMBIT_ISTIO_COMPATIBILITY: 'true',
     AMBIT_CLUSTER_DOMAIN: 'c.org',
@@ -146,6 +147,7 @@ test('parseCommand takes every variable of Kubernetes, and adds what Istio expec
       resources: { requests: { cpu: '1' } },
       workers: 2,
       accessLog: 'off',
+      forwardClientCert: 'set',
       terminationDeadlineMs: 60_000,
     },
   });

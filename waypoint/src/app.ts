@@ -151,6 +151,7 @@ function workerConfig({ config, logFd, containerMemoryBytes }: WaypointOptions):
   return {
     network: config.network,
     trustDomain: config.trustDomain,
+    forwardsClientCertificate: config.forwardClientCert === 'set',
     memoryBudgetBytes: memoryBudget(config.memoryLimitBytes || containerMemoryBytes, config.workers),
     accessLog: accessLogTarget(config.accessLog, logFd),
     accessLogFormat: config.logFormat,

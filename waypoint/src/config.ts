@@ -45,6 +45,8 @@ export interface WaypointConfig {
   readonly readinessAddress: ListenAddress;
   /** `stdout`, `off`, or the path of a file. */
   readonly accessLog: string;
+  /** `set`: servers are told in X-Forwarded-Client-Cert who the client is. */
+  readonly forwardClientCert: 'off' | 'set';
   readonly logFilter: string;
   readonly logFormat: LogFormat;
   readonly terminationDeadlineMs: number;
@@ -125,6 +127,12 @@ export const SETTINGS: readonly Setting[] = [
   { name: 'AMBIT_READINESS_ADDRESS', fallback: '0.0.0.0:15021', describe: 'Readiness.' },
   { name: 'AMBIT_ACCESS_LOG', fallback: 'stdout', describe: 'stdout, off, or the path of a file that is appended to.' },
   {
+    name: 'AMBIT_FORWARD_CLIENT_CERT',
+    fallback: 'off',
+    describe:
+      'set: servers get X-Forwarded-Client-Cert with the identities of waypoint and client; off: they get none.',
+  },
+  {
     name: 'AMBIT_LOG_LEVEL',
     fallback: 'info',
     describe: 'LEVEL[,scope=LEVEL...] with debug, info, warn, error or off.',
@@ -159,6 +167,7 @@ export function parseConfig(environment: Environment): WaypointConfig {
     metricsAddress: socketAddress('AMBIT_METRICS_ADDRESS'),
     readinessAddress: socketAddress('AMBIT_READINESS_ADDRESS'),
     accessLog: read.accessLog('AMBIT_ACCESS_LOG', 'stdout'),
+    forwardClientCert: read.oneOf('AMBIT_FORWARD_CLIENT_CERT', ['off', 'set'], 'off'),
     logFilter: read.logFilter('AMBIT_LOG_LEVEL', 'info'),
     logFormat: read.oneOf('AMBIT_LOG_FORMAT', ['text', 'json'], 'text'),
     terminationDeadlineMs: read.durationMs('AMBIT_TERMINATION_DEADLINE', 5000),

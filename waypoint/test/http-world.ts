@@ -15,7 +15,7 @@ import type { ExchangeFacts } from '../src/http/exchange-facts.ts';
 import { NO_COMPILED_EDITS } from '../src/http/header-edits.ts';
 import { DEFAULT_EXCHANGE_LIMITS, type ExchangeLimits } from '../src/http/limits.ts';
 import { DEFAULT_MIRROR_LIMITS, type MirrorLimits } from '../src/http/mirror-budget.ts';
-import type { Decision, Forward, RequestView } from '../src/http/pipeline.ts';
+import type { Caller, Decision, Forward, RequestView } from '../src/http/pipeline.ts';
 import { Http2ServerConnection } from '../src/http/http2-server-connection.ts';
 import { ServerConnection, type ServerConnectionOptions } from '../src/http/server-connection.ts';
 import { WorkerContext } from '../src/http/worker-context.ts';
@@ -89,6 +89,8 @@ export interface WorldOptions {
   readonly servers?: readonly ((party: Party) => void)[];
   /** What clients speak; default HTTP/1.1. */
   readonly clientProtocol?: 'http2';
+  /** What servers are told of the client's certificate. */
+  readonly certificate?: string;
   /** What the port declares. */
   readonly protocol?: AppProtocol;
   /** Servers elsewhere on this host, behind those of `servers`; without these there are none of the former by default. */
@@ -161,6 +163,12 @@ export class HttpWorld implements AsyncDisposable {
       path: null,
       delivery: mirrors.length === 0 ? null : { retry: null, attemptTimeoutMs: null, mirrors },
     };
+    const { certificate } = options;
+    const caller: Caller = {
+      identity: null,
+      address: '10.0.0.1',
+      ...(certificate === undefined ? {} : { certificate }),
+    };
     const decide = options.decide ?? (() => forward);
     world.#front = world.#stack.use(
       await world.#listen((carrier) => {
@@ -168,7 +176,7 @@ export class HttpWorld implements AsyncDisposable {
           carrier,
           context: world.context,
           pipeline: { decide: (request) => decide(request, forward) },
-          caller: { identity: null, address: '10.0.0.1' },
+          caller,
           onClose: () => world.connections.delete(session()),
         });
         if (options.clientProtocol === 'http2') {

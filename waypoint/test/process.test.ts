@@ -117,6 +117,7 @@ async function open(localConfig: string, accessLog: string, logFd = 2): Promise<
     createEnvironment({
       AMBIT_LOCAL_CONFIG: localConfig,
       AMBIT_ACCESS_LOG: accessLog,
+      AMBIT_FORWARD_CLIENT_CERT: 'set',
       AMBIT_HBONE_ADDRESS: '127.0.0.1:0',
       AMBIT_ADMIN_ADDRESS: '127.0.0.1:0',
       AMBIT_METRICS_ADDRESS: '127.0.0.1:0',
@@ -185,7 +186,9 @@ test('a waypoint routes what comes through HBONE, records it, and ends in order'
   await until('the whole request', () => server.text.endsWith('\r\n\r\n'));
   assert.equal(
     server.take(),
-    'GET /v2/a?q HTTP/1.1\r\nX-Request-Id: 7\r\nx-forwarded-for: 127.0.0.1\r\nx-forwarded-proto: http\r\nx-set: 1\r\nhost: inner\r\n\r\n',
+    'GET /v2/a?q HTTP/1.1\r\nX-Request-Id: 7\r\nx-forwarded-for: 127.0.0.1\r\nx-forwarded-proto: http\r\n' +
+      'x-forwarded-client-cert: By=spiffe://cluster.local/ns/shop/sa/waypoint;URI=spiffe://cluster.local/ns/shop/sa/web\r\n' +
+      'x-set: 1\r\nhost: inner\r\n\r\n',
   );
   server.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
   await until('the answer', () => http.text.endsWith('ok'));

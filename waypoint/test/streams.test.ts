@@ -43,7 +43,12 @@ class World implements AsyncDisposable {
     clock: systemClock,
     logger: silentLogger,
     log: { suppressed: 0 },
-    config: { network: '', trustDomain: parseTrustDomain('cluster.local'), accessLogFormat: 'text' },
+    config: {
+      network: '',
+      trustDomain: parseTrustDomain('cluster.local'),
+      forwardsClientCertificate: false,
+      accessLogFormat: 'text',
+    },
     ownAddresses: [],
     overload: { refusal: () => null, isMemoryShort: false, shares: { memory: 0, lag: 0 } },
     accessLog: null,

@@ -4,6 +4,7 @@ import { type NormalPath, normalisePath } from '@ambit/mesh/model';
 import { parseGrpcTimeoutMs } from '@ambit/mesh/routes';
 import { bug } from '@ambit/mesh/runtime';
 import type { AccessVerdict } from '@ambit/mesh/policies';
+import { CLIENT_CERTIFICATE } from './client-certificate.ts';
 import type { HttpVersion } from './exchange-facts.ts';
 import type { Caller, RequestView } from './pipeline.ts';
 
@@ -139,12 +140,7 @@ export class CurrentRequest implements RequestView {
     }
     const { address } = this.caller;
     const all = addresses === null || addresses === '' ? address : `${addresses}, ${address}`;
-    return hasProto
-      ? [[FORWARDED_FOR, all]]
-      : [
-          [FORWARDED_FOR, all],
-          [FORWARDED_PROTO, 'http'],
-        ];
+    return forwardedBy(this.caller, all, hasProto);
   }
 
   /** `forwardedFields` for HTTP/2. */
@@ -169,11 +165,16 @@ export class CurrentRequest implements RequestView {
   }
 }
 
-function forwardedBy({ address }: Caller): readonly (readonly [string, string])[] {
-  return [
-    [FORWARDED_FOR, address],
-    [FORWARDED_PROTO, 'http'],
-  ];
+/** `addresses`: all that the request has come from; `hasProto`: somebody has said how. */
+function forwardedBy(
+  { address, certificate }: Caller,
+  addresses = address,
+  hasProto = false,
+): readonly (readonly [string, string])[] {
+  const fields: (readonly [string, string])[] = [[FORWARDED_FOR, addresses]];
+  if (!hasProto) fields.push([FORWARDED_PROTO, 'http']);
+  if (certificate !== undefined) fields.push([CLIENT_CERTIFICATE, certificate]);
+  return fields;
 }
 
 /** `application/grpc`, with or without a message format; gRPC-Web is something else. */

@@ -5,13 +5,14 @@ import type { Endpoint } from '../upstream/cluster.ts';
 import type { Http2Call } from '../upstream/http2-call.ts';
 import type { Http2Connection } from '../upstream/http2-connection.ts';
 import type { Http2Waiter } from '../upstream/http2-pool.ts';
+import { CLIENT_CERTIFICATE } from './client-certificate.ts';
 import type { CurrentRequest } from './current-request.ts';
 import type { LostCall } from './decide-retry.ts';
 import { dropEdited, dropNamed } from './header-edits.ts';
 import { KeptRequest } from './kept-request.ts';
 import type { Forward } from './pipeline.ts';
 import { RequestAttempts } from './request-attempts.ts';
-import { CLIENT_CERTIFICATE, HEAD_MAX_BYTES } from './request-sender.ts';
+import { HEAD_MAX_BYTES } from './request-sender.ts';
 
 const BODY_METHODS: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 

@@ -12,6 +12,8 @@ export interface Caller {
   readonly identity: SpiffeId | null;
   /** IP address, as `x-forwarded-for` names it. */
   readonly address: string;
+  /** What servers are told of its certificate; absent: nothing. */
+  readonly certificate?: string;
 }
 
 /** A request as decisions see it; valid during the call only. */

@@ -13,13 +13,12 @@ import { bug } from '@ambit/mesh/runtime';
 import type { ClientConnection } from '../upstream/client-connection.ts';
 import type { Endpoint } from '../upstream/cluster.ts';
 import type { ConnectionWaiter } from '../upstream/endpoint-pool.ts';
+import { CLIENT_CERTIFICATE } from './client-certificate.ts';
 import type { LostCall } from './decide-retry.ts';
 import { appendEdited, dropEdited, dropNamed } from './header-edits.ts';
 import type { Forward } from './pipeline.ts';
 import { RequestAttempts } from './request-attempts.ts';
 
-/** Says who the client is, to servers that believe it: from us or from nobody. */
-export const CLIENT_CERTIFICATE: string = 'x-forwarded-client-cert';
 /** A head larger than what is kept for a second attempt gets memory of its own, up to this. */
 export const HEAD_MAX_BYTES: number = 256 * 1024;
 /** Trailers as they are written are no longer than as they were read, but for the last chunk before them and the empty line. */

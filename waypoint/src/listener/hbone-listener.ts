@@ -12,6 +12,7 @@ import {
 import { type IpAddress, parseIpAddress, type SpiffeId, type TrustDomain } from '@ambit/mesh/model';
 import { clientVerifier, secureContextOf, type Svid, validUntilMs } from '@ambit/mesh/tls';
 import { type Authority, parseAuthority } from '@ambit/mesh/wire';
+import { clientCertificate } from '../http/client-certificate.ts';
 import type { Caller } from '../http/pipeline.ts';
 import { LISTENER_SOCKETS_MAX } from './limits.ts';
 
@@ -42,6 +43,8 @@ export interface HboneListenerOptions {
   readonly port: number;
   readonly environment: HboneEnvironment;
   readonly trustDomain: TrustDomain;
+  /** Servers are told who the client is. */
+  readonly forwardsClientCertificate: boolean;
   readonly svid: () => Svid | undefined;
   /** Synchronous: what it needs is there or the tunnel is refused. */
   readonly decide: (caller: Caller, authority: Authority) => TunnelVerdict;
@@ -115,7 +118,7 @@ export class HboneListener implements AsyncDisposable {
   }
 
   async #serve(socket: Socket, address: IpAddress, svid: Svid): Promise<void> {
-    const { environment, trustDomain } = this.#options;
+    const { environment, trustDomain, forwardsClientCertificate } = this.#options;
     let caller: Caller = { identity: null, address };
     let peerUntilMs = 0;
     const verify = clientVerifier(trustDomain);
@@ -134,7 +137,11 @@ export class HboneListener implements AsyncDisposable {
             request.connection.drain();
             return;
           }
-          if (caller.identity === null) caller = { identity: request.connection.peer, address };
+          if (caller.identity === null) {
+            const identity = request.connection.peer;
+            const certificate = forwardsClientCertificate ? clientCertificate(svid.id, identity) : null;
+            caller = { identity, address, ...(certificate === null ? {} : { certificate }) };
+          }
           this.#answer(request, caller);
         },
         onClose: (closed) => this.#connections.delete(closed),

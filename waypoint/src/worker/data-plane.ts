@@ -54,7 +54,7 @@ export interface DataPlaneOptions {
   readonly logger: Logger;
   /** The log behind `logger`. */
   readonly log: Pick<RootLogger, 'suppressed'>;
-  readonly config: Pick<WorkerConfig, 'network' | 'trustDomain' | 'accessLogFormat'>;
+  readonly config: Pick<WorkerConfig, 'network' | 'trustDomain' | 'forwardsClientCertificate' | 'accessLogFormat'>;
   /** Null: no access log. */
   readonly accessLog: Pick<LineSink, 'write' | 'dropped'> | null;
   readonly random: () => number;
@@ -165,6 +165,7 @@ export class DataPlane {
       ...hbone,
       environment: { clock, logger },
       trustDomain: config.trustDomain,
+      forwardsClientCertificate: config.forwardsClientCertificate,
       svid: () => this.#validSvid(),
       decide: (caller, authority) => this.#decideTunnel(caller, authority),
       onRefused: (reason) => this.#countRefusal(reason),

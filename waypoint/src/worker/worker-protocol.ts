@@ -26,6 +26,8 @@ export interface WorkerConfig {
   readonly index: number;
   readonly network: string;
   readonly trustDomain: TrustDomain;
+  /** Servers are told who the client is. */
+  readonly forwardsClientCertificate: boolean;
   /** What heap and buffers of this worker may take. */
   readonly memoryBudgetBytes: number;
   /** Appended to; every worker opens the file by itself. */

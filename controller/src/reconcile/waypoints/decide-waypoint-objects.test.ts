@@ -15,6 +15,7 @@ const SETTINGS: WaypointSettings = {
   resources: { requests: { cpu: '100m' } },
   workers: 1,
   accessLog: 'stdout',
+  forwardClientCert: 'off',
   terminationDeadlineMs: 30_500,
 };
 
@@ -81,6 +82,7 @@ const CONTAINER = {
     { name: 'AMBIT_TRUST_DOMAIN', value: 'cluster.local' },
     { name: 'AMBIT_WORKERS', value: '1' },
     { name: 'AMBIT_ACCESS_LOG', value: 'stdout' },
+    { name: 'AMBIT_FORWARD_CLIENT_CERT', value: 'off' },
     { name: 'AMBIT_TERMINATION_DEADLINE', value: '30500ms' },
     { name: 'AMBIT_LOG_LEVEL', value: 'info' },
     { name: 'AMBIT_LOG_FORMAT', value: 'text' },

@@ -205,6 +205,7 @@ function container({ parameters, settings, mesh }: WaypointPlan): JsonObject {
         AMBIT_TRUST_DOMAIN: mesh.trustDomain,
         AMBIT_WORKERS: String(settings.workers),
         AMBIT_ACCESS_LOG: settings.accessLog,
+        AMBIT_FORWARD_CLIENT_CERT: settings.forwardClientCert,
         AMBIT_TERMINATION_DEADLINE: `${settings.terminationDeadlineMs}ms`,
         AMBIT_LOG_LEVEL: mesh.logFilter,
         AMBIT_LOG_FORMAT: mesh.logFormat,

@@ -13,6 +13,8 @@ export interface WaypointSettings {
   readonly workers: number;
   /** `stdout` or `off`. */
   readonly accessLog: string;
+  /** Whether servers are told in X-Forwarded-Client-Cert who the client is. */
+  readonly forwardClientCert: 'off' | 'set';
   /** How long live requests may go on in a pod that stops. */
   readonly terminationDeadlineMs: number;
 }

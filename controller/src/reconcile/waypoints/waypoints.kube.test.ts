@@ -60,6 +60,7 @@ before(async () => {
     resources: { requests: { cpu: '100m', memory: '64Mi' } },
     workers: 1,
     accessLog: 'stdout',
+    forwardClientCert: 'off' as const,
     terminationDeadlineMs: 30_000,
   };
   const mesh = {
