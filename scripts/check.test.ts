@@ -211,6 +211,7 @@ const FORBIDDEN_IMPORTS: readonly (readonly [rule: string, from: string, to: str
   ['D2-push', 'mesh/src/push/a.ts', 'mesh/src/grpc/b.ts'],
   ['D2-linux', 'mesh/src/linux/a.ts', 'mesh/src/wire/b.ts'],
   ['D2-routes', 'mesh/src/routes/a.ts', 'mesh/src/kinds/b.ts'],
+  ['D2-policies', 'mesh/src/policies/a.ts', 'mesh/src/kinds/b.ts'],
   ['D2-kinds', 'mesh/src/kinds/a.ts', 'mesh/src/manifests/b.ts'],
   ['D2-route-wire', 'mesh/src/route-wire/a.ts', 'mesh/src/push/b.ts'],
   ['D2-manifests', 'mesh/src/manifests/a.ts', 'mesh/src/tls/b.ts'],

@@ -93,5 +93,5 @@ export const HTTP1_MUTATIONS: readonly Mutation[] = [
   persistence('versionMinor === 0 && !keepAlive', 'versionMinor === 0'),
   persistence("if (!exchange.responseComplete) return 'response-incomplete';", ''),
   framing("clientVersionMinor === 1 ? 'chunked' : 'until-close'", "'chunked'"),
-  framing('status < 200 || status === 204 || !hasContentLength', 'status < 200 || !hasContentLength'),
+  framing('if (status < 200 || status === 204) return', 'if (status < 200) return'),
 ];

@@ -93,7 +93,7 @@ test('the webhook answers reviews with the request uid, a refusal or warnings', 
     response: {
       uid: 'the-uid',
       allowed: false,
-      status: { code: 422, reason: 'Invalid', message: 'spec.action is missing: expected one of Allow, Deny' },
+      status: { code: 422, reason: 'Invalid', message: 'spec.action is missing: expected one of Allow, Deny, Audit' },
     },
   });
   assert.equal(await metrics.value('ambit_admission_reviews_total', ['allowed']), 1);

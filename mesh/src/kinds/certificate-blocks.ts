@@ -10,8 +10,10 @@ export function certificateBlocks(text: string): readonly string[] | null {
   const blocks = new Set<string>();
   for (const [, content = ''] of text.matchAll(BLOCK)) {
     const der = Buffer.from(content, 'base64');
-    if (!isOneSequence(der)) return null;
-    const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
+    const base64 = der.toString('base64');
+    // Node stops reading at the first padding, whatever follows it.
+    if (!isOneSequence(der) || base64 !== content.replaceAll(/\s/g, '')) return null;
+    const lines = base64.match(/.{1,64}/g) ?? [];
     blocks.add(`-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`);
   }
   return blocks.size === 0 ? null : [...blocks];

@@ -45,7 +45,13 @@ test('certificateBlocks() gives every block in one form, or nothing when one is 
   const flat = rootPem.replace(body, body.replaceAll('\n', ''));
   assert.deepEqual(certificateBlocks(flat), [rootPem]);
   assert.deepEqual(certificateBlocks(rootPem.replaceAll('\n', '\r\n')), [rootPem]);
-  for (const broken of [body.slice(0, -8), body.slice(4), `${body}AAAA`, 'bm90IGEgY2VydGlmaWNhdGU=']) {
+  for (const broken of [
+    body.slice(0, -8),
+    body.slice(4),
+    `${body}AAAA`,
+    `${body.trim().replace(/=*$/, '')}==AAAA`,
+    'bm90IGEgY2VydGlmaWNhdGU=',
+  ]) {
     assert.equal(certificateBlocks(rootPem + rootPem.replace(body, broken)), null, broken);
   }
 });

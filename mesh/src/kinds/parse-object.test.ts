@@ -278,7 +278,7 @@ test('parseObject takes a hand-written pod with an address and nothing else as r
 test('parseObject ignores kinds of others, whatever they hold', () => {
   for (const json of [
     { apiVersion: 'apps/v1', kind: 'Deployment', metadata: 5 },
-    { apiVersion: 'v1', kind: 'ConfigMap' },
+    { apiVersion: 'v1', kind: 'Secret' },
     { apiVersion: 'extensions/v1beta1', kind: 'Pod', metadata: { name: 'UPPER' } },
   ]) {
     assert.equal(parseObject(json), null);
@@ -347,7 +347,7 @@ test('parseObject refuses misspelt kinds and unknown versions of the own group, 
 test('identifyObject tells which object a broken one would have been, if that can be told', () => {
   assert.deepEqual(identifyObject(core('Pod', { spec: 5 })), { kind: 'Pod', namespace: 'ns', name: 'a' });
   assert.deepEqual(identifyObject(core('Node', { spec: 5 })), { kind: 'Node', namespace: '', name: 'a' });
-  for (const json of [core('Pod', {}, { name: 'A' }), core('ConfigMap'), 5, null, {}])
+  for (const json of [core('Pod', {}, { name: 'A' }), core('Secret'), 5, null, {}])
     assert.equal(identifyObject(json), null);
 });
 
