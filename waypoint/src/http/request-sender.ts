@@ -71,6 +71,8 @@ export class RequestSender extends RequestAttempts implements ConnectionWaiter {
   }
 
   override trailers(block: FieldBlock): void {
+    // HTTP/2 has them behind a body whose length was said, too. In HTTP/1.1 they would be read as the next request.
+    if (!this.#chunked) return;
     this.#chunked = false;
     const out = this.#memory ?? bug('trailers without a head');
     const end = this.#writeTrailers(block, out, this.#end);
