@@ -31,7 +31,7 @@ export const ROUTES_MUTATIONS: readonly Mutation[] = [
   path('if (kept.length > 1) kept.pop();', 'kept.pop();'),
   path('      start = index + 1;', '      start = index;'),
   template('const part = withoutParameters(parts[index] ??', 'const part = String(parts[index] ??'),
-  template("segment === null ? part !== ''", 'segment === null ? true'),
+  path("if (decoded.includes('/;')) return", "if (decoded.includes('/;;')) return"),
   connections('return isDead ? null : { clauses };', 'return { clauses };'),
   connections('return isTrue ? { matches: [] } : { matches };', 'return { matches };'),
   authorize("const unread = policy.action === 'deny';", "const unread = policy.action === 'allow';"),

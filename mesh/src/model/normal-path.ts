@@ -17,15 +17,17 @@ export type PathFault =
   /** An encoded NUL ends the path for some servers. */
   | 'nul'
   /** A dot segment with parameters (`..;a`): servers that drop parameters go up, others do not. */
-  | 'dot-segment-parameter';
+  | 'dot-segment-parameter'
+  /** A segment of nothing but parameters (`/;a/b`): servers that drop parameters and merge slashes read `/b`, others do not. */
+  | 'empty-segment-parameter';
 
 export type PathNormalisation =
   | { readonly kind: 'path'; readonly path: NormalPath }
   /** To be answered with 400: two servers may read it in two ways. */
   | { readonly kind: 'refused'; readonly fault: PathFault };
 
-/** Whatever a path may need work for; a path without any of it is normal. A dot matters after a slash only. */
-const SUSPECT = /[^!"$&->@-[\]-~]|\/[./]/;
+/** Whatever a path may need work for; a path without any of it is normal. Dots and semicolons matter after a slash only. */
+const SUSPECT = /[^!"$&->@-[\]-~]|\/[./;]/;
 const SLASH = 0x2f;
 const PERCENT = 0x25;
 const BACKSLASH = 0x5c;
@@ -46,6 +48,7 @@ export function normalisePath(text: string): PathNormalisation {
   const decoded = decode(text);
   if (typeof decoded !== 'string') return decoded;
   if (/\/\.{1,2};/.test(decoded)) return { kind: 'refused', fault: 'dot-segment-parameter' };
+  if (decoded.includes('/;')) return { kind: 'refused', fault: 'empty-segment-parameter' };
   return { kind: 'path', path: branded(resolveDots(decoded)) };
 }
 

@@ -47,7 +47,8 @@ export function templateMatches(template: PathTemplate, path: NormalPath): boole
   if (open ? parts.length < segments.length : parts.length !== segments.length) return false;
   return segments.every((segment, index) => {
     const part = withoutParameters(parts[index] ?? '');
-    return segment === null ? part !== '' : segment === part;
+    // No segment of a normal path is empty without its parameters.
+    return segment === null || segment === part;
   });
 }
 

@@ -90,9 +90,8 @@ export function pathMatches({ segments, open }: PathTemplate, path: NormalPath):
     if (at > end) return false;
     const segmentEnd = endOfSegment(path, at, end);
     const contentEnd = endOfContent(path, at, segmentEnd);
-    if (segment === null ? contentEnd === at : contentEnd - at !== segment.length || !path.startsWith(segment, at)) {
-      return false;
-    }
+    // Any one will do for none; no segment of a normal path is empty without its parameters.
+    if (segment !== null && (contentEnd - at !== segment.length || !path.startsWith(segment, at))) return false;
     at = segmentEnd + 1;
   }
   return open || at > end;
