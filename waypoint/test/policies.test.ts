@@ -45,6 +45,35 @@ function service(name: string, targetPort: number, index: number): Json {
   };
 }
 
+const toDb = (path: string, filter: Json): Json => ({
+  matches: [{ path: { type: 'PathPrefix', value: path } }],
+  filters: [filter],
+  backendRefs: [{ name: 'db', namespace: 'shop', port: 80 }],
+});
+
+/** For callers of its namespace alone, whose requests it makes what a policy of `db` refuses. */
+const OF_A_NEIGHBOUR: Json = {
+  apiVersion: 'gateway.networking.k8s.io/v1',
+  kind: 'HTTPRoute',
+  metadata: { name: 'past', namespace: 'next' },
+  spec: {
+    parentRefs: [{ group: '', kind: 'Service', name: 'db', namespace: 'shop' }],
+    rules: [
+      toDb('/path', {
+        type: 'URLRewrite',
+        urlRewrite: { path: { type: 'ReplacePrefixMatch', replacePrefixMatch: '/admin' } },
+      }),
+      toDb('/host', { type: 'URLRewrite', urlRewrite: { hostname: 'admin.shop' } }),
+      toDb('/header', {
+        type: 'RequestHeaderModifier',
+        requestHeaderModifier: { set: [{ name: 'X-Debug', value: 'on' }] },
+      }),
+      toDb('/less', { type: 'RequestHeaderModifier', requestHeaderModifier: { remove: ['x-tenant'] } }),
+      toDb('/', { type: 'RequestHeaderModifier', requestHeaderModifier: { add: [{ name: 'x-a', value: '1' }] } }),
+    ],
+  },
+};
+
 /** Services `db` and `api` with one endpoint; requests to `db` below /api go to `api`, whose path has a prefix more. */
 function configuration(port: number, policies: readonly Json[]): LocalConfig {
   const ports = [
@@ -83,6 +112,7 @@ function configuration(port: number, policies: readonly Json[]): LocalConfig {
           ],
         },
       },
+      OF_A_NEIGHBOUR,
     ],
     policies,
     certificate: { privateKey: 'key', chain: 'chain', roots: 'roots' },
@@ -178,11 +208,11 @@ class World implements AsyncDisposable {
     this.#plane.configure({ update: { workloads, services }, routes: routeChanges, policySets: { put, removed } });
   }
 
-  /** A tunnel of service account `shop/<account>` to the authority. */
-  async tunnel(account: string, authority: string): Promise<Party> {
-    const certificate = ca.issue(`spiffe://cluster.local/ns/shop/sa/${account}`);
+  /** A tunnel of service account `<namespace>/<account>` to the authority. */
+  async tunnel(account: string, authority: string, namespace = 'shop'): Promise<Party> {
+    const certificate = ca.issue(`spiffe://cluster.local/ns/${namespace}/sa/${account}`);
     const target = {
-      key: account,
+      key: `${namespace}/${account}`,
       openSocket: () => dial(this.#port),
       secureContext: () => secureContextOf(certificate),
       verifyPeer: identityOf,
@@ -243,6 +273,35 @@ test('a route that leads to another service leads past none of its policies, whi
   assert.equal(await world.ask(web, 'GET /api/open/a'), '200 ok');
   assert.equal(await world.ask(web, 'GET /api/a'), DENIED);
   assert.equal(await world.ask(web, 'GET /v2/a'), '200 ok');
+});
+
+test("a neighbour's route makes no request that the policies of its service refuse", async () => {
+  const deny = (name: string, to: Json): Json => policy(name, 'db', { action: 'Deny', rules: [{ to: [to] }] });
+  await using world = await World.open([
+    NO_ADMIN,
+    deny('host', { hosts: ['admin.shop'] }),
+    deny('header', { headers: [{ name: 'x-debug', values: ['*'] }] }),
+    deny('less', { paths: ['/less/**'], headers: [{ name: 'x-tenant', notValues: ['*'] }] }),
+  ]);
+  const web = await world.tunnel('web', '10.9.0.1:80', 'next');
+  assert.equal(await world.ask(web, 'GET /a'), '200 ok');
+  for (const path of ['/path/users', '/host', '/header']) assert.equal(await world.ask(web, `GET ${path}`), DENIED);
+  web.send('GET /less HTTP/1.1\r\nHost: db.shop\r\nX-Tenant: a\r\n\r\n');
+  await until('it is refused', () => web.text.endsWith(DENIED.slice(4)));
+  assert.match(world.lines[1] ?? '', / policy=shop\/no-admin /);
+  assert.equal(world.served.length, 1);
+});
+
+test('a request without a host is one for the host that is said in its place', async () => {
+  await using world = await World.open([
+    policy('host', 'db', { action: 'Deny', rules: [{ to: [{ hosts: ['db.shop'] }] }] }),
+    policy('header', 'db', { action: 'Deny', rules: [{ to: [{ headers: [{ name: 'host', values: ['db.shop'] }] }] }] }),
+  ]);
+  const web = await world.tunnel('web', '10.9.0.1:80');
+  web.send('GET /a HTTP/1.0\r\n\r\n');
+  await until('it is refused', () => web.text.endsWith(DENIED.slice(4)));
+  assert.match(world.lines[0] ?? '', / policy=shop\/h\w+ /);
+  assert.equal(world.served.length, 0);
 });
 
 test('an upgrade and a workload by its own address are asked about as well', async () => {

@@ -1,5 +1,6 @@
-import type { IpAddress } from '@ambit/mesh/model';
-import type { AccessCaller, AccessRefusal, AccessVerdict, Authorizer } from '@ambit/mesh/policies';
+import type { IpAddress, NormalPath, RequestFacts } from '@ambit/mesh/model';
+import type { AccessCaller, AccessRefusal, AccessVerdict, Authorizer, PolicyNote } from '@ambit/mesh/policies';
+import type { HeaderEdits } from '@ambit/mesh/routes';
 import { FAILURES } from '../http/failures.ts';
 import { NO_COMPILED_EDITS } from '../http/header-edits.ts';
 import type { Answer, Caller, Decision, RequestPipeline, RequestView } from '../http/pipeline.ts';
@@ -12,33 +13,63 @@ const REFUSALS: Readonly<Record<AccessRefusal, Answer>> = {
 /** Asks the policies of a destination before anything else is decided about a request, on the path that is sent on. */
 export class GuardedPipeline implements RequestPipeline {
   readonly #authorizer: Authorizer;
+  readonly #hostname: string;
   readonly #next: RequestPipeline;
 
-  constructor(authorizer: Authorizer, next: RequestPipeline) {
+  /** `hostname`: of the destination. */
+  constructor(authorizer: Authorizer, hostname: string, next: RequestPipeline) {
     this.#authorizer = authorizer;
+    this.#hostname = hostname;
     this.#next = next;
   }
 
   decide(request: RequestView): Decision {
-    return admit(this.#authorizer, request) ?? this.#next.decide(request);
+    return admit(this.#authorizer, this.#hostname, request) ?? this.#next.decide(request);
   }
 }
 
-/** Null: the request may go on. What policies said is left in the request. */
+/** What a route makes of a request. */
+export interface SentAs {
+  readonly path: NormalPath;
+  /** Null: as the client named it. */
+  readonly host: string | null;
+  readonly edits: HeaderEdits;
+}
+
+/**
+ * Null: the request may go on. What policies said is left in the request. `hostname`: of the destination, which is what is said for a
+ * request without a host. `sent`: as it is sent on, where that differs.
+ */
 export function admit(
   authorizer: Authorizer,
+  hostname: string,
   request: RequestView,
-  /** As it is sent on, where that differs. */
-  rewritten: Partial<Pick<RequestView, 'path' | 'host'>> | null = null,
+  sent: SentAs | null = null,
 ): Answer | null {
-  const { path = request.path, host = request.host } = rewritten ?? request;
-  const facts =
-    rewritten === null
-      ? request
-      : { method: request.method, path, host, header: (name: string) => request.header(name) };
+  const facts = sent === null && request.host !== '' ? request : factsOf(hostname, request, sent);
   const verdict = authorizer.decide(accessCaller(request.caller), facts);
   request.access = joined(request.access, verdict);
   return verdict.refusal === null ? null : REFUSALS[verdict.refusal];
+}
+
+function factsOf(hostname: string, request: RequestView, sent: SentAs | null): RequestFacts {
+  const { method } = request;
+  const named = request.host === '' ? hostname : null;
+  const host = sent?.host ?? named ?? request.host;
+  const said = (name: string): string | null =>
+    name === 'host' ? (sent?.host ?? named ?? request.header(name)) : request.header(name);
+  if (sent === null) return { method, host, path: request.path, header: said };
+  const { path, edits } = sent;
+  return {
+    method,
+    host,
+    path,
+    header: (name) => {
+      const before = edits.dropped.has(name) ? null : said(name);
+      const added = edits.appended.filter((one) => one.name.toLowerCase() === name).map(({ value }) => value);
+      return before === null && added.length === 0 ? null : [...(before === null ? [] : [before]), ...added].join(', ');
+    },
+  };
 }
 
 /** The listener has the address from the kernel, in canonical form. */
@@ -47,10 +78,12 @@ export function accessCaller(caller: Caller): AccessCaller {
   return caller as Caller & { readonly address: IpAddress };
 }
 
-/** A route may lead to a further service, whose policies have something to tell as well. */
+/** Policies may be asked twice, of the request as it came and as it is sent, and those of a further service as well. */
 function joined(before: AccessVerdict | null, after: AccessVerdict): AccessVerdict {
   if (before === null || before.notes.length === 0) return after;
-  return { ...after, notes: [...before.notes, ...after.notes] };
+  const isNew = (note: PolicyNote): boolean =>
+    !before.notes.some(({ policy, effect }) => policy === note.policy && effect === note.effect);
+  return { ...after, notes: [...before.notes, ...after.notes.filter(isNew)] };
 }
 
 function refusal(reason: AccessRefusal): Answer {

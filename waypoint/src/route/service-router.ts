@@ -1,4 +1,4 @@
-import type { MeshView, NormalPath, Service } from '@ambit/mesh/model';
+import type { MeshView, Service } from '@ambit/mesh/model';
 import {
   type CompiledRule,
   decideRequest,
@@ -10,7 +10,7 @@ import {
 import { FAILURES, type FailureReason } from '../http/failures.ts';
 import { compileEdits, type CompiledEdits, NO_COMPILED_EDITS } from '../http/header-edits.ts';
 import type { Authorizer } from '@ambit/mesh/policies';
-import { admit } from '../authorize/guarded-pipeline.ts';
+import { admit, type SentAs } from '../authorize/guarded-pipeline.ts';
 import type { Answer, Decision, Delivery, Forward, RequestPipeline, RequestView } from '../http/pipeline.ts';
 import type { CompiledGroup } from './route-tables.ts';
 import type { Cluster } from '../upstream/cluster.ts';
@@ -23,6 +23,8 @@ export interface ServiceRouterOptions {
   readonly port: number;
   /** Null: no route is attached. */
   readonly group: CompiledGroup | null;
+  /** The routes are those of a caller's namespace, not of the service's. */
+  readonly isConsumer: boolean;
   readonly clusterOf: (service: Service, port: number, version: string | null) => Cluster;
   /** Who may reach a service that a route leads to. */
   readonly accessOf: (service: Service, port: number) => Authorizer;
@@ -79,7 +81,8 @@ export class ServiceRouter implements RequestPipeline {
     const cluster = this.#clusterOf(decision.backend);
     if (cluster === null) return this.#failure('faulty-route');
     const { rewritten, rule } = decision;
-    const refused = this.#refusedBy(decision.backend, request, rewritten);
+    const sent: SentAs = { ...rewritten, edits: decision.requestEdits };
+    const refused = this.#refusedBy(decision.backend, request, sent);
     if (refused !== null) return refused;
     return {
       kind: 'forward',
@@ -89,43 +92,41 @@ export class ServiceRouter implements RequestPipeline {
       responseEdits: this.#compiled(decision.responseEdits, null),
       timeoutMs: decideTimeouts(rule.timeouts, request.header('grpc-timeout')).requestMs,
       path: rewritten.path === request.path ? null : rewritten.path,
-      delivery: this.#withMirrors(this.#deliveryOf(rule), decision, request),
+      delivery: this.#withMirrors(this.#deliveryOf(rule), decision.mirrors, request, sent),
     };
   }
 
   /**
    * The policies of the service that was asked for have been asked. A route that leads to another one leads past none of that
-   * one's, which are asked about what it is sent.
+   * one's, which are asked about what it is sent; and a consumer's route, which is not the service's own, makes no request to the
+   * service itself that its policies would have refused.
    */
-  #refusedBy(
-    backend: ServiceBackend,
-    request: RequestView,
-    { path, host }: { readonly path: NormalPath; readonly host: string | null },
-  ): Answer | null {
-    const { view, service, accessOf } = this.#options;
-    if (backend.service === service.key) return null;
+  #refusedBy(backend: ServiceBackend, request: RequestView, sent: SentAs): Answer | null {
+    const { view, service, isConsumer, accessOf } = this.#options;
+    const isAsItCame = sent.path === request.path && sent.host === null && isEmpty(sent.edits);
+    if (backend.service === service.key && (isAsItCame || !isConsumer)) return null;
     const other = view.service(backend.service);
     if (other === undefined) return null;
-    const rewritten = path === request.path && host === null ? null : { path, host: host ?? request.host };
-    return admit(accessOf(other, backend.port), request, rewritten);
+    return admit(accessOf(other, backend.port), other.hostname, request, isAsItCame ? null : sent);
   }
 
   /** Where a copy is sent to must be as open to the caller as where the request is; it is not told when it is not. */
   #withMirrors(
     delivery: Delivery | null,
-    { mirrors, rewritten }: Pick<Forwarding, 'mirrors' | 'rewritten'>,
+    mirrors: Forwarding['mirrors'],
     request: RequestView,
+    sent: SentAs,
   ): Delivery | null {
     if (mirrors.length === 0) return delivery;
     const clusters = mirrors
-      .filter((mirror) => !this.#isRefusedBy(mirror, request, rewritten))
+      .filter((mirror) => !this.#isRefusedBy(mirror, request, sent))
       .flatMap((mirror) => this.#clusterOf(mirror) ?? []);
     return { ...(delivery ?? NO_DELIVERY), mirrors: clusters };
   }
 
-  #isRefusedBy(backend: ServiceBackend, request: RequestView, rewritten: Forwarding['rewritten']): boolean {
+  #isRefusedBy(backend: ServiceBackend, request: RequestView, sent: SentAs): boolean {
     const { access } = request;
-    const refused = this.#refusedBy(backend, request, rewritten) !== null;
+    const refused = this.#refusedBy(backend, request, sent) !== null;
     // What is recorded of the request is what was said of the request.
     request.access = access;
     return refused;
@@ -176,6 +177,10 @@ export class ServiceRouter implements RequestPipeline {
     this.#edits.set(edits, compiled);
     return compiled;
   }
+}
+
+function isEmpty({ dropped, appended }: HeaderEdits): boolean {
+  return dropped.size === 0 && appended.length === 0;
 }
 
 /** As the client named it, without a port. */

@@ -111,11 +111,12 @@ export class ServiceRouters {
       service,
       port,
       group: this.#tables.of(serviceKey, port, namespace),
+      isConsumer: this.#tables.isConsumer(serviceKey, port, namespace),
       clusterOf: (backend, backendPort, version) => clusters.ofService(view, backend, backendPort, version),
       accessOf: (backend, backendPort) => access.ofService(view, backend, backendPort),
       random,
     });
-    return new GuardedPipeline(access.ofService(view, service, port), router);
+    return new GuardedPipeline(access.ofService(view, service, port), service.hostname, router);
   }
 }
 

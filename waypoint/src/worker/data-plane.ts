@@ -270,12 +270,12 @@ export class DataPlane {
     const destination = decideDestination(this.#view, this.#options.config.network, authority);
     if (destination.kind === 'unknown') return { kind: 'refused', reason: destination.reason };
     if (destination.kind === 'workload') {
+      const { workload } = destination;
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- parsed with the authority
-      const cluster = this.#clusters.ofWorkload(destination.workload, destination.port as Port);
-      const access = (): Authorizer => this.#access.ofWorkload(destination.workload, destination.port);
-      return accepted((carrier) =>
-        this.#detect(caller, carrier, this.#pipelineOfWorkload(access, cluster), () => cluster, access),
-      );
+      const cluster = this.#clusters.ofWorkload(workload, destination.port as Port);
+      const access = (): Authorizer => this.#access.ofWorkload(workload, destination.port);
+      const pipeline = this.#pipelineOfWorkload(workload, access, cluster);
+      return accepted((carrier) => this.#detect(caller, carrier, pipeline, () => cluster, access));
     }
     const { service, port, protocol } = destination;
     const group = this.#routers.groupFor(service, port, caller);
@@ -337,9 +337,9 @@ export class DataPlane {
   }
 
   /** Policies as they are when a request comes. */
-  #pipelineOfWorkload(access: () => Authorizer, cluster: Cluster): RequestPipeline {
+  #pipelineOfWorkload({ hostname }: Workload, access: () => Authorizer, cluster: Cluster): RequestPipeline {
     const straight = straightTo(cluster);
-    return { decide: (request) => admit(access(), request) ?? straight.decide(request) };
+    return { decide: (request) => admit(access(), hostname, request) ?? straight.decide(request) };
   }
 
   /** A connection whose route asks for a server name is taken to hear it; all others are refused before they are taken. */
