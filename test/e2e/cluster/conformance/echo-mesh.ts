@@ -8,6 +8,7 @@ const SUCCESSES_IN_A_ROW = 3;
 const CONSISTENT_MS = 60_000;
 const PAUSE_MS = 200;
 const CALL_MS = 20_000;
+export const GRPC_PORT = 7070;
 
 export interface EchoRequest {
   /** `http://echo/path`, `ws://…`, `grpc://…`. */
@@ -82,11 +83,20 @@ export class EchoMesh {
   }
 }
 
-/** A route before Service `echo`, at its port 80. */
+/** A route before Service `echo`, at its port for HTTP. */
 export function routeOf(name: string, rules: readonly unknown[]): Manifest {
+  return routeAt('HTTPRoute', 80, name, rules);
+}
+
+/** A route before Service `echo`, at its port for gRPC. */
+export function grpcRouteOf(name: string, rules: readonly unknown[]): Manifest {
+  return routeAt('GRPCRoute', GRPC_PORT, name, rules);
+}
+
+function routeAt(kind: string, port: number, name: string, rules: readonly unknown[]): Manifest {
   return {
-    ...{ apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute', metadata: { name, namespace: MESH } },
-    spec: { parentRefs: [{ group: '', kind: 'Service', name: 'echo', port: 80 }], rules },
+    ...{ apiVersion: 'gateway.networking.k8s.io/v1', kind, metadata: { name, namespace: MESH } },
+    spec: { parentRefs: [{ group: '', kind: 'Service', name: 'echo', port }], rules },
   };
 }
 

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster, type Manifest } from '../harness/cluster.ts';
-import { EchoMesh, type EchoRequest, routeOf, to } from './echo-mesh.ts';
+import { EchoMesh, type EchoRequest, GRPC_PORT, grpcRouteOf, routeOf, to } from './echo-mesh.ts';
 import type { Echoed } from './echoed.ts';
 import { MESH } from './world.ts';
 
@@ -251,6 +251,52 @@ feature(
       check: (response) => {
         answers(200, 'v1')(response);
         assert.match(response.text, /Echo=HelloWorld/);
+      },
+    },
+  ],
+);
+
+const grpcEcho = { service: 'proto.EchoTestService', method: 'Echo' };
+const grpc = (headers: Readonly<Record<string, string>> = {}): EchoRequest => ({
+  url: `grpc://echo:${GRPC_PORT}`,
+  headers,
+});
+feature(
+  'GRPCRouteMatching',
+  [
+    grpcRouteOf('calls', [
+      {
+        matches: [{ method: grpcEcho, headers: [{ name: 'version', value: 'two' }] }],
+        backendRefs: [to('echo-v2', GRPC_PORT)],
+      },
+      { matches: [{ method: grpcEcho }], backendRefs: [to('echo-v1', GRPC_PORT)] },
+    ]),
+  ],
+  [
+    { what: 'a method', request: grpc(), check: answers(200, 'v1') },
+    { what: 'a method and a header', request: grpc({ version: 'two' }), check: answers(200, 'v2') },
+  ],
+);
+const modifier = {
+  type: 'RequestHeaderModifier',
+  requestHeaderModifier: {
+    set: [{ name: 'x-set', value: 'set' }],
+    add: [{ name: 'x-add', value: 'added' }],
+    remove: ['x-remove'],
+  },
+};
+feature(
+  'GRPCRouteRequestHeaderModifier',
+  [grpcRouteOf('headers', [{ filters: [modifier], backendRefs: [to('echo-v1', GRPC_PORT)] }])],
+  [
+    {
+      what: 'fields are set, added and removed',
+      request: grpc({ 'x-set': 'before', 'x-add': 'before', 'x-remove': 'before' }),
+      check: (response) => {
+        answers(200, 'v1')(response);
+        const header = (name: string): string | undefined => response.requestHeaders.get(name);
+        assert.deepEqual([header('x-set'), header('x-remove')], ['set', undefined]);
+        assert.match(header('x-add') ?? '', /before, ?added/);
       },
     },
   ],
