@@ -1,5 +1,5 @@
 import { type EncodedFields, encodeFields, type FieldBlock, type RequestHead } from '@ambit/mesh/http1';
-import { fieldBlockOf, Http2RequestHead, translateRequest } from '@ambit/mesh/http2';
+import { fieldBlockOf, Http2RequestHead } from '@ambit/mesh/http2';
 import { type NormalPath, normalisePath } from '@ambit/mesh/model';
 import { parseGrpcTimeoutMs } from '@ambit/mesh/routes';
 import { bug } from '@ambit/mesh/runtime';
@@ -7,11 +7,11 @@ import type { AccessVerdict } from '@ambit/mesh/policies';
 import { CLIENT_CERTIFICATE } from './client-certificate.ts';
 import type { HttpVersion } from './exchange-facts.ts';
 import type { Caller, RequestView } from './pipeline.ts';
+import { asksForWebsocket, WEBSOCKET_KEY } from './websocket.ts';
 
 const REQUEST_ID = 'x-request-id';
 const FORWARDED_FOR = 'x-forwarded-for';
 const FORWARDED_PROTO = 'x-forwarded-proto';
-const OF_HTTP2 = { version: 'http/2', takesExtendedConnect: false } as const;
 const GRPC = 'application/grpc';
 const PLUS = 43;
 const SEMICOLON = 59;
@@ -38,7 +38,11 @@ export class CurrentRequest implements RequestView {
   access: AccessVerdict | null = null;
   /** An upgrade that may be passed on; what a response reader needs to know, like `method`. */
   upgrade = false;
-  /** The target must be written anew: it has another form, or is not in normal form. */
+  /** That upgrade is a WebSocket, which HTTP/2 has too. One that was asked for in HTTP/2 is a GET for everybody beyond the connection. */
+  isWebsocket = false;
+  /** What a client of HTTP/1.1 wants to see proof of. */
+  websocketKey = '';
+  /** The request line must be written anew: its target has another form, or is not in normal form, or its method is another one. */
   rewritten = false;
   hasRequestId = false;
   /** There may be more of the request than its head. */
@@ -48,11 +52,14 @@ export class CurrentRequest implements RequestView {
   readonly #forwarded: EncodedFields;
   /** The same for HTTP/2. */
   #forwardedBlock: FieldBlock | undefined;
+  /** `head`, when HTTP/2 brings it. */
+  readonly #http2Head: Http2RequestHead | undefined;
   readonly #createRequestId: () => string;
 
   constructor(head: RequestHead, caller: Caller, createRequestId: () => string) {
     this.head = head;
-    this.isHttp2 = head instanceof Http2RequestHead;
+    this.#http2Head = head instanceof Http2RequestHead ? head : undefined;
+    this.isHttp2 = this.#http2Head !== undefined;
     this.caller = caller;
     this.#createRequestId = createRequestId;
     const fields = encodeFields(forwardedBy(caller));
@@ -70,23 +77,25 @@ export class CurrentRequest implements RequestView {
     return text === null ? null : parseGrpcTimeoutMs(text);
   }
 
-  /** It asks for something that HTTP/2 does not have, and would be nothing without. Asked as long as its head is there. */
-  get isLostWithUpgrade(): boolean {
-    return this.upgrade && translateRequest(this.head, OF_HTTP2).kind === 'refuse';
+  /** It asks in HTTP/2 for another protocol than those that are passed on. Asked as long as its head is there. */
+  get asksForOther(): boolean {
+    return this.#asksForProtocol && !this.isWebsocket;
   }
 
   /** Reads the head that has just come. False: servers may read its path in several ways. */
   read(): boolean {
     const { head } = this;
     this.access = null;
-    this.method = head.method;
+    this.isWebsocket = (head.upgrade || this.#asksForProtocol) && asksForWebsocket(head);
+    this.method = this.isWebsocket ? 'GET' : head.method;
     // A connection's requests mostly name the same host and client: then no text is made.
     if (!head.authorityIs(this.authority)) {
       this.authority = head.authority;
       this.host = hostOf(this.authority);
     }
     this.target = head.path;
-    this.upgrade = head.upgrade && !upgradesToHttp2(head);
+    this.upgrade = this.isWebsocket || (head.upgrade && !upgradesToHttp2(head));
+    this.websocketKey = this.isWebsocket && !this.isHttp2 ? (this.header(WEBSOCKET_KEY) ?? '') : '';
     this.hasBody = head.framing !== 'none';
     this.isGrpc = this.isHttp2 && isGrpc(head);
     const id = head.find(REQUEST_ID);
@@ -108,6 +117,7 @@ export class CurrentRequest implements RequestView {
     this.requestId = '';
     this.userAgent = '';
     this.upgrade = false;
+    this.isWebsocket = false;
     this.hasBody = true;
     this.isGrpc = false;
   }
@@ -151,6 +161,10 @@ export class CurrentRequest implements RequestView {
     return this.#forwardedBlock;
   }
 
+  get #asksForProtocol(): boolean {
+    return this.#http2Head !== undefined && this.#http2Head.protocol !== '';
+  }
+
   #readPath(): boolean {
     const { target, head } = this;
     const mark = target.indexOf('?');
@@ -160,7 +174,7 @@ export class CurrentRequest implements RequestView {
     const normal = normalisePath(text);
     if (normal.kind === 'refused') return false;
     this.path = normal.path;
-    this.rewritten = head.form === 'absolute' || normal.path !== raw;
+    this.rewritten = head.form === 'absolute' || normal.path !== raw || this.method !== head.method;
     return true;
   }
 }

@@ -148,9 +148,12 @@ export class Exchange implements SenderOwner, ExchangeFacts {
     this.#start();
     const isReadable = this.#request.read();
     if (this.#request.isGrpc) this.grpcStatus = NO_GRPC_STATUS;
-    if (this.#request.method === 'CONNECT') this.answer('method-refused');
+    if (this.#request.asksForOther) this.answer('upgrade-refused');
+    else if (this.#request.method === 'CONNECT') this.answer('method-refused');
     else if (!isReadable) this.answer('path-refused');
     else this.#decide();
+    // What follows is the tunnel's, once it is granted; before, a server could take it for another request.
+    if (this.#request.isWebsocket && this.#request.isHttp2) this.requestEnd();
   }
 
   /** What came never became a request: it is answered, and the connection ends. */
@@ -245,7 +248,7 @@ export class Exchange implements SenderOwner, ExchangeFacts {
 
   onUpstreamGone(reason: 'upstream-gone' | 'upstream-protocol' | 'upstream-truncated'): void {
     this.#isUpstreamBusy = false;
-    this.#cutCode = this.#sender.call?.http2Code ?? INTERNAL_ERROR;
+    this.#cutCode = this.#state === 'tunnel' ? CANCEL : (this.#sender.call?.http2Code ?? INTERNAL_ERROR);
     if (this.#state === 'tunnel') {
       this.#sender.finish();
       this.#end(null);
@@ -345,10 +348,6 @@ export class Exchange implements SenderOwner, ExchangeFacts {
   #send(forward: Forward): void {
     const { cluster } = forward;
     if (decideUpstream(cluster.protocol, this.#request) === 'http/2') {
-      if (this.#request.isLostWithUpgrade) {
-        this.answer('upgrade-refused');
-        return;
-      }
       this.#http2Sender ??= new Http2Sender(this.#context, this, this.#request);
       this.#sender = this.#http2Sender;
       this.#sender.reset();

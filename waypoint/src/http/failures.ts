@@ -35,7 +35,7 @@ export const FAILURES: Readonly<Record<FailureReason, Failure>> = {
   'bad-request': { status: 400, flag: 'DPE', text: 'the request is not valid HTTP' },
   'path-refused': { status: 400, flag: 'DPE', text: 'servers may read the path in several ways' },
   'method-refused': { status: 405, flag: 'DPE', text: 'CONNECT is not served here' },
-  'upgrade-refused': { status: 501, flag: 'DPE', text: 'the server speaks HTTP/2, which has no such upgrade' },
+  'upgrade-refused': { status: 501, flag: 'DPE', text: 'no such upgrade is passed on in HTTP/2' },
   'request-timeout': { status: 408, flag: 'SI', text: 'the request took too long to arrive' },
   'access-denied': { status: 403, flag: 'RBAC', text: 'RBAC: access denied' },
   // To the client the same: what is known of policies is nobody's business.

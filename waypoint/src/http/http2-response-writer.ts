@@ -1,18 +1,31 @@
-import { decideResponseFraming, type FieldBlock, markHopByHop, type ResponseHead } from '@ambit/mesh/http1';
-import { endsWithHead, type HeadEncoder, markForbiddenTrailers, type ServerExchange } from '@ambit/mesh/http2';
+import {
+  decideResponseFraming,
+  type FieldBlock,
+  markHopByHop,
+  type OutgoingFraming,
+  type ResponseHead,
+} from '@ambit/mesh/http1';
+import {
+  endsWithHead,
+  type HeadEncoder,
+  markForbiddenTrailers,
+  type ServerExchange,
+  translateResponse,
+} from '@ambit/mesh/http2';
 import type { AnswerWriter } from './answer-writer.ts';
 import type { CurrentRequest } from './current-request.ts';
 import { FAILURES, type FailureReason } from './failures.ts';
 import { grpcStatusFor } from './grpc-status.ts';
-import { type CompiledEdits, dropEdited, NO_COMPILED_EDITS } from './header-edits.ts';
+import { type CompiledEdits, dropEdited, dropNamed, NO_COMPILED_EDITS } from './header-edits.ts';
 import { ALLOWED_METHODS } from './response-writer.ts';
+import { WEBSOCKET_ACCEPT } from './websocket.ts';
 import type { WorkerContext } from './worker-context.ts';
 
 /** Writes the answer of one stream of a client's HTTP/2 connection after the other. */
 export class Http2ResponseWriter implements AnswerWriter {
   status = 0;
   begun = false;
-  readonly isTunnel = false;
+  isTunnel = false;
   /** Whatever becomes of this answer, there are other streams. */
   readonly mayGoOn = true;
   readonly #context: WorkerContext;
@@ -35,34 +48,32 @@ export class Http2ResponseWriter implements AnswerWriter {
     this.begun = false;
     this.status = 0;
     this.#taken = true;
+    this.isTunnel = false;
   }
 
   interim(head: ResponseHead): void {
     const stream = this.#stream;
     if (stream === undefined || this.begun) return;
-    this.#writeHead(stream.head, head, NO_COMPILED_EDITS);
+    this.#writeHead(stream.head, head, NO_COMPILED_EDITS, head.status);
     if (stream.head.end()) stream.interim();
   }
 
   response(head: ResponseHead, edits: CompiledEdits): boolean {
     const stream = this.#stream;
     if (stream === undefined) return false;
-    const framing = decideResponseFraming({
-      framing: head.framing,
-      hasContentLength: head.hasContentLength,
-      status: head.status,
-      method: this.#request.method,
-      clientVersionMinor: 1,
-    });
+    const translated = this.#translate(head);
+    if (translated === null) return false;
+    const { framing, status } = translated;
     const encoder = stream.head;
-    this.#writeHead(encoder, head, edits);
+    this.#writeHead(encoder, head, edits, status);
     // What no body follows needs no length to be said, which would be one more thing to go wrong for answers that are only trailers.
     if (framing === 'length' || framing === 'declared' || (framing === 'empty' && head.hasContentLength))
       encoder.contentLength(head.contentLength);
     appendFields(encoder, edits);
     if (!encoder.end()) return false;
     this.begun = true;
-    this.status = head.status;
+    this.status = status;
+    this.isTunnel = framing === 'tunnel';
     stream.respond(endsWithHead(framing));
     return true;
   }
@@ -123,11 +134,24 @@ export class Http2ResponseWriter implements AnswerWriter {
     this.#stream?.end();
   }
 
-  #writeHead(encoder: HeadEncoder, head: ResponseHead, edits: CompiledEdits): void {
+  /** Null when the answer cannot be given to the client. */
+  #translate(head: ResponseHead): { readonly status: number; readonly framing: OutgoingFraming } | null {
+    const { method, isWebsocket } = this.#request;
+    const { status, framing, hasContentLength } = head;
+    if (!isWebsocket) {
+      const framed = decideResponseFraming({ framing, hasContentLength, status, method, clientVersionMinor: 1 });
+      return { status, framing: framed };
+    }
+    const translated = translateResponse(head, { method, version: 'http/2', kind: 'websocket' });
+    return translated.replaced ? null : translated;
+  }
+
+  #writeHead(encoder: HeadEncoder, head: ResponseHead, edits: CompiledEdits, status: number): void {
     const { dropped } = this.#context;
     encoder.begin();
-    encoder.status(head.status);
+    encoder.status(status);
     markHopByHop(head, dropped, 'drop');
+    if (this.#request.isWebsocket) dropNamed(head, dropped, WEBSOCKET_ACCEPT);
     dropEdited(head, dropped, edits);
     encoder.fieldsOf(head, dropped);
   }

@@ -13,6 +13,7 @@ import { KeptRequest } from './kept-request.ts';
 import type { Forward } from './pipeline.ts';
 import { RequestAttempts } from './request-attempts.ts';
 import { HEAD_MAX_BYTES } from './request-sender.ts';
+import { WEBSOCKET_KEY } from './websocket.ts';
 
 const BODY_METHODS: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 
@@ -30,13 +31,20 @@ export class Http2Sender extends RequestAttempts implements Http2Waiter {
   #sentEnd = 0;
   /** There is neither body nor trailers. */
   #headOnly = false;
+  needsSettings = false;
 
   override get call(): Http2Call | undefined {
     return this.#call;
   }
 
   override begin(forward: Forward): void {
+    const { isWebsocket, isHttp2, websocketKey } = this.request;
+    if (isWebsocket && !isHttp2 && websocketKey === '') {
+      this.owner.onSendFailed('bad-request');
+      return;
+    }
     this.forward = forward;
+    this.needsSettings = isWebsocket;
     this.replayable = true;
     this.complete = false;
     this.#memory = this.context.replayMemory.take();
@@ -125,13 +133,19 @@ export class Http2Sender extends RequestAttempts implements Http2Waiter {
   }
 
   #send(connection: Http2Connection): void {
+    const { isWebsocket } = this.request;
+    if (isWebsocket && !connection.takesExtendedConnect) {
+      this.owner.onSendFailed('upgrade-refused');
+      return;
+    }
     if (!this.#head.encode(connection.head)) {
       this.owner.onSendFailed('bad-request');
       return;
     }
     this.#sentEnd = this.#start;
     this.#call =
-      connection.request(this.owner, this.#headOnly) ?? bug('a connection took no request though it was free');
+      connection.request(this.owner, this.#headOnly, isWebsocket) ??
+      bug('a connection took no request though it was free');
   }
 
   #keepHead(forward: Forward, memory: Buffer): void {
@@ -140,8 +154,11 @@ export class Http2Sender extends RequestAttempts implements Http2Waiter {
     const { dropped } = this.context;
     const kept = this.#head;
     const { requestEdits } = forward;
-    this.#headOnly = head.framing === 'none' || (head.framing === 'length' && head.contentLength === 0);
+    const { isWebsocket } = request;
+    const isEmpty = head.framing === 'none' || (head.framing === 'length' && head.contentLength === 0);
+    this.#headOnly = isEmpty && !isWebsocket;
     kept.begin(memory);
+    kept.isWebsocket = isWebsocket;
     kept.method = request.method;
     kept.path = request.targetFor(forward.path ?? request.path);
     kept.authority =
@@ -150,6 +167,7 @@ export class Http2Sender extends RequestAttempts implements Http2Waiter {
     markHopByHop(head, dropped, 'drop');
     if (head.expect !== 'none' && decideExpect(head, undefined) === 'none') dropNamed(head, dropped, 'expect');
     dropNamed(head, dropped, CLIENT_CERTIFICATE);
+    if (isWebsocket) dropNamed(head, dropped, WEBSOCKET_KEY);
     dropEdited(head, dropped, requestEdits);
     const forwarded = request.forwardedBlock(dropped);
     kept.fieldsOf(head, dropped);

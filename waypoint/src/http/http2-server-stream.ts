@@ -76,14 +76,21 @@ export class Http2ServerStream implements ExchangeHost, Receiver {
     const exchange = this.#exchange;
     if (exchange.isRunning && exchange.touched) exchange.touched = false;
     else if (exchange.isRunning) exchange.answer(exchange.requestComplete ? 'idle' : 'request-timeout');
-    else this.#cut(NO_ERROR);
+    else if (!exchange.isTunnel) this.#cut(NO_ERROR);
+    // Both sides have said all they had to say, long ago, and the server has still not taken it.
+    else if (this.#stream?.closed === true) {
+      exchange.clientGone();
+      this.#leave();
+    }
   }
 
   onData(memory: Buffer, start: number, end: number): void {
     this.#unreleasedBytes += end - start;
     this.#touch();
-    if (!this.#exchange.isRunning) return;
-    if (this.#mayPassOn) this.#exchange.requestData(memory, start, end);
+    const exchange = this.#exchange;
+    if (exchange.isTunnel) exchange.tunnelData(memory, start, end);
+    else if (!exchange.isRunning) return;
+    else if (this.#mayPassOn) exchange.requestData(memory, start, end);
     else this.#held.push(memory, start, end);
   }
 
@@ -95,7 +102,8 @@ export class Http2ServerStream implements ExchangeHost, Receiver {
 
   onEnd(): void {
     this.#touch();
-    if (this.#mayPassOn) this.#exchange.requestEnd();
+    if (this.#exchange.isTunnel) this.#exchange.tunnelEnd();
+    else if (this.#mayPassOn) this.#exchange.requestEnd();
     else this.#isEndHeld = true;
   }
 
@@ -104,9 +112,10 @@ export class Http2ServerStream implements ExchangeHost, Receiver {
   }
 
   onClose(error: Http2Error | undefined): void {
+    const exchange = this.#exchange;
     // Without an error both have said all they had to say, and the exchange is about to see it.
-    if (error !== undefined) this.#exchange.clientGone();
-    if (!this.#exchange.isRunning) this.#leave();
+    if (error !== undefined) exchange.clientGone();
+    if (!exchange.isRunning && !exchange.isTunnel) this.#leave();
   }
 
   onReadable(): void {
@@ -127,7 +136,15 @@ export class Http2ServerStream implements ExchangeHost, Receiver {
   }
 
   onTunnel(): void {
-    // No answer of HTTP/2 is one.
+    const exchange = this.#exchange;
+    for (let held = this.#held.peek(); held !== undefined; held = this.#held.peek()) {
+      exchange.tunnelData(held.memory, held.start, held.end);
+      this.#held.drop(held.end);
+    }
+    const isEndHeld = this.#isEndHeld;
+    this.#forget();
+    if (isEndHeld) exchange.tunnelEnd();
+    this.#release();
   }
 
   onAnswered(): void {
@@ -141,7 +158,9 @@ export class Http2ServerStream implements ExchangeHost, Receiver {
   }
 
   onCut(http2Code: number): void {
-    this.#cut(http2Code);
+    // A tunnel whose server has said all it had to say: that may still wait for credit.
+    if (this.#stream?.ended === true) this.onAnswered();
+    else this.#cut(http2Code);
   }
 
   get #mayPassOn(): boolean {
@@ -165,7 +184,8 @@ export class Http2ServerStream implements ExchangeHost, Receiver {
 
   #release(): void {
     if (this.#unreleasedBytes === 0) return;
-    const { isRunning, isHeldUp, mayRead, requestComplete } = this.#exchange;
+    const { isRunning, isTunnel, isHeldUp, mayRead, requestComplete } = this.#exchange;
+    if (isTunnel && isHeldUp) return;
     if (isRunning && (isHeldUp || !this.#held.isEmpty || !(mayRead || requestComplete))) return;
     const bytes = this.#unreleasedBytes;
     this.#unreleasedBytes = 0;

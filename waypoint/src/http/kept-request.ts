@@ -15,6 +15,8 @@ export class KeptRequest {
   path = '';
   /** The body has this length; -1: it has none that is said. */
   contentLength = -1;
+  /** It asks for a WebSocket by an extended CONNECT, whatever `method` says. */
+  isWebsocket = false;
   readonly #fields = new KeptFields();
   #at = 0;
 
@@ -57,12 +59,10 @@ export class KeptRequest {
   /** False when it is no head that the peer would take. */
   encode(head: HeadEncoder): boolean {
     head.begin();
-    const target: RequestTarget = {
-      method: this.method,
-      scheme: 'http',
-      authority: this.authority,
-      path: this.path,
-    };
+    const { method, authority, path, isWebsocket } = this;
+    const target: RequestTarget = isWebsocket
+      ? { method: 'CONNECT', scheme: 'http', authority, path, protocol: 'websocket' }
+      : { method, scheme: 'http', authority, path };
     head.request(target);
     head.fieldsOf(this.#fields);
     if (this.contentLength >= 0) head.contentLength(this.contentLength);

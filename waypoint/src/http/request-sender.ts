@@ -18,6 +18,7 @@ import type { LostCall } from './decide-retry.ts';
 import { appendEdited, dropEdited, dropNamed } from './header-edits.ts';
 import type { Forward } from './pipeline.ts';
 import { RequestAttempts } from './request-attempts.ts';
+import { createWebsocketKey, WEBSOCKET_KEY } from './websocket.ts';
 
 /** A head larger than what is kept for a second attempt gets memory of its own, up to this. */
 export const HEAD_MAX_BYTES: number = 256 * 1024;
@@ -219,11 +220,17 @@ export class RequestSender extends RequestAttempts implements ConnectionWaiter {
     dropNamed(head, dropped, CLIENT_CERTIFICATE);
     // What is said is the authority, which Host may only repeat.
     if (request.isHttp2) dropNamed(head, dropped, 'host');
+    const asksAnew = request.isWebsocket && request.isHttp2;
+    if (asksAnew) dropNamed(head, dropped, WEBSOCKET_KEY);
     dropEdited(head, dropped, forward.requestEdits);
     const host = this.#missingHost(forward);
     const forwarded = request.forwardedFields(dropped);
     writer.fieldsOf(head, dropped);
     if (request.upgrade) writer.field('connection', 'Upgrade');
+    if (asksAnew) {
+      writer.field('upgrade', 'websocket');
+      writer.field(WEBSOCKET_KEY, createWebsocketKey());
+    }
     if (host !== null) writer.field('host', host);
     if (framing === 'chunked') writer.chunked();
     else if (framing === 'length' || framing === 'empty') writer.contentLength(head.contentLength);

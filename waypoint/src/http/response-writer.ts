@@ -19,7 +19,11 @@ import { FAILURES, type FailureReason } from './failures.ts';
 import { appendEdited, type CompiledEdits, dropEdited, NO_COMPILED_EDITS } from './header-edits.ts';
 import { reasonPhrase } from './reason-phrase.ts';
 import type { HeadComposer } from './outgoing-batch.ts';
+import { WEBSOCKET_ACCEPT, websocketAccept } from './websocket.ts';
 import type { WorkerContext } from './worker-context.ts';
+
+/** RFC 9110 15.2.2. */
+const SWITCHING_PROTOCOLS = 101;
 
 export const ALLOWED_METHODS: string = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE';
 
@@ -82,7 +86,7 @@ export class ResponseWriter implements AnswerWriter, HeadComposer {
       clientVersionMinor: versionMinor,
     });
     this.#decidePersistence(requestComplete);
-    this.status = head.status;
+    this.status = this.#grantsWebsocket ? SWITCHING_PROTOCOLS : head.status;
     this.begun = this.#writeHead('response');
     return this.begun;
   }
@@ -155,6 +159,11 @@ export class ResponseWriter implements AnswerWriter, HeadComposer {
     }
   }
 
+  /** A server of HTTP/2 has granted what is told to the client in the words of HTTP/1.1. */
+  get #grantsWebsocket(): boolean {
+    return this.#framing === 'tunnel' && this.#head instanceof Http2ResponseHead;
+  }
+
   #writeHead(part: Part): boolean {
     const { batch, writer } = this.#context;
     this.#part = part;
@@ -163,7 +172,7 @@ export class ResponseWriter implements AnswerWriter, HeadComposer {
   }
 
   #composeResponse(writer: HeadWriter, head: ResponseHead): void {
-    this.#copyHead(writer, head, this.#edits);
+    this.#copyHead(writer, head, this.#edits, this.status);
     switch (this.#framing) {
       case 'length':
       case 'declared':
@@ -177,6 +186,9 @@ export class ResponseWriter implements AnswerWriter, HeadComposer {
         break;
       case 'tunnel':
         writer.field('connection', 'Upgrade');
+        if (!this.#grantsWebsocket) break;
+        writer.field('upgrade', 'websocket');
+        writer.field(WEBSOCKET_ACCEPT, websocketAccept(this.#request.websocketKey));
         break;
       case 'none':
       case 'until-close':
@@ -186,10 +198,10 @@ export class ResponseWriter implements AnswerWriter, HeadComposer {
     appendEdited(writer, this.#edits);
   }
 
-  #copyHead(writer: HeadWriter, head: ResponseHead, edits: CompiledEdits): void {
+  #copyHead(writer: HeadWriter, head: ResponseHead, edits: CompiledEdits, status = head.status): void {
     const { dropped } = this.#context;
     // There are no reasons in HTTP/2, and people read them.
-    if (head instanceof Http2ResponseHead) writer.statusLine(head.status, reasonPhrase(head.status));
+    if (head instanceof Http2ResponseHead) writer.statusLine(status, reasonPhrase(status));
     else writer.statusLineOf(head);
     markHopByHop(head, dropped, head.status === 101 ? 'pass-on' : 'drop');
     dropEdited(head, dropped, edits);

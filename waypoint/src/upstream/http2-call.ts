@@ -31,14 +31,22 @@ export class Http2Call implements ResponseReceiver, UpstreamCall {
   readonly #reused: boolean;
   #stream: ClientExchange | undefined;
   #sink: ResponseSink | undefined;
+  /** The request has said all but what goes through the tunnel it asks for. */
+  readonly #asksForTunnel: boolean;
+  #isTunnel = false;
   #paused = false;
   #touched = false;
   #unreleasedBytes = 0;
 
-  constructor(owner: Http2CallOwner, sink: ResponseSink, reused: boolean) {
+  constructor(
+    owner: Http2CallOwner,
+    sink: ResponseSink,
+    facts: { readonly reused: boolean; readonly asksForTunnel: boolean },
+  ) {
     this.#owner = owner;
     this.#sink = sink;
-    this.#reused = reused;
+    this.#reused = facts.reused;
+    this.#asksForTunnel = facts.asksForTunnel;
   }
 
   /** For the connection, once. */
@@ -77,7 +85,7 @@ export class Http2Call implements ResponseReceiver, UpstreamCall {
   }
 
   enterTunnel(): void {
-    // A stream is bytes both ways as it is.
+    this.#isTunnel = true;
   }
 
   endTunnel(): void {
@@ -113,9 +121,13 @@ export class Http2Call implements ResponseReceiver, UpstreamCall {
 
   onEnd(): void {
     const sink = this.#sink;
+    if (this.#isTunnel) {
+      sink?.onResponseEnd();
+      return;
+    }
     this.#sink = undefined;
-    // The rest of the request has nobody who reads it.
-    if (!this.requestComplete) this.#stream?.reset(CANCEL);
+    // The rest of the request has nobody who reads it, and a tunnel that was not granted no use.
+    if (!this.requestComplete || this.#asksForTunnel) this.#stream?.reset(CANCEL);
     sink?.onResponseEnd();
   }
 
@@ -126,7 +138,11 @@ export class Http2Call implements ResponseReceiver, UpstreamCall {
   onClose(error: Http2Error | undefined): void {
     const sink = this.#sink;
     this.#sink = undefined;
-    if (sink === undefined || error === undefined) return;
+    if (sink === undefined) return;
+    if (error === undefined) {
+      if (this.#isTunnel) sink.onUpstreamGone('upstream-gone');
+      return;
+    }
     const begun = this.#stream?.begun === true;
     this.http2Code = translateFailure(error).http2Code;
     if (!begun && error.isUnprocessed) this.lost = 'unseen';

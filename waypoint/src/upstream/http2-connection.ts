@@ -58,19 +58,27 @@ export class Http2Connection implements Http2CallOwner, Waiting {
     return this.#client.settled;
   }
 
+  /** The server takes WebSockets (RFC 8441); known once it `isSettled`. */
+  get takesExtendedConnect(): boolean {
+    return this.#client.takesExtendedConnect;
+  }
+
   /** Where the head of a request is written before `request`. */
   get head(): HeadEncoder {
     return this.#client.head;
   }
 
-  /** Makes the request whose head has been written; `last`: there is no more of it. Undefined when the connection takes none any more. */
-  request(sink: ResponseSink, last: boolean): Http2Call | undefined {
-    const call = new Http2Call(this, sink, this.requestCount > 0);
+  /**
+   * Makes the request whose head has been written; `last`: there is no more of it; `asksForTunnel`: nor is there, until its answer.
+   * Undefined when the connection takes none any more.
+   */
+  request(sink: ResponseSink, last: boolean, asksForTunnel: boolean): Http2Call | undefined {
+    const call = new Http2Call(this, sink, { reused: this.requestCount > 0, asksForTunnel });
     const stream = this.#client.request(call, last);
     if (stream === undefined) return undefined;
     this.requestCount += 1;
     this.deadlineMs = Number.POSITIVE_INFINITY;
-    call.requestComplete = last;
+    call.requestComplete = last || asksForTunnel;
     call.open(stream);
     return call;
   }

@@ -5,6 +5,8 @@ import { Http2Connection, type Http2ConnectionOwner } from './http2-connection.t
 
 /** Somebody with a request. */
 export interface Http2Waiter {
+  /** What the server has said of itself decides whether it gets the request. */
+  readonly needsSettings: boolean;
   /** Called once, unless it was cancelled; the connection must be used in the same turn. */
   onHttp2Connection(connection: Http2Connection): void;
   /** The endpoint could not be reached; nothing has been sent. */
@@ -48,7 +50,7 @@ export class Http2Pool implements Http2ConnectionOwner {
 
   /** A connection that takes a request, in the same turn; `waiting`: the waiter will hear of one, or that there is none. */
   acquire(waiter: Http2Waiter): Http2Connection | 'waiting' | 'overload' {
-    const connection = this.#free();
+    const connection = this.#free(waiter);
     if (connection !== undefined) return connection;
     const { limits } = this.#options;
     if (this.#waiters.length >= limits.waitersMax || this.#stop.signal.aborted) return 'overload';
@@ -94,8 +96,9 @@ export class Http2Pool implements Http2ConnectionOwner {
     for (const connection of [...this.#all]) connection.destroy();
   }
 
-  #free(): Http2Connection | undefined {
-    for (const connection of this.#all) if (connection.freeCount > 0) return connection;
+  #free({ needsSettings }: Http2Waiter): Http2Connection | undefined {
+    for (const connection of this.#all)
+      if (connection.freeCount > 0 && (!needsSettings || connection.isSettled)) return connection;
     return undefined;
   }
 
@@ -104,7 +107,7 @@ export class Http2Pool implements Http2ConnectionOwner {
     if (this.#serving) return;
     this.#serving = true;
     for (let waiter = this.#waiters[0]; waiter !== undefined; waiter = this.#waiters[0]) {
-      const connection = this.#free();
+      const connection = this.#free(waiter);
       if (connection === undefined) break;
       this.#waiters.shift();
       waiter.onHttp2Connection(connection);
