@@ -16,6 +16,9 @@ export interface PolicySetChanges {
   readonly removed: readonly PolicySetName[];
 }
 
+/** Callers choose the port of a workload. When there are more, all are made anew. */
+const AUTHORIZERS_MAX = 8192;
+
 /** Which policies hold at each destination. A destination of which nothing has been said admits nobody. */
 export class AccessTable {
   readonly #sets = new Map<PolicySetName, PolicySet>();
@@ -65,6 +68,7 @@ export class AccessTable {
     let authorizer = this.#authorizers.get(key);
     if (authorizer === undefined) {
       authorizer = new Authorizer(this.#policiesOf(name), destination);
+      if (this.#authorizers.size >= AUTHORIZERS_MAX) this.#authorizers.clear();
       this.#authorizers.set(key, authorizer);
     }
     return authorizer;

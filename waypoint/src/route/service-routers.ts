@@ -4,7 +4,7 @@ import type { AccessTable } from '../authorize/access-table.ts';
 import { GuardedPipeline } from '../authorize/guarded-pipeline.ts';
 import { FAILURES } from '../http/failures.ts';
 import { NO_COMPILED_EDITS } from '../http/header-edits.ts';
-import type { Caller, Decision, RequestPipeline, RequestView } from '../http/pipeline.ts';
+import type { Caller, Forward, RequestPipeline } from '../http/pipeline.ts';
 import type { Cluster } from '../upstream/cluster.ts';
 import type { ClusterTable } from '../upstream/cluster-table.ts';
 import { type CompiledGroup, type RouteChanges, RouteTables } from './route-tables.ts';
@@ -131,8 +131,8 @@ const GONE: RequestPipeline = {
 };
 
 /** Where there are no routes. */
-export function straightTo(cluster: Cluster): RequestPipeline {
-  const decision: Decision = {
+export function straightTo(cluster: Cluster): Forward {
+  return {
     kind: 'forward',
     cluster,
     route: '',
@@ -142,7 +142,6 @@ export function straightTo(cluster: Cluster): RequestPipeline {
     path: null,
     delivery: null,
   };
-  return { decide: (_request: RequestView) => decision };
 }
 
 /** Empty for a caller that nobody vouches for: no consumer's route is for it. */

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createHbonePool } from '@ambit/mesh/hbone';
-import { createMeshViewStore, type LoadBalancing, type SpiffeId, type Workload } from '@ambit/mesh/model';
+import { createMeshViewStore, type LoadBalancing, type Port, type SpiffeId, type Workload } from '@ambit/mesh/model';
 import { silentLogger } from '@ambit/mesh/runtime';
 import { buildService, buildWorkload, environment, ManualClock, type WorkloadOptions } from '@ambit/mesh/testing';
 import { Deadlines } from '../http/deadlines.ts';
+import type { Cluster } from './cluster.ts';
 import { ClusterTable } from './cluster-table.ts';
+import { WORKLOAD_PORTS_MAX } from './workload-clusters.ts';
 import { DEFAULT_UPSTREAM_LIMITS } from './limits.ts';
 
 const balancing = (
@@ -108,4 +110,35 @@ test('a cluster of one version has the endpoints of that version, and shares the
   );
   assert.equal(table.ofService(store.view, service, 80, 'v1').name, 'shop/web:80@v1');
   assert.equal([...table.endpoints].length, 3);
+});
+
+test('ports of workloads, which callers choose, are forgotten when there are many, but for those in use', async () => {
+  const { clock, logger } = environment;
+  await using hbone = createHbonePool<SpiffeId>({ clock, logger });
+  using deadlines = new Deadlines(clock);
+  const table = new ClusterTable({
+    clock,
+    logger,
+    deadlines,
+    limits: DEFAULT_UPSTREAM_LIMITS,
+    hbone,
+    svid: () => undefined,
+    network: '',
+    random: () => 0,
+    place: () => undefined,
+    securityOf: () => null,
+  });
+  const workload = buildWorkload({ addresses: ['127.0.0.1'], tunnelProtocol: 'none' });
+  const of = (port: number): Cluster => table.ofWorkload(workload, port as Port);
+  const used = of(1);
+  let heard = false;
+  const waiter = { onConnection: () => {}, onNoConnection: () => void (heard = true) };
+  assert.equal(used.endpoints[0]?.pool.acquire(waiter), 'waiting');
+  const idle = of(2);
+  for (let port = 3; port <= WORKLOAD_PORTS_MAX + 1; port += 1) of(port);
+  assert.equal([...table.endpoints].length, WORKLOAD_PORTS_MAX);
+  assert.equal(of(1), used);
+  assert.notEqual(of(2), idle);
+  table.close();
+  assert.equal(heard, true);
 });

@@ -24,6 +24,7 @@ import { Http2Pool } from './http2-pool.ts';
 import type { UpstreamLimits } from './limits.ts';
 import { createConnector, type EndpointAddress, endpointKey } from './open-endpoint.ts';
 import { Reachability } from './reachability.ts';
+import { WorkloadClusters } from './workload-clusters.ts';
 
 export interface ClusterTableOptions {
   readonly clock: Clock;
@@ -67,21 +68,27 @@ export class ClusterTable {
   readonly #options: ClusterTableOptions;
   readonly #endpoints = new Map<string, PooledEndpoint>();
   readonly #clusters = new Map<string, Cluster>();
+  readonly #ofWorkloads: WorkloadClusters<PooledEndpoint>;
   /** Distinct for each object. */
   readonly #securityIds = new WeakMap<PortSecurity, number>();
   #securityCount = 0;
 
   constructor(options: ClusterTableOptions) {
     this.#options = options;
+    this.#ofWorkloads = new WorkloadClusters((workload, port) => {
+      const [ip] = workload.addresses;
+      if (ip === undefined) return undefined;
+      return this.#create({ address: { ip, port }, identities: identitiesOf(workload, []) }, workload, null);
+    });
   }
 
   /** Those that were asked for since the view last changed. */
   get clusters(): Iterable<Cluster> {
-    return this.#clusters.values();
+    return [...this.#clusters.values(), ...this.#ofWorkloads.clusters];
   }
 
   get endpoints(): Iterable<PooledEndpoint> {
-    return this.#endpoints.values();
+    return [...this.#endpoints.values(), ...this.#ofWorkloads.endpoints];
   }
 
   /**
@@ -111,21 +118,9 @@ export class ClusterTable {
     return this.#keep(key, new Cluster(name, service, endpoints, this.#options.random, protocol));
   }
 
-  /** Of a port of one workload. */
+  /** Of a port of one workload. To be asked for with every request: it is forgotten when there are many that nobody uses. */
   ofWorkload(workload: Workload, port: Port): Cluster {
-    const key = `${workload.uid}:${port}`;
-    const known = this.#clusters.get(key);
-    if (known !== undefined) return known;
-    const [ip] = workload.addresses;
-    const endpoints =
-      ip === undefined
-        ? []
-        : [this.#endpoint({ address: { ip, port }, identities: identitiesOf(workload, []) }, workload, null)];
-    const { namespace, name } = workload;
-    return this.#keep(
-      key,
-      new Cluster(`${namespace}/${name}:${port}`, { namespace, name, hostname: workload.hostname }, endpoints),
-    );
+    return this.#ofWorkloads.of(workload, port);
   }
 
   /** The view has changed: clusters are made anew. */
@@ -135,6 +130,7 @@ export class ClusterTable {
 
   /** Closes the connections of endpoints that no workload of the view is any more. */
   prune(view: MeshView): void {
+    this.#ofWorkloads.prune(view);
     for (const [key, endpoint] of this.#endpoints) {
       const isOver = endpoint.obsolete && endpoint.load === 0;
       if (!isOver && view.workload(endpoint.workload.uid) === endpoint.workload) continue;
@@ -160,11 +156,11 @@ export class ClusterTable {
 
   /** Our certificate is a new one: connections with the old one serve no further request. */
   retire(): void {
-    for (const endpoint of this.#endpoints.values()) endpoint.retire();
+    for (const endpoint of this.endpoints) endpoint.retire();
   }
 
   close(): void {
-    for (const endpoint of this.#endpoints.values()) endpoint.close();
+    for (const endpoint of this.endpoints) endpoint.close();
   }
 
   #keep(key: string, cluster: Cluster): Cluster {
@@ -192,15 +188,19 @@ export class ClusterTable {
     const known = this.#endpoints.get(key);
     if (known !== undefined && known.workload === workload) return known;
     known?.close();
+    const endpoint = this.#create(address, workload, secured);
+    this.#endpoints.set(key, endpoint);
+    return endpoint;
+  }
+
+  #create(address: EndpointAddress, workload: Workload, secured: Secured | null): PooledEndpoint {
     const { clock, logger, deadlines, limits, hbone, svid } = this.#options;
     const name = `${address.address.ip}:${address.address.port}`;
     const reachability = new Reachability(clock);
     const plain = createConnector(address, hbone, svid);
     const connector = reachability.watch(secureConnector(plain, secured?.security ?? null, clock));
     const options = { connector, limits, clock, deadlines, logger, name };
-    const endpoint = new PooledEndpoint(workload, options, reachability, secured);
-    this.#endpoints.set(key, endpoint);
-    return endpoint;
+    return new PooledEndpoint(workload, options, reachability, secured);
   }
 }
 

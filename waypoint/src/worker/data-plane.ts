@@ -272,10 +272,10 @@ export class DataPlane {
     if (destination.kind === 'workload') {
       const { workload } = destination;
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- parsed with the authority
-      const cluster = this.#clusters.ofWorkload(workload, destination.port as Port);
+      const clusterOf = (): Cluster => this.#clusters.ofWorkload(workload, destination.port as Port);
       const access = (): Authorizer => this.#access.ofWorkload(workload, destination.port);
-      const pipeline = this.#pipelineOfWorkload(workload, access, cluster);
-      return accepted((carrier) => this.#detect(caller, carrier, pipeline, () => cluster, access));
+      const pipeline = this.#pipelineOfWorkload(workload, access, clusterOf);
+      return accepted((carrier) => this.#detect(caller, carrier, pipeline, clusterOf, access));
     }
     const { service, port, protocol } = destination;
     const group = this.#routers.groupFor(service, port, caller);
@@ -337,9 +337,8 @@ export class DataPlane {
   }
 
   /** Policies as they are when a request comes. */
-  #pipelineOfWorkload({ hostname }: Workload, access: () => Authorizer, cluster: Cluster): RequestPipeline {
-    const straight = straightTo(cluster);
-    return { decide: (request) => admit(access(), hostname, request) ?? straight.decide(request) };
+  #pipelineOfWorkload({ hostname }: Workload, access: () => Authorizer, clusterOf: () => Cluster): RequestPipeline {
+    return { decide: (request) => admit(access(), hostname, request) ?? straightTo(clusterOf()) };
   }
 
   /** A connection whose route asks for a server name is taken to hear it; all others are refused before they are taken. */
