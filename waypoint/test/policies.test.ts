@@ -292,6 +292,26 @@ test("a neighbour's route makes no request that the policies of its service refu
   assert.equal(world.served.length, 1);
 });
 
+test('a header that is repeated passes no policy by what its other lines say', async () => {
+  await using world = await World.open([
+    policy('admins', 'db', { action: 'Deny', rules: [{ to: [{ headers: [{ name: 'x-role', values: ['admin'] }] }] }] }),
+    policy('users', 'db', { action: 'Allow', rules: [{ to: [{ headers: [{ name: 'x-role', values: ['us*'] }] }] }] }),
+  ]);
+  const web = await world.tunnel('web', '10.9.0.1:80');
+  for (const roles of [
+    ['user', 'admin'],
+    ['admin', 'user'],
+    ['user', 'root'],
+  ]) {
+    web.send(`GET / HTTP/1.1\r\nHost: db.shop\r\n${roles.map((role) => `X-Role: ${role}\r\n`).join('')}\r\n`);
+    await until('it is refused', () => web.text.endsWith(DENIED.slice(4)));
+    web.take();
+  }
+  assert.equal(world.served.length, 0);
+  web.send('GET / HTTP/1.1\r\nHost: db.shop\r\nX-Role: user\r\nX-Role: usual\r\n\r\n');
+  await until('it is let through', () => web.text.endsWith('ok'));
+});
+
 test('a request without a host is one for the host that is said in its place', async () => {
   await using world = await World.open([
     policy('host', 'db', { action: 'Deny', rules: [{ to: [{ hosts: ['db.shop'] }] }] }),

@@ -68,5 +68,11 @@ function aRequest(text: string, own: Readonly<Record<string, string>> = {}): Req
   const normal = normalisePath(text);
   if (normal.kind === 'refused') throw new BenchError('unreadable-output', 'a path was refused', { data: { text } });
   const headers = new Map(Object.entries(own));
-  return { method: 'GET', host: 'web.shop', path: normal.path, header: (name) => headers.get(name) ?? null };
+  return {
+    method: 'GET',
+    host: 'web.shop',
+    path: normal.path,
+    header: (name) => headers.get(name) ?? null,
+    lines: () => [],
+  };
 }

@@ -97,7 +97,7 @@ class World {
     const policies = policiesAt(name, (wanted) => sets.get(wanted));
     const verdict = new Authorizer(policies, { ports: [8080], address: null }).decide(
       { identity: identity(account), address: parseIpAddress('10.0.0.9') },
-      { method, host: 'web', path: ROOT, header: () => null },
+      { method, host: 'web', path: ROOT, header: () => null, lines: () => [] },
     );
     return `${verdict.refusal ?? 'allow'} ${verdict.by}`.trim();
   }

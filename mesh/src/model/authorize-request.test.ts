@@ -19,11 +19,18 @@ interface Asked {
   readonly method?: string;
   readonly host?: string;
   readonly path?: string;
+  /** Lines of one name by line ends. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
 function request({ method = 'GET', host = 'web.shop', path = '/', headers = {} }: Asked): RequestFacts {
-  return { method, host, path: normalPath(path), header: (name) => headers[name] ?? null };
+  return {
+    method,
+    host,
+    path: normalPath(path),
+    header: (name) => headers[name]?.replaceAll('\n', ', ') ?? null,
+    lines: (name) => headers[name]?.split('\n') ?? [],
+  };
 }
 
 /** Whether a policy with this one match matches: an ALLOW then admits. */

@@ -32,6 +32,8 @@ export interface RequestFacts {
   readonly path: NormalPath;
   /** By name in lower case, lines of one name joined; null when it is not there. */
   header(name: string): string | null;
+  /** The same, each line by itself. */
+  lines(name: string): readonly string[];
 }
 
 /** What a policy in dry run would have done to this connection, had it been enforced together with its like. */
@@ -207,18 +209,20 @@ function matchHolds(match: PolicyMatch, subject: Subject, unread: boolean): bool
     }) &&
     fieldHolds(match.sourceIps, (block: Cidr) => cidrContainsBytes(block, subject.sourceBytes)) &&
     fieldHolds(match.destinationIps, (block: Cidr) => cidrContainsBytes(block, subject.destinationBytes)) &&
-    (match.http === undefined || (subject.request === null ? unread : httpHolds(match.http, subject.request)))
+    (match.http === undefined || (subject.request === null ? unread : httpHolds(match.http, subject.request, unread)))
   );
 }
 
-function httpHolds(match: HttpPolicyMatch, request: RequestFacts): boolean {
+function httpHolds(match: HttpPolicyMatch, request: RequestFacts, unread: boolean): boolean {
   return (
     fieldHolds(match.methods, (method) => method === request.method) &&
     fieldHolds(match.paths, (template) => templateMatches(template, request.path)) &&
     fieldHolds(match.hosts, (wanted) => textMatches(wanted, request.host)) &&
     match.headers.every(({ name, values }) => {
-      const value = request.header(name) ?? undefined;
-      return fieldHolds(values, (wanted) => textMatches(wanted, value));
+      const holds = (value: string | undefined): boolean => fieldHolds(values, (wanted) => textMatches(wanted, value));
+      // Servers take the first line of a name, the last, or all: what refuses holds for any of these, what admits for each.
+      const all = [request.header(name) ?? undefined, ...request.lines(name)];
+      return unread ? all.some(holds) : all.every(holds);
     })
   );
 }

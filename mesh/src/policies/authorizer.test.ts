@@ -23,11 +23,18 @@ interface Asked {
   readonly method?: string;
   readonly host?: string;
   readonly path?: string;
+  /** Lines of one name by line ends. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
 function request({ method = 'GET', host = 'web.shop', path = '/', headers = {} }: Asked): RequestFacts {
-  return { method, host, path: normalPath(path), header: (name) => headers[name] ?? null };
+  return {
+    method,
+    host,
+    path: normalPath(path),
+    header: (name) => headers[name]?.replaceAll('\n', ', ') ?? null,
+    lines: (name) => headers[name]?.split('\n') ?? [],
+  };
 }
 
 interface Named extends Omit<PolicyOptions, 'action'> {
@@ -94,6 +101,19 @@ test('Authorizer.decide() takes what nobody can tell in the stricter way', () =>
     [told(policies({ action: 'deny', match: [{ methods: ['GET'] }] }), null), 'access-denied shop/p0'],
     [told(policies({ action: 'deny', match: [{ paths: ['/a/**'] }] }), null), 'access-denied shop/p0'],
     [told(policies({ action: 'deny', match: [{ methods: ['GET'], ports: [1] }] }), null), 'allowed'],
+    // Servers take the first line of a header, the last, or all.
+    [told(policies({ match: [{ headers: { a: { any: ['1'] } } }] }), { headers: { a: '1\n2' } }), 'access-denied'],
+    [told(policies({ match: [{ headers: { a: { any: ['1*'] } } }] }), { headers: { a: '1\n2' } }), 'access-denied'],
+    [told(policies({ match: [{ headers: { a: { any: ['1*'] } } }] }), { headers: { a: '1, 2' } }), 'allowed shop/p0'],
+    [told(policies({ match: [{ headers: { a: { none: ['2'] } } }] }), { headers: { a: '1\n2' } }), 'access-denied'],
+    [
+      told(policies({ action: 'deny', match: [{ headers: { a: { any: ['2'] } } }] }), { headers: { a: '1\n2' } }),
+      'access-denied shop/p0',
+    ],
+    [
+      told(policies({ action: 'deny', match: [{ headers: { a: { none: ['1'] } } }] }), { headers: { a: '1\n1' } }),
+      'access-denied shop/p0',
+    ],
     // Endpoints listen on different ports.
     [told(policies({ match: [at80] }), {}, { to: twoPorts }), 'access-denied'],
     [told(policies({ match: [{ ports: [80, 81] }] }), {}, { to: twoPorts }), 'allowed shop/p0'],
@@ -213,7 +233,7 @@ test('Authorizer.decide() decides as authorize(), whatever policies, callers and
     method: fc.constantFrom('GET', 'PUT'),
     host: fc.constantFrom('web.shop', 'other'),
     path: pathText,
-    headers: fc.constantFrom({}, { a: '1' }, { a: '2', b: '2' }),
+    headers: fc.constantFrom({}, { a: '1' }, { a: '2', b: '2' }, { a: '1\n2' }, { a: '1, 2' }, { b: '2\n2' }),
   });
   const verdicts = new Map<string, number>();
   fc.assert(

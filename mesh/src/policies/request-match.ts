@@ -37,7 +37,8 @@ export class RequestMatch {
     return prefixes;
   }
 
-  holds(request: RequestFacts): boolean {
+  /** `unread`: whether what nobody can tell counts as met, as of which of several lines a server takes. */
+  holds(request: RequestFacts, unread: boolean): boolean {
     const methods = this.#methods;
     if (methods !== null) {
       const { method } = request;
@@ -50,7 +51,7 @@ export class RequestMatch {
     }
     if (this.#hosts !== null && !textHolds(this.#hosts, withoutDot(request.host))) return false;
     for (const { name, values } of this.#headers) {
-      if (!textHolds(values, request.header(name) ?? undefined)) return false;
+      if (!headerHolds(values, name, request, unread)) return false;
     }
     return true;
   }
@@ -68,6 +69,15 @@ function withoutDot(host: string): string {
 
 function textHolds({ any, none }: FieldMatch<StringMatch>, text: string | undefined): boolean {
   return (any.length === 0 || anyText(any, text)) && !anyText(none, text);
+}
+
+/** What refuses holds for all lines of a name together or any, what admits for all together and each. */
+function headerHolds(values: FieldMatch<StringMatch>, name: string, request: RequestFacts, unread: boolean): boolean {
+  const joined = request.header(name) ?? undefined;
+  const isHeld = textHolds(values, joined);
+  if (isHeld === unread || joined === undefined || !joined.includes(', ')) return isHeld;
+  for (const line of request.lines(name)) if (textHolds(values, line) === unread) return unread;
+  return isHeld;
 }
 
 function anyText(matches: readonly StringMatch[], text: string | undefined): boolean {

@@ -49,7 +49,7 @@ export class RuleList {
       const met = this.#all.find(({ clauses }) => this.#unread || clauses.length === 0);
       return met?.policy ?? null;
     }
-    const found = firstOf(this.#rest, request);
+    const found = firstOf(this.#rest, request, this.#unread);
     const below = this.#depthMax === 0 ? null : this.#findByPath(request);
     if (below === null || (found !== null && found.order < below.order)) return found?.policy ?? null;
     return below.policy;
@@ -68,7 +68,7 @@ export class RuleList {
         depth++;
         skips = false;
         hash = hashWithSlash(hash);
-        const one = firstOf(this.#byPrefix.get(hash) ?? NO_RULES, request);
+        const one = firstOf(this.#byPrefix.get(hash) ?? NO_RULES, request, this.#unread);
         if (one !== null && (found === null || one.order < found.order)) found = one;
       } else if (code === SEMICOLON) skips = true;
       else if (!skips) hash = hashWith(hash, code);
@@ -151,16 +151,16 @@ function hashWith(hash: number, code: number): number {
   return (Math.imul(hash, 31) + code) | 0;
 }
 
-function firstOf(rules: readonly LiveRule[], request: RequestFacts): LiveRule | null {
-  for (const rule of rules) if (holds(rule, request)) return rule;
+function firstOf(rules: readonly LiveRule[], request: RequestFacts, unread: boolean): LiveRule | null {
+  for (const rule of rules) if (holds(rule, request, unread)) return rule;
   return null;
 }
 
-function holds({ clauses }: LiveRule, request: RequestFacts): boolean {
+function holds({ clauses }: LiveRule, request: RequestFacts, unread: boolean): boolean {
   for (const matches of clauses) {
     let isMet = false;
     for (const match of matches) {
-      isMet = match.holds(request);
+      isMet = match.holds(request, unread);
       if (isMet) break;
     }
     if (!isMet) return false;

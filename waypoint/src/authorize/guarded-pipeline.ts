@@ -1,6 +1,6 @@
 import type { IpAddress, NormalPath, RequestFacts } from '@ambit/mesh/model';
 import type { AccessCaller, AccessRefusal, AccessVerdict, Authorizer, PolicyNote } from '@ambit/mesh/policies';
-import type { HeaderEdits } from '@ambit/mesh/routes';
+import { type HeaderEdits, NO_EDITS } from '@ambit/mesh/routes';
 import { FAILURES } from '../http/failures.ts';
 import { NO_COMPILED_EDITS } from '../http/header-edits.ts';
 import type { Answer, Caller, Decision, RequestPipeline, RequestView } from '../http/pipeline.ts';
@@ -56,20 +56,18 @@ function factsOf(hostname: string, request: RequestView, sent: SentAs | null): R
   const { method } = request;
   const named = request.host === '' ? hostname : null;
   const host = sent?.host ?? named ?? request.host;
-  const said = (name: string): string | null =>
-    name === 'host' ? (sent?.host ?? named ?? request.header(name)) : request.header(name);
-  if (sent === null) return { method, host, path: request.path, header: said };
-  const { path, edits } = sent;
-  return {
-    method,
-    host,
-    path,
-    header: (name) => {
-      const before = edits.dropped.has(name) ? null : said(name);
-      const added = edits.appended.filter((one) => one.name.toLowerCase() === name).map(({ value }) => value);
-      return before === null && added.length === 0 ? null : [...(before === null ? [] : [before]), ...added].join(', ');
-    },
+  const said = (name: string): readonly string[] =>
+    name === 'host' ? [sent?.host ?? named ?? request.header(name) ?? ''] : request.lines(name);
+  const { path, edits } = sent ?? { path: request.path, edits: NO_EDITS };
+  const lines = (name: string): readonly string[] => [
+    ...(edits.dropped.has(name) ? [] : said(name)),
+    ...edits.appended.filter((one) => one.name.toLowerCase() === name).map(({ value }) => value),
+  ];
+  const header = (name: string): string | null => {
+    const all = lines(name);
+    return all.length === 0 ? null : all.join(', ');
   };
+  return { method, host, path, header, lines };
 }
 
 /** The listener has the address from the kernel, in canonical form. */

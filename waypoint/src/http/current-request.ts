@@ -134,6 +134,14 @@ export class CurrentRequest implements RequestView {
     return value;
   }
 
+  lines(name: string): readonly string[] {
+    if (name === 'host') return [this.authority];
+    const { head } = this;
+    const lines: string[] = [];
+    for (let index = head.find(name); index >= 0; index = head.find(name, index + 1)) lines.push(head.value(index));
+    return lines;
+  }
+
   /** The target that is sent to the server, in origin form. */
   targetFor(path: NormalPath): string {
     return this.query === '' ? path : `${path}?${this.query}`;

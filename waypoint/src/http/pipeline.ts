@@ -20,6 +20,8 @@ export interface Caller {
 export interface RequestView extends RouteRequest {
   readonly head: RequestHead;
   readonly caller: Caller;
+  /** A header by its name in lower case, each line by itself; as `header` otherwise. */
+  lines(name: string): readonly string[];
   /** What policies said of it, for the record; null as long as they have not been asked. */
   access: AccessVerdict | null;
 }
