@@ -57,7 +57,7 @@ for (const client of ['http1', 'http2'] as const) {
       test('an attempt that takes too long is given up for another', async () => {
         const bodies: string[] = [];
         await using peer = await serve(server, scripted(bodies, silent, ok));
-        await using world = await open(peer.port, { retry, attemptTimeoutMs: 60 });
+        await using world = await open(peer.port, { retry, attemptTimeoutMs: 400 });
         const reply = await ask(client, world.port, { method: 'PUT', body: 'body' });
         assert.deepEqual([reply.status, bodies], [200, ['body', 'body']]);
       });
