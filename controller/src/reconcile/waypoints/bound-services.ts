@@ -10,7 +10,7 @@ import { Bell, type RoundTiming } from '../bell.ts';
 import { ConditionWriter } from './condition-writer.ts';
 import { decideWaypointBound, WAYPOINT_BOUND } from './decide-waypoint-bound.ts';
 import type { WaypointPods } from './waypoint-pods.ts';
-import { WAYPOINT_RESOURCES } from './waypoint-resources.ts';
+import { concernsObject, WAYPOINT_RESOURCES } from './waypoint-resources.ts';
 
 const SERVICES = WAYPOINT_RESOURCES.Service;
 const TIMING: Required<RoundTiming> = { pauseMs: 1000, resyncMs: 600_000 };
@@ -67,7 +67,13 @@ export class BoundServices {
       if (text === this.#settled.get(key)) continue;
       const { namespace, name } = service.meta;
       const conditions = wanted === null ? [] : [wanted];
-      await this.#statuses.bring(SERVICES, { namespace, name }, { conditions, removed: [WAYPOINT_BOUND] }, signal);
+      try {
+        await this.#statuses.bring(SERVICES, { namespace, name }, { conditions, removed: [WAYPOINT_BOUND] }, signal);
+      } catch (error) {
+        if (signal.aborted || !concernsObject(error)) throw error;
+        // Tried again with the next look at all of them.
+        this.#options.logger.warn('status of a Service cannot be written', { service: key, error }, { limitBy: key });
+      }
       this.#settle(key, text);
       await clock.sleep(WRITE_GAP_MS, signal);
     }

@@ -7,6 +7,8 @@ import { FIELD_MANAGER } from './waypoint-resources.ts';
 /** A status as it is to be: conditions, and more of it that is written as it is. */
 export interface WantedStatus {
   readonly conditions: readonly UndatedCondition[];
+  /** Of the object that it was decided for: another one has its status decided anew. Absent: whichever. */
+  readonly generation?: number;
   /** Types of conditions that are ours, and go when `conditions` has them no more. */
   readonly removed?: readonly string[];
   /** Made of the status as it is, with the conditions' writer for those further inside. */
@@ -37,6 +39,7 @@ export class ConditionWriter {
     const meta = jsonAt(object, 'metadata');
     const [namespace, name] = [jsonText(meta, 'namespace'), jsonText(meta, 'name')];
     const generation = jsonAt(meta, 'generation');
+    if (wanted.generation !== undefined && wanted.generation !== generation) return;
     const at = {
       generation: typeof generation === 'number' ? generation : 0,
       now: `${new Date(this.#clock.now()).toISOString().slice(0, 19)}Z`,

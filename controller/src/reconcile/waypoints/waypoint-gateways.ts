@@ -16,7 +16,7 @@ import { decideWaypointObjects } from './decide-waypoint-objects.ts';
 import { type ConfigMapContent, decideWaypointParameters } from './decide-waypoint-parameters.ts';
 import { SUPPORTED_FEATURES } from './supported-features.ts';
 import type { WaypointMesh, WaypointSettings } from './waypoint-settings.ts';
-import { GATEWAY_CLASSES, GATEWAYS } from './waypoint-resources.ts';
+import { concernsObject, GATEWAY_CLASSES, GATEWAYS } from './waypoint-resources.ts';
 import type { WaypointPods } from './waypoint-pods.ts';
 import { WaypointWriter } from './waypoint-writer.ts';
 
@@ -92,7 +92,12 @@ export class WaypointGateways {
     if (!this.#class.isOurs || own.length === 0) return;
     const attached = this.#attachedRoutes();
     for (const [key, gateway] of own) {
-      await this.#reconcile(key, gateway, attached.get(key) ?? new Map(), signal);
+      try {
+        await this.#reconcile(key, gateway, attached.get(key) ?? new Map(), signal);
+      } catch (error) {
+        if (signal.aborted || !concernsObject(error)) throw error;
+        this.#options.logger.warn('status of a Gateway cannot be written', { gateway: key, error }, { limitBy: key });
+      }
     }
   }
 
@@ -161,7 +166,8 @@ export class WaypointGateways {
         return { ...listener, conditions: store(listener.conditions, jsonItems(before, 'conditions')) };
       }),
     });
-    await this.#statuses.bring(GATEWAYS, { namespace: meta.namespace, name: meta.name }, { conditions, more }, signal);
+    const { namespace, name, generation } = meta;
+    await this.#statuses.bring(GATEWAYS, { namespace, name }, { conditions, more, generation }, signal);
   }
 
   #attachedRoutes(): ReturnType<typeof decideAttachedRoutes> {

@@ -1,15 +1,12 @@
 import type { Gateway } from '@ambit/mesh/kinds';
-import { KubeApiError, type KubeApiErrorCode, type KubeClient } from '@ambit/mesh/kube';
+import type { KubeClient } from '@ambit/mesh/kube';
 import { parseYamlValue } from '@ambit/mesh/manifests';
 import { isRecord, jsonAt, jsonItems, jsonText } from '../../json.ts';
 import { WAYPOINT_OBJECT_KINDS, type WaypointObjectKind, type WaypointObjects } from './decide-waypoint-objects.ts';
 import type { ConfigMapContent } from './decide-waypoint-parameters.ts';
 import type { WaypointState } from './decide-gateway-status.ts';
 import type { JsonObject } from './waypoint-settings.ts';
-import { CONFIG_MAPS, FIELD_MANAGER, WAYPOINT_RESOURCES } from './waypoint-resources.ts';
-
-/** What fails for every Gateway alike. All else is told in the status of the one, and does not keep the others waiting. */
-const OF_NO_OBJECT: readonly KubeApiErrorCode[] = ['unreachable', 'unauthenticated', 'too-many-requests'];
+import { CONFIG_MAPS, concernsObject, FIELD_MANAGER, WAYPOINT_RESOURCES } from './waypoint-resources.ts';
 
 /** Writes what is made for one Gateway, and reads what it names. */
 export class WaypointWriter {
@@ -34,7 +31,7 @@ export class WaypointWriter {
         const taken = await this.#writeOne(kind, objects[kind], { uid: meta.uid, replicasMin }, signal);
         if (taken !== null) return { kind: 'taken', message: taken };
       } catch (error) {
-        if (signal.aborted || !(error instanceof KubeApiError) || OF_NO_OBJECT.includes(error.code)) throw error;
+        if (signal.aborted || !concernsObject(error)) throw error;
         const said = typeof error.data['message'] === 'string' ? `: ${error.data['message']}` : '';
         return { kind: error.code === 'invalid' ? 'invalid' : 'failed', message: `${kind}: ${error.message}${said}` };
       }
