@@ -49,14 +49,23 @@ export function planTests(paths: readonly string[], filters: readonly string[]):
   return groups.filter((group) => group.files.length > 0);
 }
 
+/** `x.alone.root.test.ts`: what a rate or a time is promised of, and other tests beside it would be measured. */
+const ALONE = /\.alone\.root\.test\.ts$/;
+
+/** The files of the privileged group that run after all others, one at a time. */
+export function aloneOf(files: readonly string[]): readonly string[] {
+  return files.filter((file) => ALONE.test(file));
+}
+
 const WORLD = /^test\/e2e\//;
 
 /**
  * The files of the privileged group that may run at the same time, each list one after the other and in a sandbox of its own. Worlds wait
- * for their programs most of the time, but all of them start the same build of these: they are one list.
+ * for their programs most of the time, but all of them start the same build of these: they are one list. `aloneOf` are in none.
  */
 export function lanesOf(files: readonly string[]): readonly (readonly string[])[] {
-  const lanes = [files.filter((file) => WORLD.test(file)), files.filter((file) => !WORLD.test(file))];
+  const others = files.filter((file) => !ALONE.test(file));
+  const lanes = [others.filter((file) => WORLD.test(file)), others.filter((file) => !WORLD.test(file))];
   return lanes.filter((lane) => lane.length > 0);
 }
 

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { probeSandbox, runInSandbox, type SandboxKind } from '../../test/e2e/world/sandbox.ts';
-import { lanesOf, type TestGroup } from './plan.ts';
+import { aloneOf, lanesOf, type TestGroup } from './plan.ts';
 import type { GroupResult } from './run-group.ts';
 
 /** How privileged tests can be run here, or why not. */
@@ -32,8 +32,12 @@ export async function runPrivileged(
   group: TestGroup,
   { sandbox }: Extract<Privileges, { kind: 'available' }>,
 ): Promise<GroupResult> {
-  const lanes = group.concurrency > 1 ? lanesOf(group.files) : [group.files];
-  const results = await Promise.all(lanes.map((files) => runLane(root, { ...group, files }, sandbox)));
+  const run = (files: readonly string[]): Promise<GroupResult> => runLane(root, { ...group, files }, sandbox);
+  const alone = aloneOf(group.files);
+  const others = group.files.filter((file) => !alone.includes(file));
+  const lanes = group.concurrency > 1 ? lanesOf(others) : [others];
+  const results = await Promise.all(lanes.filter((files) => files.length > 0).map(run));
+  if (alone.length > 0) results.push(await run(alone));
   const sum = (of: 'passed' | 'failed' | 'skipped'): number => results.reduce((total, result) => total + result[of], 0);
   return {
     passed: sum('passed'),

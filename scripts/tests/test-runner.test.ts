@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { coverageByLayer, coverageTable, lineRanges } from './coverage-gate.ts';
-import { lanesOf, planTests, planTier, type TestGroup } from './plan.ts';
+import { aloneOf, lanesOf, planTests, planTier, type TestGroup } from './plan.ts';
 
 test('planTests() puts every test file into one group, and nothing else nor one of another tier', () => {
   const paths = [
@@ -44,6 +44,11 @@ test('lanesOf() keeps worlds apart from what has namespaces only', () => {
   const [netns, world] = ['mesh/src/linux/netns.root.test.ts', 'test/e2e/scenarios/mtls.test.ts'] as const;
   assert.deepEqual(lanesOf([netns, world]), [[world], [netns]]);
   assert.deepEqual(lanesOf([netns]), [[netns]]);
+});
+
+test('aloneOf() gives what runs after the lanes, by itself', () => {
+  const [world, alone] = ['test/e2e/scenarios/mtls.root.test.ts', 'test/e2e/scenarios/a.alone.root.test.ts'] as const;
+  assert.deepEqual([lanesOf([alone, world]), aloneOf([alone, world])], [[[world]], [alone]]);
 });
 
 const file = (path: string, counts: readonly number[]): Parameters<typeof coverageByLayer>[1][number] => ({

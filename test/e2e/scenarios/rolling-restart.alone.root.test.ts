@@ -21,6 +21,8 @@ const STREAM_MS = 2500;
 /** A backend still accepts for so long, as a preStop hook makes it: who is told last still calls it. */
 const LAME_DUCK_MS = 1000;
 const STEADY_MS = 2000;
+/** Requests that leave later tell of a machine that has no time for the generator. */
+const LATE_MS_MAX = 300;
 
 const CLIENT = { name: 'client', host: 'host-a', number: 10 } as const;
 const SERVICE_IP = '10.20.0.1';
@@ -161,12 +163,24 @@ describe('a rolling restart under load', { skip: requireSandbox() }, () => {
     write();
   };
 
+  /** At the rate that was asked for, or half or a quarter of it on a machine that cannot even send so many in time. */
+  const startLoad = async (): Promise<LoadGenerator> => {
+    for (const share of [1, 2, 4]) {
+      const load = await LoadGenerator.start(planOf(RATE / share, 300), spawnIn('client'));
+      await until('everything is answered', async () =>
+        Object.values((await load.soFar()).protocols).every(({ answered }) => answered > 10),
+      );
+      await sleep(STEADY_MS);
+      const { lateMs } = await load.soFar();
+      if (lateMs.p99 < LATE_MS_MAX || share === 4) return load;
+      console.error(`requests leave ${lateMs.p99} ms late at ${RATE / share} a second: fewer are sent`);
+      await load[Symbol.asyncDispose]();
+    }
+    throw new Error('not reached');
+  };
+
   test('of waypoint and backends costs no request and cuts no stream', async (t) => {
-    await using load = await LoadGenerator.start(planOf(RATE, 300), spawnIn('client'));
-    await until('everything is answered', async () =>
-      Object.values((await load.soFar()).protocols).every(({ answered }) => answered > 10),
-    );
-    await sleep(STEADY_MS);
+    await using load = await startLoad();
     await replaceWaypoint(load, 1, 3);
     await replaceWaypoint(load, 2, 4);
     await replaceBackend(load, 1, 3);
