@@ -140,3 +140,21 @@ test('what cannot be one request in HTTP/1.1 does not become several', async () 
   assert.equal(world.served.length, 0);
   session.destroy();
 });
+
+test('what is no request is counted and logged, whether its head or what follows is wrong', async () => {
+  await using world = await HttpWorld.open({ kind: 'plain', clientProtocol: 'http2', protocol: 'http1' });
+  const session = http2.connect(`http://127.0.0.1:${world.port}`).on('error', () => {});
+  await assert.rejects(askOn(session, { path: 'no-slash' }));
+  assert.equal((await askOn(session, { path: `/${'a'.repeat(9000)}`, body: 'b' })).status, 414);
+  await assert.rejects(askOn(session, { method: 'POST', headers: { 'content-length': '3' }, body: 'four' }));
+  await until('all are recorded', () => world.exchanges.length === 3);
+  assert.deepEqual(
+    world.exchanges.map(({ request, status, reason }) => [request.split(' ')[0], status, reason]),
+    [
+      ['', 0, 'bad-request'],
+      ['', 414, 'bad-request'],
+      ['POST', 0, 'bad-request'],
+    ],
+  );
+  session.destroy();
+});

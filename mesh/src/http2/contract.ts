@@ -49,8 +49,11 @@ export interface ServerOptions extends Http2Environment {
    * follows at once.
    */
   readonly onRequest: (exchange: ServerExchange, head: Http2RequestHead, endsStream: boolean) => Receiver;
-  /** A request was refused by us; it is answered, or its stream reset, already. */
-  readonly onFault?: (fault: FaultCode) => void;
+  /**
+   * A request was refused by us; it is answered, or its stream reset, already. `head`: nobody has heard of it; `rest`: its receiver has
+   * been told.
+   */
+  readonly onFault?: (fault: FaultCode, where: 'head' | 'rest') => void;
   /** Once, last. `error` is absent when the connection ended in order. */
   readonly onClose?: (error: Http2Error | undefined) => void;
 }

@@ -42,7 +42,7 @@ export class Http2Server extends Endpoint<Http2RequestHead> {
   }
 
   override noteFault(fault: FaultCode | undefined): void {
-    if (fault !== undefined) this.options.onFault?.(fault);
+    if (fault !== undefined) this.options.onFault?.(fault, 'rest');
     this.countReset();
   }
 
@@ -64,7 +64,8 @@ export class Http2Server extends Endpoint<Http2RequestHead> {
       // RFC 9113 8.1: the rest of the request is not wanted.
       if (!endStream) stream.abort(Http2Code.noError);
     }
-    this.noteFault(fault);
+    this.options.onFault?.(fault, 'head');
+    this.countReset();
   }
 
   /** Streams that we reset cost the peer as little as those it resets. May be called at any time, so nothing is thrown. */

@@ -205,12 +205,12 @@ export class Exchange implements SenderOwner, ExchangeFacts {
     this.#sender.call?.resume();
   }
 
-  /** The client is gone, or has ended in the middle of its request. */
-  clientGone(): void {
+  /** The client is gone, or has ended in the middle of its request, or what has come is none, and its answer has been cut already. */
+  clientGone(reason: 'client-gone' | 'bad-request' = 'client-gone'): void {
     if (this.#state === 'over') return;
     const isTunnel = this.#state === 'tunnel';
     this.#sender.abandon();
-    this.#end(isTunnel ? null : 'client-gone');
+    this.#end(isTunnel ? null : reason);
   }
 
   /**

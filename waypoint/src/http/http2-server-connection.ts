@@ -1,8 +1,16 @@
 import type { CarrierReader } from '@ambit/mesh/hbone';
-import { type Http2RequestHead, Http2Server, type ServerExchange, TunnelLink } from '@ambit/mesh/http2';
+import {
+  FAULTS,
+  type FaultCode,
+  type Http2RequestHead,
+  Http2Server,
+  type ServerExchange,
+  TunnelLink,
+} from '@ambit/mesh/http2';
 import type { ClientSession } from './client-session.ts';
 import type { Waiting } from './deadlines.ts';
 import { Http2ServerStream, type Http2StreamOwner } from './http2-server-stream.ts';
+import { refusedRequest } from './refused-request.ts';
 import type { ServerConnectionOptions } from './server-connection.ts';
 
 /** Streams that are over and kept for others. */
@@ -26,6 +34,7 @@ export class Http2ServerConnection implements ClientSession, Http2StreamOwner, W
       clock: context.clock,
       logger: context.logger,
       onRequest: (stream, head) => this.#begin(stream, head),
+      onFault: (fault, where) => this.#onFault(fault, where),
       onClose: () => this.#onClose(),
     });
     this.#link.afterRead = () => {
@@ -78,6 +87,14 @@ export class Http2ServerConnection implements ClientSession, Http2StreamOwner, W
     if (touched.length === 0) return;
     this.#touched = [];
     for (const stream of touched) stream.afterRead();
+  }
+
+  /** Of whatever has a receiver the exchange hears. */
+  #onFault(fault: FaultCode, where: 'head' | 'rest'): void {
+    if (where === 'rest') return;
+    const { context, caller } = this.#options;
+    const [answer] = FAULTS[fault];
+    context.observer.onExchange(refusedRequest(caller, answer === 'reset' ? 0 : answer));
   }
 
   #onClose(): void {

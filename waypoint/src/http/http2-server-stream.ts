@@ -114,7 +114,7 @@ export class Http2ServerStream implements ExchangeHost, Receiver {
   onClose(error: Http2Error | undefined): void {
     const exchange = this.#exchange;
     // Without an error both have said all they had to say, and the exchange is about to see it.
-    if (error !== undefined) exchange.clientGone();
+    if (error !== undefined) exchange.clientGone(error.code === 'malformed' ? 'bad-request' : 'client-gone');
     if (!exchange.isRunning && !exchange.isTunnel) this.#leave();
   }
 

@@ -27,7 +27,11 @@ export const ACCESS_LOG_FIELDS: readonly Field[] = [
   },
   { name: 'path', describe: 'Path and query as the client sent them.', value: ({ target }) => absent(target) },
   { name: 'protocol', describe: 'HTTP/1.0, HTTP/1.1 or HTTP/2.', value: ({ protocol }) => protocol },
-  { name: 'status', describe: 'Status of the answer; 0 without one.', value: ({ status }) => status },
+  {
+    name: 'status',
+    describe: 'Status of the answer; 0 without one, as for what is no request of HTTP/2: its stream is reset.',
+    value: ({ status }) => status,
+  },
   {
     name: 'grpc_status',
     describe: 'Status of a call of gRPC, -1 when it got none; absent for other requests.',

@@ -1,0 +1,25 @@
+import type { ExchangeFacts } from './exchange-facts.ts';
+import type { Caller } from './pipeline.ts';
+
+/** The record of what never became a request of HTTP/2. `status`: 0 when its stream was reset. */
+export function refusedRequest(caller: Caller, status: number): ExchangeFacts {
+  return {
+    caller,
+    method: '',
+    authority: '',
+    target: '',
+    protocol: 'HTTP/2',
+    requestId: '',
+    userAgent: '',
+    status,
+    grpcStatus: null,
+    reason: 'bad-request',
+    decision: null,
+    access: null,
+    endpoint: null,
+    attempts: 0,
+    requestBytes: 0,
+    responseBytes: 0,
+    durationMs: 0,
+  };
+}
