@@ -385,3 +385,27 @@ test('drain: the next answer closes its connection, and one without a request is
   for (const connection of [...world.connections]) connection.drain(1);
   await until('the other is closed', () => idle.ended);
 });
+
+test('a connection says what is held for a side that takes nothing, so that it can be cut', async () => {
+  await using world = await HttpWorld.open({ kind: 'tunnel' });
+  const held = (): readonly number[] => [...world.connections].map(({ heldBytes }) => heldBytes);
+  const sender = await world.client();
+  sender.send(GET);
+  await until('its request is under way', () => world.served[0]?.text.endsWith('\r\n\r\n') === true);
+  assert.deepEqual(held(), [0]);
+  sender.send(Buffer.alloc(1_000_000, 'a'));
+  await until('what follows is held', () => (held()[0] ?? 0) >= 1_000_000);
+  sender.carrier.reset();
+  await until('it is gone', () => world.connections.size === 0);
+
+  const reader = await world.client();
+  reader.carrier.pause();
+  reader.send(GET);
+  const server = await world.server(1);
+  await until('it is asked', () => server.text.endsWith('\r\n\r\n'));
+  server.send('HTTP/1.1 200 OK\r\nContent-Length: 64000000\r\n\r\n');
+  for (let i = 0; i < 64; i += 1) server.send(Buffer.alloc(1_000_000, 'a'));
+  await until('what is not read is held', () => (held()[0] ?? 0) > 0);
+  for (const connection of world.connections) connection.destroy();
+  await until('it is cut', () => reader.isOver);
+});

@@ -5,6 +5,8 @@ export interface ClientSession {
    * sends one at the moment when the connection is closed loses it.
    */
   drain(idleMs: number): void;
+  /** Of what either side has sent and the other does not take, as far as it is held here. */
+  readonly heldBytes: number;
   /** Ends everything at once. */
   destroy(): void;
 }

@@ -69,6 +69,8 @@ export class Exchange implements SenderOwner, ExchangeFacts {
   #isUpstreamBusy = false;
   /** The client takes no more of the answer for now. */
   #isClientBusy = false;
+  /** Of the answer, when it was so. */
+  #bytesTaken = 0;
   /** What a client of HTTP/2 is told when its answer is cut. */
   #cutCode = CANCEL;
 
@@ -137,6 +139,11 @@ export class Exchange implements SenderOwner, ExchangeFacts {
   get mayRead(): boolean {
     if (this.#state === 'over') return !this.#isClientBusy;
     return this.#state === 'running' && !this.requestComplete && !this.#sender.isWaiting;
+  }
+
+  /** Of the answer, since the client takes no more of it. */
+  get heldBytes(): number {
+    return this.#isClientBusy ? this.responseBytes - this.#bytesTaken : 0;
   }
 
   get isHeldUp(): boolean {
@@ -289,7 +296,7 @@ export class Exchange implements SenderOwner, ExchangeFacts {
   onResponseData(memory: Buffer, start: number, end: number): void {
     this.responseBytes += end - start;
     if (this.#state === 'running') this.#writer.data(memory, start, end);
-    else if (!this.#writer.tunnelData(memory, start, end)) this.#sender.call?.pause();
+    else this.#flush(this.#writer.tunnelData(memory, start, end));
   }
 
   onResponseTrailers(trailers: FieldBlock): void {
@@ -367,8 +374,9 @@ export class Exchange implements SenderOwner, ExchangeFacts {
     this.#host.onAnswered(this.#writer.mayGoOn);
   }
 
-  #flush(): void {
-    if (this.#writer.flush()) return;
+  #flush(taken: boolean = this.#writer.flush()): void {
+    if (taken) return;
+    if (!this.#isClientBusy) this.#bytesTaken = this.responseBytes;
     this.#isClientBusy = true;
     this.#sender.call?.pause();
   }

@@ -14,6 +14,8 @@ interface Block {
  */
 export class HeldBytes {
   #blocks: Block[] = [];
+  /** Memory that is taken, whether it is in use or not. */
+  bytes = 0;
 
   get isEmpty(): boolean {
     return this.#blocks.length === 0;
@@ -31,6 +33,7 @@ export class HeldBytes {
     if (from === end) return;
     const room = Math.max(end - from, last === undefined ? FIRST_BLOCK_BYTES : BLOCK_BYTES);
     const block = Buffer.allocUnsafeSlow(room);
+    this.bytes += room;
     this.#blocks.push({ memory: block, start: 0, end: memory.copy(block, 0, from, end) });
   }
 
@@ -44,10 +47,13 @@ export class HeldBytes {
     const first = this.#blocks[0];
     if (first === undefined) return;
     first.start = at;
-    if (first.start >= first.end) this.#blocks.shift();
+    if (first.start < first.end) return;
+    this.#blocks.shift();
+    this.bytes -= first.memory.length;
   }
 
   clear(): void {
     this.#blocks = [];
+    this.bytes = 0;
   }
 }

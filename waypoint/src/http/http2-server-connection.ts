@@ -54,6 +54,12 @@ export class Http2ServerConnection implements ClientSession, Http2StreamOwner, W
     this.#server.drain();
   }
 
+  get heldBytes(): number {
+    let bytes = 0;
+    for (const stream of this.#streams) bytes += stream.heldBytes;
+    return bytes;
+  }
+
   destroy(): void {
     this.#server.destroy();
   }

@@ -51,6 +51,10 @@ export class Http2ServerStream implements ExchangeHost, Receiver {
     this.#exchange = new Exchange({ ...options, createWriter }, this);
   }
 
+  get heldBytes(): number {
+    return this.#held.bytes + this.#exchange.heldBytes;
+  }
+
   get isOver(): boolean {
     return this.#stream === undefined;
   }

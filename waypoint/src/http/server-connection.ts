@@ -104,6 +104,10 @@ export class ServerConnection implements CarrierReader, ClientSession, ExchangeH
     else this.deadlineMs = Math.min(this.deadlineMs, this.#context.clock.monotonic() + idleMs);
   }
 
+  get heldBytes(): number {
+    return this.#held.bytes + this.#exchange.heldBytes;
+  }
+
   destroy(): void {
     this.#carrier.reset();
   }

@@ -21,10 +21,23 @@ export class ByteRelay implements CarrierReader {
   #clientEnded = false;
   #serverEnded = false;
   #done = false;
+  /** Handed to either side since it takes no more. */
+  #serverOwes = 0;
+  #clientOwes = 0;
 
   constructor(client: Carrier, onDone: (result: RelayResult) => void) {
     this.#client = client;
     this.#onDone = onDone;
+  }
+
+  /** Of what either side has sent and the other does not take, as far as it is held here. */
+  get heldBytes(): number {
+    return this.#held.bytes + this.#serverOwes + this.#clientOwes;
+  }
+
+  /** Ends both sides at once. */
+  destroy(): void {
+    this.#client.reset();
   }
 
   /** Opens the server; a failure ends the client's connection. */
@@ -43,7 +56,7 @@ export class ByteRelay implements CarrierReader {
       return;
     }
     this.#server = server;
-    server.read(new ServerSide(this, this.#client, server));
+    server.read(new ServerSide(this, this.#client));
     for (let held = this.#held.peek(); held !== undefined; held = this.#held.peek()) {
       server.write(held.memory, held.start, held.end);
       this.#held.drop(held.end);
@@ -56,7 +69,10 @@ export class ByteRelay implements CarrierReader {
     if (this.#server === undefined) {
       this.#held.push(memory, start, end);
       this.#client.pause();
-    } else if (!this.#server.write(memory, start, end)) this.#client.pause();
+    } else if (!this.#server.write(memory, start, end)) {
+      this.#serverOwes += end - start;
+      this.#client.pause();
+    }
   }
 
   onEnd(): void {
@@ -65,7 +81,18 @@ export class ByteRelay implements CarrierReader {
   }
 
   onDrain(): void {
+    this.#clientOwes = 0;
     this.#server?.resume();
+  }
+
+  onClientBusy(bytes: number): void {
+    this.#clientOwes += bytes;
+    this.#server?.pause();
+  }
+
+  onServerDrain(): void {
+    this.#serverOwes = 0;
+    this.#client.resume();
   }
 
   onClose(result: CarrierResult): void {
@@ -98,16 +125,14 @@ export class ByteRelay implements CarrierReader {
 class ServerSide implements CarrierReader {
   readonly #relay: ByteRelay;
   readonly #client: Carrier;
-  readonly #server: Carrier;
 
-  constructor(relay: ByteRelay, client: Carrier, server: Carrier) {
+  constructor(relay: ByteRelay, client: Carrier) {
     this.#relay = relay;
     this.#client = client;
-    this.#server = server;
   }
 
   onBytes(memory: Buffer, start: number, end: number): void {
-    if (!this.#client.write(memory, start, end)) this.#server.pause();
+    if (!this.#client.write(memory, start, end)) this.#relay.onClientBusy(end - start);
   }
 
   onEnd(): void {
@@ -115,7 +140,7 @@ class ServerSide implements CarrierReader {
   }
 
   onDrain(): void {
-    this.#client.resume();
+    this.#relay.onServerDrain();
   }
 
   onClose(result: CarrierResult): void {

@@ -38,6 +38,10 @@ export type TunnelVerdict =
   | { readonly kind: 'refused'; readonly reason: TunnelRefusal }
   | { readonly kind: 'accepted'; readonly serve: (stream: TunnelStream) => void };
 
+export function accepted(serve: (stream: TunnelStream) => void): TunnelVerdict {
+  return { kind: 'accepted', serve };
+}
+
 export interface HboneListenerOptions {
   readonly host: string;
   readonly port: number;

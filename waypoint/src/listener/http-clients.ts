@@ -21,6 +21,10 @@ export class HttpClients {
     return this.#sessions.size;
   }
 
+  get sessions(): Iterable<ClientSession> {
+    return this.#sessions;
+  }
+
   /** Serves a client whose port is declared to be HTTP: whatever else it speaks is refused. Nobody has read from the carrier. */
   serve(caller: Caller, carrier: Carrier, pipeline: RequestPipeline): void {
     this.#read(caller, carrier, pipeline, undefined);

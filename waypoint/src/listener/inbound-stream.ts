@@ -14,6 +14,9 @@ export const DETECTION_TIMEOUT_MS = 5000;
 /** More than a request line, a TLS hello, and whatever else decides. */
 const HELD_MAX_BYTES = 16 * 1024;
 
+/** Hears what a connection still says that has been refused. */
+export const NOBODY: CarrierReader = { onBytes: () => {}, onEnd: () => {}, onClose: () => {} };
+
 /** A client's connection until it is known who serves it; after that it hands everything on. */
 export class InboundStream implements CarrierReader {
   readonly #first: FirstBytes;

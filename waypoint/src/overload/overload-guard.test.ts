@@ -6,13 +6,14 @@ import { OverloadGuard } from './overload-guard.ts';
 
 /** A guard of a thread with 1000 bytes, `used` of which are needed and `garbage` are not. */
 function guardOf(options: { readonly clock: Clock; readonly random?: () => number }) {
-  const memory = { used: 0, garbage: 0, collections: 0 };
+  const memory = { used: 0, garbage: 0, collections: 0, relieved: [] as number[] };
   const guard = new OverloadGuard({
     clock: options.clock,
     logger: silentLogger,
     random: options.random ?? (() => 0),
     budgetBytes: 1000,
     memoryUse: () => ({ heapBytes: memory.used + memory.garbage, heapMaxBytes: 1e9, externalBytes: 0 }),
+    relieve: (bytes) => void memory.relieved.push(bytes),
     collectGarbage: () => {
       memory.collections += 1;
       memory.garbage = 0;
@@ -38,8 +39,9 @@ test('OverloadGuard: what is needed is, until enough of it is gone; garbage is l
   memory.used = 960;
   await clock.advance(100);
   assert.deepEqual([guard.refusal(), guard.isMemoryShort, guard.shares], ['memory', true, { memory: 1, lag: 0 }]);
+  assert.deepEqual(memory.relieved, [110]);
   await clock.advance(1900);
-  assert.equal(memory.collections, 1);
+  assert.deepEqual([memory.collections, memory.relieved.length], [1, 1]);
   // Requests have ended, and as nothing new comes nobody looks for what they left.
   memory.used = 100;
   memory.garbage = 800;

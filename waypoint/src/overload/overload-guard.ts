@@ -20,6 +20,8 @@ export interface OverloadGuardOptions {
   readonly memoryUse: () => MemoryUse;
   /** Finds what of the memory in use is garbage. */
   readonly collectGarbage: () => void;
+  /** Gives so many bytes up that connections hold; what that leaves is found by the next collection. */
+  readonly relieve: (bytes: number) => void;
   readonly limits?: OverloadLimits;
 }
 
@@ -74,11 +76,20 @@ export class OverloadGuard implements Disposable {
 
   #sample(lagMs: number): void {
     const before = this.#state;
+    const collectedMs = this.#collectedMs;
     const sample = { memoryShare: this.#memoryShare(), lagMs };
     this.#state = decideOverload(before, sample, this.#limits);
     const { isMemoryShort, refusedShare } = this.#state;
+    // Refusing what is new frees nothing of what a client that neither sends on nor reads makes us hold.
+    if (isMemoryShort && this.#collectedMs !== collectedMs) this.#relieve();
     this.#tell('memory', before.isMemoryShort, isMemoryShort, sample);
     this.#tell('lag', before.refusedShare > 0, refusedShare > 0, sample);
+  }
+
+  #relieve(): void {
+    const { memoryUse, budgetBytes, relieve } = this.#options;
+    const { heapBytes, externalBytes } = memoryUse();
+    relieve(heapBytes + externalBytes - this.#limits.memoryLeave * budgetBytes);
   }
 
   /** Much of what is in use may be garbage that nobody has looked for yet, and of what is refused little is made. */

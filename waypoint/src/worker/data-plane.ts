@@ -21,12 +21,12 @@ import { Deadlines } from '../http/deadlines.ts';
 import { DEFAULT_EXCHANGE_LIMITS } from '../http/limits.ts';
 import type { Caller, RequestPipeline } from '../http/pipeline.ts';
 import { WorkerContext } from '../http/worker-context.ts';
-import { ByteRelay } from '../listener/byte-relay.ts';
+import { ByteRelays } from '../listener/byte-relays.ts';
 import { decideDestination } from '../listener/decide-destination.ts';
-import { HboneListener, type TunnelRefusal, type TunnelVerdict } from '../listener/hbone-listener.ts';
+import { accepted, HboneListener, type TunnelRefusal, type TunnelVerdict } from '../listener/hbone-listener.ts';
 import { CLIENT_CONNECTIONS_MAX } from '../listener/limits.ts';
 import { HttpClients } from '../listener/http-clients.ts';
-import { InboundStream } from '../listener/inbound-stream.ts';
+import { InboundStream, NOBODY } from '../listener/inbound-stream.ts';
 import { PlainListener } from '../listener/plain-listener.ts';
 import { byServerName } from '../listener/server-name.ts';
 import { sparing } from '../overload/sparing-pipeline.ts';
@@ -39,6 +39,7 @@ import type { Cluster } from '../upstream/cluster.ts';
 import { ClusterTable } from '../upstream/cluster-table.ts';
 import { DEFAULT_UPSTREAM_LIMITS } from '../upstream/limits.ts';
 import { openSomewhere } from '../upstream/open-somewhere.ts';
+import { chooseHolders } from '../overload/relieve.ts';
 import type {
   ConfigSummary,
   EndpointSummary,
@@ -79,8 +80,7 @@ export class DataPlane {
   readonly #hbone: HbonePool<SpiffeId>;
   readonly #clusters: ClusterTable;
   readonly #clients: HttpClients;
-  /** What is carried as bytes, and whether policies still want it. */
-  readonly #relays = new Map<Carrier, () => boolean>();
+  readonly #relays = new ByteRelays();
   readonly #access = new AccessTable();
   readonly #backends = new BackendTable();
   readonly #refusals = new Map<string, number>();
@@ -139,7 +139,7 @@ export class DataPlane {
     this.#clusters.forgetClusters();
     this.#clusters.prune(this.#view);
     this.#routers.apply(routes);
-    for (const [carrier, isAllowed] of [...this.#relays]) if (!isAllowed()) carrier.reset();
+    this.#relays.recheck();
     return null;
   };
 
@@ -211,6 +211,14 @@ export class DataPlane {
     })),
   });
 
+  /** Cuts connections that hold much for a side that takes nothing, so that so many bytes become free. */
+  relieve(bytes: number): void {
+    const chosen = chooseHolders([...this.#clients.sessions, ...this.#relays.all], bytes);
+    for (const one of chosen) one.destroy();
+    const { length: count } = chosen;
+    if (count > 0) this.#options.logger.warn('connections that hold much are cut to stay alive', { count });
+  }
+
   /** Takes nothing new, lets what there is come to an end for so long, then ends it. */
   async drain(drainMs: number): Promise<void> {
     const { clock } = this.#options;
@@ -225,7 +233,7 @@ export class DataPlane {
     this.#clients.drain(0);
     if (this.#clients.size > 0) await clock.sleep(DRAIN_STEP_MS);
     this.#clients.destroy();
-    for (const carrier of [...this.#relays.keys()]) carrier.reset();
+    this.#relays.destroy();
     this.#clusters.close();
     for (const listener of this.#listeners) await listener[Symbol.asyncDispose]();
     await this.#hbone[Symbol.asyncDispose]();
@@ -330,10 +338,8 @@ export class DataPlane {
 
   /** `access`: of every service that it was asked of, and is sent to. */
   #relay(caller: Caller, carrier: Carrier, cluster: Cluster, ...access: readonly (() => Authorizer)[]): CarrierReader {
-    const relay = new ByteRelay(carrier, () => this.#relays.delete(carrier));
-    this.#relays.set(carrier, () => access.every((of) => of().decide(accessCaller(caller), null).refusal === null));
-    void relay.connect((signal) => openSomewhere(cluster, signal));
-    return relay;
+    const isAllowed = (): boolean => access.every((of) => of().decide(accessCaller(caller), null).refusal === null);
+    return this.#relays.begin(carrier, (signal) => openSomewhere(cluster, signal), isAllowed);
   }
 
   /** Policies as they are when a request comes. */
@@ -388,11 +394,4 @@ export class DataPlane {
     const cluster = this.#clusters.ofService(this.#view, service, port, version, asItIs);
     return { kind: 'forward', cluster, access };
   }
-}
-
-/** Hears what a connection still says that has been refused. */
-const NOBODY: CarrierReader = { onBytes: () => {}, onEnd: () => {}, onClose: () => {} };
-
-function accepted(serve: (carrier: Carrier) => void): TunnelVerdict {
-  return { kind: 'accepted', serve };
 }

@@ -40,8 +40,9 @@ export async function runWorkerThread(): Promise<void> {
     budgetBytes: config.memoryBudgetBytes,
     memoryUse,
     collectGarbage,
+    relieve: (bytes) => plane.relieve(bytes),
   });
-  const plane = new DataPlane({
+  const plane: DataPlane = new DataPlane({
     clock,
     logger,
     log: logger,
