@@ -13,6 +13,8 @@ export interface FirstBytes {
 export const DETECTION_TIMEOUT_MS = 5000;
 /** More than a request line, a TLS hello, and whatever else decides. */
 const HELD_MAX_BYTES = 16 * 1024;
+/** All that is held is looked at with every piece that comes: of one byte each, thousands would cost more than requests do. */
+const PIECES_MAX = 256;
 
 /** Hears what a connection still says that has been refused. */
 export const NOBODY: CarrierReader = { onBytes: () => {}, onEnd: () => {}, onClose: () => {} };
@@ -21,6 +23,7 @@ export const NOBODY: CarrierReader = { onBytes: () => {}, onEnd: () => {}, onClo
 export class InboundStream implements CarrierReader {
   readonly #first: FirstBytes;
   #heldBytes = Buffer.alloc(0);
+  #pieceCount = 0;
   #timer: Disposable | undefined;
   #next: CarrierReader | undefined;
   #ended = false;
@@ -48,7 +51,7 @@ export class InboundStream implements CarrierReader {
     this.#heldBytes = Buffer.concat([this.#heldBytes, memory.subarray(start, end)]);
     const found = this.#first.tell(this.#heldBytes, 0, this.#heldBytes.length);
     if (found !== null) this.#serve(found);
-    else if (this.#heldBytes.length > HELD_MAX_BYTES) this.#giveUp();
+    else if (this.#heldBytes.length > HELD_MAX_BYTES || (this.#pieceCount += 1) >= PIECES_MAX) this.#giveUp();
   }
 
   onEnd(): void {

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { CarrierReader } from '@ambit/mesh/hbone';
+import { ManualClock } from '@ambit/mesh/testing';
+import { DETECTION_TIMEOUT_MS, InboundStream } from './inbound-stream.ts';
+
+/** A client of which nobody can tell what it speaks; `seen` is how much was looked at each time. */
+function silentStream(clock: ManualClock) {
+  const seen: number[] = [];
+  const served: string[] = [];
+  const reader: CarrierReader = {
+    onBytes: (memory, start, end) => void served.push(memory.toString('latin1', start, end)),
+    onEnd: () => {},
+    onClose: () => {},
+  };
+  const tell = (_memory: Buffer, start: number, end: number): null => {
+    seen.push(end - start);
+    return null;
+  };
+  return { stream: new InboundStream({ tell, giveUp: () => reader }, clock), seen, served };
+}
+
+test('InboundStream gives up a client that is silent for too long', async () => {
+  const clock = new ManualClock();
+  const { stream, served } = silentStream(clock);
+  stream.onBytes(Buffer.from('GET'), 0, 3);
+  await clock.advance(DETECTION_TIMEOUT_MS);
+  assert.deepEqual(served, ['GET']);
+});
+
+test('InboundStream gives up a client that speaks byte by byte, before that costs much', () => {
+  const { stream, seen, served } = silentStream(new ManualClock());
+  const byte = Buffer.from('a');
+  while (served.length === 0) stream.onBytes(byte, 0, 1);
+  assert.deepEqual([seen.length, served], [257, ['a'.repeat(256)]]);
+  stream.onBytes(byte, 0, 1);
+  assert.equal(served.length, 2);
+});
