@@ -158,3 +158,59 @@ test('what is no request is counted and logged, whether its head or what follows
   );
   session.destroy();
 });
+
+for (const [name, limits, bytes] of [
+  ['by bytes', { lingerMaxBytes: 100_000 }, 1_000_000],
+  ['by time', { lingerTimeoutMs: 50 }, 1],
+] as const) {
+  test(`a client that neither reads its answer nor ends its request is bounded ${name}`, async () => {
+    await using world = await HttpWorld.open({
+      kind: 'plain',
+      clientProtocol: 'http2',
+      protocol: 'http1',
+      limits: { lingerTimeoutMs: 60_000, ...limits },
+    });
+    const session = http2.connect(`http://127.0.0.1:${world.port}`).on('error', () => {});
+    // Nobody reads it: the window closes before the end of the answer.
+    const stream = session.request({ ':method': 'POST', ':path': '/' }).on('error', () => {});
+    stream.write('b');
+    const server = await world.server();
+    await until('the request arrives', () => server.text.endsWith('b\r\n'));
+    const length = 65_535 + 200;
+    server.send(`HTTP/1.1 200 OK\r\nContent-Length: ${length}\r\n\r\n`);
+    server.send(Buffer.alloc(length));
+    await until('it is recorded', () => world.exchanges.length === 1);
+    stream.write(Buffer.alloc(bytes));
+    await until('it is reset', () => stream.closed);
+    assert.equal(stream.rstCode, http2.constants.NGHTTP2_CANCEL);
+    // The connection serves others.
+    const next = askOn(session, { path: '/next' });
+    (await world.server(1)).send('HTTP/1.1 204 No Content\r\n\r\n');
+    assert.equal((await next).status, 204);
+    session.destroy();
+  });
+}
+
+test('a client that reads its answer late and then stops sending gets all of it, and no error', async () => {
+  await using world = await HttpWorld.open({
+    kind: 'plain',
+    clientProtocol: 'http2',
+    protocol: 'http1',
+    limits: { lingerTimeoutMs: 300 },
+  });
+  const session = http2.connect(`http://127.0.0.1:${world.port}`).on('error', () => {});
+  const stream = session.request({ ':method': 'POST', ':path': '/' }).on('error', () => {});
+  stream.write('b');
+  const server = await world.server();
+  await until('the request arrives', () => server.text.endsWith('b\r\n'));
+  const length = 65_535 + 200;
+  server.send(`HTTP/1.1 200 OK\r\nContent-Length: ${length}\r\n\r\n`);
+  server.send(Buffer.alloc(length));
+  await until('it is recorded', () => world.exchanges.length === 1);
+  let bytes = 0;
+  stream.on('data', (chunk: Buffer) => void (bytes += chunk.length));
+  await until('it has all', () => bytes === length);
+  await until('the rest of the request is not wanted', () => stream.closed);
+  assert.equal(stream.rstCode, http2.constants.NGHTTP2_NO_ERROR);
+  session.destroy();
+});

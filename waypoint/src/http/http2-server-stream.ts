@@ -9,6 +9,7 @@ import type { WorkerContext } from './worker-context.ts';
 
 /** RFC 9113 7. */
 const NO_ERROR = 0;
+const CANCEL = 8;
 
 /** What a stream needs of its connection. */
 export interface Http2StreamOwner {
@@ -31,6 +32,7 @@ export interface Http2ServerStreamOptions {
  */
 export class Http2ServerStream implements ExchangeHost, Receiver {
   readonly #owner: Http2StreamOwner;
+  readonly #context: WorkerContext;
   readonly #exchange: Exchange;
   readonly #held = new HeldBytes();
   #writer: Http2ResponseWriter | undefined;
@@ -40,9 +42,15 @@ export class Http2ServerStream implements ExchangeHost, Receiver {
   #isTouched = false;
   /** Of the body, and not yet given back to the client as credit. */
   #unreleasedBytes = 0;
+  /** The client has said all it had to say. */
+  #hasEnded = false;
+  /** Until when it may go on though its request has been answered, and what it has said since. */
+  #linger: Disposable | undefined;
+  #lingerBytes = 0;
 
   constructor(options: Http2ServerStreamOptions, owner: Http2StreamOwner) {
     this.#owner = owner;
+    this.#context = options.context;
     const createWriter = (request: CurrentRequest): Http2ResponseWriter => {
       const writer = new Http2ResponseWriter(options.context, request);
       this.#writer = writer;
@@ -63,6 +71,7 @@ export class Http2ServerStream implements ExchangeHost, Receiver {
   begin(stream: ServerExchange): void {
     this.#stream = stream;
     this.#unreleasedBytes = 0;
+    this.#hasEnded = false;
     this.#writer?.open(stream);
     this.#exchange.begin();
     this.#touch();
@@ -93,7 +102,7 @@ export class Http2ServerStream implements ExchangeHost, Receiver {
     this.#touch();
     const exchange = this.#exchange;
     if (exchange.isTunnel) exchange.tunnelData(memory, start, end);
-    else if (!exchange.isRunning) return;
+    else if (!exchange.isRunning) this.#drop(end - start);
     else if (this.#mayPassOn) exchange.requestData(memory, start, end);
     else this.#held.push(memory, start, end);
   }
@@ -105,6 +114,8 @@ export class Http2ServerStream implements ExchangeHost, Receiver {
   }
 
   onEnd(): void {
+    this.#hasEnded = true;
+    this.#stopLinger();
     this.#touch();
     if (this.#exchange.isTunnel) this.#exchange.tunnelEnd();
     else if (this.#mayPassOn) this.#exchange.requestEnd();
@@ -158,7 +169,10 @@ export class Http2ServerStream implements ExchangeHost, Receiver {
     if (stream.closed) this.#leave();
     // The rest of the request is not wanted. An answer that still waits for credit must not be cut by that.
     else if (stream.isSent) this.#cut(NO_ERROR);
-    else this.#release();
+    else {
+      if (!this.#hasEnded) this.#startLinger();
+      this.#release();
+    }
   }
 
   onCut(http2Code: number): void {
@@ -196,6 +210,28 @@ export class Http2ServerStream implements ExchangeHost, Receiver {
     this.#stream?.release(bytes);
   }
 
+  /** The client takes its answer no faster than it likes, but may not send for ever meanwhile what nobody reads. */
+  #startLinger(): void {
+    const { clock, limits } = this.#context;
+    this.#lingerBytes = 0;
+    this.#linger ??= clock.setTimer(limits.lingerTimeoutMs, () => this.#endLinger());
+  }
+
+  #stopLinger(): void {
+    this.#linger?.[Symbol.dispose]();
+    this.#linger = undefined;
+  }
+
+  #drop(bytes: number): void {
+    this.#lingerBytes += bytes;
+    if (this.#lingerBytes > this.#context.limits.lingerMaxBytes || this.#stream?.isSent === true) this.#endLinger();
+  }
+
+  /** An answer that has left whole is not cut by that: only the rest of its request is not wanted. */
+  #endLinger(): void {
+    this.#cut(this.#stream?.isSent === true ? NO_ERROR : CANCEL);
+  }
+
   #cut(http2Code: number): void {
     this.#stream?.reset(http2Code);
     this.#leave();
@@ -210,6 +246,7 @@ export class Http2ServerStream implements ExchangeHost, Receiver {
   #leave(): void {
     if (this.#stream === undefined) return;
     this.#stream = undefined;
+    this.#stopLinger();
     this.#forget();
     this.#owner.onOver(this);
   }
