@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 import { type Carrier, type CarrierReader, createHbonePool, type HbonePool } from '@ambit/mesh/hbone';
 import { DEFAULT_LIMITS } from '@ambit/mesh/http1';
 import { DEFAULT_LIMITS as HTTP2_LIMITS } from '@ambit/mesh/http2';
@@ -20,6 +20,7 @@ import { accessCaller, admit } from '../authorize/guarded-pipeline.ts';
 import { Deadlines } from '../http/deadlines.ts';
 import { DEFAULT_EXCHANGE_LIMITS } from '../http/limits.ts';
 import type { Caller, RequestPipeline } from '../http/pipeline.ts';
+import { createRequestIds } from '../http/request-ids.ts';
 import { WorkerContext } from '../http/worker-context.ts';
 import { ByteRelays } from '../listener/byte-relays.ts';
 import { decideDestination } from '../listener/decide-destination.ts';
@@ -106,7 +107,7 @@ export class DataPlane {
       deadlines: this.#deadlines,
       limits: DEFAULT_EXCHANGE_LIMITS,
       observer: this.#recorder,
-      createRequestId: () => randomUUID(),
+      createRequestId: createRequestIds((memory) => void randomFillSync(memory)),
       random,
       fieldCountMax: Math.max(DEFAULT_LIMITS.fieldCountMax, HTTP2_LIMITS.headerCountMax),
     });
