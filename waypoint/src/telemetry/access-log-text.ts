@@ -21,14 +21,26 @@ export function textLine(e: ExchangeFacts, timeMs: number): string {
   );
 }
 
-/** What needs no quotes, and what needs nothing but quotes. */
-const PLAIN = /^[!#-<>-[\]-~]+$/;
-const QUOTABLE = /^[ !#-[\]-~]+$/;
+/** What a character asks for: nothing, quotes around the text, or more than that. */
+const PLAIN = 0;
+const QUOTED = 1;
+const ESCAPED = 2;
+const ASKS: Uint8Array = new Uint8Array(256).fill(ESCAPED);
+ASKS.fill(PLAIN, 0x21, 0x7f);
+ASKS[0x20] = QUOTED;
+ASKS['='.charCodeAt(0)] = QUOTED;
+ASKS['"'.charCodeAt(0)] = ESCAPED;
+ASKS['\\'.charCodeAt(0)] = ESCAPED;
 
 function field(name: string, text: string): string {
   if (text === '') return '';
-  if (PLAIN.test(text)) return ` ${name}=${text}`;
-  return QUOTABLE.test(text) ? ` ${name}="${text}"` : ` ${name}=${JSON.stringify(text)}`;
+  let asks = PLAIN;
+  for (let i = 0; i < text.length && asks !== ESCAPED; i += 1) {
+    const one = ASKS[text.charCodeAt(i)] ?? ESCAPED;
+    if (one > asks) asks = one;
+  }
+  if (asks === PLAIN) return ` ${name}=${text}`;
+  return asks === QUOTED ? ` ${name}="${text}"` : ` ${name}=${JSON.stringify(text)}`;
 }
 
 /** `.001` to `.999` without zeros at the end, and nothing for 0. */
@@ -41,12 +53,17 @@ function milliseconds(durationMs: number): string {
   return `${whole}${FRACTIONS[us - whole * 1000] ?? ''}`;
 }
 
+/** The same text. What V8 puts together stays a tree of its parts, which would be walked with every line it is part of. */
+function inOnePiece(text: string): string {
+  return Buffer.from(text).toString();
+}
+
 /** Part of a line, whose values are most often those of the line before. */
 abstract class RepeatedPart {
   #text = '';
 
   text(exchange: ExchangeFacts): string {
-    if (!this.take(exchange)) this.#text = this.format(exchange);
+    if (!this.take(exchange)) this.#text = inOnePiece(this.format(exchange));
     return this.#text;
   }
 
@@ -143,7 +160,9 @@ function beginning({ caller, method, authority }: ExchangeFacts): string {
   const known = beginnings.get(caller);
   if (known !== undefined && known.method === method && known.authority === authority) return known.text;
   const identity = caller.identity === null ? '' : ` src.identity="${caller.identity}"`;
-  const text = `src.addr=${caller.address}${identity}${field('method', method)}${field('authority', authority)}`;
+  const text = inOnePiece(
+    `src.addr=${caller.address}${identity}${field('method', method)}${field('authority', authority)}`,
+  );
   beginnings.set(caller, { method, authority, text });
   return text;
 }
