@@ -2,6 +2,7 @@ import { DIGIT } from './characters.ts';
 import type { FaultCode } from './errors.ts';
 
 const PREFIX = 'HTTP/';
+const USUAL = 'HTTP/1.';
 const LENGTH = 8;
 const ZERO = 48;
 const ONE = 49;
@@ -27,6 +28,7 @@ export class VersionReader {
 
   /** Says where it stopped: at `stop`, after the version, or at the byte of a fault. */
   read(bytes: Buffer, from: number, stop: number): number {
+    if (this.seen === 0 && stop - from >= LENGTH && this.takeWhole(bytes, from)) return from + LENGTH;
     let at = from;
     while (at < stop && this.seen < LENGTH) {
       if (!this.take(bytes[at] ?? 0)) {
@@ -37,6 +39,18 @@ export class VersionReader {
     }
     if (this.seen === LENGTH && (this.major !== ONE || this.last > ONE)) this.fault = 'version-unsupported';
     return at;
+  }
+
+  /** All of it at once, as it mostly comes; false for all that is not simply right. */
+  private takeWhole(bytes: Buffer, from: number): boolean {
+    for (let index = 0; index < USUAL.length; index += 1) {
+      if (bytes[from + index] !== USUAL.charCodeAt(index)) return false;
+    }
+    const last = bytes[from + USUAL.length] ?? 0;
+    if (last !== ZERO && last !== ONE) return false;
+    this.minor = last === ZERO ? 0 : 1;
+    this.seen = LENGTH;
+    return true;
   }
 
   private take(byte: number): boolean {
