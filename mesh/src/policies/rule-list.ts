@@ -63,8 +63,9 @@ export class RuleList {
     let depth = 0;
     let skips = false;
     for (let at = 1; at <= path.length && depth < this.#depthMax; at++) {
-      const code = path.charCodeAt(at);
-      if (at === path.length || code === SLASH) {
+      // Asking past the end would make it slow everywhere.
+      const code = at === path.length ? SLASH : path.charCodeAt(at);
+      if (code === SLASH) {
         depth++;
         skips = false;
         hash = hashWithSlash(hash);

@@ -31,6 +31,14 @@ export interface ServiceRouterOptions {
   readonly random: () => number;
 }
 
+/** A service that a rule leads to. */
+interface Target {
+  readonly cluster: Cluster;
+  readonly hostname: string;
+  /** Who may reach it. */
+  readonly authorizer: Authorizer;
+}
+
 const NO_DELIVERY: Delivery = { retry: null, attemptTimeoutMs: null, mirrors: [] };
 
 /** Routes the requests to one port of a service. Made anew when routes or services change. */
@@ -40,7 +48,7 @@ export class ServiceRouter implements RequestPipeline {
   /** By rule, whose delivery is always the same. */
   readonly #deliveries = new Map<CompiledRule<RouteBackend>, Delivery | null>();
   readonly #edits = new WeakMap<HeaderEdits, CompiledEdits>();
-  readonly #clusters = new Map<ServiceBackend, Cluster>();
+  readonly #targets = new Map<ServiceBackend, Target>();
   readonly #answers = new Map<FailureReason, Answer>();
 
   constructor(options: ServiceRouterOptions) {
@@ -78,15 +86,15 @@ export class ServiceRouter implements RequestPipeline {
         headers: compileEdits({ dropped: new Set(), appended: headers }),
       };
     }
-    const cluster = this.#clusterOf(decision.backend);
-    if (cluster === null) return this.#failure('faulty-route');
+    const target = this.#targetOf(decision.backend);
+    if (target === null) return this.#failure('faulty-route');
     const { rewritten, rule } = decision;
     const sent: SentAs = { ...rewritten, edits: decision.requestEdits };
-    const refused = this.#refusedBy(decision.backend, request, sent);
+    const refused = this.#refusedBy(decision.backend, target, request, sent);
     if (refused !== null) return refused;
     return {
       kind: 'forward',
-      cluster,
+      cluster: target.cluster,
       route,
       requestEdits: this.#compiled(decision.requestEdits, rewritten.host),
       responseEdits: this.#compiled(decision.responseEdits, null),
@@ -101,13 +109,11 @@ export class ServiceRouter implements RequestPipeline {
    * one's, which are asked about what it is sent; and a consumer's route, which is not the service's own, makes no request to the
    * service itself that its policies would have refused.
    */
-  #refusedBy(backend: ServiceBackend, request: RequestView, sent: SentAs): Answer | null {
-    const { view, service, isConsumer, accessOf } = this.#options;
+  #refusedBy(backend: ServiceBackend, target: Target, request: RequestView, sent: SentAs): Answer | null {
+    const { service, isConsumer } = this.#options;
     const isAsItCame = sent.path === request.path && sent.host === null && isEmpty(sent.edits);
     if (backend.service === service.key && (isAsItCame || !isConsumer)) return null;
-    const other = view.service(backend.service);
-    if (other === undefined) return null;
-    return admit(accessOf(other, backend.port), other.hostname, request, isAsItCame ? null : sent);
+    return admit(target.authorizer, target.hostname, request, isAsItCame ? null : sent);
   }
 
   /** Where a copy is sent to must be as open to the caller as where the request is; it is not told when it is not. */
@@ -120,13 +126,14 @@ export class ServiceRouter implements RequestPipeline {
     if (mirrors.length === 0) return delivery;
     const clusters = mirrors
       .filter((mirror) => !this.#isRefusedBy(mirror, request, sent))
-      .flatMap((mirror) => this.#clusterOf(mirror) ?? []);
+      .flatMap((mirror) => this.#targetOf(mirror)?.cluster ?? []);
     return { ...(delivery ?? NO_DELIVERY), mirrors: clusters };
   }
 
   #isRefusedBy(backend: ServiceBackend, request: RequestView, sent: SentAs): boolean {
     const { access } = request;
-    const refused = this.#refusedBy(backend, request, sent) !== null;
+    const target = this.#targetOf(backend);
+    const refused = target !== null && this.#refusedBy(backend, target, request, sent) !== null;
     // What is recorded of the request is what was said of the request.
     request.access = access;
     return refused;
@@ -144,16 +151,20 @@ export class ServiceRouter implements RequestPipeline {
     return delivery;
   }
 
-  /** Backends are objects of the table, which is this router's for life. */
-  #clusterOf(backend: ServiceBackend): Cluster | null {
-    const known = this.#clusters.get(backend);
+  /** Null: there is no such service. Backends are objects of the table, which is this router's for life; so are policies. */
+  #targetOf(backend: ServiceBackend): Target | null {
+    const known = this.#targets.get(backend);
     if (known !== undefined) return known;
-    const { view, clusterOf } = this.#options;
+    const { view, clusterOf, accessOf } = this.#options;
     const service = view.service(backend.service);
     if (service === undefined) return null;
-    const cluster = clusterOf(service, backend.port, backend.version);
-    this.#clusters.set(backend, cluster);
-    return cluster;
+    const target: Target = {
+      cluster: clusterOf(service, backend.port, backend.version),
+      hostname: service.hostname,
+      authorizer: accessOf(service, backend.port),
+    };
+    this.#targets.set(backend, target);
+    return target;
   }
 
   #failure(reason: FailureReason): Answer {
