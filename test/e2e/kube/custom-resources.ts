@@ -8,15 +8,22 @@ import { kubeProgram } from './programs.ts';
 /** As the chart installs them. */
 const DEFINITIONS = fileURLToPath(new URL('../../../charts/ambit/files/crds/', import.meta.url));
 
+/** An API server that has just started has more to do. */
+const SERVED_MS = 30_000;
+
 /** Installs the custom resource definitions and waits until the API server serves them. */
 export async function installCustomResources(api: TestApiServer): Promise<void> {
   for (const file of readdirSync(DEFINITIONS)) kubectl(api, 'apply', '-f', `${DEFINITIONS}${file}`);
   for (const file of readdirSync(DEFINITIONS)) {
     const plural = file.replace('.yaml', '');
-    await until(`${plural} are served`, async () => {
-      const { status } = await api.call('GET', `/apis/ambit.dev/v1alpha1/${plural}`);
-      return status === 200;
-    });
+    await until(
+      `${plural} are served`,
+      async () => {
+        const { status } = await api.call('GET', `/apis/ambit.dev/v1alpha1/${plural}`);
+        return status === 200;
+      },
+      SERVED_MS,
+    );
   }
 }
 
