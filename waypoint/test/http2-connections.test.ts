@@ -159,6 +159,22 @@ test('what is no request is counted and logged, whether its head or what follows
   session.destroy();
 });
 
+/** A request that is answered, by more than the client's window takes, before its end; nobody reads it yet. */
+async function answerEarly(
+  world: HttpWorld,
+  session: http2.ClientHttp2Session,
+): Promise<{ readonly stream: http2.ClientHttp2Stream; readonly length: number }> {
+  const stream = session.request({ ':method': 'POST', ':path': '/' }).on('error', () => {});
+  stream.write('b');
+  const server = await world.server();
+  await until('the request arrives', () => server.text.endsWith('b\r\n'));
+  const length = 65_535 + 200;
+  server.send(`HTTP/1.1 200 OK\r\nContent-Length: ${length}\r\n\r\n`);
+  server.send(Buffer.alloc(length));
+  await until('it is recorded', () => world.exchanges.length === 1);
+  return { stream, length };
+}
+
 for (const [name, limits, bytes] of [
   ['by bytes', { lingerMaxBytes: 100_000 }, 1_000_000],
   ['by time', { lingerTimeoutMs: 50 }, 1],
@@ -171,15 +187,7 @@ for (const [name, limits, bytes] of [
       limits: { lingerTimeoutMs: 60_000, ...limits },
     });
     const session = http2.connect(`http://127.0.0.1:${world.port}`).on('error', () => {});
-    // Nobody reads it: the window closes before the end of the answer.
-    const stream = session.request({ ':method': 'POST', ':path': '/' }).on('error', () => {});
-    stream.write('b');
-    const server = await world.server();
-    await until('the request arrives', () => server.text.endsWith('b\r\n'));
-    const length = 65_535 + 200;
-    server.send(`HTTP/1.1 200 OK\r\nContent-Length: ${length}\r\n\r\n`);
-    server.send(Buffer.alloc(length));
-    await until('it is recorded', () => world.exchanges.length === 1);
+    const { stream } = await answerEarly(world, session);
     stream.write(Buffer.alloc(bytes));
     await until('it is reset', () => stream.closed);
     assert.equal(stream.rstCode, http2.constants.NGHTTP2_CANCEL);
@@ -199,14 +207,7 @@ test('a client that reads its answer late and then stops sending gets all of it,
     limits: { lingerTimeoutMs: 300 },
   });
   const session = http2.connect(`http://127.0.0.1:${world.port}`).on('error', () => {});
-  const stream = session.request({ ':method': 'POST', ':path': '/' }).on('error', () => {});
-  stream.write('b');
-  const server = await world.server();
-  await until('the request arrives', () => server.text.endsWith('b\r\n'));
-  const length = 65_535 + 200;
-  server.send(`HTTP/1.1 200 OK\r\nContent-Length: ${length}\r\n\r\n`);
-  server.send(Buffer.alloc(length));
-  await until('it is recorded', () => world.exchanges.length === 1);
+  const { stream, length } = await answerEarly(world, session);
   let bytes = 0;
   stream.on('data', (chunk: Buffer) => void (bytes += chunk.length));
   await until('it has all', () => bytes === length);
