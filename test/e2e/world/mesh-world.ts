@@ -56,7 +56,8 @@ const PORTS = {
   'controller-metrics': 15114,
   'controller-readiness': 8080,
 } as const;
-const START_MS = 20_000;
+/** Right after `npm ci` the disk is busy for a while, and the controller keeps its keys there before it is ready. */
+const START_MS = 60_000;
 
 /**
  * Hosts, pods and apps of a directory of manifests, with a controller on the first host and a node agent and a CNI agent on
