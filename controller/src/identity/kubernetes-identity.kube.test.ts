@@ -276,7 +276,11 @@ test('only node agents and waypoints read the mesh, and their streams end with t
     ['gateway.networking.k8s.io/gateway-name', 'wp'],
     ['gateway.networking.k8s.io/gateway-class-name', 'ambit-waypoint'],
   ]);
-  copy.set('shop/web-1', { ...known, meta: { ...known.meta, labels } });
+  copy.set('shop/web-1', {
+    ...known,
+    meta: { ...known.meta, labels },
+    serviceAccountName: 'wp-ambit-waypoint',
+  });
   assert.equal(await open(await tokenOf(web)), 'unauthenticated', 'there is no such Gateway');
   gateways.set('shop/wp', buildWaypointGateway());
   assert.equal(await open(await tokenOf(web)), 'open');

@@ -4,7 +4,7 @@ import type { Gateway, Pod } from '@ambit/mesh/kinds';
 import { parseObject } from '@ambit/mesh/kinds';
 import { decideSubscriber, type SubscribingCaller } from './decide-subscriber.ts';
 
-function pod(name: string, gateway: string | null, nodeName = 'n1'): Pod {
+function pod(name: string, gateway: string | null, nodeName = 'n1', account = `${gateway}-ambit-waypoint`): Pod {
   const labels =
     gateway === null
       ? {}
@@ -13,7 +13,13 @@ function pod(name: string, gateway: string | null, nodeName = 'n1'): Pod {
           'gateway.networking.k8s.io/gateway-class-name': 'ambit-waypoint',
         };
   const metadata = { name, namespace: 'shop', uid: `uid-${name}`, labels };
-  const parsed = parseObject({ apiVersion: 'v1', kind: 'Pod', metadata, spec: { nodeName }, status: {} });
+  const parsed = parseObject({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata,
+    spec: { nodeName, serviceAccountName: account },
+    status: {},
+  });
   return parsed?.kind === 'Pod' ? parsed : assert.fail('no pod');
 }
 
@@ -24,7 +30,14 @@ function gateway(name: string, gatewayClassName: string): Gateway {
   return parsed?.kind === 'Gateway' ? parsed : assert.fail('no gateway');
 }
 
-const PODS = [pod('wp', 'wp'), pod('web', null), pod('lost', 'gone'), pod('edge', 'edge'), pod('far', 'wp', 'n2')];
+const PODS = [
+  pod('wp', 'wp'),
+  pod('web', null),
+  pod('lost', 'gone'),
+  pod('edge', 'edge'),
+  pod('far', 'wp', 'n2'),
+  pod('odd', 'wp', 'n1', 'wp'),
+];
 const GATEWAYS = [gateway('wp', 'ambit-waypoint'), gateway('edge', 'ambit')];
 const WORLD = {
   pod: (namespace: string, name: string) => PODS.find(({ meta }) => `${namespace}/${name}` === `shop/${meta.name}`),
@@ -56,6 +69,8 @@ const rows: readonly (readonly [string, SubscribingCaller, string | undefined, u
   ['a pod that is no waypoint', NODE, 'shop/web', 'not-a-waypoint'],
   ['a Gateway that does not exist', NODE, 'shop/lost', 'not-a-waypoint'],
   ['a Gateway of another class', ofPod('edge'), undefined, 'not-a-waypoint'],
+  ['a waypoint with a service account of its own choice', NODE, 'shop/odd', 'waypoint-of-another-service-account'],
+  ['the same by its own token', ofPod('odd'), undefined, 'waypoint-of-another-service-account'],
   ['a name without a namespace', NODE, 'wp', 'pod-unknown'],
 ];
 for (const [what, caller, claimed, expected] of rows) {

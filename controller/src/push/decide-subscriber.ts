@@ -1,4 +1,11 @@
-import { GATEWAY_NAME_LABEL, type Gateway, isOfWaypoint, type Pod, WAYPOINT_CLASS } from '@ambit/mesh/kinds';
+import {
+  GATEWAY_NAME_LABEL,
+  type Gateway,
+  isOfWaypoint,
+  type Pod,
+  WAYPOINT_CLASS,
+  waypointServiceName,
+} from '@ambit/mesh/kinds';
 import type { SubscribedPod, SubscriberIdentity } from './scope.ts';
 
 /** Who calls, as its certificate or token says. */
@@ -16,7 +23,12 @@ export interface SubscriberWorld {
 }
 
 /** Why a caller that is known may not subscribe. For our log alone. */
-export type SubscriberRefusal = 'not-a-node-agent' | 'not-a-waypoint' | 'pod-of-another-node' | 'pod-unknown';
+export type SubscriberRefusal =
+  | 'not-a-node-agent'
+  | 'not-a-waypoint'
+  | 'pod-of-another-node'
+  | 'pod-unknown'
+  | 'waypoint-of-another-service-account';
 
 export type SubscriberDecision =
   | { readonly kind: 'accepted'; readonly identity: SubscriberIdentity }
@@ -25,7 +37,8 @@ export type SubscriberDecision =
 /**
  * As what a caller reads. `claimedPod` is the pod, as `namespace/name`, that it says to be: only who speaks for a node is
  * believed that, and only of pods on that node. A pod is a waypoint by the labels that name its Gateway, which must be one of
- * a waypoint's class in the pod's own namespace: whoever may create pods there may run it.
+ * a waypoint's class in the pod's own namespace: whoever may create pods there may run it. Its service account is the one by
+ * which policies let the Gateway's waypoints in: with another it would serve, and be refused once there is such a policy.
  */
 export function decideSubscriber(
   caller: SubscribingCaller,
@@ -48,7 +61,7 @@ export function decideSubscriber(
 }
 
 function waypointOf(
-  { meta }: Pod,
+  { meta, serviceAccountName }: Pod,
   node: string,
   world: SubscriberWorld,
   otherwise: SubscriberRefusal,
@@ -56,6 +69,7 @@ function waypointOf(
   if (!isOfWaypoint(meta.labels)) return refused(otherwise);
   const gateway = meta.labels.get(GATEWAY_NAME_LABEL) ?? '';
   if (world.gateway(meta.namespace, gateway)?.className !== WAYPOINT_CLASS) return refused('not-a-waypoint');
+  if (serviceAccountName !== waypointServiceName(gateway)) return refused('waypoint-of-another-service-account');
   const { namespace, name, uid } = meta;
   return accepted({ kind: 'waypoint', node, pod: { namespace, name, uid }, gateway: `${namespace}/${gateway}` });
 }

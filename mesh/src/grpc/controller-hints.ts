@@ -11,7 +11,7 @@ export function hintFor(error: unknown, access: AccessKind): string | undefined 
     case 'unauthenticated':
       return access === 'token'
         ? "the controller does not accept the token: it must be a projected service account token of this pod with the controller's audience (ambit-ca)"
-        : 'the controller does not accept the certificate of this node: it may be revoked; give a new join token';
+        : "the controller does not accept the certificate of this node, which may be revoked (give a new join token), or the pod that it vouches for: the controller's log says why";
     case 'permission-denied':
       return 'the controller knows no live pod of that service account on this node, or this is neither the service account of a node agent nor the pod of a waypoint';
     case 'unavailable':
