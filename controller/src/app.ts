@@ -33,7 +33,10 @@ import type { SubscriberWorld } from './push/decide-subscriber.ts';
 import { authenticateSubscriber } from './push/authenticate-subscriber.ts';
 import { PushServer } from './push/push-server.ts';
 import type { ResourceStore } from './push/resource-store.ts';
+import { WaypointPods } from './reconcile/waypoints/waypoint-pods.ts';
 import { openSource } from './sources/open-source.ts';
+import { type Finding, listFindings } from './status/list-findings.ts';
+import { LogFindings } from './status/log-findings.ts';
 
 export interface ControllerDependencies {
   readonly clock: Clock;
@@ -117,14 +120,16 @@ async function openAll(
   const parts: Parts = { ...dependencies, config, metrics, lifetime, kubernetes };
   const pipeline = createPipeline(parts);
   const upkeep = kubernetes === null ? null : prepareUpkeep(kubernetes, pipeline, parts);
+  const findings = prepareFindings(config, pipeline);
   lifetime.defer('source', () => stop.abort(new DOMException('controller stops', 'AbortError')));
   const [identity] = await Promise.all([
     openOwnIdentity(parts, pipeline, ended),
     pipeline.start(ended).then(() => stateTask.done()),
   ]);
   upkeep?.(identity);
+  if (kubernetes === null) followFindings(findings, pipeline, parts, ended);
   const push = createPushServer(parts, pipeline, identity);
-  const debug = await open('debug server', config.debugListen, debugSections(config, pipeline, push, logger));
+  const debug = await open('debug server', config.debugListen, debugSections(config, pipeline, findings, push, logger));
   const grpc = lifetime.own('grpc server', await listen(config, identity, push, logger));
   const more = kubernetes === null ? {} : await openOwnKinds(kubernetes, parts, pipeline, identity, push);
   listenTask.done();
@@ -220,9 +225,31 @@ async function listen(
   return server;
 }
 
+/** To be called before the first objects arrive. */
+function prepareFindings(config: ControllerConfig, pipeline: Pipeline): () => readonly Finding[] {
+  const { objects, routeWorld: routes } = pipeline;
+  const pods = new WaypointPods(objects);
+  return () => listFindings({ objects, pods, routes, settings: config.mesh });
+}
+
+/** Without Kubernetes no object has a status. */
+function followFindings(
+  list: () => readonly Finding[],
+  pipeline: Pipeline,
+  { clock, logger }: Parts,
+  signal: AbortSignal,
+): void {
+  const log = new LogFindings({ list, clock, logger: logger.child({ scope: 'status' }) });
+  pipeline.onChange(() => log.poke());
+  log.run(signal).catch((error: unknown) => {
+    if (!signal.aborted) logger.error('findings are told no more', { error });
+  });
+}
+
 function debugSections(
   config: ControllerConfig,
   pipeline: Pipeline,
+  findings: () => readonly Finding[],
   push: PushServer,
   logger: RootLogger,
 ): readonly AdminSection[] {
@@ -231,6 +258,7 @@ function debugSections(
   return [
     get('/config', 'effective configuration', () => jsonResponse(describeConfig(config))),
     get('/problems', 'objects that are not in force as written', () => jsonResponse(pipeline.problems)),
+    get('/findings', 'what does not fit other objects: conditions as status has them', () => jsonResponse(findings())),
     get('/subscribers', 'open discovery streams', () => jsonResponse(push.subscribers)),
     get('/resources', 'names and versions of everything served', () =>
       jsonResponse({
