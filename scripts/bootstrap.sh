@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prepares this checkout for one task and then runs it: sh scripts/bootstrap.sh check|test|kube|interop|cluster|conformance|demo|bench|build|images|packages|mutations [arguments].
+# Prepares this checkout for one task and then runs it: sh scripts/bootstrap.sh check|test|kube|interop|cluster|conformance|demo|bench|soak|build|images|packages|mutations [arguments].
 # Runs before anything is installed and under whatever Node the machine has, hence plain POSIX sh.
 set -eu
 
@@ -23,17 +23,18 @@ case $task in
   conformance) entry=test/e2e/cluster/conformance/main.ts ;;
   demo) entry=test/e2e/demo/main.ts ;;
   bench) entry=bench/main.ts ;;
+  soak) entry=test/e2e/soak/main.ts ;;
   build) entry=scripts/build.ts ;;
   images) entry=scripts/images/images-main.ts ;;
   # Only installs.
   packages) entry=package.json ;;
   mutations) entry=scripts/mutations.ts ;;
-  *) die "unknown task '$task': use check, test, kube, interop, cluster, conformance, demo, bench, build, images or mutations" ;;
+  *) die "unknown task '$task': use check, test, kube, interop, cluster, conformance, demo, bench, soak, build, images or mutations" ;;
 esac
 
 system=$(uname -s)
 case $task in
-  test | kube | interop | cluster | conformance | demo | bench)
+  test | kube | interop | cluster | conformance | demo | bench | soak)
     if [ "$system" != Linux ]; then
       say "'$task' cannot run on $system: it builds hosts and pods from Linux network namespaces."
       die "Run it in a Linux machine or VM, for example: docker run --rm -it --privileged -v \"\$PWD\":/src -w /src node:24 npm run $task"
@@ -76,7 +77,7 @@ esac
 # program and its package under apt-get, dnf, apk, zypper, pacman (nearly always the same name).
 programs() {
   case $task in
-    test | kube | interop | cluster | conformance | demo | bench)
+    test | kube | interop | cluster | conformance | demo | bench | soak)
       echo "nft nftables nftables nftables nftables nftables"
       echo "ip iproute2 iproute iproute2 iproute2 iproute2"
       echo "unshare util-linux util-linux util-linux util-linux util-linux"

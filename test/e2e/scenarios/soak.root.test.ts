@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { judgeSoak, soakTable } from '../soak/judge.ts';
+import { failedRequests, Soak } from '../soak/soak.ts';
+import { requireSandbox } from '../world/sandbox.ts';
+import { logsOf } from './scenario.ts';
+
+const SECONDS = 15;
+const WARM_SECONDS = 8;
+/** In so short a time code is still compiled and pools still grow: only what leaks with every event is seen. */
+const GROWTH_PER_1000_MAX = 100;
+
+describe('a mesh in which everything changes', { skip: requireSandbox() }, () => {
+  let soak: Soak;
+
+  before(async () => {
+    soak = await Soak.start({
+      seconds: SECONDS,
+      warmSeconds: WARM_SECONDS,
+      rps: 200,
+      eventsPerSecond: 4,
+      certificateTtl: '8s',
+      replaceEveryMs: 1000,
+      say: () => {},
+    });
+  });
+  after(async () => {
+    await soak[Symbol.asyncDispose]();
+  });
+
+  test('loses no request, cuts no stream and keeps no descriptor or memory', async (t) => {
+    const { facts, failures } = await soak.run();
+    const verdict = judgeSoak(facts, GROWTH_PER_1000_MAX);
+    t.diagnostic(
+      `${facts.sent} sent, ${facts.events} events, ${facts.replacedPods} pods, ${facts.certificates} certificates`,
+    );
+    t.diagnostic(soakTable(verdict));
+    if (verdict.broken.length > 0) console.error(`${logsOf(soak.world)}\n${failedRequests(soak.world)}`);
+    assert.deepEqual({ broken: verdict.broken, failures }, { broken: [], failures: [] });
+    assert.ok(facts.replacedPods > 0 && facts.certificates > 0, JSON.stringify(facts));
+  });
+});

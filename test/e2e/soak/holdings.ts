@@ -1,0 +1,52 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { until } from '@ambit/mesh/testing';
+
+/** What a process holds. */
+export interface Holdings {
+  readonly name: string;
+  /** Heaps of all threads and what they hold outside, after a forced collection. */
+  readonly heldBytes: number;
+  /** After that collection. */
+  readonly residentBytes: number;
+  readonly descriptors: number;
+}
+
+export interface Watched {
+  readonly name: string;
+  readonly pid: number;
+}
+
+const DIRECTORY = '/run/heap-probe';
+const COLLECTED_WITHIN_MS = 20_000;
+
+/** What a watched program needs in its environment. Called once, before it starts. */
+export function probeVariables(): Readonly<Record<string, string>> {
+  mkdirSync(DIRECTORY, { recursive: true });
+  const probe = pathToFileURL(fileURLToPath(new URL('./heap-probe.ts', import.meta.url))).href;
+  return { NODE_OPTIONS: `--import=${probe}`, HEAP_PROBE_DIRECTORY: DIRECTORY };
+}
+
+/** Collects the garbage of each, one after the other. @throws Error naming one that does not answer. */
+export async function holdingsOf(processes: readonly Watched[]): Promise<readonly Holdings[]> {
+  const all: Holdings[] = [];
+  for (const { name, pid } of processes) {
+    const file = join(DIRECTORY, `${pid}.json`);
+    rmSync(file, { force: true });
+    process.kill(pid, 'SIGUSR2');
+    await until(`${name} has collected its garbage`, () => existsSync(file), COLLECTED_WITHIN_MS);
+    const resident = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    all.push({
+      name,
+      heldBytes: Number(readFileSync(file, 'utf8')),
+      residentBytes: Number(resident) * 1024,
+      descriptors: descriptorsOf(pid),
+    });
+  }
+  return all;
+}
+
+export function descriptorsOf(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
+}

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Holdings } from './holdings.ts';
+import { judgeSoak, type SoakFacts, soakTable } from './judge.ts';
+
+const MIB = 2 ** 20;
+const held = (more: Partial<Holdings> = {}): Holdings => ({
+  name: 'waypoint',
+  heldBytes: 20 * MIB,
+  residentBytes: 90 * MIB,
+  descriptors: 40,
+  ...more,
+});
+const facts = (more: Partial<SoakFacts> = {}): SoakFacts => ({
+  minutes: 10,
+  rps: 2000,
+  sent: 1_200_000,
+  failed: 0,
+  cutStreams: 0,
+  events: 2000,
+  certificates: 80,
+  replacedPods: 20,
+  before: [held()],
+  after: [held()],
+  ...more,
+});
+
+const CASES: readonly (readonly [string, Partial<SoakFacts>, readonly string[]])[] = [
+  ['all is as before', {}, []],
+  ['less is held', { after: [held({ heldBytes: 19 * MIB, descriptors: 38 })] }, []],
+  ['a little more is held', { after: [held({ heldBytes: 20.3 * MIB })] }, []],
+  [
+    '1 % more per 1,000',
+    { after: [held({ heldBytes: 20.4 * MIB })] },
+    ['waypoint holds 1.00 % more with every 1,000 events'],
+  ],
+  ['RSS alone grew', { after: [held({ residentBytes: 120 * MIB })] }, []],
+  ['a descriptor stays', { after: [held({ descriptors: 41 })] }, ['waypoint has 40, then 41 descriptors']],
+  ['a request failed', { failed: 1 }, ['1 of 1200000 requests and messages failed']],
+  ['a stream was cut', { cutStreams: 2 }, ['2 streams were cut']],
+  ['no event happened', { events: 0 }, ['nothing happened']],
+];
+for (const [name, more, expected] of CASES) {
+  test(`judgeSoak() when ${name}`, () => assert.deepEqual(judgeSoak(facts(more)).broken, expected));
+}
+
+test('soakTable() has a row for each process', () => {
+  const table = soakTable(judgeSoak(facts({ after: [held({ heldBytes: 20.2 * MIB })] })));
+  assert.match(table, /\| waypoint \| 20 -> 20.2 \| 0.5 % \| 90 -> 90 \| 40 -> 40 \|$/);
+});

@@ -1,0 +1,77 @@
+import type { Holdings } from './holdings.ts';
+
+/** What a soak counted and measured. */
+export interface SoakFacts {
+  readonly minutes: number;
+  readonly rps: number;
+  /** Requests and messages. */
+  readonly sent: number;
+  readonly failed: number;
+  readonly cutStreams: number;
+  /** Changes of the mesh between the two measurements. */
+  readonly events: number;
+  /** Issued between the two measurements. */
+  readonly certificates: number;
+  readonly replacedPods: number;
+  readonly before: readonly Holdings[];
+  readonly after: readonly Holdings[];
+}
+
+export interface ProcessVerdict {
+  readonly name: string;
+  readonly heldMiB: readonly [before: number, after: number];
+  /** Per cent of what it held before, for every thousand events. */
+  readonly growthPer1000: number;
+  readonly residentMiB: readonly [before: number, after: number];
+  readonly descriptors: readonly [before: number, after: number];
+}
+
+export interface SoakVerdict {
+  readonly processes: readonly ProcessVerdict[];
+  /** What does not hold; none is a success. */
+  readonly broken: readonly string[];
+}
+
+/** Memory that a process still holds after a collection grows by less than so many per cent with a thousand events. */
+export const GROWTH_PER_1000_MAX = 1;
+const MIB = 2 ** 20;
+
+/** Whether a mesh stood what it must: no request lost, no stream cut, no descriptor and hardly any memory more than before. */
+export function judgeSoak(facts: SoakFacts, growthMax: number = GROWTH_PER_1000_MAX): SoakVerdict {
+  const broken: string[] = [];
+  if (facts.failed > 0) broken.push(`${facts.failed} of ${facts.sent} requests and messages failed`);
+  if (facts.cutStreams > 0) broken.push(`${facts.cutStreams} streams were cut`);
+  if (facts.sent === 0 || facts.events === 0) broken.push('nothing happened');
+  const processes = facts.after.map((after): ProcessVerdict => {
+    const before = facts.before.find(({ name }) => name === after.name) ?? after;
+    const growthPer1000 = ((after.heldBytes / before.heldBytes - 1) * 100_000) / Math.max(facts.events, 1);
+    if (growthPer1000 >= growthMax) {
+      broken.push(`${after.name} holds ${growthPer1000.toFixed(2)} % more with every 1,000 events`);
+    }
+    const descriptors = [before.descriptors, after.descriptors] as const;
+    if (after.descriptors > before.descriptors)
+      broken.push(`${after.name} has ${descriptors.join(', then ')} descriptors`);
+    return {
+      name: after.name,
+      heldMiB: [mebibytes(before.heldBytes), mebibytes(after.heldBytes)],
+      growthPer1000: Math.round(growthPer1000 * 100) / 100,
+      residentMiB: [mebibytes(before.residentBytes), mebibytes(after.residentBytes)],
+      descriptors,
+    };
+  });
+  return { processes, broken };
+}
+
+/** For people. */
+export function soakTable({ processes }: SoakVerdict): string {
+  const rows = processes.map(({ name, heldMiB, growthPer1000, residentMiB, descriptors }) =>
+    [name, heldMiB.join(' -> '), `${growthPer1000} %`, residentMiB.join(' -> '), descriptors.join(' -> ')].join(' | '),
+  );
+  const head =
+    'process | heaps and external after a collection, MiB | growth per 1,000 events | RSS, MiB | descriptors';
+  return [head, '--- | --- | --- | --- | ---', ...rows].map((row) => `| ${row} |`).join('\n');
+}
+
+function mebibytes(bytes: number): number {
+  return Math.round((bytes / MIB) * 100) / 100;
+}

@@ -1,0 +1,260 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LoadBackend } from '../load/load-backend.ts';
+import { LoadGenerator } from '../load/load-generator.ts';
+import { DEFAULT_PLAN, DEFAULT_REQUESTS, type LoadPlan } from '../load/load-plan.ts';
+import type { LoadFailure, LoadReport } from '../load/load-report.ts';
+import { ManifestDirectory } from '../scenarios/manifests.ts';
+import { controllerMetric, startMesh } from '../scenarios/scenario.ts';
+import type { SpawnProgram } from '../world/apps/app-handle.ts';
+import type { MeshWorld } from '../world/mesh-world.ts';
+import { Churn } from './churn.ts';
+import { descriptorsOf, type Holdings, holdingsOf, probeVariables, type Watched } from './holdings.ts';
+import type { SoakFacts } from './judge.ts';
+import {
+  PORTS,
+  type Replica,
+  replicaName,
+  REPLICAS,
+  SERVICE_IP,
+  steadyManifests,
+  type Version,
+  VERSIONS,
+  WAYPOINT,
+} from './soak-mesh.ts';
+
+export interface SoakOptions {
+  readonly seconds: number;
+  /** Before the first measurement, under the same load and churn: compiled code, pools and heaps find their size. */
+  readonly warmSeconds: number;
+  /** Requests and messages a second, of all protocols together. */
+  readonly rps: number;
+  readonly eventsPerSecond: number;
+  readonly certificateTtl: string;
+  /** Between the end of one pod's replacement and the next. */
+  readonly replaceEveryMs: number;
+  readonly say: (line: string) => void;
+}
+
+const STREAM_MS = 2500;
+/** A backend still accepts for so long after SIGTERM: who is told last still calls it. */
+const LAME_DUCK_MS = 1000;
+const DRAIN_MS = 6000;
+/** An unready pod is in nobody's choice any more. */
+const UNREADY_MS = 1000;
+/** What is kept open for a while is closed by then: the longest are tunnels nobody uses. */
+const REST_MS_MAX = 330_000;
+const REST_STEP_MS = 500;
+/** Counts that stay the same so long are at rest. */
+const AT_REST_MS = 5000;
+
+/** A mesh whose every kind of configuration changes under load. Lives in the sandbox; disposal takes it down. */
+export class Soak implements AsyncDisposable {
+  readonly #options: SoakOptions;
+  readonly #stack = new AsyncDisposableStack();
+  readonly #backends = new Map<string, LoadBackend>();
+  readonly #world: MeshWorld;
+  readonly #churn: Churn;
+
+  private constructor(options: SoakOptions, world: MeshWorld, churn: Churn) {
+    this.#options = options;
+    this.#world = world;
+    this.#churn = churn;
+  }
+
+  static async start(options: SoakOptions): Promise<Soak> {
+    await using stack = new AsyncDisposableStack();
+    const manifests = stack.use(new ManifestDirectory('/run/soak'));
+    manifests.write('world.yaml', ...steadyManifests());
+    const churn = new Churn(manifests);
+    const pods = VERSIONS.flatMap((version) => REPLICAS.map((replica) => `shop/${replicaName(version, replica)}`));
+    const probe = probeVariables();
+    const renewing = { ...probe, AMBIT_CERTIFICATE_TTL: options.certificateTtl };
+    const world = await startMesh(manifests, ['shop/client', ...pods], {
+      idle: ['shop/client', ...pods],
+      variables: {
+        controller: probe,
+        'node-agent': renewing,
+        waypoint: { ...renewing, AMBIT_TERMINATION_DEADLINE: `${DRAIN_MS}ms` },
+      },
+    });
+    stack.use(world);
+    const soak = new Soak(options, world, churn);
+    soak.#stack.use(stack.move());
+    try {
+      for (const version of VERSIONS) for (const replica of REPLICAS) await soak.#startBackend(version, replica);
+      return soak;
+    } catch (error) {
+      await soak[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  get world(): MeshWorld {
+    return this.#world;
+  }
+
+  /** Resolves when everything is measured. `failures` are the first ones of each load. */
+  async run(): Promise<{ readonly facts: SoakFacts; readonly failures: readonly LoadFailure[] }> {
+    const { seconds, warmSeconds, rps, say } = this.#options;
+    say(`warming up: ${warmSeconds} s`);
+    const warm = await this.#underLoad(warmSeconds);
+    say(lineOf(warm.report));
+    const before = await this.#atRest(null);
+    const issued = await this.#issued();
+    say(`measured: ${seconds} s`);
+    const { report, events, replacedPods } = await this.#underLoad(seconds);
+    say(lineOf(report));
+    const after = await this.#atRest(before);
+    // What failed while warming up has failed as well.
+    const protocols = [warm.report, report].flatMap((each) => Object.values(each.protocols));
+    const sum = (of: (protocol: (typeof protocols)[number]) => number): number =>
+      protocols.reduce((total, protocol) => total + of(protocol), 0);
+    const facts: SoakFacts = {
+      minutes: Math.round(report.seconds / 6) / 10,
+      rps,
+      sent: sum(({ sent }) => sent),
+      failed: sum(({ sent, answered }) => sent - answered),
+      cutStreams: sum(({ streams }) => streams.cut),
+      events,
+      certificates: (await this.#issued()) - issued,
+      replacedPods,
+      before,
+      after,
+    };
+    return { facts, failures: [...warm.report.failures, ...report.failures] };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const backend of this.#backends.values()) await backend[Symbol.asyncDispose]();
+    await this.#stack.disposeAsync();
+  }
+
+  /** Load and churn for so long. */
+  async #underLoad(seconds: number): Promise<{ report: LoadReport; events: number; replacedPods: number }> {
+    const eventsBefore = this.#churn.events;
+    const plan = planOf(this.#options.rps, seconds);
+    await using load = await LoadGenerator.start(plan, this.#spawnIn('client'));
+    const over = new AbortController();
+    const timer = setInterval(() => this.#churn.next(), 1000 / this.#options.eventsPerSecond);
+    const timesUp = sleep(seconds * 1000).then(() => {
+      clearInterval(timer);
+      over.abort();
+    });
+    const [replacedPods] = await Promise.all([this.#replacePods(over.signal), timesUp]);
+    const report = await load.stop();
+    return { report, events: this.#churn.events - eventsBefore, replacedPods };
+  }
+
+  /** One pod after the other, until `signal` aborts; resolves with how many when the last is there again. */
+  async #replacePods(signal: AbortSignal): Promise<number> {
+    for (let count = 0; ; count++) {
+      const version = VERSIONS[count % VERSIONS.length] ?? 'web-a';
+      const replica = REPLICAS[(count >> 1) % REPLICAS.length] ?? 1;
+      try {
+        await sleep(this.#options.replaceEveryMs, undefined, { signal });
+      } catch {
+        return count;
+      }
+      await this.#replacePod(version, replica);
+    }
+  }
+
+  async #replacePod(version: Version, replica: Replica): Promise<void> {
+    const key = `shop/${replicaName(version, replica)}`;
+    this.#churn.replace(version, replica, 'unready');
+    await sleep(UNREADY_MS);
+    const cut = await this.#backends.get(key)?.leave();
+    if (cut !== 0) throw new Error(`${key} had to cut ${cut} streams`);
+    this.#churn.replace(version, replica, 'gone');
+    await this.#world.forgotten(key);
+    await this.#startBackend(version, replica);
+    this.#churn.replace(version, replica, 'unready');
+    await this.#world.tunnelled([key]);
+    this.#churn.replace(version, replica, null);
+  }
+
+  async #startBackend(version: Version, replica: Replica): Promise<void> {
+    const name = replicaName(version, replica);
+    const { http, http2, grpc } = PORTS;
+    const ports = { httpPort: http.targetPort, http2Port: http2.targetPort, grpcPort: grpc.targetPort };
+    const options = { name, ...ports, lameDuckMs: LAME_DUCK_MS, drainMs: DRAIN_MS };
+    this.#backends.set(`shop/${name}`, await LoadBackend.start(options, this.#spawnIn(name)));
+  }
+
+  #spawnIn(name: string): SpawnProgram {
+    return (command, args) =>
+      this.#world.network.spawnInPod({ namespace: 'shop', name }, command, args, {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      });
+  }
+
+  /**
+   * What everybody holds once the mesh is as it was at first and nothing is under way. With what was held `before` waits, as long as
+   * something may be kept open for a next caller, until nobody has more descriptors than then.
+   */
+  async #atRest(before: readonly Holdings[] | null): Promise<readonly Holdings[]> {
+    this.#churn.reset();
+    const processes = this.#watched();
+    const began = performance.now();
+    let last = '';
+    let sinceMs = began;
+    for (;;) {
+      const counts = processes.map(({ pid }) => descriptorsOf(pid));
+      const now = performance.now();
+      if (counts.join() !== last) sinceMs = now;
+      last = counts.join();
+      const isBack = counts.every((count, index) => count <= (before?.[index]?.descriptors ?? Infinity));
+      if ((isBack && now - sinceMs >= AT_REST_MS) || now - began > REST_MS_MAX) return await holdingsOf(processes);
+      await sleep(REST_STEP_MS);
+    }
+  }
+
+  #watched(): readonly Watched[] {
+    const agents = this.#world.hosts.map(({ name }) => this.#world.processes(name).nodeAgent);
+    return [this.#world.controller, ...agents, this.#world.waypoint(WAYPOINT).process].map(
+      ({ plan: { name }, pid }) => {
+        if (pid === null) throw new Error(`${name} has ended`);
+        return { name, pid };
+      },
+    );
+  }
+
+  #issued(): Promise<number> {
+    return controllerMetric(this.#world, 'ambit_certificates_issued_total');
+  }
+}
+
+function planOf(rate: number, seconds: number): LoadPlan {
+  const requests = { host: SERVICE_IP, perSecond: rate * 0.35, ...DEFAULT_REQUESTS };
+  const streams = { host: SERVICE_IP, perSecond: rate * 0.15, streams: 20, streamMs: STREAM_MS };
+  return {
+    ...DEFAULT_PLAN,
+    timeoutMs: 10_000,
+    seconds: seconds + 60,
+    targets: [
+      { protocol: 'http1', port: PORTS.http.port, ...requests },
+      { protocol: 'http2', port: PORTS.http2.port, ...requests },
+      { protocol: 'grpc', port: PORTS.grpc.port, ...streams },
+      { protocol: 'websocket', port: PORTS.http.port, ...streams },
+    ],
+  };
+}
+
+function lineOf({ seconds, protocols, lateMs }: LoadReport): string {
+  const sent = Object.values(protocols).reduce((sum, protocol) => sum + protocol.sent, 0);
+  const each = Object.entries(protocols).map(
+    ([name, { sent: count, failed, streams, latencyMs }]) =>
+      `${name} ${count} sent, ${failed} failed, ${streams.cut} cut, p50 ${latencyMs.p50}, p99 ${latencyMs.p99}, max ${latencyMs.max} ms`,
+  );
+  return [`${(sent / seconds).toFixed(0)} a second, late p99 ${lateMs.p99} ms`, ...each].join('; ');
+}
+
+/** Lines of the waypoint's access log about requests that something was wrong with, the first ones. */
+export function failedRequests(world: MeshWorld): string {
+  const lines = readFileSync(world.waypoint(WAYPOINT).accessLogFile, 'utf8').split('\n');
+  return lines
+    .filter((line) => /\bflags=/.test(line))
+    .slice(0, 20)
+    .join('\n');
+}
