@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import { until } from '@ambit/mesh/testing';
+import { transformSync } from 'esbuild';
 
 /** What a process holds. */
 export interface Holdings {
@@ -24,8 +25,11 @@ const COLLECTED_WITHIN_MS = 20_000;
 /** What a watched program needs in its environment. Called once, before it starts. */
 export function probeVariables(): Readonly<Record<string, string>> {
   mkdirSync(DIRECTORY, { recursive: true });
-  const probe = pathToFileURL(fileURLToPath(new URL('./heap-probe.ts', import.meta.url))).href;
-  return { NODE_OPTIONS: `--import=${probe}`, HEAP_PROBE_DIRECTORY: DIRECTORY };
+  // As JavaScript: what strips types would weigh more in each thread than much of what is measured.
+  const program = join(DIRECTORY, 'heap-probe.mjs');
+  const source = readFileSync(new URL('./heap-probe.ts', import.meta.url), 'utf8');
+  writeFileSync(program, transformSync(source, { loader: 'ts' }).code);
+  return { NODE_OPTIONS: `--import=${pathToFileURL(program).href}`, HEAP_PROBE_DIRECTORY: DIRECTORY };
 }
 
 /** Collects the garbage of each, one after the other. @throws Error naming one that does not answer. */
