@@ -6,7 +6,8 @@ import { judgeSoak, type SoakFacts, soakTable } from './judge.ts';
 const MIB = 2 ** 20;
 const held = (more: Partial<Holdings> = {}): Holdings => ({
   name: 'waypoint',
-  heldBytes: 20 * MIB,
+  objectBytes: 20 * MIB,
+  codeBytes: 5 * MIB,
   residentBytes: 90 * MIB,
   descriptors: 40,
   ...more,
@@ -20,6 +21,7 @@ const facts = (more: Partial<SoakFacts> = {}): SoakFacts => ({
   events: 2000,
   certificates: 80,
   replacedPods: 20,
+  lateMs: 2,
   before: [held()],
   after: [held()],
   ...more,
@@ -27,14 +29,14 @@ const facts = (more: Partial<SoakFacts> = {}): SoakFacts => ({
 
 const CASES: readonly (readonly [string, Partial<SoakFacts>, readonly string[]])[] = [
   ['all is as before', {}, []],
-  ['less is held', { after: [held({ heldBytes: 19 * MIB, descriptors: 38 })] }, []],
-  ['a little more is held', { after: [held({ heldBytes: 20.3 * MIB })] }, []],
+  ['less is held', { after: [held({ objectBytes: 19 * MIB, descriptors: 38 })] }, []],
+  ['a little more is held', { after: [held({ objectBytes: 20.3 * MIB })] }, []],
   [
     '1 % more per 1,000',
-    { after: [held({ heldBytes: 20.4 * MIB })] },
+    { after: [held({ objectBytes: 20.4 * MIB })] },
     ['waypoint holds 1.00 % more with every 1,000 events'],
   ],
-  ['RSS alone grew', { after: [held({ residentBytes: 120 * MIB })] }, []],
+  ['RSS and compiled code alone grew', { after: [held({ residentBytes: 120 * MIB, codeBytes: 6 * MIB })] }, []],
   ['a descriptor stays', { after: [held({ descriptors: 41 })] }, ['waypoint has 40, then 41 descriptors']],
   ['a request failed', { failed: 1 }, ['1 of 1200000 requests and messages failed']],
   ['a stream was cut', { cutStreams: 2 }, ['2 streams were cut']],
@@ -45,6 +47,6 @@ for (const [name, more, expected] of CASES) {
 }
 
 test('soakTable() has a row for each process', () => {
-  const table = soakTable(judgeSoak(facts({ after: [held({ heldBytes: 20.2 * MIB })] })));
-  assert.match(table, /\| waypoint \| 20 -> 20.2 \| 0.5 % \| 90 -> 90 \| 40 -> 40 \|$/);
+  const table = soakTable(judgeSoak(facts({ after: [held({ objectBytes: 20.2 * MIB })] })));
+  assert.match(table, /\| waypoint \| 20 -> 20.2 \| 0.5 % \| 5 -> 5 \| 90 -> 90 \| 40 -> 40 \|$/);
 });

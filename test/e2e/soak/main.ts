@@ -54,7 +54,9 @@ async function inside({ minutes, rps, eventsPerSecond }: SoakCommand): Promise<n
     const verdict = judgeSoak(facts);
     process.stdout.write(`${soakTable(verdict)}\n`);
     if (failures.length > 0) {
-      for (const { atMs, protocol, reason } of failures) say(`failed at ${atMs} ms: ${protocol}: ${reason}`);
+      for (const line of new Set(failures.map(({ protocol, reason }) => `${protocol}: ${reason}`)))
+        say(`failed: ${line}`);
+      say(`the first ones from ${failures[0]?.atMs} ms on; requests left ${facts.lateMs} ms late (p99)`);
       say(failedRequests(soak.world));
     }
     for (const reason of verdict.broken) say(`does not hold: ${reason}`);

@@ -100,8 +100,9 @@ export class Soak implements AsyncDisposable {
     say(`warming up: ${warmSeconds} s`);
     const warm = await this.#underLoad(warmSeconds);
     say(lineOf(warm.report));
-    const before = await this.#atRest(null);
+    // Before measuring: who is asked for metrics for the first time loads what writes them.
     const issued = await this.#issued();
+    const before = await this.#atRest(null);
     say(`measured: ${seconds} s`);
     const { report, events, replacedPods } = await this.#underLoad(seconds);
     say(lineOf(report));
@@ -119,6 +120,7 @@ export class Soak implements AsyncDisposable {
       events,
       certificates: (await this.#issued()) - issued,
       replacedPods,
+      lateMs: Math.max(warm.report.lateMs.p99, report.lateMs.p99),
       before,
       after,
     };
