@@ -1,7 +1,7 @@
 /**
  * Decides when staged frames leave before the end of a loop turn. Waiting for the end gives the fewest writes, but then the
  * proxies and the programs of a busy closed loop take turns and half the cores idle. So the first write of a turn goes out
- * once it holds half of the frames that a busy turn has; with one frame a turn (one busy stream) that is at once. Measured
+ * once it holds half of the frames that a busy turn has, or another share; with one frame a turn (one busy stream) that is at once. Measured
  * against the busiest recent turn, not the average: that would shrink with every split until each frame went alone. Pure.
  */
 const SHARE = 0.5;
@@ -9,13 +9,18 @@ const SHARE = 0.5;
 const DECAY = 0.01;
 
 export class FlushThreshold {
+  private readonly share: number;
   private busyFrames = 0;
   private turnFrames = 0;
+
+  constructor(share: number = SHARE) {
+    this.share = share;
+  }
 
   /** Notes a frame staged in this turn. True: write now. */
   staged(): boolean {
     this.turnFrames += 1;
-    return this.turnFrames >= this.busyFrames * SHARE;
+    return this.turnFrames >= this.busyFrames * this.share;
   }
 
   /** The turn is over: what comes next is another batch. */
