@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Holdings } from './holdings.ts';
-import { judgeSoak, type SoakFacts, soakTable } from './judge.ts';
+import { judgeSoak, MUSTS, type SoakFacts, soakTable } from './judge.ts';
 
 const MIB = 2 ** 20;
 const held = (more: Partial<Holdings> = {}): Holdings => ({
@@ -45,6 +45,12 @@ const CASES: readonly (readonly [string, Partial<SoakFacts>, readonly string[]])
 for (const [name, more, expected] of CASES) {
   test(`judgeSoak() when ${name}`, () => assert.deepEqual(judgeSoak(facts(more)).broken, expected));
 }
+
+test('judgeSoak() allows what its limits say', () => {
+  const grown = facts({ after: [held({ objectBytes: 21 * MIB, descriptors: 44 })] });
+  assert.deepEqual(judgeSoak(grown, { growthPer1000: 3, moreDescriptors: 4 }).broken, []);
+  assert.equal(judgeSoak(grown, { ...MUSTS, moreDescriptors: 3 }).broken.length, 2);
+});
 
 test('soakTable() has a row for each process', () => {
   const table = soakTable(judgeSoak(facts({ after: [held({ objectBytes: 20.2 * MIB })] })));

@@ -36,12 +36,18 @@ export interface SoakVerdict {
   readonly broken: readonly string[];
 }
 
-/** Memory that a process still holds after a collection grows by less than so many per cent with a thousand events. */
-export const GROWTH_PER_1000_MAX = 1;
+export interface SoakLimits {
+  /** Objects that a process still holds after a collection grow by less than so many per cent with a thousand events. */
+  readonly growthPer1000: number;
+  /** How many descriptors more than before it may have. */
+  readonly moreDescriptors: number;
+}
+
+export const MUSTS: SoakLimits = { growthPer1000: 1, moreDescriptors: 0 };
 const MIB = 2 ** 20;
 
 /** Whether a mesh stood what it must: no request lost, no stream cut, no descriptor and hardly any memory more than before. */
-export function judgeSoak(facts: SoakFacts, growthMax: number = GROWTH_PER_1000_MAX): SoakVerdict {
+export function judgeSoak(facts: SoakFacts, limits: SoakLimits = MUSTS): SoakVerdict {
   const broken: string[] = [];
   if (facts.failed > 0) broken.push(`${facts.failed} of ${facts.sent} requests and messages failed`);
   if (facts.cutStreams > 0) broken.push(`${facts.cutStreams} streams were cut`);
@@ -49,11 +55,11 @@ export function judgeSoak(facts: SoakFacts, growthMax: number = GROWTH_PER_1000_
   const processes = facts.after.map((after): ProcessVerdict => {
     const before = facts.before.find(({ name }) => name === after.name) ?? after;
     const growthPer1000 = ((after.objectBytes / before.objectBytes - 1) * 100_000) / Math.max(facts.events, 1);
-    if (growthPer1000 >= growthMax) {
+    if (growthPer1000 >= limits.growthPer1000) {
       broken.push(`${after.name} holds ${growthPer1000.toFixed(2)} % more with every 1,000 events`);
     }
     const descriptors = [before.descriptors, after.descriptors] as const;
-    if (after.descriptors > before.descriptors)
+    if (after.descriptors > before.descriptors + limits.moreDescriptors)
       broken.push(`${after.name} has ${descriptors.join(', then ')} descriptors`);
     return {
       name: after.name,

@@ -10,7 +10,7 @@ import type { SpawnProgram } from '../world/apps/app-handle.ts';
 import type { MeshWorld } from '../world/mesh-world.ts';
 import { Churn } from './churn.ts';
 import { descriptorsOf, type Holdings, holdingsOf, probeVariables, type Watched } from './holdings.ts';
-import type { SoakFacts } from './judge.ts';
+import type { SoakFacts, SoakLimits } from './judge.ts';
 import {
   PORTS,
   type Replica,
@@ -33,6 +33,9 @@ export interface SoakOptions {
   readonly certificateTtl: string;
   /** Between the end of one pod's replacement and the next. */
   readonly replaceEveryMs: number;
+  readonly limits: SoakLimits;
+  /** How long at most is waited until descriptors are as few as `limits` want. */
+  readonly restMsMax: number;
   readonly say: (line: string) => void;
 }
 
@@ -42,8 +45,6 @@ const LAME_DUCK_MS = 1000;
 const DRAIN_MS = 6000;
 /** An unready pod is in nobody's choice any more. */
 const UNREADY_MS = 1000;
-/** What is kept open for a while is closed by then: the longest are tunnels nobody uses. */
-const REST_MS_MAX = 330_000;
 const REST_STEP_MS = 500;
 /** Counts that stay the same so long are at rest. */
 const AT_REST_MS = 5000;
@@ -197,6 +198,7 @@ export class Soak implements AsyncDisposable {
    */
   async #atRest(before: readonly Holdings[] | null): Promise<readonly Holdings[]> {
     this.#churn.reset();
+    const { limits, restMsMax } = this.#options;
     const processes = this.#watched();
     const began = performance.now();
     let last = '';
@@ -206,8 +208,9 @@ export class Soak implements AsyncDisposable {
       const now = performance.now();
       if (counts.join() !== last) sinceMs = now;
       last = counts.join();
-      const isBack = counts.every((count, index) => count <= (before?.[index]?.descriptors ?? Infinity));
-      if ((isBack && now - sinceMs >= AT_REST_MS) || now - began > REST_MS_MAX) return await holdingsOf(processes);
+      const most = (index: number): number => (before?.[index]?.descriptors ?? Infinity) + limits.moreDescriptors;
+      const isBack = counts.every((count, index) => count <= most(index));
+      if ((isBack && now - sinceMs >= AT_REST_MS) || now - began > restMsMax) return await holdingsOf(processes);
       await sleep(REST_STEP_MS);
     }
   }
