@@ -9,6 +9,7 @@ const SECONDS = 15;
 const WARM_SECONDS = 8;
 /** In so short a time heaps and pools still find their size: what leaks with every event or connection is seen all the same. */
 const LIMITS = { growthPer1000: 100, moreDescriptors: 20 } as const;
+const REST_MS = 3000;
 const REST_MS_MAX = 30_000;
 
 describe('a mesh in which everything changes', { skip: requireSandbox() }, () => {
@@ -23,6 +24,7 @@ describe('a mesh in which everything changes', { skip: requireSandbox() }, () =>
       certificateTtl: '8s',
       replaceEveryMs: 1000,
       limits: LIMITS,
+      restMs: REST_MS,
       restMsMax: REST_MS_MAX,
       say: () => {},
     });

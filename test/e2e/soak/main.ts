@@ -10,6 +10,8 @@ import { failedRequests, Soak } from './soak.ts';
 /** Several renewals of each certificate in any soak. */
 const CERTIFICATE_TTL = '20s';
 const REPLACE_EVERY_MS = 10_000;
+/** After this, idle connections to backends are closed and heaps that rest are compacted: a burst is not part of what is at rest. */
+const REST_MS = 65_000;
 /** What is kept open for a next caller is closed by then: the longest are tunnels that nobody uses. */
 const REST_MS_MAX = 330_000;
 const WARM_SECONDS_MAX = 120;
@@ -50,6 +52,7 @@ async function inside({ minutes, rps, eventsPerSecond }: SoakCommand): Promise<n
     certificateTtl: CERTIFICATE_TTL,
     replaceEveryMs: REPLACE_EVERY_MS,
     limits: MUSTS,
+    restMs: REST_MS,
     restMsMax: REST_MS_MAX,
     say,
   });

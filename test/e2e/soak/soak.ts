@@ -34,6 +34,8 @@ export interface SoakOptions {
   /** Between the end of one pod's replacement and the next. */
   readonly replaceEveryMs: number;
   readonly limits: SoakLimits;
+  /** Numbers of descriptors that stay the same so long are at rest. */
+  readonly restMs: number;
   /** How long at most is waited until descriptors are as few as `limits` want. */
   readonly restMsMax: number;
   readonly say: (line: string) => void;
@@ -46,8 +48,6 @@ const DRAIN_MS = 6000;
 /** An unready pod is in nobody's choice any more. */
 const UNREADY_MS = 1000;
 const REST_STEP_MS = 500;
-/** Counts that stay the same so long are at rest. */
-const AT_REST_MS = 5000;
 
 /** A mesh whose every kind of configuration changes under load. Lives in the sandbox; disposal takes it down. */
 export class Soak implements AsyncDisposable {
@@ -198,7 +198,7 @@ export class Soak implements AsyncDisposable {
    */
   async #atRest(before: readonly Holdings[] | null): Promise<readonly Holdings[]> {
     this.#churn.reset();
-    const { limits, restMsMax } = this.#options;
+    const { limits, restMs, restMsMax } = this.#options;
     const processes = this.#watched();
     const began = performance.now();
     let last = '';
@@ -210,7 +210,7 @@ export class Soak implements AsyncDisposable {
       last = counts.join();
       const most = (index: number): number => (before?.[index]?.descriptors ?? Infinity) + limits.moreDescriptors;
       const isBack = counts.every((count, index) => count <= most(index));
-      if ((isBack && now - sinceMs >= AT_REST_MS) || now - began > restMsMax) return await holdingsOf(processes);
+      if ((isBack && now - sinceMs >= restMs) || now - began > restMsMax) return await holdingsOf(processes);
       await sleep(REST_STEP_MS);
     }
   }
