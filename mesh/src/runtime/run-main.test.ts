@@ -5,6 +5,7 @@ import { test } from 'node:test';
 
 const RUN_MAIN = new URL('./run-main.ts', import.meta.url).href;
 const ENVIRONMENT = new URL('./environment.ts', import.meta.url).href;
+const LOCAL_CONFIG = new URL('./local-config.ts', import.meta.url).href;
 
 interface Outcome {
   readonly code: number | null;
@@ -20,6 +21,7 @@ async function run(
   nodeVersion: string = process.versions.node,
 ): Promise<Outcome> {
   const script = `import { runMain, UsageError } from '${RUN_MAIN}'; import { EnvironmentReader } from '${ENVIRONMENT}';
+    import { LocalRecord } from '${LOCAL_CONFIG}';
     Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${nodeVersion}' } });
     await runMain({ name: 'demo', version: '1.2.3', usage: 'Usage: demo', run: async (context) => { ${body} } });`;
   const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', script, '--', 'main.ts', ...args], {
@@ -65,6 +67,17 @@ test('runMain reports wrong usage and wrong configuration with exit code 2', asy
   assert.equal(
     value.err,
     'demo: AMBIT_ODD: an environment variable has a value that is not usable ("1"); expected one of true, false\n',
+  );
+  assert.deepEqual(await run("new LocalRecord('$', { route: [] }, ['routes'])"), {
+    code: 2,
+    out: '',
+    err: 'demo: AMBIT_LOCAL_CONFIG: the local configuration cannot be used; $.route: expected one of routes\n',
+  });
+  const broken = await run("LocalRecord.ofText('{', [])");
+  assert.equal(broken.code, 2);
+  assert.match(
+    broken.err,
+    /^demo: AMBIT_LOCAL_CONFIG: the local configuration cannot be used; \$: [^\n]*JSON[^\n]*\n$/,
   );
 });
 

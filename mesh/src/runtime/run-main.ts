@@ -1,5 +1,6 @@
 import type { Environment } from './environment.ts';
 import { createEnvironment, EnvironmentError } from './environment.ts';
+import { LocalConfigError } from './local-config.ts';
 import { serializeError } from './log-fields.ts';
 import { formatTextLine } from './log-text.ts';
 
@@ -76,14 +77,26 @@ export async function runMain(options: MainOptions): Promise<void> {
     process.exit(code ?? EXIT.ok);
   } catch (error) {
     for (const callback of fatalCallbacks) callback();
-    if (error instanceof UsageError) process.stderr.write(`${error.message}\n\n${options.usage}\n`);
-    else if (error instanceof EnvironmentError) process.stderr.write(`${options.name}: ${describe(error)}\n`);
-    else report(options.name, 'process failed', error);
-    process.exit(error instanceof UsageError || error instanceof EnvironmentError ? EXIT.usage : EXIT.failed);
+    const text = textForAuthor(options, error);
+    if (text === null) report(options.name, 'process failed', error);
+    else process.stderr.write(`${text}\n`);
+    process.exit(text === null ? EXIT.failed : EXIT.usage);
   }
 }
 
-/** A sentence for the person who set the variable. */
+/** For the person who typed the arguments, set the variable or wrote the file; null for a failure that is nobody's typing. */
+function textForAuthor({ name, usage }: MainOptions, error: unknown): string | null {
+  if (error instanceof UsageError) return `${error.message}\n\n${usage}`;
+  if (error instanceof EnvironmentError) return `${name}: ${describe(error)}`;
+  if (error instanceof LocalConfigError) return `${name}: AMBIT_LOCAL_CONFIG: ${describeLocal(error)}`;
+  return null;
+}
+
+function describeLocal({ message, data }: LocalConfigError): string {
+  const { path, expected, reason } = data;
+  return `${message}; ${String(path)}: ${expected === undefined ? String(reason) : `expected ${String(expected)}`}`;
+}
+
 function describe({ message, data }: EnvironmentError): string {
   const value = data['value'] === undefined ? '' : ` (${JSON.stringify(data['value'])})`;
   return `${String(data['variable'])}: ${message}${value}; expected ${String(data['expected'])}`;
