@@ -85,7 +85,7 @@ export const HTTP1_MUTATIONS: readonly Mutation[] = [
   writer("if (isFramingName(name)) this.fail('framing-field');", ''),
   writer('id === FieldId.contentLength || id === FieldId.transferEncoding', 'id === FieldId.transferEncoding'),
   writer("if (this.framed || this.inTrailers) this.fail('framing-twice');", ''),
-  writer("if (this.at + end - start > this.limit) return this.fail('no-room');", ''),
+  writer("if (this.at + length > this.limit) return this.fail('no-room');", ''),
   hop('if (!head.namesFields) return;', 'return;'),
   hop("return upgrade === 'drop';", 'return true;'),
   hop('id === FieldId.te || id === FieldId.upgrade', 'id === FieldId.upgrade'),
