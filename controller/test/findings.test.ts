@@ -24,6 +24,11 @@ kind: AccessPolicy
 metadata: {name: no-admin, namespace: shop}
 spec: {selector: {matchLabels: {app: nobody}}, action: Deny, rules: [{to: [{ports: [80]}]}]}
 ---
+apiVersion: ambit.dev/v1alpha1
+kind: AccessPolicy
+metadata: {name: trial, namespace: shop}
+spec: {targetRefs: [{group: "", kind: Service, name: db}], action: Deny, dryRun: true, rules: [{to: [{ports: [80]}]}]}
+---
 apiVersion: gateway.networking.k8s.io/v1
 kind: BackendTLSPolicy
 metadata: {name: tls, namespace: shop}

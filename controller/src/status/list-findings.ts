@@ -29,6 +29,8 @@ export interface FindingsInput {
 
 /** Its False is good news. */
 const BAD_WHEN_TRUE = 'PartiallyEnforced';
+/** What the author has asked for, and status only reminds of. */
+const WANTED_REASON = 'DryRun';
 /** Said elsewhere: by the problems of the source, with file and line, and by nobody to who only lists. */
 const LEFT_OUT: ReadonlySet<string> = new Set(['PartiallyInvalid', 'Acknowledged']);
 const NO_ACKNOWLEDGEMENT = {
@@ -105,6 +107,7 @@ function serviceFindings({ objects, pods }: FindingsInput): readonly Finding[] {
 function bad(object: string, at: string | undefined, conditions: readonly UndatedCondition[]): readonly Finding[] {
   return conditions
     .filter(({ type, status }) => !LEFT_OUT.has(type) && status !== (type === BAD_WHEN_TRUE ? 'False' : 'True'))
+    .filter(({ reason }) => reason !== WANTED_REASON)
     .map((condition) => ({ object, ...(at === undefined ? {} : { at }), ...condition }));
 }
 
