@@ -139,6 +139,10 @@ async function keepRunning(world: MeshWorld, stage: Stage, signal: AbortSignal):
       'what the waypoint wrote about each request',
       `${enter} tail -n 3 ${world.waypoint('books/waypoint-1').accessLogFile}`,
     ],
+    [
+      'what is amiss in the manifests: nothing, until you misspell something in that file',
+      inPod('host.host-a', 'curl -s http://127.0.0.1:15016/problems http://127.0.0.1:15016/findings'),
+    ],
     ['all that host-a’s agent knows', inPod('host.host-a', 'curl -s http://127.0.0.1:15000/config_dump')],
     ['a caller without identity is refused', inPod('legacy-scanner', 'curl -sS http://10.10.2.12:8080/')],
     [
