@@ -1,9 +1,8 @@
 import type { ObjectCollections } from '../collections/object-collections.ts';
-import { decideWaypointBound } from '../reconcile/waypoints/decide-waypoint-bound.ts';
+import { waypointBoundOf } from '../reconcile/waypoints/waypoint-bound.ts';
 import type { WaypointPods } from '../reconcile/waypoints/waypoint-pods.ts';
 import { decideRouteStatus } from '../translate/decide-route-status.ts';
 import { decideTlsPolicyStatus } from '../translate/decide-tls-policy-status.ts';
-import { decideWaypointBinding } from '../translate/decide-waypoint-binding.ts';
 import type { MeshSettings } from '../translate/mesh-settings.ts';
 import type { AnyRoute, RouteWorld } from '../translate/route-world.ts';
 import { decideFindings, type OwnObject } from './decide-findings.ts';
@@ -91,15 +90,7 @@ function ownFindings({ objects, settings }: FindingsInput): readonly Finding[] {
 
 function serviceFindings({ objects, pods }: FindingsInput): readonly Finding[] {
   return valuesOf(objects.services).flatMap((service) => {
-    const { meta } = service;
-    const binding = decideWaypointBinding(
-      { meta, traffic: 'service' },
-      {
-        namespace: objects.namespaces.get(`/${meta.namespace}`),
-        gateway: ({ namespace, name }) => objects.gateways.get(`${namespace}/${name}`),
-      },
-    );
-    const bound = decideWaypointBound(binding, binding.kind === 'bound' ? pods.of(binding.waypoint).readyPods : 0);
+    const bound = waypointBoundOf(service, objects, pods);
     return bound === null ? [] : bad(nameOf(service), undefined, [bound]);
   });
 }

@@ -5,10 +5,10 @@ import type { ObjectCollections } from '../../collections/object-collections.ts'
 import { jsonItems, jsonText } from '../../json.ts';
 import type { LeaderWork } from '../../leader/index.ts';
 import type { UndatedCondition } from '../../status/decide-stored-conditions.ts';
-import { decideWaypointBinding } from '../../translate/decide-waypoint-binding.ts';
 import { Bell, type RoundTiming } from '../bell.ts';
 import { ConditionWriter } from './condition-writer.ts';
-import { decideWaypointBound, WAYPOINT_BOUND } from './decide-waypoint-bound.ts';
+import { WAYPOINT_BOUND } from './decide-waypoint-bound.ts';
+import { waypointBoundOf } from './waypoint-bound.ts';
 import type { WaypointPods } from './waypoint-pods.ts';
 import { concernsObject, WAYPOINT_RESOURCES } from './waypoint-resources.ts';
 
@@ -55,14 +55,14 @@ export class BoundServices {
   };
 
   async #round(signal: AbortSignal): Promise<void> {
-    const { objects, clock } = this.#options;
+    const { objects, pods, clock } = this.#options;
     if (clock.monotonic() >= this.#lookAgainAtMs) {
       await this.#look(signal);
       this.#lookAgainAtMs = clock.monotonic() + TIMING.resyncMs;
     }
     for (const key of this.#settled.keys()) if (objects.services.get(key) === undefined) this.#settled.delete(key);
     for (const [key, service] of objects.services.entries()) {
-      const wanted = this.#decide(service);
+      const wanted = waypointBoundOf(service, objects, pods);
       const text = textOf(service, wanted);
       if (text === this.#settled.get(key)) continue;
       const { namespace, name } = service.meta;
@@ -93,19 +93,6 @@ export class BoundServices {
   #settle(key: string, text: string | undefined): void {
     if (text === undefined) this.#settled.delete(key);
     else this.#settled.set(key, text);
-  }
-
-  #decide({ meta }: KubeService): UndatedCondition | null {
-    const { objects, pods } = this.#options;
-    const binding = decideWaypointBinding(
-      { meta, traffic: 'service' },
-      {
-        namespace: objects.namespaces.get(`/${meta.namespace}`),
-        gateway: ({ namespace, name }) => objects.gateways.get(`${namespace}/${name}`),
-      },
-    );
-    const readyPods = binding.kind === 'bound' ? pods.of(binding.waypoint).readyPods : 0;
-    return decideWaypointBound(binding, readyPods);
   }
 }
 

@@ -1,0 +1,22 @@
+import type { KubeService } from '@ambit/mesh/kinds';
+import type { ObjectCollections } from '../../collections/object-collections.ts';
+import type { UndatedCondition } from '../../status/decide-stored-conditions.ts';
+import { decideWaypointBinding } from '../../translate/decide-waypoint-binding.ts';
+import { decideWaypointBound } from './decide-waypoint-bound.ts';
+import type { WaypointPods } from './waypoint-pods.ts';
+
+/** Condition `ambit.dev/WaypointBound` of a Service among the objects as they are now; null where it has none. */
+export function waypointBoundOf(
+  { meta }: KubeService,
+  objects: ObjectCollections,
+  pods: Pick<WaypointPods, 'of'>,
+): UndatedCondition | null {
+  const binding = decideWaypointBinding(
+    { meta, traffic: 'service' },
+    {
+      namespace: objects.namespaces.get(`/${meta.namespace}`),
+      gateway: ({ namespace, name }) => objects.gateways.get(`${namespace}/${name}`),
+    },
+  );
+  return decideWaypointBound(binding, binding.kind === 'bound' ? pods.of(binding.waypoint).readyPods : 0);
+}
