@@ -271,20 +271,19 @@ test('only node agents and waypoints read the mesh, and their streams end with t
   assert.equal(await open(await tokenOf(web)), 'unauthenticated');
   await follow(web);
   assert.equal(await open(await tokenOf(web)), 'unauthenticated');
-  const known = copy.get('shop/web-1') ?? assert.fail('the pod was not followed');
+  copy.delete('shop/web-1');
+  const wp = await createPod('shop', 'wp-1', 'wp-ambit-waypoint', 'n1');
+  await follow(wp);
+  const known = copy.get('shop/wp-1') ?? assert.fail('the pod was not followed');
   const labels = new Map([
     ['gateway.networking.k8s.io/gateway-name', 'wp'],
     ['gateway.networking.k8s.io/gateway-class-name', 'ambit-waypoint'],
   ]);
-  copy.set('shop/web-1', {
-    ...known,
-    meta: { ...known.meta, labels },
-    serviceAccountName: 'wp-ambit-waypoint',
-  });
-  assert.equal(await open(await tokenOf(web)), 'unauthenticated', 'there is no such Gateway');
+  copy.set('shop/wp-1', { ...known, meta: { ...known.meta, labels } });
+  assert.equal(await open(await tokenOf(wp)), 'unauthenticated', 'there is no such Gateway');
   gateways.set('shop/wp', buildWaypointGateway());
-  assert.equal(await open(await tokenOf(web)), 'open');
-  copy.delete('shop/web-1');
+  assert.equal(await open(await tokenOf(wp)), 'open');
+  copy.delete('shop/wp-1');
 
   const subscriber = { node: 'n1', pod: { namespace: 'ambit-system', name: 'agent-1', uid: agent1.uid } };
   const looks: boolean[] = [];
