@@ -54,6 +54,24 @@ for (const client of ['http1', 'http2'] as const) {
         await until('recorded', () => world.exchanges[0]?.attempts === 3);
       });
 
+      for (const delivery of [{}, { retry: { codes: [], attempts: 2, backoffMs: 0 } }]) {
+        const rule = 'retry' in delivery ? 'has a rule for' : 'knows nothing of';
+        test(`a body follows to a connection that is free when another cannot be had, by a route that ${rule} retries`, async () => {
+          const bodies: string[] = [];
+          const requests = 6;
+          await using peer = await serve(server, scripted(bodies, ...Array.from({ length: requests }, () => ok)));
+          await using world = await open(peer.port, delivery, { deadEndpoint: true });
+          for (let i = 0; i < requests; i++) {
+            const reply = await ask(client, world.port, { method: 'POST', body: 'body' });
+            assert.deepEqual([reply.status, bodies.length], [200, i + 1]);
+          }
+          assert.deepEqual([...new Set(bodies)], ['body']);
+          // The first one made the connection that others were given at once.
+          const again = world.exchanges.filter(({ attempts }) => attempts === 2);
+          assert.ok(again.length >= 2, `${again.length} had a second attempt`);
+        });
+      }
+
       test('an attempt that takes too long is given up for another', async () => {
         const bodies: string[] = [];
         await using peer = await serve(server, scripted(bodies, silent, ok));

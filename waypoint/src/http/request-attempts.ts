@@ -126,6 +126,7 @@ export abstract class RequestAttempts {
       if (!this.#retryAfter(NOT_SENT)) this.owner.onSendFailed('connect');
     } else if (this.attempts < this.context.limits.attemptsMax) this.next(this.endpoint);
     else this.owner.onSendFailed('connect');
+    this.#readOn();
   }
 
   protected next(except: Endpoint | undefined): void {
@@ -151,6 +152,7 @@ export abstract class RequestAttempts {
     if (attemptTimeoutMs === null) return;
     this.#attemptTimer = clock.setTimer(attemptTimeoutMs, () => {
       if (!this.#retryAfter(TIMEOUT)) this.owner.onSendFailed('timeout');
+      this.#readOn();
     });
   }
 
@@ -185,10 +187,17 @@ export abstract class RequestAttempts {
       this.#backoff = undefined;
       this.isWaiting = false;
       this.next(failed);
-      // Whoever waits for a connection hears of it later.
-      if (!this.isWaiting && this.call !== undefined) this.owner.onConnected();
+      this.#readOn();
     });
     return true;
+  }
+
+  /**
+   * Behind an attempt that may have waited: the request is not read meanwhile, and goes on if the next attempt has a connection at
+   * once. Whoever waits for one hears of it later.
+   */
+  #readOn(): void {
+    if (!this.isWaiting && this.call !== undefined) this.owner.onConnected();
   }
 
   #leaveCall(): void {
