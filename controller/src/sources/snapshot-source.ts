@@ -30,7 +30,7 @@ interface SnapshotTiming {
   readonly writeMs: number;
 }
 
-const TIMING: SnapshotTiming = { patienceMs: 15_000, writeMs: 30_000 };
+const TIMING: SnapshotTiming = { patienceMs: 15_000, writeMs: 5000 };
 /** The first writing comes soon: a controller that ends early has something too. */
 const FIRST_WRITE_MS = 1000;
 /** Writing takes at most this share of the time. */
