@@ -49,6 +49,12 @@ const DRAIN_MS = 6000;
 const UNREADY_MS = 1000;
 const REST_STEP_MS = 500;
 
+/** All that node agents serve. */
+const PODS: readonly string[] = [
+  'shop/client',
+  ...VERSIONS.flatMap((version) => REPLICAS.map((replica) => `shop/${replicaName(version, replica)}`)),
+];
+
 /** A mesh whose every kind of configuration changes under load. Lives in the sandbox; disposal takes it down. */
 export class Soak implements AsyncDisposable {
   readonly #options: SoakOptions;
@@ -68,11 +74,10 @@ export class Soak implements AsyncDisposable {
     const manifests = stack.use(new ManifestDirectory('/run/soak'));
     manifests.write('world.yaml', ...steadyManifests());
     const churn = new Churn(manifests);
-    const pods = VERSIONS.flatMap((version) => REPLICAS.map((replica) => `shop/${replicaName(version, replica)}`));
     const probe = probeVariables();
     const renewing = { ...probe, AMBIT_CERTIFICATE_TTL: options.certificateTtl };
-    const world = await startMesh(manifests, ['shop/client', ...pods], {
-      idle: ['shop/client', ...pods],
+    const world = await startMesh(manifests, PODS, {
+      idle: PODS,
       variables: {
         controller: probe,
         'node-agent': renewing,
@@ -173,7 +178,8 @@ export class Soak implements AsyncDisposable {
     await this.#world.forgotten(key);
     await this.#startBackend(version, replica);
     this.#churn.replace(version, replica, 'unready');
-    await this.#world.tunnelled([key]);
+    // As on Kubernetes: a pod runs, and can be ready, once it is enrolled. Nobody could take its connections before.
+    await Promise.all([this.#world.tunnelled([key]), this.#world.captured(PODS)]);
     this.#churn.replace(version, replica, null);
   }
 
