@@ -92,7 +92,7 @@ const SERVICE_VALUE = {
     addresses: [{ address: bytes(10, 20, 0, 5) }, { address: v6('fd100020000000000000000000000005') }],
     ports: [{ servicePort: 80, targetPort: 8080, appProtocol: 'HTTP11' }, { servicePort: 9 }],
     waypoint: {
-      hostname: { namespace: 'shop', hostname: 'gate.shop.svc.cluster.local' },
+      hostname: { namespace: 'shop', hostname: 'gate-ambit-waypoint.shop.svc.cluster.local' },
       hboneMtlsPort: 15008,
     },
     loadBalancing: { routingPreference: ['NETWORK', 'REGION', 'ZONE'], mode: 'FAILOVER' },
