@@ -35,7 +35,7 @@ test('README: the repository map names every folder of the repository and no oth
   const folders = readdirSync(ROOT, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
     .map(({ name }) => name)
-    .filter((name) => !['node_modules', 'dist', 'coverage'].includes(name));
+    .filter((name) => !['node_modules', 'dist'].includes(name));
   assert.deepEqual(
     table('Repository')
       .map(([folder = '']) => folder)

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** Folders that hold no source of ours, wherever they are. The same as in .gitignore. */
-const SKIPPED = new Set(['node_modules', '.git', 'dist', 'coverage', '.cache']);
+const SKIPPED = new Set(['node_modules', '.git', 'dist', '.cache']);
 
 /** Paths of all files of the repository relative to `root`, sorted, whether committed yet or not. */
 export async function sourceFiles(root: string): Promise<string[]> {

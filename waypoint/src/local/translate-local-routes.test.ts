@@ -64,6 +64,7 @@ test('missingBackends() names what the file does not have', () => {
     [{ name: 'other', port: 80 }, true],
     [{ group: 'ambit.dev', kind: 'ServiceVersion', name: 'web.v9', port: 80 }, false],
     [{ group: 'x.io', kind: 'Bucket', name: 'web' }, true],
+    [{ ...WEB, group: 'x.io', kind: 'Service' }, true],
   ];
   for (const [backend, isMissing] of cases) {
     const found = missingBackends(route('HTTPRoute', 'r', 'shop', backend), [web]);

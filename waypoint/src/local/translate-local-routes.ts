@@ -102,7 +102,8 @@ function resolved<M>(
 function resolveBackend(ref: BackendRef, services: readonly Service[]): RouteBackend {
   const isVersion = ref.group === AMBIT_DOMAIN && ref.kind === SERVICE_VERSION_KIND;
   const named = isVersion ? parseServiceVersion(ref.name) : { service: ref.name, version: null };
-  if (named === null || (!isVersion && ref.kind !== 'Service')) return { kind: 'invalid', reason: 'InvalidKind' };
+  if (named === null || (!isVersion && (ref.group !== '' || ref.kind !== 'Service')))
+    return { kind: 'invalid', reason: 'InvalidKind' };
   const service = services.find(({ namespace, name }) => namespace === ref.namespace && name === named.service);
   const port = service?.ports.find(({ servicePort }) => servicePort === ref.port)?.servicePort;
   if (service === undefined || port === undefined) return { kind: 'invalid', reason: 'BackendNotFound' };
