@@ -40,11 +40,26 @@ const CASES: readonly (readonly [string, Partial<SoakFacts>, readonly string[]])
   ['a descriptor stays', { after: [held({ descriptors: 41 })] }, ['waypoint has 40, then 41 descriptors']],
   ['a request failed', { failed: 1 }, ['1 of 1200000 requests and messages failed']],
   ['a stream was cut', { cutStreams: 2 }, ['2 streams were cut']],
-  ['no event happened', { events: 0 }, ['nothing happened']],
+  ['no event happened', { events: 0 }, ['nothing happened: events is 0']],
+  ['no certificate was renewed', { certificates: 0 }, ['nothing happened: certificates is 0']],
+  ['no pod was replaced', { replacedPods: 0 }, ['nothing happened: replacedPods is 0']],
+  ['no process was looked at', { after: [] }, ['nothing was measured']],
+  [
+    'what is held is not known',
+    { after: [held({ objectBytes: Number.NaN })] },
+    ['waypoint holds NaN % more with every 1,000 events'],
+  ],
 ];
 for (const [name, more, expected] of CASES) {
   test(`judgeSoak() when ${name}`, () => assert.deepEqual(judgeSoak(facts(more)).broken, expected));
 }
+
+test('judgeSoak() judges nobody who was not measured before', () => {
+  assert.throws(
+    () => judgeSoak(facts({ after: [held({ name: 'controller' })] })),
+    /controller was not measured before/,
+  );
+});
 
 test('judgeSoak() allows what its limits say', () => {
   const grown = facts({ after: [held({ objectBytes: 21 * MIB, descriptors: 44 })] });

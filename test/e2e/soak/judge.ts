@@ -46,16 +46,24 @@ export interface SoakLimits {
 export const MUSTS: SoakLimits = { growthPer1000: 1, moreDescriptors: 0 };
 const MIB = 2 ** 20;
 
-/** Whether a mesh stood what it must: no request lost, no stream cut, no descriptor and hardly any memory more than before. */
+/**
+ * Whether a mesh stood what it must: no request lost, no stream cut, no descriptor and hardly any memory more than before. Nothing
+ * that did not happen is proven. @throws Error for a process that was not measured before.
+ */
 export function judgeSoak(facts: SoakFacts, limits: SoakLimits = MUSTS): SoakVerdict {
   const broken: string[] = [];
   if (facts.failed > 0) broken.push(`${facts.failed} of ${facts.sent} requests and messages failed`);
   if (facts.cutStreams > 0) broken.push(`${facts.cutStreams} streams were cut`);
-  if (facts.sent === 0 || facts.events === 0) broken.push('nothing happened');
+  for (const what of ['sent', 'events', 'certificates', 'replacedPods'] as const) {
+    if (facts[what] === 0) broken.push(`nothing happened: ${what} is 0`);
+  }
+  if (facts.after.length === 0) broken.push('nothing was measured');
   const processes = facts.after.map((after): ProcessVerdict => {
-    const before = facts.before.find(({ name }) => name === after.name) ?? after;
+    const before = facts.before.find(({ name }) => name === after.name);
+    if (before === undefined) throw new Error(`${after.name} was not measured before`);
     const growthPer1000 = ((after.objectBytes / before.objectBytes - 1) * 100_000) / Math.max(facts.events, 1);
-    if (growthPer1000 >= limits.growthPer1000) {
+    // What could not be measured is no number, and has not stayed below.
+    if (!(growthPer1000 < limits.growthPer1000)) {
       broken.push(`${after.name} holds ${growthPer1000.toFixed(2)} % more with every 1,000 events`);
     }
     const descriptors = [before.descriptors, after.descriptors] as const;
