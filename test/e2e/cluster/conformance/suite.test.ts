@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { claimedFeatures, MESH_TESTS, outcomesIn, suiteArguments } from './suite.ts';
+import { claimedFeatures, expectedTests, MESH_TESTS, outcomesIn, suiteArguments } from './suite.ts';
 
 test('claimedFeatures() is what every mesh test needs together', () => {
   assert.equal(Object.keys(MESH_TESTS).length, 22);
@@ -35,4 +35,13 @@ test('outcomesIn() reads the tests of the suite, not what is inside them', () =>
       ['MeshConsumerRoute', 'skipped'],
     ],
   );
+});
+
+test('expectedTests() is all that is listed, and mesh tests that the suite has besides', () => {
+  const outcomes = new Map([
+    ['MeshBasic', 'passed'],
+    ['MeshTomorrow', 'skipped'],
+    ['HTTPRouteWeight', 'skipped'],
+  ]);
+  assert.deepEqual(expectedTests(outcomes), [...Object.keys(MESH_TESTS), 'MeshTomorrow'].toSorted());
 });

@@ -75,6 +75,12 @@ export function suiteArguments({ version, namespaceLabels, report, only }: Suite
   ];
 }
 
+/** Names of mesh tests that a run must account for: those listed here, and any that the suite has besides. */
+export function expectedTests(outcomes: ReadonlyMap<string, unknown>): readonly string[] {
+  const found = [...outcomes.keys()].filter((name) => name.startsWith('Mesh'));
+  return [...new Set([...Object.keys(MESH_TESTS), ...found])].toSorted();
+}
+
 export type Outcome = 'passed' | 'failed' | 'skipped';
 
 /** What became of each test of the suite, by what its program printed. */
