@@ -6,6 +6,7 @@ import { dial, environment, listen, listenHbone, targetOf } from '../testing/tun
 import type { Carrier, CarrierReader, CarrierResult } from './carrier.ts';
 import { createPlainCarrier } from './plain-carrier.ts';
 import { createHbonePool } from './pool.ts';
+import { GATHERED_MAX_BYTES, writeGatherer } from './write-gatherer.ts';
 
 checkLeaks();
 
@@ -98,6 +99,23 @@ for (const [name, open] of [
       ends.far.read(far);
       const sizes = [1, 10, 100_000, 2, 20_000, 3, 16_384, 4];
       const pieces = sizes.map((size, index) => Buffer.alloc(size, 0x61 + index));
+      for (const piece of pieces) ends.near.write(piece);
+      ends.near.end();
+      await until('the end arrives', () => far.ended);
+      assert.equal(far.text, Buffer.concat(pieces).toString('latin1'));
+      ends.far.end();
+      await until('both are over', () => near.result !== undefined && far.result !== undefined);
+    });
+
+    test('keeps more small writes of one busy turn in order than are gathered at a time, and its end behind them', async () => {
+      await using ends = await open();
+      const [near, far] = [new Collector(), new Collector()];
+      ends.near.read(near);
+      ends.far.read(far);
+      const others = { writeGathered: () => false };
+      for (let i = 0; i < 200; i += 1) writeGatherer.add(others, Buffer.from('x'), 0, 1);
+      await new Promise(setImmediate);
+      const pieces = Array.from({ length: 17 }, (_, index) => Buffer.alloc(GATHERED_MAX_BYTES, 0x61 + index));
       for (const piece of pieces) ends.near.write(piece);
       ends.near.end();
       await until('the end arrives', () => far.ended);

@@ -74,8 +74,8 @@ class PlainCarrier implements Carrier, SocketOwner, WriteOwner, GatheredWriter {
     if (this.closed || this.endQueued || start === end) return true;
     this.bytesSent += end - start;
     if (!this.isWriting && end - start <= GATHERED_MAX_BYTES && this.writes !== publicWrites) {
-      this.isGathered = true;
-      writeGatherer.add(this, memory, start, end);
+      // What was gathered before may have left to make room.
+      this.isGathered = writeGatherer.add(this, memory, start, end);
       return true;
     }
     this.settle();

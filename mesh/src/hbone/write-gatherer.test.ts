@@ -101,4 +101,17 @@ describe('WriteGatherer', () => {
     gatherer.flush();
     assert.equal(bytes, 40 * piece.length);
   });
+
+  test('says whether what was added waits', async () => {
+    const gatherer = new WriteGatherer();
+    const writer = new Writer('a', []);
+    const byte = Buffer.from('x');
+    assert.equal(gatherer.add(writer, byte, 0, 1), false);
+    await turn();
+    await makeBusy(gatherer, 1000);
+    const piece = Buffer.alloc(GATHERED_MAX_BYTES);
+    // Also when those before it had to leave to make room.
+    for (let i = 0; i < 40; i += 1) assert.equal(gatherer.add(writer, piece, 0, piece.length), true, `${i}`);
+    gatherer.flush();
+  });
 });

@@ -35,8 +35,8 @@ export class WriteGatherer {
     this.threshold.endTurn();
   };
 
-  /** Takes a copy of `[start, end)`, at most `GATHERED_MAX_BYTES`. */
-  add(writer: GatheredWriter, memory: Buffer, start: number, end: number): void {
+  /** Takes a copy of `[start, end)`, at most `GATHERED_MAX_BYTES`. Whether it waits: else it has been written. */
+  add(writer: GatheredWriter, memory: Buffer, start: number, end: number): boolean {
     if (this.at + end - start > MEMORY_BYTES) this.flush();
     if (this.count === 0 || this.writers[this.count - 1] !== writer) {
       this.writers[this.count] = writer;
@@ -48,7 +48,9 @@ export class WriteGatherer {
       this.scheduled = true;
       setImmediate(this.onTurnEnd);
     }
-    if (this.threshold.staged()) this.flush();
+    if (!this.threshold.staged()) return true;
+    this.flush();
+    return false;
   }
 
   /** Writes all there is. */
