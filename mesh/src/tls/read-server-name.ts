@@ -31,10 +31,15 @@ export function readServerName(bytes: Buffer): ServerNameResult {
   return hello === null ? NONE : { kind: 'known', serverName: nameOf(hello) };
 }
 
-/** The body of the ClientHello, out of however many records; null when it is none. */
+/**
+ * The body of the ClientHello, out of however many records; null when it is none. They are put together once, however many they are:
+ * a client may send each byte in a record of its own.
+ */
 function readHello(bytes: Buffer): Buffer | 'more' | null {
   const parts: Buffer[] = [];
   let size = 0;
+  /** Unknown as long as its header has not come. */
+  let messageBytes = 0;
   for (let at = 0; ; ) {
     if (at < bytes.length && bytes[at] !== RECORD_HANDSHAKE) return null;
     if (at + 1 < bytes.length && bytes[at + 1] !== 3) return null;
@@ -45,17 +50,20 @@ function readHello(bytes: Buffer): Buffer | 'more' | null {
     parts.push(part);
     size += part.length;
     at += RECORD_HEADER_BYTES + length;
-    const found = size < MESSAGE_HEADER_BYTES ? 'more' : bodyOf(parts.length === 1 ? part : Buffer.concat(parts));
-    if (found !== 'more' || part.length < length) return found;
+    if (messageBytes === 0 && size >= MESSAGE_HEADER_BYTES) {
+      const header = joined(parts);
+      const bodyBytes = header.readUIntBE(1, 3);
+      if (header[0] !== CLIENT_HELLO || bodyBytes > CLIENT_HELLO_MAX_BYTES) return null;
+      messageBytes = MESSAGE_HEADER_BYTES + bodyBytes;
+    }
+    if (messageBytes > 0 && size >= messageBytes) return joined(parts).subarray(MESSAGE_HEADER_BYTES, messageBytes);
+    if (part.length < length) return 'more';
   }
 }
 
-function bodyOf(message: Buffer): Buffer | 'more' | null {
-  if (message[0] !== CLIENT_HELLO) return null;
-  const length = message.readUIntBE(1, 3);
-  if (length > CLIENT_HELLO_MAX_BYTES) return null;
-  const body = message.subarray(MESSAGE_HEADER_BYTES, MESSAGE_HEADER_BYTES + length);
-  return body.length < length ? 'more' : body;
+function joined(parts: readonly Buffer[]): Buffer {
+  const [first] = parts;
+  return parts.length === 1 && first !== undefined ? first : Buffer.concat(parts);
 }
 
 function nameOf(hello: Buffer): string | null {
