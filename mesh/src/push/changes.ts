@@ -14,17 +14,16 @@ export interface OtherObject {
 }
 
 /** What is known of an accepted resource: enough to name it to the server and to remove it by name. */
-export type HeldResource =
-  | { readonly kind: 'workload'; readonly version: string; readonly key: WorkloadUid }
-  | { readonly kind: 'service'; readonly version: string; readonly key: ServiceKey }
-  | { readonly kind: 'ranges' | 'other'; readonly version: string; readonly key: string }
-  | {
-      readonly kind: 'policy';
-      readonly version: string;
-      readonly key: PolicyKey;
-      /** Not the policy that was pushed, which cannot be read, but a denial in its place. */
-      readonly standsIn?: true;
-    };
+export type HeldResource = {
+  readonly version: string;
+  /** Not what was pushed, which cannot be read, but what refuses in its place. */
+  readonly standsIn?: true;
+} & (
+  | { readonly kind: 'workload'; readonly key: WorkloadUid }
+  | { readonly kind: 'service'; readonly key: ServiceKey }
+  | { readonly kind: 'policy'; readonly key: PolicyKey }
+  | { readonly kind: 'ranges' | 'other'; readonly key: string }
+);
 
 export function heldResource(object: PushedObject | OtherObject, version: string): HeldResource {
   switch (object.kind) {

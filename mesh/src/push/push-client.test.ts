@@ -276,6 +276,49 @@ describe('PushClient', () => {
     await run.stop();
   });
 
+  test('puts in force what stands in for another type, as long as none of its versions was readable', async () => {
+    const typeUrl = 'type.example/Lock';
+    const heard: unknown[] = [];
+    const locks: OtherType<string> = {
+      typeUrl,
+      parse: ({ value }) => (value.length === 0 ? invalidField('lock', 'empty') : 'open'),
+      standIn: (name) => (name === 'none' ? undefined : 'shut'),
+      apply: async ({ put, removed }) => void heard.push([...put], removed),
+    };
+    const run = startClient(undefined, 0, false, { withPolicies: false, others: [locks] });
+    await run.settle();
+    const stream = run.transport.stream(0);
+    stream.push(addresses());
+    await run.settle();
+    const one = (name: string, ...bytes: number[]) => {
+      return { name, version: '1', aliases: [], typeUrl, value: Uint8Array.from(bytes) };
+    };
+    const push = async (parts: Partial<DiscoveryResponse>): Promise<unknown[]> => {
+      stream.push({ ...addresses(), typeUrl, ...parts });
+      await run.settle();
+      return heard.splice(0);
+    };
+    const standIns = (): unknown => run.client.status().types.find((type) => type.typeUrl === typeUrl)?.standIns;
+    assert.deepEqual(await push({ resources: [one('a'), one('none'), one('b', 1)] }), [
+      [
+        ['a', 'shut'],
+        ['b', 'open'],
+      ],
+      [],
+    ]);
+    assert.deepEqual([standIns(), stream.sent.at(-1)?.errorDetail?.code], [1, 3]);
+    const logged = run.logger.lines.find(([level]) => level === 'error');
+    assert.equal(logged?.[1], 'a pushed resource cannot be read; what it is about is closed');
+    assert.deepEqual([logged?.[2]['push.resource'], logged?.[2]['push.denies']], ['a', 'subject']);
+    assert.deepEqual(await push({ resources: [one('b')] }), []);
+    assert.deepEqual(await push({ resources: [one('a', 1)] }), [[['a', 'open']], []]);
+    assert.equal(standIns(), 0);
+    await push({ resources: [one('c')] });
+    assert.deepEqual(await push({ removedResources: ['c'] }), [[], ['c']]);
+    assert.equal(standIns(), 0);
+    await run.stop();
+  });
+
   test('is ready when the controller has nothing to push, once, and only when both types are there', async () => {
     const run = startClient();
     await run.settle();

@@ -62,7 +62,7 @@ export interface PushStatus {
   readonly types: readonly {
     readonly typeUrl: string;
     readonly resources: number;
-    /** Of the resources, those that are denials in place of policies that cannot be read. */
+    /** Of the resources, those that refuse in place of what cannot be read. */
     readonly standIns: number;
     readonly refused: readonly RefusedResource[];
   }[];
@@ -232,10 +232,11 @@ export class PushClient {
       if (denies === undefined) {
         this.#options.logger.warn('refused a pushed resource; its last good version stays in force', fields);
       } else {
-        this.#options.logger.error('a policy cannot be read; everything is denied where it would hold', {
-          ...fields,
-          'push.denies': denies,
-        });
+        const message =
+          denies === 'subject'
+            ? 'a pushed resource cannot be read; what it is about is closed'
+            : 'a policy cannot be read; everything is denied where it would hold';
+        this.#options.logger.error(message, { ...fields, 'push.denies': denies });
       }
     }
     if (refused.length > REFUSALS_LOGGED_MAX) {

@@ -1,4 +1,3 @@
-import type { AccessPolicy } from '../model/access-policy.ts';
 import type { MeshViewUpdate } from '../model/mesh-view.ts';
 import {
   AUTHORIZATION_TYPE_URL,
@@ -23,8 +22,13 @@ const REFUSAL_MESSAGE_LENGTH_MAX = 4096;
 /** gRPC status code INVALID_ARGUMENT. */
 const INVALID_ARGUMENT = 3;
 
-/** Reads one resource. @throws WireError. */
-type ReadResource = (resource: DiscoveryResource) => PushedObject | OtherObject;
+/** What the resources of one type say. */
+interface Content {
+  /** @throws WireError. */
+  parse(resource: DiscoveryResource): PushedObject | OtherObject;
+  /** What is to be in force in place of a resource that could never be read; undefined where nothing has to be. */
+  standInFor(resource: DiscoveryResource): PushedObject | OtherObject | undefined;
+}
 
 /** A resource that was pushed and not accepted; what was held under its name before stays in force. */
 export interface RefusedResource {
@@ -32,10 +36,10 @@ export interface RefusedResource {
   readonly version: string;
   readonly reason: string;
   /**
-   * Only for a policy of which no version was ever accepted: where everything is denied in its place until a readable
-   * version comes or it is removed.
+   * Only where no version was ever accepted and something stands in until a readable version comes or it is removed: for a policy,
+   * where everything is denied; else `subject`, what the resource is about.
    */
-  readonly denies?: 'mesh' | 'namespace';
+  readonly denies?: 'mesh' | 'namespace' | 'subject';
 }
 
 /** What one response means, computed before anything is changed. */
@@ -52,7 +56,7 @@ export interface ReadResponse {
 }
 
 /**
- * What the server is told to be held of a policy that something stands in for: not empty, which would mean that nothing is
+ * What the server is told to be held of a resource that something stands in for: not empty, which would mean that nothing is
  * held and no removal need be told, and never the version it has.
  */
 const NO_VERSION = 'unreadable';
@@ -64,25 +68,28 @@ const NO_VERSION = 'unreadable';
 export class Subscription {
   readonly typeUrl: string;
   readonly #resourcesMax: number;
-  readonly #parse: ReadResource;
+  readonly #content: Content;
   /** Invariant: exactly the resources whose content the last committed state holds. */
   readonly #held = new Map<string, HeldResource>();
   /** By name, those whose newest pushed version was refused; at most REFUSED_KEPT_MAX of them. */
   readonly #refused = new Map<string, RefusedResource>();
   #acknowledged = false;
 
-  constructor(typeUrl: string, resourcesMax: number = RESOURCES_MAX, parse: ReadResource = parsePushedResource) {
+  constructor(typeUrl: string, resourcesMax: number = RESOURCES_MAX, content: Content = meshContent(typeUrl)) {
     this.typeUrl = typeUrl;
     this.#resourcesMax = resourcesMax;
-    this.#parse = parse;
+    this.#content = content;
   }
 
   /** Of a type that is not of the mesh view. */
   static of(type: OtherType): Subscription {
-    const parse = (resource: DiscoveryResource): OtherObject => {
-      return { kind: 'other', name: resource.name, value: type.parse(resource) };
-    };
-    return new Subscription(type.typeUrl, RESOURCES_MAX, parse);
+    return new Subscription(type.typeUrl, RESOURCES_MAX, {
+      parse: (resource) => ({ kind: 'other', name: resource.name, value: type.parse(resource) }),
+      standInFor({ name }) {
+        const value = type.standIn?.(name);
+        return value === undefined ? undefined : { kind: 'other', name, value };
+      },
+    });
   }
 
   /** True once a first response was committed: the server's initial state is in force. */
@@ -99,17 +106,17 @@ export class Subscription {
     return [...this.#refused.values()];
   }
 
-  /** Policies that are denials in place of what cannot be read. */
+  /** Of the resources held, those that refuse in place of what cannot be read. */
   get standInCount(): number {
     let count = 0;
-    for (const held of this.#held.values()) if (held.kind === 'policy' && held.standsIn === true) count++;
+    for (const held of this.#held.values()) if (held.standsIn === true) count++;
     return count;
   }
 
   /**
    * First request of this type on a new stream: everything is wanted, and these versions are held already. What was
-   * refused is not among them unless an earlier version is held, so the server sends it again. Where a denial stands in
-   * the name is there with a version of no policy, so that the server sends the policy, or its removal.
+   * refused is not among them unless an earlier version is held, so the server sends it again. Where something stands in
+   * the name is there with a version of no resource, so that the server sends the resource, or its removal.
    */
   openRequest(node: DiscoveryNode): DiscoveryRequest {
     const versions = new Map([...this.#held].map(([name, { version }]) => [name, version]));
@@ -136,7 +143,7 @@ export class Subscription {
         if (before === undefined && this.#held.size + accepted.size >= this.#resourcesMax) {
           throw new WireError('over-limit', { path: 'resources', reason: `more than ${this.#resourcesMax} held` });
         }
-        const object = this.#parse(resource);
+        const object = this.#content.parse(resource);
         if (before !== undefined && before.kind !== object.kind) changes.remove(before);
         changes.put(object);
         accepted.set(name, heldResource(object, version));
@@ -144,12 +151,15 @@ export class Subscription {
         if (!(error instanceof WireError)) throw error;
         const standIn = this.#standInFor(resource, before);
         if (standIn !== undefined) {
-          changes.put({ kind: 'policy', policy: standIn });
-          accepted.set(name, { kind: 'policy', version: NO_VERSION, key: standIn.key, standsIn: true });
+          changes.put(standIn);
+          accepted.set(name, { ...heldResource(standIn, NO_VERSION), standsIn: true });
         }
-        const denies =
-          standIn === undefined ? {} : ({ denies: standIn.scope === 'mesh' ? 'mesh' : 'namespace' } as const);
-        refused.push({ name, version, reason: error.message, ...denies });
+        refused.push({
+          name,
+          version,
+          reason: error.message,
+          ...(standIn === undefined ? {} : { denies: deniedBy(standIn) }),
+        });
       }
     }
     const { nonce, removedResources: removed } = response;
@@ -176,12 +186,11 @@ export class Subscription {
     return { ...request, errorDetail: { code: INVALID_ARGUMENT, message: refusalMessage(read.refused) } };
   }
 
-  /** A version that was read once stays in force; a policy that never was must not leave its place open. */
-  #standInFor(resource: DiscoveryResource, before: HeldResource | undefined): AccessPolicy | undefined {
-    if (this.typeUrl !== AUTHORIZATION_TYPE_URL) return undefined;
-    if (before?.kind === 'policy' && before.standsIn !== true) return undefined;
+  /** A version that was read once stays in force; what never was must not leave its place open. */
+  #standInFor(resource: DiscoveryResource, before: HeldResource | undefined): ReturnType<Content['standInFor']> {
+    if (before !== undefined && before.standsIn !== true) return undefined;
     if (before === undefined && this.#held.size >= this.#resourcesMax) return undefined;
-    return denyInPlaceOf(resource);
+    return this.#content.standInFor(resource);
   }
 
   #request(): DiscoveryRequest {
@@ -193,6 +202,22 @@ export class Subscription {
       responseNonce: '',
     };
   }
+}
+
+/** Of the types of the mesh view only policies refuse anything, so only they leave a place open. */
+function meshContent(typeUrl: string): Content {
+  return {
+    parse: parsePushedResource,
+    standInFor(resource) {
+      const policy = typeUrl === AUTHORIZATION_TYPE_URL ? denyInPlaceOf(resource) : undefined;
+      return policy === undefined ? undefined : { kind: 'policy', policy };
+    },
+  };
+}
+
+function deniedBy(standIn: PushedObject | OtherObject): NonNullable<RefusedResource['denies']> {
+  if (standIn.kind !== 'policy') return 'subject';
+  return standIn.policy.scope === 'mesh' ? 'mesh' : 'namespace';
 }
 
 function refusalMessage(refused: readonly RefusedResource[]): string {

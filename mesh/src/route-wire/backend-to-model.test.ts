@@ -7,7 +7,7 @@ import { createTestCa } from '../testing/test-ca.ts';
 import { wireRefusal } from '../testing/wire-refusal.ts';
 import type { DiscoveryResource } from '../wire/discovery-messages.ts';
 import * as pb from '../wire/gen/ambit/waypoint/v1/backend_pb.ts';
-import { parseBackend } from './backend-to-model.ts';
+import { closedBackend, parseBackend } from './backend-to-model.ts';
 import { encodeBackend } from './encode-backend.ts';
 import { ROUTE_WIRE_LIMITS } from './limits.ts';
 
@@ -44,6 +44,14 @@ test('parseBackend() gives what was encoded, and that encodes to the same bytes'
   assert.deepEqual({ ...encodeBackend(read), version: '1' }, RESOURCE);
   assert.deepEqual(securityOf(read, 446), { kind: 'invalid', reason: 'Invalid' });
   assert.deepEqual([securityOf(read, 80), securityOf(undefined, 443)], [null, null]);
+});
+
+test('closedBackend() closes every port of the Service that is named', () => {
+  const closed = closedBackend(BACKEND.service);
+  assert.equal(closed?.service, BACKEND.service);
+  assert.deepEqual(securityOf(closed, 80), { kind: 'invalid', reason: 'Invalid' });
+  assert.equal(securityOf(closed, 1), securityOf(closed, 443));
+  assert.equal(closedBackend('web'), undefined);
 });
 
 test('parseBackend() refuses what is not right in every field, and names it', () => {

@@ -7,8 +7,15 @@ import {
   PRECISE_HOSTNAME,
   ROUTE_LIMITS,
 } from '../kinds/route-limits.ts';
+import { ModelError } from '../model/errors.ts';
 import { parseServiceKey } from '../model/service.ts';
-import type { BackendSecurity, BackendTls, PortSecurity, SubjectAltName } from '../routes/backend-security.ts';
+import type {
+  BackendSecurity,
+  BackendTls,
+  ClosedBackend,
+  PortSecurity,
+  SubjectAltName,
+} from '../routes/backend-security.ts';
 import { decodeMessage } from '../wire/decode-message.ts';
 import type { DiscoveryResource } from '../wire/discovery-messages.ts';
 import { invalidField, overLimit, readEnum, readList, readModel } from '../wire/field-reader.ts';
@@ -41,6 +48,16 @@ export function parseBackend({ name, typeUrl, value }: DiscoveryResource): Backe
     secured.flatMap(({ ports }) => ports),
   );
   return { service, secured };
+}
+
+/** What stands in for a resource of that name which cannot be read; undefined when it is the name of no Service. */
+export function closedBackend(name: string): ClosedBackend | undefined {
+  try {
+    return { service: parseServiceKey(name), secured: 'unknown' };
+  } catch (error) {
+    if (error instanceof ModelError) return undefined;
+    throw error;
+  }
 }
 
 function readSecured({ ports, kind }: SecuredPorts, path: string): BackendSecurity['secured'][number] {

@@ -28,7 +28,16 @@ export interface BackendSecurity {
   readonly secured: readonly { readonly ports: readonly number[]; readonly security: PortSecurity }[];
 }
 
+/** Stands in for what is asked of a Service's ports and cannot be read: nothing is sent to any of them. */
+export interface ClosedBackend {
+  readonly service: ServiceKey;
+  readonly secured: 'unknown';
+}
+
+const CLOSED: PortSecurity = { kind: 'invalid', reason: 'Invalid' };
+
 /** Null: what is sent there needs no TLS. */
-export function securityOf(backend: BackendSecurity | undefined, port: number): PortSecurity | null {
+export function securityOf(backend: BackendSecurity | ClosedBackend | undefined, port: number): PortSecurity | null {
+  if (backend?.secured === 'unknown') return CLOSED;
   return backend?.secured.find(({ ports }) => ports.includes(port))?.security ?? null;
 }

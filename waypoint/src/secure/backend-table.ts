@@ -1,16 +1,16 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ServiceKey } from '@ambit/mesh/model';
-import { type BackendSecurity, type PortSecurity, securityOf } from '@ambit/mesh/routes';
+import { type BackendSecurity, type ClosedBackend, type PortSecurity, securityOf } from '@ambit/mesh/routes';
 
 /** Backends that come or go; what is put replaces what there was. Plain data, it crosses a thread boundary. */
 export interface BackendChanges {
-  readonly put: readonly BackendSecurity[];
+  readonly put: readonly (BackendSecurity | ClosedBackend)[];
   readonly removed: readonly ServiceKey[];
 }
 
 /** How connections to each service are secured. */
 export class BackendTable {
-  readonly #backends = new Map<ServiceKey, BackendSecurity>();
+  readonly #backends = new Map<ServiceKey, BackendSecurity | ClosedBackend>();
 
   /** Takes effect for whoever asks next, as a whole. Answers the services of which something is different now. */
   apply({ put, removed }: BackendChanges): ReadonlySet<ServiceKey> {

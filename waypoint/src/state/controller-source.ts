@@ -16,13 +16,14 @@ import type { PolicySet, PolicySetName } from '@ambit/mesh/policies';
 import { type NamedChanges, type OtherType, PushClient } from '@ambit/mesh/push';
 import {
   BACKEND_TYPE_URL,
+  closedBackend,
   parseBackend,
   parsePolicySet,
   parseServiceRoutes,
   POLICY_SET_TYPE_URL,
   SERVICE_ROUTES_TYPE_URL,
 } from '@ambit/mesh/route-wire';
-import type { BackendSecurity, ServiceRoutes } from '@ambit/mesh/routes';
+import type { BackendSecurity, ClosedBackend, ServiceRoutes } from '@ambit/mesh/routes';
 import type { Clock, RootLogger, WorkerPool } from '@ambit/mesh/runtime';
 import type { Svid } from '@ambit/mesh/tls';
 import type { DiscoveryNode } from '@ambit/mesh/wire';
@@ -152,9 +153,11 @@ class ControllerSource implements Source {
         // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- checked when the resource came
         this.#configure({}, NO_ROUTES, { put: [...put.values()], removed: removed as readonly PolicySetName[] }),
     };
-    const backends: OtherType<BackendSecurity> = {
+    const backends: OtherType<BackendSecurity | ClosedBackend> = {
       typeUrl: BACKEND_TYPE_URL,
       parse: parseBackend,
+      // Without it the ports would be reached in plaintext. A set of policies that is not there denies by itself.
+      standIn: closedBackend,
       apply: async ({ put, removed }) => {
         // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- checked when the resource came
         const changes = { put: [...put.values()], removed: removed as readonly ServiceKey[] };
