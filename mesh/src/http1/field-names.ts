@@ -17,6 +17,13 @@ export const FieldId = {
 
 export type FieldIdOf = (typeof FieldId)[keyof typeof FieldId];
 
+const FIELD_IDS: readonly FieldIdOf[] = Object.values(FieldId).toSorted((a, b) => a - b);
+
+/** The one of that number; `other` where there is none. */
+export function fieldIdOfNumber(number: number): FieldIdOf {
+  return FIELD_IDS[number] ?? FieldId.other;
+}
+
 /** Which of them a name is, in any case. */
 export function fieldIdOf(bytes: Uint8Array, start: number, end: number): FieldIdOf {
   switch (end - start) {

@@ -1,5 +1,5 @@
 import { COLON, CR, equalsLower, LF, SP } from '../http1/characters.ts';
-import { FieldId, type FieldIdOf } from '../http1/field-names.ts';
+import { fieldIdOfNumber } from '../http1/field-names.ts';
 import type { MessageHead } from '../http1/head.ts';
 import { Http2Code, Http2Violation } from '../hbone/frame-codec.ts';
 import { decodedBytesMax, failCompression, HpackReader, TABLE_MAX_BYTES } from '../hbone/hpack-reader.ts';
@@ -22,8 +22,6 @@ import { COLON_SPACE_BYTES, LINE_OVERHEAD_BYTES, LineTable } from './line-table.
 const COOKIE = Buffer.from('cookie: ');
 const SEMICOLON = 59;
 const PSEUDO_COUNT = FieldKind.unknownPseudo - PSEUDO_FIRST;
-/** Kinds that are `FieldId`s, by number. */
-const FIELD_IDS: readonly FieldIdOf[] = Object.values(FieldId).toSorted((a, b) => a - b);
 
 /**
  * Decodes the header blocks of one direction of a connection into one head (RFC 7541), and finds what is wrong with any
@@ -218,7 +216,7 @@ export class FieldDecoder<Head extends MessageHead> extends HpackReader {
     } else {
       this.noteKnown(kind, valueStart, valueEnd);
       this.addField(start, nameEnd, valueStart, valueEnd, sensitive);
-      this.head.setId(this.head.count - 1, FIELD_IDS[kind] ?? FieldId.other);
+      this.head.setId(this.head.count - 1, fieldIdOfNumber(kind));
     }
   }
 

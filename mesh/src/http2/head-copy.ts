@@ -1,10 +1,9 @@
 import type { FieldBlock } from '../http1/field-block.ts';
-import { FieldId, type FieldIdOf } from '../http1/field-names.ts';
+import { fieldIdOfNumber } from '../http1/field-names.ts';
 import { copyRange } from './field-copy.ts';
 import { Http2RequestHead, KeptFields, sensitiveFieldsOf } from './head.ts';
 import { LINE_OVERHEAD_BYTES } from './line-table.ts';
 
-const IDS: readonly FieldIdOf[] = Object.values(FieldId);
 const COLON_SPACE = ': ';
 const LINE_END = '\r\n';
 
@@ -84,6 +83,6 @@ function copyLine(from: FieldBlock, index: number, to: FieldBlock, at: number): 
   const valueStart = nameEnd + target.write(COLON_SPACE, nameEnd, 'latin1');
   const valueEnd = copyRange(target, valueStart, bytes, from.valueStart(index), from.valueEnd(index));
   to.add(at, nameEnd, valueStart, valueEnd);
-  to.setId(to.count - 1, IDS.find((id) => id === from.id(index)) ?? FieldId.other);
+  to.setId(to.count - 1, fieldIdOfNumber(from.id(index)));
   return valueEnd + target.write(LINE_END, valueEnd, 'latin1');
 }
