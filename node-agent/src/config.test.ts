@@ -64,6 +64,8 @@ describe('parseConfig()', () => {
     ['AMBIT_CONTROLLER_ADDRESS', { ...minimal, AMBIT_CONTROLLER_ADDRESS: 'controller' }],
     ['AMBIT_CONTROLLER_ADDRESS', { ...minimal, AMBIT_CONTROLLER_ADDRESS: 'https://controller:15012' }],
     ['AMBIT_CONTROLLER_ADDRESS', { ...minimal, AMBIT_CONTROLLER_ADDRESS: '::1:15012' }],
+    ['AMBIT_CONTROLLER_ADDRESS', { ...minimal, AMBIT_CONTROLLER_ADDRESS: 'controller:0' }],
+    ['AMBIT_CONTROLLER_ADDRESS', { ...minimal, AMBIT_CONTROLLER_ADDRESS: 'controller:65536' }],
     ['AMBIT_CONTROLLER_ROOT_FILE', { ...minimal, AMBIT_TOKEN_FILE: '/t' }],
     ['AMBIT_TOKEN_FILE', { ...minimal, AMBIT_CONTROLLER_ROOT_FILE: '/r' }],
     ['AMBIT_NODE_NAME', { AMBIT_CONTROLLER_ADDRESS: 'c:1' }],

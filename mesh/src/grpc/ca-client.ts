@@ -34,10 +34,7 @@ export interface WantedSvid {
 
 export interface CaClient extends Disposable {
   /** @throws GrpcError: `unauthenticated` and `permission-denied` are the CA's refusals and say no more. */
-  createCertificate(
-    request: Omit<WantedSvid, 'identity'> & { readonly identity: SpiffeId; readonly csrPem: string },
-    signal: AbortSignal,
-  ): Promise<IssuedCertificate>;
+  createCertificate(request: WantedSvid & { readonly csrPem: string }, signal: AbortSignal): Promise<IssuedCertificate>;
 }
 
 /** A client of `istio.v1.auth.IstioCertificateService`. Disposing it closes its connection. */

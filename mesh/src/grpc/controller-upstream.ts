@@ -1,3 +1,4 @@
+import { parsePort } from '../model/address.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { EnvironmentReader } from '../runtime/environment.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -93,5 +94,6 @@ function readBearer(read: EnvironmentReader): ControllerUpstream['bearer'] {
 
 function parseHostAndPort(text: string): string {
   if (!HOST_AND_PORT.test(text)) throw new RangeError('not HOST:PORT');
+  parsePort(text.slice(text.lastIndexOf(':') + 1));
   return text;
 }

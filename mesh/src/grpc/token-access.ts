@@ -13,8 +13,8 @@ export interface TokenAccessOptions {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** More than any token or bundle; a file that is none of ours is not read into memory. */
-const FILE_BYTES_MAX = 1_048_576;
+/** More than any token or bundle: a longer file is none of ours. */
+const TEXT_LENGTH_MAX = 1_048_576;
 const WATCH_INTERVAL_MS = 5000;
 
 /**
@@ -70,7 +70,7 @@ async function readSetting(path: string, variable: string, hint: string): Promis
   } catch (cause) {
     throw new GrpcError('failed-precondition', { data: { variable, path, reason: 'cannot be read', hint }, cause });
   }
-  if (text === '' || text.length > FILE_BYTES_MAX) {
+  if (text === '' || text.length > TEXT_LENGTH_MAX) {
     const reason = text === '' ? 'is empty' : 'is too large';
     throw new GrpcError('failed-precondition', { data: { variable, path, reason, hint } });
   }
