@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { buildPolicy, buildRule, type MatchOptions } from '../testing/policy-builder.ts';
-import { normalPath } from '../testing/route-builder.ts';
+import { type Asked, requestFacts } from '../testing/request-facts.ts';
 import { parseIpAddress } from './address.ts';
-import { authorize, type ConnectionFacts, type RequestFacts } from './authorize.ts';
+import { authorize, type ConnectionFacts } from './authorize.ts';
 import { policyForConnections } from './policy-for-connections.ts';
 import { parseSpiffeId } from './spiffe-id.ts';
 
@@ -15,28 +15,10 @@ const CALLER: ConnectionFacts = {
   destinationPort: 8080,
 };
 
-interface Asked {
-  readonly method?: string;
-  readonly host?: string;
-  readonly path?: string;
-  /** Lines of one name by line ends. */
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
-function request({ method = 'GET', host = 'web.shop', path = '/', headers = {} }: Asked): RequestFacts {
-  return {
-    method,
-    host,
-    path: normalPath(path),
-    header: (name) => headers[name]?.replaceAll('\n', ', ') ?? null,
-    lines: (name) => headers[name]?.split('\n') ?? [],
-  };
-}
-
 /** Whether a policy with this one match matches: an ALLOW then admits. */
 function matches(match: MatchOptions, asked: Asked): boolean {
   const policies = [buildPolicy({ match: [match] })];
-  return authorize(CALLER, { policies, missing: [] }, request(asked)).verdict === 'allow';
+  return authorize(CALLER, { policies, missing: [] }, requestFacts(asked)).verdict === 'allow';
 }
 
 test('authorize() knows methods, paths, hosts and headers of a request', () => {

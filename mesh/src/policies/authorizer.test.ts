@@ -3,10 +3,11 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { RequestPolicy } from '../model/access-policy.ts';
 import { parseIpAddress } from '../model/address.ts';
-import { authorize, type RequestFacts } from '../model/authorize.ts';
+import { authorize } from '../model/authorize.ts';
 import { parsePathTemplate, templateMatches } from '../model/path-template.ts';
 import { parseSpiffeId, type SpiffeId } from '../model/spiffe-id.ts';
 import { buildPolicy, buildRule, type MatchOptions, type PolicyOptions } from '../testing/policy-builder.ts';
+import { type Asked, requestFacts } from '../testing/request-facts.ts';
 import { normalPath } from '../testing/route-builder.ts';
 import { type AccessCaller, type AccessDestination, Authorizer } from './authorizer.ts';
 import { pathMatches } from './request-match.ts';
@@ -17,24 +18,6 @@ const DB: AccessDestination = { ports: [8080], address: parseIpAddress('10.0.0.2
 
 function caller(identity: string | null, address = '10.0.0.1'): AccessCaller {
   return { identity: identity === null ? null : parseSpiffeId(identity), address: parseIpAddress(address) };
-}
-
-interface Asked {
-  readonly method?: string;
-  readonly host?: string;
-  readonly path?: string;
-  /** Lines of one name by line ends. */
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
-function request({ method = 'GET', host = 'web.shop', path = '/', headers = {} }: Asked): RequestFacts {
-  return {
-    method,
-    host,
-    path: normalPath(path),
-    header: (name) => headers[name]?.replaceAll('\n', ', ') ?? null,
-    lines: (name) => headers[name]?.split('\n') ?? [],
-  };
 }
 
 interface Named extends Omit<PolicyOptions, 'action'> {
@@ -58,7 +41,10 @@ function told(
     missing = null,
   }: { from?: AccessCaller; to?: AccessDestination; missing?: 'mesh' | null } = {},
 ): string {
-  const verdict = new Authorizer({ policies: all, missing }, to).decide(from, asked === null ? null : request(asked));
+  const verdict = new Authorizer({ policies: all, missing }, to).decide(
+    from,
+    asked === null ? null : requestFacts(asked),
+  );
   const notes = verdict.notes.map(({ policy, effect }) => `${effect} ${policy}`);
   return [verdict.refusal ?? 'allowed', verdict.by, ...notes].filter((text) => text !== '').join(' ');
 }
@@ -151,7 +137,7 @@ test('Authorizer.decide() tells of Audit and dry run without deciding by them', 
 test('Authorizer.decide() gives the same object where there is nothing to tell', () => {
   const authorizer = new Authorizer({ policies: policies({ match: [{ paths: ['/a'] }] }), missing: null }, DB);
   for (const path of ['/a', '/b']) {
-    const asked = request({ path });
+    const asked = requestFacts({ path });
     assert.equal(authorizer.decide(WEB, asked), authorizer.decide(WEB, asked));
   }
 });
@@ -253,11 +239,11 @@ test('Authorizer.decide() decides as authorize(), whatever policies, callers and
             destinationPort: 8080,
           },
           { policies: all, missing: isMissing ? [buildPolicy({ name: 'gone' }).key] : [] },
-          wanted === null ? null : request(wanted),
+          wanted === null ? null : requestFacts(wanted),
         );
         const found = new Authorizer({ policies: all, missing: isMissing ? 'mesh' : null }, DB).decide(
           from,
-          wanted === null ? null : request(wanted),
+          wanted === null ? null : requestFacts(wanted),
         );
         verdicts.set(naive.reason, (verdicts.get(naive.reason) ?? 0) + 1);
         assert.equal(found.refusal === null, naive.verdict === 'allow');
