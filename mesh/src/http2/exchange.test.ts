@@ -4,6 +4,7 @@ import type { FieldList } from '../testing/http1-steps.ts';
 import {
   answering,
   ask,
+  beginResponse,
   Collector,
   connectHttp2,
   http2Environment,
@@ -12,12 +13,10 @@ import {
   ResponseCollector,
 } from '../testing/http2-world.ts';
 import { createDuplexPair } from '../testing/memory-duplex.ts';
-import { dial, listenHbone, targetOf, environment } from '../testing/tunnel-world.ts';
+import { dial } from '../testing/tunnel-world.ts';
 import { until } from '../testing/until.ts';
-import { createHbonePool } from '../hbone/pool.ts';
 import { Http2Code } from '../hbone/frame-codec.ts';
 import { FieldBlock } from '../http1/field-block.ts';
-import { TunnelLink } from './carrier-link.ts';
 import { Http2Client } from './client.ts';
 import type { ClientOptions, ServerOptions } from './contract.ts';
 import { fieldBlockOf } from './field-text.ts';
@@ -43,20 +42,11 @@ async function join(
   await until('both ends closed', () => client.state === 'closed' && server.state === 'closed');
 }
 
-const begin = (exchange: ServerExchange, status: number, fields: FieldList = [], last = false): void => {
-  const { head } = exchange;
-  head.begin();
-  head.status(status);
-  for (const [name, value] of fields) head.field(name, value);
-  assert.ok(head.end(), head.problem);
-  exchange.respond(last);
-};
-
 test('heads, bodies and trailers go both ways', async () => {
   const seen: unknown[] = [];
   const options = answering(({ exchange, head, message }) => {
     seen.push(head.method, head.path, head.value(0), message.body.toString(), message.trailers);
-    begin(exchange, 200, [['content-type', 'application/grpc']]);
+    beginResponse(exchange, 200, [['content-type', 'application/grpc']]);
     exchange.write(Buffer.from('answer'), 0, 6);
     exchange.trailers(fieldBlockOf([['grpc-status', '0']]));
   });
@@ -194,11 +184,11 @@ test('a body waits for who reads it, in bounded memory, and trailers wait behind
   };
   const onRequest: ServerOptions['onRequest'] = (opened, { method }) => {
     if (method === 'HEAD') {
-      begin(opened, 200, [], true);
+      beginResponse(opened, 200, [], true);
       return new Collector(() => opened);
     }
     exchange = opened;
-    begin(opened, 200);
+    beginResponse(opened, 200);
     const request = new Collector(() => opened);
     request.onDrain = pump;
     pump();
@@ -239,7 +229,7 @@ test('a body waits for who reads it, in bounded memory, and trailers wait behind
 
 test('trailers that are sent while the body waits for credit come behind it, and are kept', async () => {
   const options = answering(({ exchange }) => {
-    begin(exchange, 200);
+    beginResponse(exchange, 200);
     assert.equal(exchange.write(Buffer.alloc(120_000), 0, 120_000), false);
     const trailers = fieldBlockOf([
       ['date', 'dropped'],
@@ -268,7 +258,7 @@ test('trailers that are sent while the body waits for credit come behind it, and
 test('an exchange that ends gives back what its reader still holds', async () => {
   const limits = { streamWindowBytes: 50_000, connectionWindowBytes: 100_000 };
   const options = answering(({ exchange }) => {
-    begin(exchange, 200);
+    beginResponse(exchange, 200);
     exchange.write(Buffer.alloc(40_000), 0, 40_000, true);
   });
   await join(
@@ -288,7 +278,7 @@ test('an exchange that ends gives back what its reader still holds', async () =>
 test('a head of many frames arrives whole', async () => {
   const fields: FieldList = Array.from({ length: 40 }, (_, i) => [`x-${i}`, 'v'.repeat(1400)]);
   const options = answering(({ exchange, head }) =>
-    begin(exchange, 200, [...fields, ['x-count', String(head.count)]], true),
+    beginResponse(exchange, 200, [...fields, ['x-count', String(head.count)]], true),
   );
   await join(options, async ({ client }) => {
     const asked = ask(client, { fields });
@@ -323,7 +313,7 @@ test('CONNECT and extended CONNECT are tunnels', async () => {
   const protocols: string[] = [];
   const onRequest: ServerOptions['onRequest'] = (exchange, head) => {
     protocols.push(`${head.form} ${head.protocol}`);
-    begin(exchange, 200);
+    beginResponse(exchange, 200);
     const echo = new Collector(() => exchange);
     echo.onData = (memory, start, end) => {
       exchange.write(memory, start, end);
@@ -394,74 +384,6 @@ test('a drained client ends after its last exchange, a destroyed server ends all
   servers[1]?.destroy(Http2Code.enhanceYourCalm);
   await until('the end', () => cut?.response.closed);
   assert.equal(second.state, 'closed');
-});
-
-test('HTTP/2 runs over tunnels, with 40 bodies at once', async () => {
-  const body = Buffer.alloc(300_000, 'b');
-  await using hbone = await listenHbone((request) => {
-    new Http2Server(
-      new TunnelLink(request.accept()).start(),
-      answering(({ exchange, message }) => {
-        begin(exchange, 200);
-        exchange.write(message.body, 0, message.body.length, true);
-      }),
-    ).start();
-  });
-  await using pool = createHbonePool<string>(environment);
-  const tunnel = await pool.openTunnel(targetOf(hbone.port), { authority: '10.0.0.1:80', headers: [] });
-  const client = new Http2Client(new TunnelLink(tunnel.stream).start(), http2Environment).start();
-  const asked = Array.from({ length: 40 }, () => ask(client, { method: 'POST', body }));
-  await until('all', () => asked.every((each) => each?.response.closed), 20_000);
-  for (const each of asked) assert.ok(each?.response.body.equals(body));
-  client.drain();
-  await until('the end of the tunnel', () => tunnel.stream.closed && client.state === 'closed');
-  assert.equal(pool.streamCount, 0);
-});
-
-for (const late of ['server', 'client'] as const) {
-  test(`what came through a tunnel before its ${late} was there is read first`, async () => {
-    const body = Buffer.alloc(20_000, 'e');
-    const options = answering(({ exchange, message }) => {
-      begin(exchange, 200);
-      exchange.write(message.body, 0, message.body.length, true);
-    });
-    await using hbone = await listenHbone((request) => {
-      const stream = request.accept();
-      const serve = (): Http2Server => new Http2Server(new TunnelLink(stream).start(), options).start();
-      if (late === 'client') serve();
-      else void until('all of the request', () => stream.bytesReceived > body.length).then(serve);
-    });
-    await using pool = createHbonePool<string>(environment);
-    const tunnel = await pool.openTunnel(targetOf(hbone.port), { authority: '10.0.0.1:80', headers: [] });
-    if (late === 'client') await until('settings', () => tunnel.stream.bytesReceived > 0);
-    const client = new Http2Client(new TunnelLink(tunnel.stream).start(), http2Environment).start();
-    const asked = ask(client, { method: 'POST', body });
-    await until('the answer', () => asked?.response.closed);
-    assert.ok(asked?.response.body.equals(body));
-    client.drain();
-    await until('the end of the tunnel', () => tunnel.stream.closed);
-  });
-}
-
-test('a tunnel that breaks ends the exchanges above it', async () => {
-  const tunnels: { reset(): void }[] = [];
-  await using hbone = await listenHbone((request) => {
-    const stream = request.accept();
-    tunnels.push(stream);
-    new Http2Server(
-      new TunnelLink(stream).start(),
-      answering(() => {}),
-    ).start();
-  });
-  await using pool = createHbonePool<string>(environment);
-  const tunnel = await pool.openTunnel(targetOf(hbone.port), { authority: '10.0.0.1:80', headers: [] });
-  const client = new Http2Client(new TunnelLink(tunnel.stream).start(), http2Environment).start();
-  const asked = ask(client, {});
-  await until('settings', () => client.takesExtendedConnect);
-  tunnels[0]?.reset();
-  await until('the end', () => asked?.response.closed);
-  assert.equal(asked?.response.error?.code, 'closed');
-  assert.equal(client.state, 'closed');
 });
 
 test('a socket that is no HTTP/2 at all is closed', async () => {

@@ -113,15 +113,20 @@ export function answering(
   };
 }
 
-/** A response of text, at once. */
-export function respondText(exchange: ServerExchange, status: number, text: string, fields: FieldList = []): void {
+/** The head of a response, `last` without a body. */
+export function beginResponse(exchange: ServerExchange, status: number, fields: FieldList = [], last = false): void {
   const { head } = exchange;
   head.begin();
   head.status(status);
   for (const [name, value] of fields) head.field(name, value);
-  head.end();
+  if (!head.end()) throw new Error(`a head that nobody may send: ${head.problem}`);
+  exchange.respond(last);
+}
+
+/** A response of text, at once. */
+export function respondText(exchange: ServerExchange, status: number, text: string, fields: FieldList = []): void {
   const bytes = Buffer.from(text);
-  exchange.respond(bytes.length === 0);
+  beginResponse(exchange, status, fields, bytes.length === 0);
   if (bytes.length > 0) exchange.write(bytes, 0, bytes.length, true);
 }
 
