@@ -1,195 +1,28 @@
 import assert from 'node:assert/strict';
-import { getEventListeners } from 'node:events';
 import { describe, test } from 'node:test';
 import { parseCidr, parseIpAddress } from '../model/address.ts';
-import { createMeshViewStore } from '../model/mesh-view-store.ts';
-import type { MeshViewUpdate } from '../model/mesh-view.ts';
-import type { LogFields, Logger } from '../runtime/logger.ts';
-import { ManualClock } from '../testing/manual-clock.ts';
-import { buildPolicy } from '../testing/policy-builder.ts';
+import {
+  addresses,
+  NODE,
+  policies,
+  POLICY,
+  resource,
+  type ScriptedStream,
+  startClient,
+  summary,
+  UID,
+  WEB,
+  web,
+} from '../testing/push-world.ts';
 import { buildWorkload } from '../testing/workload-builder.ts';
 import {
   ADDRESS_TYPE_URL,
   AUTHORIZATION_TYPE_URL,
-  type DiscoveryRequest,
   type DiscoveryResponse,
   RANGES_TYPE_URL,
 } from '../wire/discovery-messages.ts';
 import { invalidField } from '../wire/field-reader.ts';
-import { encodePushedObject } from '../wire/model-to-push.ts';
-import type { PushedObject } from '../wire/push-resource.ts';
 import type { OtherType } from './other-type.ts';
-import { PushClient, type PushClientOptions, type PushEvent } from './push-client.ts';
-import type { PushStream, PushTransport } from './transport.ts';
-
-const NODE = { id: 'node', cluster: '', metadata: {} };
-const WEB = buildWorkload();
-const UID = WEB.uid;
-const POLICY = buildPolicy({ name: 'p' });
-
-/** The server's end of one stream, by hand. Does not model flow control or latency. */
-class ScriptedStream implements PushStream {
-  readonly sent: DiscoveryRequest[] = [];
-  closed = false;
-  readonly #queue: (DiscoveryResponse | Error | undefined)[] = [];
-  #wake: (() => void) | undefined;
-
-  send(request: DiscoveryRequest): Promise<void> {
-    if (this.closed) return Promise.reject(new Error('stream is closed'));
-    this.sent.push(request);
-    return Promise.resolve();
-  }
-  close(): void {
-    this.closed = true;
-    this.#put(undefined);
-  }
-  push(response: DiscoveryResponse): void {
-    this.#put(response);
-  }
-  end(error?: Error): void {
-    this.#put(error);
-  }
-  #put(item: DiscoveryResponse | Error | undefined): void {
-    this.#queue.push(item);
-    this.#wake?.();
-  }
-  readonly responses: AsyncIterable<DiscoveryResponse> = {
-    [Symbol.asyncIterator]: () => ({
-      next: async () => {
-        while (this.#queue.length === 0) {
-          await new Promise<void>((resolve) => {
-            this.#wake = resolve;
-          });
-        }
-        const item = this.#queue.shift();
-        if (item instanceof Error) throw item;
-        return item === undefined ? { done: true, value: undefined } : { done: false, value: item };
-      },
-    }),
-  };
-}
-
-/** Streams in the order they were opened; `refuse` makes the next attempts fail. */
-class ScriptedTransport implements PushTransport {
-  readonly streams: ScriptedStream[] = [];
-  refuse = 0;
-  attempts = 0;
-
-  open(): Promise<PushStream> {
-    this.attempts++;
-    if (this.refuse > 0) {
-      this.refuse--;
-      return Promise.reject(new Error('refused'));
-    }
-    const stream = new ScriptedStream();
-    this.streams.push(stream);
-    return Promise.resolve(stream);
-  }
-  stream(index: number): ScriptedStream {
-    const stream = this.streams[index];
-    assert.ok(stream !== undefined, `stream ${index} was opened`);
-    return stream;
-  }
-}
-
-class RecordingLogger implements Logger {
-  readonly lines: [level: string, message: string, fields: LogFields][] = [];
-  debug(message: string, fields: LogFields = {}): void {
-    this.lines.push(['debug', message, fields]);
-  }
-  info(message: string, fields: LogFields = {}): void {
-    this.lines.push(['info', message, fields]);
-  }
-  warn(message: string, fields: LogFields = {}): void {
-    this.lines.push(['warn', message, fields]);
-  }
-  error(message: string, fields: LogFields = {}): void {
-    this.lines.push(['error', message, fields]);
-  }
-  child(): Logger {
-    return this;
-  }
-}
-
-/** A running client over a scripted server, with a view that its updates go to. */
-function startClient(
-  apply?: (update: MeshViewUpdate) => Promise<void>,
-  refuse = 0,
-  withRanges = false,
-  more: Pick<PushClientOptions, 'withPolicies' | 'others'> = {},
-) {
-  const clock = new ManualClock();
-  const transport = new ScriptedTransport();
-  transport.refuse = refuse;
-  const logger = new RecordingLogger();
-  const store = createMeshViewStore();
-  const updates: MeshViewUpdate[] = [];
-  const events: PushEvent[] = [];
-  const abort = new AbortController();
-  let readyCount = 0;
-  const client = new PushClient({
-    transport,
-    node: NODE,
-    clock,
-    logger,
-    apply: async (update) => {
-      await apply?.(update);
-      updates.push(update);
-      store.apply(update);
-    },
-    withRanges,
-    ...more,
-    onReady: () => readyCount++,
-    onEvent: (event) => events.push(event),
-    random: () => 0.5,
-  });
-  const done = client.run(abort.signal);
-  return {
-    clock,
-    transport,
-    logger,
-    view: store.view,
-    updates,
-    events,
-    client,
-    readyCount: () => readyCount,
-    settle: () => clock.advance(0),
-    listenerCount: () => getEventListeners(abort.signal, 'abort').length,
-    stop: async () => {
-      abort.abort();
-      await done;
-    },
-  };
-}
-
-function policies(parts: Partial<DiscoveryResponse> = {}): DiscoveryResponse {
-  return {
-    typeUrl: AUTHORIZATION_TYPE_URL,
-    nonce: 'p1',
-    systemVersion: '',
-    resources: [],
-    removedResources: [],
-    ...parts,
-  };
-}
-function addresses(parts: Partial<DiscoveryResponse> = {}): DiscoveryResponse {
-  return { typeUrl: ADDRESS_TYPE_URL, nonce: 'a1', systemVersion: '', resources: [], removedResources: [], ...parts };
-}
-function resource(object: PushedObject, version: string): DiscoveryResponse['resources'][number] {
-  return { ...encodePushedObject(object), version };
-}
-const web = (version: string, workload = WEB): DiscoveryResponse['resources'][number] =>
-  resource({ kind: 'workload', workload }, version);
-
-/** What a stream was sent, in short: type, nonce, versions, and whether it refuses. */
-function summary(stream: ScriptedStream): string[] {
-  return stream.sent.map(({ typeUrl, responseNonce, initialResourceVersions, errorDetail, node }) => {
-    const type = typeUrl === ADDRESS_TYPE_URL ? 'addresses' : 'policies';
-    const held = [...initialResourceVersions].map(([name, version]) => `${name}@${version}`).join(',');
-    const what = node === undefined ? (errorDetail === undefined ? 'ack' : 'nack') : 'open';
-    return [type, what, responseNonce, held].filter((part) => part !== '').join(' ');
-  });
-}
 
 describe('PushClient', () => {
   test('asks for policies, and for addresses only once the policies are in force', async () => {
@@ -434,79 +267,6 @@ describe('PushClient', () => {
     await run.stop();
   });
 
-  test('keeps its state while disconnected and, back again, asks for differences of both types at once', async () => {
-    const run = startClient();
-    await run.settle();
-    run.transport.stream(0).push(policies({ resources: [resource({ kind: 'policy', policy: POLICY }, '5')] }));
-    await run.settle();
-    const gone = buildWorkload({ name: 'gone', addresses: ['10.0.0.9'] });
-    const bad = { ...web('9', buildWorkload({ name: 'bad' })), value: Uint8Array.of(0xff) };
-    run.transport.stream(0).push(addresses({ resources: [web('7'), web('8', gone), bad] }));
-    await run.settle();
-    assert.equal(run.listenerCount(), 1);
-    run.transport.stream(0).end(new Error('connection reset'));
-    await run.settle();
-    assert.equal(run.listenerCount(), 1, 'that of the delay before the next attempt');
-    assert.equal(run.client.status().connected, false);
-    assert.deepEqual(run.view.workload(UID), WEB);
-
-    await run.clock.advance(10);
-    const stream = run.transport.stream(1);
-    assert.deepEqual(summary(stream), [`policies open ${POLICY.key}@5`, `addresses open ${UID}@7,${gone.uid}@8`]);
-    stream.push(addresses({ nonce: 'b1', removedResources: [gone.uid] }));
-    await run.settle();
-    assert.equal(run.view.workload(gone.uid), undefined);
-    assert.deepEqual(run.view.workload(UID), WEB);
-    assert.equal(run.readyCount(), 1);
-    await run.stop();
-  });
-
-  test('tries again with growing delays up to 15 s, from the start once a server has answered', async () => {
-    const run = startClient(undefined, 13);
-    await run.settle();
-    const delays: number[] = [];
-    for (let attempt = 1; attempt <= 13; attempt++) {
-      const before = run.clock.monotonic();
-      while (run.transport.attempts === attempt) {
-        assert.ok(run.clock.monotonic() - before < 20_000, 'tried again');
-        await run.clock.advance(10);
-      }
-      delays.push(run.clock.monotonic() - before);
-    }
-    assert.deepEqual(delays, [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10240, 15000, 15000]);
-
-    run.transport.stream(0).end(new Error('gone before it answered'));
-    await run.clock.advance(14_990);
-    assert.equal(run.transport.streams.length, 1);
-    await run.clock.advance(10);
-    assert.equal(run.transport.streams.length, 2);
-    run.transport.stream(1).push(policies());
-    await run.settle();
-    run.transport.stream(1).end();
-    await run.clock.advance(10);
-    assert.equal(run.transport.streams.length, 3);
-    await run.stop();
-  });
-
-  test('gets everything of a response again when applying it failed', async () => {
-    let failures = 1;
-    const run = startClient(() => (failures-- > 0 ? Promise.reject(new Error('worker died')) : Promise.resolve()));
-    await run.settle();
-    run.transport.stream(0).push(policies({ resources: [resource({ kind: 'policy', policy: POLICY }, '1')] }));
-    await run.settle();
-    assert.equal(run.transport.stream(0).closed, true);
-    assert.deepEqual(
-      run.logger.lines.map(([level, message]) => `${level} ${message}`),
-      ['warn push stream failed'],
-    );
-    await run.clock.advance(10);
-    assert.deepEqual(summary(run.transport.stream(1)), ['policies open']);
-    run.transport.stream(1).push(policies({ resources: [resource({ kind: 'policy', policy: POLICY }, '1')] }));
-    await run.settle();
-    assert.deepEqual([...run.view.policies()], [POLICY]);
-    await run.stop();
-  });
-
   test('passes over a type it never asked for', async () => {
     const run = startClient();
     await run.settle();
@@ -550,47 +310,5 @@ describe('PushClient', () => {
       { kind: 'disconnected', clean: false },
     ]);
     await run.stop();
-  });
-
-  test('stops at once while connected, while waiting to try again, and before it began', async () => {
-    const connected = startClient();
-    await connected.settle();
-    await connected.stop();
-    assert.equal(connected.transport.stream(0).closed, true);
-    assert.deepEqual(connected.logger.lines, []);
-
-    const waiting = startClient(undefined, 1);
-    await waiting.settle();
-    await waiting.stop();
-    assert.deepEqual([waiting.transport.attempts, waiting.clock.pending], [1, 0]);
-
-    const never = new PushClient({
-      transport: { open: () => assert.fail('opened a stream') },
-      node: NODE,
-      clock: new ManualClock(),
-      logger: new RecordingLogger(),
-      apply: () => assert.fail('applied an update'),
-    });
-    await never.run(AbortSignal.abort());
-  });
-
-  test('closes a stream that opens just as it is stopped', async () => {
-    const abort = new AbortController();
-    const stream = new ScriptedStream();
-    const logger = new RecordingLogger();
-    const client = new PushClient({
-      transport: {
-        open: () => {
-          abort.abort();
-          return Promise.resolve(stream);
-        },
-      },
-      node: NODE,
-      clock: new ManualClock(),
-      logger,
-      apply: () => assert.fail('applied an update'),
-    });
-    await client.run(abort.signal);
-    assert.deepEqual([stream.closed, stream.sent, logger.lines], [true, [], []]);
   });
 });
