@@ -17,8 +17,8 @@ import {
   registerLogMetrics,
   registerProcessMetrics,
   type RootLogger,
+  usableHost,
 } from '@ambit/mesh/runtime';
-import { usableAddress } from './any-address.ts';
 import { type ControllerConfig, describeConfig, type ListenAddress } from './config.ts';
 import { type ControllerIdentity, openIdentity } from './identity/index.ts';
 import {
@@ -137,11 +137,10 @@ async function openAll(
 }
 
 async function openAdmin(
-  address: ListenAddress,
+  { ip: host, port }: ListenAddress,
   sections: readonly AdminSection[],
   logger: RootLogger,
 ): Promise<AdminServer> {
-  const { ip: host, port } = await usableAddress(address);
   return openAdminServer({ host, port, sections, logger: logger.child({ scope: 'admin' }) });
 }
 
@@ -209,10 +208,9 @@ async function listen(
   push: PushServer,
   logger: RootLogger,
 ): Promise<GrpcServer> {
-  const { ip: host, port } = await usableAddress(config.listen);
   const server = await startGrpcServer({
-    host,
-    port,
+    host: await usableHost(config.listen.ip),
+    port: config.listen.port,
     tls: identity.serverTls,
     services: {
       discovery: (stream) => push.serve(stream),

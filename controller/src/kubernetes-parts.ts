@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import type { ObjectProblem } from '@ambit/mesh/kinds';
 import { createKubeClient, type KubeClient, openKubeAccess } from '@ambit/mesh/kube';
 import { bug, type Environment, type Lifetime, type Metrics } from '@ambit/mesh/runtime';
-import { usableAddress } from './any-address.ts';
 import type { ControllerDependencies } from './app.ts';
 import type { ControllerConfig } from './config.ts';
 import type { KubernetesConfig } from './config-environment.ts';
@@ -215,7 +214,7 @@ export async function openOwnKinds(
     progress.changed();
   });
   const addresses = config.kubernetesListen ?? bug('a configuration for Kubernetes without its listeners');
-  const peers = lifetime.own('peers', await progress.listen(await usableAddress(addresses.peers)));
+  const peers = lifetime.own('peers', await progress.listen(addresses.peers));
   const kinds = new OwnKinds({
     client,
     gate,
@@ -228,10 +227,7 @@ export async function openOwnKinds(
     logger,
     metrics,
   });
-  const webhook = lifetime.own(
-    'admission webhook',
-    await kinds.listen(await usableAddress(addresses.admission), identity.serverTls),
-  );
+  const webhook = lifetime.own('admission webhook', await kinds.listen(addresses.admission, identity.serverTls));
   identity.onServerTls((tls) => {
     webhook.updateTls(tls);
     peers.updateTls(peerTls());

@@ -1,5 +1,5 @@
 import type { KubeClient } from '@ambit/mesh/kube';
-import type { Clock, Logger, Metrics } from '@ambit/mesh/runtime';
+import { type Clock, type Logger, type Metrics, usableHost } from '@ambit/mesh/runtime';
 import { openAdmissionServer } from './admission/admission-server.ts';
 import { CaBundleKeeper } from './admission/ca-bundle.ts';
 import { type AdmissionMetrics, createAdmissionMetrics } from './admission/metrics.ts';
@@ -65,10 +65,10 @@ export class OwnKinds {
   }
 
   /** Opens the webhook; to be called when the first state is complete. The caller disposes it. */
-  listen(address: ListenAddress, tls: HttpsServerTls): Promise<HttpsServer> {
+  async listen(address: ListenAddress, tls: HttpsServerTls): Promise<HttpsServer> {
     const { clock, logger } = this.#options;
     return openAdmissionServer({
-      host: address.ip,
+      host: await usableHost(address.ip),
       port: address.port,
       tls,
       world: () => this.#world(),

@@ -52,8 +52,6 @@ const COMPONENTS: readonly Component[] = [
       AMBIT_LOCAL_CONFIG: FILE_MODE,
       AMBIT_PACKET_MARK: 'must be what the CNI agent writes into the rules',
       AMBIT_ADMIN_ADDRESS: 'on loopback',
-      AMBIT_METRICS_ADDRESS: 'its network is its own',
-      AMBIT_READINESS_ADDRESS: 'its network is its own',
     },
   },
   {
@@ -94,7 +92,7 @@ const LEFT_TO_WAYPOINTS: readonly string[] = [
   ...['AMBIT_LOCAL_CONFIG', 'AMBIT_JOIN_TOKEN_FILE', 'AMBIT_STATE_DIR'], // without Kubernetes only
   ...['AMBIT_CONTROLLER_SERVER_NAME', 'AMBIT_CERTIFICATE_TTL'], // what every controller has
   'AMBIT_MEMORY_LIMIT', // the container's own
-  ...['AMBIT_HBONE_ADDRESS', 'AMBIT_ADMIN_ADDRESS', 'AMBIT_METRICS_ADDRESS', 'AMBIT_READINESS_ADDRESS'], // its network is its own
+  'AMBIT_ADMIN_ADDRESS', // on loopback
 ];
 
 test('the controller sets each variable of a waypoint, or it is known why not', () => {

@@ -14,6 +14,7 @@ import {
   Readiness,
   readinessSection,
   registerLogMetrics,
+  usableHost,
   WorkerPool,
 } from '@ambit/mesh/runtime';
 import type { ListenAddress } from '@ambit/mesh/model';
@@ -81,9 +82,10 @@ export async function createWaypoint(options: WaypointOptions): Promise<Waypoint
         : openControllerSource({ upstream, network: config.network, clock, logger, workers }, stack);
     metrics.collect(waypointMetrics.controllerConnected, () => [{ labels: [], value: source.connected ? 1 : 0 }]);
     const servers = await openServers(options, metrics, readiness, workers, source, stack);
-    const addresses = { hbone: listenOn(config.hboneAddress), ...servers };
+    const tunnels = { host: await usableHost(config.hboneAddress.ip), port: config.hboneAddress.port };
+    const addresses = { hbone: tunnels, ...servers };
     const listening = source.configured.then(async (plain) => {
-      const [hbone] = await workers.callAll('listen', { hbone: listenOn(config.hboneAddress), plain });
+      const [hbone] = await workers.callAll('listen', { hbone: tunnels, plain });
       if (hbone !== undefined) addresses.hbone = hbone;
       serving.done();
     });
@@ -122,8 +124,7 @@ async function openServers(
   source: Source,
   stack: AsyncDisposableStack,
 ): Promise<Omit<Waypoint['addresses'], 'hbone'>> {
-  const open = async (address: ListenAddress, sections: readonly AdminSection[]): Promise<AdminServer> => {
-    const { host, port } = listenOn(address);
+  const open = async ({ ip: host, port }: ListenAddress, sections: readonly AdminSection[]): Promise<AdminServer> => {
     return stack.use(await openAdminServer({ host, port, sections, logger: logger.child({ scope: 'admin' }) }));
   };
   const admin: readonly AdminSection[] = [
@@ -141,10 +142,6 @@ async function openServers(
     metrics: await open(config.metricsAddress, metricsSections(metrics)),
     readiness: await open(config.readinessAddress, [readinessSection(readiness)]),
   };
-}
-
-function listenOn({ ip, port }: ListenAddress): ListenOn {
-  return { host: ip, port };
 }
 
 function workerConfig({ config, logFd, containerMemoryBytes }: WaypointOptions): Omit<WorkerConfig, 'index'> {

@@ -118,7 +118,8 @@ async function open(localConfig: string, accessLog: string, logFd = 2): Promise<
       AMBIT_LOCAL_CONFIG: localConfig,
       AMBIT_ACCESS_LOG: accessLog,
       AMBIT_FORWARD_CLIENT_CERT: 'set',
-      AMBIT_HBONE_ADDRESS: '127.0.0.1:0',
+      // As in a pod; callers come by IPv4.
+      AMBIT_HBONE_ADDRESS: '[::]:0',
       AMBIT_ADMIN_ADDRESS: '127.0.0.1:0',
       AMBIT_METRICS_ADDRESS: '127.0.0.1:0',
       AMBIT_READINESS_ADDRESS: '127.0.0.1:0',
@@ -311,7 +312,8 @@ test('an address that begins handshakes and never ends them leaves room for othe
   await using pool = createHbonePool<string>(environment);
   const other = {
     ...targetAt(waypoint),
-    openSocket: () => net.connect({ ...waypoint.addresses.hbone, localAddress: '127.0.0.2' }),
+    openSocket: () =>
+      net.connect({ port: waypoint.addresses.hbone.port, host: '127.0.0.1', localAddress: '127.0.0.2' }),
   };
   const { stream } = await pool.openTunnel(other, { authority: '10.9.0.1:80', headers: [] });
   stream.read(new Party(stream));

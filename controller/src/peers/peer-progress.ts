@@ -1,4 +1,4 @@
-import type { Clock, Logger, Metrics } from '@ambit/mesh/runtime';
+import { type Clock, type Logger, type Metrics, usableHost } from '@ambit/mesh/runtime';
 import type { ListenAddress } from '../config.ts';
 import type { LeaderGate } from '../leader/leader-gate.ts';
 import { askPeer } from './ask-peer.ts';
@@ -80,9 +80,10 @@ export class PeerProgress {
   }
 
   /** Opens what other replicas ask, and asks them in every term from now on. The caller disposes it. */
-  async listen({ ip: host, port }: ListenAddress): Promise<PeerServer> {
+  async listen({ ip, port }: ListenAddress): Promise<PeerServer> {
     const { versions, push, tls, gate, clock, logger } = this.#options;
     const report = (): Report => ({ versions: versions.entries(), nodes: push.progress });
+    const host = await usableHost(ip);
     this.#server = await openPeerServer({ host, port, tls: tls(), report, clock, logger });
     this.#port = this.#server.port;
     gate.whileLeading('progress at other replicas', (signal) => {

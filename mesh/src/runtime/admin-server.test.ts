@@ -28,6 +28,16 @@ async function ask(
   return { status: response.status, body: await response.text(), type: response.headers.get('content-type') ?? '' };
 }
 
+test('AdminServer at :: answers callers of both families, as far as the machine has them', async () => {
+  const sections = [get('/x', 'x', () => jsonResponse('here'))];
+  await using server = await openAdminServer({ host: '::', port: 0, sections, logger: silentLogger });
+  const hosts = server.host === '::' ? ['127.0.0.1', '[::1]'] : ['127.0.0.1'];
+  for (const host of hosts) {
+    const response = await fetch(`http://${host}:${server.port}/x`, { headers: { connection: 'close' } });
+    assert.equal(await response.json(), 'here', host);
+  }
+});
+
 test('AdminServer tells readiness and names what is pending', async () => {
   const readiness = new Readiness();
   const task = readiness.task('first state');

@@ -2,6 +2,7 @@ import type * as http from 'node:http';
 import type { Server } from 'node:http';
 import { createRequire } from 'node:module';
 import type { Logger } from './logger.ts';
+import { usableHost } from './usable-host.ts';
 
 export interface AdminRequest {
   readonly method: string;
@@ -28,6 +29,7 @@ export interface AdminSection {
 }
 
 export interface AdminServerOptions {
+  /** `::`: every address there is. */
   readonly host: string;
   /** 0 picks a free port. */
   readonly port: number;
@@ -84,9 +86,10 @@ export async function openAdminServer(options: AdminServerOptions): Promise<Admi
     },
   ).on('clientError', (_error, socket) => socket.destroy());
   server.maxConnections = ADMIN_LIMITS.connectionsMax;
-  const port = await listen(server, options.host, options.port);
+  const host = await usableHost(options.host);
+  const port = await listen(server, host, options.port);
   return {
-    host: options.host,
+    host,
     port,
     [Symbol.asyncDispose]: () =>
       new Promise((resolve) => {

@@ -200,6 +200,10 @@ function container({ parameters, settings, mesh }: WaypointPlan): JsonObject {
         AMBIT_CONTROLLER_ADDRESS: mesh.controllerAddress,
         AMBIT_TOKEN_FILE: `${TOKENS}/ambit-ca`,
         AMBIT_CONTROLLER_ROOT_FILE: `${ROOTS}/root-cert.pem`,
+        // Pods may have addresses of either family, or of both.
+        AMBIT_HBONE_ADDRESS: `[::]:${HBONE_PORT}`,
+        AMBIT_METRICS_ADDRESS: `[::]:${METRICS_PORT}`,
+        AMBIT_READINESS_ADDRESS: `[::]:${READINESS_PORT}`,
         AMBIT_NETWORK: mesh.network,
         AMBIT_CLUSTER_ID: mesh.clusterId,
         AMBIT_TRUST_DOMAIN: mesh.trustDomain,
