@@ -22,13 +22,14 @@ import type { Pipeline } from './pipeline.ts';
 import { ProblemEvents } from './reconcile/problem-events.ts';
 import { StartupTaints } from './reconcile/startup-taints.ts';
 import { TrustBundles } from './reconcile/trust-bundles.ts';
-import { BoundServices } from './reconcile/waypoints/bound-services.ts';
+import { boundServicesKind } from './reconcile/waypoints/bound-services.ts';
 import { WaypointGateways } from './reconcile/waypoints/waypoint-gateways.ts';
 import { WaypointPods } from './reconcile/waypoints/waypoint-pods.ts';
 import type { PushServer } from './push/push-server.ts';
-import { GatewayStatuses } from './status/gateway-statuses.ts';
+import { gatewayStatusKinds } from './status/gateway-statuses.ts';
 import { STATUS_LIMITS } from './status/limits.ts';
 import { PolicyVersions } from './status/policy-versions.ts';
+import { StatusRounds } from './status/status-rounds.ts';
 
 /** Name of the Lease that replicas share. */
 const LEASE = 'ambit-controller';
@@ -125,7 +126,8 @@ export function prepareUpkeep(
   pipeline.onChange(() => events.poke());
   const taints = own.startupTaint ? new StartupTaints({ ...common, required: NODE_DAEMON_SETS }) : null;
   const { objects, routeWorld: world } = pipeline;
-  const statuses = new GatewayStatuses({ client, objects, world, clock, logger: base.child({ scope: 'status' }) });
+  const kinds = gatewayStatusKinds({ client, objects, world, clock });
+  const statuses = new StatusRounds({ kinds, client, clock, logger: base.child({ scope: 'status' }) });
   pipeline.onChange(() => statuses.poke());
   const waypoints = prepareWaypoints(parts, pipeline, dependencies);
   let current: ControllerIdentity | null = null;
@@ -163,7 +165,7 @@ function prepareWaypoints(
   const controllerAddress = `ambit-controller.${own.namespace}.svc:${DISCOVERY_PORT}`;
   const mesh = { controllerAddress, trustDomain, clusterId, network, logFilter, logFormat };
   const gateways = new WaypointGateways({ ...common, settings, mesh, meshSettings: config.mesh });
-  const services = new BoundServices(common);
+  const services = new StatusRounds({ kinds: [boundServicesKind(common)], client, clock, logger });
   pipeline.onChange(() => {
     gateways.poke();
     services.poke();

@@ -10,7 +10,8 @@ import { ROOT_PEM, ROUTE_SETTINGS } from '../../test/route-objects.ts';
 import { jsonAt, jsonItems, jsonText } from '../json.ts';
 import { LeaderTasks } from '../leader/index.ts';
 import { Pipeline } from '../pipeline.ts';
-import { GatewayStatuses } from './gateway-statuses.ts';
+import { gatewayStatusKinds } from './gateway-statuses.ts';
+import { StatusRounds } from './status-rounds.ts';
 
 /** A round, and what it waits for. */
 const ROUND_MS = 20_000;
@@ -48,7 +49,8 @@ before(async () => {
   const source = createKubeSource({ client, kinds, ...common, metrics });
   const pipeline = new Pipeline({ source, settings: ROUTE_SETTINGS, ...common, metrics, onProblems: () => {} });
   const { objects, routeWorld: world } = pipeline;
-  const statuses = new GatewayStatuses({ client, objects, world, ...common });
+  const statusKinds = gatewayStatusKinds({ client, objects, world, clock: systemClock });
+  const statuses = new StatusRounds({ kinds: statusKinds, client, ...common });
   pipeline.onChange(() => statuses.poke());
   await pipeline.start(stop.signal);
   tasks.whileLeading('statuses', statuses.work);

@@ -1,4 +1,4 @@
-type StatusLimit = 'passMs' | 'awayMs' | 'pausePerWork' | 'resyncMs' | 'writeGapMs' | 'messageLengthMax';
+type StatusLimit = 'passMs' | 'awayMs' | 'pausePerWork' | 'resyncMs' | 'retryMs' | 'writeGapMs' | 'messageLengthMax';
 
 /** Bounds of the writer of statuses. */
 export const STATUS_LIMITS: Readonly<Record<StatusLimit, number>> = {
@@ -10,6 +10,8 @@ export const STATUS_LIMITS: Readonly<Record<StatusLimit, number>> = {
   pausePerWork: 20,
   /** Every object is compared with the API server's this often, whatever we believe. */
   resyncMs: 10 * 60_000,
+  /** Until a status that could not be written is tried again. */
+  retryMs: 30_000,
   /** Between two objects: a change that meets every policy is no burst for the API server. */
   writeGapMs: 25,
   /** Of a refusal in a condition. */

@@ -34,12 +34,17 @@ export class ConditionWriter {
     if (object !== null) await this.bringObject(resource, object, wanted, signal);
   }
 
-  /** The same for an object that was just read. */
-  async bringObject(resource: KubeResource, object: unknown, wanted: WantedStatus, signal: AbortSignal): Promise<void> {
+  /** The same for an object that was just read. Answers whether there was anything to write. */
+  async bringObject(
+    resource: KubeResource,
+    object: unknown,
+    wanted: WantedStatus,
+    signal: AbortSignal,
+  ): Promise<boolean> {
     const meta = jsonAt(object, 'metadata');
     const [namespace, name] = [jsonText(meta, 'namespace'), jsonText(meta, 'name')];
     const generation = jsonAt(meta, 'generation');
-    if (wanted.generation !== undefined && wanted.generation !== generation) return;
+    if (wanted.generation !== undefined && wanted.generation !== generation) return false;
     const at = {
       generation: typeof generation === 'number' ? generation : 0,
       now: `${new Date(this.#clock.now()).toISOString().slice(0, 19)}Z`,
@@ -51,7 +56,7 @@ export class ConditionWriter {
       ...wanted.more?.(store, present),
       conditions: decideStoredConditions(wanted.conditions, before, at),
     };
-    if (isThere(status, present) && !hasStale(wanted, before)) return;
+    if (isThere(status, present) && !hasStale(wanted, before)) return false;
     const patch = {
       apiVersion: resource.group === '' ? resource.version : `${resource.group}/${resource.version}`,
       kind: resource.kind,
@@ -66,6 +71,7 @@ export class ConditionWriter {
       const isGone = error instanceof KubeApiError && (error.code === 'not-found' || error.code === 'conflict');
       if (!isGone) throw error;
     }
+    return true;
   }
 }
 

@@ -4,6 +4,7 @@ import type { Clock, Logger } from '@ambit/mesh/runtime';
 import type { ObjectCollections } from '../../collections/object-collections.ts';
 import { jsonAt, jsonItems } from '../../json.ts';
 import type { LeaderWork } from '../../leader/index.ts';
+import { concernsObject } from '../../status/concerns-object.ts';
 import { CONTROLLER_NAME } from '../../status/decide-status-patch.ts';
 import { decideAttachedRoutes } from '../../translate/decide-attached-routes.ts';
 import type { MeshSettings } from '../../translate/mesh-settings.ts';
@@ -16,7 +17,7 @@ import { decideWaypointObjects } from './decide-waypoint-objects.ts';
 import { type ConfigMapContent, decideWaypointParameters } from './decide-waypoint-parameters.ts';
 import { SUPPORTED_FEATURES } from './supported-features.ts';
 import type { WaypointMesh, WaypointSettings } from './waypoint-settings.ts';
-import { concernsObject, GATEWAY_CLASSES, GATEWAYS } from './waypoint-resources.ts';
+import { GATEWAY_CLASSES, GATEWAYS } from './waypoint-resources.ts';
 import type { WaypointPods } from './waypoint-pods.ts';
 import { WaypointWriter } from './waypoint-writer.ts';
 
@@ -109,7 +110,14 @@ export class WaypointGateways {
     if (decision.kind !== 'ours') return decision.kind === 'absent';
     const features = SUPPORTED_FEATURES.map((feature) => ({ name: feature }));
     const wanted = { conditions: decision.conditions, more: () => ({ supportedFeatures: features }) };
-    await this.#statuses.bringObject(GATEWAY_CLASSES, object, wanted, signal);
+    try {
+      await this.#statuses.bringObject(GATEWAY_CLASSES, object, wanted, signal);
+    } catch (error) {
+      // Older definitions know no features. Its Gateways are served all the same.
+      if (signal.aborted || !concernsObject(error)) throw error;
+      const fields = { gatewayClass: WAYPOINT_CLASS, error };
+      this.#options.logger.warn('status of the GatewayClass cannot be written', fields, { limitBy: WAYPOINT_CLASS });
+    }
     return true;
   }
 

@@ -1,4 +1,4 @@
-import { KubeApiError, type KubeApiErrorCode, type KubeResource } from '@ambit/mesh/kube';
+import type { KubeResource } from '@ambit/mesh/kube';
 import type { WaypointObjectKind } from './decide-waypoint-objects.ts';
 
 const NAMESPACED = { version: 'v1', scope: 'namespaced' } as const;
@@ -24,11 +24,3 @@ export const CONFIG_MAPS: KubeResource = { ...NAMESPACED, group: '', plural: 'co
 
 /** Of what the leader applies. */
 export const FIELD_MANAGER = 'ambit-controller';
-
-/** What fails for every object alike. All else is of the one, and must not keep the others waiting. */
-const OF_NO_OBJECT: readonly KubeApiErrorCode[] = ['unreachable', 'unauthenticated', 'too-many-requests'];
-
-/** Whether a failure says something of the object that was written or read, rather than of the API server. */
-export function concernsObject(error: unknown): error is KubeApiError {
-  return error instanceof KubeApiError && !OF_NO_OBJECT.includes(error.code);
-}

@@ -2,11 +2,12 @@ import type { Gateway } from '@ambit/mesh/kinds';
 import type { KubeClient } from '@ambit/mesh/kube';
 import { parseYamlValue } from '@ambit/mesh/manifests';
 import { isRecord, jsonAt, jsonItems, jsonText } from '../../json.ts';
+import { concernsObject } from '../../status/concerns-object.ts';
 import { WAYPOINT_OBJECT_KINDS, type WaypointObjectKind, type WaypointObjects } from './decide-waypoint-objects.ts';
 import type { ConfigMapContent } from './decide-waypoint-parameters.ts';
 import type { WaypointState } from './decide-gateway-status.ts';
 import type { JsonObject } from './waypoint-settings.ts';
-import { CONFIG_MAPS, concernsObject, FIELD_MANAGER, WAYPOINT_RESOURCES } from './waypoint-resources.ts';
+import { CONFIG_MAPS, FIELD_MANAGER, WAYPOINT_RESOURCES } from './waypoint-resources.ts';
 
 /** Writes what is made for one Gateway, and reads what it names. */
 export class WaypointWriter {

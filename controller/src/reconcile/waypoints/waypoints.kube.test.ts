@@ -10,7 +10,8 @@ import { installGatewayApi } from '../../../../test/e2e/kube/gateway-api.ts';
 import { jsonAt, jsonItems, jsonText } from '../../json.ts';
 import { LeaderTasks } from '../../leader/index.ts';
 import { Pipeline } from '../../pipeline.ts';
-import { BoundServices } from './bound-services.ts';
+import { StatusRounds } from '../../status/status-rounds.ts';
+import { boundServicesKind } from './bound-services.ts';
 import { WaypointGateways } from './waypoint-gateways.ts';
 import { WaypointPods } from './waypoint-pods.ts';
 import { GATEWAY_CLASSES, GATEWAYS, WAYPOINT_RESOURCES } from './waypoint-resources.ts';
@@ -70,7 +71,7 @@ before(async () => {
   };
   const parts = { client, objects, pods: new WaypointPods(objects), ...common };
   const gateways = new WaypointGateways({ ...parts, settings, mesh, meshSettings: SETTINGS });
-  const services = new BoundServices(parts);
+  const services = new StatusRounds({ kinds: [boundServicesKind(parts)], client, ...common });
   pipeline.onChange(() => {
     gateways.poke();
     services.poke();
