@@ -64,9 +64,11 @@ export class Pipeline {
     this.objects = createObjectCollections(this.#graph);
     this.workloadsByNode = createWorkloadsByNode(this.objects);
     const mesh = deriveMesh(this.#graph, this.objects, options.settings);
+    const worlds = new RouteWorlds(this.#graph, this.objects, options.settings);
     const standIns = this.#graph.source<PushedObject>('denials in place of policies that cannot be read');
     this.#unreadable = new UnreadablePolicies({
       policies: standIns,
+      tlsPolicies: worlds.unreadableTlsPolicies,
       rootNamespace: options.settings.rootNamespace,
       logger: options.logger,
       isInForce: (key) => isPolicyInForce(this.objects, key),
@@ -76,7 +78,6 @@ export class Pipeline {
     this.#serve(mesh.addresses, this.addresses);
     this.#serve(all, this.authorizations);
     this.#serve(mesh.policySets, this.policySets);
-    const worlds = new RouteWorlds(this.#graph, this.objects, options.settings);
     this.routeWorld = worlds.present;
     this.#serve(deriveBackends(this.#graph, this.objects, worlds), this.backends);
     this.#serve(deriveRoutes(this.#graph, this.objects, worlds), this.routes);
@@ -185,6 +186,12 @@ export class Pipeline {
 function isPolicyInForce(objects: ObjectCollections, key: ObjectKey): boolean {
   const slash = key.indexOf('/');
   const name = key.slice(slash + 1);
-  const collection = key.startsWith('AccessPolicy/') ? objects.accessPolicies : objects.mutualTlsPolicies;
-  return collection.get(name) !== undefined;
+  switch (key.slice(0, slash)) {
+    case 'AccessPolicy':
+      return objects.accessPolicies.get(name) !== undefined;
+    case 'BackendTLSPolicy':
+      return objects.backendTlsPolicies.get(name) !== undefined;
+    default:
+      return objects.mutualTlsPolicies.get(name) !== undefined;
+  }
 }

@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type ObjectKey, type ObjectObserver, type ObjectProblem, parseObject } from '@ambit/mesh/kinds';
+import {
+  type MeshObject,
+  type ObjectKey,
+  type ObjectObserver,
+  type ObjectProblem,
+  parseObject,
+} from '@ambit/mesh/kinds';
 import { authorize, createMeshViewStore, DEFAULT_TRUST_DOMAIN, parseIpAddress } from '@ambit/mesh/model';
 import { type LogFields, type Logger, Metrics, silentLogger } from '@ambit/mesh/runtime';
 import { buildWorkload, ManualClock, testIdentity } from '@ambit/mesh/testing';
+import { parseBackend } from '@ambit/mesh/route-wire';
 import { parsePushedResource } from '@ambit/mesh/wire';
 import { Pipeline } from './pipeline.ts';
 
@@ -19,6 +26,26 @@ const good = parseObject({
   kind: 'AccessPolicy',
   metadata: { name: 'p', namespace: 'shop' },
   spec: { action: 'Deny', rules: [{ from: [{ ipBlocks: ['192.0.2.0/24'] }] }] },
+});
+
+function service(namespace: string, name: string): MeshObject {
+  const object = parseObject({
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, namespace },
+    spec: { clusterIP: '10.96.0.1', ports: [{ port: 443 }, { port: 53, protocol: 'UDP' }] },
+  });
+  return object ?? assert.fail();
+}
+
+const tlsPolicy = parseObject({
+  apiVersion: 'gateway.networking.k8s.io/v1',
+  kind: 'BackendTLSPolicy',
+  metadata: { name: 'tls', namespace: 'shop' },
+  spec: {
+    targetRefs: [{ group: '', kind: 'Service', name: 'web' }],
+    validation: { wellKnownCACertificates: 'System', hostname: 'web.example' },
+  },
 });
 
 /** A pipeline over a source that says what a test wants it to say, and what an agent would make of its policies. */
@@ -58,6 +85,17 @@ class World {
     return world;
   }
 
+  /** How waypoints reach ports of Services. */
+  secured(): Readonly<Record<string, readonly string[]>> {
+    const { backends } = this.pipeline;
+    return Object.fromEntries(
+      [...backends.names()].toSorted().map((name) => {
+        const { secured } = parseBackend(backends.get(name) ?? assert.fail());
+        return [name, secured.map(({ ports, security }) => `${ports.join()} ${security.kind}`)];
+      }),
+    );
+  }
+
   /** What becomes of a caller with and of one without an identity, in the namespaces. */
   verdicts(...namespaces: readonly string[]): readonly string[] {
     const store = createMeshViewStore();
@@ -91,6 +129,25 @@ describe('a policy that is broken when the controller starts', () => {
       assert.deepEqual(world.verdicts('shop', 'other'), expected);
     });
   }
+
+  test('for TLS closes the ports of its namespace that no other one secures, until it is mended', async () => {
+    const broken = problem('BackendTLSPolicy/shop/tls');
+    const world = await World.start((observer) => {
+      const services = [service('shop', 'web'), service('shop', 'db'), service('other', 'web')];
+      observer.onChanges(services.map((object) => ({ kind: 'put', object })));
+      observer.onProblems([broken]);
+    });
+    const host = (name: string): string => `shop/${name}.shop.svc.cluster.local`;
+    assert.deepEqual(world.verdicts('shop'), ['allow/allow']);
+    assert.deepEqual(world.secured(), { [host('db')]: ['443 invalid'], [host('web')]: ['443 invalid'] });
+    world.observer?.onChanges([{ kind: 'put', object: tlsPolicy ?? assert.fail() }]);
+    world.observer?.onProblems([]);
+    await world.clock.advance(10);
+    assert.deepEqual(world.secured(), { [host('web')]: ['443 tls'] });
+    world.observer?.onProblems([broken]);
+    await world.clock.advance(10);
+    assert.deepEqual(world.secured(), { [host('web')]: ['443 tls'] });
+  });
 
   test('is named in the log with its place', async () => {
     const world = await World.start((observer) => observer.onProblems([problem(KEY)]));

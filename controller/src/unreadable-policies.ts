@@ -10,11 +10,13 @@ const NAME_PREFIX = { AccessPolicy: 'ambit_unreadable_', MutualTLSPolicy: 'ambit
 /** Of the policy's own name; the prefix has to fit too. */
 const NAME_LENGTH_MAX = 200;
 
-type PolicyKind = keyof typeof NAME_PREFIX;
+type DenialKind = keyof typeof NAME_PREFIX;
 
 export interface UnreadablePoliciesOptions {
   /** Where the stand-ins go. */
   readonly policies: SourceCollection<PushedObject>;
+  /** Where the namespaces of BackendTLSPolicies go. */
+  readonly tlsPolicies: SourceCollection<string>;
   readonly rootNamespace: string;
   readonly logger: Logger;
   /** True when some version of the object is in force. */
@@ -24,7 +26,8 @@ export interface UnreadablePoliciesOptions {
 /**
  * Policies that were broken already when the controller started. Agents may hold a good version from before, and would
  * drop it on our word; nobody knows any more what it forbade. So until it is mended or removed, its namespace (the mesh,
- * if that is the root namespace) refuses everything, or without a MutualTLSPolicy everything in plaintext. A policy that
+ * if that is the root namespace) refuses everything, or without a MutualTLSPolicy everything in plaintext;
+ * without a BackendTLSPolicy waypoints send nothing to ports of its namespace that no other one secures. A policy that
  * breaks later keeps its last good version, and a new one that was never right was never in force.
  */
 export class UnreadablePolicies {
@@ -37,12 +40,13 @@ export class UnreadablePolicies {
 
   /** To be called once, with the problems of the first state. True when something stands in. */
   begin(problems: readonly ObjectProblem[]): boolean {
-    const { policies, rootNamespace, logger, isInForce } = this.#options;
+    const { policies, tlsPolicies, rootNamespace, logger, isInForce } = this.#options;
     for (const { key, severity, where, line } of problems) {
       const named = key === undefined || severity === 'warning' ? null : policyNamed(key);
       if (key === undefined || named === null || isInForce(key)) continue;
       this.#standIns.add(key);
-      policies.set(`unreadable/${key}`, { kind: 'policy', policy: denialFor(named, rootNamespace) });
+      if (named.kind === 'BackendTLSPolicy') tlsPolicies.set(key, named.namespace);
+      else policies.set(`unreadable/${key}`, { kind: 'policy', policy: denialFor(named.kind, named, rootNamespace) });
       logger.error('policy is broken and no earlier version is known: what it may have refused is refused', {
         'policy.kind': named.kind,
         'policy.namespace': named.namespace,
@@ -56,29 +60,35 @@ export class UnreadablePolicies {
 
   /** Takes back what is mended or gone. True when that was anything. */
   settle(problems: readonly ObjectProblem[]): boolean {
-    const { policies, isInForce } = this.#options;
+    const { policies, tlsPolicies, isInForce } = this.#options;
     const broken = new Set(problems.map(({ key }) => key));
     const settled = [...this.#standIns].filter((key) => !broken.has(key) || isInForce(key));
     for (const key of settled) {
       this.#standIns.delete(key);
       policies.set(`unreadable/${key}`, undefined);
+      tlsPolicies.set(key, undefined);
     }
     return settled.length > 0;
   }
 }
 
 interface NamedPolicy {
-  readonly kind: PolicyKind;
+  readonly kind: DenialKind | 'BackendTLSPolicy';
   readonly namespace: string;
   readonly name: string;
 }
 
 function policyNamed(key: ObjectKey): NamedPolicy | null {
   const [kind, namespace = '', name = ''] = key.split('/');
-  return kind === 'AccessPolicy' || kind === 'MutualTLSPolicy' ? { kind, namespace, name } : null;
+  const isPolicy = kind === 'AccessPolicy' || kind === 'MutualTLSPolicy' || kind === 'BackendTLSPolicy';
+  return isPolicy ? { kind, namespace, name } : null;
 }
 
-function denialFor({ kind, namespace, name }: NamedPolicy, rootNamespace: string): AccessPolicy {
+function denialFor(
+  kind: DenialKind,
+  { namespace, name }: Omit<NamedPolicy, 'kind'>,
+  rootNamespace: string,
+): AccessPolicy {
   const isMeshWide = namespace === rootNamespace;
   const own = {
     namespace: isMeshWide ? '' : namespace,

@@ -2,18 +2,21 @@ import type { BackendTlsPolicy, ReferenceGrant } from '@ambit/mesh/kinds';
 import type { MeshSettings } from '../translate/mesh-settings.ts';
 import { type AnyRoute, parentKey, type RouteWorld, servicesOf } from '../translate/route-world.ts';
 import type { Index, Reader } from './collection.ts';
-import type { CollectionGraph } from './collection-graph.ts';
+import type { CollectionGraph, SourceCollection } from './collection-graph.ts';
 import type { ObjectCollections } from './object-collections.ts';
 
 const NO_LABELS: ReadonlyMap<string, string> = new Map();
 
 /** The world of routes as derivations see it: each look at it is a dependency. */
 export class RouteWorlds {
+  /** Namespaces of policies that cannot be read, by whatever tells these apart. */
+  readonly unreadableTlsPolicies: SourceCollection<string>;
   readonly #objects: ObjectCollections;
   readonly #settings: MeshSettings;
   readonly #routesByParent: Index<AnyRoute>;
   readonly #grantsByNamespace: Index<ReferenceGrant>;
   readonly #tlsPoliciesByService: Index<BackendTlsPolicy>;
+  readonly #unreadableByNamespace: Index<string>;
 
   constructor(graph: CollectionGraph, objects: ObjectCollections, settings: MeshSettings) {
     this.#objects = objects;
@@ -28,6 +31,8 @@ export class RouteWorlds {
     this.#routesByParent = routes.index(({ parents }) => new Set(parents.map(parentKey)));
     this.#grantsByNamespace = objects.referenceGrants.index(({ meta }) => [meta.namespace]);
     this.#tlsPoliciesByService = objects.backendTlsPolicies.index(servicesOf);
+    this.unreadableTlsPolicies = graph.source('TLS policies that cannot be read');
+    this.#unreadableByNamespace = this.unreadableTlsPolicies.index((namespace) => [namespace]);
   }
 
   /** As it is whenever it is asked; nothing depends on it. */
@@ -44,6 +49,7 @@ export class RouteWorlds {
       gateway: (namespace, name) => read.get(gateways, `${namespace}/${name}`),
       configMap: (namespace, name) => read.get(configMaps, `${namespace}/${name}`),
       tlsPolicies: (namespace, service) => read.lookup(this.#tlsPoliciesByService, `${namespace}/${service}`),
+      hasUnreadableTlsPolicy: (namespace) => read.lookup(this.#unreadableByNamespace, namespace).length > 0,
       namespaceLabels: (name) => read.get(namespaces, `/${name}`)?.meta.labels ?? NO_LABELS,
       grants: (namespace) => read.lookup(this.#grantsByNamespace, namespace),
       routesOf: (parent) => read.lookup(this.#routesByParent, parentKey(parent)),

@@ -25,6 +25,8 @@ export interface RouteWorld {
   configMap(namespace: string, name: string): ConfigMap | undefined;
   /** Those that name the Service or a port of it, in no order. */
   tlsPolicies(namespace: string, service: string): readonly BackendTlsPolicy[];
+  /** Whether a policy of the namespace cannot be read, and nobody knows what it names. */
+  hasUnreadableTlsPolicy(namespace: string): boolean;
   /** Empty for a namespace that does not exist. */
   namespaceLabels(name: string): ReadonlyMap<string, string>;
   /** Those of the namespace that is referred into. */
@@ -68,6 +70,8 @@ export function createRouteWorld(objects: Iterable<MeshObject>, settings: MeshSe
     gateway: (namespace, name) => gateways.get(`${namespace}/${name}`),
     configMap: (namespace, name) => configMaps.get(`${namespace}/${name}`),
     tlsPolicies: (namespace, service) => tlsPolicies.get(`${namespace}/${service}`) ?? [],
+    // Objects are read ones.
+    hasUnreadableTlsPolicy: () => false,
     namespaceLabels: (name) => namespaces.get(name) ?? NO_LABELS,
     grants: (namespace) => grants.get(namespace) ?? [],
     routesOf: (parent) => routes.get(parentKey(parent)) ?? [],
