@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { createKubeSource, type KubeResource } from '@ambit/mesh/kube';
-import { parseTrustDomain } from '@ambit/mesh/model';
 import { Metrics, silentLogger, systemClock } from '@ambit/mesh/runtime';
 import { until } from '@ambit/mesh/testing';
 import { TestApiServer } from '../../../../test/e2e/kube/api-server.ts';
 import { applyObject, coreKind, testClient } from '../../../../test/e2e/kube/clients.ts';
 import { installGatewayApi } from '../../../../test/e2e/kube/gateway-api.ts';
+import { ROUTE_SETTINGS } from '../../../test/route-objects.ts';
 import { jsonAt, jsonItems, jsonText } from '../../json.ts';
 import { LeaderTasks } from '../../leader/index.ts';
 import { Pipeline } from '../../pipeline.ts';
@@ -18,14 +18,6 @@ import { GATEWAY_CLASSES, GATEWAYS, WAYPOINT_RESOURCES } from './waypoint-resour
 
 /** A round, and what it waits for. */
 const ROUND_MS = 20_000;
-const SETTINGS = {
-  clusterId: 'Kubernetes',
-  clusterDomain: 'cluster.local',
-  trustDomain: parseTrustDomain('cluster.local'),
-  rootNamespace: 'ambit-system',
-  defaultNetwork: '',
-  excludedNamespaces: [],
-};
 const NAME = 'wp-ambit-waypoint';
 const LISTENERS = [{ name: 'mesh', port: 15_008, protocol: 'HBONE' }];
 
@@ -51,7 +43,7 @@ before(async () => {
   });
   const kinds = ['Namespace', 'Pod', 'Service', 'Gateway', 'HTTPRoute'] as const;
   const source = createKubeSource({ client, kinds, ...common, metrics });
-  const pipeline = new Pipeline({ source, settings: SETTINGS, ...common, metrics, onProblems: () => {} });
+  const pipeline = new Pipeline({ source, settings: ROUTE_SETTINGS, ...common, metrics, onProblems: () => {} });
   const { objects } = pipeline;
   const settings = {
     image: 'ambit/waypoint:test',
@@ -70,7 +62,7 @@ before(async () => {
     ...{ clusterId: 'Kubernetes', network: '', logFilter: 'info', logFormat: 'text' },
   };
   const parts = { client, objects, pods: new WaypointPods(objects), ...common };
-  const gateways = new WaypointGateways({ ...parts, settings, mesh, meshSettings: SETTINGS });
+  const gateways = new WaypointGateways({ ...parts, settings, mesh, meshSettings: ROUTE_SETTINGS });
   const services = new StatusRounds({ kinds: [boundServicesKind(parts)], client, ...common });
   pipeline.onChange(() => {
     gateways.poke();
