@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { type Carrier, createHbonePool } from '@ambit/mesh/hbone';
 import { parseTrustDomain, type Service } from '@ambit/mesh/model';
 import { servicePolicySet } from '@ambit/mesh/policies';
+import { closedBackend } from '@ambit/mesh/route-wire';
 import type { PortSecurity } from '@ambit/mesh/routes';
 import { silentLogger, systemClock } from '@ambit/mesh/runtime';
 import {
@@ -117,6 +118,11 @@ class World implements AsyncDisposable {
     });
   }
 
+  /** As while what secures it cannot be read. */
+  close(): void {
+    this.#plane['set-backends']({ put: [closedBackend(SERVICE.key) ?? assert.fail()], removed: [] });
+  }
+
   async open(port: number): Promise<Carrier> {
     const certificate = ca.issue(testIdentity('shop', 'client'));
     const target = {
@@ -175,4 +181,10 @@ test('nothing is carried to a port whose policy is not usable', async () => {
   world.secure({ kind: 'invalid', reason: 'Invalid' });
   assert.equal(await world.say(444, 'hello'), 'cut');
   assert.equal(await world.say(445, 'hello\r\n'), 'cut');
+});
+
+test('nothing is carried to any port of a service when what secures it cannot be read', async () => {
+  await using world = await World.open();
+  world.close();
+  for (const port of [444, 445]) assert.equal(await world.say(port, 'hello\r\n'), 'cut', String(port));
 });
