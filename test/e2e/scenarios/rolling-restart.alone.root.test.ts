@@ -1,48 +1,30 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { until } from '@ambit/mesh/testing';
-import { LoadBackend } from '../load/load-backend.ts';
+import type { LoadBackend } from '../load/load-backend.ts';
 import { LoadGenerator } from '../load/load-generator.ts';
-import { DEFAULT_PLAN, DEFAULT_REQUESTS, type LoadPlan, type LoadTarget } from '../load/load-plan.ts';
 import type { LoadReport } from '../load/load-report.ts';
-import type { SpawnProgram } from '../world/apps/app-handle.ts';
 import type { MeshWorld } from '../world/mesh-world.ts';
 import { requireSandbox } from '../world/sandbox.ts';
 import { type Manifest, ManifestDirectory, namespace, NODES, pod, waypointGateway, waypointPod } from './manifests.ts';
+import {
+  DRAIN_MS,
+  failedRequests,
+  mixedPlan,
+  mixedService,
+  SERVICE_IP,
+  spawnInPod,
+  startMixedBackend,
+} from './mixed-load.ts';
 import { logsOf, startMesh } from './scenario.ts';
 
 /** Requests and messages a second, of all protocols together. */
 const RATE = Number(process.env['AMBIT_LOAD_RPS'] ?? 1000);
-/** How long a waypoint waits for streams, and a backend. */
-const DRAIN_MS = 6000;
-/** Streams end by themselves before that. */
-const STREAM_MS = 2500;
-/** A backend still accepts for so long, as a preStop hook makes it: who is told last still calls it. */
-const LAME_DUCK_MS = 1000;
 const STEADY_MS = 2000;
 /** Requests that leave later tell of a machine that has no time for the generator. */
 const LATE_MS_MAX = 300;
 
 const CLIENT = { name: 'client', host: 'host-a', number: 10 } as const;
-const SERVICE_IP = '10.20.0.1';
-/** Ports of the service, and of its pods. */
-const PORTS = {
-  http: { port: 80, targetPort: 7080, appProtocol: 'http' },
-  http2: { port: 81, targetPort: 7081, appProtocol: 'kubernetes.io/h2c' },
-  grpc: { port: 82, targetPort: 7082, appProtocol: 'grpc' },
-} as const;
-const SERVICE: Manifest = {
-  apiVersion: 'v1',
-  kind: 'Service',
-  metadata: { name: 'web', namespace: 'shop', labels: { 'ambit.dev/waypoint': 'wp' } },
-  spec: {
-    clusterIP: SERVICE_IP,
-    clusterIPs: [SERVICE_IP],
-    selector: { app: 'web' },
-    ports: Object.entries(PORTS).map(([name, port]) => ({ name, ...port })),
-  },
-};
 const waypointKey = (index: number): string => `shop/wp-ambit-waypoint-${index}`;
 const backendName = (index: number): string => `v${index}`;
 const INDICES = [1, 2, 3, 4] as const;
@@ -72,18 +54,6 @@ function podsOf(waypoints: Replicas, backends: Replicas): readonly Manifest[] {
   ];
 }
 
-function planOf(rate: number, seconds: number): LoadPlan {
-  const requests = { host: SERVICE_IP, perSecond: rate * 0.35, ...DEFAULT_REQUESTS };
-  const streams = { host: SERVICE_IP, perSecond: rate * 0.15, streams: 20, streamMs: STREAM_MS };
-  const targets: readonly LoadTarget[] = [
-    { protocol: 'http1', port: PORTS.http.port, ...requests },
-    { protocol: 'http2', port: PORTS.http2.port, ...requests },
-    { protocol: 'grpc', port: PORTS.grpc.port, ...streams },
-    { protocol: 'websocket', port: PORTS.http.port, ...streams },
-  ];
-  return { ...DEFAULT_PLAN, timeoutMs: 10_000, seconds, targets };
-}
-
 describe('a rolling restart under load', { skip: requireSandbox() }, () => {
   let manifests: ManifestDirectory;
   let world: MeshWorld;
@@ -92,22 +62,15 @@ describe('a rolling restart under load', { skip: requireSandbox() }, () => {
   let backendsNow: Replicas = { there: INDICES, ready: [1, 2] };
 
   const write = (): void => manifests.write('pods.yaml', ...podsOf(waypointsNow, backendsNow));
-  const spawnIn =
-    (name: string): SpawnProgram =>
-    (command, args) =>
-      world.network.spawnInPod({ namespace: 'shop', name }, command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   const startBackend = async (index: number): Promise<void> => {
-    const name = backendName(index);
-    const { http, http2, grpc } = PORTS;
-    const ports = { httpPort: http.targetPort, http2Port: http2.targetPort, grpcPort: grpc.targetPort };
-    const options = { name, ...ports, lameDuckMs: LAME_DUCK_MS, drainMs: DRAIN_MS };
-    backends.set(index, await LoadBackend.start(options, spawnIn(name)));
+    backends.set(index, await startMixedBackend(world, backendName(index)));
   };
   const known = (pods: readonly string[]): Promise<void> => world.tunnelled(pods);
 
   before(async () => {
     manifests = new ManifestDirectory('/run/scenario-rolling-restart');
-    manifests.write('world.yaml', ...NODES, namespace('shop', 'ambient'), ...waypointGateway('wp', 30), SERVICE);
+    const service = mixedService('web', 'web', SERVICE_IP, { 'ambit.dev/waypoint': 'wp' });
+    manifests.write('world.yaml', ...NODES, namespace('shop', 'ambient'), ...waypointGateway('wp', 30), service);
     write();
     const backendPods = INDICES.map((index) => `shop/${backendName(index)}`);
     world = await startMesh(manifests, ['shop/client', ...backendPods], {
@@ -119,12 +82,7 @@ describe('a rolling restart under load', { skip: requireSandbox() }, () => {
   afterEach((t) => {
     if (!('passed' in t) || t.passed) return;
     console.error(logsOf(world));
-    for (const [name, { accessLogFile }] of world.waypoints) {
-      const failed = readFileSync(accessLogFile, 'utf8')
-        .split('\n')
-        .filter((line) => /\bflags=/.test(line));
-      console.error(`--- failed requests of ${name}\n${failed.slice(0, 20).join('\n')}`);
-    }
+    console.error(failedRequests(world));
   });
   after(async () => {
     for (const backend of backends.values()) await backend[Symbol.asyncDispose]();
@@ -166,7 +124,7 @@ describe('a rolling restart under load', { skip: requireSandbox() }, () => {
   /** At the rate that was asked for, or half or a quarter of it on a machine that cannot even send so many in time. */
   const startLoad = async (): Promise<LoadGenerator> => {
     for (const share of [1, 2, 4]) {
-      const load = await LoadGenerator.start(planOf(RATE / share, 300), spawnIn('client'));
+      const load = await LoadGenerator.start(mixedPlan(RATE / share, 300), spawnInPod(world, 'client'));
       await until('everything is answered', async () =>
         Object.values((await load.soFar()).protocols).every(({ answered }) => answered > 10),
       );

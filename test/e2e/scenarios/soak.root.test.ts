@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { judgeSoak, soakTable } from '../soak/judge.ts';
-import { failedRequests, Soak } from '../soak/soak.ts';
+import { Soak } from '../soak/soak.ts';
 import { requireSandbox } from '../world/sandbox.ts';
+import { failedRequests } from './mixed-load.ts';
 import { logsOf } from './scenario.ts';
 
 const SECONDS = 15;

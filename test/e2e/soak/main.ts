@@ -1,11 +1,12 @@
 /** `npm run soak`: see USAGE. */
 import { fileURLToPath } from 'node:url';
 import { buildBundles } from '../../../scripts/build.ts';
+import { failedRequests } from '../scenarios/mixed-load.ts';
 import { logsOf } from '../scenarios/scenario.ts';
 import { insideSandbox, preparePrivateRun, probeSandbox, runInSandbox } from '../world/sandbox.ts';
 import { parseSoakCommand, type SoakCommand, USAGE } from './command-line.ts';
 import { judgeSoak, MUSTS, soakTable } from './judge.ts';
-import { failedRequests, Soak } from './soak.ts';
+import { Soak } from './soak.ts';
 
 /** Several renewals of each certificate in any soak. */
 const CERTIFICATE_TTL = '20s';

@@ -1,21 +1,15 @@
 import { type Manifest, namespace, NODES, pod, waypoint } from '../scenarios/manifests.ts';
+import { mixedService, SERVICE_IP, SERVICE_PORTS } from '../scenarios/mixed-load.ts';
 
 export const CLIENT = { name: 'client', host: 'host-a', number: 10 } as const;
 export const WAYPOINT = 'shop/wp-ambit-waypoint-1';
-/** Ports of the service, and of its pods. */
-export const PORTS = {
-  http: { port: 80, targetPort: 7080, appProtocol: 'http' },
-  http2: { port: 81, targetPort: 7081, appProtocol: 'kubernetes.io/h2c' },
-  grpc: { port: 82, targetPort: 7082, appProtocol: 'grpc' },
-} as const;
-export const SERVICE_IP = '10.20.0.1';
 /** Of each version there are two pods. */
 export const VERSIONS = ['web-a', 'web-b'] as const;
 export type Version = (typeof VERSIONS)[number];
 export const REPLICAS = [1, 2] as const;
 export type Replica = (typeof REPLICAS)[number];
 
-const SERVICE_NUMBERS = { web: 1, 'web-a': 2, 'web-b': 3 } as const;
+const VERSION_IPS: Readonly<Record<Version, string>> = { 'web-a': '10.20.0.2', 'web-b': '10.20.0.3' };
 /** Pods of batch jobs that come and go live on a node where no agent runs: the mesh learns of them, nobody calls them. */
 const JOBS_HOST = 'host-c';
 const JOB_PODS = 3;
@@ -30,25 +24,10 @@ export function steadyManifests(): readonly Manifest[] {
     ...NODES,
     namespace('shop', 'ambient'),
     ...waypoint('wp', { number: 30, host: 'host-a' }),
-    service('web', 'web-a', { 'ambit.dev/waypoint': 'wp' }),
-    ...VERSIONS.map((version) => service(version, version)),
+    mixedService('web', 'web-a', SERVICE_IP, { 'ambit.dev/waypoint': 'wp' }),
+    ...VERSIONS.map((version) => mixedService(version, version, VERSION_IPS[version])),
     pod(CLIENT),
   ];
-}
-
-function service(name: keyof typeof SERVICE_NUMBERS, app: Version, labels: Manifest = {}): Manifest {
-  const clusterIP = `10.20.0.${SERVICE_NUMBERS[name]}`;
-  return {
-    apiVersion: 'v1',
-    kind: 'Service',
-    metadata: { name, namespace: 'shop', labels },
-    spec: {
-      clusterIP,
-      clusterIPs: [clusterIP],
-      selector: { app },
-      ports: Object.entries(PORTS).map(([portName, port]) => ({ name: portName, ...port })),
-    },
-  };
 }
 
 /** How the pod of a replica is. */
@@ -73,7 +52,7 @@ export function replicaPods(stateOf: (version: Version, replica: Replica) => Rep
 
 /** The routes of the service, each with weights, rules and headers of its own for each `turn`. */
 export function routes(turns: readonly [number, number, number]): readonly Manifest[] {
-  return Object.values(PORTS).map(({ port }, index) => {
+  return SERVICE_PORTS.map((port, index) => {
     const turn = turns[index] ?? 0;
     const weight = (turn * 37) % 101;
     const backendRefs = VERSIONS.map((name, position) => ({

@@ -1,27 +1,15 @@
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { LoadBackend } from '../load/load-backend.ts';
+import type { LoadBackend } from '../load/load-backend.ts';
 import { LoadGenerator } from '../load/load-generator.ts';
-import { DEFAULT_PLAN, DEFAULT_REQUESTS, type LoadPlan } from '../load/load-plan.ts';
 import type { LoadFailure, LoadReport } from '../load/load-report.ts';
 import { ManifestDirectory } from '../scenarios/manifests.ts';
+import { DRAIN_MS, mixedPlan, spawnInPod, startMixedBackend } from '../scenarios/mixed-load.ts';
 import { controllerMetric, startMesh } from '../scenarios/scenario.ts';
-import type { SpawnProgram } from '../world/apps/app-handle.ts';
 import type { MeshWorld } from '../world/mesh-world.ts';
 import { Churn } from './churn.ts';
 import { descriptorsOf, type Holdings, holdingsOf, probeVariables, type Watched } from './holdings.ts';
 import type { SoakFacts, SoakLimits } from './judge.ts';
-import {
-  PORTS,
-  type Replica,
-  replicaName,
-  REPLICAS,
-  SERVICE_IP,
-  steadyManifests,
-  type Version,
-  VERSIONS,
-  WAYPOINT,
-} from './soak-mesh.ts';
+import { type Replica, replicaName, REPLICAS, steadyManifests, type Version, VERSIONS, WAYPOINT } from './soak-mesh.ts';
 
 export interface SoakOptions {
   readonly seconds: number;
@@ -41,10 +29,6 @@ export interface SoakOptions {
   readonly say: (line: string) => void;
 }
 
-const STREAM_MS = 2500;
-/** A backend still accepts for so long after SIGTERM: who is told last still calls it. */
-const LAME_DUCK_MS = 1000;
-const DRAIN_MS = 6000;
 /** An unready pod is in nobody's choice any more. */
 const UNREADY_MS = 1000;
 const REST_STEP_MS = 500;
@@ -141,8 +125,9 @@ export class Soak implements AsyncDisposable {
   /** Load and churn for so long. */
   async #underLoad(seconds: number): Promise<{ report: LoadReport; events: number; replacedPods: number }> {
     const eventsBefore = this.#churn.events;
-    const plan = planOf(this.#options.rps, seconds);
-    await using load = await LoadGenerator.start(plan, this.#spawnIn('client'));
+    // Longer than is measured: it is stopped.
+    const plan = mixedPlan(this.#options.rps, seconds + 60);
+    await using load = await LoadGenerator.start(plan, spawnInPod(this.#world, 'client'));
     const over = new AbortController();
     const timer = setInterval(() => this.#churn.next(), 1000 / this.#options.eventsPerSecond);
     const timesUp = sleep(seconds * 1000).then(() => {
@@ -185,17 +170,7 @@ export class Soak implements AsyncDisposable {
 
   async #startBackend(version: Version, replica: Replica): Promise<void> {
     const name = replicaName(version, replica);
-    const { http, http2, grpc } = PORTS;
-    const ports = { httpPort: http.targetPort, http2Port: http2.targetPort, grpcPort: grpc.targetPort };
-    const options = { name, ...ports, lameDuckMs: LAME_DUCK_MS, drainMs: DRAIN_MS };
-    this.#backends.set(`shop/${name}`, await LoadBackend.start(options, this.#spawnIn(name)));
-  }
-
-  #spawnIn(name: string): SpawnProgram {
-    return (command, args) =>
-      this.#world.network.spawnInPod({ namespace: 'shop', name }, command, args, {
-        stdio: ['pipe', 'pipe', 'inherit'],
-      });
+    this.#backends.set(`shop/${name}`, await startMixedBackend(this.#world, name));
   }
 
   /**
@@ -236,22 +211,6 @@ export class Soak implements AsyncDisposable {
   }
 }
 
-function planOf(rate: number, seconds: number): LoadPlan {
-  const requests = { host: SERVICE_IP, perSecond: rate * 0.35, ...DEFAULT_REQUESTS };
-  const streams = { host: SERVICE_IP, perSecond: rate * 0.15, streams: 20, streamMs: STREAM_MS };
-  return {
-    ...DEFAULT_PLAN,
-    timeoutMs: 10_000,
-    seconds: seconds + 60,
-    targets: [
-      { protocol: 'http1', port: PORTS.http.port, ...requests },
-      { protocol: 'http2', port: PORTS.http2.port, ...requests },
-      { protocol: 'grpc', port: PORTS.grpc.port, ...streams },
-      { protocol: 'websocket', port: PORTS.http.port, ...streams },
-    ],
-  };
-}
-
 function lineOf({ seconds, protocols, lateMs }: LoadReport): string {
   const sent = Object.values(protocols).reduce((sum, protocol) => sum + protocol.sent, 0);
   const each = Object.entries(protocols).map(
@@ -259,13 +218,4 @@ function lineOf({ seconds, protocols, lateMs }: LoadReport): string {
       `${name} ${count} sent, ${failed} failed, ${streams.cut} cut, p50 ${latencyMs.p50}, p99 ${latencyMs.p99}, max ${latencyMs.max} ms`,
   );
   return [`${(sent / seconds).toFixed(0)} a second, late p99 ${lateMs.p99} ms`, ...each].join('; ');
-}
-
-/** Lines of the waypoint's access log about requests that something was wrong with, the first ones. */
-export function failedRequests(world: MeshWorld): string {
-  const lines = readFileSync(world.waypoint(WAYPOINT).accessLogFile, 'utf8').split('\n');
-  return lines
-    .filter((line) => /\bflags=/.test(line))
-    .slice(0, 20)
-    .join('\n');
 }
