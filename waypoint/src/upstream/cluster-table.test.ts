@@ -2,11 +2,20 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createHbonePool } from '@ambit/mesh/hbone';
 import { createMeshViewStore, type LoadBalancing, type Port, type SpiffeId, type Workload } from '@ambit/mesh/model';
+import type { PortSecurity } from '@ambit/mesh/routes';
 import { silentLogger } from '@ambit/mesh/runtime';
-import { buildService, buildWorkload, environment, ManualClock, type WorkloadOptions } from '@ambit/mesh/testing';
+import {
+  buildService,
+  buildWorkload,
+  createTestCa,
+  listen,
+  ManualClock,
+  until,
+  type WorkloadOptions,
+} from '@ambit/mesh/testing';
 import { Deadlines } from '../http/deadlines.ts';
 import type { Cluster } from './cluster.ts';
-import { ClusterTable } from './cluster-table.ts';
+import { ClusterTable, type ClusterTableOptions } from './cluster-table.ts';
 import { WORKLOAD_PORTS_MAX } from './workload-clusters.ts';
 import { DEFAULT_UPSTREAM_LIMITS } from './limits.ts';
 
@@ -25,6 +34,26 @@ const near = endpoint('near', { locality: zone('z1'), node: 'n1' });
 const besides = endpoint('besides', { locality: zone('z1'), node: 'n2' });
 const far = endpoint('far');
 const all = [near, besides, far];
+
+/** A table with nothing in it; `options` in place of what tests mostly do not care about. */
+function openTable(options: Partial<ClusterTableOptions> = {}) {
+  const { clock = new ManualClock() } = options;
+  const stack = new AsyncDisposableStack();
+  const table = new ClusterTable({
+    clock,
+    logger: silentLogger,
+    deadlines: stack.use(new Deadlines(clock)),
+    limits: DEFAULT_UPSTREAM_LIMITS,
+    hbone: stack.use(createHbonePool<SpiffeId>({ clock, logger: silentLogger })),
+    svid: () => undefined,
+    network: '',
+    random: () => 0,
+    place: () => undefined,
+    securityOf: () => null,
+    ...options,
+  });
+  return { table, store: createMeshViewStore(), [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
 
 for (const [name, workloads, service, place, expected] of [
   ['all there are', all, {}, here, ['near', 'besides', 'far']],
@@ -54,48 +83,20 @@ for (const [name, workloads, service, place, expected] of [
   ['nobody, when it is not known who is here', all, balancing('strict'), undefined, []],
 ] as const) {
   test(`ClusterTable: a service is served by ${name}`, async () => {
-    const clock = new ManualClock();
-    await using hbone = createHbonePool<SpiffeId>({ clock, logger: silentLogger });
-    using deadlines = new Deadlines(clock);
-    const store = createMeshViewStore();
+    await using opened = openTable({ place: () => place });
+    const { table, store } = opened;
     const web = buildService({ ...service, ports: ['80:0'] });
     store.apply({ services: [web], workloads });
-    const clusters = new ClusterTable({
-      clock,
-      logger: silentLogger,
-      deadlines,
-      limits: DEFAULT_UPSTREAM_LIMITS,
-      hbone,
-      svid: () => undefined,
-      network: '',
-      random: () => 0,
-      place: () => place,
-      securityOf: () => null,
-    });
-    const { endpoints } = clusters.ofService(store.view, web, 80);
+    const { endpoints } = table.ofService(store.view, web, 80);
     assert.deepEqual(new Set(endpoints.map((one) => one.workload?.name)), new Set(expected));
   });
 }
 
 test('a cluster of one version has the endpoints of that version, and shares their connections with the whole service', async () => {
-  const { clock, logger } = environment;
-  await using hbone = createHbonePool<SpiffeId>({ clock, logger });
-  using deadlines = new Deadlines(clock);
-  const table = new ClusterTable({
-    clock,
-    logger,
-    deadlines,
-    limits: DEFAULT_UPSTREAM_LIMITS,
-    hbone,
-    svid: () => undefined,
-    network: '',
-    random: () => 0,
-    place: () => undefined,
-    securityOf: () => null,
-  });
+  await using opened = openTable();
+  const { table, store } = opened;
   const service = buildService();
   const services = { [service.key]: ['80:8080'] };
-  const store = createMeshViewStore();
   store.apply({
     services: [service],
     workloads: ['v1', 'v2', 'v2'].map((canonicalRevision, index) =>
@@ -113,21 +114,8 @@ test('a cluster of one version has the endpoints of that version, and shares the
 });
 
 test('ports of workloads, which callers choose, are forgotten when there are many, but for those in use', async () => {
-  const { clock, logger } = environment;
-  await using hbone = createHbonePool<SpiffeId>({ clock, logger });
-  using deadlines = new Deadlines(clock);
-  const table = new ClusterTable({
-    clock,
-    logger,
-    deadlines,
-    limits: DEFAULT_UPSTREAM_LIMITS,
-    hbone,
-    svid: () => undefined,
-    network: '',
-    random: () => 0,
-    place: () => undefined,
-    securityOf: () => null,
-  });
+  await using opened = openTable();
+  const { table } = opened;
   const workload = buildWorkload({ addresses: ['127.0.0.1'], tunnelProtocol: 'none' });
   const of = (port: number): Cluster => table.ofWorkload(workload, port as Port);
   const used = of(1);
@@ -141,4 +129,26 @@ test('ports of workloads, which callers choose, are forgotten when there are man
   assert.notEqual(of(2), idle);
   table.close();
   assert.equal(heard, true);
+});
+
+test('a connection of bytes is given up when its server accepts it and is silent in the TLS handshake', async () => {
+  const clock = new ManualClock();
+  await using silent = await listen(() => {});
+  const roots = { kind: 'pem', pem: createTestCa().rootPem } as const;
+  const security: PortSecurity = { kind: 'tls', serverName: 'web.example', roots, altNames: [] };
+  await using opened = openTable({ clock, securityOf: () => security });
+  const { table, store } = opened;
+  const service = buildService();
+  const services = { [service.key]: [`80:${silent.port}`] };
+  store.apply({
+    services: [service],
+    workloads: [buildWorkload({ addresses: ['127.0.0.1'], tunnelProtocol: 'none', services })],
+  });
+  const [endpoint] = table.ofService(store.view, service, 80).endpoints;
+  const opening = endpoint?.open(new AbortController().signal);
+  const refused = assert.rejects(opening ?? assert.fail('no endpoint'), { code: 'aborted' });
+  await until('the server accepts', () => silent.connectionCount === 1);
+  await clock.advance(DEFAULT_UPSTREAM_LIMITS.connectTimeoutMs);
+  await refused;
+  assert.equal(endpoint?.avoided, true);
 });

@@ -19,6 +19,7 @@ import type { Svid } from '@ambit/mesh/tls';
 import type { Deadlines } from '../http/deadlines.ts';
 import { secureConnector } from '../secure/secure-connector.ts';
 import { Cluster, type Endpoint } from './cluster.ts';
+import { openingWithin } from './connector.ts';
 import { EndpointPool, type EndpointPoolOptions } from './endpoint-pool.ts';
 import { Http2Pool } from './http2-pool.ts';
 import type { UpstreamLimits } from './limits.ts';
@@ -198,7 +199,8 @@ export class ClusterTable {
     const name = `${address.address.ip}:${address.address.port}`;
     const reachability = new Reachability(clock);
     const plain = createConnector(address, hbone, svid);
-    const connector = reachability.watch(secureConnector(plain, secured?.security ?? null, clock));
+    const secure = secureConnector(plain, secured?.security ?? null, clock);
+    const connector = reachability.watch(openingWithin(limits.connectTimeoutMs, secure, clock));
     const options = { connector, limits, clock, deadlines, logger, name };
     return new PooledEndpoint(workload, options, reachability, secured);
   }

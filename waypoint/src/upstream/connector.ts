@@ -1,4 +1,5 @@
 import type { Carrier } from '@ambit/mesh/hbone';
+import type { Clock } from '@ambit/mesh/runtime';
 
 /** What is spoken inside of TLS; null: whatever, and nothing is agreed upon. */
 export type InnerProtocol = 'http/1.1' | 'h2' | null;
@@ -10,4 +11,15 @@ export interface Connector {
    * with it; without, nothing is.
    */
   open(signal: AbortSignal, protocol?: InnerProtocol): Promise<Carrier>;
+}
+
+/** The same connector, which gives up what takes longer than this. */
+export function openingWithin(timeoutMs: number, connector: Connector, clock: Clock): Connector {
+  return {
+    async open(signal, protocol) {
+      const deadline = new AbortController();
+      using _timer = clock.setTimer(timeoutMs, () => deadline.abort());
+      return await connector.open(AbortSignal.any([deadline.signal, signal]), protocol);
+    },
+  };
 }

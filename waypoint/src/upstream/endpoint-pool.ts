@@ -124,19 +124,15 @@ export class EndpointPool implements ConnectionOwner {
   }
 
   async #open(): Promise<void> {
-    const { connector, clock, deadlines, limits, logger, name } = this.#options;
-    const deadline = new AbortController();
-    const timer = clock.setTimer(limits.connectTimeoutMs, () => deadline.abort());
+    const { connector, deadlines, logger, name } = this.#options;
     let carrier: Carrier;
     try {
-      carrier = await connector.open(AbortSignal.any([deadline.signal, this.#stop.signal]), 'http/1.1');
+      carrier = await connector.open(this.#stop.signal, 'http/1.1');
     } catch (error) {
       this.#openingCount -= 1;
       logger.debug('an endpoint could not be reached', { endpoint: name, error });
       this.#waiters.shift()?.onNoConnection();
       return;
-    } finally {
-      timer[Symbol.dispose]();
     }
     const connection = new ClientConnection(carrier, this);
     this.#openingCount -= 1;

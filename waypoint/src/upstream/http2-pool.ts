@@ -127,19 +127,15 @@ export class Http2Pool implements Http2ConnectionOwner {
   }
 
   async #open(): Promise<void> {
-    const { connector, clock, deadlines, limits, logger, name } = this.#options;
-    const deadline = new AbortController();
-    const timer = clock.setTimer(limits.connectTimeoutMs, () => deadline.abort());
+    const { connector, deadlines, logger, name } = this.#options;
     let carrier: Carrier;
     try {
-      carrier = await connector.open(AbortSignal.any([deadline.signal, this.#stop.signal]), 'h2');
+      carrier = await connector.open(this.#stop.signal, 'h2');
     } catch (error) {
       this.#openingCount -= 1;
       logger.debug('an endpoint could not be reached', { endpoint: name, error });
       for (const waiter of this.#waiters.splice(0)) waiter.onNoConnection();
       return;
-    } finally {
-      timer[Symbol.dispose]();
     }
     const connection = new Http2Connection(carrier, this, this.#environment);
     this.#openingCount -= 1;

@@ -8,6 +8,7 @@ export interface UpstreamLimits {
   readonly idleTimeoutMs: number;
   /** After so many requests a connection is closed, so that endpoints that are new get their share. */
   readonly requestsMax: number;
+  /** Of a connection on its way, TLS included, whoever wants it. */
   readonly connectTimeoutMs: number;
 }
 
