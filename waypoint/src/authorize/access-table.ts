@@ -17,7 +17,7 @@ export interface PolicySetChanges {
 }
 
 /** Callers choose the port of a workload. When there are more, all are made anew. */
-const AUTHORIZERS_MAX = 8192;
+export const AUTHORIZERS_MAX = 8192;
 
 /** Which policies hold at each destination. A destination of which nothing has been said admits nobody. */
 export class AccessTable {
@@ -25,8 +25,8 @@ export class AccessTable {
   readonly #policies = new Map<PolicySetName, RequestPolicies>();
   /** By set and destination; what it has sorted out about callers outlives changes of anything but policies. */
   readonly #authorizers = new Map<string, Authorizer>();
-  /** By service and port, for the view as it is: every request asks, and a service may have many endpoints to look at. */
-  readonly #ofServices = new Map<Service, Map<number, Authorizer>>();
+  /** By destination and port, for the view as it is: every request asks, and a service may have many endpoints to look at. */
+  readonly #known = new Map<Service | Workload, Map<number, Authorizer>>();
 
   /** In force for whoever asks next, as a whole. */
   apply({ put, removed }: PolicySetChanges): void {
@@ -34,33 +34,42 @@ export class AccessTable {
     for (const name of removed) this.#sets.delete(name);
     for (const set of put) this.#sets.set(set.name, set);
     this.#policies.clear();
-    this.#authorizers.clear();
-    this.#ofServices.clear();
+    this.#forget();
   }
 
   /** The view has changed: services may have other endpoints, on other ports. */
-  forgetServices(): void {
-    this.#ofServices.clear();
+  forgetDestinations(): void {
+    this.#known.clear();
   }
 
   /** At one port of a service, before an endpoint is picked. */
   ofService(view: MeshView, service: Service, port: number): Authorizer {
-    let ports = this.#ofServices.get(service);
-    if (ports === undefined) {
-      ports = new Map();
-      this.#ofServices.set(service, ports);
-    }
-    let authorizer = ports.get(port);
-    if (authorizer === undefined) {
-      const destination = { ports: targetPorts(view, service, port), address: null };
-      authorizer = this.#authorizer(servicePolicySet(service.key), destination);
-      ports.set(port, authorizer);
-    }
-    return authorizer;
+    const known = this.#known.get(service)?.get(port);
+    if (known !== undefined) return known;
+    const destination = { ports: targetPorts(view, service, port), address: null };
+    return this.#remember(service, port, this.#authorizer(servicePolicySet(service.key), destination));
   }
 
   ofWorkload(workload: Workload, port: number): Authorizer {
-    return this.#authorizer(workloadPolicySet(workload.uid), { ports: [port], address: workload.addresses[0] ?? null });
+    const known = this.#known.get(workload)?.get(port);
+    if (known !== undefined) return known;
+    const destination = { ports: [port], address: workload.addresses[0] ?? null };
+    return this.#remember(workload, port, this.#authorizer(workloadPolicySet(workload.uid), destination));
+  }
+
+  #remember(destination: Service | Workload, port: number, authorizer: Authorizer): Authorizer {
+    let ports = this.#known.get(destination);
+    if (ports === undefined) {
+      ports = new Map();
+      this.#known.set(destination, ports);
+    }
+    ports.set(port, authorizer);
+    return authorizer;
+  }
+
+  #forget(): void {
+    this.#authorizers.clear();
+    this.#known.clear();
   }
 
   #authorizer(name: PolicySetName, destination: AccessDestination): Authorizer {
@@ -68,7 +77,7 @@ export class AccessTable {
     let authorizer = this.#authorizers.get(key);
     if (authorizer === undefined) {
       authorizer = new Authorizer(this.#policiesOf(name), destination);
-      if (this.#authorizers.size >= AUTHORIZERS_MAX) this.#authorizers.clear();
+      if (this.#authorizers.size >= AUTHORIZERS_MAX) this.#forget();
       this.#authorizers.set(key, authorizer);
     }
     return authorizer;

@@ -136,7 +136,7 @@ export class DataPlane {
   configure = ({ update, routes, policySets }: Args<'configure'>): null => {
     this.#store.apply(update);
     this.#access.apply(policySets);
-    this.#access.forgetServices();
+    this.#access.forgetDestinations();
     this.#clusters.forgetClusters();
     this.#clusters.prune(this.#view);
     this.#routers.apply(routes);
