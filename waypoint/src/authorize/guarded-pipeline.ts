@@ -1,13 +1,12 @@
 import type { IpAddress, NormalPath, RequestFacts } from '@ambit/mesh/model';
 import type { AccessCaller, AccessRefusal, AccessVerdict, Authorizer, PolicyNote } from '@ambit/mesh/policies';
 import { type HeaderEdits, NO_EDITS } from '@ambit/mesh/routes';
-import { FAILURES } from '../http/failures.ts';
-import { NO_COMPILED_EDITS } from '../http/header-edits.ts';
+import { failureAnswer } from '../http/decisions.ts';
 import type { Answer, Caller, Decision, RequestPipeline, RequestView } from '../http/pipeline.ts';
 
 const REFUSALS: Readonly<Record<AccessRefusal, Answer>> = {
-  'access-denied': refusal('access-denied'),
-  'policy-missing': refusal('policy-missing'),
+  'access-denied': failureAnswer('access-denied'),
+  'policy-missing': failureAnswer('policy-missing'),
 };
 
 /** Asks the policies of a destination before anything else is decided about a request, on the path that is sent on. */
@@ -82,8 +81,4 @@ function joined(before: AccessVerdict | null, after: AccessVerdict): AccessVerdi
   const isNew = (note: PolicyNote): boolean =>
     !before.notes.some(({ policy, effect }) => policy === note.policy && effect === note.effect);
   return { ...after, notes: [...before.notes, ...after.notes.filter(isNew)] };
-}
-
-function refusal(reason: AccessRefusal): Answer {
-  return { kind: 'answer', route: '', reason, status: FAILURES[reason].status, headers: NO_COMPILED_EDITS };
 }

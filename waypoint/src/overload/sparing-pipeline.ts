@@ -1,4 +1,4 @@
-import { FAILURES } from '../http/failures.ts';
+import { failureAnswer } from '../http/decisions.ts';
 import { compileEdits } from '../http/header-edits.ts';
 import type { Answer, RequestPipeline } from '../http/pipeline.ts';
 import type { OverloadCause, OverloadGuard } from './overload-guard.ts';
@@ -6,8 +6,8 @@ import type { OverloadCause, OverloadGuard } from './overload-guard.ts';
 const RETRY_AFTER = compileEdits({ dropped: new Set(), appended: [{ name: 'retry-after', value: '1' }] });
 
 const REFUSALS: Readonly<Record<OverloadCause, Answer>> = {
-  memory: refusalOf('no-memory'),
-  lag: refusalOf('busy'),
+  memory: failureAnswer('no-memory', RETRY_AFTER),
+  lag: failureAnswer('busy', RETRY_AFTER),
 };
 
 /** The same pipeline, but for what the guard refuses. */
@@ -18,8 +18,4 @@ export function sparing(pipeline: RequestPipeline, guard: Pick<OverloadGuard, 'r
       return cause === null ? pipeline.decide(request) : REFUSALS[cause];
     },
   };
-}
-
-function refusalOf(reason: 'no-memory' | 'busy'): Answer {
-  return { kind: 'answer', route: '', reason, status: FAILURES[reason].status, headers: RETRY_AFTER };
 }

@@ -7,8 +7,8 @@ import {
   type HeaderEdits,
   type RouteBackend,
 } from '@ambit/mesh/routes';
-import { FAILURES, type FailureReason } from '../http/failures.ts';
-import { compileEdits, type CompiledEdits, NO_COMPILED_EDITS } from '../http/header-edits.ts';
+import { failureAnswer, straightTo } from '../http/decisions.ts';
+import { compileEdits, type CompiledEdits } from '../http/header-edits.ts';
 import type { Authorizer } from '@ambit/mesh/policies';
 import { admit, type SentAs } from '../authorize/guarded-pipeline.ts';
 import type { Answer, Decision, Delivery, Forward, RequestPipeline, RequestView } from '../http/pipeline.ts';
@@ -39,6 +39,8 @@ interface Target {
   readonly authorizer: Authorizer;
 }
 
+const NO_ROUTE = failureAnswer('no-route');
+const FAULTY_ROUTE = failureAnswer('faulty-route');
 const NO_DELIVERY: Delivery = { retry: null, attemptTimeoutMs: null, mirrors: [] };
 
 /** Routes the requests to one port of a service. Made anew when routes or services change. */
@@ -49,35 +51,25 @@ export class ServiceRouter implements RequestPipeline {
   readonly #deliveries = new Map<CompiledRule<RouteBackend>, Delivery | null>();
   readonly #edits = new WeakMap<HeaderEdits, CompiledEdits>();
   readonly #targets = new Map<ServiceBackend, Target>();
-  readonly #answers = new Map<FailureReason, Answer>();
 
   constructor(options: ServiceRouterOptions) {
     this.#options = options;
-    this.#straight = {
-      kind: 'forward',
-      cluster: options.clusterOf(options.service, options.port, null),
-      route: '',
-      requestEdits: NO_COMPILED_EDITS,
-      responseEdits: NO_COMPILED_EDITS,
-      timeoutMs: null,
-      path: null,
-      delivery: null,
-    };
+    this.#straight = straightTo(options.clusterOf(options.service, options.port, null));
   }
 
   decide(request: RequestView): Decision {
     const { group, port, random } = this.#options;
     if (group === null) return this.#straight;
     // Its connections are told apart when they begin, and this one began before the route.
-    if (group.kind === 'connections') return this.#failure('faulty-route');
+    if (group.kind === 'connections') return FAULTY_ROUTE;
     const { table } = group;
     const facts = { request, authorityHost: hostOf(request), scheme: 'http', listenerPort: port } as const;
     const decision = decideRequest(table, facts, random);
     const route = decision.rule?.routeKey ?? '';
     if (decision.kind === 'answer') {
       const { reason, status, headers } = decision;
-      if (reason === 'no-route') return this.#failure('no-route');
-      if (reason !== 'redirect' && reason !== 'cors-preflight') return this.#failure('faulty-route');
+      if (reason === 'no-route') return NO_ROUTE;
+      if (reason !== 'redirect' && reason !== 'cors-preflight') return FAULTY_ROUTE;
       return {
         kind: 'answer',
         route,
@@ -87,7 +79,7 @@ export class ServiceRouter implements RequestPipeline {
       };
     }
     const target = this.#targetOf(decision.backend);
-    if (target === null) return this.#failure('faulty-route');
+    if (target === null) return FAULTY_ROUTE;
     const { rewritten, rule } = decision;
     const sent: SentAs = { ...rewritten, edits: decision.requestEdits };
     const refused = this.#refusedBy(decision.backend, target, request, sent);
@@ -165,15 +157,6 @@ export class ServiceRouter implements RequestPipeline {
     };
     this.#targets.set(backend, target);
     return target;
-  }
-
-  #failure(reason: FailureReason): Answer {
-    const known = this.#answers.get(reason);
-    if (known !== undefined) return known;
-    const { status } = FAILURES[reason];
-    const answer: Answer = { kind: 'answer', route: '', reason, status, headers: NO_COMPILED_EDITS };
-    this.#answers.set(reason, answer);
-    return answer;
   }
 
   /** Edits of a rule are the same object every time; those of CORS are not, and are few. */

@@ -2,10 +2,8 @@ import { type MeshView, type Service, type ServiceKey, spiffeIdParts } from '@am
 import { decideStream, type StreamDecision, type StreamRoute } from '@ambit/mesh/routes';
 import type { AccessTable } from '../authorize/access-table.ts';
 import { GuardedPipeline } from '../authorize/guarded-pipeline.ts';
-import { FAILURES } from '../http/failures.ts';
-import { NO_COMPILED_EDITS } from '../http/header-edits.ts';
-import type { Caller, Forward, RequestPipeline } from '../http/pipeline.ts';
-import type { Cluster } from '../upstream/cluster.ts';
+import { failureAnswer } from '../http/decisions.ts';
+import type { Caller, RequestPipeline } from '../http/pipeline.ts';
 import type { ClusterTable } from '../upstream/cluster-table.ts';
 import { type CompiledGroup, type RouteChanges, RouteTables } from './route-tables.ts';
 import { ServiceRouter } from './service-router.ts';
@@ -120,29 +118,8 @@ export class ServiceRouters {
   }
 }
 
-const GONE: RequestPipeline = {
-  decide: () => ({
-    kind: 'answer',
-    route: '',
-    reason: 'no-endpoint',
-    status: FAILURES['no-endpoint'].status,
-    headers: NO_COMPILED_EDITS,
-  }),
-};
-
-/** Where there are no routes. */
-export function straightTo(cluster: Cluster): Forward {
-  return {
-    kind: 'forward',
-    cluster,
-    route: '',
-    requestEdits: NO_COMPILED_EDITS,
-    responseEdits: NO_COMPILED_EDITS,
-    timeoutMs: null,
-    path: null,
-    delivery: null,
-  };
-}
+const NO_ENDPOINT = failureAnswer('no-endpoint');
+const GONE: RequestPipeline = { decide: () => NO_ENDPOINT };
 
 /** Empty for a caller that nobody vouches for: no consumer's route is for it. */
 function namespaceOf({ identity }: Caller): string {

@@ -1,0 +1,23 @@
+import type { Cluster } from '../upstream/cluster.ts';
+import { FAILURES, type FailureReason } from './failures.ts';
+import { type CompiledEdits, NO_COMPILED_EDITS } from './header-edits.ts';
+import type { Answer, Forward } from './pipeline.ts';
+
+/** Refuses a request, with the status of the reason. */
+export function failureAnswer(reason: FailureReason, headers: CompiledEdits = NO_COMPILED_EDITS): Answer {
+  return { kind: 'answer', route: '', reason, status: FAILURES[reason].status, headers };
+}
+
+/** Where there are no routes. */
+export function straightTo(cluster: Cluster): Forward {
+  return {
+    kind: 'forward',
+    cluster,
+    route: '',
+    requestEdits: NO_COMPILED_EDITS,
+    responseEdits: NO_COMPILED_EDITS,
+    timeoutMs: null,
+    path: null,
+    delivery: null,
+  };
+}
