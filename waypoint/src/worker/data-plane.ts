@@ -11,7 +11,7 @@ import {
   type SpiffeId,
   type Workload,
 } from '@ambit/mesh/model';
-import type { AccessVerdict, Authorizer } from '@ambit/mesh/policies';
+import type { Authorizer } from '@ambit/mesh/policies';
 import type { StreamRoute } from '@ambit/mesh/routes';
 import type { Clock, LineSink, Logger, RootLogger } from '@ambit/mesh/runtime';
 import type { Svid } from '@ambit/mesh/tls';
@@ -296,9 +296,7 @@ export class DataPlane {
     if (group?.kind === 'connections') return this.#decideStream(caller, group, access, asItIs);
     // A server that speaks first is never kept waiting.
     if (protocol === 'tcp' || (asItIs && this.#backends.of(service.key, port) === null)) {
-      // Requests are refused by an answer, which a stream of bytes does not have.
-      if (this.#options.overload.isMemoryShort) return { kind: 'refused', reason: 'no-memory' };
-      const { refusal: reason } = this.#askForBytes(caller, access);
+      const reason = this.#refuseBytes(caller, access);
       if (reason !== null) return { kind: 'refused', reason };
       return accepted((carrier) => carrier.read(this.#relay(caller, carrier, clusterOf(), access)));
     }
@@ -315,9 +313,9 @@ export class DataPlane {
     access: () => Authorizer,
   ): void {
     this.#clients.detect(caller, carrier, sparing(pipeline, this.#options.overload), () => {
-      const { refusal } = this.#askForBytes(caller, access);
-      if (refusal === null) return this.#relay(caller, carrier, clusterOf(), access);
-      this.#countRefusal(refusal);
+      const reason = this.#refuseBytes(caller, access);
+      if (reason === null) return this.#relay(caller, carrier, clusterOf(), access);
+      this.#countRefusal(reason);
       carrier.reset();
       return NOBODY;
     });
@@ -327,11 +325,12 @@ export class DataPlane {
     this.#clients.serve(caller, carrier, sparing(pipeline, this.#options.overload));
   }
 
-  /** What policies say of a connection that is no HTTP. */
-  #askForBytes(caller: Caller, access: () => Authorizer): AccessVerdict {
+  /** Why a connection that is no HTTP is not carried, whenever that turns out; null: it is. Requests are refused by an answer. */
+  #refuseBytes(caller: Caller, access: () => Authorizer): TunnelRefusal | null {
+    if (this.#options.overload.isMemoryShort) return 'no-memory';
     const verdict = access().decide(accessCaller(caller), null);
     this.#recorder.onPolicyNotes(verdict);
-    return verdict;
+    return verdict.refusal;
   }
 
   #countRefusal(reason: TunnelRefusal): void {
@@ -356,10 +355,8 @@ export class DataPlane {
     access: () => Authorizer,
     asItIs: boolean,
   ): TunnelVerdict {
-    const refused = (reason: TunnelRefusal): TunnelVerdict => ({ kind: 'refused', reason });
-    const { refusal } = this.#askForBytes(caller, access);
-    if (refusal !== null) return refused(refusal);
-    if (this.#options.overload.isMemoryShort) return refused('no-memory');
+    const reason = this.#refuseBytes(caller, access);
+    if (reason !== null) return { kind: 'refused', reason };
     if (!asksForServerName) {
       const routed = this.#routeStream(caller, routes, null, asItIs);
       if (routed.kind === 'refused') return routed;
@@ -391,8 +388,8 @@ export class DataPlane {
     if (routed.kind === 'refuse') return { kind: 'refused', reason: routed.reason };
     const { service, port, version } = routed;
     const access = (): Authorizer => this.#access.ofService(this.#view, service, port);
-    const { refusal } = this.#askForBytes(caller, access);
-    if (refusal !== null) return { kind: 'refused', reason: refusal };
+    const reason = this.#refuseBytes(caller, access);
+    if (reason !== null) return { kind: 'refused', reason };
     const cluster = this.#clusters.ofService(this.#view, service, port, version, asItIs);
     return { kind: 'forward', cluster, access };
   }
