@@ -5,16 +5,18 @@ import type { Caller, RequestPipeline } from '../http/pipeline.ts';
 import { ServerConnection, type ServerConnectionOptions } from '../http/server-connection.ts';
 import type { WorkerContext } from '../http/worker-context.ts';
 import { detectProtocol } from './detect-protocol.ts';
-import { InboundStream } from './inbound-stream.ts';
+import type { InboundStreams } from './inbound-stream.ts';
 
 /** The connections of clients that speak HTTP, of either version. */
 export class HttpClients {
   readonly #context: WorkerContext;
+  readonly #inbound: InboundStreams;
   readonly #sessions = new Set<ClientSession>();
   #drainIdleMs: number | undefined;
 
-  constructor(context: WorkerContext) {
+  constructor(context: WorkerContext, inbound: InboundStreams) {
     this.#context = context;
+    this.#inbound = inbound;
   }
 
   get size(): number {
@@ -76,6 +78,6 @@ export class HttpClients {
       const found = detectProtocol(memory, start, end);
       return found === 'more' ? null : servers[found]();
     };
-    carrier.read(new InboundStream({ tell, giveUp: servers.tcp }, context.clock));
+    this.#inbound.read(carrier, { tell, giveUp: servers.tcp });
   }
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CarrierReader } from '@ambit/mesh/hbone';
 import { ManualClock } from '@ambit/mesh/testing';
-import { DETECTION_TIMEOUT_MS, InboundStream } from './inbound-stream.ts';
+import { DETECTION_TIMEOUT_MS, InboundStream, InboundStreams, NOBODY } from './inbound-stream.ts';
 
 /** A client of which nobody can tell what it speaks; `seen` is how much was looked at each time. */
 function silentStream(clock: ManualClock) {
@@ -32,7 +32,33 @@ test('InboundStream gives up a client that speaks byte by byte, before that cost
   const { stream, seen, served } = silentStream(new ManualClock());
   const byte = Buffer.from('a');
   while (served.length === 0) stream.onBytes(byte, 0, 1);
-  assert.deepEqual([seen.length, served], [257, ['a'.repeat(256)]]);
+  assert.deepEqual([seen.length, served], [256, ['a'.repeat(256)]]);
   stream.onBytes(byte, 0, 1);
   assert.equal(served.length, 2);
+});
+
+test('InboundStreams counts a client until it is served or gone, once', async () => {
+  const clock = new ManualClock();
+  const streams = new InboundStreams(clock);
+  const readers: CarrierReader[] = [];
+  const tell = (memory: Buffer, start: number): CarrierReader | null => (memory[start] === 97 ? NOBODY : null);
+  const carrier = { read: (reader: CarrierReader) => void readers.push(reader) };
+  for (let count = 1; count <= 4; count += 1) {
+    streams.read(carrier, { tell, giveUp: () => NOBODY });
+    assert.equal(streams.size, count);
+  }
+  const [told, silent, gone, ended] = readers;
+  const closed = { bytesSent: 0, bytesReceived: 0 };
+  told?.onBytes(Buffer.from('a'), 0, 1);
+  assert.equal(streams.size, 3);
+  told?.onClose(closed);
+  gone?.onClose(closed);
+  assert.equal(streams.size, 2);
+  ended?.onEnd();
+  ended?.onClose(closed);
+  assert.equal(streams.size, 1);
+  await clock.advance(DETECTION_TIMEOUT_MS);
+  assert.equal(streams.size, 0);
+  silent?.onClose(closed);
+  assert.equal(streams.size, 0);
 });

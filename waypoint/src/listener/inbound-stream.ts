@@ -1,4 +1,4 @@
-import type { CarrierReader, CarrierResult } from '@ambit/mesh/hbone';
+import type { Carrier, CarrierReader, CarrierResult } from '@ambit/mesh/hbone';
 import type { Clock } from '@ambit/mesh/runtime';
 
 /** Tells by what a client says first who serves it. */
@@ -19,17 +19,39 @@ const PIECES_MAX = 256;
 /** Hears what a connection still says that has been refused. */
 export const NOBODY: CarrierReader = { onBytes: () => {}, onEnd: () => {}, onClose: () => {} };
 
-/** A client's connection until it is known who serves it; after that it hands everything on. */
+/** Connections of which nobody knows yet who serves them. They count, as those do that are served. */
+export class InboundStreams {
+  readonly #clock: Clock;
+  #size = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Hears a client until `first` tells who serves it. Nobody has read from the carrier. */
+  read(carrier: Pick<Carrier, 'read'>, first: FirstBytes): void {
+    this.#size += 1;
+    carrier.read(new InboundStream(first, this.#clock, () => void (this.#size -= 1)));
+  }
+}
+
+/** A client's connection until it is known who serves it; after that it hands everything on. `onKnown`: once, also when it is gone before. */
 export class InboundStream implements CarrierReader {
   readonly #first: FirstBytes;
+  readonly #onKnown: () => void;
   #heldBytes = Buffer.alloc(0);
   #pieceCount = 0;
   #timer: Disposable | undefined;
   #next: CarrierReader | undefined;
   #ended = false;
 
-  constructor(first: FirstBytes, clock: Clock) {
+  constructor(first: FirstBytes, clock: Clock, onKnown: () => void = () => {}) {
     this.#first = first;
+    this.#onKnown = onKnown;
     this.#timer = clock.setTimer(DETECTION_TIMEOUT_MS, () => this.#giveUp());
   }
 
@@ -39,17 +61,16 @@ export class InboundStream implements CarrierReader {
       return;
     }
     if (this.#ended) return;
+    const isFirst = this.#heldBytes.length === 0;
     // Usually the first read tells, and needs no copy.
-    if (this.#heldBytes.length === 0) {
-      const found = this.#first.tell(memory, start, end);
-      if (found !== null) {
-        this.#serve(found);
-        found.onBytes(memory, start, end);
-        return;
-      }
+    const foundAtOnce = isFirst ? this.#first.tell(memory, start, end) : null;
+    if (foundAtOnce !== null) {
+      this.#serve(foundAtOnce);
+      foundAtOnce.onBytes(memory, start, end);
+      return;
     }
     this.#heldBytes = Buffer.concat([this.#heldBytes, memory.subarray(start, end)]);
-    const found = this.#first.tell(this.#heldBytes, 0, this.#heldBytes.length);
+    const found = isFirst ? null : this.#first.tell(this.#heldBytes, 0, this.#heldBytes.length);
     if (found !== null) this.#serve(found);
     else if (this.#heldBytes.length > HELD_MAX_BYTES || (this.#pieceCount += 1) >= PIECES_MAX) this.#giveUp();
   }
@@ -66,7 +87,8 @@ export class InboundStream implements CarrierReader {
   onClose(result: CarrierResult): void {
     this.#stopTimer();
     this.#ended = true;
-    this.#next?.onClose(result);
+    if (this.#next === undefined) this.#onKnown();
+    else this.#next.onClose(result);
   }
 
   #giveUp(): void {
@@ -77,6 +99,7 @@ export class InboundStream implements CarrierReader {
   #serve(next: CarrierReader): void {
     this.#stopTimer();
     this.#next = next;
+    this.#onKnown();
     const held = this.#heldBytes;
     this.#heldBytes = Buffer.alloc(0);
     if (held.length > 0) next.onBytes(held, 0, held.length);

@@ -28,7 +28,7 @@ import { decideDestination } from '../listener/decide-destination.ts';
 import { accepted, HboneListener, type TunnelRefusal, type TunnelVerdict } from '../listener/hbone-listener.ts';
 import { CLIENT_CONNECTIONS_MAX } from '../listener/limits.ts';
 import { HttpClients } from '../listener/http-clients.ts';
-import { InboundStream, NOBODY } from '../listener/inbound-stream.ts';
+import { InboundStreams, NOBODY } from '../listener/inbound-stream.ts';
 import { PlainListener } from '../listener/plain-listener.ts';
 import { byServerName } from '../listener/server-name.ts';
 import { sparing } from '../overload/sparing-pipeline.ts';
@@ -81,6 +81,7 @@ export class DataPlane {
   readonly #context: WorkerContext;
   readonly #hbone: HbonePool<SpiffeId>;
   readonly #clusters: ClusterTable;
+  readonly #inbound: InboundStreams;
   readonly #clients: HttpClients;
   readonly #relays = new ByteRelays();
   readonly #access = new AccessTable();
@@ -112,7 +113,8 @@ export class DataPlane {
       random,
       fieldCountMax: Math.max(DEFAULT_LIMITS.fieldCountMax, HTTP2_LIMITS.headerCountMax),
     });
-    this.#clients = new HttpClients(this.#context);
+    this.#inbound = new InboundStreams(clock);
+    this.#clients = new HttpClients(this.#context, this.#inbound);
     this.#hbone = createHbonePool<SpiffeId>({ clock, logger });
     this.#clusters = new ClusterTable({
       clock,
@@ -186,7 +188,7 @@ export class DataPlane {
     }
     return {
       requests: this.#recorder.table.snapshot(),
-      connections: this.#clients.size + this.#relays.size,
+      connections: this.#connectionCount,
       logLinesSuppressed: this.#options.log.suppressed,
       upstream,
       refusals: [...this.#refusals],
@@ -257,6 +259,11 @@ export class DataPlane {
     return undefined;
   }
 
+  /** Of clients, whoever serves them, or will. */
+  get #connectionCount(): number {
+    return this.#clients.size + this.#relays.size + this.#inbound.size;
+  }
+
   get #view(): MeshView {
     return this.#store.view;
   }
@@ -266,15 +273,21 @@ export class DataPlane {
     if (service === undefined) throw new RangeError(`no service ${port.service}`);
     const listener = new PlainListener({
       ...port,
-      serve: (caller, carrier) =>
-        this.#serveHttp(caller, carrier, this.#routers.pipelineOf(service, port.servicePort, caller)),
+      serve: (caller, carrier) => {
+        if (this.#connectionCount < CLIENT_CONNECTIONS_MAX) {
+          this.#serveHttp(caller, carrier, this.#routers.pipelineOf(service, port.servicePort, caller));
+          return;
+        }
+        carrier.read(NOBODY);
+        carrier.reset();
+      },
     });
     this.#listeners.push(listener);
     await listener.open();
   }
 
   #decideTunnel(caller: Caller, authority: Parameters<typeof decideDestination>[2]): TunnelVerdict {
-    if (this.#clients.size + this.#relays.size >= CLIENT_CONNECTIONS_MAX) {
+    if (this.#connectionCount >= CLIENT_CONNECTIONS_MAX) {
       return { kind: 'refused', reason: 'too-many-connections' };
     }
     const destination = decideDestination(this.#view, this.#options.config.network, authority);
@@ -371,7 +384,7 @@ export class DataPlane {
         carrier.reset();
         return NOBODY;
       };
-      carrier.read(new InboundStream(byServerName(serve), this.#options.clock));
+      this.#inbound.read(carrier, byServerName(serve));
     });
   }
 
