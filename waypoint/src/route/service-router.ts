@@ -49,7 +49,8 @@ export class ServiceRouter implements RequestPipeline {
   readonly #straight: Forward;
   /** By rule, whose delivery is always the same. */
   readonly #deliveries = new Map<CompiledRule<RouteBackend>, Delivery | null>();
-  readonly #edits = new WeakMap<HeaderEdits, CompiledEdits>();
+  /** By the host that a rule sets, null for none. */
+  readonly #edits = new Map<string | null, WeakMap<HeaderEdits, CompiledEdits>>();
   readonly #targets = new Map<ServiceBackend, Target>();
 
   constructor(options: ServiceRouterOptions) {
@@ -159,18 +160,23 @@ export class ServiceRouter implements RequestPipeline {
     return target;
   }
 
-  /** Edits of a rule are the same object every time; those of CORS are not, and are few. */
+  /** Edits of a rule are the same object every time, and so is its host; those of CORS are not, and are few. */
   #compiled(edits: HeaderEdits, host: string | null): CompiledEdits {
-    if (host !== null) {
-      const appended = [...edits.appended, { name: 'host', value: host }];
-      return compileEdits({ dropped: new Set([...edits.dropped, 'host']), appended });
+    let ofHost = this.#edits.get(host);
+    if (ofHost === undefined) {
+      ofHost = new WeakMap();
+      this.#edits.set(host, ofHost);
     }
-    const known = this.#edits.get(edits);
+    const known = ofHost.get(edits);
     if (known !== undefined) return known;
-    const compiled = compileEdits(edits);
-    this.#edits.set(edits, compiled);
+    const compiled = compileEdits(host === null ? edits : withHost(edits, host));
+    ofHost.set(edits, compiled);
     return compiled;
   }
+}
+
+function withHost({ dropped, appended }: HeaderEdits, host: string): HeaderEdits {
+  return { dropped: new Set([...dropped, 'host']), appended: [...appended, { name: 'host', value: host }] };
 }
 
 function isEmpty({ dropped, appended }: HeaderEdits): boolean {

@@ -20,7 +20,7 @@ import { accessCaller, admit } from '../authorize/guarded-pipeline.ts';
 import { Deadlines } from '../http/deadlines.ts';
 import { straightTo } from '../http/decisions.ts';
 import { DEFAULT_EXCHANGE_LIMITS } from '../http/limits.ts';
-import type { Caller, RequestPipeline } from '../http/pipeline.ts';
+import type { Caller, Forward, RequestPipeline } from '../http/pipeline.ts';
 import { createRequestIds } from '../http/request-ids.ts';
 import { WorkerContext } from '../http/worker-context.ts';
 import { ByteRelays } from '../listener/byte-relays.ts';
@@ -358,7 +358,16 @@ export class DataPlane {
 
   /** Policies as they are when a request comes. */
   #pipelineOfWorkload({ hostname }: Workload, access: () => Authorizer, clusterOf: () => Cluster): RequestPipeline {
-    return { decide: (request) => admit(access(), hostname, request) ?? straightTo(clusterOf()) };
+    let straight: Forward | undefined;
+    return {
+      decide: (request) => {
+        const refused = admit(access(), hostname, request);
+        if (refused !== null) return refused;
+        const cluster = clusterOf();
+        if (straight?.cluster !== cluster) straight = straightTo(cluster);
+        return straight;
+      },
+    };
   }
 
   /** A connection whose route asks for a server name is taken to hear it; all others are refused before they are taken. */
