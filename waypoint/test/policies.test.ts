@@ -1,25 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createHbonePool, createPlainCarrier, type HbonePool } from '@ambit/mesh/hbone';
-import { parseServiceKey, parseTrustDomain } from '@ambit/mesh/model';
+import { parseServiceKey } from '@ambit/mesh/model';
 import type { PolicySet } from '@ambit/mesh/policies';
 import { NO_FILTERS, type ServiceRoutes } from '@ambit/mesh/routes';
-import { silentLogger, systemClock } from '@ambit/mesh/runtime';
-import {
-  checkLeaks,
-  createTestCa,
-  dial,
-  environment,
-  identityOf,
-  type Listener,
-  listen,
-  until,
-} from '@ambit/mesh/testing';
-import { secureContextOf } from '@ambit/mesh/tls';
+import { checkLeaks, createTestCa, environment, type Listener, listen, until } from '@ambit/mesh/testing';
 import { type LocalConfig, parseLocalConfig } from '../src/local/local-config.ts';
-import { DataPlane } from '../src/worker/data-plane.ts';
+import type { DataPlane } from '../src/worker/data-plane.ts';
 import { Party } from './http-world.ts';
 import { ask } from './peers.ts';
+import { createPlane, waypointAt } from './plane.ts';
 
 checkLeaks();
 
@@ -150,21 +140,7 @@ class World implements AsyncDisposable {
 
   private constructor() {
     this.#pool = this.#stack.use(createHbonePool<string>(environment));
-    this.#plane = new DataPlane({
-      clock: systemClock,
-      logger: silentLogger,
-      log: { suppressed: 0 },
-      config: {
-        network: '',
-        trustDomain: parseTrustDomain('cluster.local'),
-        forwardsClientCertificate: false,
-        accessLogFormat: 'text',
-      },
-      ownAddresses: [],
-      overload: { refusal: () => null, isMemoryShort: false, shares: { memory: 0, lag: 0 } },
-      accessLog: { dropped: 0, write: (line) => void this.lines.push(line) },
-      random: () => 0,
-    });
+    this.#plane = createPlane({ accessLog: { dropped: 0, write: (line) => void this.lines.push(line) } });
     this.#stack.defer(() => this.#plane.drain(0));
   }
 
@@ -211,12 +187,7 @@ class World implements AsyncDisposable {
   /** A tunnel of service account `<namespace>/<account>` to the authority. */
   async tunnel(account: string, authority: string, namespace = 'shop'): Promise<Party> {
     const certificate = ca.issue(`spiffe://cluster.local/ns/${namespace}/sa/${account}`);
-    const target = {
-      key: `${namespace}/${account}`,
-      openSocket: () => dial(this.#port),
-      secureContext: () => secureContextOf(certificate),
-      verifyPeer: identityOf,
-    };
+    const target = waypointAt(this.#port, certificate);
     const party = new Party((await this.#pool.openTunnel(target, { authority, headers: [] })).stream);
     party.carrier.read(party);
     return party;

@@ -4,30 +4,29 @@ import type { Socket } from 'node:net';
 import tls from 'node:tls';
 import { test } from 'node:test';
 import { type Carrier, createHbonePool } from '@ambit/mesh/hbone';
-import { parseTrustDomain, type Service } from '@ambit/mesh/model';
+import type { Service } from '@ambit/mesh/model';
 import { servicePolicySet } from '@ambit/mesh/policies';
 import { closedBackend } from '@ambit/mesh/route-wire';
 import type { PortSecurity } from '@ambit/mesh/routes';
-import { silentLogger, systemClock } from '@ambit/mesh/runtime';
+import { systemClock } from '@ambit/mesh/runtime';
 import {
   buildService,
   buildWorkload,
   checkLeaks,
   createTestCa,
-  dial,
   environment,
-  identityOf,
   testIdentity,
   until,
 } from '@ambit/mesh/testing';
-import { secureContextOf } from '@ambit/mesh/tls';
 import { CarrierDuplex } from '../src/secure/carrier-duplex.ts';
-import { DataPlane } from '../src/worker/data-plane.ts';
+import type { DataPlane } from '../src/worker/data-plane.ts';
 import { Party } from './http-world.ts';
+import { createPlane, waypointAt } from './plane.ts';
 
 checkLeaks();
 
 const ca = createTestCa();
+const client = ca.issue(testIdentity('shop', 'client'));
 const servers = createTestCa();
 const SERVICE: Service = {
   ...buildService({ addresses: ['10.9.0.1'] }),
@@ -49,23 +48,19 @@ class World implements AsyncDisposable {
   readonly #stack = new AsyncDisposableStack();
   readonly #pool = this.#stack.use(createHbonePool<string>(environment));
   readonly #plane: DataPlane;
+  #isMemoryShort = false;
   #port = 0;
 
   constructor() {
-    this.#plane = new DataPlane({
-      clock: systemClock,
-      logger: silentLogger,
-      log: { suppressed: 0 },
-      config: {
-        network: '',
-        trustDomain: parseTrustDomain('cluster.local'),
-        forwardsClientCertificate: false,
-        accessLogFormat: 'text',
+    const isMemoryShort = (): boolean => this.#isMemoryShort;
+    this.#plane = createPlane({
+      overload: {
+        refusal: () => (isMemoryShort() ? 'memory' : null),
+        get isMemoryShort() {
+          return isMemoryShort();
+        },
+        shares: { memory: 0, lag: 0 },
       },
-      ownAddresses: [],
-      overload: { refusal: () => null, isMemoryShort: false, shares: { memory: 0, lag: 0 } },
-      accessLog: null,
-      random: () => 0,
     });
     this.#stack.defer(() => this.#plane.drain(0));
   }
@@ -123,14 +118,16 @@ class World implements AsyncDisposable {
     this.#plane['set-backends']({ put: [closedBackend(SERVICE.key) ?? assert.fail()], removed: [] });
   }
 
+  set isMemoryShort(isShort: boolean) {
+    this.#isMemoryShort = isShort;
+  }
+
+  get refusals(): readonly (readonly [string, number])[] {
+    return this.#plane.metrics().refusals;
+  }
+
   async open(port: number): Promise<Carrier> {
-    const certificate = ca.issue(testIdentity('shop', 'client'));
-    const target = {
-      key: 'client',
-      openSocket: () => dial(this.#port),
-      secureContext: () => secureContextOf(certificate),
-      verifyPeer: identityOf,
-    };
+    const target = waypointAt(this.#port, client);
     return (await this.#pool.openTunnel(target, { authority: `10.9.0.1:${port}`, headers: [] })).stream;
   }
 
@@ -187,4 +184,16 @@ test('nothing is carried to any port of a service when what secures it cannot be
   await using world = await World.open();
   world.close();
   for (const port of [444, 445]) assert.equal(await world.say(port, 'hello\r\n'), 'cut', String(port));
+});
+
+test('while memory is short nothing new is carried as bytes, whenever it turns out that it is no HTTP', async () => {
+  await using world = await World.open();
+  world.secure(TLS);
+  world.isMemoryShort = true;
+  await assert.rejects(world.say(444, 'hello'), { code: 'refused-status' });
+  assert.equal(await world.say(445, 'hello\r\n'), 'cut');
+  assert.equal(await world.say(445, GET), 'the proxy is short of memory');
+  assert.deepEqual(world.refusals, [['no-memory', 2]]);
+  world.isMemoryShort = false;
+  assert.equal(await world.say(445, 'hello\r\n'), 'heard hello');
 });

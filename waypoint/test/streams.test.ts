@@ -1,29 +1,27 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createHbonePool, createPlainCarrier } from '@ambit/mesh/hbone';
-import { parseTrustDomain, type Service } from '@ambit/mesh/model';
+import type { Service } from '@ambit/mesh/model';
 import { servicePolicySet } from '@ambit/mesh/policies';
 import { NO_FILTERS, type PortRoutes, type StreamRoute } from '@ambit/mesh/routes';
-import { silentLogger, systemClock } from '@ambit/mesh/runtime';
 import {
   buildService,
   buildWorkload,
   checkLeaks,
   clientHello,
   createTestCa,
-  dial,
   environment,
-  identityOf,
   listen,
+  testIdentity,
   until,
 } from '@ambit/mesh/testing';
-import { secureContextOf } from '@ambit/mesh/tls';
-import { DataPlane } from '../src/worker/data-plane.ts';
 import { Party } from './http-world.ts';
+import { createPlane, waypointAt } from './plane.ts';
 
 checkLeaks();
 
 const ca = createTestCa();
+const client = ca.issue(testIdentity('shop', 'web'));
 
 function route(name: string, serverNames: readonly string[], services: readonly Service[]): StreamRoute {
   const backends = services.map(({ key }) => ({
@@ -39,21 +37,7 @@ class World implements AsyncDisposable {
   readonly #stack = new AsyncDisposableStack();
   readonly #pool = this.#stack.use(createHbonePool<string>(environment));
   readonly #served: Party[] = [];
-  readonly #plane = new DataPlane({
-    clock: systemClock,
-    logger: silentLogger,
-    log: { suppressed: 0 },
-    config: {
-      network: '',
-      trustDomain: parseTrustDomain('cluster.local'),
-      forwardsClientCertificate: false,
-      accessLogFormat: 'text',
-    },
-    ownAddresses: [],
-    overload: { refusal: () => null, isMemoryShort: false, shares: { memory: 0, lag: 0 } },
-    accessLog: null,
-    random: () => 0,
-  });
+  readonly #plane = createPlane();
   #port = 0;
 
   static async open(routes: (red: Service, blue: Service) => readonly StreamRoute[]): Promise<World> {
@@ -99,12 +83,7 @@ class World implements AsyncDisposable {
   }
 
   async connect(): Promise<Party> {
-    const target = {
-      key: 'web',
-      openSocket: () => dial(this.#port),
-      secureContext: () => secureContextOf(ca.issue('spiffe://cluster.local/ns/shop/sa/web')),
-      verifyPeer: identityOf,
-    };
+    const target = waypointAt(this.#port, client);
     const party = new Party((await this.#pool.openTunnel(target, { authority: '10.9.0.1:443', headers: [] })).stream);
     party.carrier.read(party);
     return party;

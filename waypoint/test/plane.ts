@@ -1,0 +1,36 @@
+import type { PoolTarget } from '@ambit/mesh/hbone';
+import { parseTrustDomain } from '@ambit/mesh/model';
+import { silentLogger, systemClock } from '@ambit/mesh/runtime';
+import { dial, identityOf } from '@ambit/mesh/testing';
+import { secureContextOf, type Svid } from '@ambit/mesh/tls';
+import { DataPlane, type DataPlaneOptions } from '../src/worker/data-plane.ts';
+
+/** A data worker without its thread; `options` in place of what tests mostly do not care about. */
+export function createPlane(options: Partial<DataPlaneOptions> = {}): DataPlane {
+  return new DataPlane({
+    clock: systemClock,
+    logger: silentLogger,
+    log: { suppressed: 0 },
+    config: {
+      network: '',
+      trustDomain: parseTrustDomain('cluster.local'),
+      forwardsClientCertificate: false,
+      accessLogFormat: 'text',
+    },
+    ownAddresses: [],
+    overload: { refusal: () => null, isMemoryShort: false, shares: { memory: 0, lag: 0 } },
+    accessLog: null,
+    random: () => 0,
+    ...options,
+  });
+}
+
+/** A waypoint on a port of this host, as a client with this certificate asks it. */
+export function waypointAt(port: number, client: Svid): PoolTarget<string> {
+  return {
+    key: client.id,
+    openSocket: () => dial(port),
+    secureContext: () => secureContextOf(client),
+    verifyPeer: identityOf,
+  };
+}
