@@ -82,6 +82,12 @@ class World implements AsyncDisposable {
     return this.#plane.metrics().refusals;
   }
 
+  /** Nobody may reach `front` any more. */
+  close(): void {
+    const removed = [servicePolicySet(buildService({ name: 'front' }).key)];
+    this.#plane.configure({ update: {}, routes: { put: [], removed: [] }, policySets: { put: [], removed } });
+  }
+
   async connect(): Promise<Party> {
     const target = waypointAt(this.#port, client);
     const party = new Party((await this.#pool.openTunnel(target, { authority: '10.9.0.1:443', headers: [] })).stream);
@@ -135,6 +141,15 @@ test('a connection whose server name no route wants is cut, and one without a na
     await until('it is cut', () => party.wasCut);
     assert.deepEqual(world.refusals, [['no-route', index + 1]]);
   }
+});
+
+test('a connection that policies do not want any more is cut when it says its server name', async () => {
+  await using world = await World.open((red) => [route('red', ['red.example'], [red])]);
+  const party = await world.connect();
+  world.close();
+  party.send(await clientHello({ servername: 'red.example' }));
+  await until('it is cut', () => party.wasCut);
+  assert.deepEqual(world.refusals, [['policy-missing', 1]]);
 });
 
 test('a TCPRoute waits for no word of the client, and refuses where nothing can be reached', async () => {

@@ -210,7 +210,12 @@ export class ClientConnections {
     return accepted((carrier) => {
       // A client that says a server name speaks TLS by itself.
       const serve = (serverName: string | null): CarrierReader => {
-        const routed = this.#routeStream(caller, routes, serverName, asItIs || serverName !== null);
+        // Policies may have changed since it was taken.
+        const { refusal } = access().decide(accessCaller(caller), null);
+        const routed: RoutedConnection =
+          refusal === null
+            ? this.#routeStream(caller, routes, serverName, asItIs || serverName !== null)
+            : { kind: 'refused', reason: refusal };
         if (routed.kind === 'forward') return this.#relay(caller, carrier, routed.cluster, access, routed.access);
         this.countRefusal(routed.reason);
         carrier.reset();
