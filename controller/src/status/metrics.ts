@@ -6,9 +6,9 @@ export interface StatusMetrics {
   readonly pending: Gauge;
 }
 
-export type WriteResult = 'written' | 'unchanged' | 'gone' | 'conflict';
+export type WriteResult = 'written' | 'unchanged' | 'gone' | 'conflict' | 'refused';
 
-const RESULTS: readonly WriteResult[] = ['written', 'unchanged', 'gone', 'conflict'];
+const RESULTS: readonly WriteResult[] = ['written', 'unchanged', 'gone', 'conflict', 'refused'];
 
 export function createStatusMetrics(metrics: Metrics): StatusMetrics {
   return metrics.register({

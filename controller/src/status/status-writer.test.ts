@@ -285,6 +285,22 @@ test('StatusWriter tries again after a conflict, forgets what is gone, and mends
   assert.equal(world.conditions.length, 5);
 });
 
+test('StatusWriter goes on with the others when the API server refuses an object', async () => {
+  await using world = new World();
+  const other = own('AccessPolicy', 'shop', 'another', { action: 'Allow', ...SELECTOR }, { uid: 'u0', generation: 1 });
+  world.put(NAMESPACE, other, policy(1), pod('shop', 'web-1', 'web'));
+  world.kube.failures.push('invalid');
+  world.begin();
+  await world.pass();
+  assert.deepEqual(
+    world.kube.applied.map(({ key }) => key),
+    ['accesspolicies/shop/callers'],
+  );
+  assert.equal(await world.metrics.value('ambit_status_writes_total', ['refused']), 1);
+  await world.clock.advance(STATUS_LIMITS.resyncMs + STATUS_LIMITS.passMs);
+  assert.equal(world.kube.applied.length, 2);
+});
+
 test('StatusWriter.run() rejects when the API server fails, and another run begins from what is stored', async () => {
   const world = new World();
   world.put(NAMESPACE, policy(1), pod('shop', 'web-1', 'web'));

@@ -16,6 +16,7 @@ import { decideBrokenStatus, decideStatus, type StatusDecision } from './decide-
 import { decideStatusPatch } from './decide-status-patch.ts';
 import { STATUS_LIMITS } from './limits.ts';
 import type { MeshProgress } from './mesh-progress.ts';
+import { concernsObject } from './concerns-object.ts';
 import { createStatusMetrics, type StatusMetrics, type WriteResult } from './metrics.ts';
 import type { PolicyVersions } from './policy-versions.ts';
 import type { PolicyWorld } from './policy-world.ts';
@@ -63,7 +64,8 @@ interface Reconciled extends Pick<DecidedStatus, 'decided'> {
 /**
  * Writes what became of our own objects, by the leader. Level-based: a pass decides every status anew from what is known,
  * and what differs from what was last written is read from the API server, decided for exactly that object, and applied
- * only where it differs. So a lost event, a conflict or another leader's write is mended by a later pass.
+ * only where it differs. So a lost event, a conflict or another leader's write is mended by a later pass. An object that the API
+ * server refuses keeps no other waiting.
  */
 export class StatusWriter {
   readonly #options: StatusWriterOptions;
@@ -178,7 +180,10 @@ export class StatusWriter {
       if (!(error instanceof KubeApiError)) throw error;
       if (error.code === 'not-found') return { result: 'gone', decided: null };
       if (error.code === 'conflict') return { result: 'conflict', decided: null };
-      throw error;
+      if (error.retryable || !concernsObject(error)) throw error;
+      // Others must not wait for it; the next resync tries again.
+      logger.warn('status cannot be written', { kind, namespace, name, error }, { limitBy: `${kind} ${error.code}` });
+      return { result: 'refused', decided: null };
     }
   }
 
