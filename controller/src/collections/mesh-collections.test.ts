@@ -537,3 +537,58 @@ test('deriveMesh tells of the ranges that nodes give to their pods, with the net
   world.remove('Node//n1');
   assert.deepEqual(shown(), ['Node/n2 east 10.244.1.0/24', 'Node/n3 net 10.244.2.0/24']);
 });
+
+test('deriveMesh makes a service of an import by the endpoints of the Service of its name', () => {
+  const imported = (ports: readonly Json[], meta: Json = {}): MeshObject =>
+    object(
+      'multicluster.x-k8s.io/v1alpha1',
+      'ServiceImport',
+      'web',
+      { spec: { type: 'ClusterSetIP', ips: ['10.42.0.1'], ports } },
+      meta,
+    );
+  const own = 'shop/web.shop.svc.cluster.local';
+  const ofSet = 'shop/web.shop.svc.clusterset.local';
+  const both = [
+    { name: 'http', port: 80, targetPort: 8080 },
+    { name: 'admin', port: 90 },
+  ];
+  const world = new World(
+    SHOP,
+    service('web', { selector: { app: 'web' }, ports: both }, { labels: { 'ambit.dev/waypoint': 'wp' } }),
+    // Some make the address of an import that of a Service of their own.
+    service('derived-x', { clusterIP: '10.42.0.1' }),
+    pod('web-1', '10.0.0.1'),
+    imported([{ name: 'other', port: 80, appProtocol: 'http2' }, { port: 443 }]),
+  );
+  const found = (key: string): Service =>
+    all(world.mesh.addresses).flatMap((one) =>
+      one.kind === 'service' && one.service.key === key ? [one.service] : [],
+    )[0] ?? assert.fail(key);
+  const { hostname, addresses, ports: declared, waypoint, canonical } = found(ofSet);
+  assert.deepEqual(
+    [hostname, addresses, declared, waypoint, canonical],
+    [
+      'web.shop.svc.clusterset.local',
+      [{ network: 'net', ip: '10.42.0.1' }],
+      [{ servicePort: 80, targetPort: 8080, appProtocol: 'http2' }],
+      found(own).waypoint,
+      true,
+    ],
+  );
+  assert.equal(found('shop/derived-x.shop.svc.cluster.local').canonical, false);
+  assert.deepEqual(ports(world.workload('web-1')), {
+    [own]: [
+      [80, 8080],
+      [90, 90],
+    ],
+    [ofSet]: [[80, 8080]],
+  });
+  world.put(
+    imported([{ port: 90 }]),
+    slice('web-a', 'web', [{ addresses: ['10.0.0.1'], targetRef: { kind: 'Pod', name: 'web-1' } }]),
+  );
+  assert.deepEqual(Object.keys(ports(world.workload('web-1'))), []);
+  world.remove('Service/shop/web');
+  assert.deepEqual(world.names.includes(ofSet), false);
+});

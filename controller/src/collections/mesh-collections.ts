@@ -8,6 +8,7 @@ import type { MeshSettings } from '../translate/mesh-settings.ts';
 import { exceptionsPolicy, strictPolicy } from '../translate/mtls-mode-from-mutual-tls-policy.ts';
 import { policyFromAccessPolicy } from '../translate/policy-from-access-policy.ts';
 import { rangesFromNode } from '../translate/ranges-from-node.ts';
+import type { ServiceFront } from '../translate/service-front.ts';
 import { serviceFromService } from '../translate/service-from-service.ts';
 import { workloadFromExternalWorkload } from '../translate/workload-from-external-workload.ts';
 import { workloadFromPod } from '../translate/workload-from-pod.ts';
@@ -65,8 +66,16 @@ export function deriveMesh(
       return workload === null ? null : { kind: 'workload', workload };
     },
   );
-  const services = graph.derive('services', prefixed(graph, 'Service', objects.services), (object, read) => {
-    const service = serviceFromService(object, policies.waypoints(object.meta.namespace, read), settings);
+  const importsByAddress = objects.importFronts.index(({ clusterIps }) => clusterIps);
+  const fronts = graph.union<ServiceFront>('services by every address', [
+    prefixed(graph, 'Service', objects.services),
+    prefixed(graph, 'ServiceImport', objects.importFronts),
+  ]);
+  const services = graph.derive('services', fronts, (front, read) => {
+    const standsForImport =
+      front.ofClusterSet !== true && front.clusterIps.some((ip) => read.lookup(importsByAddress, ip).length > 0);
+    const around = { ...policies.waypoints(front.meta.namespace, read), standsForImport };
+    const service = serviceFromService(front, around, settings);
     return service === null ? null : { kind: 'service' as const, service };
   });
   const addresses = graph.union<PushedObject>('addresses', [named, bare, services]);

@@ -1,4 +1,6 @@
 import type { MeshObject, ObjectChange, ObjectOf } from '@ambit/mesh/kinds';
+import { frontOfImport, type ServiceFront } from '../translate/service-front.ts';
+import type { Collection } from './collection.ts';
 import type { CollectionGraph, SourceCollection } from './collection-graph.ts';
 
 /** One source collection per kind, keyed `namespace/name` (`/name` for cluster-scoped kinds). */
@@ -22,15 +24,19 @@ export interface ObjectCollections {
   readonly accessPolicies: SourceCollection<ObjectOf<'AccessPolicy'>>;
   readonly mutualTlsPolicies: SourceCollection<ObjectOf<'MutualTLSPolicy'>>;
   readonly externalWorkloads: SourceCollection<ObjectOf<'ExternalWorkload'>>;
+  /** Derived: the ServiceImports that have endpoints in this cluster, keyed as they are. */
+  readonly importFronts: Collection<ServiceFront>;
 }
 
 export function createObjectCollections(graph: CollectionGraph): ObjectCollections {
+  const services = graph.source<ObjectOf<'Service'>>('Service');
+  const serviceImports = graph.source<ObjectOf<'ServiceImport'>>('ServiceImport');
   return {
     namespaces: graph.source('Namespace'),
     nodes: graph.source('Node'),
     serviceAccounts: graph.source('ServiceAccount'),
     pods: graph.source('Pod'),
-    services: graph.source('Service'),
+    services,
     endpointSlices: graph.source('EndpointSlice'),
     configMaps: graph.source('ConfigMap'),
     gateways: graph.source('Gateway'),
@@ -40,10 +46,13 @@ export function createObjectCollections(graph: CollectionGraph): ObjectCollectio
     tlsRoutes: graph.source('TLSRoute'),
     referenceGrants: graph.source('ReferenceGrant'),
     backendTlsPolicies: graph.source('BackendTLSPolicy'),
-    serviceImports: graph.source('ServiceImport'),
+    serviceImports,
     accessPolicies: graph.source('AccessPolicy'),
     mutualTlsPolicies: graph.source('MutualTLSPolicy'),
     externalWorkloads: graph.source('ExternalWorkload'),
+    importFronts: graph.derive('imported services', serviceImports, (imported, read, key) =>
+      frontOfImport(imported, read.get(services, key)),
+    ),
   };
 }
 

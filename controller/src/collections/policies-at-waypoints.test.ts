@@ -344,3 +344,15 @@ test('a waypoint has a set of policies for every Service, and none for what nobo
   const name = 'workload/Kubernetes//Pod/shop/web-1';
   assert.equal(world.through('checkout', 'GET', name), `policy-missing ${name}`);
 });
+
+test('a policy for a Service holds for requests that reach its endpoints by the address of an import', () => {
+  const spec = { type: 'ClusterSetIP', ips: ['10.42.0.1'], ports: [{ port: 80 }] };
+  const imported = { ...core('ServiceImport', 'shop', 'web', { spec }), apiVersion: 'multicluster.x-k8s.io/v1alpha1' };
+  const restricted = policy('p', { ...target('Service', 'web'), rules: [FROM_CHECKOUT] });
+  const world = new World([BOUND, gateway('wp'), service('web'), imported, web(), restricted]);
+  const name = servicePolicySet(parseServiceKey('shop/web.shop.svc.clusterset.local'));
+  assert.deepEqual(
+    [world.through('checkout', 'GET', name), world.through('other', 'GET', name), world.direct('checkout')],
+    ['allow shop/p', 'access-denied', GUARD],
+  );
+});

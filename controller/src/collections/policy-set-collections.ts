@@ -1,9 +1,9 @@
 import { type AccessPolicyObject, requestPolicyOf } from '@ambit/mesh/kinds';
-import { serviceKey, type ServiceKey } from '@ambit/mesh/model';
 import { type PolicySet, type PolicySetName, servicePolicySet, workloadPolicySet } from '@ambit/mesh/policies';
 import type { ServedObject } from '../push/encode-resource.ts';
 import { decideWaypointBinding, type WaypointBinding } from '../translate/decide-waypoint-binding.ts';
-import { type MeshSettings, serviceHostname } from '../translate/mesh-settings.ts';
+import type { MeshSettings } from '../translate/mesh-settings.ts';
+import { frontKey, type ServiceFront } from '../translate/service-front.ts';
 import type { Collection, Reader } from './collection.ts';
 import type { CollectionGraph } from './collection-graph.ts';
 import type { DerivedWorkload } from './mesh-collections.ts';
@@ -37,17 +37,21 @@ export function derivePolicySets(
     return [...names, `gateway/${binding.waypoint.namespace}/${binding.waypoint.name}`];
   };
 
-  const services = graph.derive('policies of services', objects.services, ({ meta, type }, read) => {
+  // Whoever names a Service means its endpoints, by whichever address they are reached.
+  const ofFront = (front: ServiceFront, read: Reader): ServedObject | null => {
+    const { meta, type } = front;
     if (type === 'ExternalName') return null;
-    const { namespace, name } = meta;
-    const key: ServiceKey = serviceKey({ namespace, hostname: serviceHostname(name, namespace, settings) });
+    const { namespace } = meta;
+    const key = frontKey(front, settings);
     const binding = decideWaypointBinding({ meta, traffic: 'service' }, policies.waypoints(namespace, read));
     const selecting = read.lookup(selectedBehind, key).flatMap((one) => one.policies.selecting);
     return served(servicePolicySet(key), includes(namespace, binding, read), [
       ...policies.ofService(meta, read),
       ...selecting,
     ]);
-  });
+  };
+  const services = graph.derive('policies of services', objects.services, ofFront);
+  const imports = graph.derive('policies of imported services', objects.importFronts, ofFront);
   const bound = workloads.index(({ workload: { uid, waypoint } }) => (waypoint === undefined ? [] : [uid])).groups;
   const standing = graph.derive('policies of workloads', bound, ([first], read) => {
     if (first === undefined) return null;
@@ -73,6 +77,7 @@ export function derivePolicySets(
     graph.rekey(`policies by ${kind}`, some, (key) => `${kind} ${key}`);
   return graph.union('sets of policies', [
     prefixed('service', services),
+    prefixed('import', imports),
     prefixed('workload', standing),
     prefixed('namespace', namespaces),
     prefixed('gateway', gateways),

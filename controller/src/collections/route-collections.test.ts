@@ -31,7 +31,8 @@ class World {
   }
 
   get shown(): readonly string[] {
-    return [...this.routes.entries()].flatMap(([key, object]) => {
+    const routes = [...this.routes.entries()].sort(([a], [b]) => (a < b ? -1 : 1));
+    return routes.flatMap(([key, object]) => {
       if (object.kind !== 'routes') return [];
       const backends = [...object.routes.ports.values()].flatMap(({ producer }) =>
         producer?.kind === 'http'
@@ -79,6 +80,49 @@ test('deriveRoutes() has the routes of services that are bound to a waypoint, an
   assert.deepEqual(world.shown, ['shop/web by shop/other: shop/web-v1.shop.svc.cluster.local']);
   world.remove(route('web', 'web-v1'));
   assert.deepEqual(world.shown, []);
+});
+
+const IMPORT = { group: 'multicluster.x-k8s.io', kind: 'ServiceImport' };
+const imported = (name: string, waypoint?: string): MeshObject =>
+  routeObject(
+    'ServiceImport',
+    name,
+    { type: 'ClusterSetIP', ips: ['10.42.0.1'], ports: [{ port: 80 }] },
+    waypoint === undefined ? {} : { labels: { 'ambit.dev/waypoint': waypoint } },
+  );
+
+test('deriveRoutes() has the routes of imports, at the waypoint of the import or else of its Service', () => {
+  const world = new World();
+  const ofImport = routeObject('HTTPRoute', 'r', {
+    parentRefs: [{ ...IMPORT, name: 'web' }],
+    rules: [{ backendRefs: [{ ...IMPORT, name: 'web', port: 80 }] }],
+  });
+  world.put(gateway('wp'), gateway('other'), service('web', 'wp'), imported('web'), ofImport);
+  assert.deepEqual(world.shown, ['import shop/web by shop/wp: shop/web.shop.svc.clusterset.local']);
+  world.put(imported('web', 'other'));
+  assert.deepEqual(world.shown, ['import shop/web by shop/other: shop/web.shop.svc.clusterset.local']);
+  world.put(imported('web', 'none'));
+  assert.deepEqual(world.shown, []);
+  world.put(imported('web'), route('web', 'web'));
+  assert.deepEqual(world.shown, [
+    'import shop/web by shop/wp: shop/web.shop.svc.clusterset.local',
+    'shop/web by shop/wp: shop/web.shop.svc.cluster.local',
+  ]);
+  world.remove(service('web'));
+  assert.deepEqual(world.shown, []);
+});
+
+test('deriveBackends() secures a Service by whichever address it is reached', () => {
+  const world = new World();
+  const policy = routeObject('BackendTLSPolicy', 'tls', {
+    targetRefs: [{ group: '', kind: 'Service', name: 'web' }],
+    validation: { wellKnownCACertificates: 'System', hostname: 'web.example' },
+  });
+  world.put(service('web'), imported('web'), policy);
+  const keys = [...world.backends.entries()].flatMap(([, one]) =>
+    one.kind === 'backend' ? [one.backend.service] : [],
+  );
+  assert.deepEqual(keys, ['shop/web.shop.svc.cluster.local', 'shop/web.shop.svc.clusterset.local']);
 });
 
 test('deriveRoutes() computes only what a change touches', () => {

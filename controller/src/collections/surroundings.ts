@@ -113,7 +113,11 @@ export class Surroundings {
     }
     return [...keys].flatMap((key) => {
       const service = read.get(this.#objects.services, key);
-      return service === undefined ? [] : [{ service, slices: read.lookup(this.#slicesByService, key) }];
+      if (service === undefined) return [];
+      const imported = read.get(this.#objects.importFronts, key);
+      const fronts = imported === undefined ? [service] : [service, imported];
+      const slices = read.lookup(this.#slicesByService, key);
+      return fronts.map((front) => ({ service: front, slices }));
     });
   }
 }

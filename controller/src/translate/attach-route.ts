@@ -6,15 +6,13 @@ import {
   selects,
   WAYPOINT_CLASS,
 } from '@ambit/mesh/kinds';
-import { type ServiceKey, serviceKey } from '@ambit/mesh/model';
+import type { ServiceKey } from '@ambit/mesh/model';
 import { intersectHostnames } from './intersect-hostnames.ts';
-import { type MeshSettings, serviceHostname } from './mesh-settings.ts';
+import type { MeshSettings } from './mesh-settings.ts';
 import type { AnyRoute, RouteWorld } from './route-world.ts';
+import { frontKey, frontOfImport, MULTICLUSTER_GROUP, type ServiceFront } from './service-front.ts';
 
 export const GATEWAY_GROUP = 'gateway.networking.k8s.io';
-const MULTICLUSTER_GROUP = 'multicluster.x-k8s.io';
-/** Suffix of services of other clusters, by KEP-1645. */
-const CLUSTER_SET_DOMAIN = 'clusterset.local';
 /** Classes of Gateways that this controller runs and that routes can be attached to. */
 const OWN_CLASSES: readonly string[] = [WAYPOINT_CLASS, 'ambit'];
 
@@ -61,11 +59,7 @@ export function attachRoute(route: AnyRoute, ref: ParentRef, world: RouteWorld):
     return attachToService(route, ref, service, world.settings);
   }
   if (ref.group === MULTICLUSTER_GROUP && ref.kind === 'ServiceImport') {
-    const imported = world.serviceImport(ref.namespace, ref.name);
-    if (imported === undefined) return noParent(`there is no ServiceImport ${ref.namespace}/${ref.name}`);
-    if (imported.headless) return noParent(`ServiceImport ${ref.namespace}/${ref.name} is headless`);
-    const hostname = importHostname(ref.name, ref.namespace);
-    return attachToPorts(route, ref, imported.ports, serviceKey({ namespace: ref.namespace, hostname }));
+    return attachToImport(route, ref, world);
   }
   if (ref.group !== GATEWAY_GROUP || ref.kind !== 'Gateway') return { kind: 'foreign' };
   const gateway = world.gateway(ref.namespace, ref.name);
@@ -73,8 +67,19 @@ export function attachRoute(route: AnyRoute, ref: ParentRef, world: RouteWorld):
   return attachToGateway(route, ref, gateway, world);
 }
 
-export function importHostname(name: string, namespace: string): string {
-  return `${name}.${namespace}.svc.${CLUSTER_SET_DOMAIN}`;
+/** GEP-1748: as to a Service, at its own address and name. */
+function attachToImport(route: AnyRoute, ref: ParentRef, world: RouteWorld): Attachment {
+  const name = `${ref.namespace}/${ref.name}`;
+  const imported = world.serviceImport(ref.namespace, ref.name);
+  if (imported === undefined) return noParent(`there is no ServiceImport ${name}`);
+  if (imported.headless) return noParent(`ServiceImport ${name} is headless`);
+  const front = frontOfImport(imported, world.service(ref.namespace, ref.name));
+  if (front === null) return noParent(`ServiceImport ${name} has no Service of its name in this cluster`);
+  // A section is meant as the import calls it, whose ports may have other names than the Service's.
+  const isNamed = (port: number): boolean =>
+    ref.sectionName === null || imported.ports.some((one) => one.port === port && one.name === ref.sectionName);
+  const ports = front.ports.filter(({ port }) => isNamed(port));
+  return attachToPorts(route, ref, ports, frontKey(front, world.settings));
 }
 
 function attachToService(
@@ -88,22 +93,18 @@ function attachToService(
   // Neither has an address of its own that callers would be recognised by.
   if (service.type === 'ExternalName') return noParent(`Service ${name} is only another name (ExternalName)`);
   if (service.headless) return noParent(`Service ${name} is headless`);
-  const hostname = serviceHostname(ref.name, ref.namespace, settings);
-  return attachToPorts(route, ref, service.ports, serviceKey({ namespace: ref.namespace, hostname }));
+  const ports = service.ports.filter(({ name: called }) => ref.sectionName === null || ref.sectionName === called);
+  return attachToPorts(route, ref, ports, frontKey(service, settings));
 }
 
 function attachToPorts(
   route: AnyRoute,
   ref: ParentRef,
-  ports: readonly { readonly name: string; readonly port: number; readonly protocol: string }[],
+  /** Those that its `sectionName` means. */
+  ports: ServiceFront['ports'],
   service: ServiceKey,
 ): Attachment {
-  const meant = ports.filter(
-    ({ name, port, protocol }) =>
-      protocol === 'TCP' &&
-      (ref.port === null || ref.port === port) &&
-      (ref.sectionName === null || ref.sectionName === name),
-  );
+  const meant = ports.filter(({ port, protocol }) => protocol === 'TCP' && (ref.port === null || ref.port === port));
   if (meant.length === 0) return noParent(`${ref.kind} ${ref.namespace}/${ref.name} has no ${wanted('TCP port', ref)}`);
   const isProducer = route.meta.namespace === ref.namespace;
   return {

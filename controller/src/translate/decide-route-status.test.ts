@@ -34,6 +34,12 @@ const OBJECTS: readonly MeshObject[] = [
   routeObject('Service', 'far', { clusterIP: '10.0.0.4', ports: HTTP }, { namespace: 'other' }),
   routeObject('Service', 'pods', { clusterIP: 'None', ports: HTTP }),
   routeObject('Service', 'alias', { type: 'ExternalName', externalName: 'x.example', ports: HTTP }),
+  routeObject('ServiceImport', 'web', {
+    type: 'ClusterSetIP',
+    ports: [{ name: 'set-http', port: 80 }, { port: 91 }],
+  }),
+  routeObject('ServiceImport', 'guarded', { type: 'ClusterSetIP', ports: [{ port: 443 }] }),
+  routeObject('ServiceImport', 'secure', { type: 'ClusterSetIP', ports: [{ port: 443 }] }),
   routeObject('ServiceImport', 'remote', { type: 'ClusterSetIP', ports: [{ port: 80 }] }),
   routeObject('ServiceImport', 'remote-pods', { type: 'Headless', ports: [{ port: 80 }] }),
   routeObject('Gateway', 'waypoint', {
@@ -63,6 +69,8 @@ const OBJECTS: readonly MeshObject[] = [
 ];
 
 const toService = (name = 'web', more: Json = {}): Json => ({ group: '', kind: 'Service', name, ...more });
+const IMPORT = { group: 'multicluster.x-k8s.io', kind: 'ServiceImport' };
+const toImport = (name: string, more: Json = {}): Json => ({ ...IMPORT, name, ...more });
 const to = (name: string, more: Json = {}): Json => ({ name, port: 80, ...more });
 
 /** Conditions of each parent as `Type=Status Reason: message`. */
@@ -95,17 +103,29 @@ test('decideRouteStatus() says whether a Service takes a route', () => {
       accepted(toService('web', { namespace: 'shop' }), {}, 'HTTPRoute', other),
       'Accepted=True Accepted: it counts for callers of namespace other',
     ],
-    ['a ServiceImport', accepted({ group: 'multicluster.x-k8s.io', kind: 'ServiceImport', name: 'remote' }), PRODUCER],
+    ['a ServiceImport', accepted(toImport('web')), PRODUCER],
+    ['a port of one by name', accepted(toImport('web', { sectionName: 'set-http' })), PRODUCER],
+    [
+      'a port of its Service by name',
+      accepted(toImport('web', { sectionName: 'admin' })),
+      refusedBy('NoMatchingParent', 'ServiceImport shop/web has no TCP port named admin'),
+    ],
+    [
+      'a port that its Service has not',
+      accepted(toImport('web', { port: 91 })),
+      refusedBy('NoMatchingParent', 'ServiceImport shop/web has no TCP port 91'),
+    ],
+    [
+      'one of other clusters',
+      accepted(toImport('remote')),
+      refusedBy('NoMatchingParent', 'ServiceImport shop/remote has no Service of its name in this cluster'),
+    ],
     [
       'a headless one',
-      accepted({ group: 'multicluster.x-k8s.io', kind: 'ServiceImport', name: 'remote-pods' }),
+      accepted(toImport('remote-pods')),
       refusedBy('NoMatchingParent', 'ServiceImport shop/remote-pods is headless'),
     ],
-    [
-      'none',
-      accepted({ group: 'multicluster.x-k8s.io', kind: 'ServiceImport', name: 'x' }),
-      refusedBy('NoMatchingParent', 'there is no ServiceImport shop/x'),
-    ],
+    ['none', accepted(toImport('x')), refusedBy('NoMatchingParent', 'there is no ServiceImport shop/x')],
     ['no Service', accepted(toService('x')), refusedBy('NoMatchingParent', 'there is no Service shop/x')],
     ['a headless Service', accepted(toService('pods')), refusedBy('NoMatchingParent', 'Service shop/pods is headless')],
     [
@@ -212,14 +232,30 @@ test('decideRouteStatus() says what becomes of references to backends', () => {
   const table: readonly (readonly [what: string, found: string, expected: string])[] = [
     ['none', resolved([]), RESOLVED],
     ['a Service', resolved([to('v2')]), RESOLVED],
-    ['a ServiceImport', resolved([to('remote', { group: 'multicluster.x-k8s.io', kind: 'ServiceImport' })]), RESOLVED],
+    ['a ServiceImport', resolved([to('web', IMPORT)]), RESOLVED],
+    ['a ServiceImport with one port', resolved([toImport('web')]), RESOLVED],
+    [
+      'a ServiceImport of other clusters',
+      resolved([to('remote', IMPORT)]),
+      no('BackendNotFound', 'ServiceImport shop/remote has no Service of its name in this cluster'),
+    ],
+    [
+      'a headless ServiceImport',
+      resolved([to('remote-pods', IMPORT)]),
+      no('InvalidKind', 'ServiceImport shop/remote-pods is headless'),
+    ],
+    ['a secured ServiceImport', resolved([toImport('guarded', { port: 443 })]), RESOLVED],
+    [
+      'a ServiceImport in TLS',
+      resolved([toImport('secure', { port: 443 })]),
+      no(
+        'UnsupportedProtocol',
+        'a HTTPRoute cannot be sent to ServiceImport shop/secure:443, which is https without a BackendTLSPolicy',
+      ),
+    ],
     ['no Service', resolved([to('v2'), to('x')]), no('BackendNotFound', 'there is no Service shop/x')],
     ['no port', resolved([to('v2', { port: 81 })]), no('BackendNotFound', 'Service shop/v2 has no port 81')],
-    [
-      'no ServiceImport',
-      resolved([to('x', { group: 'multicluster.x-k8s.io', kind: 'ServiceImport' })]),
-      no('BackendNotFound', 'there is no ServiceImport shop/x'),
-    ],
+    ['no ServiceImport', resolved([to('x', IMPORT)]), no('BackendNotFound', 'there is no ServiceImport shop/x')],
     [
       'another kind',
       resolved([to('x', { group: 'a.example', kind: 'Bucket' })]),

@@ -7,12 +7,12 @@ import {
   type ReferenceGrant,
   SERVICE_VERSION_KIND,
 } from '@ambit/mesh/kinds';
-import { type ServiceKey, serviceKey } from '@ambit/mesh/model';
+import type { ServiceKey } from '@ambit/mesh/model';
 import type { BackendFault, RouteBackend } from '@ambit/mesh/routes';
-import { GATEWAY_GROUP, importHostname } from './attach-route.ts';
+import { GATEWAY_GROUP } from './attach-route.ts';
 import { chooseTlsPolicy } from './choose-tls-policy.ts';
-import { serviceHostname } from './mesh-settings.ts';
 import type { AnyRoute, RouteWorld } from './route-world.ts';
+import { frontKey, frontOfImport, MULTICLUSTER_GROUP, type ServiceFront } from './service-front.ts';
 
 export interface ResolvedBackend {
   readonly backend: RouteBackend;
@@ -20,7 +20,6 @@ export interface ResolvedBackend {
   readonly message: string;
 }
 
-const MULTICLUSTER_GROUP = 'multicluster.x-k8s.io';
 /** Application protocols that HTTP can be sent to in TLS alone. */
 const HTTP_IN_TLS: readonly string[] = ['tls', 'https', 'kubernetes.io/wss'];
 
@@ -44,7 +43,7 @@ export function resolveBackend(
   if (fromGateway && isForeign && !isGranted(route, ref, world.grants(ref.namespace))) {
     return invalid('RefNotPermitted', `no ReferenceGrant of namespace ${ref.namespace} permits ${name}`);
   }
-  if (isImport) return resolveImport(ref, name, world);
+  if (isImport) return resolveImport(route, ref, world);
   const part = isVersion ? parseServiceVersion(ref.name) : { service: ref.name, version: null };
   // Versions that nobody runs yet are as good as services without endpoints.
   return part === null
@@ -80,26 +79,44 @@ function resolveService(
   const service = world.service(ref.namespace, part.service);
   if (service === undefined) return invalid('BackendNotFound', `there is no ${name}`);
   if (service.type === 'ExternalName') return invalid('InvalidKind', `${name} is only another name (ExternalName)`);
-  const port = service.ports.find((candidate) => candidate.port === ref.port);
-  if (port === undefined) return invalid('BackendNotFound', `${name} has no port ${ref.port}`);
-  if (!speaks(route, service, port, world)) {
+  return resolvePort(route, ref.port, { name, front: service, version: part.version }, world);
+}
+
+/** GEP-1748: the endpoints of all clusters. Those of this one are known. */
+function resolveImport(route: AnyRoute, ref: BackendRef, world: RouteWorld): ResolvedBackend {
+  const name = `ServiceImport ${ref.namespace}/${ref.name}`;
+  const imported = world.serviceImport(ref.namespace, ref.name);
+  if (imported === undefined) return invalid('BackendNotFound', `there is no ${name}`);
+  const front = frontOfImport(imported, world.service(ref.namespace, ref.name));
+  if (front === null) {
+    return imported.headless
+      ? invalid('InvalidKind', `${name} is headless`)
+      : invalid('BackendNotFound', `${name} has no Service of its name in this cluster`);
+  }
+  const [only, ...others] = front.ports;
+  // Gateway API asks for ports of Services alone.
+  const port = ref.port ?? (others.length === 0 ? (only?.port ?? null) : null);
+  return resolvePort(route, port, { name, front, version: null }, world);
+}
+
+function resolvePort(
+  route: AnyRoute,
+  number: number | null,
+  { name, front, version }: { readonly name: string; readonly front: ServiceFront; readonly version: string | null },
+  world: RouteWorld,
+): ResolvedBackend {
+  const port = front.ports.find((candidate) => candidate.port === number);
+  if (port === undefined) {
+    return invalid('BackendNotFound', number === null ? `which port of ${name}?` : `${name} has no port ${number}`);
+  }
+  if (!speaks(route, front, port, world)) {
     const protocol = port.protocol === 'TCP' ? port.appProtocol : port.protocol;
     return invalid(
       'UnsupportedProtocol',
       `a ${route.kind} cannot be sent to ${name}:${port.port}, which is ${protocol}${withoutPolicy(protocol)}`,
     );
   }
-  const hostname = serviceHostname(part.service, ref.namespace, world.settings);
-  return valid(serviceKey({ namespace: ref.namespace, hostname }), port.port, part.version);
-}
-
-function resolveImport(ref: BackendRef, name: string, world: RouteWorld): ResolvedBackend {
-  const imported = world.serviceImport(ref.namespace, ref.name);
-  if (imported === undefined) return invalid('BackendNotFound', `there is no ${name}`);
-  const port = imported.ports.find((candidate) => ref.port === null || candidate.port === ref.port);
-  if (port === undefined) return invalid('BackendNotFound', `${name} has no port ${ref.port ?? ''}`.trimEnd());
-  const hostname = importHostname(ref.name, ref.namespace);
-  return valid(serviceKey({ namespace: ref.namespace, hostname }), port.port, null);
+  return valid(frontKey(front, world.settings), port.port, version);
 }
 
 /** A port's name says what it is for, its `appProtocol` what it speaks: only the latter is taken at its word here. */

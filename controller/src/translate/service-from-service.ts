@@ -1,27 +1,33 @@
 import type { KubeService } from '@ambit/mesh/kinds';
-import { type LoadBalancing, type Service, serviceKey, type ServicePort } from '@ambit/mesh/model';
+import type { LoadBalancing, Service, ServicePort } from '@ambit/mesh/model';
 import { appProtocolOf } from './app-protocol.ts';
 import { decideWaypointBinding, waypointRefOf, type WaypointSurroundings } from './decide-waypoint-binding.ts';
-import { type MeshSettings, serviceHostname } from './mesh-settings.ts';
+import type { MeshSettings } from './mesh-settings.ts';
 import { networkOf } from './network-of.ts';
+import { frontHostname, frontKey, type ServiceFront } from './service-front.ts';
+
+/** Everything beside the Service that it is made of. */
+export interface ServiceSurroundings extends WaypointSurroundings {
+  /** An import has its address as well, as with those who give imports their address by a Service of another name. */
+  readonly standsForImport: boolean;
+}
 
 /** A Kubernetes Service as the mesh sees it; null for ExternalName, which is a DNS alias and has nothing to connect to. */
 export function serviceFromService(
-  service: KubeService,
-  around: WaypointSurroundings,
+  service: ServiceFront,
+  around: ServiceSurroundings,
   settings: MeshSettings,
 ): Service | null {
   if (service.type === 'ExternalName') return null;
   const { name, namespace: home } = service.meta;
-  const hostname = serviceHostname(name, home, settings);
   const network = networkOf(undefined, around.namespace, settings);
   const waypoint = waypointRefOf(decideWaypointBinding({ meta: service.meta, traffic: 'service' }, around), settings);
   const loadBalancing = loadBalancingOf(service);
   return {
-    key: serviceKey({ namespace: home, hostname }),
+    key: frontKey(service, settings),
     name,
     namespace: home,
-    hostname,
+    hostname: frontHostname(name, home, service.ofClusterSet === true, settings),
     addresses: service.clusterIps.map((ip) => ({ network, ip })),
     ports: service.ports.filter((port) => port.protocol === 'TCP').map(servicePort),
     subjectAltNames: [],
@@ -29,7 +35,7 @@ export function serviceFromService(
     weightedWaypoints: [],
     ...(loadBalancing === undefined ? {} : { loadBalancing }),
     ipFamilies: ipFamiliesOf(service),
-    canonical: true,
+    canonical: !around.standsForImport,
     ingressUseWaypoint: false,
     visibility: 'public',
   };

@@ -1,11 +1,12 @@
 import type { EndpointSlice, KubeService, KubeServicePort, Pod, SliceEndpoint } from '@ambit/mesh/kinds';
-import { type IpAddress, type ServiceKey, serviceKey, type ServicePort } from '@ambit/mesh/model';
+import type { IpAddress, ServiceKey, ServicePort } from '@ambit/mesh/model';
 import { appProtocolOf } from './app-protocol.ts';
-import { type MeshSettings, serviceHostname } from './mesh-settings.ts';
+import type { MeshSettings } from './mesh-settings.ts';
+import { frontKey, type ServiceFront } from './service-front.ts';
 
 /** A service that something may back, with its slices; none means that its selector decides. */
 export interface ServiceCandidate {
-  readonly service: KubeService;
+  readonly service: ServiceFront;
   readonly slices: readonly EndpointSlice[];
 }
 
@@ -40,8 +41,7 @@ export function serviceMemberships(
     if (service.type === 'ExternalName') continue;
     const ports = slices.length > 0 ? portsBySlices(backend, service, slices) : portsBySelector(backend, service);
     if (ports === null || ports.length === 0) continue;
-    const { name, namespace } = service.meta;
-    entries.push([serviceKey({ namespace, hostname: serviceHostname(name, namespace, settings) }), ports]);
+    entries.push([frontKey(service, settings), ports]);
   }
   return new Map(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
 }

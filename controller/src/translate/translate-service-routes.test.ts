@@ -31,8 +31,12 @@ const IMPORT = {
   name: 'far',
 };
 
+/** The Service in place of the ServiceImport. */
+const HERE = { group: '', kind: 'Service' };
+
 test('translateServiceRoutes() names the resource as the service, and gives none without routes', () => {
   const far = routeObject('ServiceImport', 'far', { type: 'ClusterSetIP', ports: [{ port: 80, protocol: 'TCP' }] });
+  const here = routeObject('Service', 'far', { clusterIP: '10.0.0.9', ports: [{ port: 80 }] });
   const route = (parent: Json): MeshObject => routeObject('HTTPRoute', 'a', { parentRefs: [{ port: 80, ...parent }] });
   const table: readonly (readonly [
     what: string,
@@ -44,7 +48,10 @@ test('translateServiceRoutes() names the resource as the service, and gives none
     ['of another service', WEB, [route({ ...WEB, name: 'v1' })], null],
     ['a Service', WEB, [route(WEB)], ['shop/web.shop.svc.cluster.local', 80]],
     ['no port of that number', WEB, [route({ ...WEB, port: 81 })], null],
-    ['a ServiceImport', IMPORT, [far, route(IMPORT)], ['shop/far.shop.svc.clusterset.local', 80]],
+    ['a ServiceImport', IMPORT, [far, here, route(IMPORT)], ['shop/far.shop.svc.clusterset.local', 80]],
+    ['its Service has none of its routes', { ...IMPORT, ...HERE }, [far, here, route(IMPORT)], null],
+    ['it has none of its Service', IMPORT, [far, here, route({ ...IMPORT, ...HERE })], null],
+    ['a ServiceImport without a Service here', IMPORT, [far, route(IMPORT)], null],
     ['a ServiceImport that is not there', IMPORT, [route(IMPORT)], null],
   ];
   for (const [what, parent, objects, expected] of table) {

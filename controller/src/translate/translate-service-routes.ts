@@ -1,9 +1,8 @@
 import { serviceKey } from '@ambit/mesh/model';
 import type { ServiceRoutes } from '@ambit/mesh/routes';
-import { importHostname } from './attach-route.ts';
-import { serviceHostname } from './mesh-settings.ts';
 import type { ParentName, RouteWorld } from './route-world.ts';
 import { routesOfService } from './routes-of-service.ts';
+import { frontHostname } from './service-front.ts';
 
 /**
  * What a waypoint is told of the routes of a Service or ServiceImport; null when no route is in force there, for which there
@@ -15,9 +14,6 @@ export function translateServiceRoutes(parent: ParentName, world: RouteWorld): S
   );
   if (ports.length === 0) return null;
   const { namespace, name } = parent;
-  const hostname =
-    parent.kind === 'ServiceImport'
-      ? importHostname(name, namespace)
-      : serviceHostname(name, namespace, world.settings);
+  const hostname = frontHostname(name, namespace, parent.kind === 'ServiceImport', world.settings);
   return { service: serviceKey({ namespace, hostname }), ports: new Map(ports) };
 }

@@ -72,9 +72,14 @@ test('parseObject reads BackendTLSPolicy and ServiceImport', () => {
     targets: [{ ...target, sectionName: null }],
     validation: { kind: 'known', roots: { kind: 'system' }, hostname: 'a', subjectAltNames: [] },
   });
-  const imported = { type: 'ClusterSetIP', ports: [{ name: 'http', port: 80, appProtocol: 'h2c' }] };
+  const imported = {
+    type: 'ClusterSetIP',
+    ips: ['10.42.0.1'],
+    ports: [{ name: 'http', port: 80, appProtocol: 'h2c' }],
+  };
   assert.deepEqual(parsed(object('ServiceImport', imported, 'multicluster.x-k8s.io/v1alpha1')), {
     headless: false,
+    ips: ['10.42.0.1'],
     ports: [{ name: 'http', port: 80, protocol: 'TCP', appProtocol: 'h2c' }],
   });
 });

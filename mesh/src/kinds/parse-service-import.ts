@@ -1,8 +1,11 @@
+import { parseIpAddress } from '../model/address.ts';
 import type { FieldReader } from './field-reader.ts';
 import { parseMeta } from './parse-meta.ts';
 import type { ServiceImport } from './route-objects.ts';
 
 const PORTS_MAX = 100;
+/** One of each family; older definitions allow one. */
+const IPS_MAX = 2;
 
 /** multicluster.x-k8s.io/v1alpha1 ServiceImport. @throws KindError. */
 export function parseServiceImport(object: FieldReader): ServiceImport {
@@ -13,6 +16,7 @@ export function parseServiceImport(object: FieldReader): ServiceImport {
     kind: 'ServiceImport',
     meta,
     headless: spec.oneOf('type', ['ClusterSetIP', 'Headless'] as const) === 'Headless',
+    ips: spec.parsedTexts('ips', 'an IPv4 or IPv6 address', parseIpAddress, IPS_MAX),
     ports: spec.objects(
       'ports',
       (port) => ({

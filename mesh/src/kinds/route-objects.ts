@@ -1,3 +1,4 @@
+import type { IpAddress } from '../model/address.ts';
 import type { SubjectAltName } from '../routes/backend-security.ts';
 import type { GrpcMatch, HttpMatch, RouteRule, WeightedBackend } from '../routes/rule.ts';
 import type { ObjectMeta } from './objects.ts';
@@ -106,6 +107,8 @@ export interface ServiceImport {
   readonly kind: 'ServiceImport';
   readonly meta: ObjectMeta;
   readonly headless: boolean;
+  /** Where the Service of the whole set of clusters is reached from this one; empty while nobody has given it any. */
+  readonly ips: readonly IpAddress[];
   readonly ports: readonly {
     readonly name: string;
     readonly port: number;

@@ -11,6 +11,8 @@ const CLIENT = { name: 'client', host: 'host-a', number: 10 } as const;
 const GUEST = { name: 'guest', host: 'host-a', number: 11, namespace: 'other' } as const;
 const V1 = { name: 'v1', host: 'host-b', number: 21 } as const;
 const V2 = { name: 'v2', host: 'host-b', number: 22 } as const;
+/** Of ServiceImport `web`. */
+const OF_SET = '10.20.0.9';
 const WEB = { v4: '10.20.0.1', v6: 'fd10:20::1' } as const;
 
 /** Rules of a canary: requests that ask for it go to v2, of the rest so many of a hundred. */
@@ -100,6 +102,28 @@ describe('a waypoint', { skip: requireSandbox() }, () => {
     assert.deepEqual(await servers([call('client'), call('guest')]), ['v1', 'v2']);
     manifests.remove('consumer.yaml');
     await until('the route is gone', async () => (await call('guest')).servedBy === 'v1');
+  });
+
+  test('routes what is asked of a ServiceImport by its own routes, at its own address', async () => {
+    const parent = { group: 'multicluster.x-k8s.io', kind: 'ServiceImport', name: 'web' };
+    const spec = { type: 'ClusterSetIP', ips: [OF_SET], ports: [{ port: 80 }] };
+    const metadata = { name: 'web', namespace: 'shop' };
+    const route = {
+      apiVersion: 'gateway.networking.k8s.io/v1',
+      kind: 'HTTPRoute',
+      metadata: { name: 'of-set', namespace: 'shop' },
+      spec: { parentRefs: [parent], rules: [{ backendRefs: [{ name: 'web-v2', port: 80 }] }] },
+    };
+    manifests.write('import.yaml', {
+      apiVersion: 'multicluster.x-k8s.io/v1alpha1',
+      kind: 'ServiceImport',
+      metadata,
+      spec,
+    });
+    await until('the import is reached', async () => (await call('client', {}, OF_SET)).servedBy === 'v1');
+    manifests.write('of-set.yaml', route);
+    await until('its route counts', async () => (await call('client', {}, OF_SET)).servedBy === 'v2');
+    assert.deepEqual(await servers([call('client'), call('guest', {}, OF_SET)]), ['v1', 'v2']);
   });
 });
 
