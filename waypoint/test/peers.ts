@@ -36,6 +36,7 @@ export async function serve(
   onRequest: (request: Request, response: Response) => void,
   onSession: (session: http2.ServerHttp2Session) => void = () => {},
   settings: http2.Settings = {},
+  host = '127.0.0.1',
 ): Promise<Peer> {
   const sessions = new Set<http2.ServerHttp2Session>();
   const server =
@@ -48,7 +49,7 @@ export async function serve(
             session.once('close', () => sessions.delete(session));
             onSession(session);
           });
-  server.listen(0, '127.0.0.1');
+  server.listen(0, host);
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   return {

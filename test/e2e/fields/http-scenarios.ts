@@ -1,25 +1,20 @@
-import { type Json, WITHOUT } from './fields.ts';
-import type { Looks, RouteKind } from './route-world.ts';
+import type { Looks } from './field-world.ts';
+import { type Json, without } from './fields.ts';
+import { object } from './objects.ts';
+import type { Scenario } from './prove-fields.ts';
 
-/** A route, and what is not the same when one of its fields is. */
-export interface Scenario extends Looks {
-  readonly name: string;
+/** A scenario of either kind. */
+interface RouteScenario extends Omit<Scenario, 'object'> {
   readonly spec: Json;
-  /** By the path of a field: what it is changed to, or that it is taken away. */
-  readonly changes: Readonly<Record<string, unknown>>;
 }
 
-const COPIES_WITHIN_MS = 300;
+type RouteKind = 'HTTPRoute' | 'GRPCRoute';
+
 const PARENTS = [{ group: '', kind: 'Service', name: 'web' }] as const;
 const A = { name: 'a', port: 80 } as const;
 const B = { name: 'b', port: 80 } as const;
 /** What no version of this knows where a type is asked for. */
 const NO_TYPE = 'NoType';
-
-/** Takes each of these fields away. */
-function without(...paths: readonly string[]): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(paths.map((path) => [path, WITHOUT]));
-}
 
 /** A route with one rule, whose fields `changes` names from the rule on. */
 function ruleScenario(
@@ -27,7 +22,7 @@ function ruleScenario(
   rule: Json,
   changes: Readonly<Record<string, unknown>>,
   looks: Partial<Looks> = {},
-): Scenario {
+): RouteScenario {
   const ofSpec = Object.entries(changes).map(([path, value]) => [`spec.rules[0].${path}`, value] as const);
   const spec = { parentRefs: PARENTS, rules: [{ backendRefs: [A], ...rule }] };
   return { name, spec, asks: [{}], ...looks, changes: Object.fromEntries(ofSpec) };
@@ -57,9 +52,9 @@ const mirrorTo = (backendRef: Json, share: Json = {}): Json => ({
   filters: [{ type: 'RequestMirror', requestMirror: { backendRef, ...share } }],
 });
 const MIRROR = 'filters[0].requestMirror';
-const copies: Partial<Looks> = { copiesWithinMs: COPIES_WITHIN_MS };
+const copies: Partial<Looks> = { copies: true };
 
-const COMMON: readonly Scenario[] = [
+const COMMON: readonly RouteScenario[] = [
   {
     name: 'parents',
     spec: { parentRefs: [{ ...PARENTS[0], namespace: 'shop', port: 80 }], rules: [{ backendRefs: [A] }] },
@@ -69,6 +64,12 @@ const COMMON: readonly Scenario[] = [
       'spec.parentRefs[0].name': 'b',
       'spec.parentRefs[0].namespace': 'next',
     },
+  },
+  {
+    name: 'the name of a port',
+    spec: { parentRefs: [{ ...PARENTS[0], sectionName: 'web' }], rules: [{ backendRefs: [A] }] },
+    asks: [{}, { port: 81 }],
+    changes: without('spec.parentRefs[0].sectionName'),
   },
   ruleScenario('a backend', {}, { ...without('backendRefs'), 'backendRefs[0].name': 'b', 'backendRefs[0].port': 81 }),
   ruleScenario(
@@ -140,7 +141,7 @@ const WHOLE = { type: 'ReplaceFullPath', replaceFullPath: '/new' } as const;
 const PART = { type: 'ReplacePrefixMatch', replacePrefixMatch: '/new' } as const;
 
 /** Both kinds of replacement of a path, at `filters[0].<field>.path`. */
-function pathScenarios(name: string, at: string, rule: (settings: Json) => Json): readonly Scenario[] {
+function pathScenarios(name: string, at: string, rule: (settings: Json) => Json): readonly RouteScenario[] {
   return [
     ruleScenario(
       `${name}: the whole path`,
@@ -162,7 +163,7 @@ const CORS = {
 } as const;
 const ORIGIN = { origin: 'https://a.example' } as const;
 
-const HTTP: readonly Scenario[] = [
+const HTTP: readonly RouteScenario[] = [
   {
     name: 'rules',
     spec: { parentRefs: PARENTS, rules: [{ backendRefs: [A] }] },
@@ -219,12 +220,12 @@ const HTTP: readonly Scenario[] = [
       ],
     },
   ),
-  ruleScenario('a time limit', { timeouts: { request: '100ms' } }, without('timeouts', 'timeouts.request'), {
+  ruleScenario('a time limit', { timeouts: { request: '40ms' } }, without('timeouts', 'timeouts.request'), {
     asks: [{ path: '/slow' }],
   }),
   ruleScenario(
     'a time limit of attempts',
-    { timeouts: { backendRequest: '100ms' } },
+    { timeouts: { backendRequest: '40ms' } },
     without('timeouts.backendRequest'),
     {
       asks: [{ path: '/slow' }],
@@ -238,17 +239,17 @@ const HTTP: readonly Scenario[] = [
   ),
   ruleScenario(
     'waits before retries',
-    { retry: { codes: [503], attempts: 1, backoff: '900ms' } },
+    { retry: { codes: [503], attempts: 1, backoff: '200ms' } },
     without('retry.backoff'),
     {
       asks: [{ path: '/flaky/1' }],
-      slowMs: 600,
+      waits: true,
     },
   ),
 ];
 
 const METHOD = { type: 'RegularExpression', service: 'pkg[.]S.*', method: 'C.*' } as const;
-const GRPC: readonly Scenario[] = [
+const GRPC: readonly RouteScenario[] = [
   {
     name: 'rules',
     spec: { parentRefs: PARENTS, rules: [{ backendRefs: [A] }] },
@@ -273,28 +274,55 @@ const GRPC: readonly Scenario[] = [
   ),
 ];
 
-export const SCENARIOS: Readonly<Record<RouteKind, readonly Scenario[]>> = {
-  HTTPRoute: [...COMMON, ...HTTP],
-  GRPCRoute: [...COMMON, ...GRPC],
-};
+/** What only the status tells. */
+function statusScenarios(kind: RouteKind): readonly RouteScenario[] {
+  const gateway = object('Gateway', 'door', {
+    gatewayClassName: 'ambit',
+    listeners: [{ name: 'web', port: 80, protocol: 'HTTP', hostname: 'a.example' }],
+  });
+  const statusOf = [`${kind}/shop/r`] as const;
+  return [
+    {
+      name: 'hosts, at a Gateway',
+      beside: [gateway],
+      spec: { parentRefs: [{ name: 'door' }], hostnames: ['b.example'], rules: [{ backendRefs: [A] }] },
+      statusOf,
+      changes: without('spec.hostnames'),
+    },
+    {
+      name: 'the name of a rule that is dropped',
+      spec: {
+        parentRefs: PARENTS,
+        rules: [{ name: 'new', filters: [{ type: NO_TYPE }] }, { backendRefs: [A] }],
+      },
+      statusOf,
+      changes: without('spec.rules[0].name'),
+    },
+  ];
+}
 
-const OF_ANY_ROUTE = {
+function scenariosOf(kind: RouteKind, scenarios: readonly RouteScenario[]): readonly Scenario[] {
+  return [...scenarios, ...statusScenarios(kind)].map(({ spec, ...rest }) => ({
+    ...rest,
+    object: object(kind, 'r', spec),
+  }));
+}
+
+export const HTTP_ROUTE_SCENARIOS: readonly Scenario[] = scenariosOf('HTTPRoute', [...COMMON, ...HTTP]);
+export const GRPC_ROUTE_SCENARIOS: readonly Scenario[] = scenariosOf('GRPCRoute', [...COMMON, ...GRPC]);
+
+const UNSEEN = {
   'spec.useDefaultGateways': 'a mesh has no default Gateway',
-  'spec.hostnames': 'a route of a Service counts for whatever host',
-  'spec.parentRefs[].sectionName': 'of a Gateway; of a Service the status says that it is not acted upon',
-  'spec.rules[].name': 'for people, and for the status',
   'spec.rules[].sessionPersistence': 'not acted upon: docs/reference/routes.md says so',
   'spec.rules[].filters[].externalAuth': 'not known to this version: the rule is not in force',
   'spec.rules[].filters[].extensionRef': 'not known to this version: the rule is not in force',
 } as const;
 
-/** Fields that change nothing that callers see, each with the reason. */
-export const WITHOUT_EFFECT: Readonly<Record<RouteKind, Readonly<Record<string, string>>>> = {
-  HTTPRoute: OF_ANY_ROUTE,
-  GRPCRoute: {
-    ...OF_ANY_ROUTE,
-    'spec.rules[].filters[].requestRedirect': 'not of gRPC',
-    'spec.rules[].filters[].urlRewrite': 'not of gRPC',
-    'spec.rules[].filters[].cors': 'not of gRPC',
-  },
+/** Fields that change nothing that anybody sees, each with the reason. */
+export const HTTP_ROUTE_UNSEEN: Readonly<Record<string, string>> = UNSEEN;
+export const GRPC_ROUTE_UNSEEN: Readonly<Record<string, string>> = {
+  ...UNSEEN,
+  'spec.rules[].filters[].requestRedirect': 'not of gRPC',
+  'spec.rules[].filters[].urlRewrite': 'not of gRPC',
+  'spec.rules[].filters[].cors': 'not of gRPC',
 };

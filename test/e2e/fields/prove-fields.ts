@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { type FieldWorld, type Looks } from './field-world.ts';
+import { changed, fieldOf, type Json, knownFields } from './fields.ts';
+
+/** An object, and what is not the same when one of its fields is. */
+export interface Scenario extends Looks {
+  readonly name: string;
+  readonly object: Json;
+  /** What has to be there for it. */
+  readonly beside?: readonly Json[];
+  /** By the path of a field: what it is changed to, or that it is taken away. */
+  readonly changes: Readonly<Record<string, unknown>>;
+}
+
+export interface FieldProof {
+  readonly open: () => Promise<FieldWorld>;
+  readonly scenarios: readonly Scenario[];
+  /** Fields that change nothing that anybody sees, each with the reason. */
+  readonly unseen: Readonly<Record<string, string>>;
+}
+
+/**
+ * Declares tests: that each field of `changes` makes a difference in its scenario, and that there is a scenario for every field
+ * of the kind that is read and not `unseen`. All scenarios share a world, one after the other.
+ */
+export function proveFields(kind: string, { open, scenarios, unseen }: FieldProof): void {
+  describe(`the fields of a ${kind}`, () => {
+    let world: FieldWorld;
+    before(async () => void (world = await open()));
+    after(() => world[Symbol.asyncDispose]());
+
+    for (const { name, object, beside = [], changes, ...looks } of scenarios) {
+      test(`make a difference: ${name}`, async () => {
+        const look = (own: Json): ReturnType<FieldWorld['look']> => world.look([...beside, own], looks);
+        const whole = await look(object);
+        assert.ok('seen' in whole, JSON.stringify(whole));
+        for (const [path, value] of Object.entries(changes)) {
+          const other = await look(changed(object, path, value));
+          assert.notDeepEqual(other, whole, `the same is seen with another ${path}`);
+          if ('refused' in other) assert.ok(!other.isMissing, `${path} has to be there: change it, ${other.refused}`);
+        }
+        assert.deepEqual(await look(object), whole, 'the same is seen of the same');
+      });
+    }
+
+    test('have a scenario each', () => {
+      const proven = scenarios.flatMap(({ changes }) => Object.keys(changes).map(fieldOf));
+      const known = new Set(scenarios.flatMap(({ object }) => knownFields(object)));
+      // What holds fields is proven by any of them, which have their own scenarios.
+      const isProven = (field: string): boolean =>
+        proven.some((one) => one === field || one.startsWith(`${field}.`) || one.startsWith(`${field}[]`));
+      const open = [...known].filter((field) => !isProven(field));
+      assert.deepEqual(open.toSorted(), Object.keys(unseen).toSorted());
+    });
+  });
+}
