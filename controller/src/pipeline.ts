@@ -4,6 +4,7 @@ import { BACKEND_TYPE_URL, POLICY_SET_TYPE_URL, SERVICE_ROUTES_TYPE_URL } from '
 import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL, type PushedObject, RANGES_TYPE_URL } from '@ambit/mesh/wire';
 import type { Collection } from './collections/collection.ts';
 import { CollectionGraph } from './collections/collection-graph.ts';
+import { deriveFronts } from './collections/front-routes.ts';
 import { deriveMesh } from './collections/mesh-collections.ts';
 import { deriveBackends, deriveRoutes } from './collections/route-collections.ts';
 import { RouteWorlds } from './collections/route-worlds.ts';
@@ -63,8 +64,9 @@ export class Pipeline {
     this.#metrics = createPipelineMetrics(options.metrics);
     this.objects = createObjectCollections(this.#graph);
     this.workloadsByNode = createWorkloadsByNode(this.objects);
-    const mesh = deriveMesh(this.#graph, this.objects, options.settings);
     const worlds = new RouteWorlds(this.#graph, this.objects, options.settings);
+    const fronts = deriveFronts(this.#graph, this.objects, worlds);
+    const mesh = deriveMesh(this.#graph, this.objects, options.settings, fronts);
     const standIns = this.#graph.source<PushedObject>('denials in place of policies that cannot be read');
     this.#unreadable = new UnreadablePolicies({
       policies: standIns,
@@ -79,8 +81,8 @@ export class Pipeline {
     this.#serve(all, this.authorizations);
     this.#serve(mesh.policySets, this.policySets);
     this.routeWorld = worlds.present;
-    this.#serve(deriveBackends(this.#graph, this.objects, worlds), this.backends);
-    this.#serve(deriveRoutes(this.#graph, this.objects, worlds), this.routes);
+    this.#serve(deriveBackends(this.#graph, fronts, worlds), this.backends);
+    this.#serve(deriveRoutes(this.#graph, fronts), this.routes);
   }
 
   get problems(): readonly ObjectProblem[] {

@@ -8,15 +8,16 @@ import type { MeshSettings } from '../translate/mesh-settings.ts';
 import { exceptionsPolicy, strictPolicy } from '../translate/mtls-mode-from-mutual-tls-policy.ts';
 import { policyFromAccessPolicy } from '../translate/policy-from-access-policy.ts';
 import { rangesFromNode } from '../translate/ranges-from-node.ts';
-import type { ServiceFront } from '../translate/service-front.ts';
 import { serviceFromService } from '../translate/service-from-service.ts';
 import { workloadFromExternalWorkload } from '../translate/workload-from-external-workload.ts';
 import { workloadFromPod } from '../translate/workload-from-pod.ts';
 import type { Collection } from './collection.ts';
 import type { CollectionGraph } from './collection-graph.ts';
+import { deriveFronts, type FrontCollections, type FrontRoutes } from './front-routes.ts';
 import type { ObjectCollections } from './object-collections.ts';
 import { derivePolicySets } from './policy-set-collections.ts';
 import { PolicySurroundings, type WorkloadPolicies } from './policy-surroundings.ts';
+import { RouteWorlds } from './route-worlds.ts';
 import { Surroundings } from './surroundings.ts';
 
 /** What is pushed, keyed by where it came from. */
@@ -34,11 +35,14 @@ export interface DerivedWorkload {
   readonly policies: WorkloadPolicies;
 }
 
+const NO_CALLERS: FrontRoutes['callers'] = new Map();
+
 /** Declares everything that is derived from the objects. */
 export function deriveMesh(
   graph: CollectionGraph,
   objects: ObjectCollections,
   settings: MeshSettings,
+  { fronts, routes }: FrontCollections = deriveFronts(graph, objects, new RouteWorlds(graph, objects, settings)),
 ): MeshCollections {
   const policies = new PolicySurroundings(objects, settings);
   const surroundings = new Surroundings(objects, settings, policies);
@@ -67,14 +71,11 @@ export function deriveMesh(
     },
   );
   const importsByAddress = objects.importFronts.index(({ clusterIps }) => clusterIps);
-  const fronts = graph.union<ServiceFront>('services by every address', [
-    prefixed(graph, 'Service', objects.services),
-    prefixed(graph, 'ServiceImport', objects.importFronts),
-  ]);
-  const services = graph.derive('services', fronts, (front, read) => {
+  const services = graph.derive('services', fronts, (front, read, key) => {
     const standsForImport =
       front.ofClusterSet !== true && front.clusterIps.some((ip) => read.lookup(importsByAddress, ip).length > 0);
-    const around = { ...policies.waypoints(front.meta.namespace, read), standsForImport };
+    const callers = read.get(routes, key)?.callers ?? NO_CALLERS;
+    const around = { ...policies.waypoints(front.meta.namespace, read), standsForImport, callers };
     const service = serviceFromService(front, around, settings);
     return service === null ? null : { kind: 'service' as const, service };
   });

@@ -16,8 +16,8 @@ export type ServedObject =
   | {
       readonly kind: 'routes';
       readonly routes: ServiceRoutes;
-      /** `namespace/name` */
-      readonly gateway: string;
+      /** `namespace/name` of each, in order. */
+      readonly gateways: readonly string[];
     };
 
 /**
@@ -26,7 +26,7 @@ export type ServedObject =
  */
 export function encodeResource(object: ServedObject): PushResource {
   if (object.kind === 'routes') {
-    return { ...versioned(encodeServiceRoutes(object.routes)), backs: [], forGateway: object.gateway };
+    return { ...versioned(encodeServiceRoutes(object.routes)), backs: [], forGateways: object.gateways };
   }
   if (object.kind === 'policies') return { ...versioned(encodePolicySet(object.set)), backs: [] };
   if (object.kind === 'backend') return { ...versioned(encodeBackend(object.backend)), backs: [] };
@@ -50,7 +50,7 @@ export function sameResource(before: PushResource, after: PushResource): boolean
   return (
     before.version === after.version &&
     before.name === after.name &&
-    before.forGateway === after.forGateway &&
+    before.forGateways?.join() === after.forGateways?.join() &&
     before.forNode?.node === after.forNode?.node &&
     before.forNode?.version === after.forNode?.version
   );

@@ -4,8 +4,8 @@ import type { DiscoveryResource } from '@ambit/mesh/wire';
 export interface PushResource extends DiscoveryResource {
   /** Names of the services this workload backs; empty for anything else. */
   readonly backs: readonly string[];
-  /** `namespace/name` of the one Gateway whose waypoints may see it. Absent: whoever may read the type. */
-  readonly forGateway?: string;
+  /** `namespace/name` of the Gateways whose waypoints may see it, in order. Absent: whoever may read the type. */
+  readonly forGateways?: readonly string[];
   /** What subscribers of that node get in place of what all others do. */
   readonly forNode?: Pick<DiscoveryResource, 'version' | 'value'> & { readonly node: string };
 }
@@ -22,7 +22,9 @@ export function resourceFor(
   { node, gateway }: ResourceReader,
   resource: PushResource | undefined,
 ): DiscoveryResource | undefined {
-  if (resource?.forGateway !== undefined && resource.forGateway !== gateway) return undefined;
+  if (resource?.forGateways !== undefined && (gateway === undefined || !resource.forGateways.includes(gateway))) {
+    return undefined;
+  }
   const own = resource?.forNode;
   if (resource === undefined || own === undefined || own.node !== node) return resource;
   return { ...resource, version: own.version, value: own.value };

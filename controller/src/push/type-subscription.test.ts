@@ -235,8 +235,8 @@ test('TypeSubscription.refusedNames remembers what was in a refused response unt
 
 test('TypeSubscription shows a waypoint what is for its Gateway, and takes it back when it is no more', () => {
   const store = storeOf(
-    resource('mine', '1', { forGateway: 'shop/a' }),
-    resource('other', '1', { forGateway: 'shop/b' }),
+    resource('mine', '1', { forGateways: ['shop/a'] }),
+    resource('other', '1', { forGateways: ['shop/b'] }),
   );
   const state = new TypeSubscription(store, { node: 'n1', gateway: 'shop/a' });
   state.accept(request());
@@ -247,7 +247,7 @@ test('TypeSubscription shows a waypoint what is for its Gateway, and takes it ba
     store,
     state,
     [],
-    [resource('mine', '1', { forGateway: 'shop/b' }), resource('other', '1', { forGateway: 'shop/a' })],
+    [resource('mine', '1', { forGateways: ['shop/b'] }), resource('other', '1', { forGateways: ['shop/a'] })],
   );
   const second = state.next('2');
   assert.deepEqual([second?.resources.map(({ name }) => name), second?.removedResources], [['other'], ['mine']]);

@@ -58,8 +58,22 @@ export function decideWaypointBinding(
   { namespace, gateway: find }: WaypointSurroundings,
 ): WaypointBinding {
   if (isOfWaypoint(meta.labels)) return { kind: 'none', reason: 'own-waypoint' };
-  const own = nameIn(meta.labels, meta.namespace);
-  const named = own ?? nameIn(namespace?.meta.labels ?? NO_LABELS, meta.namespace);
+  return decideBinding(meta.labels, meta.namespace, traffic, { namespace, gateway: find });
+}
+
+/** Which waypoint a namespace names for the services that are called from it and have none of their own. */
+export function decideNamespaceWaypoint(namespace: string, around: WaypointSurroundings): WaypointBinding {
+  return decideBinding(NO_LABELS, namespace, 'service', around);
+}
+
+function decideBinding(
+  labels: ReadonlyMap<string, string>,
+  home: string,
+  traffic: WaypointTraffic,
+  { namespace, gateway: find }: WaypointSurroundings,
+): WaypointBinding {
+  const own = nameIn(labels, home);
+  const named = own ?? nameIn(namespace?.meta.labels ?? NO_LABELS, home);
   if (named === null) return { kind: 'none', reason: 'not-labelled' };
   if (named === OPT_OUT) return { kind: 'none', reason: 'opted-out' };
   const gateway = find(named);
@@ -71,7 +85,7 @@ export function decideWaypointBinding(
   // A word that is not known covers everything: to refuse is safer than to go past what somebody meant to be there.
   const covers = waypointFor(gateway) ?? 'all';
   if (covers !== 'all' && covers !== traffic) return { kind: 'not-covered', waypoint: named };
-  const isAllowed = named.namespace === meta.namespace || takesNamespace(gateway, meta.namespace, namespace);
+  const isAllowed = named.namespace === home || takesNamespace(gateway, home, namespace);
   return { kind: 'bound', waypoint: named, fault: isAllowed ? null : 'not-allowed' };
 }
 

@@ -117,7 +117,8 @@ test('networkOf prefers the node, then the namespace, then the default', () => {
 
 test('serviceFromService maps traffic policies as the workload API has them', () => {
   const balance = (spec: Json): unknown =>
-    serviceFromService(service(spec), { ...NOTHING_AROUND, standsForImport: false }, SETTINGS)?.loadBalancing;
+    serviceFromService(service(spec), { ...NOTHING_AROUND, standsForImport: false, callers: new Map() }, SETTINGS)
+      ?.loadBalancing;
   const healthPolicy = 'only-healthy';
   const cases: [Json, unknown][] = [
     [{}, undefined],
@@ -142,7 +143,11 @@ test('serviceFromService maps traffic policies as the workload API has them', ()
 
 test('serviceFromService leaves headless services without addresses and says their families', () => {
   const families = (spec: Json): unknown => {
-    const result = serviceFromService(service(spec), { ...NOTHING_AROUND, standsForImport: false }, SETTINGS);
+    const result = serviceFromService(
+      service(spec),
+      { ...NOTHING_AROUND, standsForImport: false, callers: new Map() },
+      SETTINGS,
+    );
     return [result?.addresses.map(({ ip }) => ip), result?.ipFamilies];
   };
   assert.deepEqual(families({ clusterIP: 'None', ipFamilies: ['IPv4'] }), [[], 'ipv4-only']);

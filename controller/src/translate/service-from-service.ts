@@ -1,7 +1,12 @@
 import type { KubeService } from '@ambit/mesh/kinds';
-import type { LoadBalancing, Service, ServicePort } from '@ambit/mesh/model';
+import type { LoadBalancing, Service, ServicePort, WaypointRef } from '@ambit/mesh/model';
 import { appProtocolOf } from './app-protocol.ts';
-import { decideWaypointBinding, waypointRefOf, type WaypointSurroundings } from './decide-waypoint-binding.ts';
+import {
+  decideWaypointBinding,
+  type WaypointBinding,
+  waypointRefOf,
+  type WaypointSurroundings,
+} from './decide-waypoint-binding.ts';
 import type { MeshSettings } from './mesh-settings.ts';
 import { networkOf } from './network-of.ts';
 import { frontHostname, frontKey, type ServiceFront } from './service-front.ts';
@@ -10,6 +15,8 @@ import { frontHostname, frontKey, type ServiceFront } from './service-front.ts';
 export interface ServiceSurroundings extends WaypointSurroundings {
   /** An import has its address as well, as with those who give imports their address by a Service of another name. */
   readonly standsForImport: boolean;
+  /** As of `decideCallerWaypoints`. */
+  readonly callers: ReadonlyMap<string, WaypointBinding>;
 }
 
 /** A Kubernetes Service as the mesh sees it; null for ExternalName, which is a DNS alias and has nothing to connect to. */
@@ -32,6 +39,7 @@ export function serviceFromService(
     ports: service.ports.filter((port) => port.protocol === 'TCP').map(servicePort),
     subjectAltNames: [],
     ...(waypoint === undefined ? {} : { waypoint }),
+    ...(around.callers.size === 0 ? {} : { callerWaypoints: callerWaypointsOf(around.callers, settings) }),
     weightedWaypoints: [],
     ...(loadBalancing === undefined ? {} : { loadBalancing }),
     ipFamilies: ipFamiliesOf(service),
@@ -39,6 +47,18 @@ export function serviceFromService(
     ingressUseWaypoint: false,
     visibility: 'public',
   };
+}
+
+function callerWaypointsOf(
+  callers: ServiceSurroundings['callers'],
+  settings: MeshSettings,
+): ReadonlyMap<string, WaypointRef> {
+  return new Map(
+    [...callers].flatMap(([namespace, binding]) => {
+      const waypoint = waypointRefOf(binding, settings);
+      return waypoint === undefined ? [] : [[namespace, waypoint] as const];
+    }),
+  );
 }
 
 function servicePort(port: KubeService['ports'][number]): ServicePort {

@@ -46,6 +46,11 @@ export interface Service {
   /** Identities accepted beside the workload's own (SPIFFE IDs as text; unparsable ones never match). */
   readonly subjectAltNames: readonly string[];
   readonly waypoint?: WaypointRef;
+  /**
+   * Where no waypoint stands before it: through which waypoint callers of a namespace go that has routes of its own to it, by
+   * that namespace.
+   */
+  readonly callerWaypoints?: ReadonlyMap<string, WaypointRef>;
   readonly weightedWaypoints: readonly { readonly waypoint: WaypointRef; readonly weight: number }[];
   readonly loadBalancing?: LoadBalancing;
   readonly ipFamilies: 'automatic' | 'ipv4-only' | 'ipv6-only' | 'dual';

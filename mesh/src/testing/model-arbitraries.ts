@@ -150,6 +150,10 @@ export const anyService: fc.Arbitrary<Service> = fc
   .tuple(
     serviceFacts,
     optional<Service, 'waypoint'>('waypoint', anyWaypoint),
+    optional<Service, 'callerWaypoints'>(
+      'callerWaypoints',
+      fc.dictionary(name, anyWaypoint, { maxKeys: 3 }).map((waypoints) => new Map(Object.entries(waypoints))),
+    ),
     optional<Service, 'loadBalancing'>('loadBalancing', anyLoadBalancing),
   )
   .map(([facts, ...rest]) => Object.assign({ key: serviceKey(facts) }, facts, ...rest));

@@ -7,7 +7,13 @@ import { buildService } from '../testing/service-builder.ts';
 import { wireRefusal } from '../testing/wire-refusal.ts';
 import { buildWorkload } from '../testing/workload-builder.ts';
 import { WireError } from './errors.ts';
-import { AddressSchema, ServiceSchema, WorkloadSchema } from './gen/istio/workload/workload_pb.ts';
+import { CallerWaypointsSchema } from './gen/ambit/workload/v1/callers_pb.ts';
+import {
+  AddressSchema,
+  type ExtensionSchema,
+  ServiceSchema,
+  WorkloadSchema,
+} from './gen/istio/workload/workload_pb.ts';
 import { parseAddressResource } from './push-to-model.ts';
 
 type WorkloadInit = MessageInitShape<typeof WorkloadSchema>;
@@ -24,6 +30,14 @@ function workloadBytes(init: WorkloadInit): Uint8Array {
 function serviceBytes(init: ServiceInit): Uint8Array {
   const value = create(ServiceSchema, { ...MINIMAL_SERVICE, ...init });
   return toBinary(AddressSchema, create(AddressSchema, { type: { case: 'service', value } }));
+}
+
+function callers(
+  waypoints: NonNullable<MessageInitShape<typeof CallerWaypointsSchema>['waypoints']>,
+): MessageInitShape<typeof ExtensionSchema> {
+  const value = toBinary(CallerWaypointsSchema, create(CallerWaypointsSchema, { waypoints }));
+  const typeUrl = 'type.googleapis.com/ambit.workload.v1.CallerWaypoints';
+  return { name: 'ambit.dev/caller-waypoints', config: { typeUrl, value } };
 }
 
 describe('parseAddressResource() of a workload', () => {
@@ -260,6 +274,21 @@ describe('parseAddressResource() of a service', () => {
       'too many waypoints',
       { weightedWaypoints: Array.from({ length: 65 }, () => ({})) },
       'over-limit service.weighted_waypoints',
+    ],
+    [
+      'a waypoint of callers without namespace',
+      { extensions: [callers([{ waypoint: { destination: { case: 'address', value: { address: V4 } } } }])] },
+      'invalid-field service.extensions.waypoints[0].namespace',
+    ],
+    [
+      'callers without waypoint',
+      { extensions: [callers([{ namespace: 'a' }])] },
+      'invalid-field service.extensions.waypoints[0].waypoint',
+    ],
+    [
+      'too many callers',
+      { extensions: [callers(Array.from({ length: 4097 }, () => ({})))] },
+      'over-limit service.extensions.waypoints',
     ],
     [
       'an unknown balance mode',

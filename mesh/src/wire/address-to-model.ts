@@ -12,6 +12,7 @@ import {
 import { createSpiffeId, DEFAULT_TRUST_DOMAIN, parseTrustDomain } from '../model/spiffe-id.ts';
 import type { WaypointRef } from '../model/waypoint-ref.ts';
 import { parseWorkloadUid, type Workload } from '../model/workload.ts';
+import { callerWaypointsToModel } from './callers-extension.ts';
 import * as words from './enum-words.ts';
 import { invalidField, readEnum, readList, readModel, readName, readText, readWirePort } from './field-reader.ts';
 import type * as pb from './gen/istio/workload/workload_pb.ts';
@@ -90,6 +91,7 @@ export function serviceToModel(message: pb.Service): Service {
   const { waypoint, loadBalancing } = message;
   const namespace = readName(at('namespace'), message.namespace);
   const hostname = readName(at('hostname'), message.hostname);
+  const callers = callerWaypointsToModel(message.extensions, at('extensions'), gatewayToModel);
   return {
     key: readModel(at('namespace or hostname'), () => parseServiceKey(serviceKey({ namespace, hostname }))),
     name: readText(at('name'), message.name),
@@ -104,6 +106,7 @@ export function serviceToModel(message: pb.Service): Service {
       (name, path) => readText(path, name),
     ),
     ...(waypoint === undefined ? {} : { waypoint: gatewayToModel(waypoint, at('waypoint')) }),
+    ...(callers === undefined ? {} : { callerWaypoints: callers }),
     weightedWaypoints: readList(
       at('weighted_waypoints'),
       LIMITS.waypointsPerService,

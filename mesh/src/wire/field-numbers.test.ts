@@ -6,6 +6,7 @@ import { file_ambit_mesh_v1_ranges as rangesFile } from './gen/ambit/mesh/v1/ran
 import { file_ambit_node_v1_node as nodeFile } from './gen/ambit/node/v1/node_pb.ts';
 import { file_ambit_waypoint_v1_backend as backendFile } from './gen/ambit/waypoint/v1/backend_pb.ts';
 import { file_ambit_waypoint_v1_routes as routesFile } from './gen/ambit/waypoint/v1/routes_pb.ts';
+import { file_ambit_workload_v1_callers as callersFile } from './gen/ambit/workload/v1/callers_pb.ts';
 import { file_ambit_workload_v1_probes as probesFile } from './gen/ambit/workload/v1/probes_pb.ts';
 import { file_envoy_config_core_v3_base as coreFile } from './gen/envoy/config/core/v3/base_pb.ts';
 import {
@@ -73,6 +74,8 @@ const MESSAGES: Readonly<Record<string, string>> = {
   'ambit.node.v1.RenewResponse': 'cert_chain=1',
   'ambit.mesh.v1.AddressRanges': 'name=1 network=2 blocks=3',
   'ambit.mesh.v1.AddressBlock': 'address=1 prefix_length=2',
+  'ambit.workload.v1.CallerWaypoint': 'namespace=1 waypoint=2',
+  'ambit.workload.v1.CallerWaypoints': 'waypoints=1',
   'ambit.workload.v1.Probes': 'node_addresses=1 probes=2',
   'ambit.workload.v1.Probe': 'port=1 timeout_seconds=2 http=3 grpc=4 tcp=5',
   'ambit.workload.v1.HttpGet': 'target=1 secure=2 headers=3',
@@ -156,6 +159,7 @@ const FILES = [
   statusFile,
   nodeFile,
   rangesFile,
+  callersFile,
   probesFile,
   backendFile,
   routesFile,

@@ -14,6 +14,8 @@ export const LIMITS = {
   policiesPerWorkload: 1024,
   subjectAltNamesPerService: 1024,
   waypointsPerService: 64,
+  /** Namespaces with routes of their own to one service. */
+  callerWaypointsPerService: 4096,
   /** Scopes are six; the wire could repeat them. */
   routingPreferences: 16,
   /** Of one node: a few interfaces, two families. */

@@ -25,6 +25,7 @@ import {
   ServiceSchema,
   WorkloadSchema,
 } from './gen/istio/workload/workload_pb.ts';
+import { encodeCallerWaypoints } from './callers-extension.ts';
 import { encodeProbes } from './probes-extension.ts';
 import type { PushedObject } from './push-resource.ts';
 import { encodeRanges } from './ranges-message.ts';
@@ -121,6 +122,7 @@ function encodeService(service: Service): EncodedResource {
           },
         }),
     ipFamilies: words.IP_FAMILIES.numbers[service.ipFamilies],
+    extensions: encodeCallerWaypoints(service.callerWaypoints, encodeGateway),
     canonical: service.canonical,
     ingressUseWaypoint: service.ingressUseWaypoint,
     visibility: words.VISIBILITY.numbers[service.visibility],

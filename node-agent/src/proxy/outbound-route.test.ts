@@ -386,6 +386,23 @@ describe('decideOutbound() and waypoints', () => {
     assert.deepEqual(decide(world, '10.96.0.1:80'), toWaypoint('10.96.0.1:80', { service: bound }));
   });
 
+  test('where the service has none, callers of a namespace with routes of their own go through that of theirs', () => {
+    const ownWaypoint = new Map([[client.namespace, buildWaypointRef(gateway.key)]]);
+    const open = buildService({ callerWaypoints: ownWaypoint });
+    const world = { services: [open, gateway], workloads: [waypoint, endpoint('a')] };
+    assert.deepEqual(decide(world, '10.96.0.1:80'), toWaypoint('10.96.0.1:80', { service: open }));
+    const stranger = buildWorkload({ name: 'stranger', namespace: 'other', addresses: ['10.0.0.8'] });
+    assert.equal(decide(world, '10.96.0.1:80', { source: stranger }).kind, 'direct-hbone');
+    assert.equal(decide(world, '10.96.0.1:80', { source: waypoint }).kind, 'direct-hbone');
+    assert.deepEqual(decide({ services: [open], workloads: [endpoint('a')] }, '10.96.0.1:80'), {
+      kind: 'refused',
+      reason: 'waypoint-missing',
+      service: open,
+    });
+    const both = buildService({ waypoint: buildWaypointRef('10.0.0.77'), callerWaypoints: ownWaypoint });
+    assert.equal(decide({ ...world, services: [both, gateway] }, '10.96.0.1:80').kind, 'refused');
+  });
+
   test('a waypoint named by its VIP is the same', () => {
     const byVip = buildService({ waypoint: buildWaypointRef('10.96.0.99') });
     const world = { services: [byVip, gateway], workloads: [waypoint] };

@@ -107,7 +107,7 @@ function routeToService(
   destination: OriginalDestination,
   options: OutboundOptions,
 ): OutboundRoute {
-  const waypoint = pickServiceWaypoint(service, options.random);
+  const waypoint = pickServiceWaypoint(service, options.random) ?? service.callerWaypoints?.get(source.namespace);
   if (waypoint !== undefined) {
     const route = routeToWaypoint(view, source, waypoint, destination, service, options);
     if (route !== null) return route;

@@ -56,8 +56,8 @@ function labelsOf(mode: Mode): Readonly<Record<string, string>> {
   return mode === 'unlabelled' ? {} : { 'ambit.dev/mode': mode };
 }
 
-export function namespace(name: string, mode: Mode): Manifest {
-  return { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels: labelsOf(mode) } };
+export function namespace(name: string, mode: Mode, labels: Readonly<Record<string, string>> = {}): Manifest {
+  return { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels: { ...labelsOf(mode), ...labels } } };
 }
 
 export interface PodOptions {

@@ -11,6 +11,10 @@ const CLIENT = { name: 'client', host: 'host-a', number: 10 } as const;
 const GUEST = { name: 'guest', host: 'host-a', number: 11, namespace: 'other' } as const;
 const V1 = { name: 'v1', host: 'host-b', number: 21 } as const;
 const V2 = { name: 'v2', host: 'host-b', number: 22 } as const;
+/** Of a Service that no waypoint stands before. */
+const OPEN = '10.20.0.4';
+/** The waypoint through which callers of the namespace go where they have routes of their own. */
+const OTHERS_WAYPOINT = { 'ambit.dev/waypoint': 'wp', 'ambit.dev/waypoint-namespace': 'shop' };
 /** Of ServiceImport `web`. */
 const OF_SET = '10.20.0.9';
 const WEB = { v4: '10.20.0.1', v6: 'fd10:20::1' } as const;
@@ -30,7 +34,12 @@ describe('a waypoint', { skip: requireSandbox() }, () => {
 
   before(async () => {
     manifests = new ManifestDirectory('/run/scenario-waypoint');
-    manifests.write('world.yaml', ...NODES, namespace('shop', 'ambient'), namespace('other', 'ambient'));
+    manifests.write(
+      'world.yaml',
+      ...NODES,
+      namespace('shop', 'ambient'),
+      namespace('other', 'ambient', OTHERS_WAYPOINT),
+    );
     manifests.write(
       'pods.yaml',
       ...[CLIENT, GUEST, V1, V2].map(pod),
@@ -40,6 +49,7 @@ describe('a waypoint', { skip: requireSandbox() }, () => {
       'services.yaml',
       service('web', 1, 'v1', 'wp'),
       service('web-v1', 2, 'v1'),
+      service('open', 4, 'v1'),
       service('web-v2', 3, 'v2'),
     );
     manifests.write('route.yaml', httpRoute('canary', 'web', canary(0)));
@@ -102,6 +112,16 @@ describe('a waypoint', { skip: requireSandbox() }, () => {
     assert.deepEqual(await servers([call('client'), call('guest')]), ['v1', 'v2']);
     manifests.remove('consumer.yaml');
     await until('the route is gone', async () => (await call('guest')).servedBy === 'v1');
+  });
+
+  test("counts a consumer's route at the waypoint of the caller's namespace, where the service has none", async () => {
+    assert.deepEqual(await servers([call('guest', {}, OPEN), call('client', {}, OPEN)]), ['v1', 'v1']);
+    const rule = { backendRefs: [{ name: 'web-v2', namespace: 'shop', port: 80 }] };
+    manifests.write('open-consumer.yaml', httpRoute('open', 'open', [rule], 'other'));
+    await until('the route counts', async () => (await call('guest', {}, OPEN)).servedBy === 'v2');
+    assert.deepEqual(await servers([call('client', {}, OPEN), call('guest', {}, OPEN)]), ['v1', 'v2']);
+    manifests.remove('open-consumer.yaml');
+    await until('the route is gone', async () => (await call('guest', {}, OPEN)).servedBy === 'v1');
   });
 
   test('routes what is asked of a ServiceImport by its own routes, at its own address', async () => {
