@@ -23,8 +23,6 @@ export interface SvidStoreOptions {
 export const SVID_REQUESTS_MAX = 8;
 /** Certificates kept without a pod; the one without for longest goes first. */
 export const IDLE_SVIDS_MAX = 256;
-/** Timers beyond this many milliseconds would fire at once. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
 
 export type SvidState = 'Initializing' | 'Available' | `Unavailable: ${string}`;
 
@@ -136,7 +134,7 @@ export class SvidStore implements AsyncDisposable {
     if (leftMs <= 0 || this.#closed) return this.#forget(entry);
     this.#queue = this.#queue.filter((job) => job.entry !== entry);
     entry.timer?.[Symbol.dispose]();
-    entry.timer = this.#options.clock.setTimer(Math.min(leftMs, TIMER_MS_MAX), () => this.#forget(entry));
+    entry.timer = this.#options.clock.setTimer(leftMs, () => this.#forget(entry));
     // In order of their last use.
     this.#entries.delete(entry.identity);
     this.#entries.set(entry.identity, entry);
@@ -215,6 +213,6 @@ export class SvidStore implements AsyncDisposable {
   #later(entry: Entry, delayMs: number, priority: SvidPriority): void {
     if (this.#closed || entry.abort.signal.aborted) return;
     entry.timer?.[Symbol.dispose]();
-    entry.timer = this.#options.clock.setTimer(Math.min(delayMs, TIMER_MS_MAX), () => this.#enqueue(entry, priority));
+    entry.timer = this.#options.clock.setTimer(delayMs, () => this.#enqueue(entry, priority));
   }
 }

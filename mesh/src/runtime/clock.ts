@@ -10,10 +10,15 @@ export interface Clock {
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** Node's timers beyond this many milliseconds, 25 days, fire at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   setTimer(delayMs, callback) {
+    // A client may say in `grpc-timeout` that it waits for thousands of years, a route that its requests take months.
+    if (delayMs > TIMER_MS_MAX) return setLongTimer(delayMs, callback);
     const timer = setTimeout(callback, delayMs);
     timer.unref();
     return { [Symbol.dispose]: () => clearTimeout(timer) };
@@ -36,3 +41,11 @@ export const systemClock: Clock = {
     });
   },
 };
+
+/** In steps that a timer can be set for. */
+function setLongTimer(delayMs: number, callback: () => void): Disposable {
+  let timer = systemClock.setTimer(TIMER_MS_MAX, () => {
+    timer = systemClock.setTimer(delayMs - TIMER_MS_MAX, callback);
+  });
+  return { [Symbol.dispose]: () => timer[Symbol.dispose]() };
+}
