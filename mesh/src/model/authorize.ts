@@ -26,7 +26,7 @@ export interface ConnectionFacts {
 /** What is known of one request inside of a connection; only who reads requests has it. */
 export interface RequestFacts {
   readonly method: string;
-  /** As the client named it, in lower case, without a port and a dot at the end. */
+  /** As the client named it, in lower case, without a port. A dot at the end does not count. */
   readonly host: string;
   /** The form that is sent on. */
   readonly path: NormalPath;
@@ -217,7 +217,7 @@ function httpHolds(match: HttpPolicyMatch, request: RequestFacts, unread: boolea
   return (
     fieldHolds(match.methods, (method) => method === request.method) &&
     fieldHolds(match.paths, (template) => templateMatches(template, request.path)) &&
-    fieldHolds(match.hosts, (wanted) => textMatches(wanted, request.host)) &&
+    fieldHolds(match.hosts, (wanted) => textMatches(wanted, hostWithoutDot(request.host))) &&
     match.headers.every(({ name, values }) => {
       const holds = (value: string | undefined): boolean => fieldHolds(values, (wanted) => textMatches(wanted, value));
       // Servers take the first line of a name, the last, or all: what refuses holds for any of these, what admits for each.
@@ -225,6 +225,14 @@ function httpHolds(match: HttpPolicyMatch, request: RequestFacts, unread: boolea
       return unread ? all.some(holds) : all.every(holds);
     })
   );
+}
+
+const DOT = 0x2e;
+
+/** `web.shop.` is `web.shop`: resolvers and servers take both for the same, so policies do. */
+export function hostWithoutDot(host: string): string {
+  const last = host.length - 1;
+  return last > 0 && host.charCodeAt(last) === DOT ? host.slice(0, last) : host;
 }
 
 /** Whether a value that `matches` knows is one of the field's and none of its negations. */

@@ -217,7 +217,7 @@ test('Authorizer.decide() decides as authorize(), whatever policies, callers and
   });
   const asked = fc.record({
     method: fc.constantFrom('GET', 'PUT'),
-    host: fc.constantFrom('web.shop', 'other'),
+    host: fc.constantFrom('web.shop', 'other', 'web.shop.', 'other.', '.'),
     path: pathText,
     headers: fc.constantFrom({}, { a: '1' }, { a: '2', b: '2' }, { a: '1\n2' }, { a: '1, 2' }, { b: '2\n2' }),
   });

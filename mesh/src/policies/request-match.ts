@@ -1,11 +1,10 @@
 import type { FieldMatch, HttpPolicyMatch, StringMatch } from '../model/access-policy.ts';
-import { type RequestFacts, textMatches } from '../model/authorize.ts';
+import { hostWithoutDot, type RequestFacts, textMatches } from '../model/authorize.ts';
 import type { NormalPath } from '../model/normal-path.ts';
 import type { PathTemplate } from '../model/path-template.ts';
 
 const SLASH = 0x2f;
 const SEMICOLON = 0x3b;
-const DOT = 0x2e;
 
 /** What a match says of a request, all of it. Makes nothing but what reading a header makes. */
 export class RequestMatch {
@@ -49,7 +48,7 @@ export class RequestMatch {
       const { path } = request;
       if ((paths.any.length > 0 && !anyTemplate(paths.any, path)) || anyTemplate(paths.none, path)) return false;
     }
-    if (this.#hosts !== null && !textHolds(this.#hosts, withoutDot(request.host))) return false;
+    if (this.#hosts !== null && !textHolds(this.#hosts, hostWithoutDot(request.host))) return false;
     for (const { name, values } of this.#headers) {
       if (!headerHolds(values, name, request, unread)) return false;
     }
@@ -59,12 +58,6 @@ export class RequestMatch {
 
 function saysNothing({ any, none }: { readonly any: readonly unknown[]; readonly none: readonly unknown[] }): boolean {
   return any.length === 0 && none.length === 0;
-}
-
-/** `web.shop.` is `web.shop`. */
-function withoutDot(host: string): string {
-  const last = host.length - 1;
-  return last > 0 && host.charCodeAt(last) === DOT ? host.slice(0, last) : host;
 }
 
 function textHolds({ any, none }: FieldMatch<StringMatch>, text: string | undefined): boolean {
