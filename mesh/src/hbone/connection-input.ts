@@ -38,6 +38,11 @@ export class ConnectionInput implements FrameSink {
     this.headers = headers;
   }
 
+  /** Of a frame and a header block that are not complete. */
+  get heldBytes(): number {
+    return this.frames.heldBytes;
+  }
+
   /** Begins to read `socket`. */
   start(socket: ByteLink): void {
     this.records.start(socket, this.connection.internals);

@@ -139,6 +139,11 @@ export class Connection {
     );
   }
 
+  /** Of what waits for a peer that does not read, and of frames and header blocks that are not complete. */
+  get heldBytes(): number {
+    return this.writer.waitingBytes + this.input.heldBytes;
+  }
+
   /** Begins to read; the profile may be called from now on. */
   start(): void {
     this.input.start(this.socket);

@@ -70,6 +70,11 @@ export class FrameReader {
     this.prefaceLeft = role === 'server' ? CLIENT_PREFACE.length : 0;
   }
 
+  /** Of a frame and a header block that are not complete. */
+  get heldBytes(): number {
+    return (this.collected?.length ?? 0) + this.blockBytes;
+  }
+
   /**
    * Takes the bytes `[start, end)` of `buffer`.
    * @throws Http2Violation; the reader must not be used after one of the whole connection.

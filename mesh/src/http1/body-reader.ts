@@ -49,6 +49,11 @@ export class BodyReader {
     return this.hasTrailers ? this.trailerReader?.block : undefined;
   }
 
+  /** Memory that is taken for trailers. */
+  get memoryBytes(): number {
+    return this.trailerReader?.memoryBytes ?? 0;
+  }
+
   /** The end of the connection is the end of the body. */
   get endsWithConnection(): boolean {
     return this.state === UNTIL_CLOSE;

@@ -67,6 +67,11 @@ export abstract class MessageReader<Head extends MessageHead> {
     return this.phase === 'head' && this.section.pendingBytes === 0 && this.fault === undefined;
   }
 
+  /** Memory that is taken for a head and trailers that did not come in one piece. */
+  get memoryBytes(): number {
+    return this.section.memoryBytes + this.body.memoryBytes;
+  }
+
   read(buffer: Buffer, start: number, end: number): ReadStep {
     if (this.fault !== undefined) return 'fault';
     return this.phase === 'head' ? this.readHead(buffer, start, end) : this.readBody(buffer, start, end);

@@ -37,6 +37,11 @@ export class SectionReader {
     return this.heldBytes;
   }
 
+  /** Memory that is taken for a section that did not come in one piece. */
+  get memoryBytes(): number {
+    return this.held?.length ?? 0;
+  }
+
   /** Whether the start line has been read. */
   get inFields(): boolean {
     return this.line?.done ?? true;

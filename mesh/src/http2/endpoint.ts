@@ -70,6 +70,11 @@ export abstract class Endpoint<Head extends Http2RequestHead | Http2ResponseHead
     return this.connection.streams.size;
   }
 
+  /** What is held because the peer does not read, and of frames and heads that are not complete. */
+  get heldBytes(): number {
+    return this.connection.heldBytes;
+  }
+
   /** Begins to read. Once. */
   start(): this {
     this.connection.start();

@@ -5,8 +5,10 @@ export interface ClientSession {
    * sends one at the moment when the connection is closed loses it.
    */
   drain(idleMs: number): void;
-  /** Of what either side has sent and the other does not take, as far as it is held here. */
+  /** Of what either side has sent and the other does not take, or that does not make sense yet, as far as it is held here. */
   readonly heldBytes: number;
+  /** There is no request, nor the beginning of one: `drain(0)` takes nothing from anybody. */
+  readonly isIdle: boolean;
   /** Ends everything at once. */
   destroy(): void;
 }

@@ -52,6 +52,8 @@ export class Exchange implements SenderOwner, ExchangeFacts {
   requestComplete = false;
   /** Something has come from either side since somebody last looked. */
   touched = false;
+  /** The server takes no more of the request for now. */
+  isHeldUp = false;
   readonly #context: WorkerContext;
   readonly #pipeline: RequestPipeline;
   readonly #host: ExchangeHost;
@@ -65,11 +67,9 @@ export class Exchange implements SenderOwner, ExchangeFacts {
   #state: 'over' | 'running' | 'tunnel' = 'over';
   #startMs = 0;
   #timer: Disposable | undefined;
-  /** The server takes no more of the request for now. */
-  #isUpstreamBusy = false;
   /** The client takes no more of the answer for now. */
   #isClientBusy = false;
-  /** Of the answer, when it was so. */
+  /** Of the answer: what the client had taken when it last took all. */
   #bytesTaken = 0;
   /** What a client of HTTP/2 is told when its answer is cut. */
   #cutCode = CANCEL;
@@ -146,10 +146,6 @@ export class Exchange implements SenderOwner, ExchangeFacts {
     return this.#isClientBusy ? this.responseBytes - this.#bytesTaken : 0;
   }
 
-  get isHeldUp(): boolean {
-    return this.#isUpstreamBusy;
-  }
-
   /** A request's head is complete. */
   begin(): void {
     this.#start();
@@ -209,6 +205,7 @@ export class Exchange implements SenderOwner, ExchangeFacts {
   /** The client takes more of the answer. */
   clientDrained(): void {
     this.#isClientBusy = false;
+    this.#bytesTaken = this.responseBytes;
     this.#sender.call?.resume();
   }
 
@@ -243,18 +240,18 @@ export class Exchange implements SenderOwner, ExchangeFacts {
   }
 
   onUpstreamBusy(): void {
-    this.#isUpstreamBusy = true;
+    this.isHeldUp = true;
     this.#host.onUnreadable();
   }
 
   onUpstreamDrain(): void {
-    this.#isUpstreamBusy = false;
+    this.isHeldUp = false;
     this.touched = true;
     this.#host.onReadable();
   }
 
   onUpstreamGone(reason: 'upstream-gone' | 'upstream-protocol' | 'upstream-truncated'): void {
-    this.#isUpstreamBusy = false;
+    this.isHeldUp = false;
     this.#cutCode = this.#state === 'tunnel' ? CANCEL : (this.#sender.call?.http2Code ?? INTERNAL_ERROR);
     if (this.#state === 'tunnel') {
       this.#sender.finish();
@@ -274,7 +271,7 @@ export class Exchange implements SenderOwner, ExchangeFacts {
 
   onResponse(head: ResponseHead): void {
     if (this.#sender.retryStatus(head.status)) {
-      this.#isUpstreamBusy = false;
+      this.isHeldUp = false;
       return;
     }
     const { decision } = this;
@@ -328,11 +325,14 @@ export class Exchange implements SenderOwner, ExchangeFacts {
     this.requestComplete = false;
     this.requestBytes = 0;
     this.responseBytes = 0;
+    this.#bytesTaken = 0;
+    // Of a stream that was reset while its client did not read.
+    this.#isClientBusy = false;
     this.touched = true;
     this.reason = null;
     this.decision = null;
     this.grpcStatus = null;
-    this.#isUpstreamBusy = false;
+    this.isHeldUp = false;
     this.#cutCode = CANCEL;
     this.#writer.begin();
     this.#sender = this.#http1Sender;
@@ -375,8 +375,9 @@ export class Exchange implements SenderOwner, ExchangeFacts {
   }
 
   #flush(taken: boolean = this.#writer.flush()): void {
+    // What it has not taken before is still there.
+    if (taken && !this.#isClientBusy) this.#bytesTaken = this.responseBytes;
     if (taken) return;
-    if (!this.#isClientBusy) this.#bytesTaken = this.responseBytes;
     this.#isClientBusy = true;
     this.#sender.call?.pause();
   }

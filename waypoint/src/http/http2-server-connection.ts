@@ -55,9 +55,13 @@ export class Http2ServerConnection implements ClientSession, Http2StreamOwner, W
   }
 
   get heldBytes(): number {
-    let bytes = 0;
+    let bytes = this.#server.heldBytes;
     for (const stream of this.#streams) bytes += stream.heldBytes;
     return bytes;
+  }
+
+  get isIdle(): boolean {
+    return this.#server.state === 'open' && this.#streams.size === 0;
   }
 
   destroy(): void {

@@ -98,14 +98,18 @@ export class ServerConnection implements CarrierReader, ClientSession, ExchangeH
   }
 
   drain(idleMs: number): void {
-    const { isRunning, isTunnel } = this.#exchange;
-    if (this.#phase !== 'serving' || isRunning || isTunnel || this.#isInHead) return;
+    if (!this.isIdle) return;
     if (idleMs === 0) this.#close();
     else this.deadlineMs = Math.min(this.deadlineMs, this.#context.clock.monotonic() + idleMs);
   }
 
   get heldBytes(): number {
-    return this.#held.bytes + this.#exchange.heldBytes;
+    return this.#held.bytes + this.#exchange.heldBytes + this.#reader.memoryBytes;
+  }
+
+  get isIdle(): boolean {
+    const { isRunning, isTunnel } = this.#exchange;
+    return this.#phase === 'serving' && !isRunning && !isTunnel && !this.#isInHead && this.#held.isEmpty;
   }
 
   destroy(): void {

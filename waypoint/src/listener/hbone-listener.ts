@@ -53,6 +53,8 @@ export interface HboneListenerOptions {
   /** Synchronous: what it needs is there or the tunnel is refused. */
   readonly decide: (caller: Caller, authority: Authority) => TunnelVerdict;
   readonly onRefused: (reason: TunnelRefusal) => void;
+  /** No further connection is taken. */
+  readonly isMemoryShort: () => boolean;
 }
 
 const BACKLOG = 4096;
@@ -91,6 +93,13 @@ export class HboneListener implements AsyncDisposable {
     return this.#connections.size + this.#handshakes.pending;
   }
 
+  /** Ends up to so many connections without tunnels at once, the oldest first, and says how many. Their clients open others when they need them. */
+  closeIdle(countMax: number): number {
+    const idle = [...this.#connections].filter(({ streamCount }) => streamCount === 0).slice(0, Math.max(0, countMax));
+    for (const connection of idle) connection.destroy(new HboneError('draining'));
+    return idle.length;
+  }
+
   /** Accepts nothing new; connections that there are take no new tunnels and close after their last one. */
   drain(): void {
     this.#draining = true;
@@ -116,6 +125,7 @@ export class HboneListener implements AsyncDisposable {
     const address = addressOf(socket);
     if (address === null) socket.destroy();
     else if (svid === undefined) refuse('no-certificate');
+    else if (this.#options.isMemoryShort()) refuse('no-memory');
     else if (this.#connections.size >= LISTENER_SOCKETS_MAX) refuse('too-many-connections');
     else if (!this.#handshakes.enter(address)) refuse('too-many-handshakes');
     else void this.#serve(socket, address, svid);

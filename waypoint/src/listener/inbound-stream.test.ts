@@ -17,7 +17,7 @@ function silentStream(clock: ManualClock) {
     seen.push(end - start);
     return null;
   };
-  return { stream: new InboundStream({ tell, giveUp: () => reader }, clock), seen, served };
+  return { stream: new InboundStream({ reset: () => {} }, { tell, giveUp: () => reader }, clock), seen, served };
 }
 
 test('InboundStream gives up a client that is silent for too long', async () => {
@@ -42,7 +42,7 @@ test('InboundStreams counts a client until it is served or gone, once', async ()
   const streams = new InboundStreams(clock);
   const readers: CarrierReader[] = [];
   const tell = (memory: Buffer, start: number): CarrierReader | null => (memory[start] === 97 ? NOBODY : null);
-  const carrier = { read: (reader: CarrierReader) => void readers.push(reader) };
+  const carrier = { read: (reader: CarrierReader) => void readers.push(reader), reset: () => {} };
   for (let count = 1; count <= 4; count += 1) {
     streams.read(carrier, { tell, giveUp: () => NOBODY });
     assert.equal(streams.size, count);
@@ -61,4 +61,18 @@ test('InboundStreams counts a client until it is served or gone, once', async ()
   assert.equal(streams.size, 0);
   silent?.onClose(closed);
   assert.equal(streams.size, 0);
+});
+
+test('InboundStreams tell what of clients is held, and can be cut', () => {
+  const streams = new InboundStreams(new ManualClock());
+  const readers: CarrierReader[] = [];
+  let resetCount = 0;
+  const carrier = { read: (reader: CarrierReader) => void readers.push(reader), reset: () => void (resetCount += 1) };
+  streams.read(carrier, { tell: () => null, giveUp: () => NOBODY });
+  const held = (): number[] => [...streams.all].map(({ heldBytes }) => heldBytes);
+  assert.deepEqual(held(), [0]);
+  readers[0]?.onBytes(Buffer.alloc(5000, 'a'), 0, 5000);
+  assert.deepEqual(held(), [5000]);
+  for (const stream of streams.all) stream.destroy();
+  assert.equal(resetCount, 1);
 });

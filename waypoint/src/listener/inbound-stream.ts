@@ -22,25 +22,31 @@ export const NOBODY: CarrierReader = { onBytes: () => {}, onEnd: () => {}, onClo
 /** Connections of which nobody knows yet who serves them. They count, as those do that are served. */
 export class InboundStreams {
   readonly #clock: Clock;
-  #size = 0;
+  readonly #streams = new Set<InboundStream>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   get size(): number {
-    return this.#size;
+    return this.#streams.size;
+  }
+
+  get all(): Iterable<InboundStream> {
+    return this.#streams;
   }
 
   /** Hears a client until `first` tells who serves it. Nobody has read from the carrier. */
-  read(carrier: Pick<Carrier, 'read'>, first: FirstBytes): void {
-    this.#size += 1;
-    carrier.read(new InboundStream(first, this.#clock, () => void (this.#size -= 1)));
+  read(carrier: Pick<Carrier, 'read' | 'reset'>, first: FirstBytes): void {
+    const stream: InboundStream = new InboundStream(carrier, first, this.#clock, () => this.#streams.delete(stream));
+    this.#streams.add(stream);
+    carrier.read(stream);
   }
 }
 
 /** A client's connection until it is known who serves it; after that it hands everything on. `onKnown`: once, also when it is gone before. */
 export class InboundStream implements CarrierReader {
+  readonly #carrier: Pick<Carrier, 'reset'>;
   readonly #first: FirstBytes;
   readonly #onKnown: () => void;
   #heldBytes = Buffer.alloc(0);
@@ -49,10 +55,20 @@ export class InboundStream implements CarrierReader {
   #next: CarrierReader | undefined;
   #ended = false;
 
-  constructor(first: FirstBytes, clock: Clock, onKnown: () => void = () => {}) {
+  constructor(carrier: Pick<Carrier, 'reset'>, first: FirstBytes, clock: Clock, onKnown: () => void = () => {}) {
+    this.#carrier = carrier;
     this.#first = first;
     this.#onKnown = onKnown;
     this.#timer = clock.setTimer(DETECTION_TIMEOUT_MS, () => this.#giveUp());
+  }
+
+  get heldBytes(): number {
+    return this.#heldBytes.length;
+  }
+
+  /** Ends it at once. */
+  destroy(): void {
+    this.#carrier.reset();
   }
 
   onBytes(memory: Buffer, start: number, end: number): void {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { memoryBudget, memoryShare } from './memory-budget.ts';
+import { memoryBudget, memoryShare, TLS_CONNECTION_BYTES, withConnections } from './memory-budget.ts';
 
 const MIB = 1024 * 1024;
 
@@ -22,3 +22,7 @@ for (const [name, budget, expected] of [
 ] as const) {
   test(`memoryShare(): ${name}`, () => assert.equal(memoryShare(use, budget), expected));
 }
+
+test('withConnections() counts what TLS takes where no heap knows of it', () => {
+  assert.deepEqual(withConnections(use, 3), { ...use, externalBytes: 40 + 3 * TLS_CONNECTION_BYTES });
+});

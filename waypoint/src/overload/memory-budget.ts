@@ -4,11 +4,18 @@ const MIB = 1024 * 1024;
 /** For the main thread, code, and what no heap knows of: buffers of the kernel, of TLS, pages that are not given back. */
 const RESERVED_BYTES: number = 96 * MIB;
 const BUDGET_MIN_BYTES: number = 32 * MIB;
+/** State of one TLS connection, with the certificates of both sides, that no heap knows of: measured, 60 KiB. */
+export const TLS_CONNECTION_BYTES: number = 64 * 1024;
 
 /** What heap and buffers of one data worker may take of the memory of the process; infinite without a limit. */
 export function memoryBudget(limitBytes: number, workerCount: number): number {
   if (limitBytes <= 0 || !Number.isFinite(limitBytes)) return Number.POSITIVE_INFINITY;
   return Math.max(BUDGET_MIN_BYTES, (limitBytes - RESERVED_BYTES) / workerCount);
+}
+
+/** What is in use, with so many TLS connections beside what the heap knows of. */
+export function withConnections(use: MemoryUse, tlsConnectionCount: number): MemoryUse {
+  return { ...use, externalBytes: use.externalBytes + tlsConnectionCount * TLS_CONNECTION_BYTES };
 }
 
 /** The larger share: of the heap's own bound, or of the budget. */

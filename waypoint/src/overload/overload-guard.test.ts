@@ -6,7 +6,7 @@ import { OverloadGuard } from './overload-guard.ts';
 
 /** A guard of a thread with 1000 bytes, `used` of which are needed and `garbage` are not. */
 function guardOf(options: { readonly clock: Clock; readonly random?: () => number }) {
-  const memory = { used: 0, garbage: 0, collections: 0, relieved: [] as number[] };
+  const memory = { used: 0, garbage: 0, held: 0, collections: 0, relieved: [] as number[] };
   const guard = new OverloadGuard({
     clock: options.clock,
     logger: silentLogger,
@@ -14,6 +14,7 @@ function guardOf(options: { readonly clock: Clock; readonly random?: () => numbe
     budgetBytes: 1000,
     memoryUse: () => ({ heapBytes: memory.used + memory.garbage, heapMaxBytes: 1e9, externalBytes: 0 }),
     relieve: (bytes) => void memory.relieved.push(bytes),
+    heldBytes: () => memory.held,
     collectGarbage: () => {
       memory.collections += 1;
       memory.garbage = 0;
@@ -47,6 +48,22 @@ test('OverloadGuard: what is needed is, until enough of it is gone; garbage is l
   memory.garbage = 800;
   await clock.advance(200);
   assert.deepEqual([guard.refusal(), memory.collections], [null, 2]);
+});
+
+test('OverloadGuard: what is held for others beyond half of all is given up at once, collection or not', async () => {
+  const clock = new ManualClock();
+  const { guard, memory } = guardOf({ clock });
+  using _ = guard;
+  memory.held = 600;
+  await clock.advance(100);
+  assert.deepEqual([guard.refusal(), memory.relieved], [null, []]);
+  memory.used = 960;
+  await clock.advance(100);
+  memory.held = 500;
+  await clock.advance(100);
+  memory.held = 700;
+  await clock.advance(100);
+  assert.deepEqual([memory.collections, memory.relieved], [1, [110, 200]]);
 });
 
 test('OverloadGuard: a lagging loop refuses the share of requests that the draw is within', async () => {

@@ -20,14 +20,18 @@ export interface OverloadGuardOptions {
   readonly memoryUse: () => MemoryUse;
   /** Finds what of the memory in use is garbage. */
   readonly collectGarbage: () => void;
-  /** Gives so many bytes up that connections hold; what that leaves is found by the next collection. */
+  /** Gives so many bytes up that connections hold or take; what that leaves is found by the next collection. */
   readonly relieve: (bytes: number) => void;
+  /** What connections hold for others, garbage not included. */
+  readonly heldBytes: () => number;
   readonly limits?: OverloadLimits;
 }
 
 const INTERVAL_MS = 100;
 /** A collection takes tens of milliseconds. */
 const COLLECT_INTERVAL_MS = 2000;
+/** Of the budget: more than this is held for others for sure, whatever of the rest is garbage, and grows faster than is collected. */
+const HELD_SHARE_MAX = 0.5;
 
 /** Watches memory and event loop of this thread and says what is to be refused before it is too late. Dispose to stop. */
 export class OverloadGuard implements Disposable {
@@ -81,15 +85,18 @@ export class OverloadGuard implements Disposable {
     this.#state = decideOverload(before, sample, this.#limits);
     const { isMemoryShort, refusedShare } = this.#state;
     // Refusing what is new frees nothing of what a client that neither sends on nor reads makes us hold.
-    if (isMemoryShort && this.#collectedMs !== collectedMs) this.#relieve();
+    if (isMemoryShort) this.#relieve(this.#collectedMs !== collectedMs);
     this.#tell('memory', before.isMemoryShort, isMemoryShort, sample);
     this.#tell('lag', before.refusedShare > 0, refusedShare > 0, sample);
   }
 
-  #relieve(): void {
-    const { memoryUse, budgetBytes, relieve } = this.#options;
+  #relieve(isCollected: boolean): void {
+    const { memoryUse, budgetBytes, relieve, heldBytes } = this.#options;
     const { heapBytes, externalBytes } = memoryUse();
-    relieve(heapBytes + externalBytes - this.#limits.memoryLeave * budgetBytes);
+    const bytes = isCollected
+      ? heapBytes + externalBytes - this.#limits.memoryLeave * budgetBytes
+      : heldBytes() - HELD_SHARE_MAX * budgetBytes;
+    if (bytes > 0) relieve(bytes);
   }
 
   /** Much of what is in use may be garbage that nobody has looked for yet, and of what is refused little is made. */

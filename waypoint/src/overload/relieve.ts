@@ -3,8 +3,8 @@ export interface Holder {
   readonly heldBytes: number;
 }
 
-/** Less is not worth a connection. */
-export const HELD_WORTH_BYTES: number = 64 * 1024;
+/** Less is not worth a connection. Many that hold little hold much: those that hold most go first, and the others only if that is not enough. */
+export const HELD_WORTH_BYTES: number = 4 * 1024;
 
 /** Who is given up so that so many bytes become free: as few as possible, and only those that hold much. */
 export function chooseHolders<H extends Holder>(holders: Iterable<H>, bytes: number): readonly H[] {

@@ -14,7 +14,7 @@ import { decideDestination } from '../listener/decide-destination.ts';
 import { accepted, type TunnelRefusal, type TunnelVerdict } from '../listener/hbone-listener.ts';
 import { CLIENT_CONNECTIONS_MAX } from '../listener/limits.ts';
 import { HttpClients } from '../listener/http-clients.ts';
-import { InboundStreams, NOBODY } from '../listener/inbound-stream.ts';
+import { type InboundStream, InboundStreams, NOBODY } from '../listener/inbound-stream.ts';
 import { byServerName } from '../listener/server-name.ts';
 import { sparing } from '../overload/sparing-pipeline.ts';
 import type { OverloadGuard } from '../overload/overload-guard.ts';
@@ -76,8 +76,15 @@ export class ClientConnections {
   }
 
   /** Those that may hold something for one side. */
-  get holders(): readonly (ClientSession | ByteRelay)[] {
-    return [...this.#http.sessions, ...this.#relays.all];
+  get holders(): readonly (ClientSession | ByteRelay | InboundStream)[] {
+    return [...this.#http.sessions, ...this.#relays.all, ...this.#inbound.all];
+  }
+
+  /** Ends up to so many connections of HTTP that have no request, the oldest first, and says how many. */
+  closeIdle(countMax: number): number {
+    const idle = [...this.#http.sessions].filter(({ isIdle }) => isIdle).slice(0, Math.max(0, countMax));
+    for (const session of idle) session.drain(0);
+    return idle.length;
   }
 
   countRefusal(reason: TunnelRefusal): void {

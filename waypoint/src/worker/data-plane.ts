@@ -25,6 +25,7 @@ import { BackendTable } from '../secure/backend-table.ts';
 import { ExchangeRecorder } from '../telemetry/exchange-recorder.ts';
 import { ClusterTable } from '../upstream/cluster-table.ts';
 import { DEFAULT_UPSTREAM_LIMITS } from '../upstream/limits.ts';
+import { TLS_CONNECTION_BYTES } from '../overload/memory-budget.ts';
 import { chooseHolders } from '../overload/relieve.ts';
 import { ClientConnections } from './client-connections.ts';
 import type {
@@ -53,6 +54,8 @@ export interface DataPlaneOptions {
 
 type Args<Call extends keyof WorkerCalls> = WorkerCalls[Call]['args'];
 
+/** About what a connection of HTTP in a tunnel takes that has no request. */
+const IDLE_CONNECTION_BYTES = 4 * 1024;
 /** Asked again while connections are awaited that end on their own. */
 const DRAIN_STEP_MS = 20;
 
@@ -163,6 +166,7 @@ export class DataPlane {
       svid: () => this.#validSvid(),
       decide: (caller, authority) => this.#clients.decideTunnel(caller, authority),
       onRefused: (reason) => this.#clients.countRefusal(reason),
+      isMemoryShort: () => this.#options.overload.isMemoryShort,
     });
     this.#listeners.push(listener);
     await listener.open();
@@ -205,12 +209,41 @@ export class DataPlane {
     })),
   });
 
-  /** Cuts connections that hold much for a side that takes nothing, so that so many bytes become free. */
+  /** TLS connections of clients and to endpoints. */
+  get tlsConnectionCount(): number {
+    let count = this.#hbone.sessionCount;
+    for (const listener of this.#listeners) if (listener instanceof HboneListener) count += listener.openCount;
+    for (const { secured, connectionCount } of this.#clusters.endpoints) if (secured !== null) count += connectionCount;
+    return count;
+  }
+
+  /** What is held for one side of connections since it takes nothing, or says not enough of it. */
+  get heldBytes(): number {
+    let bytes = 0;
+    for (const { heldBytes } of this.#clients.holders) bytes += heldBytes;
+    return bytes;
+  }
+
+  /** Makes so many bytes free: cuts connections that hold much for a side that takes nothing, and if these are not enough closes those that are idle. */
   relieve(bytes: number): void {
+    const { logger } = this.#options;
     const chosen = chooseHolders(this.#clients.holders, bytes);
-    for (const one of chosen) one.destroy();
+    let left = bytes;
+    for (const one of chosen) {
+      left -= one.heldBytes;
+      one.destroy();
+    }
     const { length: count } = chosen;
-    if (count > 0) this.#options.logger.warn('connections that hold much are cut to stay alive', { count });
+    if (count > 0) logger.warn('connections that hold much are cut to stay alive', { count });
+    if (left <= 0) return;
+    let idleCount = 0;
+    for (const listener of this.#listeners) {
+      if (listener instanceof HboneListener)
+        idleCount += listener.closeIdle(Math.ceil(left / TLS_CONNECTION_BYTES) - idleCount);
+    }
+    left -= idleCount * TLS_CONNECTION_BYTES;
+    if (left > 0) idleCount += this.#clients.closeIdle(Math.ceil(left / IDLE_CONNECTION_BYTES));
+    if (idleCount > 0) logger.warn('idle connections are closed to stay alive', { count: idleCount });
   }
 
   /** Takes nothing new, lets what there is come to an end for so long, then ends it. */

@@ -12,6 +12,7 @@ import {
   RestingHeap,
   systemClock,
 } from '@ambit/mesh/runtime';
+import { withConnections } from '../overload/memory-budget.ts';
 import { OverloadGuard } from '../overload/overload-guard.ts';
 import { DataPlane } from './data-plane.ts';
 import type { WorkerCalls, WorkerConfig } from './worker-protocol.ts';
@@ -38,9 +39,10 @@ export async function runWorkerThread(): Promise<void> {
     logger,
     random: Math.random,
     budgetBytes: config.memoryBudgetBytes,
-    memoryUse,
+    memoryUse: () => withConnections(memoryUse(), plane.tlsConnectionCount),
     collectGarbage,
     relieve: (bytes) => plane.relieve(bytes),
+    heldBytes: () => plane.heldBytes,
   });
   const plane: DataPlane = new DataPlane({
     clock,
