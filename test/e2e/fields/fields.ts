@@ -67,9 +67,9 @@ function namesAt(object: Json, path: string): readonly string[] | null {
   const copy: Json = structuredClone(object);
   let at: unknown = copy;
   for (const step of stepsOf(path)) at = Object(at)[step];
-  Object(at)[UNKNOWN] = 1;
+  Object(at)[UNKNOWN] = 'x';
   const said = complaint(copy);
-  if (said === null) return null;
+  if (said === null || said === complaint(object)) return null;
   const [, names] = new RegExp(`${UNKNOWN} is not a known field: expected one of ([\\w, ]*)`).exec(said) ?? [];
   if (names === undefined) throw new Error(`something else is wrong: ${said}`);
   return names.split(', ');

@@ -39,10 +39,13 @@ const VERSIONS: Readonly<Record<string, string>> = {
   ServiceImport: 'multicluster.x-k8s.io/v1alpha1',
 };
 
-export const GATEWAY: Json = object('Gateway', 'wp', {
-  gatewayClassName: 'ambit-waypoint',
-  listeners: [{ name: 'mesh', port: 15_008, protocol: 'HBONE' }],
-});
+/** The waypoint, for whatever traffic. */
+export const GATEWAY: Json = object(
+  'Gateway',
+  'wp',
+  { gatewayClassName: 'ambit-waypoint', listeners: [{ name: 'mesh', port: 15_008, protocol: 'HBONE' }] },
+  { labels: { 'ambit.dev/waypoint-for': 'all' } },
+);
 
 /** An object of any kind that is read, in namespace `shop` unless its name says another. */
 export function object(kind: string, name: string, spec: Json | undefined, metadata: Json = {}): Json {
@@ -88,7 +91,7 @@ export function baseObjects(speech: Speech, portsOf: (pod: PodPlan) => ServerPor
     object('Namespace', 'next', undefined, { labels: { team: 'next' } }),
     object('Node', 'near', undefined, { labels: { 'topology.kubernetes.io/zone': 'here' } }),
     object('Node', 'far', undefined, { labels: { 'topology.kubernetes.io/zone': 'there' } }),
-    { ...GATEWAY, metadata: { ...Object(GATEWAY['metadata']), labels: { 'ambit.dev/waypoint-for': 'all' } } },
+    GATEWAY,
     { ...object('Pod', 'wp-0', { nodeName: 'near' }, { labels: waypoint }), status: { podIP: WAYPOINT_IP } },
     ...Object.entries(SERVICE_IPS).map(([key, ip]) => {
       const [, app = ''] = key.split('/');

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { type FieldWorld, type Looks } from './field-world.ts';
+import type { FieldWorld, Looks } from './field-world.ts';
 import { changed, fieldOf, type Json, knownFields } from './fields.ts';
 
 /** An object, and what is not the same when one of its fields is. */
@@ -18,13 +18,15 @@ export interface FieldProof {
   readonly scenarios: readonly Scenario[];
   /** Fields that change nothing that anybody sees, each with the reason. */
   readonly unseen: Readonly<Record<string, string>>;
+  /** How fields begin that have to have a scenario; default: all of `spec`. */
+  readonly within?: string;
 }
 
 /**
  * Declares tests: that each field of `changes` makes a difference in its scenario, and that there is a scenario for every field
  * of the kind that is read and not `unseen`. All scenarios share a world, one after the other.
  */
-export function proveFields(kind: string, { open, scenarios, unseen }: FieldProof): void {
+export function proveFields(kind: string, { open, scenarios, unseen, within = 'spec' }: FieldProof): void {
   describe(`the fields of a ${kind}`, () => {
     let world: FieldWorld;
     before(async () => void (world = await open()));
@@ -50,7 +52,7 @@ export function proveFields(kind: string, { open, scenarios, unseen }: FieldProo
       // What holds fields is proven by any of them, which have their own scenarios.
       const isProven = (field: string): boolean =>
         proven.some((one) => one === field || one.startsWith(`${field}.`) || one.startsWith(`${field}[]`));
-      const open = [...known].filter((field) => !isProven(field));
+      const open = [...known].filter((field) => field.startsWith(within) && !isProven(field));
       assert.deepEqual(open.toSorted(), Object.keys(unseen).toSorted());
     });
   });
