@@ -19,7 +19,8 @@ const backend = inFile('routes/pick-backend.ts', `${ROUTES}/decide-backend.test.
 const cors = inFile('routes/decide-cors.ts', `${ROUTES}/decide-cors.test.ts`);
 const retry = inFile('routes/decide-retry.ts', `${ROUTES}/decide-retry.test.ts`);
 const session = inFile('routes/decide-session.ts', `${ROUTES}/decide-session.test.ts`);
-const seal = inFile('routes/aes-seal.ts', `${ROUTES}/decide-session.test.ts`);
+const sessionBackend = inFile('routes/decide-session-backend.ts', `${ROUTES}/decide-session-backend.test.ts`);
+const seal = inFile('routes/aes-seal.ts', `${ROUTES}/aes-seal.test.ts`);
 
 /** Normal paths, precedence, and what is decided of a request. */
 export const ROUTES_MUTATIONS: readonly Mutation[] = [
@@ -60,6 +61,13 @@ export const ROUTES_MUTATIONS: readonly Mutation[] = [
   retry("if (outcome.kind !== 'not-sent' && !replayable)", 'if (false)'),
   retry('return idempotent || policy.codes.length > 0;', 'return true;'),
   session('nowMs - beganMs >= policy.absoluteTimeoutMs', 'nowMs - beganMs > policy.absoluteTimeoutMs'),
+  session('found.length < COOKIES_TRIED_MAX', 'found.length < 5'),
+  session('if (beginsCookie(header, at)) found', 'found'),
+  session("session.kind === 'bound' && session.isCurrent && isSame", "session.kind === 'bound' && isSame"),
+  sessionBackend("(place === 'others' && found.weight > 0)", "place === 'others'"),
+  sessionBackend("place === 'endpoint' ||", "(place === 'endpoint' && found.weight > 0) ||"),
   session('return `${rule.routeKey}/${rule.name ?? rule.index}`;', 'return rule.routeKey;'),
   seal('  decipher.setAAD(Buffer.from(context));', ''),
+  seal('return known.context === context ? known.opened : null;', 'return known.opened;'),
+  seal('young.size >= tokensMax / 2', 'young.size > tokensMax'),
 ];

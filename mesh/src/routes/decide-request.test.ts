@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { parseServiceKey } from '../model/service.ts';
 import { aMatch, aRequest, aRule, normalPath } from '../testing/route-builder.ts';
 import type { RouteBackend } from './backend.ts';
-import { decideRequest, type RequestDecision, type SessionBackend } from './decide-request.ts';
+import { decideRequest, type RequestDecision, type ReadRuleSession, type RuleSession } from './decide-request.ts';
 import { compileHttpRoutes } from './route-table.ts';
 import { type CorsFilter, type HttpMatch, NO_FILTERS, type RouteRule, type RuleFilters } from './rule.ts';
 
@@ -35,7 +35,7 @@ function decide(
   rules: readonly Partial<Rule>[],
   request = aRequest('/a/b?q'),
   draw = 0,
-  session: SessionBackend | null = null,
+  session: ReadRuleSession<RuleSession> | null = null,
 ): RequestDecision {
   const built = rules.map((rule) => aRule<HttpMatch, RouteBackend>({ matches: [aMatch()], ...rule }));
   const table = compileHttpRoutes([{ namespace: 'shop', name: 'r', createdMs: 0, hostnames: [], rules: built }]);
@@ -110,10 +110,10 @@ test('decideRequest() sends the rest to a backend, changed as its filters say', 
     ['the canary', decide(canary, undefined, 0.99), 'shop/v2 /a/b <-'],
     [
       'a session wins over weights',
-      decide([session], undefined, 0, ({ backends }) => backends[1] ?? null),
+      decide([session], undefined, 0, ({ backends }) => ({ backend: backends[1] ?? null })),
       'shop/v2 /a/b <-',
     ],
-    ['one that is bound nowhere', decide([session], undefined, 0, () => null), 'shop/v1 /a/b <-'],
+    ['one that is bound nowhere', decide([session], undefined, 0, () => ({ backend: null })), 'shop/v1 /a/b <-'],
     ['no session without a policy', decide(canary, undefined, 0, () => assert.fail('not asked')), 'shop/v1 /a/b <-'],
     [
       'everything at once',

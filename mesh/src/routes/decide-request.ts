@@ -31,11 +31,11 @@ export interface OwnAnswer {
   readonly rule: CompiledRule<unknown> | null;
 }
 
-export interface Forwarding {
+export interface Forwarding<S extends RuleSession = RuleSession> {
   readonly kind: 'forward';
   readonly rule: CompiledRule<RouteBackend>;
-  /** The path that the rule matched by. */
-  readonly matched: string;
+  /** As it was read; null for a rule without sessions. */
+  readonly session: S | null;
   readonly backend: ServiceBackend;
   readonly rewritten: Rewritten;
   readonly requestEdits: HeaderEdits;
@@ -44,29 +44,35 @@ export interface Forwarding {
   readonly mirrors: readonly ServiceBackend[];
 }
 
-export type RequestDecision = OwnAnswer | Forwarding;
+export type RequestDecision<S extends RuleSession = RuleSession> = OwnAnswer | Forwarding<S>;
 
-/** Of a session that is bound, the backend to send to instead of one by weight; null to leave it to the weights. */
-export type SessionBackend = (rule: CompiledRule<RouteBackend>) => CompiledBackend<RouteBackend> | null;
+/** Of a rule with sessions, what is known of the request's. */
+export interface RuleSession {
+  /** The backend to send to instead of one by weight; null to leave it to the weights. */
+  readonly backend: CompiledBackend<RouteBackend> | null;
+}
+
+export type ReadRuleSession<S extends RuleSession> = (rule: CompiledRule<RouteBackend>) => S | null;
 
 /**
  * What becomes of a request by its routes: the rule that matches, its filters, its backend. `draw` gives numbers in [0, 1). A
- * rule with a fault refuses what it matches. Whether the backend can be reached is not looked at.
+ * rule with a fault refuses what it matches. Whether the backend can be reached is not looked at. `readSession` is asked at most
+ * once, of the rule that matched.
  */
-export function decideRequest(
+export function decideRequest<S extends RuleSession>(
   table: RouteTable<RouteBackend>,
   facts: RequestFacts,
   draw: () => number,
-  sessionBackend: SessionBackend | null = null,
-): RequestDecision {
+  readSession: ReadRuleSession<S> | null = null,
+): RequestDecision<S> {
   const match = table.match(facts.request);
   if (match === null) return ownAnswer('no-route', 404, null);
   const { rule, prefix } = match;
   if (rule.fault !== null) return ownAnswer('faulty-rule', 500, rule);
   const ofRule = answerOf(rule.effects, rule, prefix, facts);
   if (ofRule.kind === 'answer') return ofRule;
-  const bound = rule.session === null ? null : (sessionBackend?.(rule) ?? null);
-  const picked = bound ?? pickBackend(rule, rule.backends.length === 1 ? 0 : draw());
+  const session = rule.session === null ? null : (readSession?.(rule) ?? null);
+  const picked = session?.backend ?? pickBackend(rule, rule.backends.length === 1 ? 0 : draw());
   if (picked === null) return ownAnswer('no-backend', 500, rule);
   const { backend, effects } = picked;
   if (backend.kind === 'invalid') return ownAnswer('invalid-backend', 500, rule);
@@ -75,7 +81,7 @@ export function decideRequest(
   return {
     kind: 'forward',
     rule,
-    matched: prefix,
+    session,
     backend,
     rewritten: decideRewrite(effects.rewrite, facts.request.path, prefix),
     requestEdits: effects.requestEdits,

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createAesSeal } from './aes-seal.ts';
-import { decideSessionAnswer, readSession, type Session, type SessionAnswer, sessionName } from './decide-session.ts';
+import { createAesSeal, deriveSessionKey } from './aes-seal.ts';
+import {
+  decideSessionAnswer,
+  readSession,
+  type Session,
+  type SessionAnswer,
+  sessionHeader,
+  sessionName,
+} from './decide-session.ts';
 import type { SessionPolicy } from './rule.ts';
 
 const KEY = new Uint8Array(32).fill(1);
@@ -15,7 +22,6 @@ const BASE: SessionAnswer = {
   rule: RULE,
   session: { kind: 'none' },
   target: TARGET,
-  matched: '/cart',
   secure: false,
   nowMs: 1_000_000,
 };
@@ -24,38 +30,41 @@ const BASE: SessionAnswer = {
 function answer(fields: Partial<SessionAnswer> = {}): { readonly token: string; readonly rest: string } {
   const header = decideSessionAnswer({ ...BASE, ...fields }, SEAL);
   const token = /[A-Za-z0-9_-]{60,}/.exec(header?.value ?? '')?.[0] ?? '';
-  return { token, rest: header === null ? '' : `${header.name}: ${header.value.replace(token, 'TOKEN')}` };
+  return { token, rest: header === null ? '' : `${header.name}: ${header.value.replace(token || 'none', 'TOKEN')}` };
 }
 
-const bound = (beganMs = 1_000_000): Session => ({ kind: 'bound', target: TARGET, beganMs });
+const bound = (token: string, isCurrent = true): Session => ({
+  ...{ kind: 'bound', target: TARGET, beganMs: 1_000_000, token, isCurrent },
+});
 const unreadable: Session = { kind: 'refused', reason: 'unreadable' };
 
 test('a session begins with a cookie or header, and goes on without another', () => {
   const permanent = { ...COOKIE, absoluteTimeoutMs: 3_600_000, permanent: true };
+  const moved: Session = {
+    ...{ kind: 'bound', target: { ...TARGET, endpoint: 'gone' }, beganMs: 400_000, token: 'before', isCurrent: true },
+  };
+  const cookie = 'set-cookie: cart=TOKEN; Path=/; HttpOnly; SameSite=Strict';
   const table: readonly (readonly [what: string, fields: Partial<SessionAnswer>, expected: string])[] = [
-    ['a cookie', {}, 'set-cookie: cart=TOKEN; Path=/cart; HttpOnly; SameSite=Strict'],
-    ['by TLS', { secure: true }, 'set-cookie: cart=TOKEN; Path=/cart; HttpOnly; SameSite=Strict; Secure'],
-    [
-      'one that lasts',
-      { policy: permanent },
-      'set-cookie: cart=TOKEN; Path=/cart; HttpOnly; SameSite=Strict; Max-Age=3600',
-    ],
-    ['a path with parameters', { matched: '/a/b;v=1/c' }, 'set-cookie: cart=TOKEN; Path=/a; HttpOnly; SameSite=Strict'],
+    ['a cookie', {}, cookie],
+    ['by TLS', { secure: true }, `${cookie}; Secure`],
+    ['one that lasts', { policy: permanent }, `${cookie}; Max-Age=3600`],
+    ['one that ends with the client', { policy: { ...permanent, permanent: false } }, cookie],
     ['a header', { policy: HEADER }, 'x-session: TOKEN'],
-    ['the same endpoint again', { session: bound() }, ''],
+    ['the same endpoint again', { session: bound('before') }, ''],
+    ['the same endpoint again, in a header', { policy: HEADER, session: bound('before') }, 'x-session: before'],
+    ['sealed with a key of before', { session: bound('before', false) }, cookie],
+    [
+      'sealed with a key of before, in a header',
+      { policy: HEADER, session: bound('before', false) },
+      'x-session: TOKEN',
+    ],
     [
       'another endpoint: the session moves and keeps its age',
-      {
-        policy: permanent,
-        session: { kind: 'bound', target: { ...TARGET, endpoint: 'gone' }, beganMs: 400_000 },
-      },
-      'set-cookie: cart=TOKEN; Path=/cart; HttpOnly; SameSite=Strict; Max-Age=3000',
+      { policy: permanent, session: moved },
+      `${cookie}; Max-Age=3000`,
     ],
-    [
-      'one that does not count',
-      { session: unreadable },
-      'set-cookie: cart=TOKEN; Path=/cart; HttpOnly; SameSite=Strict',
-    ],
+    ['another backend', { session: bound('before'), target: { ...TARGET, backend: 'shop/web:81' } }, cookie],
+    ['one that does not count', { session: unreadable }, cookie],
   ];
   for (const [what, fields, expected] of table) assert.equal(answer(fields).rest, expected, what);
 });
@@ -69,16 +78,21 @@ test('readSession() finds the session that a client brings back', () => {
   const table: readonly (readonly [what: string, found: Session, expected: Session])[] = [
     ['no cookies', read(null), { kind: 'none' }],
     ['other cookies', read(`a=b; cartoon=${token}; scart=${token}`), { kind: 'none' }],
-    ['its cookie', read(`a=b; cart=${token}`), bound()],
-    ['beside one of another path', read(`cart=nonsense;cart=${token}`), bound()],
+    ['its cookie', read(`a=b; cart=${token}`), bound(token)],
+    ['lines that were joined', read(`a=b, cart=${token} , c=d`), bound(token)],
+    ['in the value of another', read(`a=cart=${token}`), { kind: 'none' }],
+    ['beside others of its name', read(`cart=;cart=nonsense;\tcart=1; cart=${token}`), bound(token)],
+    ['behind too many of its name', read(`${'cart=1;'.repeat(4)}cart=${token}`), unreadable],
+    ['too long', read(`cart=${'A'.repeat(100_000)}`), unreadable],
     ['nonsense', read('cart=nonsense'), unreadable],
     ['empty', read('cart='), unreadable],
     ['cut', read(`cart=${token.slice(0, -1)}`), unreadable],
     ['changed', read(`cart=${token.startsWith('A') ? 'B' : 'A'}${token.slice(1)}`), unreadable],
     ['of another rule', read(`cart=${other}`), unreadable],
-    ['in time', read(`cart=${token}`, limited, 1_000_999), bound()],
+    ['in time', read(`cart=${token}`, limited, 1_000_999), bound(token)],
     ['too old', read(`cart=${token}`, limited, 1_001_000), { kind: 'refused', reason: 'expired' }],
-    ['a header', read(` ${answer({ policy: HEADER }).token} `, HEADER), bound()],
+    ['a header', read(` ${token} `, HEADER), bound(token)],
+    ['a header of several lines', read(`${token}, ${token}`, HEADER), unreadable],
   ];
   for (const [what, found, expected] of table) assert.deepEqual(found, expected, what);
 });
@@ -89,10 +103,29 @@ test('a token says nothing to who has no key, and no two are alike', () => {
   assert.notEqual(first, second);
   assert.ok(!Buffer.from(first, 'base64url').toString('latin1').includes('web'));
   const rotated = createAesSeal([new Uint8Array(32).fill(2), KEY]);
-  assert.deepEqual(readSession(COOKIE, RULE, `cart=${first}`, rotated, 0), bound());
+  assert.deepEqual(readSession(COOKIE, RULE, `cart=${first}`, rotated, 0), bound(first, false));
   const later = createAesSeal([new Uint8Array(32).fill(2)]);
   assert.deepEqual(readSession(COOKIE, RULE, `cart=${first}`, later, 0), unreadable);
-  for (const keys of [[], [new Uint8Array(16)]]) assert.throws(() => createAesSeal(keys), /needs keys of 32 bytes/);
+  assert.throws(() => createAesSeal([]), /needs a key/);
+  assert.throws(() => createAesSeal([KEY, new Uint8Array(16)]), /needs keys of 32 bytes/);
+});
+
+test('keys and tokens are what another implementation makes of the same', () => {
+  const key = deriveSessionKey(
+    Uint8Array.from({ length: 32 }, (_, index) => index),
+    'shop/waypoint',
+  );
+  assert.equal(Buffer.from(key).toString('hex'), 'f69b05089b58ebe52d04e9a3dd8cdccd9045392e98f758d86303652e95c3d7ba');
+  const token =
+    'SwABAgMEBQYHCAkKC9vT4GcXo5xiNN--oGjj5-DSEufg7owsicNE2K-soBbiv5pMdZ7Xm725PGNMztpcKhTUZx5jZc2sXcEixpXqXJvVJdk';
+  assert.deepEqual(readSession(COOKIE, RULE, `cart=${token}`, createAesSeal([key]), 0), bound(token));
+});
+
+test('deriveSessionKey() gives each holder a key of its own', () => {
+  const keys = ['shop/a', 'shop/b'].flatMap((holder) =>
+    [KEY, new Uint8Array(32)].map((one) => deriveSessionKey(one, holder)),
+  );
+  assert.equal(new Set(keys.map((key) => Buffer.from(key).toString('hex'))).size, 4);
 });
 
 test('a token of a version that does not exist yet does not count', () => {
@@ -109,4 +142,5 @@ test('sessionName() differs from rule to rule unless the policy says it', () => 
   for (const name of names) assert.match(name, /^ambit-session-[0-9a-f]{8}$/);
   assert.equal(sessionName({ ...HEADER, name: null }, RULE), 'x-ambit-session');
   assert.equal(sessionName(COOKIE, RULE), 'cart');
+  assert.deepEqual([sessionHeader(COOKIE, RULE), sessionHeader(HEADER, RULE)], ['cookie', 'x-session']);
 });

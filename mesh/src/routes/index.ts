@@ -5,6 +5,7 @@ export * from './compile-rule.ts';
 export * from './decide-request.ts';
 export * from './decide-retry.ts';
 export * from './decide-session.ts';
+export * from './decide-session-backend.ts';
 export * from './decide-stream.ts';
 export * from './decide-timeouts.ts';
 export * from './duration.ts';
