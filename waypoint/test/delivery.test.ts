@@ -39,7 +39,14 @@ for (const client of ['http1', 'http2'] as const) {
           serverPorts: [port],
           decide: (_, forward) => ({
             ...forward,
-            delivery: { retry: null, attemptTimeoutMs: null, mirrors: [], ...forward.delivery, ...delivery },
+            delivery: {
+              retry: null,
+              attemptTimeoutMs: null,
+              mirrors: [],
+              session: null,
+              ...forward.delivery,
+              ...delivery,
+            },
           }),
           ...more,
         });

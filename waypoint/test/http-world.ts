@@ -161,7 +161,7 @@ export class HttpWorld implements AsyncDisposable {
       responseEdits: NO_COMPILED_EDITS,
       timeoutMs: null,
       path: null,
-      delivery: mirrors.length === 0 ? null : { retry: null, attemptTimeoutMs: null, mirrors },
+      delivery: mirrors.length === 0 ? null : { retry: null, attemptTimeoutMs: null, mirrors, session: null },
     };
     const { certificate } = options;
     const caller: Caller = {

@@ -354,7 +354,6 @@ test('a configuration that cannot be used is refused with its place', async () =
     ['{}', '$.certificate'],
     ['{"certificate": {"key": "/key.pem"}}', '$.certificate.key'],
     ['{"certificate": {"privateKey": "/no/key.pem", "chain": "/c", "roots": "/r"}}', '$.certificate.privateKey'],
-    [changed('routes', [routeWith({ sessionPersistence: {} })]), '$.routes[0].spec.rules[0].sessionPersistence'],
     [changed('routes', [routeWith({ filters: [{ type: 'New' }] })]), '$.routes[0].spec.rules[0]'],
     [changed('listeners', [{ ...listener, service: 'shop/other' }]), '$.listeners[0].service'],
     [changed('listeners', [{ ...listener, port: 8 }]), '$.listeners[0].port'],

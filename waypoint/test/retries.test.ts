@@ -57,6 +57,7 @@ const retry = (of: RetryPolicy | null, attemptTimeoutMs: number | null = null): 
   retry: of,
   attemptTimeoutMs,
   mirrors: [],
+  session: null,
 });
 
 for (const [name, delivery, request, steps, expected, requests, attempts] of [

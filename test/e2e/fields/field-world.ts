@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { KindError } from '@ambit/mesh/kinds';
 import { parseIpAddress } from '@ambit/mesh/model';
+import { SESSION_KEY_BYTES } from '@ambit/mesh/routes';
 import { type Clock, systemClock } from '@ambit/mesh/runtime';
 import { createTestCa, testIdentity, until } from '@ambit/mesh/testing';
 import type { Question } from '../../../waypoint/test/peers.ts';
@@ -43,7 +44,9 @@ export interface Looks {
 export type Seen = { readonly refused: string; readonly isMissing: boolean } | { readonly seen: readonly unknown[] };
 
 /** What a test looks at, of an answer that is not the server's. */
-const SHOWN = /^(?:x-(?!request|forwarded)|access-control-|location$|vary$|grpc-status$)/;
+const SHOWN = /^(?:x-(?!request|forwarded)|access-control-|location$|vary$|grpc-status$|set-cookie$)/;
+/** Of a session: no two are alike. */
+const TOKEN = /[A-Za-z0-9_-]{60,}/;
 const WAITS_MIN_MS = 100;
 const WAITS_MAX_MS = 450;
 const WAYPOINT_NODE = 'near';
@@ -97,6 +100,7 @@ export class FieldWorld implements AsyncDisposable {
       world.#ports.set(pod, await world.#servers.open(`${pod.namespace}/${pod.name}`, pod.ip));
     }
     world.#plane['set-svid']({ svid: ca.issue(testIdentity('shop', 'wp-ambit-waypoint')) });
+    world.#plane['set-session-keys']({ keys: [new Uint8Array(SESSION_KEY_BYTES)] });
     await world.#apply([]);
     ({ port: world.#waypointPort } = await world.#plane.listen({ hbone: { host: '127.0.0.1', port: 0 }, plain: [] }));
     return world;
@@ -152,7 +156,9 @@ export class FieldWorld implements AsyncDisposable {
     };
     const reply = await this.#callers.request(this.#speech, way, { ...(isGrpc ? call : {}), ...question, headers });
     if ('refused' in reply) return reply;
-    const shown = Object.entries({ ...reply.headers, ...reply.trailers }).filter(([name]) => SHOWN.test(name));
+    const shown = Object.entries({ ...reply.headers, ...reply.trailers })
+      .filter(([name]) => SHOWN.test(name))
+      .map(([name, value]) => [name, String(value).replace(TOKEN, 'TOKEN')] as const);
     return { status: reply.status, headers: Object.fromEntries(shown), body: reply.body.toString() };
   }
 

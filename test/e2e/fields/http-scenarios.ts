@@ -48,6 +48,8 @@ function editChanges(field: string): Readonly<Record<string, unknown>> {
   };
 }
 
+const SESSION = { sessionName: 'x-cart', absoluteTimeout: '1h' } as const;
+const ofSession = (field: string): string => `sessionPersistence.${field}`;
 const mirrorTo = (backendRef: Json, share: Json = {}): Json => ({
   filters: [{ type: 'RequestMirror', requestMirror: { backendRef, ...share } }],
 });
@@ -99,6 +101,20 @@ const COMMON: readonly RouteScenario[] = [
     'fields of the answer',
     { filters: [{ type: 'ResponseHeaderModifier', responseHeaderModifier: HEADER_EDITS }] },
     editChanges('responseHeaderModifier'),
+  ),
+  ruleScenario(
+    'a session by cookie',
+    { sessionPersistence: { ...SESSION, type: 'Cookie', cookieConfig: { lifetimeType: 'Permanent' } } },
+    {
+      ...without('sessionPersistence', ...['sessionName', 'cookieConfig', 'cookieConfig.lifetimeType'].map(ofSession)),
+      [ofSession('absoluteTimeout')]: '30m',
+      [ofSession('type')]: NO_TYPE,
+    },
+  ),
+  ruleScenario(
+    'a session by header',
+    { sessionPersistence: { ...SESSION, type: 'Header' } },
+    without(...['sessionName', 'type'].map(ofSession)),
   ),
   ruleScenario(
     'a mirror',
@@ -313,7 +329,6 @@ export const GRPC_ROUTE_SCENARIOS: readonly Scenario[] = scenariosOf('GRPCRoute'
 
 const UNSEEN = {
   'spec.useDefaultGateways': 'a mesh has no default Gateway',
-  'spec.rules[].sessionPersistence': 'not acted upon: docs/reference/routes.md says so',
   'spec.rules[].filters[].externalAuth': 'not known to this version: the rule is not in force',
   'spec.rules[].filters[].extensionRef': 'not known to this version: the rule is not in force',
 } as const;

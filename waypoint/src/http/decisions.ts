@@ -1,7 +1,7 @@
-import type { Cluster } from '../upstream/cluster.ts';
+import type { Cluster, Endpoint } from '../upstream/cluster.ts';
 import { FAILURES, type FailureReason } from './failures.ts';
 import { type CompiledEdits, NO_COMPILED_EDITS } from './header-edits.ts';
-import type { Answer, Forward } from './pipeline.ts';
+import type { Answer, Decision, Forward } from './pipeline.ts';
 
 /** Refuses a request, with the status of the reason. */
 export function failureAnswer(reason: FailureReason, headers: CompiledEdits = NO_COMPILED_EDITS): Answer {
@@ -20,4 +20,11 @@ export function straightTo(cluster: Cluster): Forward {
     path: null,
     delivery: null,
   };
+}
+
+/** What becomes of the head of an answer that came from this endpoint. */
+export function responseEdits(decision: Decision | null, endpoint: Endpoint | null): CompiledEdits {
+  if (decision?.kind !== 'forward') return NO_COMPILED_EDITS;
+  const session = decision.delivery?.session ?? null;
+  return session === null || endpoint === null ? decision.responseEdits : session.editsFrom(endpoint);
 }

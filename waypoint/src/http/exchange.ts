@@ -3,6 +3,7 @@ import type { AccessVerdict } from '@ambit/mesh/policies';
 import type { Endpoint } from '../upstream/cluster.ts';
 import type { AnswerWriter } from './answer-writer.ts';
 import { CurrentRequest } from './current-request.ts';
+import { responseEdits } from './decisions.ts';
 import { decideUpstream } from './decide-upstream.ts';
 import type { ExchangeFacts, HttpVersion } from './exchange-facts.ts';
 import { FAILURES, type FailureReason } from './failures.ts';
@@ -274,8 +275,7 @@ export class Exchange implements SenderOwner, ExchangeFacts {
       this.isHeldUp = false;
       return;
     }
-    const { decision } = this;
-    const edits = decision?.kind === 'forward' ? decision.responseEdits : NO_COMPILED_EDITS;
+    const edits = responseEdits(this.decision, this.endpoint);
     if (!this.#writer.response(head, edits, this.requestComplete)) {
       this.answer('upstream-protocol');
       return;

@@ -2,7 +2,7 @@ import type { RequestHead } from '@ambit/mesh/http1';
 import type { NormalPath, SpiffeId } from '@ambit/mesh/model';
 import type { AccessVerdict } from '@ambit/mesh/policies';
 import type { RetryPolicy, RouteRequest } from '@ambit/mesh/routes';
-import type { Cluster } from '../upstream/cluster.ts';
+import type { Cluster, Endpoint } from '../upstream/cluster.ts';
 import type { FailureReason } from './failures.ts';
 import type { CompiledEdits } from './header-edits.ts';
 
@@ -26,6 +26,14 @@ export interface RequestView extends RouteRequest {
   access: AccessVerdict | null;
 }
 
+/** The session of a request whose rule has sessions. */
+export interface DeliverySession {
+  /** Where it is; undefined: it begins with this request, or goes on elsewhere, since its endpoint is gone. */
+  readonly endpoint: Endpoint | undefined;
+  /** What becomes of the head of an answer from this endpoint: what its rule says, and what the client is to know of the session. */
+  editsFrom(endpoint: Endpoint): CompiledEdits;
+}
+
 /** What a rule asks for beyond one attempt at one cluster. */
 export interface Delivery {
   /** Null: only what was not seen by a server is sent once more. */
@@ -34,6 +42,8 @@ export interface Delivery {
   readonly attemptTimeoutMs: number | null;
   /** What gets a copy of the request, whose answer nobody waits for. */
   readonly mirrors: readonly Cluster[];
+  /** Null: any endpoint will do, every time. */
+  readonly session: DeliverySession | null;
 }
 
 /** Sends the request on. Where a rule always says the same, the same object every time: a request costs none of it. */

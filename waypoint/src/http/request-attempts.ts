@@ -42,6 +42,8 @@ export abstract class RequestAttempts {
   /** Of the whole request; null: it has all the time. */
   #deadlineMs: number | null = null;
   #attemptTimer: Disposable | undefined;
+  /** The endpoint of the session could not be reached, or lost the request. */
+  #hasLeftSession = false;
   /** Until the next attempt. */
   #backoff: Disposable | undefined;
 
@@ -85,6 +87,7 @@ export abstract class RequestAttempts {
   reset(): void {
     this.endpoint = undefined;
     this.attempts = 0;
+    this.#hasLeftSession = false;
   }
 
   /** The call failed before an answer. True: the request is under way again, or will be, and the owner will hear of it as before. */
@@ -130,7 +133,7 @@ export abstract class RequestAttempts {
   }
 
   protected next(except: Endpoint | undefined): void {
-    const endpoint = this.forward?.cluster.pick(except);
+    const endpoint = this.#endpointOfSession(except) ?? this.forward?.cluster.pick(except);
     if (endpoint === undefined) {
       this.owner.onSendFailed('no-endpoint');
       return;
@@ -142,6 +145,21 @@ export abstract class RequestAttempts {
     const sent = this.send(endpoint);
     if (sent === 'waiting') this.isWaiting = true;
     else if (sent === 'overload') this.owner.onSendFailed('overload');
+  }
+
+  /** A session stays where it is until it fails there. */
+  #endpointOfSession(failed: Endpoint | undefined): Endpoint | undefined {
+    const endpoint = this.forward?.delivery?.session?.endpoint;
+    if (endpoint === undefined) return undefined;
+    if (endpoint === failed || endpoint.avoided) this.#hasLeftSession = true;
+    return this.#hasLeftSession ? undefined : endpoint;
+  }
+
+  /** Whom the next attempt is not for. An endpoint that has answered, or is slow, still has what it knows of the session. */
+  #failedBy({ kind }: AttemptOutcome): Endpoint | undefined {
+    const { endpoint } = this;
+    const isThere = kind === 'status' || kind === 'timeout';
+    return isThere && endpoint === this.forward?.delivery?.session?.endpoint ? undefined : endpoint;
   }
 
   #startAttempt({ attemptTimeoutMs }: Delivery): void {
@@ -176,7 +194,7 @@ export abstract class RequestAttempts {
     this.clearTimers();
     this.#leaveCall();
     const { waitMs } = decision;
-    const failed = this.endpoint;
+    const failed = this.#failedBy(outcome);
     if (waitMs === 0) {
       this.next(failed);
       return true;

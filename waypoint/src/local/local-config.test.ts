@@ -35,6 +35,15 @@ const route = {
 };
 
 describe('parseLocalConfig()', () => {
+  test('gives a session key, the same for the same private key', () => {
+    const keys = (): readonly string[] =>
+      parseLocalConfig(JSON.stringify({ certificate }), read).sessionKeys.map((key) =>
+        Buffer.from(key).toString('hex'),
+      );
+    assert.equal(keys().length, 1);
+    assert.deepEqual(keys(), keys());
+  });
+
   test('reads a mesh, its routes, listeners and the certificate', () => {
     const config = parseLocalConfig(
       JSON.stringify({

@@ -1,7 +1,7 @@
 import { type AccessPolicyObject, parseObject } from '@ambit/mesh/kinds';
 import type { PolicySet } from '@ambit/mesh/policies';
 import { parseListenAddress, parsePort, parseServiceKey, type Service, type Workload } from '@ambit/mesh/model';
-import type { ServiceRoutes } from '@ambit/mesh/routes';
+import { deriveSessionKey, type ServiceRoutes } from '@ambit/mesh/routes';
 import { LocalConfigError, LocalRecord, within } from '@ambit/mesh/runtime';
 import { parseSvid, parseTrustBundle, type Svid } from '@ambit/mesh/tls';
 import { parseServiceJson, parseWorkloadJson } from '@ambit/mesh/wire';
@@ -17,6 +17,8 @@ export interface LocalConfig {
   readonly routes: readonly ServiceRoutes[];
   readonly policySets: readonly PolicySet[];
   readonly svid: Svid;
+  /** What sessions are sealed with: theirs end when the certificate gets another private key, and with no restart. */
+  readonly sessionKeys: readonly Uint8Array[];
   readonly listeners: readonly PlainPort[];
 }
 
@@ -42,7 +44,7 @@ export function parseLocalConfig(text: string, readFile: (path: string) => strin
       services,
     ),
     policySets: policySetsOf(policies, { services, workloads }),
-    svid: parseCertificate(root.get('certificate'), readFile),
+    ...parseCertificate(root.get('certificate'), readFile),
     listeners: root.list('listeners', (item, path) => parseListener(item, path, services)),
   };
 }
@@ -77,14 +79,18 @@ function parseListener(item: unknown, path: string, services: readonly Service[]
   return { host: ip, port, service: key, servicePort };
 }
 
-function parseCertificate(item: unknown, readFile: (path: string) => string): Svid {
+function parseCertificate(
+  item: unknown,
+  readFile: (path: string) => string,
+): Pick<LocalConfig, 'svid' | 'sessionKeys'> {
   const path = '$.certificate';
   const record = new LocalRecord(path, item, CERTIFICATE_KEYS);
-  return within(path, () =>
+  const svid = within(path, () =>
     parseSvid({
       privateKeyPem: record.pemFile('privateKey', readFile),
       chainPem: record.pemFile('chain', readFile),
       trustBundle: parseTrustBundle([record.pemFile('roots', readFile)]),
     }),
   );
+  return { svid, sessionKeys: [deriveSessionKey(Buffer.from(svid.privateKeyPem), 'local')] };
 }

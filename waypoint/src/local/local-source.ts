@@ -12,9 +12,10 @@ export function readLocalSource(file: string): LocalConfig {
 
 /** Serves what is in a file: nothing changes while the waypoint runs. */
 export function openLocalSource(local: LocalConfig, file: string, workers: WorkerPool<WorkerCalls>): Source {
-  const { workloads, services, routes, policySets, svid, listeners } = local;
+  const { workloads, services, routes, policySets, svid, sessionKeys, listeners } = local;
   const configure = async (): Promise<LocalConfig['listeners']> => {
     await workers.callAll('set-svid', { svid });
+    await workers.callAll('set-session-keys', { keys: sessionKeys });
     await workers.callAll('configure', {
       update: { workloads, services },
       routes: { put: routes, removed: [] },

@@ -19,9 +19,8 @@ export function unservedSettings({ parents, rules }: LocalRoute): readonly Unser
   }
   for (const [index, rule] of rules.entries()) {
     const field = `spec.rules[${index}]`;
-    const { fault, session } = rule;
+    const { fault } = rule;
     if (fault !== null) found.push({ field, expected: `a rule that this version knows: ${fault.message}` });
-    if (session !== null) found.push({ field: `${field}.sessionPersistence`, expected: ABSENT });
   }
   return found;
 }

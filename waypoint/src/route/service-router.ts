@@ -14,6 +14,7 @@ import { admit, type SentAs } from '../authorize/guarded-pipeline.ts';
 import type { Answer, Decision, Delivery, Forward, RequestPipeline, RequestView } from '../http/pipeline.ts';
 import type { CompiledGroup } from './route-tables.ts';
 import type { Cluster } from '../upstream/cluster.ts';
+import type { RequestSession, RuleSessions } from './rule-sessions.ts';
 
 type ServiceBackend = Extract<RouteBackend, { readonly kind: 'service' }>;
 
@@ -29,6 +30,7 @@ export interface ServiceRouterOptions {
   /** Who may reach a service that a route leads to. */
   readonly accessOf: (service: Service, port: number) => Authorizer;
   readonly random: () => number;
+  readonly sessions: RuleSessions;
 }
 
 /** A service that a rule leads to. */
@@ -41,7 +43,7 @@ interface Target {
 
 const NO_ROUTE = failureAnswer('no-route');
 const FAULTY_ROUTE = failureAnswer('faulty-route');
-const NO_DELIVERY: Delivery = { retry: null, attemptTimeoutMs: null, mirrors: [] };
+const NO_DELIVERY: Delivery = { retry: null, attemptTimeoutMs: null, mirrors: [], session: null };
 
 /** Routes the requests to one port of a service. Made anew when routes or services change. */
 export class ServiceRouter implements RequestPipeline {
@@ -59,13 +61,15 @@ export class ServiceRouter implements RequestPipeline {
   }
 
   decide(request: RequestView): Decision {
-    const { group, port, random } = this.#options;
+    const { group, port, random, sessions } = this.#options;
     if (group === null) return this.#straight;
     // Its connections are told apart when they begin, and this one began before the route.
     if (group.kind === 'connections') return FAULTY_ROUTE;
     const { table } = group;
     const facts = { request, authorityHost: hostOf(request), scheme: 'http', listenerPort: port } as const;
-    const decision = decideRequest(table, facts, random);
+    const decision = decideRequest<RequestSession>(table, facts, random, (rule) =>
+      sessions.read(rule, request, (backend) => this.#targetOf(backend)?.cluster),
+    );
     const route = decision.rule?.routeKey ?? '';
     if (decision.kind === 'answer') {
       const { reason, status, headers } = decision;
@@ -85,15 +89,17 @@ export class ServiceRouter implements RequestPipeline {
     const sent: SentAs = { ...rewritten, edits: decision.requestEdits };
     const refused = this.#refusedBy(decision.backend, target, request, sent);
     if (refused !== null) return refused;
+    const responseEdits = this.#compiled(decision.responseEdits, null);
+    const delivery = this.#withMirrors(this.#deliveryOf(rule), decision.mirrors, request, sent);
     return {
       kind: 'forward',
       cluster: target.cluster,
       route,
       requestEdits: this.#compiled(decision.requestEdits, rewritten.host),
-      responseEdits: this.#compiled(decision.responseEdits, null),
+      responseEdits,
       timeoutMs: decideTimeouts(rule.timeouts, request.header('grpc-timeout')).requestMs,
       path: rewritten.path === request.path ? null : rewritten.path,
-      delivery: this.#withMirrors(this.#deliveryOf(rule), decision.mirrors, request, sent),
+      delivery: this.#withSession(delivery, decision, target.cluster, responseEdits),
     };
   }
 
@@ -107,6 +113,18 @@ export class ServiceRouter implements RequestPipeline {
     const isAsItCame = sent.path === request.path && sent.host === null && isEmpty(sent.edits);
     if (backend.service === service.key && (isAsItCame || !isConsumer)) return null;
     return admit(target.authorizer, target.hostname, request, isAsItCame ? null : sent);
+  }
+
+  #withSession(
+    delivery: Delivery | null,
+    { session, rule, backend, responseEdits }: Forwarding<RequestSession>,
+    cluster: Cluster,
+    compiled: CompiledEdits,
+  ): Delivery | null {
+    if (session === null) return delivery;
+    const { sessions } = this.#options;
+    const delivered = sessions.deliver(session, { rule, backend, cluster }, responseEdits, compiled);
+    return { ...(delivery ?? NO_DELIVERY), session: delivered };
   }
 
   /** Where a copy is sent to must be as open to the caller as where the request is; it is not told when it is not. */

@@ -6,6 +6,7 @@ import { failureAnswer } from '../http/decisions.ts';
 import type { Caller, RequestPipeline } from '../http/pipeline.ts';
 import type { ClusterTable } from '../upstream/cluster-table.ts';
 import { type CompiledGroup, type RouteChanges, RouteTables } from './route-tables.ts';
+import type { RuleSessions } from './rule-sessions.ts';
 import { ServiceRouter } from './service-router.ts';
 
 export interface ServiceRoutersOptions {
@@ -14,6 +15,7 @@ export interface ServiceRoutersOptions {
   readonly clusters: ClusterTable;
   readonly access: AccessTable;
   readonly random: () => number;
+  readonly sessions: RuleSessions;
 }
 
 /** Where a route that sees connections sends one of them. */
@@ -100,7 +102,7 @@ export class ServiceRouters {
   }
 
   #create(serviceKey: ServiceKey, port: number, namespace: string): RequestPipeline {
-    const { view: current, clusters, access, random } = this.#options;
+    const { view: current, clusters, access, random, sessions } = this.#options;
     const view = current();
     const service = view.service(serviceKey);
     if (service === undefined) return GONE;
@@ -113,6 +115,7 @@ export class ServiceRouters {
       clusterOf: (backend, backendPort, version) => clusters.ofService(view, backend, backendPort, version),
       accessOf: (backend, backendPort) => access.ofService(view, backend, backendPort),
       random,
+      sessions,
     });
     return new GuardedPipeline(access.ofService(view, service, port), service.hostname, router);
   }

@@ -11,6 +11,7 @@ import {
   type SpiffeId,
   takesConnections,
   type Workload,
+  type WorkloadUid,
   workloadIdentity,
 } from '@ambit/mesh/model';
 import type { PortSecurity } from '@ambit/mesh/routes';
@@ -102,22 +103,29 @@ export class ClusterTable {
     const key = `${service.key}:${port}${part}${asItIs ? '|' : ''}`;
     const known = this.#clusters.get(key);
     if (known !== undefined) return known;
-    const candidates: Located[] = [];
-    for (const workload of view.endpoints(service.key)) {
-      if (version !== null && workload.canonicalRevision !== version) continue;
+    const located = (workload: Workload): readonly Located[] => {
+      if (version !== null && workload.canonicalRevision !== version) return [];
       const address = this.#addressOf(workload, service, port);
-      if (address !== null) candidates.push({ address, workload });
-    }
+      return address === null ? [] : [{ address, workload }];
+    };
     const security = asItIs ? null : this.#options.securityOf(service.key, port);
     const secured = security === null ? null : { service: service.key, security };
     const place = this.#options.place(view) ?? NOWHERE;
-    const endpoints = preferNear(candidates, place, service.loadBalancing).map(({ address, workload }) =>
-      this.#endpoint(address, workload, secured),
-    );
+    const reached = (candidates: readonly Located[]): readonly PooledEndpoint[] =>
+      preferNear(candidates, place, service.loadBalancing).map(({ address, workload }) =>
+        this.#endpoint(address, workload, secured),
+      );
+    const endpoints = reached([...view.endpoints(service.key)].flatMap(located));
     const name = `${service.namespace}/${service.name}:${port}${part}`;
     const declared = service.ports.find(({ servicePort }) => servicePort === port)?.appProtocol ?? 'unknown';
     const protocol = declared === 'unknown' && secured !== null ? 'tls' : declared;
-    return this.#keep(key, new Cluster(name, service, endpoints, this.#options.random, protocol));
+    // By itself: one that is far goes on with its sessions when others are near by now, unless none that is far will do.
+    const named = (uid: string): Endpoint | undefined => {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- one that is none finds nothing
+      const workload = view.workload(uid as WorkloadUid);
+      return workload?.services.has(service.key) === true ? reached(located(workload))[0] : undefined;
+    };
+    return this.#keep(key, new Cluster(name, service, endpoints, this.#options.random, protocol, named));
   }
 
   /** Of a port of one workload. To be asked for with every request: it is forgotten when there are many that nobody uses. */

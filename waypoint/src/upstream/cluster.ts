@@ -17,6 +17,14 @@ export interface Endpoint extends Candidate {
   open(signal: AbortSignal): Promise<Carrier>;
 }
 
+/** The endpoint of that name, see `endpointName`; undefined when it is gone, or takes no requests. */
+export type FindEndpoint = (name: string) => Endpoint | undefined;
+
+/** What an endpoint is called in sessions: no other one is called so, and none that takes its address later. */
+export function endpointName({ workload, address }: Endpoint): string {
+  return workload?.uid ?? address;
+}
+
 /** The endpoints that serve requests of one kind: a service's port, or a part of it. Immutable; its endpoints' pools live on. */
 export class Cluster {
   /** `namespace/name:port`, as logs and metrics name it. */
@@ -26,6 +34,7 @@ export class Cluster {
   readonly protocol: AppProtocol;
   readonly #draw: Draw<Endpoint>;
   readonly #random: () => number;
+  readonly #named: FindEndpoint;
 
   constructor(
     name: string,
@@ -33,16 +42,23 @@ export class Cluster {
     endpoints: readonly Endpoint[],
     random: () => number = Math.random,
     protocol: AppProtocol = 'unknown',
+    named: FindEndpoint = (one) => endpoints.find((endpoint) => endpointName(endpoint) === one),
   ) {
     this.name = name;
     this.service = service;
     this.protocol = protocol;
     this.#draw = drawOf(endpoints);
     this.#random = random;
+    this.#named = named;
   }
 
   get endpoints(): readonly Endpoint[] {
     return this.#draw.endpoints;
+  }
+
+  /** One that a session is bound to, which may be farther away than those that are drawn from. */
+  find(name: string): Endpoint | undefined {
+    return this.#named(name);
   }
 
   /** Undefined when there is none. `except` has just failed. */

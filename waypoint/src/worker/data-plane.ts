@@ -20,6 +20,7 @@ import { WorkerContext } from '../http/worker-context.ts';
 import { HboneListener } from '../listener/hbone-listener.ts';
 import { PlainListener } from '../listener/plain-listener.ts';
 import type { OverloadGuard } from '../overload/overload-guard.ts';
+import { RuleSessions } from '../route/rule-sessions.ts';
 import { ServiceRouters } from '../route/service-routers.ts';
 import { BackendTable } from '../secure/backend-table.ts';
 import { ExchangeRecorder } from '../telemetry/exchange-recorder.ts';
@@ -72,6 +73,7 @@ export class DataPlane {
   readonly #backends = new BackendTable();
   readonly #listeners: (HboneListener | PlainListener)[] = [];
   readonly #routers: ServiceRouters;
+  readonly #sessions: RuleSessions;
   readonly #clients: ClientConnections;
   #svid: Svid | undefined;
 
@@ -110,11 +112,13 @@ export class DataPlane {
       place: (view) => this.#placeIn(view),
       securityOf: (service, port) => this.#backends.of(service, port),
     });
+    this.#sessions = new RuleSessions(clock);
     this.#routers = new ServiceRouters({
       view: () => this.#view,
       clusters: this.#clusters,
       access: this.#access,
       random,
+      sessions: this.#sessions,
     });
     this.#clients = new ClientConnections({
       context: this.#context,
@@ -144,6 +148,11 @@ export class DataPlane {
     const changed = this.#backends.apply(changes);
     if (changed.size > 0) this.#routers.forget();
     this.#clusters.resecure(changed);
+    return null;
+  };
+
+  'set-session-keys' = ({ keys }: Args<'set-session-keys'>): null => {
+    this.#sessions.use(keys);
     return null;
   };
 

@@ -81,6 +81,8 @@ export interface WorkerCalls {
   };
   /** Answered once new connections are secured so; to be called before routes that need it. */
   'set-backends': { readonly args: BackendChanges; readonly result: null };
+  /** What sessions are sealed and opened with; secrets. Answered once they are in use; to be called before routes that need them. */
+  'set-session-keys': { readonly args: { readonly keys: readonly Uint8Array[] }; readonly result: null };
   'set-svid': { readonly args: { readonly svid: Svid }; readonly result: null };
   /** Answered once the ports are open, with where. */
   listen: {

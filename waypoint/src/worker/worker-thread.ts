@@ -58,6 +58,7 @@ export async function runWorkerThread(): Promise<void> {
   answerWorkerCalls<WorkerCalls>(port, {
     configure: plane.configure,
     'set-backends': plane['set-backends'],
+    'set-session-keys': plane['set-session-keys'],
     'set-svid': plane['set-svid'],
     listen: plane.listen,
     metrics: plane.metrics,
