@@ -83,7 +83,8 @@ function told(one: AnyRoute, others: readonly MeshObject[] = []): readonly strin
 
 const RESOLVED = 'ResolvedRefs=True ResolvedRefs: everything that it names exists';
 const PRODUCER = 'Accepted=True Accepted: it counts for every caller whose namespace has no route of its own';
-const ATTACHED = 'Accepted=True Accepted: it is attached';
+const ATTACHED =
+  'Accepted=True Accepted: it is attached, and nothing goes by it yet: only routes of Services and ServiceImports are acted upon';
 const refusedBy = (reason: string, message: string): string => `Accepted=False ${reason}: ${message}`;
 
 /** The condition Accepted for one reference to a parent. */

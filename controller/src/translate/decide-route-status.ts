@@ -65,7 +65,7 @@ function inForce(role: Extract<Attachment, { readonly kind: 'attached' }>['role'
     case 'consumer':
       return `it counts for callers of namespace ${role.namespace}`;
     case 'gateway':
-      return 'it is attached';
+      return 'it is attached, and nothing goes by it yet: only routes of Services and ServiceImports are acted upon';
   }
 }
 
