@@ -578,7 +578,11 @@ test('deriveMesh makes a service of an import by the endpoints of the Service of
   ];
   const world = new World(
     SHOP,
-    service('web', { selector: { app: 'web' }, ports: both }, { labels: { 'ambit.dev/waypoint': 'wp' } }),
+    service(
+      'web',
+      { selector: { app: 'web' }, ports: both },
+      { labels: { 'ambit.dev/waypoint': 'wp' }, annotations: { 'ambit.dev/load-balancer': 'random' } },
+    ),
     // Some make the address of an import that of a Service of their own.
     service('derived-x', { clusterIP: '10.42.0.1' }),
     pod('web-1', '10.0.0.1'),
@@ -588,15 +592,16 @@ test('deriveMesh makes a service of an import by the endpoints of the Service of
     all(world.mesh.addresses).flatMap((one) =>
       one.kind === 'service' && one.service.key === key ? [one.service] : [],
     )[0] ?? assert.fail(key);
-  const { hostname, addresses, ports: declared, waypoint, canonical } = found(ofSet);
+  const { hostname, addresses, ports: declared, waypoint, canonical, balanceBy } = found(ofSet);
   assert.deepEqual(
-    [hostname, addresses, declared, waypoint, canonical],
+    [hostname, addresses, declared, waypoint, canonical, balanceBy],
     [
       'web.shop.svc.clusterset.local',
       [{ network: 'net', ip: '10.42.0.1' }],
       [{ servicePort: 80, targetPort: 8080, appProtocol: 'http2' }],
       found(own).waypoint,
       true,
+      'random',
     ],
   );
   assert.equal(found('shop/derived-x.shop.svc.cluster.local').canonical, false);

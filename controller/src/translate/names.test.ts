@@ -21,17 +21,18 @@ const SETTINGS: MeshSettings = {
 };
 
 const NOTHING_AROUND = { namespace: undefined, gateway: (): undefined => undefined };
+const NOTHING_AROUND_SERVICE = { ...NOTHING_AROUND, standsForImport: false, callers: new Map() };
 
 function pod(metadata: Json): Pod {
   const object = parseObject({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'pod-x', ...metadata } });
   return object?.kind === 'Pod' ? object : assert.fail();
 }
 
-function service(spec: Json, labels: Json = {}): KubeService {
+function service(spec: Json, labels: Json = {}, annotations: Json = {}): KubeService {
   const object = parseObject({
     apiVersion: 'v1',
     kind: 'Service',
-    metadata: { name: 's', namespace: 'shop', labels },
+    metadata: { name: 's', namespace: 'shop', labels, annotations },
     spec,
   });
   return object?.kind === 'Service' ? object : assert.fail();
@@ -117,8 +118,7 @@ test('networkOf prefers the node, then the namespace, then the default', () => {
 
 test('serviceFromService maps traffic policies as the workload API has them', () => {
   const balance = (spec: Json): unknown =>
-    serviceFromService(service(spec), { ...NOTHING_AROUND, standsForImport: false, callers: new Map() }, SETTINGS)
-      ?.loadBalancing;
+    serviceFromService(service(spec), NOTHING_AROUND_SERVICE, SETTINGS)?.loadBalancing;
   const healthPolicy = 'only-healthy';
   const cases: [Json, unknown][] = [
     [{}, undefined],
@@ -141,13 +141,26 @@ test('serviceFromService maps traffic policies as the workload API has them', ()
   for (const [spec, expected] of cases) assert.deepEqual(balance(spec), expected, JSON.stringify(spec));
 });
 
+test('serviceFromService says how waypoints choose among endpoints, and takes another word for none', () => {
+  const chosen = (value?: string): unknown => {
+    const object = service({}, {}, value === undefined ? {} : { 'ambit.dev/load-balancer': value });
+    return serviceFromService(object, NOTHING_AROUND_SERVICE, SETTINGS)?.balanceBy;
+  };
+  const values = [undefined, 'least-request', 'round-robin', 'random', 'RANDOM', 'maglev', ''];
+  assert.deepEqual(values.map(chosen), [
+    undefined,
+    'least-request',
+    'round-robin',
+    'random',
+    undefined,
+    undefined,
+    undefined,
+  ]);
+});
+
 test('serviceFromService leaves headless services without addresses and says their families', () => {
   const families = (spec: Json): unknown => {
-    const result = serviceFromService(
-      service(spec),
-      { ...NOTHING_AROUND, standsForImport: false, callers: new Map() },
-      SETTINGS,
-    );
+    const result = serviceFromService(service(spec), NOTHING_AROUND_SERVICE, SETTINGS);
     return [result?.addresses.map(({ ip }) => ip), result?.ipFamilies];
   };
   assert.deepEqual(families({ clusterIP: 'None', ipFamilies: ['IPv4'] }), [[], 'ipv4-only']);

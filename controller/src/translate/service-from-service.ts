@@ -1,4 +1,5 @@
 import type { KubeService } from '@ambit/mesh/kinds';
+import { LOAD_BALANCER_ANNOTATION, LOAD_BALANCERS } from '@ambit/mesh/kinds';
 import type { LoadBalancing, Service, ServicePort, WaypointRef } from '@ambit/mesh/model';
 import { appProtocolOf } from './app-protocol.ts';
 import {
@@ -30,6 +31,9 @@ export function serviceFromService(
   const network = networkOf(undefined, around.namespace, settings);
   const waypoint = waypointRefOf(decideWaypointBinding({ meta: service.meta, traffic: 'service' }, around), settings);
   const loadBalancing = loadBalancingOf(service);
+  const algorithm = service.meta.annotations.get(LOAD_BALANCER_ANNOTATION);
+  // Another word is told of, and is as good as none: a Service that is not there would serve nobody.
+  const balanceBy = LOAD_BALANCERS.find((known) => known === algorithm);
   return {
     key: frontKey(service, settings),
     name,
@@ -42,6 +46,7 @@ export function serviceFromService(
     ...(around.callers.size === 0 ? {} : { callerWaypoints: callerWaypointsOf(around.callers, settings) }),
     weightedWaypoints: [],
     ...(loadBalancing === undefined ? {} : { loadBalancing }),
+    ...(balanceBy === undefined ? {} : { balanceBy }),
     ipFamilies: ipFamiliesOf(service),
     canonical: !around.standsForImport,
     ingressUseWaypoint: false,

@@ -45,7 +45,11 @@ export function frontOfImport(imported: ServiceImport, service: KubeService | un
   });
   return {
     ...service,
-    meta: { ...imported.meta, labels: withWaypointOf(service.meta.labels, imported.meta.labels) },
+    meta: {
+      ...imported.meta,
+      annotations: new Map([...service.meta.annotations, ...imported.meta.annotations]),
+      labels: withWaypointOf(service.meta.labels, imported.meta.labels),
+    },
     clusterIps: imported.ips,
     ports,
     ofClusterSet: true,

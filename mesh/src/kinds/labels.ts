@@ -6,6 +6,9 @@ export const AMBIT_API_VERSION: 'ambit.dev/v1alpha1' = `${AMBIT_DOMAIN}/v1alpha1
 export const MODE_LABEL: 'ambit.dev/mode' = `${AMBIT_DOMAIN}/mode`;
 /** On a Pod, written by the CNI agent: `enabled` once its traffic is captured, `pending` before. */
 export const REDIRECTION_ANNOTATION: 'ambit.dev/redirection' = `${AMBIT_DOMAIN}/redirection`;
+/** On a Service: how waypoints choose among its endpoints, one of `LOAD_BALANCERS`. */
+export const LOAD_BALANCER_ANNOTATION: 'ambit.dev/load-balancer' = `${AMBIT_DOMAIN}/load-balancer`;
+export const LOAD_BALANCERS = ['least-request', 'round-robin', 'random'] as const;
 /** Network id, on Namespace, Node, Gateway. */
 export const NETWORK_LABEL: 'ambit.dev/network' = `${AMBIT_DOMAIN}/network`;
 

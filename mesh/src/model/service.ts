@@ -36,6 +36,9 @@ export interface LoadBalancing {
   readonly healthPolicy: 'only-healthy' | 'allow-all';
 }
 
+/** How a waypoint chooses among the endpoints that may be taken. */
+export type BalanceAlgorithm = 'least-request' | 'round-robin' | 'random';
+
 export interface Service {
   readonly key: ServiceKey;
   readonly name: string;
@@ -53,6 +56,8 @@ export interface Service {
   readonly callerWaypoints?: ReadonlyMap<string, WaypointRef>;
   readonly weightedWaypoints: readonly { readonly waypoint: WaypointRef; readonly weight: number }[];
   readonly loadBalancing?: LoadBalancing;
+  /** Of what `loadBalancing` leaves; absent: nobody said. */
+  readonly balanceBy?: BalanceAlgorithm;
   readonly ipFamilies: 'automatic' | 'ipv4-only' | 'ipv6-only' | 'dual';
   readonly canonical: boolean;
   readonly ingressUseWaypoint: boolean;

@@ -154,6 +154,7 @@ export const anyService: fc.Arbitrary<Service> = fc
       'callerWaypoints',
       fc.dictionary(name, anyWaypoint, { maxKeys: 3 }).map((waypoints) => new Map(Object.entries(waypoints))),
     ),
+    optional<Service, 'balanceBy'>('balanceBy', fc.constantFrom('least-request', 'round-robin', 'random')),
     optional<Service, 'loadBalancing'>('loadBalancing', anyLoadBalancing),
   )
   .map(([facts, ...rest]) => Object.assign({ key: serviceKey(facts) }, facts, ...rest));

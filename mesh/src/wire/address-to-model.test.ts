@@ -40,6 +40,18 @@ function callers(
   return { name: 'ambit.dev/caller-waypoints', config: { typeUrl, value } };
 }
 
+test('parseAddressResource() takes a load balancer that a newer controller knows for none', () => {
+  const typeUrl = 'type.googleapis.com/ambit.workload.v1.LoadBalancer';
+  const balanceBy = (algorithm: number): unknown => {
+    const value = Uint8Array.of(0x08, algorithm);
+    const object = parseAddressResource(
+      serviceBytes({ extensions: [{ name: 'ambit.dev/load-balancer', config: { typeUrl, value } }] }),
+    );
+    return object.kind === 'service' ? object.service.balanceBy : 'not a service';
+  };
+  assert.deepEqual([1, 2, 3, 4].map(balanceBy), ['least-request', 'round-robin', 'random', undefined]);
+});
+
 describe('parseAddressResource() of a workload', () => {
   test('fills in what the wire leaves out', () => {
     const { uid, namespace } = MINIMAL_WORKLOAD;

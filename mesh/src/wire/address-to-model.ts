@@ -12,6 +12,7 @@ import {
 import { createSpiffeId, DEFAULT_TRUST_DOMAIN, parseTrustDomain } from '../model/spiffe-id.ts';
 import type { WaypointRef } from '../model/waypoint-ref.ts';
 import { parseWorkloadUid, type Workload } from '../model/workload.ts';
+import { balancerToModel } from './balancer-extension.ts';
 import { callerWaypointsToModel } from './callers-extension.ts';
 import * as words from './enum-words.ts';
 import { invalidField, readEnum, readList, readModel, readName, readText, readWirePort } from './field-reader.ts';
@@ -91,6 +92,7 @@ export function serviceToModel(message: pb.Service): Service {
   const { waypoint, loadBalancing } = message;
   const namespace = readName(at('namespace'), message.namespace);
   const hostname = readName(at('hostname'), message.hostname);
+  const balanceBy = balancerToModel(message.extensions);
   const callers = callerWaypointsToModel(message.extensions, at('extensions'), gatewayToModel);
   return {
     key: readModel(at('namespace or hostname'), () => parseServiceKey(serviceKey({ namespace, hostname }))),
@@ -119,6 +121,7 @@ export function serviceToModel(message: pb.Service): Service {
     ...(loadBalancing === undefined
       ? {}
       : { loadBalancing: loadBalancingToModel(loadBalancing, at('load_balancing')) }),
+    ...(balanceBy === undefined ? {} : { balanceBy }),
     ipFamilies: readEnum(at('ip_families'), message.ipFamilies, words.IP_FAMILIES),
     canonical: message.canonical,
     ingressUseWaypoint: message.ingressUseWaypoint,

@@ -1,6 +1,7 @@
 import type { AccessPolicy } from '../model/access-policy.ts';
-import type { AppProtocol, BalanceScope, LoadBalancing, Service } from '../model/service.ts';
+import type { AppProtocol, BalanceAlgorithm, BalanceScope, LoadBalancing, Service } from '../model/service.ts';
 import type { Workload } from '../model/workload.ts';
+import * as balancer from './gen/ambit/workload/v1/load-balancer_pb.ts';
 import * as security from './gen/istio/security/authorization_pb.ts';
 import * as workload from './gen/istio/workload/workload_pb.ts';
 
@@ -76,6 +77,13 @@ export const BALANCE_MODE: EnumWords<LoadBalancing['mode'], workload.LoadBalanci
   strict: workload.LoadBalancing_Mode.STRICT,
   failover: workload.LoadBalancing_Mode.FAILOVER,
   passthrough: workload.LoadBalancing_Mode.PASSTHROUGH,
+});
+
+/** "Unspecified" has no word: nobody said. */
+export const BALANCE_ALGORITHM: EnumWords<BalanceAlgorithm, balancer.LoadBalancerAlgorithm> = enumWords({
+  'least-request': balancer.LoadBalancerAlgorithm.LEAST_REQUEST,
+  'round-robin': balancer.LoadBalancerAlgorithm.ROUND_ROBIN,
+  random: balancer.LoadBalancerAlgorithm.RANDOM,
 });
 
 /** "Unspecified" has no word: it says nothing in a list of preferences. */

@@ -7,6 +7,7 @@ import { file_ambit_node_v1_node as nodeFile } from './gen/ambit/node/v1/node_pb
 import { file_ambit_waypoint_v1_backend as backendFile } from './gen/ambit/waypoint/v1/backend_pb.ts';
 import { file_ambit_waypoint_v1_routes as routesFile } from './gen/ambit/waypoint/v1/routes_pb.ts';
 import { file_ambit_workload_v1_callers as callersFile } from './gen/ambit/workload/v1/callers_pb.ts';
+import { file_ambit_workload_v1_load_balancer as balancerFile } from './gen/ambit/workload/v1/load-balancer_pb.ts';
 import { file_ambit_workload_v1_probes as probesFile } from './gen/ambit/workload/v1/probes_pb.ts';
 import { file_envoy_config_core_v3_base as coreFile } from './gen/envoy/config/core/v3/base_pb.ts';
 import {
@@ -76,6 +77,7 @@ const MESSAGES: Readonly<Record<string, string>> = {
   'ambit.mesh.v1.AddressBlock': 'address=1 prefix_length=2',
   'ambit.workload.v1.CallerWaypoint': 'namespace=1 waypoint=2',
   'ambit.workload.v1.CallerWaypoints': 'waypoints=1',
+  'ambit.workload.v1.LoadBalancer': 'algorithm=1',
   'ambit.workload.v1.Probes': 'node_addresses=1 probes=2',
   'ambit.workload.v1.Probe': 'port=1 timeout_seconds=2 http=3 grpc=4 tcp=5',
   'ambit.workload.v1.HttpGet': 'target=1 secure=2 headers=3',
@@ -141,6 +143,8 @@ const ENUMS: Readonly<Record<string, string>> = {
   'istio.security.Scope': 'GLOBAL=0 NAMESPACE=1 WORKLOAD_SELECTOR=2',
   'istio.security.Action': 'ALLOW=0 DENY=1',
   'istio.workload.zds.Version': 'NOT_USED=0 V1=1',
+  'ambit.workload.v1.LoadBalancerAlgorithm':
+    'LOAD_BALANCER_ALGORITHM_UNSPECIFIED=0 LEAST_REQUEST=1 ROUND_ROBIN=2 RANDOM=3',
   'ambit.waypoint.v1.BackendFault':
     'BACKEND_FAULT_UNSPECIFIED=0 INVALID_KIND=1 BACKEND_NOT_FOUND=2 REF_NOT_PERMITTED=3 UNSUPPORTED_PROTOCOL=4',
   'ambit.waypoint.v1.FaultReason': 'FAULT_REASON_UNSPECIFIED=0 UNSUPPORTED_VALUE=1 INCOMPATIBLE_FILTERS=2',
@@ -159,6 +163,7 @@ const FILES = [
   statusFile,
   nodeFile,
   rangesFile,
+  balancerFile,
   callersFile,
   probesFile,
   backendFile,

@@ -25,6 +25,7 @@ import {
   ServiceSchema,
   WorkloadSchema,
 } from './gen/istio/workload/workload_pb.ts';
+import { encodeBalancer } from './balancer-extension.ts';
 import { encodeCallerWaypoints } from './callers-extension.ts';
 import { encodeProbes } from './probes-extension.ts';
 import type { PushedObject } from './push-resource.ts';
@@ -122,7 +123,10 @@ function encodeService(service: Service): EncodedResource {
           },
         }),
     ipFamilies: words.IP_FAMILIES.numbers[service.ipFamilies],
-    extensions: encodeCallerWaypoints(service.callerWaypoints, encodeGateway),
+    extensions: [
+      ...encodeCallerWaypoints(service.callerWaypoints, encodeGateway),
+      ...encodeBalancer(service.balanceBy),
+    ],
     canonical: service.canonical,
     ingressUseWaypoint: service.ingressUseWaypoint,
     visibility: words.VISIBILITY.numbers[service.visibility],

@@ -75,6 +75,17 @@ export const SERVICE_SCENARIOS: readonly Scenario[] = [
     without('spec.trafficDistribution'),
   ),
   {
+    name: 'how one of several servers is chosen',
+    object: object(
+      'Service',
+      'svc',
+      { ...SPEC, selector: { app: 'two' } },
+      { annotations: { 'ambit.dev/load-balancer': 'round-robin' } },
+    ),
+    asks: [{ to: IP }, { to: IP }],
+    changes: { 'metadata.annotations': { 'ambit.dev/load-balancer': 'random' } },
+  },
+  {
     name: 'the waypoint',
     object: object('Service', 'svc', SPEC, { labels: { 'ambit.dev/waypoint': 'wp' } }),
     beside: [ROUTE],

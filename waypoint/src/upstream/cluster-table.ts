@@ -125,7 +125,8 @@ export class ClusterTable {
       const workload = view.workload(uid as WorkloadUid);
       return workload?.services.has(service.key) === true ? reached(located(workload))[0] : undefined;
     };
-    return this.#keep(key, new Cluster(name, service, endpoints, this.#options.random, protocol, named));
+    const { balanceBy } = service;
+    return this.#keep(key, new Cluster(name, service, endpoints, this.#options.random, protocol, named, balanceBy));
   }
 
   /** Of a port of one workload. To be asked for with every request: it is forgotten when there are many that nobody uses. */

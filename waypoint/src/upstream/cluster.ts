@@ -1,6 +1,6 @@
 import type { Carrier } from '@ambit/mesh/hbone';
-import type { AppProtocol, Workload } from '@ambit/mesh/model';
-import { type Candidate, decideEndpoint, type Draw, drawOf } from './decide-endpoint.ts';
+import type { AppProtocol, BalanceAlgorithm, Workload } from '@ambit/mesh/model';
+import { type Candidate, type Choose, chooserOf, type Draw, drawOf } from './decide-endpoint.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
 import type { Http2Pool } from './http2-pool.ts';
 
@@ -33,7 +33,7 @@ export class Cluster {
   /** What is declared of the port; `tls` where nothing else is, and connections are secured. */
   readonly protocol: AppProtocol;
   readonly #draw: Draw<Endpoint>;
-  readonly #random: () => number;
+  readonly #choose: Choose<Endpoint>;
   readonly #named: FindEndpoint;
 
   constructor(
@@ -43,12 +43,13 @@ export class Cluster {
     random: () => number = Math.random,
     protocol: AppProtocol = 'unknown',
     named: FindEndpoint = (one) => endpoints.find((endpoint) => endpointName(endpoint) === one),
+    algorithm: BalanceAlgorithm = 'least-request',
   ) {
     this.name = name;
     this.service = service;
     this.protocol = protocol;
     this.#draw = drawOf(endpoints);
-    this.#random = random;
+    this.#choose = chooserOf(algorithm, random);
     this.#named = named;
   }
 
@@ -63,6 +64,6 @@ export class Cluster {
 
   /** Undefined when there is none. `except` has just failed. */
   pick(except?: Endpoint): Endpoint | undefined {
-    return decideEndpoint(this.#draw, this.#random, except);
+    return this.#choose(this.#draw, except);
   }
 }

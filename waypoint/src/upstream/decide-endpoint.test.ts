@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { randomOf } from '@ambit/mesh/testing';
-import { type Candidate, decideEndpoint, drawOf } from './decide-endpoint.ts';
+import { type Candidate, chooserOf, decideEndpoint, drawOf } from './decide-endpoint.ts';
 
 const at = (load: number, more: Partial<Candidate> = {}): Candidate => ({ load, capacity: 1, avoided: false, ...more });
 const [a, b, c] = [at(3), at(1), at(2)];
@@ -85,5 +85,45 @@ describe('decideEndpoint()', () => {
     const [fast = 0, other = 0, slow = 0] = endpoints.map(({ count }) => count);
     assert.ok(slow < fast / 2 && slow < other / 2, `${fast} ${other} ${slow}`);
     assert.equal(dead.count, 0);
+  });
+});
+
+describe('chooserOf()', () => {
+  const four = [at(9), at(0), at(5), at(0)] as const;
+  const named = (chosen: Candidate | undefined, endpoints: readonly Candidate[]): number =>
+    chosen === undefined ? -1 : endpoints.indexOf(chosen);
+  for (const [name, algorithm, endpoints, random, except, expected] of [
+    ['least-request looks at two', 'least-request', four, numbers(0, 0), undefined, [1]],
+    ['random does not look at what there is to do', 'random', four, numbers(0, 0.5, 0.99), undefined, [0, 2, 3]],
+    ['random by capacity', 'random', [b, big], numbers(0.19, 0.21), undefined, [0, 1]],
+    ['random: the next that was reached lately', 'random', [gone, alsoGone, a], numbers(0), undefined, [2]],
+    ['random: not the one that failed', 'random', [a, b], numbers(0), a, [1]],
+    ['random: none was reached', 'random', [gone, alsoGone], numbers(0), undefined, [0]],
+    ['random: none was reached, and one failed', 'random', [gone, alsoGone], numbers(0), gone, [1]],
+    ['random of one', 'random', [gone], numbers(), gone, [0]],
+    ['random of none', 'random', [], numbers(), undefined, [-1]],
+    ['one after the other', 'round-robin', four, numbers(0.5), undefined, [2, 3, 0, 1, 2, 3]],
+    ['in turn, but for one that was not reached', 'round-robin', [a, gone, b], numbers(0), undefined, [0, 2, 2, 0]],
+    ['in turn, but for one that failed', 'round-robin', [a, b, c], numbers(0), a, [1, 1, 2]],
+    ['in turn by capacity', 'round-robin', [b, big], numbers(0), undefined, [0, 1, 1, 1, 1, 0, 1, 1, 1, 1]],
+    ['in turn of none', 'round-robin', [], numbers(0), undefined, [-1]],
+  ] as const) {
+    test(name, () => {
+      const choose = chooserOf<Candidate>(algorithm, random);
+      const draw = drawOf<Candidate>(endpoints);
+      const chosen = expected.map(() => named(choose(draw, except), endpoints));
+      assert.deepEqual(chosen, expected);
+    });
+  }
+
+  test('gives each its share in turn, of any capacities', () => {
+    const endpoints = [0.5, 1, 2.5, 6].map((capacity) => at(0, { capacity }));
+    const choose = chooserOf<Candidate>('round-robin', () => 0.3);
+    const draw = drawOf<Candidate>(endpoints);
+    const chosen = Array.from({ length: 1000 }, () => named(choose(draw), endpoints));
+    for (const [index, share] of [50, 100, 250, 600].entries()) {
+      const count = chosen.filter((one) => one === index).length;
+      assert.ok(Math.abs(count - share) <= 4, `${index}: ${count} of 1000`);
+    }
   });
 });

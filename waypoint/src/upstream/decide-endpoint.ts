@@ -1,3 +1,8 @@
+import type { BalanceAlgorithm } from '@ambit/mesh/model';
+
+/** Multiples of it, modulo 1, are spread more evenly than those of any other number, however many there are. */
+const GOLDEN_RATIO = (Math.sqrt(5) - 1) / 2;
+
 /** What an endpoint is chosen by. */
 export interface Candidate {
   /** Requests under way there. */
@@ -25,6 +30,43 @@ export function drawOf<E extends Candidate>(endpoints: readonly E[]): Draw<E> {
     sums[index] = sum;
   }
   return { endpoints, sums };
+}
+
+/** Chooses one; undefined when there is none. `except` was tried by the same request and failed, and comes last of all. */
+export type Choose<E extends Candidate> = (draw: Draw<E>, except?: E) => E | undefined;
+
+/** `random` gives [0, 1). */
+export function chooserOf<E extends Candidate>(algorithm: BalanceAlgorithm, random: () => number): Choose<E> {
+  switch (algorithm) {
+    case 'least-request':
+      return (draw, except) => decideEndpoint(draw, random, except);
+    case 'random':
+      return (draw, except) => (draw.endpoints.length <= 1 ? draw.endpoints[0] : decideAt(draw, random(), except));
+    case 'round-robin': {
+      let turn = 0;
+      // Proxies that begin at the same moment do not begin with the same endpoint.
+      const first = random();
+      return (draw, except) => decideAt(draw, turnOf(draw, first, turn++), except);
+    }
+  }
+}
+
+/** Where `turn` is, in [0, 1): each endpoint once before any comes again, or, of different capacities, as evenly as can be. */
+function turnOf({ endpoints, sums }: Draw<Candidate>, first: number, turn: number): number {
+  const { length } = endpoints;
+  if (sums !== null) return (first + turn * GOLDEN_RATIO) % 1;
+  return ((Math.floor(first * length) + turn) % length) / length;
+}
+
+/** The one at a place of the draw, or the next that can be reached. */
+function decideAt<E extends Candidate>(draw: Draw<E>, at: number, except: E | undefined): E | undefined {
+  const { endpoints } = draw;
+  const index = drawFirst(draw, at);
+  const chosen = endpoints[index];
+  if (chosen !== except && chosen?.avoided === false) return chosen;
+  return (
+    nextReachable(endpoints, index, except) ?? (chosen === except ? endpoints[(index + 1) % endpoints.length] : chosen)
+  );
 }
 
 /**
