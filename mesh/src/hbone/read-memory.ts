@@ -73,6 +73,8 @@ const STAGE_BYTES = 64 * 1024;
 /** Bulk leaves in fewer writes, each of whole TLS records. */
 const BULK_STAGE_BYTES = 128 * 1024;
 const POOL_STAGES_MAX = 16;
+/** What waits for one busy stream: a window. */
+const POOL_BULK_STAGES_MAX = 32;
 const stages: Buffer[] = [];
 const bulkStages: Buffer[] = [];
 
@@ -88,8 +90,9 @@ export function takeBulkStage(): Buffer {
 
 /** Only once TLS has consumed its content. */
 export function giveStage(stage: Buffer): void {
-  const pool = stage.length === STAGE_BYTES ? stages : bulkStages;
-  if (pool.length < POOL_STAGES_MAX) pool.push(stage);
+  if (stage.length === STAGE_BYTES) {
+    if (stages.length < POOL_STAGES_MAX) stages.push(stage);
+  } else if (bulkStages.length < POOL_BULK_STAGES_MAX) bulkStages.push(stage);
 }
 
 /** Scratch of the header decoders of this thread; grows to the largest text seen, which the limits bound. */

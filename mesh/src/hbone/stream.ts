@@ -7,6 +7,7 @@ import { ReceiveWindow, SendWindow } from './flow-control.ts';
 import { FrameType, Http2Code } from './frame-codec.ts';
 import type { DecodedHeaders } from './hpack-decoder.ts';
 import { type RecordSlab, sourceRead } from './read-memory.ts';
+import { WaitingPayload } from './waiting-payload.ts';
 
 /** Where a stream's events go. */
 export interface StreamSink {
@@ -58,7 +59,7 @@ export class Stream {
   /** The stream was refused: what arrives is dropped. */
   private discards = false;
   /** Payload that waits for credit. */
-  private queue: Buffer[] | undefined;
+  private queue: WaitingPayload | undefined;
   private endQueued = false;
   private failure: HboneError | undefined;
 
@@ -92,7 +93,7 @@ export class Stream {
   /** Sends the first `bytes` of this thread's source memory, which may be reused afterwards. */
   sendSource(bytes: number): void {
     if (!this.mayLeaveNow(bytes)) {
-      this.enqueue(Buffer.from(sourceRead.subarray(0, bytes)));
+      this.enqueue(sourceRead, 0, bytes);
       return;
     }
     this.charge(bytes);
@@ -112,7 +113,7 @@ export class Stream {
     const bytes = end - start;
     if (bytes === 0 || this.closed || this.localEnded) return;
     if (!this.mayLeaveNow(bytes)) {
-      this.enqueue(Buffer.from(memory.subarray(start, end)));
+      this.enqueue(memory, start, end);
       return;
     }
     this.charge(bytes);
@@ -158,15 +159,15 @@ export class Stream {
   drainQueue(): void {
     const { connection } = this;
     while (this.queue !== undefined) {
-      const [chunk] = this.queue;
+      const first = this.queue.peek();
       const credit = Math.min(this.sendWindow.availableBytes, connection.sendWindow.availableBytes);
-      if (chunk === undefined || credit <= 0) return;
-      const bytes = Math.min(credit, chunk.length);
+      if (first === undefined || credit <= 0) return;
+      const { memory, start } = first;
+      const bytes = Math.min(credit, first.end - start);
       this.charge(bytes);
-      connection.writer.data(this.id, chunk, 0, bytes, connection.peerFrameMaxBytes);
-      if (bytes < chunk.length) this.queue[0] = chunk.subarray(bytes);
-      else this.queue.shift();
-      if (this.queue.length === 0) this.queue = undefined;
+      connection.writer.data(this.id, memory, start, start + bytes, connection.peerFrameMaxBytes);
+      this.queue?.drop(bytes);
+      if (this.queue?.bytes === 0) this.queue = undefined;
     }
     connection.waitingStreams.delete(this);
     if (this.endQueued) {
@@ -251,12 +252,12 @@ export class Stream {
     this.bytesSent += bytes;
   }
 
-  private enqueue(chunk: Buffer): void {
+  private enqueue(memory: Buffer, start: number, end: number): void {
     if (this.queue === undefined) {
-      this.queue = [];
+      this.queue = new WaitingPayload();
       this.connection.waitingStreams.add(this);
     }
-    this.queue.push(chunk);
+    this.queue.append(memory, start, end);
     this.drainQueue();
   }
 
@@ -273,6 +274,7 @@ export class Stream {
 
   private leave(): void {
     this.closed = true;
+    this.queue?.clear();
     this.queue = undefined;
     this.endQueued = false;
     this.connection.forget(this);
