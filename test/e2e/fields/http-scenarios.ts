@@ -1,11 +1,12 @@
 import type { Looks } from './field-world.ts';
 import { type Json, without } from './fields.ts';
-import { object } from './objects.ts';
+import { created, object } from './objects.ts';
 import type { Scenario } from './prove-fields.ts';
 
 /** A scenario of either kind. */
 interface RouteScenario extends Omit<Scenario, 'object'> {
   readonly spec: Json;
+  readonly metadata?: Json;
 }
 
 type RouteKind = 'HTTPRoute' | 'GRPCRoute';
@@ -290,8 +291,8 @@ const GRPC: readonly RouteScenario[] = [
   ),
 ];
 
-/** What only the status tells. */
-function statusScenarios(kind: RouteKind): readonly RouteScenario[] {
+/** What only the status tells, or is told beside other objects. */
+function otherScenarios(kind: RouteKind): readonly RouteScenario[] {
   const gateway = object('Gateway', 'door', {
     gatewayClassName: 'ambit',
     listeners: [{ name: 'web', port: 80, protocol: 'HTTP', hostname: 'a.example' }],
@@ -314,13 +315,21 @@ function statusScenarios(kind: RouteKind): readonly RouteScenario[] {
       statusOf,
       changes: without('spec.rules[0].name'),
     },
+    {
+      name: 'which of two is older',
+      metadata: created(1),
+      beside: [object(kind, 'other', { parentRefs: PARENTS, rules: [{ backendRefs: [B] }] }, created(2))],
+      spec: { parentRefs: PARENTS, rules: [{ backendRefs: [A] }] },
+      asks: [{}],
+      changes: { 'metadata.creationTimestamp': created(3).creationTimestamp },
+    },
   ];
 }
 
 function scenariosOf(kind: RouteKind, scenarios: readonly RouteScenario[]): readonly Scenario[] {
-  return [...scenarios, ...statusScenarios(kind)].map(({ spec, ...rest }) => ({
+  return [...scenarios, ...otherScenarios(kind)].map(({ spec, metadata, ...rest }) => ({
     ...rest,
-    object: object(kind, 'r', spec),
+    object: object(kind, 'r', spec, metadata),
   }));
 }
 

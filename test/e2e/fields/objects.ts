@@ -59,6 +59,11 @@ export function object(kind: string, name: string, spec: Json | undefined, metad
   };
 }
 
+/** Metadata of an object that was created on this day of a month. */
+export function created(day: number): { readonly creationTimestamp: string } {
+  return { creationTimestamp: `2026-01-0${day}T00:00:00Z` };
+}
+
 /** `spec` of a Service with the ports that every Service of the world has. */
 export function serviceSpec(app: string, clusterIP: string, speech: Speech = 'http1'): Json {
   const appProtocol = speech === 'http1' ? 'http' : 'grpc';

@@ -1,6 +1,6 @@
 import { type Ask, SERVER_NAMES } from './field-world.ts';
 import { without } from './fields.ts';
-import { object } from './objects.ts';
+import { created, object } from './objects.ts';
 import type { Scenario } from './prove-fields.ts';
 
 interface StreamKind {
@@ -59,6 +59,13 @@ function scenariosOf({ kind, ask, port, section, otherPort, more }: StreamKind):
     scenario('a backend elsewhere', { port }, [{ ...a, namespace: 'next' }], without(`${at}.namespace`)),
     scenario('weights', { port }, [a, { ...b, weight: 9 }], without('spec.rules[0].backendRefs[1].weight')),
     scenario('a version of a Service', { port }, [version], without(`${at}.group`, `${at}.kind`)),
+    {
+      name: 'which of two is older',
+      object: object(kind, 'r', { parentRefs: [PARENT], ...more, rules: [{ backendRefs: [a] }] }, created(1)),
+      beside: [object(kind, 'other', { parentRefs: [PARENT], ...more, rules: [{ backendRefs: [b] }] }, created(2))],
+      asks: [ask],
+      changes: { 'metadata.creationTimestamp': created(3).creationTimestamp },
+    },
   ];
 }
 

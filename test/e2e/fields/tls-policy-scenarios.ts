@@ -1,6 +1,6 @@
 import { SERVER_NAMES, serverCa } from './field-world.ts';
 import { type Json, without } from './fields.ts';
-import { object } from './objects.ts';
+import { created, object } from './objects.ts';
 import type { Scenario } from './prove-fields.ts';
 
 const TARGET = { group: '', kind: 'Service', name: 'a' } as const;
@@ -10,6 +10,15 @@ const AUTHORITIES: Json = {
   data: { 'ca.crt': serverCa.rootPem },
 };
 
+function policy(metadata: Json, validation: Json = {}, target: Json = {}, more: Json = {}): Json {
+  const spec = {
+    targetRefs: [{ ...TARGET, ...target }],
+    validation: { ...REFS, hostname: SERVER_NAMES.hostname, ...validation },
+    ...more,
+  };
+  return object('BackendTLSPolicy', 'p', spec, metadata);
+}
+
 function scenario(
   name: string,
   { target = {}, validation = {}, more = {} }: { target?: Json; validation?: Json; more?: Json },
@@ -17,11 +26,7 @@ function scenario(
 ): Scenario {
   return {
     name,
-    object: object('BackendTLSPolicy', 'p', {
-      targetRefs: [{ ...TARGET, ...target }],
-      validation: { ...REFS, hostname: SERVER_NAMES.hostname, ...validation },
-      ...more,
-    }),
+    object: policy({}, validation, target, more),
     beside: [AUTHORITIES],
     // A port whose servers speak TLS, and one whose do not.
     asks: [
@@ -84,6 +89,11 @@ export const TLS_POLICY_SCENARIOS: readonly Scenario[] = [
     },
     { 'spec.validation.subjectAltNames[0].uri': 'spiffe://servers.example/other' },
   ),
+  {
+    ...scenario('which of two is older', {}, { 'metadata.creationTimestamp': created(3).creationTimestamp }),
+    object: policy(created(1)),
+    beside: [AUTHORITIES, policy({ name: 'other', ...created(2) }, { hostname: 'other.example' })],
+  },
   scenario(
     'an option of ours, of which there are none',
     { target: { sectionName: 'secure' }, more: { options: { 'ambit.dev/none': 'x' } } },
