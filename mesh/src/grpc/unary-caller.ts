@@ -4,10 +4,20 @@ import { GrpcError } from './errors.ts';
 import { CALL_TIMEOUT_MS } from './limits.ts';
 import { MessageCall } from './message-call.ts';
 
-/** Calls with one request and one answer over a connection that is kept until the credentials change. */
+interface OpenChannel {
+  readonly channel: Channel;
+  readonly secrets: ControllerCredentials;
+  /** Under way. */
+  callCount: number;
+}
+
+/**
+ * Calls with one request and one answer over a connection that is kept until the credentials change or a call fails: a connection on
+ * which nobody has proved who calls would be cut by the controller, and one that is lost would come back by itself, for no call.
+ */
 export class UnaryCaller implements Disposable {
   readonly #access: ControllerAccess;
-  #open: { readonly channel: Channel; readonly secrets: ControllerCredentials } | undefined;
+  #open: OpenChannel | undefined;
   #isDisposed = false;
 
   constructor(access: ControllerAccess) {
@@ -17,9 +27,12 @@ export class UnaryCaller implements Disposable {
   /** @throws GrpcError, or the signal's reason. */
   async call(path: string, request: Uint8Array, signal: AbortSignal): Promise<Buffer> {
     signal.throwIfAborted();
-    const [channel, metadata] = await Promise.all([this.#channel(), callMetadata(this.#access)]);
+    const metadata = await callMetadata(this.#access);
+    const open = await this.#channel();
     signal.throwIfAborted();
-    const call = new MessageCall(channel, path, metadata, Date.now() + CALL_TIMEOUT_MS);
+    open.callCount += 1;
+    let succeeded = false;
+    const call = new MessageCall(open.channel, path, metadata, Date.now() + CALL_TIMEOUT_MS);
     const onAbort = (): void => call.cancel();
     signal.addEventListener('abort', onAbort, { once: true });
     try {
@@ -33,26 +46,31 @@ export class UnaryCaller implements Disposable {
       if (answer === undefined) throw new GrpcError('malformed-response', { data: { reason: 'no message' } });
       // The answer counts only with status OK behind it.
       await call.receive();
+      succeeded = true;
       return answer;
     } finally {
       signal.removeEventListener('abort', onAbort);
       call.cancel();
+      open.callCount -= 1;
+      if (!succeeded && open.callCount === 0) this.#close(open);
     }
   }
 
   [Symbol.dispose](): void {
     this.#isDisposed = true;
-    this.#open?.channel.close();
-    this.#open = undefined;
+    if (this.#open !== undefined) this.#close(this.#open);
   }
 
-  async #channel(): Promise<Channel> {
+  async #channel(): Promise<OpenChannel> {
     const secrets = await this.#access.credentials();
     if (this.#isDisposed) throw new GrpcError('cancelled');
-    if (this.#open?.secrets !== secrets) {
-      this.#open?.channel.close();
-      this.#open = { secrets, channel: openChannel(this.#access, secrets) };
-    }
-    return this.#open.channel;
+    if (this.#open !== undefined && this.#open.secrets !== secrets) this.#close(this.#open);
+    this.#open ??= { secrets, channel: openChannel(this.#access, secrets), callCount: 0 };
+    return this.#open;
+  }
+
+  #close(open: OpenChannel): void {
+    open.channel.close();
+    if (this.#open === open) this.#open = undefined;
   }
 }

@@ -111,6 +111,27 @@ test('a connection on which nobody proves who calls is closed, whether it speaks
   push.close();
 });
 
+test('a client that is refused leaves no connection behind on which nobody has proved anything', async () => {
+  const { server, reasons } = await start({
+    certificates: {
+      createCertificate: async (_read, peer) => {
+        await identify(peer);
+        return [];
+      },
+    },
+  });
+  await using _server = server;
+  using client = createCaClient(accessTo(server, 'bad'));
+  const request = { identity: testIdentity('shop', 'web'), csrPem: '', validitySeconds: 1 };
+  const ask = (): Promise<unknown> => client.createCertificate(request, AbortSignal.timeout(LONG_MS));
+  for (const together of [1, 3]) {
+    const outcomes = await Promise.allSettled(Array.from({ length: together }, ask));
+    assert.deepEqual(new Set(outcomes.map(({ status }) => status)), new Set(['rejected']));
+    await until('its connection is closed', () => server.connectionCount === 0, LONG_MS);
+  }
+  assert.deepEqual(reasons, []);
+});
+
 test('of one address the oldest unknown caller gives way to the newest, and of all the newest is refused', async () => {
   const { server, reasons } = await start(services, { unacceptedPerSourceMax: 2 });
   await using _ = server;
