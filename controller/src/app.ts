@@ -192,7 +192,7 @@ function createPushServer(
       pipeline.backends,
       pipeline.routes,
     ],
-    authenticate: (peer) => authenticateSubscriber(identity, world, xds, peer),
+    authenticate: (peer) => authenticateSubscriber({ identity, world, clock, logger: xds }, peer),
     clock,
     logger: xds,
     metrics,
