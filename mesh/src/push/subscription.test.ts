@@ -222,5 +222,26 @@ describe('Subscription', () => {
     const read = subscription.read(response({ resources }));
     assert.equal(subscription.commit(read).errorDetail?.message.length, 4096);
     assert.equal(subscription.refused.length, 1000);
+    // What is remembered already is remembered as it was pushed last.
+    take(subscription, { resources: [{ ...broken(WEB, '2'), name: 'w0' }] });
+    assert.deepEqual([subscription.refused[0]?.version, subscription.refused.length], ['2', 1000]);
+  });
+
+  test('refuses names and versions without end, and keeps little of them', () => {
+    const subscription = new Subscription(AUTHORIZATION_TYPE_URL);
+    const long = 'n'.repeat(100_000);
+    take(subscription, {
+      typeUrl: AUTHORIZATION_TYPE_URL,
+      resources: [
+        { ...broken({ kind: 'policy', policy: buildPolicy() }, '1'), name: long },
+        { ...resource({ kind: 'policy', policy: buildPolicy() }, long) },
+      ],
+    });
+    for (const { name, version, reason } of subscription.refused) {
+      assert.ok(name.length + version.length <= 2 * 256);
+      assert.match(reason, /over-limit: resource\.(?:name|version): more than 1024 characters/);
+    }
+    // Nothing would deny where a policy without a name holds; where one has a name that can be, its stand-in does.
+    assert.deepEqual([subscription.refused.length, subscription.resourceCount], [2, 1]);
   });
 });

@@ -7,6 +7,7 @@ import {
   type DiscoveryResponse,
 } from '../wire/discovery-messages.ts';
 import { WireError } from '../wire/errors.ts';
+import { LIMITS } from '../wire/limits.ts';
 import { denyInPlaceOf } from '../wire/policy-stand-in.ts';
 import type { PushedObject } from '../wire/push-resource.ts';
 import { parsePushedResource } from '../wire/push-to-model.ts';
@@ -17,6 +18,8 @@ import type { NamedChanges, OtherType } from './other-type.ts';
 const RESOURCES_MAX = 2_000_000;
 /** Most refused resources remembered for the status page. */
 const REFUSED_KEPT_MAX = 1000;
+/** What is kept of the name and version of a refused resource: they may be of any length. */
+const REFUSED_NAME_LENGTH_MAX = 256;
 /** Longest text of a refusal that is sent: it is read by people in the controller's log. */
 const REFUSAL_MESSAGE_LENGTH_MAX = 4096;
 /** gRPC status code INVALID_ARGUMENT. */
@@ -137,6 +140,8 @@ export class Subscription {
       const { name, version } = resource;
       const before = accepted.get(name) ?? (gone.has(name) ? undefined : this.#held.get(name));
       try {
+        checkLength('resource.name', name);
+        checkLength('resource.version', version);
         if (resource.typeUrl !== this.typeUrl) {
           throw new WireError('invalid-field', { path: 'resource.type_url', reason: 'not that of the response' });
         }
@@ -155,8 +160,8 @@ export class Subscription {
           accepted.set(name, { ...heldResource(standIn, NO_VERSION), standsIn: true });
         }
         refused.push({
-          name,
-          version,
+          name: keptText(name),
+          version: keptText(version),
           reason: error.message,
           ...(standIn === undefined ? {} : { denies: deniedBy(standIn) }),
         });
@@ -171,14 +176,15 @@ export class Subscription {
   commit(read: ReadResponse): DiscoveryRequest {
     for (const name of read.removed) {
       this.#held.delete(name);
-      this.#refused.delete(name);
+      this.#refused.delete(keptText(name));
     }
     for (const [name, held] of read.accepted) {
       this.#held.set(name, held);
-      this.#refused.delete(name);
+      this.#refused.delete(keptText(name));
     }
     for (const resource of read.refused) {
-      if (this.#refused.size < REFUSED_KEPT_MAX) this.#refused.set(resource.name, resource);
+      const isKept = this.#refused.has(resource.name) || this.#refused.size < REFUSED_KEPT_MAX;
+      if (isKept) this.#refused.set(resource.name, resource);
     }
     this.#acknowledged = true;
     const request = { ...this.#request(), responseNonce: read.nonce };
@@ -190,6 +196,7 @@ export class Subscription {
   #standInFor(resource: DiscoveryResource, before: HeldResource | undefined): ReturnType<Content['standInFor']> {
     if (before !== undefined && before.standsIn !== true) return undefined;
     if (before === undefined && this.#held.size >= this.#resourcesMax) return undefined;
+    if (resource.name.length > LIMITS.textLength) return undefined;
     return this.#content.standInFor(resource);
   }
 
@@ -213,6 +220,16 @@ function meshContent(typeUrl: string): Content {
       return policy === undefined ? undefined : { kind: 'policy', policy };
     },
   };
+}
+
+function keptText(text: string): string {
+  return text.slice(0, REFUSED_NAME_LENGTH_MAX);
+}
+
+/** Both are held as long as the resource is. */
+function checkLength(path: string, text: string): void {
+  if (text.length <= LIMITS.textLength) return;
+  throw new WireError('over-limit', { path, reason: `more than ${LIMITS.textLength} characters` });
 }
 
 function deniedBy(standIn: PushedObject | OtherObject): NonNullable<RefusedResource['denies']> {
