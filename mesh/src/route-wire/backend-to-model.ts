@@ -7,7 +7,6 @@ import {
   PRECISE_HOSTNAME,
   ROUTE_LIMITS,
 } from '../kinds/route-limits.ts';
-import { ModelError } from '../model/errors.ts';
 import { parseServiceKey } from '../model/service.ts';
 import type {
   BackendSecurity,
@@ -30,6 +29,7 @@ import { ROUTE_WIRE_LIMITS } from './limits.ts';
 import { readMatching, readPort, refuseRepeated } from './read-field.ts';
 import { refuseUnknown } from './refuse-unknown.ts';
 import { SECURITY_FAULT } from './route-words.ts';
+import { serviceNamed } from './service-named.ts';
 
 /**
  * What a pushed resource says of connections to one Service. Nothing of a resource that is not right in every field is used.
@@ -52,12 +52,8 @@ export function parseBackend({ name, typeUrl, value }: DiscoveryResource): Backe
 
 /** What stands in for a resource of that name which cannot be read; undefined when it is the name of no Service. */
 export function closedBackend(name: string): ClosedBackend | undefined {
-  try {
-    return { service: parseServiceKey(name), secured: 'unknown' };
-  } catch (error) {
-    if (error instanceof ModelError) return undefined;
-    throw error;
-  }
+  const service = serviceNamed(name);
+  return service === undefined ? undefined : { service, secured: 'unknown' };
 }
 
 function readSecured({ ports, kind }: SecuredPorts, path: string): BackendSecurity['secured'][number] {

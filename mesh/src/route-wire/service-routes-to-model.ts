@@ -1,7 +1,7 @@
 import { HOSTNAME, HOSTNAME_LENGTH_MAX, ROUTE_LIMITS } from '../kinds/route-limits.ts';
 import { isObjectName } from '../model/name.ts';
 import { parseServiceKey } from '../model/service.ts';
-import type { PortRoutes, RouteGroup, ServiceRoutes, StreamRoute } from '../routes/service-routes.ts';
+import type { ClosedRoutes, PortRoutes, RouteGroup, ServiceRoutes, StreamRoute } from '../routes/service-routes.ts';
 import { decodeMessage } from '../wire/decode-message.ts';
 import type { DiscoveryResource } from '../wire/discovery-messages.ts';
 import { invalidField, readList, readModel } from '../wire/field-reader.ts';
@@ -17,6 +17,7 @@ import { ROUTE_WIRE_LIMITS } from './limits.ts';
 import { readMatching, readMilliseconds, readOptional, readPort, readPresent, refuseRepeated } from './read-field.ts';
 import { readBackends, readGrpcRule, readHttpRule } from './read-rule.ts';
 import { refuseUnknown } from './refuse-unknown.ts';
+import { serviceNamed } from './service-named.ts';
 
 /**
  * What a pushed resource says of one Service's routes, ready to be compiled. Nothing of a resource that is not right in
@@ -35,6 +36,12 @@ export function parseServiceRoutes({ name, typeUrl, value }: DiscoveryResource):
     ports.map(([port]) => port),
   );
   return { service, ports: new Map(ports) };
+}
+
+/** What stands in for a resource of that name which cannot be read; undefined when it is the name of no Service. */
+export function closedRoutes(name: string): ClosedRoutes | undefined {
+  const service = serviceNamed(name);
+  return service === undefined ? undefined : { service, ports: 'unknown' };
 }
 
 function readPortRoutes({ port, producer, consumers }: PortMessage, path: string): readonly [number, PortRoutes] {

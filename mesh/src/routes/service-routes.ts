@@ -31,3 +31,9 @@ export interface ServiceRoutes {
   readonly service: ServiceKey;
   readonly ports: ReadonlyMap<number, PortRoutes>;
 }
+
+/** Stands in for routes of a Service that cannot be read: where its requests shall go nobody knows, so they go nowhere. */
+export interface ClosedRoutes {
+  readonly service: ServiceKey;
+  readonly ports: 'unknown';
+}

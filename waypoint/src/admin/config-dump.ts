@@ -1,4 +1,4 @@
-import type { PortRoutes, ServiceRoutes } from '@ambit/mesh/routes';
+import type { ClosedRoutes, PortRoutes, ServiceRoutes } from '@ambit/mesh/routes';
 import type { WorkerPool } from '@ambit/mesh/runtime';
 import type { Svid } from '@ambit/mesh/tls';
 import type { Source } from '../source.ts';
@@ -17,7 +17,8 @@ export async function createConfigDump(workers: WorkerPool<WorkerCalls>, source:
   };
 }
 
-function dumpRoutes({ service, ports }: ServiceRoutes): unknown {
+function dumpRoutes({ service, ports }: ServiceRoutes | ClosedRoutes): unknown {
+  if (ports === 'unknown') return { service, ports };
   return {
     service,
     ports: [...ports].map(([port, { producer, consumers }]: readonly [number, PortRoutes]) => ({

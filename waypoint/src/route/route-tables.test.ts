@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseServiceKey } from '@ambit/mesh/model';
-import type { RouteGroup } from '@ambit/mesh/routes';
+import { closedRoutes } from '@ambit/mesh/route-wire';
+import { decideStream, type RouteGroup } from '@ambit/mesh/routes';
 import { RouteTables } from './route-tables.ts';
 
 const WEB = parseServiceKey('shop/web.shop');
@@ -43,4 +44,17 @@ test('RouteTables gives the routes that see connections in their order, and whet
     routes: stream.routes,
     asksForServerName: false,
   });
+});
+
+test('RouteTables sends nothing to a service whose routes cannot be read', () => {
+  const tables = new RouteTables();
+  tables.apply({ put: [closedRoutes(WEB) ?? assert.fail()], removed: [] });
+  for (const port of [80, 81]) {
+    const closed = tables.of(WEB, port, 'any');
+    assert.ok(closed?.kind === 'connections');
+    assert.deepEqual(decideStream(closed.routes, null, 0), { kind: 'refuse', routeKey: '', reason: 'faulty-route' });
+  }
+  assert.equal(tables.isConsumer(WEB, 80, 'any'), false);
+  tables.apply({ put: [routes([])], removed: [] });
+  assert.equal(tables.of(WEB, 80, 'any')?.kind, 'requests');
 });

@@ -1,6 +1,7 @@
 import type { ServiceKey } from '@ambit/mesh/model';
 import {
   asksForServerName,
+  type ClosedRoutes,
   compileGrpcRoutes,
   compileHttpRoutes,
   type PortRoutes,
@@ -13,7 +14,7 @@ import {
 
 /** Routes that come or go, by service; what is put replaces what there was. Plain data, it crosses a thread boundary. */
 export interface RouteChanges {
-  readonly put: readonly ServiceRoutes[];
+  readonly put: readonly (ServiceRoutes | ClosedRoutes)[];
   readonly removed: readonly ServiceKey[];
 }
 
@@ -27,7 +28,7 @@ export type CompiledGroup =
  * others: what else changes in the mesh costs nothing here.
  */
 export class RouteTables {
-  readonly #services = new Map<ServiceKey, ServiceRoutes>();
+  readonly #services = new Map<ServiceKey, ServiceRoutes | ClosedRoutes>();
   #compiled = new WeakMap<RouteGroup, CompiledGroup>();
 
   /** Takes effect for whoever asks next, as a whole. */
@@ -38,7 +39,9 @@ export class RouteTables {
 
   /** What callers of a namespace are routed by at a port; null where the service's requests go as they come. */
   of(service: ServiceKey, port: number, callerNamespace: string): CompiledGroup | null {
-    const routes = this.#services.get(service)?.ports.get(port);
+    const ports = this.#services.get(service)?.ports;
+    if (ports === 'unknown') return CLOSED;
+    const routes = ports?.get(port);
     const group = routes === undefined ? null : groupFor(routes, callerNamespace);
     if (group === null) return null;
     let compiled = this.#compiled.get(group);
@@ -51,13 +54,21 @@ export class RouteTables {
 
   /** Namespaces whose callers have routes of their own at a port. */
   isConsumer(service: ServiceKey, port: number, namespace: string): boolean {
-    return this.#services.get(service)?.ports.get(port)?.consumers.has(namespace) === true;
+    const ports = this.#services.get(service)?.ports;
+    return ports !== undefined && ports !== 'unknown' && ports.get(port)?.consumers.has(namespace) === true;
   }
 
-  entries(): Iterable<ServiceRoutes> {
+  entries(): Iterable<ServiceRoutes | ClosedRoutes> {
     return this.#services.values();
   }
 }
+
+/** A route that leads nowhere: connections are refused, and so are the requests of those that there are. */
+const CLOSED: CompiledGroup = {
+  kind: 'connections',
+  routes: [{ routeKey: '', serverNames: [], backends: [] }],
+  asksForServerName: false,
+};
 
 /** A consumer's routes count instead of the producer's. */
 function groupFor({ producer, consumers }: PortRoutes, callerNamespace: string): RouteGroup | null {

@@ -17,13 +17,14 @@ import { type NamedChanges, type OtherType, PushClient } from '@ambit/mesh/push'
 import {
   BACKEND_TYPE_URL,
   closedBackend,
+  closedRoutes,
   parseBackend,
   parsePolicySet,
   parseServiceRoutes,
   POLICY_SET_TYPE_URL,
   SERVICE_ROUTES_TYPE_URL,
 } from '@ambit/mesh/route-wire';
-import type { BackendSecurity, ClosedBackend, ServiceRoutes } from '@ambit/mesh/routes';
+import type { BackendSecurity, ClosedBackend, ClosedRoutes, ServiceRoutes } from '@ambit/mesh/routes';
 import type { Clock, RootLogger, WorkerPool } from '@ambit/mesh/runtime';
 import type { Svid } from '@ambit/mesh/tls';
 import type { DiscoveryNode } from '@ambit/mesh/wire';
@@ -164,10 +165,13 @@ class ControllerSource implements Source {
         await this.#options.workers.callAll('set-backends', changes);
       },
     };
-    const routes: OtherType<ServiceRoutes> = {
+    const routes: OtherType<ServiceRoutes | ClosedRoutes> = {
       typeUrl: SERVICE_ROUTES_TYPE_URL,
       parse: parseServiceRoutes,
-      apply: (changes: NamedChanges<ServiceRoutes>) => this.#configure({}, this.#gate.take(changes, this.#hasState)),
+      // Without it requests would go to the Service itself, past whatever its routes refuse, rewrite or send elsewhere.
+      standIn: closedRoutes,
+      apply: (changes: NamedChanges<ServiceRoutes | ClosedRoutes>) =>
+        this.#configure({}, this.#gate.take(changes, this.#hasState)),
     };
     return [policies, backends, routes];
   }

@@ -1,6 +1,13 @@
 import type { MeshViewUpdate, ServiceKey } from '@ambit/mesh/model';
 import type { NamedChanges } from '@ambit/mesh/push';
-import type { PortRoutes, RouteGroup, RuleFilters, RouteBackend, ServiceRoutes } from '@ambit/mesh/routes';
+import type {
+  ClosedRoutes,
+  PortRoutes,
+  RouteGroup,
+  RuleFilters,
+  RouteBackend,
+  ServiceRoutes,
+} from '@ambit/mesh/routes';
 import type { Clock } from '@ambit/mesh/runtime';
 import type { RouteChanges } from '../route/route-tables.ts';
 
@@ -14,7 +21,7 @@ export interface RouteGateOptions {
 }
 
 interface Waiting {
-  readonly routes: ServiceRoutes;
+  readonly routes: ServiceRoutes | ClosedRoutes;
   readonly timer: Disposable;
 }
 
@@ -40,7 +47,7 @@ export class RouteGate implements Disposable {
   see({ services = [], removedServices = [] }: MeshViewUpdate): RouteChanges {
     for (const key of removedServices) this.#services.delete(key);
     for (const { key } of services) this.#services.add(key);
-    const put: ServiceRoutes[] = [];
+    const put: (ServiceRoutes | ClosedRoutes)[] = [];
     for (const { routes } of [...this.#waiting.values()]) {
       if (!this.#isComplete(routes)) continue;
       this.#forget(routes.service);
@@ -50,10 +57,10 @@ export class RouteGate implements Disposable {
   }
 
   /** Answers what can be in force at once. Unless there are routes before them to stay meanwhile, none `mayWait`. */
-  take({ put, removed }: NamedChanges<ServiceRoutes>, mayWait = true): RouteChanges {
+  take({ put, removed }: NamedChanges<ServiceRoutes | ClosedRoutes>, mayWait = true): RouteChanges {
     const gone = removed.flatMap((name) => this.#keyOf(name));
     for (const key of gone) this.#forget(key);
-    const ready: ServiceRoutes[] = [];
+    const ready: (ServiceRoutes | ClosedRoutes)[] = [];
     for (const routes of put.values()) {
       this.#forget(routes.service);
       if (!mayWait || this.#isComplete(routes)) ready.push(routes);
@@ -73,11 +80,11 @@ export class RouteGate implements Disposable {
     return [name as ServiceKey];
   }
 
-  #isComplete(routes: ServiceRoutes): boolean {
+  #isComplete(routes: ServiceRoutes | ClosedRoutes): boolean {
     return [...namedServices(routes)].every((key) => this.#services.has(key));
   }
 
-  #wait(routes: ServiceRoutes): void {
+  #wait(routes: ServiceRoutes | ClosedRoutes): void {
     const timer = this.#options.clock.setTimer(ROUTE_PATIENCE_MS, () => {
       this.#waiting.delete(routes.service);
       this.#options.onDue({ put: [routes], removed: [] });
@@ -92,8 +99,9 @@ export class RouteGate implements Disposable {
 }
 
 /** Services that requests may be sent to by these routes, copies included. */
-function namedServices({ ports }: ServiceRoutes): ReadonlySet<ServiceKey> {
+function namedServices({ ports }: ServiceRoutes | ClosedRoutes): ReadonlySet<ServiceKey> {
   const found = new Set<ServiceKey>();
+  if (ports === 'unknown') return found;
   const add = (backend: RouteBackend): void => {
     if (backend.kind === 'service') found.add(backend.service);
   };

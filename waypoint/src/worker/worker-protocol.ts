@@ -1,5 +1,5 @@
 import type { MeshViewUpdate, TrustDomain } from '@ambit/mesh/model';
-import type { ServiceRoutes } from '@ambit/mesh/routes';
+import type { ClosedRoutes, ServiceRoutes } from '@ambit/mesh/routes';
 import type { AccessLogTarget, LogFormat } from '@ambit/mesh/runtime';
 import type { Svid } from '@ambit/mesh/tls';
 import type { PolicySetChanges } from '../authorize/access-table.ts';
@@ -64,7 +64,7 @@ export interface EndpointSummary {
 
 /** Routes as they came, and the clusters that requests have asked for. */
 export interface ConfigSummary {
-  readonly routes: readonly ServiceRoutes[];
+  readonly routes: readonly (ServiceRoutes | ClosedRoutes)[];
   readonly clusters: readonly { readonly name: string; readonly endpoints: readonly string[] }[];
 }
 
