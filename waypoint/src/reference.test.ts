@@ -5,6 +5,8 @@ import { referenceRows } from '@ambit/mesh/testing';
 import { SETTINGS, usage } from './config.ts';
 import { FAILURES } from './http/failures.ts';
 import { ACCESS_LOG_FIELDS } from './telemetry/access-log-line.ts';
+import { connectionMetrics } from './telemetry/connection-metrics.ts';
+import { CONNECTION_LOG_FIELDS } from './telemetry/connection-line.ts';
 import { requestMetrics, waypointMetrics } from './telemetry/request-metrics.ts';
 
 test('the reference page names every setting, with its default and meaning, and no other', () => {
@@ -20,7 +22,9 @@ test('--help names every setting', () => {
 });
 
 test('the reference page names every metric, and no other', () => {
-  const specs = [requestMetrics, waypointMetrics, logMetrics].flatMap((group) => Object.values(group));
+  const specs = [requestMetrics, connectionMetrics, waypointMetrics, logMetrics].flatMap((group) =>
+    Object.values(group),
+  );
   assert.deepEqual(
     referenceRows('waypoint', 'Metrics'),
     specs.map(({ name, kind, help }) => [name, kind, help]),
@@ -38,5 +42,12 @@ test('the reference page names every field of the access log, and no other', () 
   assert.deepEqual(
     referenceRows('waypoint', 'Access log'),
     ACCESS_LOG_FIELDS.map(({ name, describe }) => [name, describe]),
+  );
+});
+
+test('the reference page names every field of the access log of connections, and no other', () => {
+  assert.deepEqual(
+    referenceRows('waypoint', 'Access log of connections'),
+    CONNECTION_LOG_FIELDS.map(({ name, describe }) => [name, describe]),
   );
 });

@@ -236,10 +236,12 @@ test('a waypoint routes what comes through HBONE, records it, and ends in order'
     /istio_requests_total\{reporter="waypoint".*source_principal="spiffe:\/\/cluster.local\/ns\/shop\/sa\/web".*destination_service="db.shop".*response_code="200".*\} 1/,
   );
   assert.match(metrics, /istio_request_duration_milliseconds_count\{.*response_code="200".*\} 1/);
+  assert.match(metrics, /istio_tcp_sent_bytes_total\{reporter="waypoint".*request_protocol="tcp".*\} 9/);
   assert.match(metrics, /ambit_waypoint_tunnels_refused_total\{reason="unknown-address"\} 1/);
 
   await waypoint.stop();
-  const lines = readFileSync(accessLog, 'utf8').trim().split('\n');
+  const written = readFileSync(accessLog, 'utf8').trim().split('\n');
+  const lines = written.filter((line) => line.includes('\taccess\trequest\t'));
   assert.deepEqual(
     lines.map((line) => /method=(\S+) .*path=(\S+) .*status=(\d+)/.exec(line)?.slice(1)),
     [
@@ -250,6 +252,10 @@ test('a waypoint routes what comes through HBONE, records it, and ends in order'
   );
   assert.match(lines[2] ?? '', / route=shop\/r request_id=7$/);
   assert.match(lines[0] ?? '', / bytes_sent=17 /);
+  assert.match(
+    written.find((line) => !lines.includes(line)) ?? '',
+    /\taccess\tconnection\tsrc.addr=127.0.0.1 .* protocol=TCP .*bytes_recv=18 bytes_sent=9 duration_ms=\S+ dst.service=shop\/db:81 /,
+  );
 });
 
 /** The configuration with another value of one of its keys. */

@@ -1,12 +1,6 @@
 import type { Carrier, CarrierReader, CarrierResult } from '@ambit/mesh/hbone';
 import { HeldBytes } from '../http/held-bytes.ts';
-
-/** How a relayed connection ended. Counts are from the client's view: what it sent, what it received. */
-export interface RelayResult {
-  readonly bytesReceived: number;
-  readonly bytesSent: number;
-  readonly failed: boolean;
-}
+import type { CutReason, RelayFailure, RelayRecord } from './relay-facts.ts';
 
 /**
  * Joins a client to a server as bytes: half-close, resets and back-pressure go both ways. What the client says before there is a
@@ -15,18 +9,22 @@ export interface RelayResult {
 export class ByteRelay implements CarrierReader {
   readonly #client: Carrier;
   readonly #held = new HeldBytes();
-  readonly #onDone: (result: RelayResult) => void;
+  readonly #record: RelayRecord;
+  readonly #onDone: () => void;
   readonly #abort = new AbortController();
   #server: Carrier | undefined;
   #clientEnded = false;
   #serverEnded = false;
   #done = false;
+  #cut: CutReason | null = null;
   /** Handed to either side since it takes no more. */
   #serverOwes = 0;
   #clientOwes = 0;
 
-  constructor(client: Carrier, onDone: (result: RelayResult) => void) {
+  /** `onDone` when it is over, and recorded. */
+  constructor(client: Carrier, record: RelayRecord, onDone: () => void) {
     this.#client = client;
+    this.#record = record;
     this.#onDone = onDone;
   }
 
@@ -35,18 +33,33 @@ export class ByteRelay implements CarrierReader {
     return this.#held.bytes + this.#serverOwes + this.#clientOwes;
   }
 
-  /** Ends both sides at once. */
+  /** Ends both sides at once, to have what is held of them. */
   destroy(): void {
+    this.cut('no-memory');
+  }
+
+  /** Ends both sides at once. */
+  cut(reason: CutReason): void {
+    this.#cut ??= reason;
     this.#client.reset();
   }
 
-  /** Opens the server; a failure ends the client's connection. */
-  async connect(open: (signal: AbortSignal) => Promise<Carrier>): Promise<void> {
+  /** Records what was carried up to now. */
+  countBytes(): void {
+    this.#record.carried(this.#client.bytesReceived, this.#client.bytesSent);
+  }
+
+  /** Opens the server, for which the record hears what is tried; a failure ends the client's connection. */
+  async connect(open: (signal: AbortSignal, tried: RelayRecord['tried']) => Promise<Carrier>): Promise<void> {
     let server: Carrier;
+    let isTried = false;
     try {
-      server = await open(this.#abort.signal);
+      server = await open(this.#abort.signal, (endpoint) => {
+        isTried = true;
+        this.#record.tried(endpoint);
+      });
     } catch {
-      this.#finish(true);
+      this.#finish(isTried ? 'connect' : 'no-endpoint');
       this.#client.reset();
       return;
     }
@@ -56,6 +69,7 @@ export class ByteRelay implements CarrierReader {
       return;
     }
     this.#server = server;
+    this.#record.opened();
     server.read(new ServerSide(this, this.#client));
     for (let held = this.#held.peek(); held !== undefined; held = this.#held.peek()) {
       server.write(held.memory, held.start, held.end);
@@ -97,9 +111,11 @@ export class ByteRelay implements CarrierReader {
 
   onClose(result: CarrierResult): void {
     this.#abort.abort();
+    const wasCut = this.#isCut(result);
+    // Recorded first, as below.
+    this.#finish(wasCut ? 'client-gone' : null);
     // Whoever cuts the client's side from here means the server's as well.
-    if (result.error !== undefined || !this.#clientEnded || !this.#serverEnded) this.#server?.reset();
-    this.#finish(result.error !== undefined);
+    if (wasCut) this.#server?.reset();
   }
 
   onServerEnd(): void {
@@ -109,16 +125,24 @@ export class ByteRelay implements CarrierReader {
 
   /** The server's side is gone. */
   onServerClose(result: CarrierResult): void {
-    if (result.error !== undefined) this.#client.reset();
-    this.#finish(result.error !== undefined);
+    const failure = this.#isCut(result) ? 'upstream-gone' : null;
+    // Recorded first: the client's side is cut for it.
+    this.#finish(failure);
+    if (failure !== null) this.#client.reset();
   }
 
-  #finish(failed: boolean): void {
+  /** A side that is gone before both have said all they had has been cut, whoever did it. */
+  #isCut({ error }: CarrierResult): boolean {
+    return error !== undefined || !this.#clientEnded || !this.#serverEnded;
+  }
+
+  #finish(failure: RelayFailure | null): void {
     if (this.#done) return;
     this.#done = true;
     this.#held.clear();
-    const { bytesReceived, bytesSent } = this.#client;
-    this.#onDone({ bytesReceived: bytesSent, bytesSent: bytesReceived, failed });
+    this.countBytes();
+    this.#record.ended(this.#cut ?? failure);
+    this.#onDone();
   }
 }
 

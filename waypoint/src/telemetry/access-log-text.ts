@@ -10,12 +10,12 @@ export function textLine(e: ExchangeFacts, timeMs: number): string {
     timestamp(timeMs) +
     (e.status === 0 || e.status >= 500 ? '\terror\taccess\trequest\t' : '\tinfo\taccess\trequest\t') +
     beginning(e) +
-    field('path', e.target) +
+    textField('path', e.target) +
     OUTCOME.text(e) +
     accessText(e.access) +
     ` bytes_recv=${e.requestBytes} bytes_sent=${e.responseBytes} duration_ms=${milliseconds(e.durationMs)}` +
     DESTINATION.text(e) +
-    field('request_id', e.requestId) +
+    textField('request_id', e.requestId) +
     USER_AGENT.text(e) +
     '\n'
   );
@@ -32,7 +32,8 @@ ASKS['='.charCodeAt(0)] = QUOTED;
 ASKS['"'.charCodeAt(0)] = ESCAPED;
 ASKS['\\'.charCodeAt(0)] = ESCAPED;
 
-function field(name: string, text: string): string {
+/** ` name=text`, quoted where it could be taken for anything else; nothing for nothing. */
+export function textField(name: string, text: string): string {
   if (text === '') return '';
   let asks = PLAIN;
   for (let i = 0; i < text.length && asks !== ESCAPED; i += 1) {
@@ -134,7 +135,7 @@ class UserAgent extends RepeatedPart {
   }
 
   protected override format({ userAgent }: ExchangeFacts): string {
-    return field('user_agent', userAgent);
+    return textField('user_agent', userAgent);
   }
 }
 
@@ -161,7 +162,7 @@ function beginning({ caller, method, authority }: ExchangeFacts): string {
   if (known !== undefined && known.method === method && known.authority === authority) return known.text;
   const identity = caller.identity === null ? '' : ` src.identity="${caller.identity}"`;
   const text = inOnePiece(
-    `src.addr=${caller.address}${identity}${field('method', method)}${field('authority', authority)}`,
+    `src.addr=${caller.address}${identity}${textField('method', method)}${textField('authority', authority)}`,
   );
   beginnings.set(caller, { method, authority, text });
   return text;
@@ -180,7 +181,7 @@ export function notesText({ notes }: AccessVerdict): string {
 /** Nothing for nearly all requests. */
 function accessText(access: AccessVerdict | null): string {
   if (access === null || (access.refusal === null && access.notes.length === 0)) return '';
-  return field('policy', refusedBy(access) ?? '') + field('policy_notes', notesText(access));
+  return textField('policy', refusedBy(access) ?? '') + textField('policy_notes', notesText(access));
 }
 
 const THREE_DIGITS: readonly string[] = Array.from({ length: 1000 }, (_, value) => String(value).padStart(3, '0'));

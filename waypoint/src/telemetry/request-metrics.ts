@@ -1,28 +1,10 @@
 import { MIRROR_OUTCOMES } from '../http/mirror-budget.ts';
+import { PARTY_LABELS } from './series-labels.ts';
 import { counter, gauge, histogram, type MetricSpec } from '@ambit/mesh/runtime';
 
 /** Labels of every request metric, Istio's, so that its dashboards read ours. */
 export const REQUEST_LABELS: readonly string[] = [
-  'reporter',
-  'source_workload',
-  'source_workload_namespace',
-  'source_principal',
-  'source_app',
-  'source_version',
-  'source_canonical_service',
-  'source_canonical_revision',
-  'source_cluster',
-  'destination_workload',
-  'destination_workload_namespace',
-  'destination_principal',
-  'destination_app',
-  'destination_version',
-  'destination_canonical_service',
-  'destination_canonical_revision',
-  'destination_cluster',
-  'destination_service',
-  'destination_service_name',
-  'destination_service_namespace',
+  ...PARTY_LABELS,
   'request_protocol',
   'response_code',
   'grpc_response_status',

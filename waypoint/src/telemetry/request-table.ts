@@ -3,6 +3,7 @@ import type { ExchangeFacts } from '../http/exchange-facts.ts';
 import { FAILURES, type FailureReason } from '../http/failures.ts';
 import type { Cluster, Endpoint } from '../upstream/cluster.ts';
 import { BUCKETS, REQUEST_LABELS } from './request-metrics.ts';
+import { orUnknown, partyLabels } from './series-labels.ts';
 
 /** Every series of a worker at one moment; `values` holds one row per series, laid out as `COLUMNS` says. */
 export interface RequestSnapshot {
@@ -25,7 +26,6 @@ export const ROW_COLUMNS: number = 3 * HISTOGRAM_COLUMNS;
 export const REQUEST_SERIES_MAX = 10_000;
 
 const INITIAL_ROWS = 16;
-const UNKNOWN = 'unknown';
 
 /** The series that an exchange belongs to, in parts that are compared and not hashed. */
 interface Series {
@@ -115,42 +115,12 @@ export class RequestTable {
 
 function labelsOf(exchange: ExchangeFacts, source: Workload | undefined, cluster: Cluster | null): readonly string[] {
   const { caller, endpoint, status, grpcStatus, reason } = exchange;
-  const destination = endpoint?.workload;
   return [
-    'waypoint',
-    nameOf(source),
-    source?.namespace ?? '',
-    caller.identity ?? '',
-    source?.canonicalName ?? '',
-    source?.canonicalRevision ?? '',
-    source?.canonicalName ?? '',
-    source?.canonicalRevision ?? '',
-    source?.clusterId ?? '',
-    nameOf(destination),
-    destination?.namespace ?? '',
-    principalOf(destination),
-    destination?.canonicalName ?? '',
-    destination?.canonicalRevision ?? '',
-    destination?.canonicalName ?? '',
-    destination?.canonicalRevision ?? '',
-    destination?.clusterId ?? '',
-    cluster?.service.hostname ?? '',
-    cluster?.service.name ?? '',
-    cluster?.service.namespace ?? '',
+    ...partyLabels(source, caller.identity, endpoint?.workload, cluster?.service),
     grpcStatus === null ? 'http' : 'grpc',
     String(status),
     grpcStatus === null || grpcStatus < 0 ? '-' : String(grpcStatus),
     reason === null ? '-' : FAILURES[reason].flag,
     caller.identity === null ? 'none' : 'mutual_tls',
-  ].map((value) => (value === '' ? UNKNOWN : value));
-}
-
-function nameOf(workload: Workload | undefined): string {
-  if (workload === undefined) return '';
-  return workload.workloadName === '' ? workload.name : workload.workloadName;
-}
-
-function principalOf(workload: Workload | undefined): string {
-  if (workload === undefined || workload.tunnelProtocol === 'none') return '';
-  return `spiffe://${workload.trustDomain}/ns/${workload.namespace}/sa/${workload.serviceAccount}`;
+  ].map(orUnknown);
 }

@@ -1,5 +1,6 @@
 import { type HistogramSample, type Metrics, type MetricSample, shareReads } from '@ambit/mesh/runtime';
 import type { WorkerMetrics } from '../worker/worker-protocol.ts';
+import { CONNECTION_COUNTERS, connectionMetrics } from './connection-metrics.ts';
 import { BUCKETS, requestMetrics, waypointMetrics } from './request-metrics.ts';
 import { HISTOGRAM_AT, ROW_COLUMNS } from './request-table.ts';
 
@@ -17,6 +18,9 @@ export function registerWorkerMetrics(metrics: Metrics, read: ReadWorkerMetrics)
   );
   for (const name of ['duration', 'requestBytes', 'responseBytes'] as const) {
     metrics.collectHistogram(requestMetrics[name], async () => histograms(await shared(), name));
+  }
+  for (const [at, counter] of CONNECTION_COUNTERS.entries()) {
+    metrics.collect(connectionMetrics[counter], async () => connectionSamples(await shared(), at));
   }
   const sum = async (of: (worker: WorkerMetrics) => number): Promise<readonly MetricSample[]> => [
     { labels: [], value: (await shared()).reduce((all, worker) => all + of(worker), 0) },
@@ -50,6 +54,20 @@ export function registerWorkerMetrics(metrics: Metrics, read: ReadWorkerMetrics)
   metrics.collect(waypointMetrics.mirrored, () => sumsBy(({ mirrored }) => Object.entries(mirrored)));
   metrics.collect(waypointMetrics.policyNotes, () => sumsBy(({ policyNotes }) => policyNotes));
   return shared;
+}
+
+/** One counter of connections over all workers; series that never counted anything of the kind are left out. */
+function connectionSamples(workers: readonly WorkerMetrics[], at: number): readonly MetricSample[] {
+  const sums = new Map<string, { readonly labels: readonly string[]; value: number }>();
+  for (const { labels, counts } of workers.flatMap(({ bytes }) => bytes)) {
+    const count = counts[at] ?? 0;
+    if (count === 0) continue;
+    const key = labels.join('\u0000');
+    const known = sums.get(key);
+    if (known === undefined) sums.set(key, { labels, value: count });
+    else known.value += count;
+  }
+  return [...sums.values()];
 }
 
 /** One histogram over all workers. */

@@ -21,7 +21,9 @@ import type { OverloadGuard } from '../overload/overload-guard.ts';
 import type { CompiledGroup } from '../route/route-tables.ts';
 import type { ServiceRouters } from '../route/service-routers.ts';
 import type { BackendTable } from '../secure/backend-table.ts';
+import type { RelaySubject } from '../listener/relay-facts.ts';
 import type { ExchangeRecorder } from '../telemetry/exchange-recorder.ts';
+import type { RelayRecorder } from '../telemetry/relay-recorder.ts';
 import type { Cluster } from '../upstream/cluster.ts';
 import type { ClusterTable } from '../upstream/cluster-table.ts';
 import { openSomewhere } from '../upstream/open-somewhere.ts';
@@ -37,6 +39,7 @@ export interface ClientConnectionsOptions {
   readonly routers: ServiceRouters;
   readonly overload: Pick<OverloadGuard, 'refusal' | 'isMemoryShort'>;
   readonly recorder: Pick<ExchangeRecorder, 'onPolicyNotes'>;
+  readonly relays: Pick<RelayRecorder, 'begin'>;
 }
 
 type StreamRoutes = Extract<CompiledGroup, { readonly kind: 'connections' }>;
@@ -44,7 +47,10 @@ type StreamRoutes = Extract<CompiledGroup, { readonly kind: 'connections' }>;
 /** Whom a connection goes to, and who says that it still may. */
 type RoutedConnection =
   | { readonly kind: 'refused'; readonly reason: TunnelRefusal }
-  | { readonly kind: 'forward'; readonly cluster: Cluster; readonly access: () => Authorizer };
+  | { readonly kind: 'forward'; readonly to: RelayTarget; readonly access: () => Authorizer };
+
+/** Where bytes are carried to, and by which route. */
+type RelayTarget = Omit<RelaySubject, 'caller'>;
 
 /** The connections of clients: whom each wants, whether it may, and who serves it. */
 export class ClientConnections {
@@ -85,6 +91,11 @@ export class ClientConnections {
     const idle = [...this.#http.sessions].filter(({ isIdle }) => isIdle).slice(0, Math.max(0, countMax));
     for (const session of idle) session.drain(0);
     return idle.length;
+  }
+
+  /** Records what was carried as bytes up to now. */
+  countBytes(): void {
+    this.#relays.countBytes();
   }
 
   countRefusal(reason: TunnelRefusal): void {
@@ -145,7 +156,7 @@ export class ClientConnections {
     if (protocol === 'tcp' || (asItIs && backends.of(service.key, port) === null)) {
       const reason = this.#refuseBytes(caller, access);
       if (reason !== null) return { kind: 'refused', reason };
-      return accepted((carrier) => carrier.read(this.#relay(caller, carrier, clusterOf(), access)));
+      return accepted((carrier) => carrier.read(this.#relay(caller, carrier, straight(clusterOf()), access)));
     }
     const pipeline = routers.pipelineOf(service, port, caller);
     if (protocol !== 'unknown' && !asItIs) return accepted((carrier) => this.#serveHttp(caller, carrier, pipeline));
@@ -161,7 +172,7 @@ export class ClientConnections {
   ): void {
     this.#http.detect(caller, carrier, sparing(pipeline, this.#options.overload), () => {
       const reason = this.#refuseBytes(caller, access);
-      if (reason === null) return this.#relay(caller, carrier, clusterOf(), access);
+      if (reason === null) return this.#relay(caller, carrier, straight(clusterOf()), access);
       this.countRefusal(reason);
       carrier.reset();
       return NOBODY;
@@ -181,9 +192,10 @@ export class ClientConnections {
   }
 
   /** `access`: of every service that it was asked of, and is sent to. */
-  #relay(caller: Caller, carrier: Carrier, cluster: Cluster, ...access: readonly (() => Authorizer)[]): CarrierReader {
+  #relay(caller: Caller, carrier: Carrier, to: RelayTarget, ...access: readonly (() => Authorizer)[]): CarrierReader {
     const isAllowed = (): boolean => access.every((of) => of().decide(accessCaller(caller), null).refusal === null);
-    return this.#relays.begin(carrier, (signal) => openSomewhere(cluster, signal), isAllowed);
+    const record = this.#options.relays.begin({ caller, ...to });
+    return this.#relays.begin(carrier, record, (signal, tried) => openSomewhere(to.cluster, signal, tried), isAllowed);
   }
 
   /** Policies as they are when a request comes. */
@@ -212,7 +224,7 @@ export class ClientConnections {
     if (!asksForServerName) {
       const routed = this.#routeStream(caller, routes, null, asItIs);
       if (routed.kind === 'refused') return routed;
-      return accepted((carrier) => carrier.read(this.#relay(caller, carrier, routed.cluster, access, routed.access)));
+      return accepted((carrier) => carrier.read(this.#relay(caller, carrier, routed.to, access, routed.access)));
     }
     return accepted((carrier) => {
       // A client that says a server name speaks TLS by itself.
@@ -223,7 +235,7 @@ export class ClientConnections {
           refusal === null
             ? this.#routeStream(caller, routes, serverName, asItIs || serverName !== null)
             : { kind: 'refused', reason: refusal };
-        if (routed.kind === 'forward') return this.#relay(caller, carrier, routed.cluster, access, routed.access);
+        if (routed.kind === 'forward') return this.#relay(caller, carrier, routed.to, access, routed.access);
         this.countRefusal(routed.reason);
         carrier.reset();
         return NOBODY;
@@ -242,11 +254,15 @@ export class ClientConnections {
     const { view, access: policies, clusters, routers } = this.#options;
     const routed = routers.decideStream(routes, serverName);
     if (routed.kind === 'refuse') return { kind: 'refused', reason: routed.reason };
-    const { service, port, version } = routed;
+    const { service, port, version, routeKey: route } = routed;
     const access = (): Authorizer => policies.ofService(view(), service, port);
     const reason = this.#refuseBytes(caller, access);
     if (reason !== null) return { kind: 'refused', reason };
     const cluster = clusters.ofService(view(), service, port, version, asItIs);
-    return { kind: 'forward', cluster, access };
+    return { kind: 'forward', to: { cluster, route, serverName }, access };
   }
+}
+
+function straight(cluster: Cluster): RelayTarget {
+  return { cluster, route: '', serverName: null };
 }

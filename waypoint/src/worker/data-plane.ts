@@ -24,6 +24,7 @@ import { RuleSessions } from '../route/rule-sessions.ts';
 import { ServiceRouters } from '../route/service-routers.ts';
 import { BackendTable } from '../secure/backend-table.ts';
 import { ExchangeRecorder } from '../telemetry/exchange-recorder.ts';
+import { RelayRecorder } from '../telemetry/relay-recorder.ts';
 import { ClusterTable } from '../upstream/cluster-table.ts';
 import { DEFAULT_UPSTREAM_LIMITS } from '../upstream/limits.ts';
 import { TLS_CONNECTION_BYTES } from '../overload/memory-budget.ts';
@@ -66,6 +67,7 @@ export class DataPlane {
   readonly #store = createMeshViewStore();
   readonly #deadlines: Deadlines;
   readonly #recorder: ExchangeRecorder;
+  readonly #relays: RelayRecorder;
   readonly #context: WorkerContext;
   readonly #hbone: HbonePool<SpiffeId>;
   readonly #clusters: ClusterTable;
@@ -82,13 +84,9 @@ export class DataPlane {
     const { clock, logger, config, accessLog, random } = options;
     const { network } = config;
     this.#deadlines = new Deadlines(clock);
-    this.#recorder = new ExchangeRecorder({
-      clock,
-      view: this.#view,
-      network,
-      accessLog,
-      format: config.accessLogFormat,
-    });
+    const records = { clock, view: this.#view, network, accessLog, format: config.accessLogFormat };
+    this.#recorder = new ExchangeRecorder(records);
+    this.#relays = new RelayRecorder(records);
     this.#context = new WorkerContext({
       clock,
       logger,
@@ -130,6 +128,7 @@ export class DataPlane {
       routers: this.#routers,
       overload: options.overload,
       recorder: this.#recorder,
+      relays: this.#relays,
     });
   }
 
@@ -189,8 +188,10 @@ export class DataPlane {
       upstream.idle += idleCount;
       upstream.busy += connectionCount - idleCount;
     }
+    this.#clients.countBytes();
     return {
       requests: this.#recorder.table.snapshot(),
+      bytes: this.#relays.table.snapshot(),
       connections: this.#clients.size,
       logLinesSuppressed: this.#options.log.suppressed,
       upstream,

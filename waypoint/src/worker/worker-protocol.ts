@@ -8,6 +8,7 @@ import type { OverloadCause } from '../overload/overload-guard.ts';
 import type { RouteChanges } from '../route/route-tables.ts';
 import type { BackendChanges } from '../secure/backend-table.ts';
 import type { AccessLogFormat } from '../telemetry/access-log-line.ts';
+import type { ConnectionSeries } from '../telemetry/connection-table.ts';
 import type { RequestSnapshot } from '../telemetry/request-table.ts';
 
 export interface ListenOn {
@@ -41,6 +42,8 @@ export interface WorkerConfig {
 /** Everything a worker counted since it started, and what it has open. */
 export interface WorkerMetrics {
   readonly requests: RequestSnapshot;
+  /** Of connections of bytes. */
+  readonly bytes: readonly ConnectionSeries[];
   readonly connections: number;
   readonly logLinesSuppressed: number;
   readonly upstream: { readonly busy: number; readonly idle: number };
