@@ -121,7 +121,6 @@ export interface SliceEndpoint {
   readonly addresses: readonly IpAddress[];
   /** Absent conditions count as true, as Kubernetes says. */
   readonly ready: boolean;
-  readonly terminating: boolean;
   readonly targetRef: { readonly kind: string; readonly namespace: string; readonly name: string } | null;
 }
 

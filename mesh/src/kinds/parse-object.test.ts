@@ -160,7 +160,6 @@ test('parseObject reads the fields it needs of every Kubernetes kind and leaves 
           {
             addresses: ['10.0.0.1'] as never,
             ready: true,
-            terminating: true,
             targetRef: { kind: 'Pod', namespace: 'ns', name: 'p' },
           },
         ],

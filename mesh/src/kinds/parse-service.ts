@@ -88,7 +88,6 @@ function parseEndpoint(reader: FieldReader, namespace: string): SliceEndpoint {
   return {
     addresses: reader.parsedTexts('addresses', 'an IPv4 or IPv6 address', parseIpAddress),
     ready: conditions?.bool('ready', true) ?? true,
-    terminating: conditions?.bool('terminating', false) ?? false,
     targetRef:
       target === null
         ? null
