@@ -124,8 +124,8 @@ export class ControlPlane implements Disposable {
 
 function viewUpdate({ put, removed }: Differences): MeshViewUpdate {
   const objects = put.map(parsePushedResource);
-  // The name of a workload has two slashes more than that of a service.
-  const isWorkload = (name: string): boolean => name.includes('//');
+  // A service is namespace/hostname; the name of a workload has more parts.
+  const isWorkload = (name: string): boolean => name.split('/').length > 2;
   return {
     workloads: objects.flatMap((object) => (object.kind === 'workload' ? [object.workload] : [])),
     services: objects.flatMap((object) => (object.kind === 'service' ? [object.service] : [])),

@@ -11,7 +11,16 @@ import type { DataPlane } from '../../../waypoint/src/worker/data-plane.ts';
 import { Callers, type Way } from './callers.ts';
 import { ControlPlane } from './control-plane.ts';
 import type { Json } from './fields.ts';
-import { baseObjects, type PodPlan, PODS, SERVICE_IPS, type Speech, WAYPOINT_IP } from './objects.ts';
+import {
+  baseObjects,
+  MACHINE,
+  type PodPlan,
+  PODS,
+  SERVICE_IPS,
+  type Speech,
+  WAYPOINT_IP,
+  withPorts,
+} from './objects.ts';
 import { type ServerPorts, Servers } from './servers.ts';
 import { type StatusName, statusOf } from './statuses.ts';
 
@@ -74,7 +83,7 @@ export class FieldWorld implements AsyncDisposable {
   readonly #control: ControlPlane;
   readonly #plane: DataPlane;
   readonly #clock = new WatchedClock();
-  readonly #ports = new Map<PodPlan, ServerPorts>();
+  readonly #ports = new Map<string, ServerPorts>();
   readonly #log: string[] = [];
   #waypointPort = 0;
 
@@ -96,8 +105,8 @@ export class FieldWorld implements AsyncDisposable {
 
   static async open(speech: Speech): Promise<FieldWorld> {
     const world = new FieldWorld(speech, await ControlPlane.start(WAYPOINT_NODE, 'shop/wp'));
-    for (const pod of PODS) {
-      world.#ports.set(pod, await world.#servers.open(`${pod.namespace}/${pod.name}`, pod.ip));
+    for (const { name, ip } of [...PODS.map((pod) => ({ name: nameOf(pod), ip: pod.ip })), MACHINE]) {
+      world.#ports.set(name, await world.#servers.open(name, ip));
     }
     world.#plane['set-svid']({ svid: ca.issue(testIdentity('shop', 'wp-ambit-waypoint')) });
     world.#plane['set-session-keys']({ keys: [new Uint8Array(SESSION_KEY_BYTES)] });
@@ -138,8 +147,9 @@ export class FieldWorld implements AsyncDisposable {
   }
 
   async #apply(objects: readonly Json[]): Promise<void> {
-    const base = baseObjects(this.#speech, (pod) => this.#ports.get(pod) ?? assert.fail(pod.name));
-    const { backends, configuration } = await this.#control.apply([...base, ...objects]);
+    const base = baseObjects(this.#speech, (pod) => this.#portsOf(nameOf(pod)));
+    const own = objects.map((object) => withPorts(object, (server, port) => this.#portsOf(server)[port]));
+    const { backends, configuration } = await this.#control.apply([...base, ...own]);
     this.#plane['set-backends'](backends);
     this.#plane.configure(configuration);
   }
@@ -164,8 +174,12 @@ export class FieldWorld implements AsyncDisposable {
 
   #authority(to: string, port: number | keyof ServerPorts): string {
     if (typeof port === 'number') return `${SERVICE_IPS[to] ?? to}:${port}`;
-    const pod = PODS.find(({ namespace, name }) => `${namespace}/${name}` === to) ?? assert.fail(to);
-    return `${pod.ip}:${this.#ports.get(pod)?.[port]}`;
+    const pod = PODS.find((one) => nameOf(one) === to) ?? assert.fail(to);
+    return `${pod.ip}:${this.#portsOf(to)[port]}`;
+  }
+
+  #portsOf(server: string): ServerPorts {
+    return this.#ports.get(server) ?? assert.fail(`there is no server ${server}`);
   }
 
   get #copyCount(): number {
@@ -183,6 +197,10 @@ export class FieldWorld implements AsyncDisposable {
 /** Of a line of the access log what it says of policies. */
 function policyOf(line: string): string {
   return line.match(/\bpolicy\w*=\S+/g)?.join(' ') ?? '';
+}
+
+function nameOf({ namespace, name }: PodPlan): string {
+  return `${namespace}/${name}`;
 }
 
 /** The clock of the machine, with what it was asked for. */

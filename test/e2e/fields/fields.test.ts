@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { after, before } from 'node:test';
 import { checkLeaks } from '@ambit/mesh/testing';
 import { ACCESS_POLICY_SCENARIOS, ACCESS_POLICY_UNSEEN } from './access-scenarios.ts';
+import { ENDPOINT_SLICE_SCENARIOS, EXTERNAL_WORKLOAD_SCENARIOS } from './endpoint-scenarios.ts';
 import { FieldWorld, serverCa } from './field-world.ts';
 import { GATEWAY_SCENARIOS } from './gateway-scenarios.ts';
 import { proveFields, type Scenario } from './prove-fields.ts';
@@ -34,6 +35,8 @@ prove('ReferenceGrant', REFERENCE_GRANT_SCENARIOS);
 prove('BackendTLSPolicy', TLS_POLICY_SCENARIOS);
 prove('AccessPolicy', ACCESS_POLICY_SCENARIOS, ACCESS_POLICY_UNSEEN);
 prove('Service', SERVICE_SCENARIOS, SERVICE_UNSEEN);
+prove('EndpointSlice', ENDPOINT_SLICE_SCENARIOS);
+prove('ExternalWorkload', EXTERNAL_WORKLOAD_SCENARIOS);
 prove('ServiceImport', SERVICE_IMPORT_SCENARIOS);
 prove('Gateway', GATEWAY_SCENARIOS);
 proveFields('reference to a ServiceVersion', {

@@ -44,9 +44,12 @@ export function changed(object: Json, path: string, value: unknown): Json {
   return copy;
 }
 
+/** Who wrote it, and what others say of it: no field that somebody could want something by. */
+const FRAME: readonly string[] = ['apiVersion', 'kind', 'metadata', 'status'];
+
 /**
- * Fields below `spec` that the parser knows, at every place where this object has one: it names them when asked for another, or, of
- * a kind with fields that are nobody's business here, by what it looks for.
+ * Fields that the parser knows, at every place where this object has one: it names them when asked for another, or, of a kind with
+ * fields that are nobody's business here, by what it looks for.
  */
 export function knownFields(object: Json): readonly string[] {
   const found: string[] = [];
@@ -58,7 +61,9 @@ export function knownFields(object: Json): readonly string[] {
     found.push(...[...names].map((name) => fieldOf(`${path}.${name}`)));
     for (const [name, inner] of Object.entries(value)) visit(inner, `${path}.${name}`);
   };
-  visit(object['spec'], 'spec');
+  const own = Object.keys(object).filter((name) => !FRAME.includes(name));
+  found.push(...own, ...[...(looked.get('') ?? [])].filter((name) => !FRAME.includes(name)));
+  for (const name of own) visit(object[name], name);
   return [...new Set(found)];
 }
 

@@ -24,6 +24,9 @@ export const PODS: readonly PodPlan[] = [
   { namespace: 'next', name: 'a', ip: '127.0.0.16', node: 'near', labels: { app: 'a', version: 'v1' } },
 ];
 
+/** Of no pod: what is said of it is a scenario's business. Its ports are `@machine:web` and the like, as those of pods. */
+export const MACHINE = { name: 'machine', ip: '127.0.0.17' } as const;
+
 /** `<namespace>/<name>` of Services of the world, and where clients find each. */
 export const SERVICE_IPS: Readonly<Record<string, string>> = {
   'shop/web': '10.9.0.1',
@@ -35,7 +38,8 @@ export const SERVICE_IPS: Readonly<Record<string, string>> = {
 
 const VERSIONS: Readonly<Record<string, string>> = {
   ...Object.fromEntries(['Namespace', 'Node', 'Pod', 'Service', 'ConfigMap'].map((kind) => [kind, 'v1'])),
-  AccessPolicy: 'ambit.dev/v1alpha1',
+  ...Object.fromEntries(['AccessPolicy', 'ExternalWorkload'].map((kind) => [kind, 'ambit.dev/v1alpha1'])),
+  EndpointSlice: 'discovery.k8s.io/v1',
   ServiceImport: 'multicluster.x-k8s.io/v1alpha1',
 };
 
@@ -57,6 +61,15 @@ export function object(kind: string, name: string, spec: Json | undefined, metad
     metadata: { name: own, ...place, ...metadata },
     ...(spec === undefined ? {} : { spec }),
   };
+}
+
+/** The object with numbers in place of names of ports of servers, such as `@shop/a:web`. */
+export function withPorts(json: Json, portOf: (server: string, port: keyof ServerPorts) => number): Json {
+  const names = new RegExp(`"@([^":]+):(${PORT_NAMES.join('|')})"`, 'g');
+  const text = JSON.stringify(json).replaceAll(names, (_all, server: string, port: keyof ServerPorts) =>
+    String(portOf(server, port)),
+  );
+  return JSON.parse(text);
 }
 
 /** Metadata of an object that was created on this day of a month. */

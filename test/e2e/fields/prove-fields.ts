@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { FieldWorld, Looks } from './field-world.ts';
+import { withPorts } from './objects.ts';
 import { changed, fieldOf, type Json, knownFields } from './fields.ts';
 
 /** An object, and what is not the same when one of its fields is. */
@@ -18,7 +19,7 @@ export interface FieldProof {
   readonly scenarios: readonly Scenario[];
   /** Fields that change nothing that anybody sees, each with the reason. */
   readonly unseen: Readonly<Record<string, string>>;
-  /** How fields begin that have to have a scenario; default: all of `spec`. */
+  /** How fields begin that have to have a scenario; default: all. */
   readonly within?: string;
 }
 
@@ -26,7 +27,7 @@ export interface FieldProof {
  * Declares tests: that each field of `changes` makes a difference in its scenario, and that there is a scenario for every field
  * of the kind that is read and not `unseen`. All scenarios share a world, one after the other.
  */
-export function proveFields(kind: string, { open, scenarios, unseen, within = 'spec' }: FieldProof): void {
+export function proveFields(kind: string, { open, scenarios, unseen, within = '' }: FieldProof): void {
   describe(`the fields of a ${kind}`, () => {
     let world: FieldWorld;
     before(async () => void (world = await open()));
@@ -48,14 +49,14 @@ export function proveFields(kind: string, { open, scenarios, unseen, within = 's
 
     test('have a scenario each', () => {
       const proven = scenarios.flatMap(({ changes }) => Object.keys(changes).map(fieldOf));
-      const known = new Set(scenarios.flatMap(({ object }) => knownFields(object)));
+      const known = new Set(scenarios.flatMap(({ object }) => knownFields(withPorts(object, () => 1))));
       // What holds fields is proven by any of them, which have their own scenarios.
       const isProven = (field: string): boolean =>
         proven.some((one) => one === field || one.startsWith(`${field}.`) || one.startsWith(`${field}[]`));
       // What is proven is known, or a key of a map that is: nothing is left out because nobody looked.
       const strange = proven.filter((field) => {
         const [holder] = /^.*(?=\.)/.exec(field) ?? [''];
-        return field.startsWith('spec') && !known.has(field) && !known.has(holder);
+        return !field.startsWith('metadata.') && !known.has(field) && !known.has(holder);
       });
       assert.deepEqual(strange, [], 'fields that no parser knows');
       const open = [...known].filter((field) => field.startsWith(within) && !isProven(field));

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { type Gateway, WAYPOINT_CLASS } from '@ambit/mesh/kinds';
+import { type ExternalWorkload, type Gateway, WAYPOINT_CLASS } from '@ambit/mesh/kinds';
+import { parsePushedResource } from '@ambit/mesh/wire';
 import { decideAttachedRoutes } from '../../../controller/src/translate/decide-attached-routes.ts';
 import { decideRouteStatus } from '../../../controller/src/translate/decide-route-status.ts';
 import { decideTlsPolicyStatus } from '../../../controller/src/translate/decide-tls-policy-status.ts';
@@ -8,7 +9,7 @@ import { decideGatewayStatus, isAccepted } from '../../../controller/src/reconci
 import { decideWaypointObjects } from '../../../controller/src/reconcile/waypoints/decide-waypoint-objects.ts';
 import { decideWaypointParameters } from '../../../controller/src/reconcile/waypoints/decide-waypoint-parameters.ts';
 import type { WaypointMesh, WaypointSettings } from '../../../controller/src/reconcile/waypoints/waypoint-settings.ts';
-import type { ControlPlane } from './control-plane.ts';
+import { type ControlPlane, SETTINGS } from './control-plane.ts';
 
 /** `<kind>/<namespace>/<name>` */
 export type StatusName = `${string}/${string}/${string}`;
@@ -35,7 +36,7 @@ const MESH: WaypointMesh = {
 /** Of the ConfigMap `parameters`, the only one that a Gateway may name here. */
 const PARAMETERS: ReadonlyMap<string, unknown> = new Map([['replicas', { min: 3, max: 4 }]]);
 
-/** What the controller says of an object in its status; of a Gateway also what it makes for it. */
+/** What the controller says of an object in its status; of a Gateway also what it makes for it, of a machine what agents are told. */
 export function statusOf(control: ControlPlane, name: StatusName): unknown {
   const object = control.object(name) ?? assert.fail(`there is no ${name}`);
   const world = control.pipeline.routeWorld;
@@ -43,11 +44,21 @@ export function statusOf(control: ControlPlane, name: StatusName): unknown {
   switch (object.kind) {
     case 'BackendTLSPolicy':
       return decideTlsPolicyStatus(object, world);
+    case 'ExternalWorkload':
+      return told(control, object);
     case 'Gateway':
       return gatewayStatus(control, object);
     default:
       return assert.fail(`nobody looks at the status of a ${object.kind}`);
   }
+}
+
+/** What agents are told of a machine, and ask for when they reach it. */
+function told(control: ControlPlane, { meta }: ExternalWorkload): unknown {
+  const { addresses } = control.pipeline;
+  const name = `${SETTINGS.clusterId}/ambit.dev/ExternalWorkload/${meta.namespace}/${meta.name}`;
+  const resource = addresses.get(name) ?? assert.fail(`agents are told nothing of ${name}`);
+  return parsePushedResource(resource);
 }
 
 function gatewayStatus(control: ControlPlane, gateway: Gateway): unknown {
