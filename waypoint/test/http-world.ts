@@ -127,7 +127,7 @@ export class HttpWorld implements AsyncDisposable {
       deadlines: this.#stack.use(new Deadlines(systemClock)),
       limits: { ...DEFAULT_EXCHANGE_LIMITS, ...options.limits },
       observer: { onExchange: (exchange) => void this.exchanges.push(recordOf(exchange)) },
-      createRequestId: () => `id-${(ids += 1)}`,
+      writeRequestId: (memory, at) => at + memory.write(`id-${(ids += 1)}`, at, 'latin1'),
       fieldCountMax: DEFAULT_LIMITS.fieldCountMax,
       mirrorLimits: options.mirrorLimits ?? DEFAULT_MIRROR_LIMITS,
     });

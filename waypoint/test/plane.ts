@@ -25,6 +25,18 @@ export function createPlane(options: Partial<DataPlaneOptions> = {}): DataPlane 
   });
 }
 
+/** An access log that is read as it is written. */
+export function linesInto(lines: string[]): NonNullable<DataPlaneOptions['accessLog']> {
+  return {
+    dropped: 0,
+    write: (line) => void lines.push(line),
+    writeLine(line) {
+      const memory = Buffer.alloc(line.bytesMax);
+      lines.push(memory.toString('utf8', 0, line.writeTo(memory, 0)));
+    },
+  };
+}
+
 /** A waypoint on a port of this host, as a client with this certificate asks it. */
 export function waypointAt(port: number, client: Svid): PoolTarget<string> {
   return {

@@ -7,6 +7,7 @@ import { CurrentRequest } from '../src/http/current-request.ts';
 import { Deadlines } from '../src/http/deadlines.ts';
 import { compileEdits, NO_COMPILED_EDITS } from '../src/http/header-edits.ts';
 import { DEFAULT_EXCHANGE_LIMITS } from '../src/http/limits.ts';
+import type { WriteRequestId } from '../src/http/request-ids.ts';
 import { RequestSender } from '../src/http/request-sender.ts';
 import { WorkerContext } from '../src/http/worker-context.ts';
 import { Cluster } from '../src/upstream/cluster.ts';
@@ -41,16 +42,17 @@ test('trailers that cannot be written fail their request, and nothing of them is
   const bytes = Buffer.from(`${HEAD}0\r\nX-Sum: ${'s'.repeat(32 * 1024)}\r\n\r\n`);
   assert.equal(reader.read(bytes, 0, bytes.length), 'head');
   using deadlines = new Deadlines(systemClock);
+  const writeRequestId: WriteRequestId = (memory, at) => at + memory.write('i', at);
   const context = new WorkerContext({
     clock: systemClock,
     logger: silentLogger,
     deadlines,
     limits: DEFAULT_EXCHANGE_LIMITS,
     observer: { onExchange: () => {} },
-    createRequestId: () => 'i',
+    writeRequestId,
     fieldCountMax: DEFAULT_LIMITS.fieldCountMax,
   });
-  const request = new CurrentRequest(reader.head, { identity: null, address: '10.0.0.1' }, () => 'i');
+  const request = new CurrentRequest(reader.head, { identity: null, address: '10.0.0.1' }, writeRequestId);
   request.read();
   const failures: string[] = [];
   const nothing = (): void => {};

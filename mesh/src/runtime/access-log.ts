@@ -1,7 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import type { Clock } from './clock.ts';
 import { EnvironmentError } from './environment.ts';
-import { createLineSink, type LineSink } from './line-sink.ts';
+import { createLineSink, type WritableLineSink } from './line-sink.ts';
 
 /** Where the access log of a worker goes. Can be posted to a thread. */
 export type AccessLogTarget =
@@ -31,7 +31,7 @@ export function accessLogTarget(setting: string, logFd: number): AccessLogTarget
 }
 
 /** Undefined when there shall be none. @throws when the file cannot be opened. */
-export function openAccessLog(target: AccessLogTarget, clock: Clock): LineSink | undefined {
+export function openAccessLog(target: AccessLogTarget, clock: Clock): WritableLineSink | undefined {
   if (target.kind === 'off') return undefined;
   const fd = target.kind === 'fd' ? target.fd : openToAppend(target.path);
   return createLineSink({ fd, clock });

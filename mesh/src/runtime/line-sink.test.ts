@@ -8,7 +8,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { systemClock } from './clock.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import { until } from '../testing/until.ts';
-import { createLineSink, FLUSH_MS_MAX, GATHER_MS } from './line-sink.ts';
+import { createLineSink, FLUSH_MS_MAX, GATHER_MS, type WritableLine } from './line-sink.ts';
 
 let directory = '';
 let fd = -1;
@@ -63,6 +63,22 @@ test('LineSink lets lines gather again after a write, and writes at once what fi
   await sink.flush();
   assert.equal(written(), 13 + 200_000);
   assert.equal(sink.dropped, 0);
+});
+
+test('LineSink takes lines that write themselves, and drops and counts those that may find no room', async () => {
+  const sink = createLineSink({ fd, clock: systemClock, capacityBytes: 100_000 });
+  const line = (text: string, bytesMax: number): WritableLine => ({
+    bytesMax,
+    writeTo: (memory, at) => at + memory.write(text, at),
+  });
+  sink.write('text\n');
+  sink.writeLine(line('bytes\n', 1000));
+  sink.writeLine(line(`${'x'.repeat(69_999)}\n`, 70_000));
+  sink.writeLine(line('dropped\n', 40_000));
+  sink.write('last\n');
+  await sink.flush();
+  assert.equal(readFileSync(join(directory, 'log'), 'utf8'), `text\nbytes\n${'x'.repeat(69_999)}\nlast\n`);
+  assert.equal(sink.dropped, 1);
 });
 
 test('LineSink writes what is buffered at once when the process ends', () => {

@@ -1,6 +1,14 @@
 import { writev, writeSync } from 'node:fs';
 import type { Clock } from './clock.ts';
 
+/** A line that writes itself, so that no text of it need be made. */
+export interface WritableLine {
+  /** It takes no more bytes than this, its line feed included. */
+  readonly bytesMax: number;
+  /** Writes the whole line from `at` on; says where it ends. */
+  writeTo(memory: Buffer, at: number): number;
+}
+
 export interface LineSink {
   /** Takes one whole line with its line feed. Never blocks: a line that finds the buffer full is dropped and counted. */
   write(line: string): void;
@@ -10,6 +18,12 @@ export interface LineSink {
   flush(): Promise<void>;
   /** Writes what is buffered before the process ends; blocks. */
   flushSync(): void;
+}
+
+/** Takes lines that write themselves as well. */
+export interface WritableLineSink extends LineSink {
+  /** As `write`; the line writes itself before this returns, or never. */
+  writeLine(line: WritableLine): void;
 }
 
 export interface LineSinkOptions {
@@ -28,7 +42,7 @@ export const GATHER_MS = 50;
 const RETRY_MS = 10;
 
 /** Writes whole lines to a descriptor in the background. The owner of the descriptor closes it, after `flush`. */
-export function createLineSink(options: LineSinkOptions): LineSink {
+export function createLineSink(options: LineSinkOptions): WritableLineSink {
   return new DescriptorSink(options);
 }
 
@@ -43,7 +57,7 @@ const BYTES_PER_UNIT_MAX = 3;
  * Lines leave when they have gathered for a while, or fill a block: to hand a write to another thread costs far more than a line,
  * and a process that logs much would do nothing else if each write began when the last one ended.
  */
-class DescriptorSink implements LineSink {
+class DescriptorSink implements WritableLineSink {
   readonly #options: LineSinkOptions;
   readonly #capacityBytes: number;
   /** Filled, in order; the last of what is buffered is in `#block`. */
@@ -69,14 +83,16 @@ class DescriptorSink implements LineSink {
   }
 
   write(line: string): void {
-    if (this.#bytes + line.length > this.#capacityBytes) {
-      this.#dropped++;
-      return;
-    }
-    this.#append(line);
-    if (this.#writing !== null) return;
-    if (this.#full.length > 0) this.#start();
-    else this.#arm();
+    if (!this.#hasRoom(line.length)) return;
+    const block = this.#blockFor(line.length * BYTES_PER_UNIT_MAX);
+    this.#take(block.write(line, this.#at));
+  }
+
+  writeLine(line: WritableLine): void {
+    const { bytesMax } = line;
+    if (!this.#hasRoom(bytesMax)) return;
+    const block = this.#blockFor(bytesMax);
+    this.#take(line.writeTo(block, this.#at) - this.#at);
   }
 
   flush(): Promise<void> {
@@ -112,15 +128,28 @@ class DescriptorSink implements LineSink {
     });
   }
 
-  #append(line: string): void {
-    const bytesMax = line.length * BYTES_PER_UNIT_MAX;
+  #hasRoom(bytes: number): boolean {
+    if (this.#bytes + bytes <= this.#capacityBytes) return true;
+    this.#dropped++;
+    return false;
+  }
+
+  /** The block that has room for so many bytes from `#at` on. */
+  #blockFor(bytesMax: number): Buffer {
     if (this.#block === null || this.#at + bytesMax > this.#block.length) {
       this.#closeBlock();
       this.#block = this.#takeBlock(bytesMax);
     }
-    const bytes = this.#block.write(line, this.#at);
+    return this.#block;
+  }
+
+  /** A line of so many bytes is in the block. */
+  #take(bytes: number): void {
     this.#at += bytes;
     this.#bytes += bytes;
+    if (this.#writing !== null) return;
+    if (this.#full.length > 0) this.#start();
+    else this.#arm();
   }
 
   #takeBlock(bytesMax: number): Buffer {

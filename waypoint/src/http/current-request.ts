@@ -7,6 +7,7 @@ import type { AccessVerdict } from '@ambit/mesh/policies';
 import { CLIENT_CERTIFICATE } from './client-certificate.ts';
 import type { HttpVersion } from './exchange-facts.ts';
 import type { Caller, RequestView } from './pipeline.ts';
+import { OwnRequestId, type WriteRequestId } from './request-ids.ts';
 import { asksForWebsocket, WEBSOCKET_KEY } from './websocket.ts';
 
 const REQUEST_ID = 'x-request-id';
@@ -33,7 +34,6 @@ export class CurrentRequest implements RequestView {
   query = '';
   /** Path and query as they came. */
   target = '';
-  requestId = '';
   userAgent = '';
   access: AccessVerdict | null = null;
   /** An upgrade that may be passed on; what a response reader needs to know, like `method`. */
@@ -44,7 +44,8 @@ export class CurrentRequest implements RequestView {
   websocketKey = '';
   /** The request line must be written anew: its target has another form, or is not in normal form, or its method is another one. */
   rewritten = false;
-  hasRequestId = false;
+  /** None of ours is needed. */
+  hasRequestId = true;
   /** There may be more of the request than its head. */
   hasBody = false;
   /** A call of gRPC, which is answered in its trailers. */
@@ -54,14 +55,16 @@ export class CurrentRequest implements RequestView {
   #forwardedBlock: FieldBlock | undefined;
   /** `head`, when HTTP/2 brings it. */
   readonly #http2Head: Http2RequestHead | undefined;
-  readonly #createRequestId: () => string;
+  readonly #ownId: OwnRequestId;
+  /** Null as long as nobody has asked for the text of ours. */
+  #requestId: string | null = '';
 
-  constructor(head: RequestHead, caller: Caller, createRequestId: () => string) {
+  constructor(head: RequestHead, caller: Caller, writeRequestId: WriteRequestId) {
     this.head = head;
     this.#http2Head = head instanceof Http2RequestHead ? head : undefined;
     this.isHttp2 = this.#http2Head !== undefined;
     this.caller = caller;
-    this.#createRequestId = createRequestId;
+    this.#ownId = new OwnRequestId(writeRequestId);
     const fields = encodeFields(forwardedBy(caller));
     this.#forwarded = typeof fields === 'string' ? bug('an address is no header value') : fields;
   }
@@ -69,6 +72,22 @@ export class CurrentRequest implements RequestView {
   get protocol(): HttpVersion {
     if (this.isHttp2) return 'HTTP/2';
     return this.head.versionMinor === 0 ? 'HTTP/1.0' : 'HTTP/1.1';
+  }
+
+  /** Of the client, or ours. */
+  get requestId(): string {
+    this.#requestId ??= this.#ownId.toString();
+    return this.#requestId;
+  }
+
+  /** In bytes, when it is ours. */
+  get ownRequestId(): Uint8Array | null {
+    return this.hasRequestId ? null : this.#ownId.bytes;
+  }
+
+  /** The field that tells of ours. */
+  get ownRequestIdField(): EncodedFields {
+    return this.#ownId.field;
   }
 
   /** How long the client waits, as gRPC says it; null when it does not say. Asked as long as its head is there. */
@@ -100,7 +119,8 @@ export class CurrentRequest implements RequestView {
     this.isGrpc = this.isHttp2 && isGrpc(head);
     const id = head.find(REQUEST_ID);
     this.hasRequestId = id >= 0;
-    this.requestId = id >= 0 ? head.value(id) : this.#createRequestId();
+    this.#requestId = id >= 0 ? head.value(id) : null;
+    if (id < 0) this.#ownId.renew();
     const agent = head.find('user-agent');
     if (agent < 0) this.userAgent = '';
     else if (!head.valueIs(agent, this.userAgent)) this.userAgent = head.value(agent);
@@ -114,7 +134,8 @@ export class CurrentRequest implements RequestView {
     this.authority = '';
     this.host = '';
     this.target = '';
-    this.requestId = '';
+    this.#requestId = '';
+    this.hasRequestId = true;
     this.userAgent = '';
     this.upgrade = false;
     this.isWebsocket = false;

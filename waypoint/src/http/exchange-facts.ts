@@ -34,6 +34,8 @@ export interface ExchangeFacts {
   readonly target: string;
   readonly protocol: HttpVersion;
   readonly requestId: string;
+  /** The same in bytes, where it is ours; null for one that the client has named, and without one. */
+  readonly ownRequestId: Uint8Array | null;
   readonly userAgent: string;
   /** 0: the client got no answer. */
   readonly status: number;

@@ -91,7 +91,7 @@ export class Exchange implements SenderOwner, ExchangeFacts {
     this.#context = context;
     this.#pipeline = options.pipeline;
     this.#host = host;
-    this.#request = new CurrentRequest(options.head, caller, context.createRequestId);
+    this.#request = new CurrentRequest(options.head, caller, context.writeRequestId);
     this.#http1Sender = new RequestSender(context, this, this.#request);
     this.#sender = this.#http1Sender;
     this.#writer = options.createWriter(this.#request);
@@ -111,6 +111,9 @@ export class Exchange implements SenderOwner, ExchangeFacts {
   }
   get requestId(): string {
     return this.#request.requestId;
+  }
+  get ownRequestId(): Uint8Array | null {
+    return this.#request.ownRequestId;
   }
   get userAgent(): string {
     return this.#request.userAgent;

@@ -10,6 +10,7 @@ export function refusedRequest(caller: Caller, status: number): ExchangeFacts {
     target: '',
     protocol: 'HTTP/2',
     requestId: '',
+    ownRequestId: null,
     userAgent: '',
     status,
     grpcStatus: null,

@@ -236,7 +236,7 @@ export class RequestSender extends RequestAttempts implements ConnectionWaiter {
     else if (framing === 'length' || framing === 'empty') writer.contentLength(head.contentLength);
     if ('bytes' in forwarded) writer.encoded(forwarded);
     else for (const [name, value] of forwarded) writer.field(name, value);
-    if (!request.hasRequestId) writer.field('x-request-id', request.requestId);
+    if (!request.hasRequestId) writer.encoded(request.ownRequestIdField);
     appendEdited(writer, forward.requestEdits);
     return writer.end();
   }

@@ -6,6 +6,7 @@ import type { ExchangeLimits } from './limits.ts';
 import { MirrorBudget, type MirrorLimits } from './mirror-budget.ts';
 import { OutgoingBatch } from './outgoing-batch.ts';
 import { ReplayMemory } from './replay-memory.ts';
+import type { WriteRequestId } from './request-ids.ts';
 
 /** What all connections of one thread share. */
 export class WorkerContext {
@@ -14,8 +15,7 @@ export class WorkerContext {
   readonly deadlines: Deadlines;
   readonly limits: ExchangeLimits;
   readonly observer: ExchangeObserver;
-  /** A new request id. */
-  readonly createRequestId: () => string;
+  readonly writeRequestId: WriteRequestId;
   /** [0, 1) */
   readonly random: () => number;
   readonly writer: HeadWriter = new HeadWriter();
@@ -35,7 +35,7 @@ export class WorkerContext {
     readonly deadlines: Deadlines;
     readonly limits: ExchangeLimits;
     readonly observer: ExchangeObserver;
-    readonly createRequestId: () => string;
+    readonly writeRequestId: WriteRequestId;
     readonly random?: () => number;
     readonly mirrorLimits?: MirrorLimits;
     readonly fieldCountMax: number;
@@ -45,7 +45,7 @@ export class WorkerContext {
     this.deadlines = options.deadlines;
     this.limits = options.limits;
     this.observer = options.observer;
-    this.createRequestId = options.createRequestId;
+    this.writeRequestId = options.writeRequestId;
     this.random = options.random ?? Math.random;
     this.mirrors = new MirrorBudget(options.mirrorLimits);
     this.replayMemory = new ReplayMemory(options.limits.replayMaxBytes);

@@ -1,6 +1,6 @@
 import type { ExchangeFacts } from '../http/exchange-facts.ts';
 import { FAILURES } from '../http/failures.ts';
-import { notesText, refusedBy, textLine, timestamp } from './access-log-text.ts';
+import { notesText, refusedBy, timestamp } from './access-log-text.ts';
 
 export type AccessLogFormat = 'text' | 'json';
 
@@ -93,12 +93,8 @@ function absent(text: string): string | null {
   return text === '' ? null : text;
 }
 
-/** One line with its newline. Texts of clients are quoted where they could be taken for anything else. */
-export function formatAccessLogLine(exchange: ExchangeFacts, timeMs: number, format: AccessLogFormat): string {
-  return format === 'json' ? jsonLine(exchange, timeMs) : textLine(exchange, timeMs);
-}
-
-function jsonLine(exchange: ExchangeFacts, timeMs: number): string {
+/** One line in JSON, with its newline. */
+export function jsonLine(exchange: ExchangeFacts, timeMs: number): string {
   const line: Record<string, string | number> = { time: timestamp(timeMs), scope: 'access' };
   for (const { name, value } of ACCESS_LOG_FIELDS) {
     const found = value(exchange);

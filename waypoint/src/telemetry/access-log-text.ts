@@ -1,71 +1,128 @@
 import type { AccessVerdict } from '@ambit/mesh/policies';
+import type { WritableLine } from '@ambit/mesh/runtime';
 import type { ExchangeFacts } from '../http/exchange-facts.ts';
 import { FAILURES } from '../http/failures.ts';
-import type { Caller } from '../http/pipeline.ts';
 import type { Cluster, Endpoint } from '../upstream/cluster.ts';
+import type { CallerRecord } from './caller-record.ts';
+import { fieldBytesMax, LineWriter, textField } from './line-writer.ts';
 
-/** One line in text, with its newline. */
-export function textLine(e: ExchangeFacts, timeMs: number): string {
-  return (
-    timestamp(timeMs) +
-    (e.status === 0 || e.status >= 500 ? '\terror\taccess\trequest\t' : '\tinfo\taccess\trequest\t') +
-    beginning(e) +
-    textField('path', e.target) +
-    OUTCOME.text(e) +
-    accessText(e.access) +
-    ` bytes_recv=${e.requestBytes} bytes_sent=${e.responseBytes} duration_ms=${milliseconds(e.durationMs)}` +
-    DESTINATION.text(e) +
-    textField('request_id', e.requestId) +
-    USER_AGENT.text(e) +
-    '\n'
-  );
-}
+const PATH = Buffer.from(' path=');
+const POLICY = Buffer.from(' policy=');
+const POLICY_NOTES = Buffer.from(' policy_notes=');
+const BYTES_RECV = Buffer.from(' bytes_recv=');
+const BYTES_SENT = Buffer.from(' bytes_sent=');
+const DURATION_MS = Buffer.from(' duration_ms=');
+const REQUEST_ID = Buffer.from(' request_id=');
+const LINE_FEED = Buffer.from('\n');
+const NOTHING = Buffer.alloc(0);
+/** Everything of a line but what others say and what is named in it: the time, the names of fields, numbers. */
+const REST_BYTES_MAX = 512;
 
-/** What a character asks for: nothing, quotes around the text, or more than that. */
-const PLAIN = 0;
-const QUOTED = 1;
-const ESCAPED = 2;
-const ASKS: Uint8Array = new Uint8Array(256).fill(ESCAPED);
-ASKS.fill(PLAIN, 0x21, 0x7f);
-ASKS[0x20] = QUOTED;
-ASKS['='.charCodeAt(0)] = QUOTED;
-ASKS['"'.charCodeAt(0)] = ESCAPED;
-ASKS['\\'.charCodeAt(0)] = ESCAPED;
+/**
+ * Lines of text, each made of bytes: what repeats is kept as such, and no text is put together. One per thread: it is the line of the
+ * exchange that it was given last.
+ */
+export class AccessLogText implements WritableLine {
+  bytesMax = 0;
+  readonly #writer = new LineWriter();
+  readonly #beginning = new Beginning();
+  readonly #outcome = new Outcome();
+  readonly #destination = new Destination();
+  readonly #userAgent = new UserAgent();
+  #exchange: ExchangeFacts | undefined;
+  #begin: Uint8Array = NOTHING;
+  #caller: Uint8Array = NOTHING;
+  #status: Uint8Array = NOTHING;
+  #to: Uint8Array = NOTHING;
+  #agent: Uint8Array = NOTHING;
 
-/** ` name=text`, quoted where it could be taken for anything else; nothing for nothing. */
-export function textField(name: string, text: string): string {
-  if (text === '') return '';
-  let asks = PLAIN;
-  for (let i = 0; i < text.length && asks !== ESCAPED; i += 1) {
-    const one = ASKS[text.charCodeAt(i)] ?? ESCAPED;
-    if (one > asks) asks = one;
+  /** The line of this exchange, as long as its facts hold. */
+  of(exchange: ExchangeFacts, caller: CallerRecord, timeMs: number): this {
+    this.#exchange = exchange;
+    this.#begin = this.#beginning.bytes(exchange.status, timeMs);
+    this.#caller = caller.named(exchange);
+    this.#status = this.#outcome.bytes(exchange);
+    this.#to = this.#destination.bytes(exchange);
+    this.#agent = this.#userAgent.bytes(exchange);
+    const { target, access, ownRequestId } = exchange;
+    const id = ownRequestId?.length ?? fieldBytesMax(exchange.requestId);
+    const kept = this.#caller.length + this.#status.length + this.#to.length + this.#agent.length;
+    this.bytesMax = REST_BYTES_MAX + kept + fieldBytesMax(target) + id + (tells(access) ? accessBytesMax(access) : 0);
+    return this;
   }
-  if (asks === PLAIN) return ` ${name}=${text}`;
-  return asks === QUOTED ? ` ${name}="${text}"` : ` ${name}=${JSON.stringify(text)}`;
+
+  writeTo(memory: Buffer, at: number): number {
+    const e = this.#exchange;
+    if (e === undefined) return at;
+    const writer = this.#writer;
+    writer.begin(memory, at);
+    writer.bytes(this.#begin);
+    writer.bytes(this.#caller);
+    if (e.target !== '') writer.field(PATH, e.target);
+    writer.bytes(this.#status);
+    if (tells(e.access)) writeAccess(writer, e.access);
+    writer.bytes(BYTES_RECV);
+    writer.whole(e.requestBytes);
+    writer.bytes(BYTES_SENT);
+    writer.whole(e.responseBytes);
+    writer.bytes(DURATION_MS);
+    writer.milliseconds(e.durationMs);
+    writer.bytes(this.#to);
+    writeRequestId(writer, e);
+    writer.bytes(this.#agent);
+    writer.bytes(LINE_FEED);
+    return writer.end;
+  }
 }
 
-/** `.001` to `.999` without zeros at the end, and nothing for 0. */
-const FRACTIONS: readonly string[] = Array.from({ length: 1000 }, (_, us) => String(us / 1000).slice(1));
-
-/** To the microsecond. Whole numbers become text faster than fractions. */
-function milliseconds(durationMs: number): string {
-  const us = Math.round(durationMs * 1000);
-  const whole = Math.floor(us / 1000);
-  return `${whole}${FRACTIONS[us - whole * 1000] ?? ''}`;
+function writeRequestId(writer: LineWriter, { ownRequestId, requestId }: ExchangeFacts): void {
+  if (ownRequestId !== null) {
+    writer.bytes(REQUEST_ID);
+    writer.bytes(ownRequestId);
+  } else if (requestId !== '') writer.field(REQUEST_ID, requestId);
 }
 
-/** The same text. What V8 puts together stays a tree of its parts, which would be walked with every line it is part of. */
-function inOnePiece(text: string): string {
-  return Buffer.from(text).toString();
+const DATE_CHARS = '2026-11-26T10:00:00.'.length;
+const MS_PER_SECOND = 1000;
+
+/** The time in RFC 3339, in UTC with milliseconds, and the level. Lines of one second share all above the milliseconds. */
+class Beginning {
+  readonly #info = Buffer.from(`${' '.repeat(DATE_CHARS)}000Z\tinfo\taccess\trequest\t`);
+  readonly #error = Buffer.from(`${' '.repeat(DATE_CHARS)}000Z\terror\taccess\trequest\t`);
+  #second = -1;
+
+  bytes(status: number, timeMs: number): Uint8Array {
+    const second = Math.floor(timeMs / MS_PER_SECOND);
+    if (second !== this.#second) {
+      this.#second = second;
+      const date = timestamp(second * MS_PER_SECOND);
+      for (const line of [this.#info, this.#error]) line.write(date.slice(0, DATE_CHARS), 0, 'latin1');
+    }
+    const line = status === 0 || status >= 500 ? this.#error : this.#info;
+    let rest = Math.floor(timeMs - second * MS_PER_SECOND);
+    for (let at = DATE_CHARS + 2; at >= DATE_CHARS; at -= 1) {
+      const tenth = Math.floor(rest / 10);
+      line[at] = ZERO + (rest - tenth * 10);
+      rest = tenth;
+    }
+    return line;
+  }
+}
+
+const ZERO = 0x30;
+
+/** RFC 3339 in UTC with milliseconds. */
+export function timestamp(timeMs: number): string {
+  return new Date(timeMs).toISOString();
 }
 
 /** Part of a line, whose values are most often those of the line before. */
 abstract class RepeatedPart {
-  #text = '';
+  #bytes: Uint8Array = NOTHING;
 
-  text(exchange: ExchangeFacts): string {
-    if (!this.take(exchange)) this.#text = inOnePiece(this.format(exchange));
-    return this.#text;
+  bytes(exchange: ExchangeFacts): Uint8Array {
+    if (!this.take(exchange)) this.#bytes = Buffer.from(this.format(exchange));
+    return this.#bytes;
   }
 
   /** Takes the values over; true when they were these before. */
@@ -125,6 +182,7 @@ class Destination extends RepeatedPart {
     );
   }
 }
+
 class UserAgent extends RepeatedPart {
   #value = '';
 
@@ -139,33 +197,8 @@ class UserAgent extends RepeatedPart {
   }
 }
 
-const OUTCOME = new Outcome();
-const DESTINATION = new Destination();
-const USER_AGENT = new UserAgent();
-
 function clusterOf(decision: ExchangeFacts['decision']): Cluster | null {
   return decision?.kind === 'forward' ? decision.cluster : null;
-}
-
-/** What a connection said last of itself. */
-interface Beginning {
-  readonly method: string;
-  readonly authority: string;
-  readonly text: string;
-}
-
-const beginnings = new WeakMap<Caller, Beginning>();
-
-/** A connection has one caller, whose requests mostly begin alike. */
-function beginning({ caller, method, authority }: ExchangeFacts): string {
-  const known = beginnings.get(caller);
-  if (known !== undefined && known.method === method && known.authority === authority) return known.text;
-  const identity = caller.identity === null ? '' : ` src.identity="${caller.identity}"`;
-  const text = inOnePiece(
-    `src.addr=${caller.address}${identity}${textField('method', method)}${textField('authority', authority)}`,
-  );
-  beginnings.set(caller, { method, authority, text });
-  return text;
 }
 
 /** The policy that refused the request; null without one. */
@@ -178,23 +211,18 @@ export function notesText({ notes }: AccessVerdict): string {
   return notes.map(({ effect, policy }) => `${effect}:${policy}`).join(',');
 }
 
-/** Nothing for nearly all requests. */
-function accessText(access: AccessVerdict | null): string {
-  if (access === null || (access.refusal === null && access.notes.length === 0)) return '';
-  return textField('policy', refusedBy(access) ?? '') + textField('policy_notes', notesText(access));
+/** Not of nearly all requests. */
+function tells(access: AccessVerdict | null): access is AccessVerdict {
+  return access !== null && (access.refusal !== null || access.notes.length > 0);
 }
 
-const THREE_DIGITS: readonly string[] = Array.from({ length: 1000 }, (_, value) => String(value).padStart(3, '0'));
+function accessBytesMax(access: AccessVerdict): number {
+  return fieldBytesMax(access.by) + fieldBytesMax(notesText(access));
+}
 
-let lastSecond = -1;
-let lastPrefix = '';
-
-/** RFC 3339 in UTC with milliseconds. Lines of one second share the text of everything above the milliseconds. */
-export function timestamp(timeMs: number): string {
-  const second = Math.floor(timeMs / 1000);
-  if (second !== lastSecond) {
-    lastSecond = second;
-    lastPrefix = new Date(second * 1000).toISOString().slice(0, 20);
-  }
-  return `${lastPrefix}${THREE_DIGITS[Math.floor(timeMs - second * 1000)] ?? ''}Z`;
+function writeAccess(writer: LineWriter, access: AccessVerdict): void {
+  const refused = refusedBy(access);
+  if (refused !== null) writer.field(POLICY, refused);
+  const notes = notesText(access);
+  if (notes !== '') writer.field(POLICY_NOTES, notes);
 }

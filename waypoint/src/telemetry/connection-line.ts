@@ -2,7 +2,8 @@ import { FAILURES } from '../http/failures.ts';
 import type { RelayFacts } from '../listener/relay-facts.ts';
 import { relayFlag } from '../listener/relay-facts.ts';
 import type { AccessLogFormat } from './access-log-line.ts';
-import { textField, timestamp } from './access-log-text.ts';
+import { timestamp } from './access-log-text.ts';
+import { textField } from './line-writer.ts';
 
 /** A field of the line of a connection of bytes. Absent values leave their field out. */
 interface Field {

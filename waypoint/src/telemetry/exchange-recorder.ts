@@ -1,8 +1,11 @@
-import type { IpAddress, MeshView } from '@ambit/mesh/model';
+import type { MeshView } from '@ambit/mesh/model';
 import type { AccessVerdict, PolicyNote } from '@ambit/mesh/policies';
-import type { Clock, LineSink } from '@ambit/mesh/runtime';
+import type { Clock, WritableLineSink } from '@ambit/mesh/runtime';
 import type { ExchangeFacts, ExchangeObserver } from '../http/exchange-facts.ts';
-import { type AccessLogFormat, formatAccessLogLine } from './access-log-line.ts';
+import type { Caller } from '../http/pipeline.ts';
+import { type AccessLogFormat, jsonLine } from './access-log-line.ts';
+import { AccessLogText } from './access-log-text.ts';
+import { CallerRecord } from './caller-record.ts';
 import { RequestTable } from './request-table.ts';
 
 /** Counts every exchange and writes its line. */
@@ -12,15 +15,18 @@ export class ExchangeRecorder implements ExchangeObserver {
   readonly #clock: Clock;
   readonly #view: MeshView;
   readonly #network: string;
-  readonly #accessLog: Pick<LineSink, 'write'> | null;
+  readonly #accessLog: Pick<WritableLineSink, 'write' | 'writeLine'> | null;
   readonly #format: AccessLogFormat;
+  readonly #text = new AccessLogText();
+  /** By connection. */
+  readonly #callers = new WeakMap<Caller, CallerRecord>();
 
   constructor(options: {
     readonly clock: Clock;
     readonly view: MeshView;
     readonly network: string;
     /** Null: no access log. */
-    readonly accessLog: Pick<LineSink, 'write'> | null;
+    readonly accessLog: Pick<WritableLineSink, 'write' | 'writeLine'> | null;
     readonly format: AccessLogFormat;
   }) {
     this.#clock = options.clock;
@@ -40,10 +46,21 @@ export class ExchangeRecorder implements ExchangeObserver {
   }
 
   onExchange(exchange: ExchangeFacts): void {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the listener has it from the kernel in canonical form
-    const source = this.#view.workloadByAddress(this.#network, exchange.caller.address as IpAddress);
-    this.table.add(exchange, source);
+    const caller = this.#recordOf(exchange.caller);
+    this.table.add(exchange, caller.sourceIn(this.#view, this.#network));
     if (exchange.access !== null) this.onPolicyNotes(exchange.access);
-    this.#accessLog?.write(formatAccessLogLine(exchange, this.#clock.now(), this.#format));
+    if (this.#accessLog === null) return;
+    const timeMs = this.#clock.now();
+    if (this.#format === 'json') this.#accessLog.write(jsonLine(exchange, timeMs));
+    else this.#accessLog.writeLine(this.#text.of(exchange, caller, timeMs));
+  }
+
+  #recordOf(caller: Caller): CallerRecord {
+    let record = this.#callers.get(caller);
+    if (record === undefined) {
+      record = new CallerRecord(caller);
+      this.#callers.set(caller, record);
+    }
+    return record;
   }
 }

@@ -10,7 +10,7 @@ import {
   type SpiffeId,
   type Workload,
 } from '@ambit/mesh/model';
-import type { Clock, LineSink, Logger, RootLogger } from '@ambit/mesh/runtime';
+import type { Clock, Logger, RootLogger, WritableLineSink } from '@ambit/mesh/runtime';
 import type { Svid } from '@ambit/mesh/tls';
 import { AccessTable } from '../authorize/access-table.ts';
 import { Deadlines } from '../http/deadlines.ts';
@@ -47,7 +47,7 @@ export interface DataPlaneOptions {
   readonly log: Pick<RootLogger, 'suppressed'>;
   readonly config: Pick<WorkerConfig, 'network' | 'trustDomain' | 'forwardsClientCertificate' | 'accessLogFormat'>;
   /** Null: no access log. */
-  readonly accessLog: Pick<LineSink, 'write' | 'dropped'> | null;
+  readonly accessLog: Pick<WritableLineSink, 'write' | 'writeLine' | 'dropped'> | null;
   readonly random: () => number;
   /** IP addresses of this waypoint: the workload that has one of them is where it is. */
   readonly ownAddresses: readonly IpAddress[];
@@ -93,7 +93,7 @@ export class DataPlane {
       deadlines: this.#deadlines,
       limits: DEFAULT_EXCHANGE_LIMITS,
       observer: this.#recorder,
-      createRequestId: createRequestIds((memory) => void randomFillSync(memory)),
+      writeRequestId: createRequestIds((memory) => void randomFillSync(memory)),
       random,
       fieldCountMax: Math.max(DEFAULT_LIMITS.fieldCountMax, HTTP2_LIMITS.headerCountMax),
     });
