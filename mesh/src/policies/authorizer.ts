@@ -101,6 +101,8 @@ class CallerRules {
   readonly #dryAllow: readonly (readonly [PolicyKey, RuleList])[];
   readonly #missing: string | null;
   readonly #verdicts = new Map<string, AccessVerdict>();
+  /** Most often the next one as well. */
+  #last: AccessVerdict = { refusal: null, by: '', notes: NO_NOTES };
 
   constructor(
     { policies, missing }: RequestPolicies,
@@ -151,10 +153,12 @@ class CallerRules {
 
   #verdict(refusal: AccessRefusal | null, by: string, notes: readonly PolicyNote[]): AccessVerdict {
     if (notes.length > 0) return { refusal, by, notes };
+    const last = this.#last;
+    if (last.by === by && last.refusal === refusal) return last;
     const known = this.#verdicts.get(by);
-    if (known?.refusal === refusal) return known;
-    const verdict = { refusal, by, notes };
+    const verdict = known?.refusal === refusal ? known : { refusal, by, notes };
     this.#verdicts.set(by, verdict);
+    this.#last = verdict;
     return verdict;
   }
 }

@@ -12,8 +12,8 @@ import type { HeaderValue } from './rule.ts';
 
 type ServiceBackend = Extract<RouteBackend, { readonly kind: 'service' }>;
 
-export interface RequestFacts {
-  readonly request: RouteRequest;
+export interface RequestFacts<R extends RouteRequest = RouteRequest> {
+  readonly request: R;
   /** As the client named it, for redirects: without a port, in the case it has. */
   readonly authorityHost: string;
   readonly scheme: 'http' | 'https';
@@ -52,18 +52,21 @@ export interface RuleSession {
   readonly backend: CompiledBackend<RouteBackend> | null;
 }
 
-export type ReadRuleSession<S extends RuleSession> = (rule: CompiledRule<RouteBackend>) => S | null;
+export type ReadRuleSession<S extends RuleSession, R extends RouteRequest> = (
+  rule: CompiledRule<RouteBackend>,
+  request: R,
+) => S | null;
 
 /**
  * What becomes of a request by its routes: the rule that matches, its filters, its backend. `draw` gives numbers in [0, 1). A
  * rule with a fault refuses what it matches. Whether the backend can be reached is not looked at. `readSession` is asked at most
  * once, of the rule that matched.
  */
-export function decideRequest<S extends RuleSession>(
+export function decideRequest<S extends RuleSession, R extends RouteRequest>(
   table: RouteTable<RouteBackend>,
-  facts: RequestFacts,
+  facts: RequestFacts<R>,
   draw: () => number,
-  readSession: ReadRuleSession<S> | null = null,
+  readSession: ReadRuleSession<S, R> | null = null,
 ): RequestDecision<S> {
   const match = table.match(facts.request);
   if (match === null) return ownAnswer('no-route', 404, null);
@@ -71,7 +74,7 @@ export function decideRequest<S extends RuleSession>(
   if (rule.fault !== null) return ownAnswer('faulty-rule', 500, rule);
   const ofRule = answerOf(rule.effects, rule, prefix, facts);
   if (ofRule.kind === 'answer') return ofRule;
-  const session = rule.session === null ? null : (readSession?.(rule) ?? null);
+  const session = rule.session === null ? null : (readSession?.(rule, facts.request) ?? null);
   const picked = session?.backend ?? pickBackend(rule, rule.backends.length === 1 ? 0 : draw());
   if (picked === null) return ownAnswer('no-backend', 500, rule);
   const { backend, effects } = picked;
@@ -87,9 +90,20 @@ export function decideRequest<S extends RuleSession>(
     requestEdits: effects.requestEdits,
     // Last, so that neither the backend nor a header modifier says otherwise.
     responseEdits: composeEdits(effects.responseEdits, cors.edits),
-    mirrors: decideMirrors(effects.mirrors, draw).filter((mirror) => mirror.kind === 'service'),
+    mirrors:
+      effects.mirrors.length === 0
+        ? NO_MIRRORS
+        : decideMirrors(effects.mirrors, draw).filter((mirror) => mirror.kind === 'service'),
   };
 }
+
+interface GoOn {
+  readonly kind: 'go-on';
+  readonly edits: HeaderEdits;
+}
+
+const GO_ON: GoOn = { kind: 'go-on', edits: NO_EDITS };
+const NO_MIRRORS: readonly ServiceBackend[] = [];
 
 /** Filters that answer by themselves; else what CORS does to the response. A preflight request is answered before a redirect. */
 function answerOf<B>(
@@ -97,12 +111,12 @@ function answerOf<B>(
   rule: CompiledRule<B>,
   matched: string,
   facts: RequestFacts,
-): OwnAnswer | { readonly kind: 'go-on'; readonly edits: HeaderEdits } {
+): OwnAnswer | GoOn {
   const { request } = facts;
   const cors = effects.cors === null ? NO_CORS : decideCors(effects.cors, corsFacts(request));
   if (cors.kind === 'preflight') return ownAnswer('cors-preflight', cors.status, rule, cors.headers);
   const edits = cors.kind === 'response' ? cors.edits : NO_EDITS;
-  if (effects.redirect === null) return { kind: 'go-on', edits };
+  if (effects.redirect === null) return edits === NO_EDITS ? GO_ON : { kind: 'go-on', edits };
   const { status, location } = decideRedirect(effects.redirect, {
     scheme: facts.scheme,
     host: facts.authorityHost,

@@ -59,13 +59,16 @@ export class PathIndex<B> {
   }
 
   find(request: RouteRequest): Candidate<B> | null {
-    return this.#exact.get(request.path)?.find(request) ?? this.#findBelow(request) ?? this.#any?.find(request) ?? null;
+    // To look for a text is to hash it, which is not worth it where nothing can be found.
+    const exact = this.#exact.size === 0 ? undefined : this.#exact.get(request.path);
+    return exact?.find(request) ?? this.#findBelow(request) ?? this.#any?.find(request) ?? null;
   }
 
   /** Prefixes, the longest first, then tests. */
   #findBelow(request: RouteRequest): Candidate<B> | null {
     const { path } = request;
     let node: Node<B> | undefined = this.#root;
+    if (node.children.size === 0 && node.bucket === null && node.tested === null) return null;
     const buckets: Bucket<B>[] = [];
     const tested: Ranked<B>[][] = [];
     for (let start = 1, depth = 0; depth < DEPTH_MAX; depth++) {

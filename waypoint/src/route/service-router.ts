@@ -1,4 +1,4 @@
-import type { MeshView, Service } from '@ambit/mesh/model';
+import type { MeshView, NormalPath, Service } from '@ambit/mesh/model';
 import {
   type CompiledRule,
   decideRequest,
@@ -15,6 +15,9 @@ import type { Answer, Decision, Delivery, Forward, RequestPipeline, RequestView 
 import type { CompiledGroup } from './route-tables.ts';
 import type { Cluster } from '../upstream/cluster.ts';
 import type { RequestSession, RuleSessions } from './rule-sessions.ts';
+
+/** How a rule has a request sent on. */
+type RoutedAs = Pick<Forwarding, 'rewritten' | 'requestEdits'>;
 
 type ServiceBackend = Extract<RouteBackend, { readonly kind: 'service' }>;
 
@@ -54,6 +57,8 @@ export class ServiceRouter implements RequestPipeline {
   /** By the host that a rule sets, null for none. */
   readonly #edits = new Map<string | null, WeakMap<HeaderEdits, CompiledEdits>>();
   readonly #targets = new Map<ServiceBackend, Target>();
+  /** What each rule has said last. */
+  readonly #forwards = new Map<CompiledRule<RouteBackend>, Forward>();
 
   constructor(options: ServiceRouterOptions) {
     this.#options = options;
@@ -61,15 +66,12 @@ export class ServiceRouter implements RequestPipeline {
   }
 
   decide(request: RequestView): Decision {
-    const { group, port, random, sessions } = this.#options;
+    const { group, port, random } = this.#options;
     if (group === null) return this.#straight;
     // Its connections are told apart when they begin, and this one began before the route.
     if (group.kind === 'connections') return FAULTY_ROUTE;
     const { table } = group;
-    const facts = { request, authorityHost: hostOf(request), scheme: 'http', listenerPort: port } as const;
-    const decision = decideRequest<RequestSession>(table, facts, random, (rule) =>
-      sessions.read(rule, request, (backend) => this.#targetOf(backend)?.cluster),
-    );
+    const decision = decideRequest(table, new FactsOfPort(request, port), random, this.#readSession);
     const route = decision.rule?.routeKey ?? '';
     if (decision.kind === 'answer') {
       const { reason, status, headers } = decision;
@@ -86,21 +88,52 @@ export class ServiceRouter implements RequestPipeline {
     const target = this.#targetOf(decision.backend);
     if (target === null) return FAULTY_ROUTE;
     const { rewritten, rule } = decision;
-    const sent: SentAs = { ...rewritten, edits: decision.requestEdits };
-    const refused = this.#refusedBy(decision.backend, target, request, sent);
+    const refused = this.#refusedBy(decision.backend, target, request, decision);
     if (refused !== null) return refused;
+    const { cluster } = target;
     const responseEdits = this.#compiled(decision.responseEdits, null);
-    const delivery = this.#withMirrors(this.#deliveryOf(rule), decision.mirrors, request, sent);
-    return {
-      kind: 'forward',
-      cluster: target.cluster,
-      route,
-      requestEdits: this.#compiled(decision.requestEdits, rewritten.host),
+    const delivery = this.#withMirrors(this.#deliveryOf(rule), decision, request);
+    return this.#forwardOf(
+      rule,
+      cluster,
+      this.#compiled(decision.requestEdits, rewritten.host),
       responseEdits,
-      timeoutMs: decideTimeouts(rule.timeouts, request.header('grpc-timeout')).requestMs,
-      path: rewritten.path === request.path ? null : rewritten.path,
-      delivery: this.#withSession(delivery, decision, target.cluster, responseEdits),
-    };
+      decideTimeouts(rule.timeouts, request.header('grpc-timeout')).requestMs,
+      rewritten.path === request.path ? null : rewritten.path,
+      this.#withSession(delivery, decision, cluster, responseEdits),
+    );
+  }
+
+  /** Made once: a function for each request would be garbage of nearly all. */
+  readonly #readSession = (rule: CompiledRule<RouteBackend>, request: RequestView): RequestSession | null =>
+    this.#options.sessions.read(rule, request, (backend) => this.#targetOf(backend)?.cluster);
+
+  /** What a rule says mostly is what it has said before. */
+  #forwardOf(
+    rule: CompiledRule<RouteBackend>,
+    cluster: Cluster,
+    requestEdits: CompiledEdits,
+    responseEdits: CompiledEdits,
+    timeoutMs: number | null,
+    path: NormalPath | null,
+    delivery: Delivery | null,
+  ): Forward {
+    const last = this.#forwards.get(rule);
+    if (
+      last !== undefined &&
+      last.cluster === cluster &&
+      last.requestEdits === requestEdits &&
+      last.responseEdits === responseEdits &&
+      last.timeoutMs === timeoutMs &&
+      last.path === path &&
+      last.delivery === delivery
+    ) {
+      return last;
+    }
+    const { routeKey: route } = rule;
+    const forward: Forward = { kind: 'forward', cluster, route, requestEdits, responseEdits, timeoutMs, path, delivery };
+    this.#forwards.set(rule, forward);
+    return forward;
   }
 
   /**
@@ -108,11 +141,13 @@ export class ServiceRouter implements RequestPipeline {
    * one's, which are asked about what it is sent; and a consumer's route, which is not the service's own, makes no request to the
    * service itself that its policies would have refused.
    */
-  #refusedBy(backend: ServiceBackend, target: Target, request: RequestView, sent: SentAs): Answer | null {
+  #refusedBy(backend: ServiceBackend, target: Target, request: RequestView, as: RoutedAs): Answer | null {
     const { service, isConsumer } = this.#options;
-    const isAsItCame = sent.path === request.path && sent.host === null && isEmpty(sent.edits);
+    const { rewritten, requestEdits } = as;
+    const isAsItCame = rewritten.path === request.path && rewritten.host === null && isEmpty(requestEdits);
     if (backend.service === service.key && (isAsItCame || !isConsumer)) return null;
-    return admit(target.authorizer, target.hostname, request, isAsItCame ? null : sent);
+    const sent: SentAs | null = isAsItCame ? null : { ...rewritten, edits: requestEdits };
+    return admit(target.authorizer, target.hostname, request, sent);
   }
 
   #withSession(
@@ -128,23 +163,19 @@ export class ServiceRouter implements RequestPipeline {
   }
 
   /** Where a copy is sent to must be as open to the caller as where the request is; it is not told when it is not. */
-  #withMirrors(
-    delivery: Delivery | null,
-    mirrors: Forwarding['mirrors'],
-    request: RequestView,
-    sent: SentAs,
-  ): Delivery | null {
+  #withMirrors(delivery: Delivery | null, decision: Forwarding, request: RequestView): Delivery | null {
+    const { mirrors } = decision;
     if (mirrors.length === 0) return delivery;
     const clusters = mirrors
-      .filter((mirror) => !this.#isRefusedBy(mirror, request, sent))
+      .filter((mirror) => !this.#isRefusedBy(mirror, request, decision))
       .flatMap((mirror) => this.#targetOf(mirror)?.cluster ?? []);
     return { ...(delivery ?? NO_DELIVERY), mirrors: clusters };
   }
 
-  #isRefusedBy(backend: ServiceBackend, request: RequestView, sent: SentAs): boolean {
+  #isRefusedBy(backend: ServiceBackend, request: RequestView, as: RoutedAs): boolean {
     const { access } = request;
     const target = this.#targetOf(backend);
-    const refused = target !== null && this.#refusedBy(backend, target, request, sent) !== null;
+    const refused = target !== null && this.#refusedBy(backend, target, request, as) !== null;
     // What is recorded of the request is what was said of the request.
     request.access = access;
     return refused;
@@ -201,7 +232,20 @@ function isEmpty({ dropped, appended }: HeaderEdits): boolean {
   return dropped.size === 0 && appended.length === 0;
 }
 
-/** As the client named it, without a port. */
-function hostOf(request: RequestView): string {
-  return (request.header('host') ?? '').slice(0, request.host.length);
+/** What routes see. */
+class FactsOfPort {
+  readonly request: RequestView;
+  readonly scheme = 'http';
+  readonly listenerPort: number;
+
+  constructor(request: RequestView, listenerPort: number) {
+    this.request = request;
+    this.listenerPort = listenerPort;
+  }
+
+  /** As the client named it, without a port. Hardly any route asks. */
+  get authorityHost(): string {
+    const { request } = this;
+    return (request.header('host') ?? '').slice(0, request.host.length);
+  }
 }

@@ -44,8 +44,8 @@ export class AccessLogText implements WritableLine {
     this.#status = this.#outcome.bytes(exchange);
     this.#to = this.#destination.bytes(exchange);
     this.#agent = this.#userAgent.bytes(exchange);
-    const { target, access, ownRequestId } = exchange;
-    const id = ownRequestId?.length ?? fieldBytesMax(exchange.requestId);
+    const { target, access } = exchange;
+    const id = exchange.ownRequestId?.length ?? fieldBytesMax(exchange.requestId);
     const kept = this.#caller.length + this.#status.length + this.#to.length + this.#agent.length;
     this.bytesMax = REST_BYTES_MAX + kept + fieldBytesMax(target) + id + (tells(access) ? accessBytesMax(access) : 0);
     return this;
@@ -75,11 +75,16 @@ export class AccessLogText implements WritableLine {
   }
 }
 
-function writeRequestId(writer: LineWriter, { ownRequestId, requestId }: ExchangeFacts): void {
+function writeRequestId(writer: LineWriter, exchange: ExchangeFacts): void {
+  const { ownRequestId } = exchange;
   if (ownRequestId !== null) {
     writer.bytes(REQUEST_ID);
     writer.bytes(ownRequestId);
-  } else if (requestId !== '') writer.field(REQUEST_ID, requestId);
+    return;
+  }
+  // Asked for only now, since it may be made then.
+  const { requestId } = exchange;
+  if (requestId !== '') writer.field(REQUEST_ID, requestId);
 }
 
 const DATE_CHARS = '2026-11-26T10:00:00.'.length;
