@@ -97,6 +97,7 @@ function aRequest(
     path: normal(path),
     query: '',
     header: (name) => headers.get(name) ?? null,
+    headerIs: (name, text) => headers.get(name) === text,
   };
 }
 

@@ -66,6 +66,11 @@ export class RequestHead extends MessageHead {
   get path(): string {
     return this.bytes.toString('latin1', this.pathStart, this.pathEnd);
   }
+
+  /** Whether path and query are this text; cheaper than `path`, as above. */
+  pathIs(text: string): boolean {
+    return equalsText(this.bytes, this.pathStart, this.pathEnd, text);
+  }
 }
 
 /** A response's head as received. Valid until its reader is given more bytes. */

@@ -66,14 +66,19 @@ function compareText(a: string, b: string): number {
 export function candidateHolds<B>(candidate: Candidate<B>, request: RouteRequest): boolean {
   if (candidate.method !== null && candidate.method !== request.method) return false;
   for (const header of candidate.headers) {
-    const value = request.header(header.name);
-    if (value === null || !valueHolds(header, value)) return false;
+    if (!headerHolds(header, request)) return false;
   }
   for (const param of candidate.queryParams) {
     const value = queryParam(request.query, param.name);
     if (value === null || !valueHolds(param, value)) return false;
   }
   return candidate.pathTest === null || candidate.pathTest(request.path);
+}
+
+function headerHolds({ name, exact, test }: NamedTest, request: RouteRequest): boolean {
+  if (exact !== null) return request.headerIs(name, exact);
+  const value = request.header(name);
+  return value !== null && test(value);
 }
 
 function valueHolds({ exact, test }: NamedTest, value: string): boolean {

@@ -13,4 +13,6 @@ export interface RouteRequest {
    * not there. `host` is the authority as sent, whatever the version of HTTP.
    */
   header(name: string): string | null;
+  /** Whether `header` would give this text, which costs less than to have it made. */
+  headerIs(name: string, text: string): boolean;
 }

@@ -56,6 +56,9 @@ export class CurrentRequest implements RequestView {
   /** `head`, when HTTP/2 brings it. */
   readonly #http2Head: Http2RequestHead | undefined;
   readonly #ownId: OwnRequestId;
+  /** The path of `target`; whether it has a normal form, which is `path` then. */
+  #rawPath = '';
+  #hasPath = false;
   /** Null as long as nobody has asked for the text of ours. */
   #requestId: string | null = '';
 
@@ -112,7 +115,6 @@ export class CurrentRequest implements RequestView {
       this.authority = head.authority;
       this.host = hostOf(this.authority);
     }
-    this.target = head.path;
     this.upgrade = this.isWebsocket || (head.upgrade && !upgradesToHttp2(head));
     this.websocketKey = this.isWebsocket && !this.isHttp2 ? (this.header(WEBSOCKET_KEY) ?? '') : '';
     this.hasBody = head.framing !== 'none';
@@ -155,6 +157,15 @@ export class CurrentRequest implements RequestView {
     return value;
   }
 
+  headerIs(name: string, text: string): boolean {
+    if (name === 'host') return this.authority === text;
+    const { head } = this;
+    const index = head.find(name);
+    if (index < 0) return false;
+    // With further lines it is all of them together.
+    return head.find(name, index + 1) < 0 ? head.valueIs(index, text) : this.header(name) === text;
+  }
+
   lines(name: string): readonly string[] {
     if (name === 'host') return [this.authority];
     const { head } = this;
@@ -195,16 +206,24 @@ export class CurrentRequest implements RequestView {
   }
 
   #readPath(): boolean {
-    const { target, head } = this;
+    const { head } = this;
+    // Many clients ask for the same again and again. What an empty target means depends on more than itself.
+    if (!head.pathIs(this.target) || this.target === '') this.#normalise(head);
+    this.rewritten = head.form === 'absolute' || this.path !== this.#rawPath || this.method !== head.method;
+    return this.#hasPath;
+  }
+
+  #normalise(head: RequestHead): void {
+    const target = head.path;
     const mark = target.indexOf('?');
     const raw = mark < 0 ? target : target.slice(0, mark);
+    this.target = target;
     this.query = mark < 0 ? '' : target.slice(mark + 1);
     const text = raw === '' ? (head.method === 'OPTIONS' && mark < 0 ? '*' : '/') : raw;
     const normal = normalisePath(text);
-    if (normal.kind === 'refused') return false;
-    this.path = normal.path;
-    this.rewritten = head.form === 'absolute' || normal.path !== raw || this.method !== head.method;
-    return true;
+    this.#rawPath = raw;
+    this.#hasPath = normal.kind === 'path';
+    if (normal.kind === 'path') this.path = normal.path;
   }
 }
 

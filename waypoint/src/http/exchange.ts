@@ -351,8 +351,12 @@ export class Exchange implements SenderOwner, ExchangeFacts {
     }
     // A rule has asked for it already, among what else it knows.
     const timeoutMs = decision.timeoutMs ?? this.#request.grpcTimeoutMs;
-    if (timeoutMs !== null) this.#timer = this.#context.clock.setTimer(timeoutMs, () => this.answer('timeout'));
+    if (timeoutMs !== null) this.#limit(timeoutMs);
     this.#send(decision);
+  }
+
+  #limit(timeoutMs: number): void {
+    this.#timer = this.#context.clock.setTimer(timeoutMs, () => this.answer('timeout'));
   }
 
   #send(forward: Forward): void {
