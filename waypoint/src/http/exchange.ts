@@ -6,6 +6,7 @@ import { CurrentRequest } from './current-request.ts';
 import { responseEdits } from './decisions.ts';
 import { decideUpstream } from './decide-upstream.ts';
 import type { ExchangeFacts, HttpVersion } from './exchange-facts.ts';
+import type { ExchangeHost } from './exchange-host.ts';
 import { FAILURES, type FailureReason } from './failures.ts';
 import { grpcStatusFor, grpcStatusIn, NO_GRPC_STATUS } from './grpc-status.ts';
 import { type CompiledEdits, NO_COMPILED_EDITS } from './header-edits.ts';
@@ -19,20 +20,6 @@ import type { WorkerContext } from './worker-context.ts';
 /** RFC 9113 7. */
 const INTERNAL_ERROR = 2;
 const CANCEL = 8;
-
-/** What an exchange needs of the client's connection. */
-export interface ExchangeHost {
-  /** The request may be read on, if it may at all. */
-  onReadable(): void;
-  /** The request is to be read no further for now. */
-  onUnreadable(): void;
-  /** Both directions are bytes from now on. */
-  onTunnel(): void;
-  /** The answer has been written whole; another request may follow or not. */
-  onAnswered(mayGoOn: boolean): void;
-  /** The answer could not be completed: its connection, or its stream with this code, must end so that the client knows. */
-  onCut(http2Code: number): void;
-}
 
 /**
  * What happens to a request from its head to the end of its answer, and the record of it. One object per client's connection,

@@ -1,7 +1,8 @@
 import type { FieldBlock, RequestHead } from '@ambit/mesh/http1';
 import { copyFields, type Http2Error, type Receiver, type ServerExchange } from '@ambit/mesh/http2';
 import type { CurrentRequest } from './current-request.ts';
-import { Exchange, type ExchangeHost } from './exchange.ts';
+import { Exchange } from './exchange.ts';
+import type { ExchangeHost } from './exchange-host.ts';
 import { HeldBytes } from './held-bytes.ts';
 import { Http2ResponseWriter } from './http2-response-writer.ts';
 import type { Caller, RequestPipeline } from './pipeline.ts';
