@@ -52,7 +52,7 @@ export interface RuleSession {
   readonly backend: CompiledBackend<RouteBackend> | null;
 }
 
-export type ReadRuleSession<S extends RuleSession, R extends RouteRequest> = (
+export type ReadRuleSession<S extends RuleSession, R extends RouteRequest = RouteRequest> = (
   rule: CompiledRule<RouteBackend>,
   request: R,
 ) => S | null;

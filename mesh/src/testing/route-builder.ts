@@ -39,5 +39,12 @@ export function aRequest(
 ): RouteRequest {
   const [path = '', query = ''] = url.split('?');
   const { method = 'GET', host = 'web', headers = {} } = fields;
-  return { method, host, path: normalPath(path), query, header: (name) => headers[name] ?? null, headerIs: (name, text) => headers[name] === text };
+  return {
+    method,
+    host,
+    path: normalPath(path),
+    query,
+    header: (name) => headers[name] ?? null,
+    headerIs: (name, text) => headers[name] === text,
+  };
 }

@@ -52,7 +52,11 @@ export class MirrorGroup {
 
 function mirrorTo(cluster: Cluster, context: WorkerContext, request: CurrentRequest, forward: Forward): RequestMirror {
   // Outlives the request, whose object is that of the next one then.
-  const own = new CurrentRequest(request.head, request.caller, (memory, at) => at + memory.write(request.requestId, at, 'latin1'));
+  const own = new CurrentRequest(
+    request.head,
+    request.caller,
+    (memory, at) => at + memory.write(request.requestId, at, 'latin1'),
+  );
   own.read();
   const isHttp2 = decideUpstream(cluster.protocol, request) === 'http/2';
   const createSender = (owner: SenderOwner): RequestAttempts =>

@@ -6,7 +6,9 @@ const BATCH_IDS = 256;
 const DASH = 45;
 const HEX: Uint8Array = Uint8Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0));
 /** Of each byte, whether a dash is behind it. */
-const DASHED: Uint8Array = Uint8Array.from({ length: ID_RANDOM_BYTES }, (_, index) => Number([3, 5, 7, 9].includes(index)));
+const DASHED: Uint8Array = Uint8Array.from({ length: ID_RANDOM_BYTES }, (_, index) =>
+  Number([3, 5, 7, 9].includes(index)),
+);
 const VERSION_BYTE = 6;
 const VARIANT_BYTE = 8;
 

@@ -131,7 +131,16 @@ export class ServiceRouter implements RequestPipeline {
       return last;
     }
     const { routeKey: route } = rule;
-    const forward: Forward = { kind: 'forward', cluster, route, requestEdits, responseEdits, timeoutMs, path, delivery };
+    const forward: Forward = {
+      kind: 'forward',
+      cluster,
+      route,
+      requestEdits,
+      responseEdits,
+      timeoutMs,
+      path,
+      delivery,
+    };
     this.#forwards.set(rule, forward);
     return forward;
   }
