@@ -26,13 +26,13 @@ export function createPlane(options: Partial<DataPlaneOptions> = {}): DataPlane 
 }
 
 /** An access log that is read as it is written. */
-export function linesInto(lines: string[]): NonNullable<DataPlaneOptions['accessLog']> {
+export function logTo(take: (line: string) => void): NonNullable<DataPlaneOptions['accessLog']> {
   return {
     dropped: 0,
-    write: (line) => void lines.push(line),
+    write: take,
     writeLine(line) {
       const memory = Buffer.alloc(line.bytesMax);
-      lines.push(memory.toString('utf8', 0, line.writeTo(memory, 0)));
+      take(memory.toString('utf8', 0, line.writeTo(memory, 0)));
     },
   };
 }

@@ -9,7 +9,7 @@ import { type LocalConfig, parseLocalConfig } from '../src/local/local-config.ts
 import type { DataPlane } from '../src/worker/data-plane.ts';
 import { Party } from './http-world.ts';
 import { ask } from './peers.ts';
-import { createPlane, linesInto, waypointAt } from './plane.ts';
+import { createPlane, logTo, waypointAt } from './plane.ts';
 
 checkLeaks();
 
@@ -140,7 +140,7 @@ class World implements AsyncDisposable {
 
   private constructor() {
     this.#pool = this.#stack.use(createHbonePool<string>(environment));
-    this.#plane = createPlane({ accessLog: linesInto(this.lines) });
+    this.#plane = createPlane({ accessLog: logTo((line) => void this.lines.push(line)) });
     this.#stack.defer(() => this.#plane.drain(0));
   }
 

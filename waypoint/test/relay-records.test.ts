@@ -16,7 +16,7 @@ import {
 import { CONNECTION_COUNTERS, CONNECTION_LABELS } from '../src/telemetry/connection-metrics.ts';
 import type { DataPlane } from '../src/worker/data-plane.ts';
 import { Party } from './http-world.ts';
-import { createPlane, waypointAt } from './plane.ts';
+import { createPlane, logTo, waypointAt } from './plane.ts';
 
 checkLeaks();
 
@@ -43,7 +43,7 @@ class World implements AsyncDisposable {
         forwardsClientCertificate: false,
         accessLogFormat: 'json',
       },
-      accessLog: { dropped: 0, write: (line) => void this.lines.push(JSON.parse(String(line))) },
+      accessLog: logTo((line) => void this.lines.push(JSON.parse(line))),
     });
     this.#stack.defer(() => this.plane.drain(0));
   }

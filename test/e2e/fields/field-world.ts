@@ -5,7 +5,7 @@ import { SESSION_KEY_BYTES } from '@ambit/mesh/routes';
 import { type Clock, systemClock } from '@ambit/mesh/runtime';
 import { createTestCa, testIdentity, until } from '@ambit/mesh/testing';
 import type { Question } from '../../../waypoint/test/peers.ts';
-import { createPlane, linesInto } from '../../../waypoint/test/plane.ts';
+import { createPlane, logTo } from '../../../waypoint/test/plane.ts';
 import { DEFAULT_MIRROR_LIMITS } from '../../../waypoint/src/http/mirror-budget.ts';
 import type { DataPlane } from '../../../waypoint/src/worker/data-plane.ts';
 import { Callers, type Way } from './callers.ts';
@@ -94,7 +94,7 @@ export class FieldWorld implements AsyncDisposable {
     this.#plane = createPlane({
       clock: this.#clock,
       ownAddresses: [parseIpAddress(WAYPOINT_IP)],
-      accessLog: linesInto(this.#log),
+      accessLog: logTo((line) => void this.#log.push(line)),
       // Weights and shares are as they are written: nothing is left to chance.
       random: () => 0.4,
     });
