@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import http2 from 'node:http2';
+import { connect } from 'node:net';
 import { test } from 'node:test';
 import { checkLeaks, until } from '@ambit/mesh/testing';
 import { HttpWorld } from './http-world.ts';
@@ -214,4 +216,28 @@ test('a client that reads its answer late and then stops sending gets all of it,
   await until('the rest of the request is not wanted', () => stream.closed);
   assert.equal(stream.rstCode, http2.constants.NGHTTP2_NO_ERROR);
   session.destroy();
+});
+
+test('a header block that does not come to an end ends its connection, and is recorded', async () => {
+  await using peer = await serve('http2', ok);
+  await using world = await HttpWorld.open({
+    kind: 'plain',
+    clientProtocol: 'http2',
+    protocol: 'http2',
+    serverPorts: [peer.port],
+    limits: { headTimeoutMs: 50 },
+  });
+  const socket = connect(world.port, '127.0.0.1').on('error', () => {});
+  const said: Buffer[] = [];
+  socket.on('data', (chunk: Buffer) => said.push(chunk));
+  // SETTINGS, and HEADERS of stream 1 without END_HEADERS.
+  socket.write(`PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n${'\0\0\0\x04\0\0\0\0\0'}${'\0\0\x01\x01\0\0\0\0\x01'}`, 'latin1');
+  socket.write(Buffer.from([0x82]));
+  await once(socket, 'close');
+  const goaway = Buffer.concat(said).subarray(-17);
+  assert.deepEqual([goaway[3], goaway.readUInt32BE(13)], [7, http2.constants.NGHTTP2_ENHANCE_YOUR_CALM]);
+  assert.deepEqual(
+    world.exchanges.map(({ status, reason }) => [status, reason]),
+    [[0, 'request-timeout']],
+  );
 });

@@ -43,6 +43,11 @@ export class ConnectionInput implements FrameSink {
     return this.frames.heldBytes;
   }
 
+  /** As of `FrameReader`. */
+  get unfinishedHead(): number {
+    return this.frames.unfinishedHead;
+  }
+
   /** Begins to read `socket`. */
   start(socket: ByteLink): void {
     this.records.start(socket, this.connection.internals);

@@ -144,6 +144,11 @@ export class Connection {
     return this.writer.waitingBytes + this.input.heldBytes;
   }
 
+  /** As of `FrameReader`. */
+  get unfinishedHead(): number {
+    return this.input.unfinishedHead;
+  }
+
   /** Begins to read; the profile may be called from now on. */
   start(): void {
     this.input.start(this.socket);

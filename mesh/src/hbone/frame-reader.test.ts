@@ -194,3 +194,18 @@ test('parseSettings() keeps known settings in order', () => {
     [5, 16_384],
   ]);
 });
+
+test('FrameReader tells a header block that is not complete from any other', () => {
+  const reader = new FrameReader('server', new Journal(), DEFAULT_LIMITS);
+  const settings = encodeSettings([]);
+  const headers = frameOf(FrameType.headers, 0, 1, Buffer.from('82', 'hex'));
+  const continuation = frameOf(FrameType.continuation, FrameFlag.endHeaders, 1, Buffer.from('84', 'hex'));
+  const whole = frameOf(FrameType.headers, FrameFlag.endHeaders, 3, Buffer.from('8284', 'hex'));
+  const seen = [CLIENT_PREFACE, settings, headers.subarray(0, 9), headers.subarray(9), continuation.subarray(0, 4)]
+    .concat([continuation.subarray(4), whole, whole.subarray(0, 10), whole.subarray(10)])
+    .map((bytes) => {
+      reader.push(bytes, 0, bytes.length);
+      return reader.unfinishedHead;
+    });
+  assert.deepEqual(seen, [0, 0, 1, 1, 1, 0, 0, 3, 0]);
+});

@@ -63,6 +63,8 @@ export class FrameReader {
   private blockEndsStream = false;
   private blockParts: Buffer[] = [];
   private blockBytes = 0;
+  /** HEADERS frames that have begun. */
+  private headCount = 0;
 
   constructor(role: 'client' | 'server', sink: FrameSink, limits: FrameReaderLimits) {
     this.sink = sink;
@@ -73,6 +75,11 @@ export class FrameReader {
   /** Of a frame and a header block that are not complete. */
   get heldBytes(): number {
     return (this.collected?.length ?? 0) + this.blockBytes;
+  }
+
+  /** Tells a header block that has begun and is not complete from any other; 0: there is none. */
+  get unfinishedHead(): number {
+    return this.blockStreamId !== 0 || (this.inFrame && this.type === FrameType.headers) ? this.headCount : 0;
   }
 
   /**
@@ -139,6 +146,7 @@ export class FrameReader {
     this.left = payloadBytes;
     this.padLeft = 0;
     this.padKnown = true;
+    if (type === FrameType.headers) this.headCount += 1;
     if (type !== FrameType.data) return;
     this.sink.onDataBegin(streamId, payloadBytes);
     if ((flags & FrameFlag.padded) !== 0) {

@@ -75,6 +75,11 @@ export abstract class Endpoint<Head extends Http2RequestHead | Http2ResponseHead
     return this.connection.heldBytes;
   }
 
+  /** Tells a head that has begun and is not complete from any other; 0: there is none. */
+  get unfinishedHead(): number {
+    return this.connection.unfinishedHead;
+  }
+
   /** Begins to read. Once. */
   start(): this {
     this.connection.start();

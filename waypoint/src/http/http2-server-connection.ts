@@ -10,9 +10,12 @@ import {
 import type { ClientSession } from './client-session.ts';
 import type { Waiting } from './deadlines.ts';
 import { Http2ServerStream, type Http2StreamOwner } from './http2-server-stream.ts';
+import { HeadWatch } from './head-watch.ts';
 import { refusedRequest } from './refused-request.ts';
 import type { ServerConnectionOptions } from './server-connection.ts';
 
+/** RFC 9113 7. */
+const ENHANCE_YOUR_CALM = 11;
 /** Streams that are over and kept for others. */
 const SPARE_MAX = 64;
 
@@ -24,6 +27,7 @@ export class Http2ServerConnection implements ClientSession, Http2StreamOwner, W
   readonly #link: TunnelLink;
   readonly #streams = new Set<Http2ServerStream>();
   readonly #spare: Http2ServerStream[] = [];
+  readonly #heads: HeadWatch;
   #touched: Http2ServerStream[] = [];
 
   constructor(options: ServerConnectionOptions) {
@@ -43,6 +47,13 @@ export class Http2ServerConnection implements ClientSession, Http2StreamOwner, W
     };
     this.deadlineMs = context.clock.monotonic() + context.limits.idleTimeoutMs;
     context.deadlines.add(this);
+    this.#heads = new HeadWatch({
+      clock: context.clock,
+      timeoutMs: context.limits.headTimeoutMs,
+      unfinishedHead: () => (this.#server.state === 'closed' ? 0 : this.#server.unfinishedHead),
+      onTimeout: () => this.#onHeadTimeout(),
+    });
+    context.deadlines.add(this.#heads);
     this.#server.start();
   }
 
@@ -107,8 +118,16 @@ export class Http2ServerConnection implements ClientSession, Http2StreamOwner, W
     context.observer.onExchange(refusedRequest(caller, answer === 'reset' ? 0 : answer));
   }
 
+  /** No other stream can be heard before the head is complete: the connection is of no use. */
+  #onHeadTimeout(): void {
+    const { context, caller } = this.#options;
+    context.observer.onExchange(refusedRequest(caller, 0, 'request-timeout'));
+    this.#server.destroy(ENHANCE_YOUR_CALM);
+  }
+
   #onClose(): void {
     this.#options.context.deadlines.delete(this);
+    this.#options.context.deadlines.delete(this.#heads);
     this.#options.onClose?.();
   }
 }

@@ -1,8 +1,13 @@
 import type { ExchangeFacts } from './exchange-facts.ts';
+import type { FailureReason } from './failures.ts';
 import type { Caller } from './pipeline.ts';
 
-/** The record of what never became a request of HTTP/2. `status`: 0 when its stream was reset. */
-export function refusedRequest(caller: Caller, status: number): ExchangeFacts {
+/** The record of what never became a request of HTTP/2. `status`: 0 when its stream was reset, or its connection ended. */
+export function refusedRequest(
+  caller: Caller,
+  status: number,
+  reason: Extract<FailureReason, 'bad-request' | 'request-timeout'> = 'bad-request',
+): ExchangeFacts {
   return {
     caller,
     method: '',
@@ -14,7 +19,7 @@ export function refusedRequest(caller: Caller, status: number): ExchangeFacts {
     userAgent: '',
     status,
     grpcStatus: null,
-    reason: 'bad-request',
+    reason,
     decision: null,
     access: null,
     endpoint: null,
