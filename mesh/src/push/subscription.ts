@@ -223,7 +223,8 @@ function meshContent(typeUrl: string): Content {
 }
 
 function keptText(text: string): string {
-  return text.slice(0, REFUSED_NAME_LENGTH_MAX);
+  // A part of a text keeps the whole alive, a copy does not.
+  return text.length <= REFUSED_NAME_LENGTH_MAX ? text : Buffer.from(text.slice(0, REFUSED_NAME_LENGTH_MAX)).toString();
 }
 
 /** Both are held as long as the resource is. */
