@@ -26,3 +26,6 @@ export {
   targetOf,
   webSvid,
 } from './tunnel-world.ts';
+export { anyRequests, mutated } from './http1-corpus.ts';
+export { anyHttp2Request, spoiled } from './http2-corpus.ts';
+export { blockOf, frameOf, Http2Peer } from './http2-peer.ts';
