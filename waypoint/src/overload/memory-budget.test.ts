@@ -5,8 +5,8 @@ import { memoryBudget, memoryShare, TLS_CONNECTION_BYTES, withConnections } from
 const MIB = 1024 * 1024;
 
 for (const [name, limit, workers, expected] of [
-  ['what is left of the limit', 256 * MIB, 1, 160 * MIB],
-  ['divided by the workers', 256 * MIB, 2, 80 * MIB],
+  ['most of what is left of the limit', 256 * MIB, 1, 128 * MIB],
+  ['divided by the workers', 256 * MIB, 2, 64 * MIB],
   ['never less than a worker needs', 128 * MIB, 4, 32 * MIB],
   ['none without a limit', 0, 1, Number.POSITIVE_INFINITY],
   ['none for a limit that is none', Number.POSITIVE_INFINITY, 1, Number.POSITIVE_INFINITY],
