@@ -28,6 +28,7 @@ import {
   openOwnKinds,
   prepareUpkeep,
 } from './kubernetes-parts.ts';
+import { openSessionKeys } from './open-session-keys.ts';
 import { Pipeline } from './pipeline.ts';
 import type { SubscriberWorld } from './push/decide-subscriber.ts';
 import { authenticateSubscriber } from './push/authenticate-subscriber.ts';
@@ -124,6 +125,7 @@ async function openAll(
   lifetime.defer('source', () => stop.abort(new DOMException('controller stops', 'AbortError')));
   const [identity] = await Promise.all([
     openOwnIdentity(parts, pipeline, ended),
+    openSessionKeys(parts, pipeline, ended),
     pipeline.start(ended).then(() => stateTask.done()),
   ]);
   upkeep?.(identity);
@@ -191,6 +193,7 @@ function createPushServer(
       pipeline.policySets,
       pipeline.backends,
       pipeline.routes,
+      pipeline.sessionKeys,
     ],
     authenticate: (peer) => authenticateSubscriber({ identity, world, clock, logger: xds }, peer),
     clock,
@@ -266,6 +269,7 @@ function debugSections(
         policySets: versions(pipeline.policySets),
         ranges: versions(pipeline.ranges),
         routes: versions(pipeline.routes),
+        sessionKeys: versions(pipeline.sessionKeys),
       }),
     ),
     ...loggingSections(logger),

@@ -1,14 +1,20 @@
 import type { ObjectChange, ObjectKey, ObjectProblem, ObjectSource } from '@ambit/mesh/kinds';
 import type { Clock, Logger, Metrics } from '@ambit/mesh/runtime';
-import { BACKEND_TYPE_URL, POLICY_SET_TYPE_URL, SERVICE_ROUTES_TYPE_URL } from '@ambit/mesh/route-wire';
+import {
+  BACKEND_TYPE_URL,
+  POLICY_SET_TYPE_URL,
+  SERVICE_ROUTES_TYPE_URL,
+  SESSION_KEYS_TYPE_URL,
+} from '@ambit/mesh/route-wire';
 import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL, type PushedObject, RANGES_TYPE_URL } from '@ambit/mesh/wire';
 import type { Collection } from './collections/collection.ts';
-import { CollectionGraph } from './collections/collection-graph.ts';
+import { CollectionGraph, type SourceCollection } from './collections/collection-graph.ts';
 import { deriveFronts } from './collections/front-routes.ts';
 import { deriveMesh } from './collections/mesh-collections.ts';
 import { deriveBackends, deriveRoutes } from './collections/route-collections.ts';
 import { RouteWorlds } from './collections/route-worlds.ts';
 import { applyChanges, createObjectCollections, type ObjectCollections } from './collections/object-collections.ts';
+import { deriveSessionKeys, type SessionSecrets } from './collections/session-key-collections.ts';
 import { createWorkloadsByNode, type WorkloadsByNode } from './collections/workloads-by-node.ts';
 import { createPipelineMetrics, type PipelineMetrics } from './pipeline-metrics.ts';
 import { encodeResource, sameResource, type ServedObject } from './push/encode-resource.ts';
@@ -44,6 +50,7 @@ export class Pipeline {
   readonly ranges: ResourceStore = new ResourceStore(RANGES_TYPE_URL);
   readonly backends: ResourceStore = new ResourceStore(BACKEND_TYPE_URL);
   readonly routes: ResourceStore = new ResourceStore(SERVICE_ROUTES_TYPE_URL);
+  readonly sessionKeys: ResourceStore = new ResourceStore(SESSION_KEYS_TYPE_URL);
   /** What the source has, as of the last commit. To be read; only the pipeline writes. */
   readonly objects: ObjectCollections;
   readonly workloadsByNode: WorkloadsByNode;
@@ -55,6 +62,7 @@ export class Pipeline {
   readonly #listeners: ResourceListener[] = [];
   readonly #changeListeners: (() => void)[] = [];
   readonly #unreadable: UnreadablePolicies;
+  readonly #sessionSecrets: SourceCollection<SessionSecrets>;
   #problems: readonly ObjectProblem[] = [];
   #commitPlanned = false;
   #started = false;
@@ -83,6 +91,8 @@ export class Pipeline {
     this.routeWorld = worlds.present;
     this.#serve(deriveBackends(this.#graph, fronts, worlds), this.backends);
     this.#serve(deriveRoutes(this.#graph, fronts), this.routes);
+    this.#sessionSecrets = this.#graph.source('secrets that keys of sessions come from');
+    this.#serve(deriveSessionKeys(this.#graph, this.objects, this.#sessionSecrets), this.sessionKeys);
   }
 
   get problems(): readonly ObjectProblem[] {
@@ -96,6 +106,12 @@ export class Pipeline {
   /** Hears of every commit, when the stores hold it, and of every change of `problems`. */
   onChange(listener: () => void): void {
     this.#changeListeners.push(listener);
+  }
+
+  /** From now on keys of sessions come from these: the first one's seal. In force when this returns, unless nothing is yet. */
+  useSessionSecrets(secrets: SessionSecrets): void {
+    this.#sessionSecrets.set('', secrets);
+    if (this.#started) this.#commit();
   }
 
   /** Resolves when the stores hold the first state; follows the source until `signal` aborts. */

@@ -5,6 +5,7 @@ const MESSAGES = {
   'bad-node-name': 'not a node name',
   'token-lifetime': 'a join token lives between a second and an hour',
   'authority-unusable': 'an authority cannot be used for signing',
+  'session-secret-unusable': 'what keys of sessions come from cannot be used',
   'too-many-tokens': 'too many join tokens wait to be used',
 } as const;
 

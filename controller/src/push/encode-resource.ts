@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { PolicySet } from '@ambit/mesh/policies';
-import { encodeBackend, encodePolicySet, encodeServiceRoutes } from '@ambit/mesh/route-wire';
-import type { BackendSecurity, ServiceRoutes } from '@ambit/mesh/routes';
+import { encodeBackend, encodePolicySet, encodeServiceRoutes, encodeSessionKeys } from '@ambit/mesh/route-wire';
+import type { BackendSecurity, ServiceRoutes, SessionKeys } from '@ambit/mesh/routes';
 import { type DiscoveryResource, type EncodedResource, encodePushedObject, type PushedObject } from '@ambit/mesh/wire';
 import type { PushResource } from './resource-store.ts';
 
@@ -13,6 +13,7 @@ export type ServedObject =
   | PushedObject
   | { readonly kind: 'backend'; readonly backend: BackendSecurity }
   | { readonly kind: 'policies'; readonly set: PolicySet }
+  | { readonly kind: 'session-keys'; readonly keys: SessionKeys }
   | {
       readonly kind: 'routes';
       readonly routes: ServiceRoutes;
@@ -27,6 +28,9 @@ export type ServedObject =
 export function encodeResource(object: ServedObject): PushResource {
   if (object.kind === 'routes') {
     return { ...versioned(encodeServiceRoutes(object.routes)), backs: [], forGateways: object.gateways };
+  }
+  if (object.kind === 'session-keys') {
+    return { ...versioned(encodeSessionKeys(object.keys)), backs: [], forGateways: [object.keys.gateway] };
   }
   if (object.kind === 'policies') return { ...versioned(encodePolicySet(object.set)), backs: [] };
   if (object.kind === 'backend') return { ...versioned(encodeBackend(object.backend)), backs: [] };

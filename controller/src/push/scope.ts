@@ -1,4 +1,9 @@
-import { BACKEND_TYPE_URL, POLICY_SET_TYPE_URL, SERVICE_ROUTES_TYPE_URL } from '@ambit/mesh/route-wire';
+import {
+  BACKEND_TYPE_URL,
+  POLICY_SET_TYPE_URL,
+  SERVICE_ROUTES_TYPE_URL,
+  SESSION_KEYS_TYPE_URL,
+} from '@ambit/mesh/route-wire';
 import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL, RANGES_TYPE_URL } from '@ambit/mesh/wire';
 
 /** The pod at the other end of a stream. */
@@ -34,6 +39,7 @@ const WAYPOINT_SCOPE: Scope = new Set([
   BACKEND_TYPE_URL,
   POLICY_SET_TYPE_URL,
   SERVICE_ROUTES_TYPE_URL,
+  SESSION_KEYS_TYPE_URL,
 ]);
 
 /**

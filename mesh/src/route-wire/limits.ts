@@ -1,6 +1,6 @@
 import { KIND_LIMITS } from '../kinds/limits.ts';
 
-type RouteWireLimit = 'ports' | 'consumers' | 'routes' | 'faultLength' | 'rootsLength' | 'retryCodes';
+type RouteWireLimit = 'ports' | 'consumers' | 'routes' | 'faultLength' | 'rootsLength' | 'retryCodes' | 'sessionKeys';
 
 /** Bounds of one ServiceRoutes or Backend, beside those that Gateway API has for a route (`kinds/route-limits.ts`). */
 export const ROUTE_WIRE_LIMITS: Readonly<Record<RouteWireLimit, number>> = {
@@ -16,6 +16,8 @@ export const ROUTE_WIRE_LIMITS: Readonly<Record<RouteWireLimit, number>> = {
   rootsLength: 1024 * 1024,
   /** Statuses from 400 to 599. */
   retryCodes: 200,
+  /** Of one Gateway: the one that seals, one to come, one of before. */
+  sessionKeys: 3,
 };
 
 /** Bounds of one PolicySet; those of its parts are the ones that Ambit's own kinds have. */

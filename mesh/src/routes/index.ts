@@ -16,4 +16,5 @@ export * from './route-request.ts';
 export * from './route-table.ts';
 export * from './rule.ts';
 export * from './service-routes.ts';
+export * from './session-keys.ts';
 export * from './session-seal.ts';

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { keyOf, type MeshObject, type ObjectKey, type ObjectObserver, parseObject } from '@ambit/mesh/kinds';
 import { parseServiceKey, parseTrustDomain, parseWorkloadUid, type MeshViewUpdate } from '@ambit/mesh/model';
 import type { PolicySetName } from '@ambit/mesh/policies';
-import { parseBackend, parsePolicySet, parseServiceRoutes } from '@ambit/mesh/route-wire';
+import { parseBackend, parsePolicySet, parseServiceRoutes, parseSessionKeys } from '@ambit/mesh/route-wire';
+import { SESSION_KEY_BYTES } from '@ambit/mesh/routes';
 import { Metrics, silentLogger } from '@ambit/mesh/runtime';
 import { ManualClock } from '@ambit/mesh/testing';
 import { type DiscoveryResource, parsePushedResource } from '@ambit/mesh/wire';
@@ -15,6 +16,8 @@ import type { Json } from './fields.ts';
 /** What a waypoint is sent of a change. */
 export interface Pushed {
   readonly backends: WorkerCalls['set-backends']['args'];
+  /** Undefined: those of before. */
+  readonly sessionKeys: WorkerCalls['set-session-keys']['args'] | undefined;
   readonly configuration: WorkerCalls['configure']['args'];
 }
 
@@ -59,6 +62,7 @@ export class ControlPlane implements Disposable {
   /** For the waypoints of a Gateway, `<namespace>/<name>`, on a node. */
   static async start(node: string, gateway: string): Promise<ControlPlane> {
     const plane = new ControlPlane({ node, gateway });
+    plane.pipeline.useSessionSecrets([new Uint8Array(SESSION_KEY_BYTES)]);
     await plane.pipeline.start(plane.#stop.signal);
     return plane;
   }
@@ -96,11 +100,12 @@ export class ControlPlane implements Disposable {
   }
 
   #pushed(): Pushed {
-    const { addresses, backends, routes, policySets } = this.pipeline;
+    const { addresses, backends, routes, policySets, sessionKeys } = this.pipeline;
     const secured = this.#differences(backends);
     const routed = this.#differences(routes);
     const policies = this.#differences(policySets);
     return {
+      sessionKeys: this.#differences(sessionKeys).put.map(parseSessionKeys)[0],
       backends: { put: secured.put.map(parseBackend), removed: secured.removed.map(parseServiceKey) },
       configuration: {
         update: viewUpdate(this.#differences(addresses)),

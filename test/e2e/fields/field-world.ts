@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { KindError } from '@ambit/mesh/kinds';
 import { parseIpAddress } from '@ambit/mesh/model';
-import { SESSION_KEY_BYTES } from '@ambit/mesh/routes';
 import { type Clock, systemClock } from '@ambit/mesh/runtime';
 import { createTestCa, testIdentity, until } from '@ambit/mesh/testing';
 import type { Question } from '../../../waypoint/test/peers.ts';
@@ -109,7 +108,6 @@ export class FieldWorld implements AsyncDisposable {
       world.#ports.set(name, await world.#servers.open(name, ip));
     }
     world.#plane['set-svid']({ svid: ca.issue(testIdentity('shop', 'wp-ambit-waypoint')) });
-    world.#plane['set-session-keys']({ keys: [new Uint8Array(SESSION_KEY_BYTES)] });
     await world.#apply([]);
     ({ port: world.#waypointPort } = await world.#plane.listen({ hbone: { host: '127.0.0.1', port: 0 }, plain: [] }));
     return world;
@@ -149,8 +147,9 @@ export class FieldWorld implements AsyncDisposable {
   async #apply(objects: readonly Json[]): Promise<void> {
     const base = baseObjects(this.#speech, (pod) => this.#portsOf(nameOf(pod)));
     const own = objects.map((object) => withPorts(object, (server, port) => this.#portsOf(server)[port]));
-    const { backends, configuration } = await this.#control.apply([...base, ...own]);
+    const { backends, sessionKeys, configuration } = await this.#control.apply([...base, ...own]);
     this.#plane['set-backends'](backends);
+    if (sessionKeys !== undefined) this.#plane['set-session-keys'](sessionKeys);
     this.#plane.configure(configuration);
   }
 

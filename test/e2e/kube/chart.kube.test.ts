@@ -136,6 +136,7 @@ describe('once installed', () => {
     ['ambit-controller', 'delete', 'configmaps', 'ambit-ca-root-cert', 'shop'],
     ['ambit-controller', 'list', 'configmaps', 'ambit-ca-root-cert', ''],
     ['ambit-controller', 'update', 'secrets', 'ambit-ca-intermediate'],
+    ['ambit-controller', 'update', 'secrets', 'ambit-session-keys'],
     ['ambit-controller', 'update', 'leases@coordination.k8s.io', 'ambit-controller'],
     ['ambit-controller', 'create', 'events@events.k8s.io', '', 'shop'],
     ['ambit-controller', 'patch', 'deployments@apps', 'wp-ambit-waypoint', 'shop'],

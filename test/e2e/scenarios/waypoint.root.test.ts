@@ -104,6 +104,26 @@ describe('a waypoint', { skip: requireSandbox() }, () => {
     assert.ok(answers.length >= 120, `${answers.length} requests`);
   });
 
+  test('keeps a client with the version that it began with, by the cookie that it brings', async () => {
+    const [, rule = {}] = canary(50);
+    manifests.write(
+      'route.yaml',
+      httpRoute('canary', 'web', [{ ...rule, sessionPersistence: { sessionName: 'cart' } }]),
+    );
+    const began = await until('a session begins', async () => {
+      const answer = await call('client');
+      return answer.servedBy === 'v2' && answer.cookie !== undefined ? answer : undefined;
+    });
+    const cookie = began.cookie ?? '';
+    assert.match(cookie, /^cart=./);
+    const stayed = Array.from({ length: 16 }, () => call('client', { cookie }));
+    assert.deepEqual(new Set(await servers(stayed)), new Set(['v2']));
+    const others = Array.from({ length: 32 }, () => call('client'));
+    assert.deepEqual(new Set(await servers(others)), new Set(['v1', 'v2']));
+    manifests.write('route.yaml', httpRoute('canary', 'web', canary(0)));
+    await until('sessions end with the rule', async () => (await call('client', { cookie })).servedBy === 'v1');
+  });
+
   test("counts a consumer's route for callers of its namespace alone", async () => {
     assert.deepEqual(await servers([call('guest'), call('client')]), ['v1', 'v1']);
     const rule = { backendRefs: [{ name: 'web-v2', namespace: 'shop', port: 80 }] };

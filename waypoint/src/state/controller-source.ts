@@ -21,10 +21,12 @@ import {
   parseBackend,
   parsePolicySet,
   parseServiceRoutes,
+  parseSessionKeys,
   POLICY_SET_TYPE_URL,
   SERVICE_ROUTES_TYPE_URL,
+  SESSION_KEYS_TYPE_URL,
 } from '@ambit/mesh/route-wire';
-import type { BackendSecurity, ClosedBackend, ClosedRoutes, ServiceRoutes } from '@ambit/mesh/routes';
+import type { BackendSecurity, ClosedBackend, ClosedRoutes, ServiceRoutes, SessionKeys } from '@ambit/mesh/routes';
 import type { Clock, RootLogger, WorkerPool } from '@ambit/mesh/runtime';
 import type { Svid } from '@ambit/mesh/tls';
 import type { DiscoveryNode } from '@ambit/mesh/wire';
@@ -165,6 +167,14 @@ class ControllerSource implements Source {
         await this.#options.workers.callAll('set-backends', changes);
       },
     };
+    const sessionKeys: OtherType<SessionKeys> = {
+      typeUrl: SESSION_KEYS_TYPE_URL,
+      parse: parseSessionKeys,
+      // Of our Gateway, so there is one. When it goes the keys stay: sessions must not end because a controller has none for a while.
+      apply: async ({ put }) => {
+        for (const { keys } of put.values()) await this.#options.workers.callAll('set-session-keys', { keys });
+      },
+    };
     const routes: OtherType<ServiceRoutes | ClosedRoutes> = {
       typeUrl: SERVICE_ROUTES_TYPE_URL,
       parse: parseServiceRoutes,
@@ -173,7 +183,7 @@ class ControllerSource implements Source {
       apply: (changes: NamedChanges<ServiceRoutes | ClosedRoutes>) =>
         this.#configure({}, this.#gate.take(changes, this.#hasState)),
     };
-    return [policies, backends, routes];
+    return [policies, backends, sessionKeys, routes];
   }
 
   async #configure(update: MeshViewUpdate, routes: RouteChanges, policySets = NO_POLICIES): Promise<void> {

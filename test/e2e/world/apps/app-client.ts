@@ -64,7 +64,8 @@ export class AppClient {
       response.on('error', (error) => answer({ ok: false, error: codeOf(error) }));
       response.on('end', () => {
         const status = response.statusCode ?? 0;
-        answer({ ok: status === 200, status, ...identityOf(text) });
+        const cookie = response.headers['set-cookie']?.[0]?.split(';')[0];
+        answer({ ok: status === 200, status, ...identityOf(text), ...(cookie === undefined ? {} : { cookie }) });
       });
     });
     request.end(body);

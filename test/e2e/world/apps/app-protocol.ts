@@ -62,6 +62,8 @@ export interface AppResult {
   readonly servedBy?: string;
   /** The caller's address as the answering app saw it. */
   readonly seenSource?: string;
+  /** Of `http`: the first cookie of the answer, as it is brought back. */
+  readonly cookie?: string;
   /** Of `bulk`: bytes that arrived here and were as they must be. */
   readonly receivedBytes?: number;
   /** Of `churn`: connections that were greeted and ended well. */
