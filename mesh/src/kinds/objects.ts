@@ -194,6 +194,8 @@ export interface Gateway {
   readonly requestedAddresses: readonly GatewayAddress[];
   /** Where it is, as whoever runs it says. */
   readonly addresses: readonly GatewayAddress[];
+  /** Fields of its spec that say something and that this version acts upon for no class. */
+  readonly unserved: readonly ('tls' | 'allowedListeners' | 'defaultScope')[];
 }
 
 /** A field and its negation, as in `namespaces` and `notNamespaces`. */

@@ -24,7 +24,18 @@ export function parseGateway(object: FieldReader): Gateway {
     infrastructure: parseInfrastructure(spec.object('infrastructure')),
     requestedAddresses: parseAddresses(spec),
     addresses: parseAddresses(object.object('status')),
+    unserved: parseUnserved(spec),
   };
+}
+
+/** What says the same as nothing is left out. */
+function parseUnserved(spec: FieldReader): Gateway['unserved'] {
+  const listenersFrom = spec.object('allowedListeners')?.object('namespaces')?.text('from', 'None') ?? 'None';
+  return [
+    ...(spec.has('tls') ? (['tls'] as const) : []),
+    ...(listenersFrom === 'None' ? [] : (['allowedListeners'] as const)),
+    ...(spec.text('defaultScope', 'None') === 'None' ? [] : (['defaultScope'] as const)),
+  ];
 }
 
 function parseInfrastructure(reader: FieldReader | null): GatewayInfrastructure {

@@ -223,6 +223,7 @@ test('parseObject reads what a reference to a Gateway needs, whoever runs it', (
       parametersRef: { group: '', kind: 'ConfigMap', name: 'larger' },
     },
     requestedAddresses: [],
+    unserved: [],
     addresses: [
       { kind: 'ip', ip: parseIpAddress('10.0.0.7') },
       { kind: 'hostname', hostname: 'gateway.example' },
@@ -234,14 +235,21 @@ test('parseObject reads what a reference to a Gateway needs, whoever runs it', (
     annotations: { note: 'any text' },
     parametersRef: { group: '', kind: 'ConfigMap', name: 'larger' },
   };
-  const full = gateway({ gatewayClassName: 'ambit-waypoint', listeners, infrastructure }, { addresses });
+  const none = { allowedListeners: { namespaces: { from: 'None' } }, defaultScope: 'None' };
+  const full = gateway({ gatewayClassName: 'ambit-waypoint', listeners, infrastructure, ...none }, { addresses });
   assert.deepEqual(parseObject(full), expected);
-  const bare = gateway({ gatewayClassName: 'ambit-waypoint', addresses: [{ value: '10.0.0.7' }] });
+  const bare = gateway({
+    gatewayClassName: 'ambit-waypoint',
+    addresses: [{ value: '10.0.0.7' }],
+    tls: {},
+    defaultScope: 'All',
+  });
   assert.deepEqual(parseObject(bare), {
     ...expected,
     listeners: [],
     infrastructure: { labels: new Map(), annotations: new Map(), parametersRef: null },
     requestedAddresses: [{ kind: 'ip', ip: parseIpAddress('10.0.0.7') }],
+    unserved: ['tls', 'defaultScope'],
     addresses: [],
   });
   const refused: readonly [Json, RegExp][] = [

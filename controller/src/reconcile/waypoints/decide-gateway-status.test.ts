@@ -111,6 +111,14 @@ describe('decideGatewayStatus()', () => {
       'False Invalid',
       /spec\.addresses/,
     ],
+    [
+      'TLS of its own',
+      gateway({ tls: { frontend: {} } }),
+      {},
+      'False Invalid',
+      'False Invalid',
+      /spec\.tls: a waypoint/,
+    ],
     ['a name with a dot', gateway({}, { name: 'w.p' }), {}, 'False Invalid', 'False Invalid', /metadata\.name/],
     [
       'a misspelt word',

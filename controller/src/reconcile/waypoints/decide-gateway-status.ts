@@ -76,6 +76,9 @@ function acceptedCondition(
   if (gateway.requestedAddresses.length > 0) {
     return no('UnsupportedAddress', 'spec.addresses: a waypoint has the address of the Service that is made for it');
   }
+  // Somebody may rely upon what it says.
+  const [unserved] = gateway.unserved;
+  if (unserved !== undefined) return no('Invalid', `spec.${unserved}: a waypoint does not act upon it`);
   if (parameters.kind === 'refused') return no('InvalidParameters', parameters.message);
   if (state?.failure?.kind === 'invalid') return no('InvalidParameters', state.failure.message);
   const wrong = gateway.listeners.filter((listener) => listenerFault(listener) !== null);
