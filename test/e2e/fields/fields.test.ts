@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { after, before } from 'node:test';
 import { checkLeaks } from '@ambit/mesh/testing';
 import { ACCESS_POLICY_SCENARIOS, ACCESS_POLICY_UNSEEN } from './access-scenarios.ts';
+import { definedFields, DEFINITIONS } from './definition-fields.ts';
 import { ENDPOINT_SLICE_SCENARIOS, EXTERNAL_WORKLOAD_SCENARIOS } from './endpoint-scenarios.ts';
 import { FieldWorld, serverCa } from './field-world.ts';
-import { GATEWAY_SCENARIOS } from './gateway-scenarios.ts';
+import { GATEWAY_SCENARIOS, GATEWAY_UNSEEN } from './gateway-scenarios.ts';
 import { proveFields, type Scenario } from './prove-fields.ts';
 import { REFERENCE_GRANT_SCENARIOS, SERVICE_IMPORT_SCENARIOS } from './reference-scenarios.ts';
 import { SERVICE_SCENARIOS, SERVICE_UNSEEN } from './service-scenarios.ts';
@@ -26,7 +27,8 @@ before(() => {
 after(() => rmSync(directory, { recursive: true }));
 
 function prove(kind: string, scenarios: readonly Scenario[], unseen: Readonly<Record<string, string>> = {}): void {
-  proveFields(kind, { open: () => FieldWorld.open('http1'), scenarios, unseen });
+  const defined = Object.values(DEFINITIONS).includes(kind) ? definedFields(kind) : [];
+  proveFields(kind, { open: () => FieldWorld.open('http1'), scenarios, unseen, defined });
 }
 
 prove('TCPRoute', TCP_ROUTE_SCENARIOS, STREAM_ROUTE_UNSEEN);
@@ -38,7 +40,7 @@ prove('Service', SERVICE_SCENARIOS, SERVICE_UNSEEN);
 prove('EndpointSlice', ENDPOINT_SLICE_SCENARIOS);
 prove('ExternalWorkload', EXTERNAL_WORKLOAD_SCENARIOS);
 prove('ServiceImport', SERVICE_IMPORT_SCENARIOS);
-prove('Gateway', GATEWAY_SCENARIOS);
+prove('Gateway', GATEWAY_SCENARIOS, GATEWAY_UNSEEN);
 proveFields('reference to a ServiceVersion', {
   open: () => FieldWorld.open('http1'),
   scenarios: VERSION_SCENARIOS,

@@ -84,6 +84,17 @@ export const GATEWAY_SCENARIOS: readonly Scenario[] = [
       'spec.addresses[0].value': '',
     },
   ),
+  made(
+    'what a waypoint does not act upon',
+    { tls: { backend: { clientCertificateRef: { name: 'c' } } } },
+    without('spec.tls'),
+  ),
+  made(
+    'listeners of others, which there are none of',
+    { allowedListeners: { namespaces: { from: 'All' } } },
+    { 'spec.allowedListeners.namespaces.from': 'None' },
+  ),
+  made('routes without parents', { defaultScope: 'All' }, without('spec.defaultScope')),
   attached('a host', { protocol: 'HTTP', hostname: 'b.example' }, without('hostname')),
   attached(
     'who ends TLS',
@@ -130,3 +141,12 @@ export const GATEWAY_SCENARIOS: readonly Scenario[] = [
     changes: { 'metadata.labels': {} },
   },
 ];
+
+export const GATEWAY_UNSEEN: Readonly<Record<string, string>> = {
+  'spec.tls.backend': 'a waypoint with spec.tls is refused whatever it says',
+  'spec.tls.frontend': 'as spec.tls.backend',
+  'spec.allowedListeners.namespaces.selector': 'a waypoint is refused for every `from` but None',
+  'spec.listeners[].tls.certificateRefs':
+    'a listener with tls is refused for a waypoint; elsewhere routes depend on mode alone',
+  'spec.listeners[].tls.options': 'as certificateRefs',
+};

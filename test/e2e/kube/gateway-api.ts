@@ -23,7 +23,7 @@ export async function installGatewayApi(api: TestApiServer): Promise<void> {
 }
 
 /** Where Go keeps the module; it is fetched when it is not there. */
-function gatewayApiModule(): string {
+export function gatewayApiModule(): string {
   const version = /GATEWAY_API_VERSION:-(?<version>[^}]+)\}/.exec(readFileSync(VERSIONS, 'utf8'))?.groups?.['version'];
   const run = spawnSync('go', ['mod', 'download', '-json', `sigs.k8s.io/gateway-api@${version}`], {
     cwd: fileURLToPath(new URL('.', import.meta.url)),
