@@ -22,8 +22,8 @@ const JOINED_WITH_FILE = 'joined-with';
 
 const RENEWAL_BACKOFF: BackoffOptions = { initialMs: 1000, maxMs: 150_000, factor: 2, jitter: 0.2 };
 
-/** A longer timer would fire at once. */
-const SLEEP_MS_MAX = 86_400_000;
+/** The wall clock is looked at as often: a sleep does not see that it was set, or that the machine slept. */
+const SLEEP_MS_MAX = 60_000;
 
 /** What a node holds after joining. */
 export interface NodeCredentials {

@@ -6,7 +6,7 @@ import { ManualClock } from '../testing/manual-clock.ts';
 import { createTestCa, testIdentity } from '../testing/test-ca.ts';
 import type { Svid } from '../tls/svid.ts';
 import { refreshAtMs } from './refresh-schedule.ts';
-import { IDLE_SVIDS_MAX, SVID_REQUESTS_MAX, SvidStore } from './svid-store.ts';
+import { IDLE_SVIDS_MAX, SVID_REQUESTS_MAX, SvidStore, WALL_CLOCK_LOOK_MS } from './svid-store.ts';
 
 const HOUR_MS = 3_600_000;
 const ca = createTestCa({ nowMs: Date.UTC(2030, 0, 1) });
@@ -82,6 +82,25 @@ describe('SvidStore', () => {
     await world.clock.advance(1);
     assert.deepEqual([world.forgotten, world.clock.pending], [[web], 0]);
     await world.store[Symbol.asyncDispose]();
+  });
+
+  test('renews by the wall clock: a minute after that has jumped past half of a life, or past its end', async () => {
+    for (const jumpMs of [13 * HOUR_MS, 30 * HOUR_MS]) {
+      const world = new StoreWorld();
+      world.store.hold(web);
+      await world.issue();
+      world.clock.jump(jumpMs);
+      await world.clock.advance(WALL_CLOCK_LOOK_MS);
+      assert.equal(world.asked.length, 2);
+      await world.issue();
+      assert.equal(world.store.status()[0]?.state, 'Available');
+      // Back again it has time.
+      world.clock.jump(-jumpMs);
+      await world.clock.advance(HOUR_MS);
+      assert.equal(world.asked.length, 2);
+      await world.store[Symbol.asyncDispose]();
+      assert.equal(world.clock.pending, 0);
+    }
   });
 
   test('serves the next pod of an identity with what it kept, and renews that when it is due', async () => {

@@ -23,6 +23,8 @@ export interface SvidStoreOptions {
 export const SVID_REQUESTS_MAX = 8;
 /** Certificates kept without a pod; the one without for longest goes first. */
 export const IDLE_SVIDS_MAX = 256;
+/** How often the wall clock is looked at: timers do not see that it was set, or that the machine slept, and certificates end by it. */
+export const WALL_CLOCK_LOOK_MS = 60_000;
 
 export type SvidState = 'Initializing' | 'Available' | `Unavailable: ${string}`;
 
@@ -133,8 +135,7 @@ export class SvidStore implements AsyncDisposable {
     const leftMs = svid === null ? 0 : svid.notAfterMs - this.#options.clock.now();
     if (leftMs <= 0 || this.#closed) return this.#forget(entry);
     this.#queue = this.#queue.filter((job) => job.entry !== entry);
-    entry.timer?.[Symbol.dispose]();
-    entry.timer = this.#options.clock.setTimer(leftMs, () => this.#forget(entry));
+    this.#at(entry, svid?.notAfterMs ?? 0, () => this.#forget(entry));
     // In order of their last use.
     this.#entries.delete(entry.identity);
     this.#entries.set(entry.identity, entry);
@@ -145,8 +146,8 @@ export class SvidStore implements AsyncDisposable {
   /** A pod came while the SVID of a former one is still good. */
   #wake(entry: Entry): void {
     const { clock, random } = this.#options;
-    const dueMs = entry.svid === null ? 0 : refreshAtMs(entry.svid, clock.now(), random()) - clock.now();
-    this.#later(entry, dueMs, SVID_PRIORITY.background);
+    const dueMs = entry.svid === null ? 0 : refreshAtMs(entry.svid, clock.now(), random());
+    this.#at(entry, dueMs, () => this.#enqueue(entry, SVID_PRIORITY.background));
   }
 
   #forget(entry: Entry): void {
@@ -195,7 +196,10 @@ export class SvidStore implements AsyncDisposable {
         'valid.until': new Date(svid.notAfterMs).toISOString(),
       });
       if (entry.holds === 0) this.#rest(entry);
-      else this.#later(entry, refreshAtMs(svid, clock.now(), random()) - clock.now(), SVID_PRIORITY.background);
+      else {
+        const dueMs = refreshAtMs(svid, clock.now(), random());
+        this.#at(entry, dueMs, () => this.#enqueue(entry, SVID_PRIORITY.background));
+      }
     } catch (error) {
       if (entry.abort.signal.aborted || entry.holds === 0) return;
       entry.lastError = error instanceof Error ? error.message : 'unknown';
@@ -214,5 +218,17 @@ export class SvidStore implements AsyncDisposable {
     if (this.#closed || entry.abort.signal.aborted) return;
     entry.timer?.[Symbol.dispose]();
     entry.timer = this.#options.clock.setTimer(delayMs, () => this.#enqueue(entry, priority));
+  }
+
+  /** At a moment of the wall clock, or at once when that is over. */
+  #at(entry: Entry, dueMs: number, then: () => void): void {
+    if (this.#closed || entry.abort.signal.aborted) return;
+    const { clock } = this.#options;
+    const leftMs = Math.max(0, dueMs - clock.now());
+    entry.timer?.[Symbol.dispose]();
+    entry.timer = clock.setTimer(Math.min(leftMs, WALL_CLOCK_LOOK_MS), () => {
+      if (clock.now() >= dueMs) then();
+      else this.#at(entry, dueMs, then);
+    });
   }
 }

@@ -8,7 +8,7 @@ interface Timer {
 
 /** A clock that stands still until a test advances it. `now` and `monotonic` move together. */
 export class ManualClock implements Clock {
-  readonly #startMs: number;
+  #startMs: number;
   #elapsedMs = 0;
   #order = 0;
   readonly #timers = new Set<Timer>();
@@ -19,6 +19,11 @@ export class ManualClock implements Clock {
 
   now(): number {
     return this.#startMs + this.#elapsedMs;
+  }
+
+  /** Sets the wall clock, as an administrator or a machine that slept does; timers do not notice. */
+  jump(byMs: number): void {
+    this.#startMs += byMs;
   }
 
   monotonic(): number {
