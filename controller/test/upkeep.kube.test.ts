@@ -108,6 +108,15 @@ async function agentPod(daemonSet: string, ready = true): Promise<void> {
   await world.client.mergePatch(PODS, name, { status }, AbortSignal.timeout(LONG_MS), 'status');
 }
 
+test('who misspells the name of a waypoint is told by an event of the Service', async () => {
+  await world.createNamespace('lost', {});
+  const metadata = { name: 'web', labels: { 'ambit.dev/waypoint': 'nobody' } };
+  await world.api.request('POST', '/api/v1/namespaces/lost/services', { metadata, spec: { ports: [{ port: 80 }] } });
+  const told = (): string => kubectl(world.api, 'get', 'events', '-n', 'lost');
+  await until('it is told', () => told().includes('WaypointMissing'), LONG_MS);
+  assert.match(told(), /Warning +WaypointMissing +service\/web +label ambit\.dev\/waypoint names Gateway lost\/nobody/);
+});
+
 test('who misspells ambit.dev/mode is told by an event of the namespace or pod, once and whoever leads', async () => {
   await world.createNamespace('misspelt', { 'ambit.dev/mode': 'ambiant' });
   const labels = { 'ambit.dev/mode': 'yes' };

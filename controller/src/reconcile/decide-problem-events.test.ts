@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ObjectKey, ObjectProblem } from '@ambit/mesh/kinds';
-import { decideProblemEvents, type Told, toldKey } from './decide-problem-events.ts';
+import { decideProblemEvents, refusedObjects, type Told, toldKey } from './decide-problem-events.ts';
 
 const BOUNDS = { repeatMs: 100, toldMax: 5, perNamespaceMax: 4, dueMax: 2 };
 
@@ -10,8 +10,8 @@ function problem(key: ObjectKey | undefined, severity: ObjectProblem['severity']
 }
 
 test('decideProblemEvents tells of pods and namespaces, once in a while and not of too many at once', () => {
-  const pod = (name: string): unknown => ({ kind: 'Pod', namespace: 'shop', name, reason: 'wrong' });
-  const shop = { kind: 'Namespace', namespace: 'shop', name: 'shop', reason: 'wrong' } as const;
+  const pod = (name: string): unknown => ({ kind: 'Pod', namespace: 'shop', name, code: 'NotTaken', reason: 'wrong' });
+  const shop = { kind: 'Namespace', namespace: 'shop', name: 'shop', code: 'NotTaken', reason: 'wrong' } as const;
   const told = (atMs: number, ...names: readonly string[]): Told =>
     new Map(names.map((name) => [`Pod/shop/${name} wrong`, atMs]));
   const pods = ['a', 'b', 'c'].map((name) => problem(`Pod/shop/${name}`));
@@ -43,7 +43,7 @@ test('decideProblemEvents tells of pods and namespaces, once in a while and not 
     ],
   ];
   for (const [what, problems, before, due] of table) {
-    assert.deepEqual(decideProblemEvents(problems, before, 1000, BOUNDS).due, due, what);
+    assert.deepEqual(decideProblemEvents(refusedObjects(problems), before, 1000, BOUNDS).due, due, what);
   }
   assert.deepEqual(
     decideProblemEvents([], new Map([...told(900, 'a'), ...told(901, 'b')]), 1000, BOUNDS).told,

@@ -1,11 +1,13 @@
 import type { ObjectProblem } from '@ambit/mesh/kinds';
 
-/** An object that is not taken as it is, and why. */
+/** An object that is not taken as it is, or not as somebody meant it, and why. */
 export interface RefusedObject {
-  readonly kind: 'Namespace' | 'Pod';
+  readonly kind: 'Namespace' | 'Pod' | 'Service';
   /** Of the object, and of the event about it. */
   readonly namespace: string;
   readonly name: string;
+  /** In one word, as events have it; that of a condition where there is one. */
+  readonly code: 'NotTaken' | 'WaypointMissing' | 'WrongClass' | 'AttachmentDenied';
   readonly reason: string;
 }
 
@@ -22,12 +24,9 @@ export interface ProblemEventBounds {
   readonly dueMax: number;
 }
 
-/**
- * Of which objects to tell now: of kinds that have no status of ours, in which it would be told. `told` is without what may be
- * told again.
- */
+/** Of which objects to tell now. `told` is without what may be told again. */
 export function decideProblemEvents(
-  problems: readonly ObjectProblem[],
+  refused: readonly RefusedObject[],
   told: Told,
   nowMs: number,
   { repeatMs, toldMax, perNamespaceMax, dueMax }: ProblemEventBounds,
@@ -37,10 +36,9 @@ export function decideProblemEvents(
   const ofNamespace = new Map<string, number>();
   const count = (namespace: string): void => void ofNamespace.set(namespace, (ofNamespace.get(namespace) ?? 0) + 1);
   for (const key of still.keys()) count(namespaceOf(key));
-  for (const problem of problems) {
+  for (const object of refused) {
     if (due.length >= dueMax || still.size + due.length >= toldMax) break;
-    const object = problem.severity === 'error' ? refusedObject(problem) : null;
-    if (object === null || still.has(toldKey(object))) continue;
+    if (still.has(toldKey(object))) continue;
     if ((ofNamespace.get(object.namespace) ?? 0) >= perNamespaceMax) continue;
     due.push(object);
     count(object.namespace);
@@ -56,8 +54,12 @@ function namespaceOf(key: string): string {
   return key.split('/', 2)[1] ?? '';
 }
 
-function refusedObject({ key, reason }: ObjectProblem): RefusedObject | null {
-  const [kind, namespace = '', name = ''] = key?.split('/') ?? [];
-  if (kind === 'Namespace') return { kind, namespace: name, name, reason };
-  return kind === 'Pod' ? { kind, namespace, name, reason } : null;
+/** Of kinds that have no status of ours, in which it would be told. */
+export function refusedObjects(problems: readonly ObjectProblem[]): readonly RefusedObject[] {
+  return problems.flatMap(({ severity, key, reason }): readonly RefusedObject[] => {
+    const [kind, namespace = '', name = ''] = severity === 'error' ? (key?.split('/') ?? []) : [];
+    const code = 'NotTaken';
+    if (kind === 'Namespace') return [{ kind, namespace: name, name, code, reason }];
+    return kind === 'Pod' ? [{ kind, namespace, name, code, reason }] : [];
+  });
 }

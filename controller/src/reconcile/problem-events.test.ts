@@ -5,7 +5,8 @@ import { KubeApiError, type KubeApiErrorCode, type KubeClient } from '@ambit/mes
 import { silentLogger } from '@ambit/mesh/runtime';
 import { ManualClock } from '@ambit/mesh/testing';
 import { MemoryKubeClient } from '../../test/memory-kube-client.ts';
-import { PROBLEM_EVENT_BOUNDS, PROBLEM_EVENT_TIMING, ProblemEvents } from './problem-events.ts';
+import type { RefusedObject } from './decide-problem-events.ts';
+import { PROBLEM_EVENT_BOUNDS, PROBLEM_EVENT_TIMING, ProblemEvents, SETTLE_MS } from './problem-events.ts';
 
 /** Events about what the test says is wrong, in terms that it begins and ends. */
 class World {
@@ -14,6 +15,7 @@ class World {
   readonly failures: KubeApiErrorCode[] = [];
   readonly names: string[] = [];
   problems: readonly ObjectProblem[] = [];
+  faults: readonly RefusedObject[] = [];
 
   events(): ProblemEvents {
     const client: KubeClient = {
@@ -28,7 +30,8 @@ class World {
       },
     };
     const { clock } = this;
-    return new ProblemEvents({ client, problems: () => this.problems, self: 'c-1', clock, logger: silentLogger });
+    const sources = { problems: () => this.problems, labelFaults: () => this.faults };
+    return new ProblemEvents({ client, ...sources, self: 'c-1', clock, logger: silentLogger });
   }
 
   /** Pods of that name, all wrong. */
@@ -93,4 +96,23 @@ test('ProblemEvents goes on with others when one cannot be told, and with nobody
   away.failures.push('unreachable');
   await assert.rejects(away.events().work(term.signal), { code: 'unreachable' });
   assert.deepEqual(away.names, []);
+});
+
+test('ProblemEvents tells of a label that stays wrong, and of none that is right within seconds', async () => {
+  const world = new World();
+  const fault = (name: string): RefusedObject => {
+    world.kube.put('services', 'shop', name, { metadata: { uid: `u-${name}` } });
+    return { kind: 'Service', namespace: 'shop', name, code: 'WaypointMissing', reason: 'r' };
+  };
+  world.faults = [fault('web'), fault('brief')];
+  const term = new AbortController();
+  const working = assert.rejects(world.events().work(term.signal), { name: 'AbortError' });
+  await world.clock.advance(PROBLEM_EVENT_TIMING.pauseMs);
+  world.faults = [fault('web')];
+  await world.clock.advance(SETTLE_MS);
+  world.faults = [fault('web'), fault('brief')];
+  await world.clock.advance(2 * PROBLEM_EVENT_TIMING.pauseMs);
+  assert.match(world.names.join(), /^shop\/web\.[0-9a-f]{16}$/);
+  term.abort();
+  await working;
 });

@@ -7,6 +7,7 @@ import type { LeaderWork } from '../leader/index.ts';
 import { Bell, type RoundTiming } from './bell.ts';
 import {
   decideProblemEvents,
+  refusedObjects,
   type ProblemEventBounds,
   type RefusedObject,
   type Told,
@@ -15,6 +16,7 @@ import {
 
 const RESOURCES: Readonly<Record<RefusedObject['kind'], KubeResource>> = {
   Pod: { group: '', version: 'v1', plural: 'pods', kind: 'Pod', scope: 'namespaced' },
+  Service: { group: '', version: 'v1', plural: 'services', kind: 'Service', scope: 'namespaced' },
   Namespace: { group: '', version: 'v1', plural: 'namespaces', kind: 'Namespace', scope: 'cluster' },
 };
 /** The API server forgets events after an hour. */
@@ -24,6 +26,8 @@ export const PROBLEM_EVENT_BOUNDS: ProblemEventBounds = {
   perNamespaceMax: 100,
   dueMax: 10,
 };
+/** Labels and the Gateways that they name are often written one after the other. */
+export const SETTLE_MS = 10_000;
 /** What could not be told is not tried again before this, so that others get their turn. */
 const RETRY_MS = 60_000;
 /** Ten events in two seconds at most, however many pods have the same mistake. */
@@ -33,6 +37,8 @@ export interface ProblemEventsOptions {
   readonly client: KubeClient;
   /** What the source has now that is not in force as written. */
   readonly problems: () => readonly ObjectProblem[];
+  /** What is in force as written, and not what somebody meant. */
+  readonly labelFaults: () => readonly RefusedObject[];
   /** Name of this replica's pod. */
   readonly self: string;
   readonly clock: Clock;
@@ -40,13 +46,15 @@ export interface ProblemEventsOptions {
 }
 
 /**
- * Tells of pods and namespaces that are not taken as they are, a misspelt `ambit.dev/mode` most of all, where their owners
- * look: as events. Their names are made of what they say, so that every leader tells the same but once.
+ * Tells of pods, namespaces and services that are not taken as they are, or name a waypoint that is not there: a misspelt
+ * label most of all. It does where their owners look: as events. Their names are made of what they say, so that every leader tells the same but once.
  */
 export class ProblemEvents {
   readonly #options: ProblemEventsOptions;
   readonly #bell: Bell;
   #told: Told = new Map();
+  /** Since when labels have been wrong. */
+  #sinceMs: ReadonlyMap<string, number> = new Map();
 
   constructor(options: ProblemEventsOptions) {
     this.#options = options;
@@ -65,7 +73,8 @@ export class ProblemEvents {
 
   async #round(signal: AbortSignal): Promise<void> {
     const { problems, clock } = this.#options;
-    const { due, told } = decideProblemEvents(problems(), this.#told, clock.monotonic(), PROBLEM_EVENT_BOUNDS);
+    const refused = [...refusedObjects(problems()), ...this.#settledFaults()];
+    const { due, told } = decideProblemEvents(refused, this.#told, clock.monotonic(), PROBLEM_EVENT_BOUNDS);
     const after = new Map(told);
     this.#told = after;
     let failure: KubeApiError | null = null;
@@ -83,21 +92,33 @@ export class ProblemEvents {
     if (due.length === PROBLEM_EVENT_BOUNDS.dueMax) this.#bell.ring();
   }
 
+  #settledFaults(): readonly RefusedObject[] {
+    const { labelFaults, clock } = this.#options;
+    const nowMs = clock.monotonic();
+    const faults = labelFaults();
+    const before = this.#sinceMs;
+    const since = new Map(faults.map((fault) => [toldKey(fault), before.get(toldKey(fault)) ?? nowMs]));
+    this.#sinceMs = since;
+    const settled = faults.filter((fault) => nowMs - (since.get(toldKey(fault)) ?? nowMs) >= SETTLE_MS);
+    if (settled.length < faults.length) this.#bell.ring();
+    return settled;
+  }
+
   /** Throws what is worth another try. */
   async #tell(object: RefusedObject, signal: AbortSignal): Promise<void> {
     const { client, self, clock, logger } = this.#options;
-    const { kind, namespace, name, reason } = object;
+    const { kind, namespace, name, code, reason } = object;
     try {
       const resource = RESOURCES[kind];
-      const there = await client.get(resource, { namespace: kind === 'Pod' ? namespace : '', name }, signal);
+      const there = await client.get(resource, { namespace: kind === 'Namespace' ? '' : namespace, name }, signal);
       const uid = jsonText(there, 'metadata', 'uid');
       if (uid === '') return;
       const event = {
         regarding: { kind, namespace, name, uid },
         id: createHash('sha256').update(`${uid} ${reason}`).digest('hex').slice(0, 16),
-        reason: 'NotTaken',
+        reason: code,
         action: 'Read',
-        note: `Ambit does not take it as it is: ${reason}`,
+        note: code === 'NotTaken' ? `Ambit does not take it as it is: ${reason}` : reason,
         controller: 'ambit.dev/controller',
         instance: self,
         nowMs: clock.now(),

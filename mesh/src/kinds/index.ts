@@ -13,4 +13,5 @@ export * from './route-objects.ts';
 export { AMBIT_KINDS, customResourceDefinition } from './schema/custom-resource-definition.ts';
 export type { KindDefinition, Schema } from './schema/schema.ts';
 export { identifyObject, isReadKind, parseObject, type RawObject } from './parse-object.ts';
+export { suggest } from './suggest.ts';
 export * from './waypoints.ts';

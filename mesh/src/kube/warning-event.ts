@@ -16,7 +16,7 @@ const INSTANCE_CHARACTERS_MAX = 128;
 export interface WarningEvent {
   /** What it is about. An event of a namespace lies in that namespace. */
   readonly regarding: {
-    readonly kind: 'Pod' | 'Namespace';
+    readonly kind: 'Pod' | 'Namespace' | 'Service';
     readonly namespace: string;
     readonly name: string;
     /** Empty when it is not known; `kubectl describe` then does not show the event. */
