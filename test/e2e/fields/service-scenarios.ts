@@ -92,6 +92,24 @@ export const SERVICE_SCENARIOS: readonly Scenario[] = [
     asks: [{ to: IP }],
     changes: { 'metadata.labels': { 'ambit.dev/waypoint': 'none' } },
   },
+  {
+    name: 'whose turn it is',
+    object: object(
+      'Service',
+      'svc',
+      { ...SPEC, selector: { app: 'two' } },
+      { annotations: { 'ambit.dev/load-balancer': 'round-robin' } },
+    ),
+    asks: [{ to: IP }, { to: IP }],
+    changes: { 'metadata.annotations': {} },
+  },
+  {
+    name: 'the waypoint of the namespace',
+    object: object('Namespace', 'shop', undefined, { labels: { 'ambit.dev/waypoint': 'wp' } }),
+    beside: [object('Service', 'svc', SPEC), ROUTE],
+    asks: [{ to: IP }],
+    changes: { 'metadata.labels': {} },
+  },
 ];
 
 export const SERVICE_UNSEEN: Readonly<Record<string, string>> = {
