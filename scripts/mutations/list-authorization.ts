@@ -16,6 +16,7 @@ const REQUESTS = 'mesh/src/policies/authorizer.test.ts';
 const authorizer = inFile('mesh/src/policies/authorizer.ts', REQUESTS);
 const callerMatch = inFile('mesh/src/policies/caller-match.ts', REQUESTS);
 const requestMatch = inFile('mesh/src/policies/request-match.ts', REQUESTS);
+const hosts = inFile('mesh/src/model/authorize.ts', REQUESTS);
 const ruleList = inFile('mesh/src/policies/rule-list.ts', REQUESTS);
 const guard = inFile(
   'controller/src/translate/decide-waypoint-guard.ts',
@@ -39,10 +40,7 @@ const REQUEST_MUTATIONS: readonly Mutation[] = [
   requestMatch('if (path.charCodeAt(at) === SEMICOLON) return at;', ''),
   requestMatch('|| methods.none.includes(method)) return false;', ') return false;'),
   requestMatch('|| anyTemplate(paths.none, path)) return false;', ') return false;'),
-  requestMatch(
-    'host.charCodeAt(last) === DOT ? host.slice(0, last) : host',
-    'host.charCodeAt(last) === DOT ? host : host',
-  ),
+  hosts('host.charCodeAt(last) === DOT ? host.slice(0, last) : host', 'host.charCodeAt(last) === DOT ? host : host'),
   requestMatch('if (prefix.length === 0) return null;', ''),
   ruleList('} else if (code === SEMICOLON) skips = true;', '}'),
   ruleList('this.#unread || clauses.length === 0', 'this.#unread'),
