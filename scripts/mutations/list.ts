@@ -1,5 +1,6 @@
 import { ADMISSION_MUTATIONS } from './list-admission.ts';
 import { AUTHORIZATION_MUTATIONS } from './list-authorization.ts';
+import { FIELDS_MUTATIONS } from './list-fields.ts';
 import { FLOW_CONTROL_MUTATIONS } from './list-flow-control.ts';
 import { FRAMING_MUTATIONS } from './list-framing.ts';
 import { HPACK_MUTATIONS } from './list-hpack.ts';
@@ -18,4 +19,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...HTTP1_MUTATIONS,
   ...HTTP2_MUTATIONS,
   ...ROUTES_MUTATIONS,
+  ...FIELDS_MUTATIONS,
 ];

@@ -7,7 +7,8 @@ export type MutationArea =
   | 'hpack'
   | 'http1'
   | 'http2'
-  | 'routes';
+  | 'routes'
+  | 'fields';
 
 /** One wrong line, and the tests that must notice it. */
 export interface Mutation {

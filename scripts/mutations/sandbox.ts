@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** What tests of the mutated files need besides node_modules. */
-const COPIED = ['package.json', 'tsconfig.json', 'mesh', 'node-agent', 'controller', 'examples'];
+const COPIED = ['package.json', 'tsconfig.json', 'mesh', 'node-agent', 'controller', 'waypoint', 'test', 'examples'];
 const TEST_TIMEOUT_MS = 60_000;
 
 /** How a run of test files ended. A run that had to be cut off counts as failed: the mutation made it hang. */
