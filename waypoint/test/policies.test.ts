@@ -327,6 +327,15 @@ test('a request sees the policies of its moment; one that runs stays, bytes are 
   assert.deepEqual(world.refusals, [['access-denied', 1]]);
 });
 
+test('an upgrade is cut by policies that come while it is open', { timeout: 30_000 }, async () => {
+  await using world = await World.open([], 'HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+  const web = await world.tunnel('web', '10.9.0.1:80');
+  web.send('GET /admin/ws HTTP/1.1\r\nHost: db.shop\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+  await until('it is granted', () => web.text.startsWith('HTTP/1.1 101'));
+  world.apply([NO_ADMIN]);
+  await until('it is cut', () => web.wasCut && world.served[0]?.isOver === true);
+});
+
 test('bytes that a route leads to another service are cut by the policies of either', { timeout: 30_000 }, async () => {
   for (const target of ['db', 'api']) {
     await using world = await World.open([]);

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { describe, test } from 'node:test';
 import { checkLeaks, until } from '@ambit/mesh/testing';
+import { failureAnswer } from '../src/http/decisions.ts';
 import { HttpWorld } from './http-world.ts';
 import { ask, askOn, type Peer, type Protocol, serve } from './peers.ts';
 
@@ -124,6 +125,36 @@ async function all(stream: Duplex): Promise<string> {
 }
 
 for (const client of ['http1', 'http2'] as const) {
+  test(`a WebSocket of ${client} is cut when policies do not want it any more, by what it was asked with`, async () => {
+    await using peer = await serveSockets('http1', (socket) => void socket.on('data', (chunk) => socket.write(chunk)));
+    let isDenied = false;
+    await using world = await HttpWorld.open({
+      kind: 'plain',
+      ...(client === 'http2' ? { clientProtocol: client } : {}),
+      protocol: 'http1',
+      serverPorts: [peer.port],
+      decide: (request, forward) => {
+        // Long after the memory of its head has served others.
+        const isMine = request.path === '/chat' && request.header('cookie') === 'a=b' && request.host === 'db.shop';
+        return isDenied && isMine ? failureAnswer('access-denied') : forward;
+      },
+    });
+    const { socket, session } = await askForSocket(client, world.port, '/chat');
+    let text = '';
+    socket.on('data', (chunk: Buffer) => void (text += chunk.toString('latin1')));
+    socket.write('x'.repeat(10_000));
+    await until('it carries bytes', () => text.length === 10_000);
+    for (const connection of world.connections) connection.recheck();
+    socket.write('still');
+    await until('it still does', () => text.endsWith('still'));
+    const closed = new Promise<void>((resolve) => void socket.once('close', resolve));
+    isDenied = true;
+    for (const connection of world.connections) connection.recheck();
+    await closed;
+    await until('it is over for everybody', () => world.exchanges.length === 1);
+    session?.destroy();
+  });
+
   for (const server of ['http1', 'http2'] as const) {
     describe(`a WebSocket from ${client} to ${server}`, () => {
       const seen: string[] = [];

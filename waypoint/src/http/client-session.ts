@@ -9,6 +9,8 @@ export interface ClientSession {
   readonly heldBytes: number;
   /** There is no request, nor the beginning of one: `drain(0)` takes nothing from anybody. */
   readonly isIdle: boolean;
+  /** Policies have changed: cuts upgrades, which may live for ever, that they do not want any more. */
+  recheck(): void;
   /** Ends everything at once. */
   destroy(): void;
 }

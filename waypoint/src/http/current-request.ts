@@ -1,5 +1,5 @@
 import { type EncodedFields, encodeFields, type FieldBlock, type RequestHead } from '@ambit/mesh/http1';
-import { fieldBlockOf, Http2RequestHead } from '@ambit/mesh/http2';
+import { copyFields, fieldBlockOf, Http2RequestHead } from '@ambit/mesh/http2';
 import { type NormalPath, normalisePath } from '@ambit/mesh/model';
 import { parseGrpcTimeoutMs } from '@ambit/mesh/routes';
 import { bug } from '@ambit/mesh/runtime';
@@ -53,6 +53,8 @@ export class CurrentRequest implements RequestView {
   readonly #forwarded: EncodedFields;
   /** The same for HTTP/2. */
   #forwardedBlock: FieldBlock | undefined;
+  /** Of an upgrade, which lives longer than the memory of its head: it may be asked about again. */
+  #kept: FieldBlock | undefined;
   /** `head`, when HTTP/2 brings it. */
   readonly #http2Head: Http2RequestHead | undefined;
   readonly #ownId: OwnRequestId;
@@ -116,6 +118,7 @@ export class CurrentRequest implements RequestView {
       this.host = hostOf(this.authority);
     }
     this.upgrade = this.isWebsocket || (head.upgrade && !upgradesToHttp2(head));
+    this.#kept = this.upgrade ? copyFields(head) : undefined;
     this.websocketKey = this.isWebsocket && !this.isHttp2 ? (this.header(WEBSOCKET_KEY) ?? '') : '';
     this.hasBody = head.framing !== 'none';
     this.isGrpc = this.isHttp2 && isGrpc(head);
@@ -140,6 +143,7 @@ export class CurrentRequest implements RequestView {
     this.hasRequestId = true;
     this.userAgent = '';
     this.upgrade = false;
+    this.#kept = undefined;
     this.isWebsocket = false;
     this.hasBody = true;
     this.isGrpc = false;
@@ -147,7 +151,7 @@ export class CurrentRequest implements RequestView {
 
   header(name: string): string | null {
     if (name === 'host') return this.authority;
-    const { head } = this;
+    const head = this.#fields;
     let index = head.find(name);
     if (index < 0) return null;
     let value = head.value(index);
@@ -159,7 +163,7 @@ export class CurrentRequest implements RequestView {
 
   headerIs(name: string, text: string): boolean {
     if (name === 'host') return this.authority === text;
-    const { head } = this;
+    const head = this.#fields;
     const index = head.find(name);
     if (index < 0) return false;
     // With further lines it is all of them together.
@@ -168,7 +172,7 @@ export class CurrentRequest implements RequestView {
 
   lines(name: string): readonly string[] {
     if (name === 'host') return [this.authority];
-    const { head } = this;
+    const head = this.#fields;
     const lines: string[] = [];
     for (let index = head.find(name); index >= 0; index = head.find(name, index + 1)) lines.push(head.value(index));
     return lines;
@@ -199,6 +203,10 @@ export class CurrentRequest implements RequestView {
     if (!('bytes' in fields)) return fieldBlockOf(fields);
     this.#forwardedBlock ??= fieldBlockOf(forwardedBy(this.caller));
     return this.#forwardedBlock;
+  }
+
+  get #fields(): FieldBlock {
+    return this.#kept ?? this.head;
   }
 
   get #asksForProtocol(): boolean {

@@ -8,6 +8,11 @@ export function failureAnswer(reason: FailureReason, headers: CompiledEdits = NO
   return { kind: 'answer', route: '', reason, status: FAILURES[reason].status, headers };
 }
 
+/** Policies do not want it. */
+export function isDenied(decision: Decision): boolean {
+  return decision.kind === 'answer' && (decision.reason === 'access-denied' || decision.reason === 'policy-missing');
+}
+
 /** Where there are no routes. */
 export function straightTo(cluster: Cluster): Forward {
   return {

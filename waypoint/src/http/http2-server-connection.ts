@@ -75,6 +75,10 @@ export class Http2ServerConnection implements ClientSession, Http2StreamOwner, W
     return this.#server.state === 'open' && this.#streams.size === 0;
   }
 
+  recheck(): void {
+    for (const stream of [...this.#streams]) stream.recheck();
+  }
+
   destroy(): void {
     this.#server.destroy();
   }

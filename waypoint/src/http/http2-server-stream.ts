@@ -1,6 +1,7 @@
 import type { FieldBlock, RequestHead } from '@ambit/mesh/http1';
 import { copyFields, type Http2Error, type Receiver, type ServerExchange } from '@ambit/mesh/http2';
 import type { CurrentRequest } from './current-request.ts';
+import { isDenied } from './decisions.ts';
 import { Exchange } from './exchange.ts';
 import type { ExchangeHost } from './exchange-host.ts';
 import { HeldBytes } from './held-bytes.ts';
@@ -35,6 +36,8 @@ export class Http2ServerStream implements ExchangeHost, Receiver {
   readonly #owner: Http2StreamOwner;
   readonly #context: WorkerContext;
   readonly #exchange: Exchange;
+  readonly #pipeline: RequestPipeline;
+  #request: CurrentRequest | undefined;
   readonly #held = new HeldBytes();
   #writer: Http2ResponseWriter | undefined;
   #stream: ServerExchange | undefined;
@@ -52,9 +55,11 @@ export class Http2ServerStream implements ExchangeHost, Receiver {
   constructor(options: Http2ServerStreamOptions, owner: Http2StreamOwner) {
     this.#owner = owner;
     this.#context = options.context;
+    this.#pipeline = options.pipeline;
     const createWriter = (request: CurrentRequest): Http2ResponseWriter => {
       const writer = new Http2ResponseWriter(options.context, request);
       this.#writer = writer;
+      this.#request = request;
       return writer;
     };
     this.#exchange = new Exchange({ ...options, createWriter }, this);
@@ -62,6 +67,14 @@ export class Http2ServerStream implements ExchangeHost, Receiver {
 
   get heldBytes(): number {
     return this.#held.bytes + this.#exchange.heldBytes;
+  }
+
+  /** As of `ClientSession`. */
+  recheck(): void {
+    const request = this.#request;
+    if (!this.#exchange.isTunnel || request === undefined || !isDenied(this.#pipeline.decide(request))) return;
+    this.#exchange.clientGone();
+    this.#cut(CANCEL);
   }
 
   get isOver(): boolean {

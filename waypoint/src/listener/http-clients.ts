@@ -43,6 +43,11 @@ export class HttpClients {
     for (const session of [...this.#sessions]) session.drain(idleMs);
   }
 
+  /** As of `ClientSession`. */
+  recheck(): void {
+    for (const session of [...this.#sessions]) session.recheck();
+  }
+
   /** Ends everything at once. */
   destroy(): void {
     for (const session of [...this.#sessions]) session.destroy();

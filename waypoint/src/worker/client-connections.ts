@@ -105,6 +105,7 @@ export class ClientConnections {
   /** Policies have changed: cuts what they do not want any more. */
   recheck(): void {
     this.#relays.recheck();
+    this.#http.recheck();
   }
 
   /** As of `ClientSession`; bytes go on. */
