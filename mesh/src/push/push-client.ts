@@ -1,6 +1,7 @@
 import type { MeshViewUpdate } from '../model/mesh-view.ts';
 import { type Backoff, createBackoff } from '../runtime/backoff.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { MeshError } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import {
   ADDRESS_TYPE_URL,
@@ -102,7 +103,9 @@ export class PushClient {
         this.#options.logger.info('controller ended the push stream');
       } catch (error) {
         if (signal.aborted) return;
-        this.#options.logger.warn('push stream failed', { error });
+        // It is tried again within milliseconds at first: few lines of one kind say as much.
+        const kind = error instanceof MeshError ? error.code : 'other';
+        this.#options.logger.warn('push stream failed', { error }, { limitBy: `push-stream ${kind}` });
       }
       const delayMs = this.#backoff.nextMs();
       // A sleep that is cut short means that the signal aborted, which the loop sees.

@@ -84,6 +84,7 @@ describe('PushClient, streams that end', () => {
       run.logger.lines.map(([level, message]) => `${level} ${message}`),
       ['warn push stream failed'],
     );
+    assert.deepEqual(run.logger.limits, ['push-stream other']);
     await run.clock.advance(10);
     assert.deepEqual(summary(run.transport.stream(1)), ['policies open']);
     run.transport.stream(1).push(policies({ resources: [resource({ kind: 'policy', policy: POLICY }, '1')] }));

@@ -6,7 +6,7 @@ import type { MeshView, MeshViewUpdate } from '../model/mesh-view.ts';
 import type { Workload, WorkloadUid } from '../model/workload.ts';
 import { PushClient, type PushClientOptions, type PushEvent } from '../push/push-client.ts';
 import type { PushStream, PushTransport } from '../push/transport.ts';
-import type { LogFields, Logger } from '../runtime/logger.ts';
+import type { LineOptions, LogFields, Logger } from '../runtime/logger.ts';
 import {
   ADDRESS_TYPE_URL,
   AUTHORIZATION_TYPE_URL,
@@ -92,14 +92,17 @@ class ScriptedTransport implements PushTransport {
 
 export class RecordingLogger implements Logger {
   readonly lines: [level: string, message: string, fields: LogFields][] = [];
+  /** Of those that may be left out when they are many. */
+  readonly limits: string[] = [];
   debug(message: string, fields: LogFields = {}): void {
     this.lines.push(['debug', message, fields]);
   }
   info(message: string, fields: LogFields = {}): void {
     this.lines.push(['info', message, fields]);
   }
-  warn(message: string, fields: LogFields = {}): void {
+  warn(message: string, fields: LogFields = {}, { limitBy }: LineOptions = {}): void {
     this.lines.push(['warn', message, fields]);
+    if (limitBy !== undefined) this.limits.push(limitBy);
   }
   error(message: string, fields: LogFields = {}): void {
     this.lines.push(['error', message, fields]);
