@@ -45,7 +45,7 @@ test('LineSink drops whole lines and counts them when its buffer is full, and ta
   assert.equal(readFileSync(join(directory, 'log'), 'utf8'), '123456789\nabcdefghi\nagain\n');
 });
 
-test('LineSink lets lines gather again after a write, and writes at once what fills a block', async () => {
+test('LineSink lets lines gather again after a write, and writes at once what fills several blocks', async () => {
   const clock = new ManualClock();
   const sink = createLineSink({ fd, clock });
   const written = (): number => readFileSync(join(directory, 'log')).length;
@@ -58,10 +58,10 @@ test('LineSink lets lines gather again after a write, and writes at once what fi
   await clock.advance(1);
   await until('the second one is there', () => written() === 13);
   const line = `${'x'.repeat(999)}\n`;
-  for (let i = 0; i < 200; i++) sink.write(line);
-  await until('full blocks are there', () => written() > 100_000);
+  for (let i = 0; i < 400; i++) sink.write(line);
+  await until('full blocks are there', () => written() > 200_000);
   await sink.flush();
-  assert.equal(written(), 13 + 200_000);
+  assert.equal(written(), 13 + 400_000);
   assert.equal(sink.dropped, 0);
 });
 

@@ -48,13 +48,15 @@ export function createLineSink(options: LineSinkOptions): WritableLineSink {
 
 /** Lines become bytes at once: as texts they would outlive several collections of young garbage, which costs more than they do. */
 const BLOCK_BYTES = 64 * 1024;
+/** Full blocks that are written without waiting for more time to pass. */
+const WRITE_BLOCKS = 4;
 /** Blocks that have been written and wait to be filled again. */
-const SPARE_BLOCKS_MAX = 4;
+const SPARE_BLOCKS_MAX = 2 * WRITE_BLOCKS;
 /** UTF-8 takes at most so many bytes per UTF-16 unit. */
 const BYTES_PER_UNIT_MAX = 3;
 
 /**
- * Lines leave when they have gathered for a while, or fill a block: to hand a write to another thread costs far more than a line,
+ * Lines leave when they have gathered for a while, or fill several blocks: to hand a write to another thread costs far more than a line,
  * and a process that logs much would do nothing else if each write began when the last one ended.
  */
 class DescriptorSink implements WritableLineSink {
@@ -148,7 +150,7 @@ class DescriptorSink implements WritableLineSink {
     this.#at += bytes;
     this.#bytes += bytes;
     if (this.#writing !== null) return;
-    if (this.#full.length > 0) this.#start();
+    if (this.#full.length >= WRITE_BLOCKS) this.#start();
     else this.#arm();
   }
 
@@ -207,8 +209,8 @@ class DescriptorSink implements WritableLineSink {
 
   #finish(): void {
     this.#writing = null;
-    if (this.#full.length > 0 || this.#waiters.length > 0) this.#start();
-    else if (this.#at > 0) this.#arm();
+    if (this.#full.length >= WRITE_BLOCKS || this.#waiters.length > 0) this.#start();
+    else if (this.#bytes > 0) this.#arm();
   }
 }
 
