@@ -39,7 +39,7 @@ export interface SocketWrites {
    * Writes to a connected TCP socket. 0: everything has been taken. 1: `chunk` must stay as it is until `owner` hears that
    * it has left. Negative: a system error.
    */
-  writeNow(socket: Socket, chunk: Buffer, owner: WriteOwner): number;
+  writeNow(socket: Socket, chunk: Uint8Array, owner: WriteOwner): number;
 }
 
 /** Node's own function for what a handle has read, or that there is nothing more to read. */
@@ -50,7 +50,7 @@ interface Handle {
   onread: HandleOnRead;
   /** Whom a read is told, where `onread` is ours. */
   [readerKey]?: Reader;
-  writeBuffer(request: WriteRequest, chunk: Buffer): number;
+  writeBuffer(request: WriteRequest, chunk: Uint8Array): number;
   readStart(): number;
   readStop(): number;
   useUserBuffer(buffer: Buffer): void;
@@ -144,7 +144,7 @@ function makeHandleRead(binding: unknown): HandleOnRead | undefined {
 interface WriteRequest {
   owner?: WriteOwner;
   /** Keeps the memory alive that libuv is still reading. */
-  chunk?: Buffer;
+  chunk?: Uint8Array;
   oncomplete?: (this: WriteRequest, status: number) => void;
 }
 

@@ -151,14 +151,14 @@ class PlainCarrier implements Carrier, SocketOwner, WriteOwner, GatheredWriter {
     }
   }
 
-  writeGathered(memory: Buffer, start: number, end: number): boolean {
+  writeGathered(chunk: Uint8Array): boolean {
     this.isGathered = false;
     if (this.closed) return false;
     if (this.isWriting) {
-      this.keep(memory, start, end);
+      this.keep(chunk, 0, chunk.length);
       return false;
     }
-    const result = this.writes.writeNow(this.socket, memory.subarray(start, end), this);
+    const result = this.writes.writeNow(this.socket, chunk, this);
     this.isWriting = result === 1;
     if (result < 0) this.socket.destroy(systemError(result));
     return this.isWriting;
@@ -195,7 +195,7 @@ class PlainCarrier implements Carrier, SocketOwner, WriteOwner, GatheredWriter {
     }
   }
 
-  private keep(memory: Buffer, start: number, end: number): void {
+  private keep(memory: Uint8Array, start: number, end: number): void {
     this.queue ??= new ChunkQueue();
     this.queue.append(memory.subarray(start, end));
   }

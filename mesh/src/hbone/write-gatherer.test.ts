@@ -15,9 +15,9 @@ class Writer implements GatheredWriter {
     this.#keeps = keeps;
   }
 
-  writeGathered(memory: Buffer, start: number, end: number): boolean {
-    this.#written.push(`${this.#name}:${memory.toString('latin1', start, end)}`);
-    this.memory = memory.subarray(start, end);
+  writeGathered(chunk: Uint8Array): boolean {
+    this.memory = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
+    this.#written.push(`${this.#name}:${this.memory.toString('latin1')}`);
     return this.#keeps;
   }
 }
@@ -90,8 +90,8 @@ describe('WriteGatherer', () => {
     await makeBusy(gatherer, 1000);
     let bytes = 0;
     const writer: GatheredWriter = {
-      writeGathered: (_memory, start, end) => {
-        bytes += end - start;
+      writeGathered: (chunk) => {
+        bytes += chunk.length;
         return false;
       },
     };

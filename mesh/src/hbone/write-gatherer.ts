@@ -2,8 +2,8 @@ import { FlushThreshold } from './flush-threshold.ts';
 
 /** Whose writes are gathered. */
 export interface GatheredWriter {
-  /** Writes `[start, end)`, and begins nothing else. True: the kernel goes on reading `memory`, which nobody may change any more. */
-  writeGathered(memory: Buffer, start: number, end: number): boolean;
+  /** Writes `chunk`, and begins nothing else. True: the kernel goes on reading its memory, which nobody may change any more. */
+  writeGathered(chunk: Uint8Array): boolean;
 }
 
 /** Less than all, which the busiest of late turns comes down to only ever more slowly: a lone socket would wait. */
@@ -55,14 +55,17 @@ export class WriteGatherer {
 
   /** Writes all there is. */
   flush(): void {
-    const { count, writers, starts, memory } = this;
+    const { count, writers, starts } = this;
+    // Asked for once: `subarray` asks for it each time, which costs more than all the rest of making a view.
+    const { buffer, byteOffset } = this.memory;
     const end = this.at;
     this.count = 0;
     this.at = 0;
     let isKept = false;
     for (let i = 0; i < count; i += 1) {
+      const start = starts[i] ?? 0;
       const to = i + 1 < count ? (starts[i + 1] ?? end) : end;
-      if (writers[i]?.writeGathered(memory, starts[i] ?? 0, to) === true) isKept = true;
+      if (writers[i]?.writeGathered(new Uint8Array(buffer, byteOffset + start, to - start)) === true) isKept = true;
     }
     if (isKept) this.memory = Buffer.allocUnsafeSlow(MEMORY_BYTES);
   }
