@@ -15,8 +15,8 @@ const ZERO = 0x30;
 /** Of a text that is escaped: `\u0000` for one unit. */
 const BYTES_PER_UNIT_MAX = 6;
 const QUOTES_BYTES = 2;
-/** Up to here a loop is faster than a call that leaves JavaScript. */
-const SHORT_BYTES = 48;
+/** Up to here a loop is faster than a call. */
+const SHORT_BYTES = 8;
 
 /** A field takes no more bytes than this beside its name. */
 export function fieldBytesMax(text: string): number {
