@@ -71,7 +71,8 @@ const KINDS: Readonly<Record<MeshKind, KindEntry>> = {
   ExternalWorkload: { apiVersion: AMBIT_API_VERSION, scope: 'namespaced', parse: parseExternalWorkload },
 };
 
-const KIND_NAMES = [
+/** Every kind that `parseObject` reads. */
+export const KIND_NAMES: readonly MeshKind[] = [
   'Namespace',
   'Node',
   'ServiceAccount',
@@ -90,7 +91,7 @@ const KIND_NAMES = [
   'AccessPolicy',
   'MutualTLSPolicy',
   'ExternalWorkload',
-] as const satisfies readonly MeshKind[];
+];
 
 /**
  * One object of a kind that Ambit reads, or null for any other kind. A kind of Ambit's own group that does not exist, or a
@@ -134,6 +135,12 @@ export function identifyObject(
 /** Whether `parseObject` would read this kind. */
 export function isReadKind(kind: string, apiVersion: string): boolean {
   return entryOf(kind, apiVersion) !== undefined;
+}
+
+/** The values of `apiVersion` with which `parseObject` reads this kind, the usual one first. */
+export function versionsOf(kind: MeshKind): readonly string[] {
+  const { apiVersion, also = [] } = KINDS[kind];
+  return [apiVersion, ...also];
 }
 
 function parseNamespace(object: FieldReader): Namespace {

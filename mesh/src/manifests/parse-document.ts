@@ -1,6 +1,7 @@
 import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument, visit } from 'yaml';
 import { identifyObject, parseObject } from '../kinds/parse-object.ts';
 import { KindError } from '../kinds/errors.ts';
+import { refuseStray } from '../kinds/stray-object.ts';
 import { type MeshObject, type ObjectKey, objectKey } from '../kinds/objects.ts';
 import type { ManifestLimits } from './limits.ts';
 
@@ -61,7 +62,8 @@ export function parseDocumentText(text: string, limits: ManifestLimits): ParsedD
     const position = lineOf(document, lines, item.path);
     try {
       const object = parseObject(item.json);
-      if (object !== null) objects.push({ object, line: position });
+      if (object === null) refuseStray(item.json);
+      else objects.push({ object, line: position });
     } catch (error) {
       if (!(error instanceof KindError)) throw error;
       const identity = identifyObject(item.json);
