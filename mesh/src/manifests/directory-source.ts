@@ -3,6 +3,7 @@ import { sep } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ObjectObserver, ObjectProblem, ObjectSource } from '../kinds/object-source.ts';
 import type { MeshObject, ObjectKey } from '../kinds/objects.ts';
+import { strangeLabels } from '../kinds/strange-labels.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { FolderWatch } from './folder-watch.ts';
@@ -180,6 +181,10 @@ class DirectorySource implements ObjectSource {
 
 /** What of an object asks for more than this version knows, while it is in force: rules of a route refuse, so do ports with a policy. */
 function faultsOf(object: MeshObject): readonly string[] {
+  return [...strangeLabels(object), ...unsupportedParts(object)];
+}
+
+function unsupportedParts(object: MeshObject): readonly string[] {
   if (object.kind === 'BackendTLSPolicy') return object.validation.kind === 'fault' ? [object.validation.message] : [];
   if (object.kind !== 'HTTPRoute' && object.kind !== 'GRPCRoute') return [];
   return object.rules.flatMap(({ fault }) => (fault === null ? [] : [fault.message]));
