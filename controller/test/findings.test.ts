@@ -59,7 +59,16 @@ test('without Kubernetes, what does not fit other objects is on the debug page a
   await world.write('routes.yaml', ROUTES);
   await using app = await world.start();
   const findings: unknown = JSON.parse(await ask(app.ports.debug, '/findings'));
+  const unread = {
+    at: 'Service shop/db',
+    type: 'ambit.dev/WaypointBound',
+    status: 'False',
+    reason: 'NoWaypoint',
+    message:
+      'nothing becomes of it: callers go to Service shop/db past every waypoint; label ambit.dev/waypoint on it or on its Namespace names one',
+  };
   assert.deepEqual(findings, [
+    { object: 'HTTPRoute shop/right', ...unread },
     {
       object: 'HTTPRoute shop/lost',
       at: 'Service shop/cart',
@@ -76,6 +85,7 @@ test('without Kubernetes, what does not fit other objects is on the debug page a
       reason: 'BackendNotFound',
       message: 'there is no Service shop/cart',
     },
+    { object: 'HTTPRoute shop/half', ...unread },
     {
       object: 'HTTPRoute shop/nowhere',
       type: 'Accepted',
@@ -109,13 +119,13 @@ test('without Kubernetes, what does not fit other objects is on the debug page a
     },
   ]);
   const lines = (text: string): readonly string[] => world.lines.filter((line) => line.includes(text));
-  await until('the log has all of them', () => lines('object has a bad condition').length === 6);
+  await until('the log has all of them', () => lines('object has a bad condition').length === 8);
   assert.match(
     lines('shop/lost').join('\n'),
     /Accepted="False" reason="NoMatchingParent" message="there is no Service/,
   );
 
   await world.write('routes.yaml', route('right', 'group: "", kind: Service, name: db', 'db'));
-  await until('the log says what is gone', () => lines('bad condition is gone').length === 3, 10_000);
-  assert.equal(lines('object has a bad condition').length, 6);
+  await until('the log says what is gone', () => lines('bad condition is gone').length === 4, 10_000);
+  assert.equal(lines('object has a bad condition').length, 8);
 });

@@ -9,6 +9,7 @@ import { decideFindings, type OwnObject } from './decide-findings.ts';
 import { decideStatus } from './decide-status.ts';
 import type { UndatedCondition } from './decide-stored-conditions.ts';
 import { createPolicyWorld } from './policy-world.ts';
+import { unreadRoute } from './unread-route.ts';
 
 /** A condition that an object would have on Kubernetes and that its author did not hope for. */
 export interface Finding extends UndatedCondition {
@@ -52,7 +53,11 @@ function routeFindings({ objects, routes: world }: FindingsInput): readonly Find
     valuesOf<AnyRoute>(collection).flatMap((route) => {
       const parents = decideRouteStatus(route, world);
       if (parents.length === 0) return [{ object: nameOf(route), ...NO_PARENT }];
-      return parents.flatMap(({ ref, conditions }) => bad(nameOf(route), placeOf(ref), conditions));
+      return parents.flatMap(({ ref, conditions }) => {
+        const isAccepted = conditions.some(({ type, status }) => type === 'Accepted' && status === 'True');
+        const unread = isAccepted ? unreadRoute(route.meta, ref, objects) : null;
+        return bad(nameOf(route), placeOf(ref), unread === null ? conditions : [...conditions, unread]);
+      });
     }),
   );
 }
