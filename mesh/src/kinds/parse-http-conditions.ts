@@ -43,6 +43,8 @@ function parseHeaders(reader: FieldReader): readonly HeaderPolicyMatch[] {
       if (!POLICY_HEADER_NAME.test(name) || name.length > POLICY_HEADER_NAME_LENGTH_MAX) {
         header.fail('name', 'the name of a header');
       }
+      // Its value has case, a port and a dot that do not count, which only `hosts` knows: a Deny would be evaded.
+      if (name.toLowerCase() === 'host') header.fail('name', 'the name of another header: hosts are named in "hosts"');
       if (!header.has('values') && !header.has('notValues')) header.fail('values', 'a list, unless notValues is one');
       const expected = 'a value, "prefix*", "*suffix" or "*"';
       return { name: name.toLowerCase(), values: pair(header, 'values', expected, parseHeaderValue) };

@@ -237,6 +237,10 @@ test('parseObject refuses in own kinds whatever could make a policy mean somethi
       rule({ to: [{ headers: [{ name: 'a:', values: ['b'] }] }] }),
       'spec.rules[0].to[0].headers[0].name must be the name of a header but is "a:"',
     ],
+    [
+      rule({ to: [{ headers: [{ name: 'Host', values: ['b'] }] }] }),
+      'spec.rules[0].to[0].headers[0].name must be the name of another header: hosts are named in "hosts" but is "Host"',
+    ],
     [rule({ to: [{ ports: [] }] }), 'spec.rules[0].to[0].ports must be left out, or at least one entry but is []'],
     [rule({ to: [{ ports: ['80'] }] }), 'spec.rules[0].to[0].ports[0] must be a port from 1 to 65535 but is "80"'],
     [rule({ to: [{ notPorts: [0] }] }), 'spec.rules[0].to[0].notPorts[0] must be a port from 1 to 65535 but is 0'],

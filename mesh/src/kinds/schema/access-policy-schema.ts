@@ -114,7 +114,11 @@ const header: ObjectSchema = {
   required: ['name'],
   rules: [{ rule: 'has(self.values) || has(self.notValues)', message: 'at least one of values, notValues' }],
   fields: {
-    name: text('Its name, in any case', POLICY_HEADER_NAME, POLICY_HEADER_NAME_LENGTH_MAX),
+    name: text(
+      'Its name, in any case; not `Host`, of which `hosts` speaks',
+      POLICY_HEADER_NAME,
+      POLICY_HEADER_NAME_LENGTH_MAX,
+    ),
     values: values('It is there and its value is one of these; `prefix*`, `*suffix`, `*` for any', headerValue),
     notValues: values('It is not there, or its value is none of these', headerValue),
   },
