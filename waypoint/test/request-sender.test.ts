@@ -61,6 +61,7 @@ test('trailers that cannot be written fail their request, and nothing of them is
     {
       onConnected: nothing,
       onSendFailed: (reason) => void failures.push(reason),
+      onSender: () => assert.fail('another sender'),
       onUpstreamBusy: nothing,
       onInterim: nothing,
       onResponse: nothing,

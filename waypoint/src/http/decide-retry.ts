@@ -1,8 +1,9 @@
 /**
  * What is known of a call that ended before its answer: `unseen`, its server says that it did nothing about it; `reused`, its
- * connection had served others before, so that it may have been closed meanwhile; `fresh`, neither.
+ * connection had served others before, so that it may have been closed meanwhile; `http1`, it is wanted in HTTP/1.1; `fresh`, none
+ * of these.
  */
-export type LostCall = 'unseen' | 'reused' | 'fresh';
+export type LostCall = 'unseen' | 'reused' | 'http1' | 'fresh';
 
 /** RFC 9110 9.2.2: asked twice, they do what they do once. */
 const REPEATABLE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);

@@ -241,6 +241,10 @@ export class Exchange implements SenderOwner, ExchangeFacts {
     this.#host.onReadable();
   }
 
+  onSender(sender: RequestAttempts): void {
+    this.#sender = sender;
+  }
+
   onUpstreamGone(reason: 'upstream-gone' | 'upstream-protocol' | 'upstream-truncated'): void {
     this.isHeldUp = false;
     this.#cutCode = this.#state === 'tunnel' ? CANCEL : (this.#sender.call?.http2Code ?? INTERNAL_ERROR);

@@ -12,7 +12,7 @@ import { dropEdited, dropNamed } from './header-edits.ts';
 import { KeptRequest } from './kept-request.ts';
 import type { Forward } from './pipeline.ts';
 import { RequestAttempts } from './request-attempts.ts';
-import { HEAD_MAX_BYTES } from './request-sender.ts';
+import { HEAD_MAX_BYTES, RequestSender } from './request-sender.ts';
 import { WEBSOCKET_KEY } from './websocket.ts';
 
 const BODY_METHODS: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
@@ -115,8 +115,21 @@ export class Http2Sender extends RequestAttempts implements Http2Waiter {
     this.owner.onConnected();
   }
 
+  override retry(): boolean {
+    const { endpoint, attempts } = this;
+    if (this.lost !== 'http1' || endpoint === undefined) return super.retry();
+    endpoint.wantsHttp1 = true;
+    if (!this.replayable || !this.#mayBeHttp1 || attempts >= this.context.limits.attemptsMax) return super.retry();
+    this.#goOnInHttp1(endpoint, attempts);
+    return true;
+  }
+
   protected override send(endpoint: Endpoint): 'sent' | 'waiting' | 'overload' {
     this.#call = undefined;
+    if (endpoint.wantsHttp1 === true && this.#mayBeHttp1) {
+      this.#goOnInHttp1(endpoint, this.attempts - 1);
+      return 'sent';
+    }
     const connection = endpoint.http2.acquire(this);
     if (typeof connection === 'string') return connection;
     this.#send(connection);
@@ -130,6 +143,20 @@ export class Http2Sender extends RequestAttempts implements Http2Waiter {
 
   protected override get lost(): LostCall {
     return this.#call?.lost ?? 'fresh';
+  }
+
+  /** Neither a call of gRPC nor what is asked by an extended CONNECT is the same in HTTP/1.1. */
+  get #mayBeHttp1(): boolean {
+    return !this.request.isGrpc && !this.request.isWebsocket;
+  }
+
+  #goOnInHttp1(endpoint: Endpoint, attempts: number): void {
+    const sender = new RequestSender(this.context, this.owner, this.request);
+    const body = this.#headOnly ? null : (this.#memory ?? NOTHING).subarray(this.#start, this.#end);
+    this.owner.onSender(sender);
+    this.#call = undefined;
+    sender.takeOver(this, { endpoint, attempts }, this.#head, body);
+    this.#giveBack();
   }
 
   #send(connection: Http2Connection): void {

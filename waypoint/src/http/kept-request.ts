@@ -1,8 +1,11 @@
-import type { FieldBlock } from '@ambit/mesh/http1';
+import type { FieldBlock, HeadWriter } from '@ambit/mesh/http1';
 import { type HeadEncoder, keepFields, KeptFields, type RequestTarget } from '@ambit/mesh/http2';
+import { dropNamed } from './header-edits.ts';
 
 /** No block that is passed on has more. */
 const FIELDS_MAX = 256;
+/** Of a request line, the name of Host and a field for framing. */
+const HTTP1_OVERHEAD_BYTES = 128;
 const NONE_DROPPED: Uint8Array = new Uint8Array(FIELDS_MAX);
 
 /**
@@ -54,6 +57,25 @@ export class KeptRequest {
     this.#at = start + fields.bytes.write(`${name}: ${value}\r\n`, start, 'latin1');
     const valueStart = start + name.length + 2;
     fields.add(start, start + name.length, valueStart, valueStart + value.length);
+  }
+
+  /** Writes it in HTTP/1.1 from the beginning of `memory` on; says where it ends, or -1 when there is no room for it. */
+  writeHttp1(writer: HeadWriter, memory: Buffer, dropped: Uint8Array, chunked: boolean): number {
+    const fields = this.#fields;
+    writer.begin(memory, 0);
+    writer.requestLine(this.method, this.path);
+    writer.field('host', this.authority);
+    dropped.fill(0, 0, fields.count);
+    dropNamed(fields, dropped, 'host');
+    writer.fieldsOf(fields, dropped);
+    if (chunked) writer.chunked();
+    else if (this.contentLength >= 0) writer.contentLength(this.contentLength);
+    return writer.end();
+  }
+
+  /** No more than what it takes in HTTP/1.1. */
+  get http1MaxBytes(): number {
+    return this.#at + this.method.length + this.path.length + this.authority.length + HTTP1_OVERHEAD_BYTES;
   }
 
   /** False when it is no head that the peer would take. */

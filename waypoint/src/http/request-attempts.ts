@@ -13,6 +13,8 @@ import type { WorkerContext } from './worker-context.ts';
 export interface SenderOwner extends ResponseSink {
   /** There is a connection, later than when it was asked for: the body may follow. */
   onConnected(): void;
+  /** The request is under way by another sender, to which everything else is said from now on. */
+  onSender(sender: RequestAttempts): void;
   /** Nobody will get the request. */
   onSendFailed(reason: FailureReason): void;
   /** The server takes no more for now; `onUpstreamDrain` follows. */
@@ -44,6 +46,8 @@ export abstract class RequestAttempts {
   #attemptTimer: Disposable | undefined;
   /** The endpoint of the session could not be reached, or lost the request. */
   #hasLeftSession = false;
+  /** The one endpoint that the request is for, as it is written. */
+  #pinned: Endpoint | undefined;
   /** Until the next attempt. */
   #backoff: Disposable | undefined;
 
@@ -132,8 +136,18 @@ export abstract class RequestAttempts {
     this.#readOn();
   }
 
+  /** Takes a request over, `attempts` of whose attempts are over, to be sent to this endpoint alone. */
+  protected adopt(from: RequestAttempts, endpoint: Endpoint, attempts: number): void {
+    from.clearTimers();
+    this.forward = from.forward;
+    this.complete = from.complete;
+    this.attempts = attempts;
+    this.#deadlineMs = from.#deadlineMs;
+    this.#pinned = endpoint;
+  }
+
   protected next(except: Endpoint | undefined): void {
-    const endpoint = this.#endpointOfSession(except) ?? this.forward?.cluster.pick(except);
+    const endpoint = this.#pinned ?? this.#endpointOfSession(except) ?? this.forward?.cluster.pick(except);
     if (endpoint === undefined) {
       this.owner.onSendFailed('no-endpoint');
       return;

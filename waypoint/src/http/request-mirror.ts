@@ -12,7 +12,7 @@ import type { WorkerContext } from './worker-context.ts';
  */
 export class RequestMirror implements SenderOwner {
   readonly #context: WorkerContext;
-  readonly #sender: RequestAttempts;
+  #sender: RequestAttempts;
   readonly #held = new HeldBytes();
   #heldBytes = 0;
   #heldTrailers: FieldBlock | undefined;
@@ -67,6 +67,10 @@ export class RequestMirror implements SenderOwner {
 
   onConnected(): void {
     this.#pump();
+  }
+
+  onSender(sender: RequestAttempts): void {
+    this.#sender = sender;
   }
 
   onSendFailed(): void {

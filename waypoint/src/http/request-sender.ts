@@ -16,6 +16,7 @@ import type { ConnectionWaiter } from '../upstream/endpoint-pool.ts';
 import { CLIENT_CERTIFICATE } from './client-certificate.ts';
 import type { LostCall } from './decide-retry.ts';
 import { appendEdited, dropEdited, dropNamed } from './header-edits.ts';
+import type { KeptRequest } from './kept-request.ts';
 import type { Forward } from './pipeline.ts';
 import { RequestAttempts } from './request-attempts.ts';
 import { createWebsocketKey, WEBSOCKET_KEY } from './websocket.ts';
@@ -58,6 +59,37 @@ export class RequestSender extends RequestAttempts implements ConnectionWaiter {
     }
     if (this.#end < 0) this.owner.onSendFailed('bad-request');
     else this.next(undefined);
+  }
+
+  /**
+   * Goes on with a request that another sender has kept whole, at the endpoint that wants it in HTTP/1.1. `attempts` are over; `body`
+   * is what has come of it, and null when there is none.
+   */
+  takeOver(
+    from: RequestAttempts,
+    { endpoint, attempts }: { readonly endpoint: Endpoint; readonly attempts: number },
+    head: KeptRequest,
+    body: Buffer | null,
+  ): void {
+    this.adopt(from, endpoint, attempts);
+    const { replayMemory, writer, dropped } = this.context;
+    const isComplete = this.complete;
+    const bytes = head.http1MaxBytes + (body?.length ?? 0) + CHUNK_OVERHEAD_MAX_BYTES + LAST_CHUNK.length;
+    this.#chunked = body !== null && head.contentLength < 0;
+    let memory = replayMemory.take();
+    if (memory.length < bytes) {
+      replayMemory.give(memory);
+      memory = Buffer.allocUnsafeSlow(bytes);
+    }
+    this.#memory = memory;
+    this.#end = head.writeHttp1(writer, memory, dropped, this.#chunked);
+    if (this.#end < 0) {
+      this.owner.onSendFailed('bad-request');
+      return;
+    }
+    if (body !== null && body.length > 0) this.data(body, 0, body.length);
+    if (isComplete) this.end();
+    this.next(undefined);
   }
 
   override data(memory: Buffer, start: number, end: number): void {

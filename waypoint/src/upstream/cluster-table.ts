@@ -223,6 +223,7 @@ export class PooledEndpoint implements Endpoint {
   readonly pool: EndpointPool;
   readonly http2: Http2Pool;
   readonly open: Endpoint['open'];
+  wantsHttp1 = false;
   readonly secured: Secured | null;
   /** Its policy counts no more. */
   obsolete = false;

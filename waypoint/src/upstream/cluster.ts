@@ -11,6 +11,8 @@ export interface Endpoint extends Candidate {
   /** Connections of HTTP/1.1. */
   readonly pool: EndpointPool;
   readonly http2: Http2Pool;
+  /** It has said that it wants requests in HTTP/1.1, whatever is declared. */
+  wantsHttp1?: boolean;
   /** Who it is, for metrics. */
   readonly workload: Workload | undefined;
   /** Opens a connection of one's own, outside the pool. */

@@ -12,6 +12,7 @@ import type { UpstreamCall } from './upstream-call.ts';
 
 /** RFC 9113 7. */
 const CANCEL = 8;
+const HTTP_1_1_REQUIRED = 13;
 
 /** What a call needs of its connection. */
 export interface Http2CallOwner {
@@ -145,7 +146,8 @@ export class Http2Call implements ResponseReceiver, UpstreamCall {
     }
     const begun = this.#stream?.begun === true;
     this.http2Code = translateFailure(error).http2Code;
-    if (!begun && error.isUnprocessed) this.lost = 'unseen';
+    if (!begun && error.data['http2Code'] === HTTP_1_1_REQUIRED) this.lost = 'http1';
+    else if (!begun && error.isUnprocessed) this.lost = 'unseen';
     else if (!begun && this.#reused && error.code === 'closed') this.lost = 'reused';
     if (error.code === 'malformed' || error.code === 'protocol') sink.onUpstreamGone('upstream-protocol');
     else sink.onUpstreamGone(begun ? 'upstream-truncated' : 'upstream-gone');
