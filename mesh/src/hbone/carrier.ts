@@ -16,6 +16,11 @@ export interface CarrierReader {
   onEnd(): void;
   /** After a `write` that returned false: writing may go on. */
   onDrain?(): void;
+  /**
+   * After a `write` that returned false, before `onDrain`: little of what was written still waits. Whoever brings more from afar may ask
+   * for it already, and write it behind. Perhaps never, perhaps several times.
+   */
+  onDraining?(): void;
   /** Exactly once, last: the carrier is gone. */
   onClose(result: CarrierResult): void;
 }

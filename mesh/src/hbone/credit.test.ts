@@ -13,18 +13,27 @@ const CONNECTION = 0;
 const STREAM = 1;
 const OTHER_STREAM = 3;
 
+/** Who hears of the tunnels of `meet`. */
+interface Writer {
+  onDraining(tunnel: TunnelStream): unknown;
+  onDrain(): unknown;
+}
+
 /** A client that says what it likes to a server whose tunnels swallow what they receive. */
 async function meet(
   limits: Partial<HboneLimits>,
   initialWindowBytes: number,
   run: (peer: Http2Peer, tunnels: readonly TunnelStream[]) => Promise<void>,
+  writer?: Writer,
 ): Promise<void> {
   const tunnels: TunnelStream[] = [];
   await using server = await listenHbone(
     (request) => {
       const tunnel = request.accept();
       tunnels.push(tunnel);
-      tunnel.read({ onBytes: () => {}, onEnd: () => {}, onClose: () => {} });
+      const onDraining = (): void => void writer?.onDraining(tunnel);
+      const onDrain = (): void => void writer?.onDrain();
+      tunnel.read({ onBytes() {}, onDraining, onDrain, onEnd() {}, onClose() {} });
     },
     { limits },
   );
@@ -83,6 +92,31 @@ test('a window that the peer made negative is paid off before anything is sent',
     grant(peer, STREAM, 1);
     assert.deepEqual(await received(peer), [1001, 0]);
   });
+});
+
+test('a writer hears when little of what it wrote still waits for credit, and what it adds goes behind', async () => {
+  const MIB = 1024 * 1024;
+  const heard: string[] = [];
+  const onDraining = (tunnel: TunnelStream): void => {
+    heard.push('draining');
+    assert.equal(tunnel.write(Buffer.alloc(100, 'b')), false);
+  };
+  const run = async (peer: Http2Peer, [first]: readonly TunnelStream[]): Promise<void> => {
+    assert.equal(first?.write(Buffer.alloc(2 * MIB, 'a')), false);
+    grant(peer, CONNECTION, 4 * MIB);
+    grant(peer, STREAM, MIB / 2);
+    assert.deepEqual(await received(peer), [MIB / 2, 0]);
+    assert.deepEqual(heard, [], 'more than a mebibyte waits');
+    grant(peer, STREAM, MIB / 2);
+    assert.deepEqual(await received(peer), [MIB, 0]);
+    assert.deepEqual(heard, ['draining']);
+    grant(peer, STREAM, 2 * MIB);
+    assert.deepEqual(await received(peer), [2 * MIB + 100, 0]);
+    assert.deepEqual(heard, ['draining', 'drain']);
+    const payload = Buffer.concat(peer.of(FrameType.data, STREAM).map((frame) => frame.payload));
+    assert.deepEqual([payload.indexOf('b'), payload.lastIndexOf('a')], [2 * MIB, 2 * MIB - 1]);
+  };
+  await meet({}, 0, run, { onDraining, onDrain: () => heard.push('drain') });
 });
 
 test('a receiver returns all credit to stream and connection, padding included', async () => {

@@ -36,6 +36,10 @@ export class ReaderSink implements StreamSink, LinkSource {
     this.reader.onDrain?.();
   }
 
+  onDraining(): void {
+    this.reader.onDraining?.();
+  }
+
   onClosed(error: HboneError | undefined): void {
     this.finish(error);
   }

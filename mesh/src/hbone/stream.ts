@@ -9,6 +9,9 @@ import type { DecodedHeaders } from './hpack-decoder.ts';
 import { type RecordSlab, sourceRead } from './read-memory.ts';
 import { WaitingPayload } from './waiting-payload.ts';
 
+/** With less that waits for credit, whoever brings more from afar may ask for it: it takes a while to come. */
+const WAITING_LOW_BYTES = 1024 * 1024;
+
 /** Where a stream's events go. */
 export interface StreamSink {
   /**
@@ -21,6 +24,11 @@ export interface StreamSink {
   onEnd(): void;
   /** All that was sent has gone out to the connection after it had to wait. */
   onWritable(): void;
+  /**
+   * The peer has granted credit, and little still waits for more: whoever brings what is sent from afar may ask for it already, and sends
+   * it behind. Called again with every grant.
+   */
+  onDraining?(): void;
   /** Last: the stream is over, cleanly or with an error. Not called for a stream that was reset through `abort`. */
   onClosed(error: HboneError | undefined): void;
 }
@@ -155,26 +163,18 @@ export class Stream {
     this.closeIfEnded();
   }
 
-  /** Sends what waits, as far as the windows go. */
+  /** The peer has granted credit: sends what waits, as far as the windows go. */
   drainQueue(): void {
-    const { connection } = this;
-    while (this.queue !== undefined) {
-      const first = this.queue.peek();
-      const credit = Math.min(this.sendWindow.availableBytes, connection.sendWindow.availableBytes);
-      if (first === undefined || credit <= 0) return;
-      const { memory, start } = first;
-      const bytes = Math.min(credit, first.end - start);
-      this.charge(bytes);
-      connection.writer.data(this.id, memory, start, start + bytes, connection.peerFrameMaxBytes);
-      this.queue?.drop(bytes);
-      if (this.queue?.bytes === 0) this.queue = undefined;
-    }
-    connection.waitingStreams.delete(this);
-    if (this.endQueued) {
-      this.endQueued = false;
-      this.sendEnd();
-    } else if (!this.closed) {
-      this.sink?.onWritable();
+    if (this.sendWaiting()) {
+      this.connection.waitingStreams.delete(this);
+      if (this.endQueued) {
+        this.endQueued = false;
+        this.sendEnd();
+      } else if (!this.closed) {
+        this.sink?.onWritable();
+      }
+    } else if (!this.endQueued && this.queue !== undefined && this.queue.bytes <= WAITING_LOW_BYTES) {
+      this.sink?.onDraining?.();
     }
   }
 
@@ -258,7 +258,24 @@ export class Stream {
       this.connection.waitingStreams.add(this);
     }
     this.queue.append(memory, start, end);
-    this.drainQueue();
+    this.sendWaiting();
+  }
+
+  /** True when nothing waits any more. */
+  private sendWaiting(): boolean {
+    const { connection } = this;
+    while (this.queue !== undefined) {
+      const first = this.queue.peek();
+      const credit = Math.min(this.sendWindow.availableBytes, connection.sendWindow.availableBytes);
+      if (first === undefined || credit <= 0) return false;
+      const { memory, start } = first;
+      const bytes = Math.min(credit, first.end - start);
+      this.charge(bytes);
+      connection.writer.data(this.id, memory, start, start + bytes, connection.peerFrameMaxBytes);
+      this.queue?.drop(bytes);
+      if (this.queue?.bytes === 0) this.queue = undefined;
+    }
+    return true;
   }
 
   private sendEnd(): void {

@@ -193,9 +193,9 @@ export class Exchange implements SenderOwner, ExchangeFacts {
     this.#sender.call?.endTunnel();
   }
 
-  /** The client takes more of the answer. */
-  clientDrained(): void {
-    this.#isClientBusy = false;
+  /** The client takes more of the answer, or soon will. */
+  clientDrained(entirely = true): void {
+    if (entirely) this.#isClientBusy = false;
     this.#bytesTaken = this.responseBytes;
     this.#sender.call?.resume();
   }

@@ -86,6 +86,11 @@ export class ServerConnection implements CarrierReader, ClientSession, ExchangeH
     this.onReadable();
   }
 
+  /** What its server sends takes a while to come. */
+  onDraining(): void {
+    this.#exchange.clientDrained(false);
+  }
+
   onClose(): void {
     if (this.#phase === 'closed') return;
     this.#phase = 'closed';

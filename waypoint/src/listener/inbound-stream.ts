@@ -100,6 +100,10 @@ export class InboundStream implements CarrierReader {
     this.#next?.onDrain?.();
   }
 
+  onDraining(): void {
+    this.#next?.onDraining?.();
+  }
+
   onClose(result: CarrierResult): void {
     this.#stopTimer();
     this.#ended = true;

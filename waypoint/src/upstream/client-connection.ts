@@ -137,6 +137,11 @@ export class ClientConnection implements CarrierReader, UpstreamCall, Waiting {
     this.#sink?.onUpstreamDrain();
   }
 
+  /** What the client sends takes a while to come. */
+  onDraining(): void {
+    this.onDrain();
+  }
+
   onClose(): void {
     this.#owner.forget(this);
     const sink = this.#sink;
