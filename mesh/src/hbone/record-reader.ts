@@ -5,6 +5,12 @@ import { RECORD_MAX_BYTES, type RecordSlab, takeRecordSlab } from './read-memory
 import type { Stream } from './stream.ts';
 
 const EMPTY: Buffer = Buffer.alloc(0);
+/**
+ * A connection that has brought so much in one turn of the event loop is read on in the next one, as its socket alone could bring 2 MiB: others
+ * would wait meanwhile, and so would what it brought, until caches have forgotten it. A read that was begun goes beyond by its rest.
+ */
+const TURN_BYTES = 128 * 1024;
+const COUNTED_MIN_BYTES = RECORD_MAX_BYTES / 2;
 
 /** Reads landing at `[start, end)` of `memory`. */
 export type TakeBytes = (memory: Buffer, start: number, end: number) => void;
@@ -27,6 +33,9 @@ export class RecordReader {
   private pendingEnd = 0;
   private nextBuffer: Buffer | undefined;
   private flushScheduled = false;
+  private turnBytes = 0;
+  private socket: Socket | undefined;
+  private internals: ReadInternals | undefined;
 
   constructor(onBytes: TakeBytes) {
     this.onBytes = onBytes;
@@ -39,10 +48,12 @@ export class RecordReader {
       return;
     }
     this.landing = Buffer.allocUnsafeSlow(RECORD_MAX_BYTES);
+    this.socket = socket;
+    this.internals = internals;
     const early: unknown = socket.read();
     const onRead = (bytes: number): boolean => {
       this.takeRecord(bytes);
-      return true;
+      return this.mayReadOn(bytes);
     };
     internals.installReadBuffer(socket, this.landing, onRead, () => this.nextBuffer);
     if (early instanceof Buffer) this.takeChunk(early);
@@ -85,6 +96,22 @@ export class RecordReader {
     this.onBytes(memory, start, start + bytes);
     this.advance(bytes === RECORD_MAX_BYTES);
   }
+
+  /** Counts what was read in this turn, but for small records, of which no connection brings much. */
+  private mayReadOn(bytes: number): boolean {
+    if (bytes < COUNTED_MIN_BYTES) return true;
+    if (this.turnBytes === 0) setImmediate(this.onTurnEnd);
+    this.turnBytes += bytes;
+    if (this.turnBytes < TURN_BYTES) return true;
+    this.flush();
+    return false;
+  }
+
+  private readonly onTurnEnd = (): void => {
+    const isHeld = this.turnBytes >= TURN_BYTES;
+    this.turnBytes = 0;
+    if (isHeld && this.socket !== undefined) this.internals?.startReading(this.socket);
+  };
 
   /** Chooses where the next record lands. `full`: another one is likely to follow at once. */
   private advance(full: boolean): void {
