@@ -208,6 +208,20 @@ const aMatch: fc.Arbitrary<MatchOptions> = fc
   )
   .map((fields) => Object.assign({}, ...fields));
 
+/** No path that is asked for is in these. With them a policy has so many rules that they are found by path. */
+const NEVER_MET = [1, 2, 3, 4, 5].map((index) => buildRule([[{ paths: [`/never/${index}`] }]]));
+
+test('Authorizer.decide() names the first of many rules that match, whether found by path or not', () => {
+  const any: Named = { action: 'deny', match: [{ methods: ['GET'] }] };
+  const byPath: Named = { action: 'deny', rules: [...NEVER_MET, buildRule([[{ paths: ['/a'] }]])] };
+  for (const order of [
+    [any, byPath],
+    [byPath, any],
+  ]) {
+    assert.match(told(policies(...order), { method: 'GET', path: '/a' }), /^access-denied .*p0$/);
+  }
+});
+
 test('Authorizer.decide() decides as authorize(), whatever policies, callers and requests', () => {
   const clauses = fc.array(fc.array(aMatch, { minLength: 1, maxLength: 2 }), { minLength: 1, maxLength: 2 });
   const aPolicy = fc.record({
@@ -228,8 +242,11 @@ test('Authorizer.decide() decides as authorize(), whatever policies, callers and
       fc.constantFrom(...identities),
       fc.option(asked),
       fc.constantFrom(false, false, true),
-      (options, identity, wanted, isMissing) => {
-        const all = options.map((one, index) => buildPolicy({ ...one, name: `p${index}` }));
+      fc.boolean(),
+      (options, identity, wanted, isMissing, hasMany) => {
+        const all = options.map(({ rules, ...one }, index) =>
+          buildPolicy({ ...one, rules: hasMany ? [...rules, ...NEVER_MET] : rules, name: `p${index}` }),
+        );
         const from = caller(identity);
         const naive = authorize(
           {
