@@ -25,7 +25,9 @@ export class Link implements AsyncDisposable {
   }
 
   static async open(): Promise<Link> {
-    const link = new Link(await TestNetns.create(), await TestNetns.create(), new AsyncDisposableStack());
+    await using half = new AsyncDisposableStack();
+    const stack = half.use(new AsyncDisposableStack());
+    const link = new Link(await TestNetns.create(), await TestNetns.create(), stack);
     const { pod, neighbour } = link;
     pod.run('ip', 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', String(neighbour.processId));
     for (const [netns, last] of [
@@ -40,6 +42,7 @@ export class Link implements AsyncDisposable {
     }
     pod.run('ip', 'route', 'add', 'default', 'via', '10.9.0.2');
     pod.run('ip', 'route', 'add', 'default', 'via', 'fd00:9::2');
+    half.move();
     return link;
   }
 

@@ -47,11 +47,13 @@ export class KubernetesWorld implements AsyncDisposable {
   }
 
   static async start(): Promise<KubernetesWorld> {
-    const stack = new AsyncDisposableStack();
+    await using half = new AsyncDisposableStack();
+    const stack = half.use(new AsyncDisposableStack());
     const api = stack.use(await TestApiServer.start());
     const client = stack.use(testClient(api));
     const world = new KubernetesWorld(api, client, stack);
     await world.createNamespace('ambit-system');
+    half.move();
     return world;
   }
 

@@ -29,7 +29,8 @@ class AgentWorld implements AsyncDisposable {
   #pods: PodWorld | null = null;
 
   static async create(): Promise<AgentWorld> {
-    const world = new AgentWorld();
+    await using half = new AsyncDisposableStack();
+    const world = half.use(new AgentWorld());
     world.#pods = await PodWorld.create([
       {
         name: 'client',
@@ -51,6 +52,7 @@ class AgentWorld implements AsyncDisposable {
     await world.controller.start();
     writeFileSync(join(world.directory, 'token'), TEST_TOKEN);
     writeFileSync(join(world.directory, 'root.pem'), world.controller.rootPem);
+    half.move();
     return world;
   }
 

@@ -39,7 +39,8 @@ class GrpcWorld implements AsyncDisposable {
     handlers: { readonly once?: Unary; readonly talk?: Stream },
     options: Partial<WorldOptions> = {},
   ): Promise<GrpcWorld> {
-    const server = new grpc.Server();
+    await using half = new AsyncDisposableStack();
+    const server = half.adopt(new grpc.Server(), (one) => one.forceShutdown());
     const once: Unary = handlers.once ?? ((call, done) => done(null, call.request));
     const talk: Stream =
       handlers.talk ?? ((call) => call.on('data', (bytes) => call.write(bytes)).on('end', () => call.end()));
@@ -56,6 +57,7 @@ class GrpcWorld implements AsyncDisposable {
       serverPorts: [port],
       ...options,
     });
+    half.move();
     return new GrpcWorld(world, server);
   }
 

@@ -134,7 +134,8 @@ export class HttpWorld implements AsyncDisposable {
   }
 
   static async open(options: WorldOptions): Promise<HttpWorld> {
-    const world = new HttpWorld(options);
+    await using half = new AsyncDisposableStack();
+    const world = half.use(new HttpWorld(options));
     const endpoints: Endpoint[] = [];
     if (options.deadEndpoint === true) {
       await using gone = await listen(() => {});
@@ -197,6 +198,7 @@ export class HttpWorld implements AsyncDisposable {
       world.#openClient = async () =>
         (await pool.openTunnel(targetOf(port), { authority: 'db.shop:80', headers: [] })).stream;
     }
+    half.move();
     return world;
   }
 

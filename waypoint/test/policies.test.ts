@@ -149,7 +149,8 @@ class World implements AsyncDisposable {
     policies: readonly Json[],
     answer = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok',
   ): Promise<World> {
-    const world = new World();
+    await using half = new AsyncDisposableStack();
+    const world = half.use(new World());
     world.#backend = world.#stack.use(
       await listen((socket) => {
         const party = new Party(createPlainCarrier(socket));
@@ -168,6 +169,7 @@ class World implements AsyncDisposable {
     const plain = { host: '127.0.0.1', port: free.port, service: 'shop/db.shop', servicePort: 80 };
     const { port } = await world.#plane.listen({ hbone: { host: '127.0.0.1', port: 0 }, plain: [plain] });
     world.#port = port;
+    half.move();
     return world;
   }
 

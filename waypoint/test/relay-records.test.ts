@@ -49,7 +49,8 @@ class World implements AsyncDisposable {
   }
 
   static async open(servers: 'one' | 'closed' | 'none'): Promise<World> {
-    const world = new World();
+    await using half = new AsyncDisposableStack();
+    const world = half.use(new World());
     const server = await listen((socket) => {
       const party = new Party(createPlainCarrier(socket));
       world.served.push(party);
@@ -67,6 +68,7 @@ class World implements AsyncDisposable {
       policySets: { put: [OPEN], removed: [] },
     });
     ({ port: world.#port } = await world.plane.listen({ hbone: { host: '127.0.0.1', port: 0 }, plain: [] }));
+    half.move();
     return world;
   }
 

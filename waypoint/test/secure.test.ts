@@ -48,7 +48,8 @@ class World implements AsyncDisposable {
     kind: CarrierKind,
     options: tls.TlsOptions & { certificate?: TestCertificate } = {},
   ): Promise<World> {
-    const world = new World();
+    await using half = new AsyncDisposableStack();
+    const world = half.use(new World());
     const { certificate = CERTIFICATE, ...rest } = options;
     const server = tls.createServer({
       key: certificate.privateKeyPem,
@@ -72,6 +73,7 @@ class World implements AsyncDisposable {
     const address = server.address();
     assert.ok(typeof address === 'object' && address !== null);
     await world.#through(kind, address.port);
+    half.move();
     return world;
   }
 

@@ -66,7 +66,8 @@ class World implements AsyncDisposable {
   }
 
   static async open(): Promise<World> {
-    const world = new World();
+    await using half = new AsyncDisposableStack();
+    const world = half.use(new World());
     const port = await world.#serve();
     const services = { [SERVICE.key]: [`443:${port}`, `444:${port}`, `445:${port}`] };
     const workload = buildWorkload({ addresses: ['127.0.0.1'], tunnelProtocol: 'none', services });
@@ -77,6 +78,7 @@ class World implements AsyncDisposable {
       policySets: { put: [{ name: servicePolicySet(SERVICE.key), includes: [], policies: [] }], removed: [] },
     });
     ({ port: world.#port } = await world.#plane.listen({ hbone: { host: '127.0.0.1', port: 0 }, plain: [] }));
+    half.move();
     return world;
   }
 

@@ -42,7 +42,8 @@ class World implements AsyncDisposable {
 
   /** `http2`: the server speaks nothing else, and its port says so. */
   static async open(speaks: 'http/1.1' | 'http2' = 'http/1.1'): Promise<World> {
-    const world = new World();
+    await using half = new AsyncDisposableStack();
+    const world = half.use(new World());
     const service = speaks === 'http2' ? HTTP2_SERVICE : SERVICE;
     const port = await world.#serve(speaks);
     const hbone = world.#stack.use(createHbonePool<SpiffeId>({ clock: systemClock, logger: silentLogger }));
@@ -76,6 +77,7 @@ class World implements AsyncDisposable {
         decide: (_request, forward) => ({ ...forward, cluster: clusters.ofService(view, service, 443) }),
       }),
     );
+    half.move();
     return world;
   }
 

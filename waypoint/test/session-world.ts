@@ -73,7 +73,8 @@ export class SessionWorld implements AsyncDisposable {
 
   /** `replicas` of the waypoint, told the same. */
   static async open(protocol: Protocol, told: Told = {}, replicas = 1): Promise<SessionWorld> {
-    const world = new SessionWorld(protocol);
+    await using half = new AsyncDisposableStack();
+    const world = half.use(new SessionWorld(protocol));
     for (const name of NAMES) {
       const answer = (request: Request, response: Response): void => {
         response.setHeader('x-server', name);
@@ -86,6 +87,7 @@ export class SessionWorld implements AsyncDisposable {
     await using free = await listen(() => {});
     world.#deadPort = free.port;
     for (let index = 0; index < replicas; index += 1) await world.addWaypoint(told);
+    half.move();
     return world;
   }
 

@@ -41,7 +41,8 @@ class World implements AsyncDisposable {
   #port = 0;
 
   static async open(routes: (red: Service, blue: Service) => readonly StreamRoute[]): Promise<World> {
-    const world = new World();
+    await using half = new AsyncDisposableStack();
+    const world = half.use(new World());
     world.#stack.defer(() => world.#plane.drain(0));
     const front = buildService({ name: 'front', addresses: ['10.9.0.1'], ports: ['443:443'] });
     const [red, blue] = [
@@ -75,6 +76,7 @@ class World implements AsyncDisposable {
     });
     const { port } = await world.#plane.listen({ hbone: { host: '127.0.0.1', port: 0 }, plain: [] });
     world.#port = port;
+    half.move();
     return world;
   }
 

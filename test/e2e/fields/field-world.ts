@@ -103,13 +103,15 @@ export class FieldWorld implements AsyncDisposable {
   }
 
   static async open(speech: Speech): Promise<FieldWorld> {
-    const world = new FieldWorld(speech, await ControlPlane.start(WAYPOINT_NODE, 'shop/wp'));
+    await using half = new AsyncDisposableStack();
+    const world = half.use(new FieldWorld(speech, await ControlPlane.start(WAYPOINT_NODE, 'shop/wp')));
     for (const { name, ip } of [...PODS.map((pod) => ({ name: nameOf(pod), ip: pod.ip })), MACHINE]) {
       world.#ports.set(name, await world.#servers.open(name, ip));
     }
     world.#plane['set-svid']({ svid: ca.issue(testIdentity('shop', 'wp-ambit-waypoint')) });
     await world.#apply([]);
     ({ port: world.#waypointPort } = await world.#plane.listen({ hbone: { host: '127.0.0.1', port: 0 }, plain: [] }));
+    half.move();
     return world;
   }
 
