@@ -74,6 +74,22 @@ const COMMON: readonly RouteScenario[] = [
     asks: [{}, { port: 81 }],
     changes: without('spec.parentRefs[0].sectionName'),
   },
+  {
+    name: 'rules',
+    spec: { parentRefs: PARENTS, rules: [{ backendRefs: [A] }] },
+    asks: [{}],
+    changes: without('spec.rules'),
+  },
+  ruleScenario(
+    'a header',
+    { matches: [{ headers: [{ type: 'RegularExpression', name: 'x-a', value: 'v.' }] }] },
+    {
+      ...without('matches[0].headers', 'matches[0].headers[0].type'),
+      'matches[0].headers[0].name': 'x-b',
+      'matches[0].headers[0].value': 'w.',
+    },
+    { asks: [{ headers: { 'x-a': 'v1' } }, {}] },
+  ),
   ruleScenario('a backend', {}, { ...without('backendRefs'), 'backendRefs[0].name': 'b', 'backendRefs[0].port': 81 }),
   ruleScenario(
     'a backend elsewhere',
@@ -181,12 +197,6 @@ const CORS = {
 const ORIGIN = { origin: 'https://a.example' } as const;
 
 const HTTP: readonly RouteScenario[] = [
-  {
-    name: 'rules',
-    spec: { parentRefs: PARENTS, rules: [{ backendRefs: [A] }] },
-    asks: [{}],
-    changes: without('spec.rules'),
-  },
   ruleScenario(
     'a path',
     { matches: [{ path: { type: 'Exact', value: '/a' } }] },
@@ -194,16 +204,6 @@ const HTTP: readonly RouteScenario[] = [
     { asks: [{ path: '/a' }, { path: '/a/b' }, { path: '/' }] },
   ),
   ruleScenario('a method', { matches: [{ method: 'PUT' }] }, without('matches[0].method')),
-  ruleScenario(
-    'a header',
-    { matches: [{ headers: [{ type: 'RegularExpression', name: 'x-a', value: 'v.' }] }] },
-    {
-      ...without('matches[0].headers', 'matches[0].headers[0].type'),
-      'matches[0].headers[0].name': 'x-b',
-      'matches[0].headers[0].value': 'w.',
-    },
-    { asks: [{ headers: { 'x-a': 'v1' } }, {}] },
-  ),
   ruleScenario(
     'a parameter',
     { matches: [{ queryParams: [{ type: 'RegularExpression', name: 'a', value: 'v.' }] }] },
@@ -267,27 +267,11 @@ const HTTP: readonly RouteScenario[] = [
 
 const METHOD = { type: 'RegularExpression', service: 'pkg[.]S.*', method: 'C.*' } as const;
 const GRPC: readonly RouteScenario[] = [
-  {
-    name: 'rules',
-    spec: { parentRefs: PARENTS, rules: [{ backendRefs: [A] }] },
-    asks: [{}],
-    changes: without('spec.rules'),
-  },
   ruleScenario(
     'a method',
     { matches: [{ method: METHOD }] },
     without('matches', ...['', '.type', '.service', '.method'].map((field) => `matches[0].method${field}`)),
     { asks: [{}, { path: '/pkg.Svc/Other' }, { path: '/pkg.Other/Call' }] },
-  ),
-  ruleScenario(
-    'a header',
-    { matches: [{ headers: [{ type: 'RegularExpression', name: 'x-a', value: 'v.' }] }] },
-    {
-      ...without('matches[0].headers', 'matches[0].headers[0].type'),
-      'matches[0].headers[0].name': 'x-b',
-      'matches[0].headers[0].value': 'w.',
-    },
-    { asks: [{ headers: { 'x-a': 'v1' } }, {}] },
   ),
 ];
 

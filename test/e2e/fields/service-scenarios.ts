@@ -34,6 +34,17 @@ function scenario(
   return { name, object: object('Service', 'svc', { ...SPEC, ...spec }), asks: [{ to: IP }], ...looks, changes };
 }
 
+/** Of two servers, which take turns unless the annotations are others. */
+function balanced(name: string, others: Json): Scenario {
+  const annotations = { 'ambit.dev/load-balancer': 'round-robin' };
+  return {
+    name,
+    object: object('Service', 'svc', { ...SPEC, selector: { app: 'two' } }, { annotations }),
+    asks: [{ to: IP }, { to: IP }],
+    changes: { 'metadata.annotations': others },
+  };
+}
+
 const line: Looks = { asks: [{ to: IP, says: 'line' }] };
 const text = { port: 80, targetPort: 'text' } as const;
 
@@ -74,34 +85,14 @@ export const SERVICE_SCENARIOS: readonly Scenario[] = [
     { selector: { app: 'two' }, trafficDistribution: 'PreferClose' },
     without('spec.trafficDistribution'),
   ),
-  {
-    name: 'how one of several servers is chosen',
-    object: object(
-      'Service',
-      'svc',
-      { ...SPEC, selector: { app: 'two' } },
-      { annotations: { 'ambit.dev/load-balancer': 'round-robin' } },
-    ),
-    asks: [{ to: IP }, { to: IP }],
-    changes: { 'metadata.annotations': { 'ambit.dev/load-balancer': 'random' } },
-  },
+  balanced('how one of several servers is chosen', { 'ambit.dev/load-balancer': 'random' }),
+  balanced('that it is said how one is chosen', {}),
   {
     name: 'the waypoint',
     object: object('Service', 'svc', SPEC, { labels: { 'ambit.dev/waypoint': 'wp' } }),
     beside: [ROUTE],
     asks: [{ to: IP }],
     changes: { 'metadata.labels': { 'ambit.dev/waypoint': 'none' } },
-  },
-  {
-    name: 'whose turn it is',
-    object: object(
-      'Service',
-      'svc',
-      { ...SPEC, selector: { app: 'two' } },
-      { annotations: { 'ambit.dev/load-balancer': 'round-robin' } },
-    ),
-    asks: [{ to: IP }, { to: IP }],
-    changes: { 'metadata.annotations': {} },
   },
   {
     name: 'the waypoint of the namespace',
