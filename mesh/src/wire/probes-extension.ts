@@ -1,33 +1,28 @@
-import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import { ipAddressFromBytes, ipAddressToBytes, parsePort } from '../model/address.ts';
 import type { PodProbes, Probe } from '../model/probe.ts';
-import { decodeMessage } from './decode-message.ts';
+import { extension } from './extension.ts';
 import { readList, readModel, readText } from './field-reader.ts';
 import { type Probe as ProbeMessage, type ProbeSchema, ProbesSchema } from './gen/ambit/workload/v1/probes_pb.ts';
 import type * as pb from './gen/istio/workload/workload_pb.ts';
 import { LIMITS } from './limits.ts';
 
-// Goal: the node agent of a pod learns what the kubelet may ask of it, from whichever controller feeds it, and Istio's agents
-// go on reading the same resource. The field `extensions` of a workload is made for that: its readers skip what they do not
-// know. A resource type of its own would have to be subscribed to and kept in step with the workloads.
+// Goal: the node agent of a pod learns what the kubelet may ask of it, from whichever controller feeds it.
 
-const EXTENSION_NAME = 'ambit.dev/probes';
-const TYPE_URL = `type.googleapis.com/${ProbesSchema.typeName}`;
+const EXTENSION = extension('ambit.dev/probes', ProbesSchema);
 
 /** The extension that carries `probes`. */
 export function encodeProbes({ nodeAddresses, probes }: PodProbes): MessageInitShape<typeof pb.ExtensionSchema> {
-  const message = create(ProbesSchema, {
+  return EXTENSION.encode({
     nodeAddresses: nodeAddresses.map(ipAddressToBytes),
     probes: probes.map(encodeProbe),
   });
-  return { name: EXTENSION_NAME, config: { typeUrl: TYPE_URL, value: toBinary(ProbesSchema, message) } };
 }
 
 /** What the extensions say of probes; undefined when nothing. @throws WireError with the path of the first field that is not allowed. */
 export function probesToModel(extensions: readonly pb.Extension[], path: string): PodProbes | undefined {
-  const config = extensions.find(({ name }) => name === EXTENSION_NAME)?.config;
-  if (config === undefined || config.typeUrl !== TYPE_URL) return undefined;
-  const message = decodeMessage(ProbesSchema, config.value);
+  const message = EXTENSION.find(extensions);
+  if (message === undefined) return undefined;
   return {
     nodeAddresses: readList(`${path}.node_addresses`, LIMITS.nodeAddresses, message.nodeAddresses, (bytes, at) =>
       readModel(at, () => ipAddressFromBytes(bytes)),
