@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { checkLeaks, until } from '@ambit/mesh/testing';
+import { checkLeaks, connectBlock, dial, frameOf, securePeer, uint32, until, webSvid } from '@ambit/mesh/testing';
 import { sparing } from '../src/overload/sparing-pipeline.ts';
 import { NO_COMPILED_EDITS } from '../src/http/header-edits.ts';
 import { HttpWorld, type Party } from './http-world.ts';
@@ -408,4 +408,20 @@ test('a connection says what is held for a side that takes nothing, so that it c
   await until('what is not read is held', () => (held()[0] ?? 0) > 0);
   for (const connection of world.connections) connection.destroy();
   await until('it is cut', () => reader.isOver);
+});
+
+test('what a connection holds is all that its client has not taken, also of one that takes it by the byte', async () => {
+  const [data, headers, windowUpdate, initialWindowSize, endHeaders] = [0, 1, 8, 4, 4];
+  await using world = await HttpWorld.open({ kind: 'tunnel' });
+  await using client = await securePeer(dial(world.port), 'client', webSvid);
+  client.greet([[initialWindowSize, 0]]);
+  client.send(frameOf(headers, endHeaders, 1, connectBlock()), frameOf(data, 0, 1, Buffer.from(GET)));
+  const server = await world.server();
+  await until('it is asked', () => server.text.endsWith('\r\n\r\n'));
+  server.send('HTTP/1.1 200 OK\r\nContent-Length: 64000000\r\n\r\n');
+  server.send(Buffer.alloc(500_000, 'a'));
+  await until('all but a few bytes are held', () => {
+    client.send(frameOf(windowUpdate, 0, 1, uint32(1)));
+    return [...world.connections].some(({ heldBytes }) => heldBytes > 490_000);
+  });
 });

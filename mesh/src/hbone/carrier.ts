@@ -17,10 +17,10 @@ export interface CarrierReader {
   /** After a `write` that returned false: writing may go on. */
   onDrain?(): void;
   /**
-   * After a `write` that returned false, before `onDrain`: little of what was written still waits. Whoever brings more from afar may ask
-   * for it already, and write it behind. Perhaps never, perhaps several times.
+   * After a `write` that returned false, before `onDrain`: little of what was written, `waitingBytes`, still waits. Whoever brings more
+   * from afar may ask for it already, and write it behind. Perhaps never, perhaps several times.
    */
-  onDraining?(): void;
+  onDraining?(waitingBytes: number): void;
   /** Exactly once, last: the carrier is gone. */
   onClose(result: CarrierResult): void;
 }

@@ -36,8 +36,8 @@ export class ReaderSink implements StreamSink, LinkSource {
     this.reader.onDrain?.();
   }
 
-  onDraining(): void {
-    this.reader.onDraining?.();
+  onDraining(waitingBytes: number): void {
+    this.reader.onDraining?.(waitingBytes);
   }
 
   onClosed(error: HboneError | undefined): void {

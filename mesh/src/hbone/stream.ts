@@ -25,10 +25,10 @@ export interface StreamSink {
   /** All that was sent has gone out to the connection after it had to wait. */
   onWritable(): void;
   /**
-   * The peer has granted credit, and little still waits for more: whoever brings what is sent from afar may ask for it already, and sends
-   * it behind. Called again with every grant.
+   * The peer has granted credit, and little, `waitingBytes`, still waits for more: whoever brings what is sent from afar may ask for it
+   * already, and sends it behind. Called again with every grant.
    */
-  onDraining?(): void;
+  onDraining?(waitingBytes: number): void;
   /** Last: the stream is over, cleanly or with an error. Not called for a stream that was reset through `abort`. */
   onClosed(error: HboneError | undefined): void;
 }
@@ -174,7 +174,7 @@ export class Stream {
         this.sink?.onWritable();
       }
     } else if (!this.endQueued && this.queue !== undefined && this.queue.bytes <= WAITING_LOW_BYTES) {
-      this.sink?.onDraining?.();
+      this.sink?.onDraining?.(this.queue.bytes);
     }
   }
 

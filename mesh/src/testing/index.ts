@@ -28,4 +28,4 @@ export {
 } from './tunnel-world.ts';
 export { anyRequests, mutated } from './http1-corpus.ts';
 export { anyHttp2Request, spoiled } from './http2-corpus.ts';
-export { blockOf, frameOf, Http2Peer } from './http2-peer.ts';
+export { blockOf, connectBlock, frameOf, Http2Peer, securePeer, uint32 } from './http2-peer.ts';

@@ -57,7 +57,7 @@ export class Exchange implements SenderOwner, ExchangeFacts {
   #timer: Disposable | undefined;
   /** The client takes no more of the answer for now. */
   #isClientBusy = false;
-  /** Of the answer: what the client had taken when it last took all. */
+  /** Of the answer: what the client had taken when it last took anything. */
   #bytesTaken = 0;
   /** What a client of HTTP/2 is told when its answer is cut. */
   #cutCode = CANCEL;
@@ -193,10 +193,10 @@ export class Exchange implements SenderOwner, ExchangeFacts {
     this.#sender.call?.endTunnel();
   }
 
-  /** The client takes more of the answer, or soon will. */
-  clientDrained(entirely = true): void {
-    if (entirely) this.#isClientBusy = false;
-    this.#bytesTaken = this.responseBytes;
+  /** The client takes more of the answer, or soon will, when some of it still waits. */
+  clientDrained(waitingBytes = 0): void {
+    if (waitingBytes === 0) this.#isClientBusy = false;
+    this.#bytesTaken = Math.max(0, this.responseBytes - waitingBytes);
     this.#sender.call?.resume();
   }
 

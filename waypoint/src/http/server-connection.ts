@@ -87,8 +87,8 @@ export class ServerConnection implements CarrierReader, ClientSession, ExchangeH
   }
 
   /** What its server sends takes a while to come. */
-  onDraining(): void {
-    this.#exchange.clientDrained(false);
+  onDraining(waitingBytes: number): void {
+    this.#exchange.clientDrained(waitingBytes);
   }
 
   onClose(): void {

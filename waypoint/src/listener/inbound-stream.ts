@@ -100,8 +100,8 @@ export class InboundStream implements CarrierReader {
     this.#next?.onDrain?.();
   }
 
-  onDraining(): void {
-    this.#next?.onDraining?.();
+  onDraining(waitingBytes: number): void {
+    this.#next?.onDraining?.(waitingBytes);
   }
 
   onClose(result: CarrierResult): void {
