@@ -111,7 +111,7 @@ export const ACCESS_POLICY_SCENARIOS: readonly Scenario[] = [
       ...NOBODY,
     }),
     asks: [{}],
-    changes: { 'spec.targetRefs[0].name': 'other' },
+    changes: { 'spec.targetRefs[0].kind': 'GatewayClass', 'spec.targetRefs[0].name': 'other' },
   },
   {
     name: 'labels',
