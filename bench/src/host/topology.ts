@@ -97,17 +97,19 @@ export function staleNamespaces(names: readonly string[], isAlive: (pid: number)
 }
 
 /**
- * Settings of every namespace: forwarding for hosts; enough ports and quick reuse so that connection churn never starves; and one
- * congestion control for all machines, reno, which every kernel allows in a namespace: BBR, where a machine has it, paces by
- * timers, and on links without delay one would measure these.
+ * Of all machines, as every kernel allows it in a namespace: BBR, where a machine has it, paces by timers, and on links without
+ * delay one would measure these.
  */
+export const CONGESTION_CONTROL = 'reno';
+
+/** Settings of every namespace: forwarding for hosts; enough ports and quick reuse so that connection churn never starves. */
 const SYSCTLS = [
   'net.ipv4.ip_forward=1',
   'net.ipv4.ip_local_port_range=1024 65535',
   'net.ipv4.tcp_tw_reuse=1',
   'net.ipv4.tcp_max_tw_buckets=262144',
   'net.core.somaxconn=4096',
-  'net.ipv4.tcp_congestion_control=reno',
+  `net.ipv4.tcp_congestion_control=${CONGESTION_CONTROL}`,
 ];
 
 /** Creates the namespaces and links. Disposal removes the namespaces and with them every link, rule and address inside. */

@@ -1,11 +1,11 @@
-import { mkdtemp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { cpus, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ChildProcesses } from '../host/child-processes.ts';
 import { runCommand } from '../host/command.ts';
 import { ensureEnvoy } from '../host/envoy-install.ts';
 import { ensurePrograms, L4_PROGRAMS } from '../host/system-packages.ts';
-import { openTopology } from '../host/topology.ts';
+import { CONGESTION_CONTROL, openTopology } from '../host/topology.ts';
 import { BenchError } from '../errors.ts';
 import { createCertificates } from './certificates.ts';
 import { markdownReport } from './markdown-report.ts';
@@ -138,7 +138,7 @@ async function describeMachine(): Promise<Record<string, string | number>> {
     cpu: processors[0]?.model ?? 'unknown',
     cores: processors.length,
     kernel: release(),
-    congestion: (await readFile('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8')).trim(),
+    congestion: CONGESTION_CONTROL,
     wrk: (await firstLineOf('wrk -v')).split(' ').slice(1, 3).join(' '),
     iperf3: (await firstLineOf('iperf3 -v')).split(' ')[1] ?? '',
   };

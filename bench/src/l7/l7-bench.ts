@@ -8,7 +8,7 @@ import { ChildProcesses, pinnedCommand } from '../host/child-processes.ts';
 import { runCommand } from '../host/command.ts';
 import { ensureEnvoy } from '../host/envoy-install.ts';
 import { ensurePrograms, L7_PROGRAMS } from '../host/system-packages.ts';
-import { openTopology } from '../host/topology.ts';
+import { CONGESTION_CONTROL, openTopology } from '../host/topology.ts';
 import { createCertificates } from '../l4/certificates.ts';
 import type { HttpSinkOptions } from '../load/http-sink-main.ts';
 import { type Memory, readMemory } from '../measure/process-usage.ts';
@@ -114,7 +114,12 @@ export async function runL7Bench(options: L7BenchOptions): Promise<L7Results> {
   return {
     bench: 'l7',
     startedAt,
-    machine: { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, kernel: release() },
+    machine: {
+      cpu: cpus()[0]?.model ?? 'unknown',
+      cores: cpus().length,
+      kernel: release(),
+      congestion: CONGESTION_CONTROL,
+    },
     peers: Object.fromEntries(peers.map(({ name, version, features }) => [name, { version, features }])),
     rounds: plan.rounds,
     loadSeconds: plan.loadSeconds,
