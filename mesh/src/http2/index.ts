@@ -1,4 +1,5 @@
 /** HTTP/2 requests and responses, on the framer of mesh/hbone. */
+export { Http2Code } from '../hbone/frame-codec.ts';
 export { CarrierLink, TunnelLink } from './carrier-link.ts';
 export { Http2Client } from './client.ts';
 export type { ClientExchange } from './client-exchange.ts';

@@ -1,4 +1,5 @@
 import type { FieldBlock, RequestHead, ResponseHead } from '@ambit/mesh/http1';
+import { Http2Code } from '@ambit/mesh/http2';
 import type { AccessVerdict } from '@ambit/mesh/policies';
 import type { Endpoint } from '../upstream/cluster.ts';
 import type { AnswerWriter } from './answer-writer.ts';
@@ -16,10 +17,6 @@ import type { Caller, Decision, Forward, RequestPipeline } from './pipeline.ts';
 import type { RequestAttempts, SenderOwner } from './request-attempts.ts';
 import { RequestSender } from './request-sender.ts';
 import type { WorkerContext } from './worker-context.ts';
-
-/** RFC 9113 7. */
-const INTERNAL_ERROR = 2;
-const CANCEL = 8;
 
 /**
  * What happens to a request from its head to the end of its answer, and the record of it. One object per client's connection,
@@ -60,7 +57,7 @@ export class Exchange implements SenderOwner, ExchangeFacts {
   /** Of the answer: what the client had taken when it last took anything. */
   #bytesTaken = 0;
   /** What a client of HTTP/2 is told when its answer is cut. */
-  #cutCode = CANCEL;
+  #cutCode: number = Http2Code.cancel;
 
   constructor(
     options: {
@@ -247,7 +244,8 @@ export class Exchange implements SenderOwner, ExchangeFacts {
 
   onUpstreamGone(reason: 'upstream-gone' | 'upstream-protocol' | 'upstream-truncated'): void {
     this.isHeldUp = false;
-    this.#cutCode = this.#state === 'tunnel' ? CANCEL : (this.#sender.call?.http2Code ?? INTERNAL_ERROR);
+    this.#cutCode =
+      this.#state === 'tunnel' ? Http2Code.cancel : (this.#sender.call?.http2Code ?? Http2Code.internalError);
     if (this.#state === 'tunnel') {
       this.#sender.finish();
       this.#end(null);
@@ -327,7 +325,7 @@ export class Exchange implements SenderOwner, ExchangeFacts {
     this.decision = null;
     this.grpcStatus = null;
     this.isHeldUp = false;
-    this.#cutCode = CANCEL;
+    this.#cutCode = Http2Code.cancel;
     this.#writer.begin();
     this.#sender = this.#http1Sender;
     this.#sender.reset();

@@ -2,6 +2,7 @@ import type { CarrierReader } from '@ambit/mesh/hbone';
 import {
   FAULTS,
   type FaultCode,
+  Http2Code,
   type Http2RequestHead,
   Http2Server,
   type ServerExchange,
@@ -14,8 +15,6 @@ import { HeadWatch } from './head-watch.ts';
 import { refusedRequest } from './refused-request.ts';
 import type { ServerConnectionOptions } from './server-connection.ts';
 
-/** RFC 9113 7. */
-const ENHANCE_YOUR_CALM = 11;
 /** Streams that are over and kept for others. */
 const SPARE_MAX = 64;
 
@@ -126,7 +125,7 @@ export class Http2ServerConnection implements ClientSession, Http2StreamOwner, W
   #onHeadTimeout(): void {
     const { context, caller } = this.#options;
     context.observer.onExchange(refusedRequest(caller, 0, 'request-timeout'));
-    this.#server.destroy(ENHANCE_YOUR_CALM);
+    this.#server.destroy(Http2Code.enhanceYourCalm);
   }
 
   #onClose(): void {

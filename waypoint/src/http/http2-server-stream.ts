@@ -1,5 +1,5 @@
 import type { FieldBlock, RequestHead } from '@ambit/mesh/http1';
-import { copyFields, type Http2Error, type Receiver, type ServerExchange } from '@ambit/mesh/http2';
+import { copyFields, Http2Code, type Http2Error, type Receiver, type ServerExchange } from '@ambit/mesh/http2';
 import type { CurrentRequest } from './current-request.ts';
 import { isDenied } from './decisions.ts';
 import { Exchange } from './exchange.ts';
@@ -8,10 +8,6 @@ import { HeldBytes } from './held-bytes.ts';
 import { Http2ResponseWriter } from './http2-response-writer.ts';
 import type { Caller, RequestPipeline } from './pipeline.ts';
 import type { WorkerContext } from './worker-context.ts';
-
-/** RFC 9113 7. */
-const NO_ERROR = 0;
-const CANCEL = 8;
 
 /** What a stream needs of its connection. */
 export interface Http2StreamOwner {
@@ -74,7 +70,7 @@ export class Http2ServerStream implements ExchangeHost, Receiver {
     const request = this.#request;
     if (!this.#exchange.isTunnel || request === undefined || !isDenied(this.#pipeline.decide(request))) return;
     this.#exchange.clientGone();
-    this.#cut(CANCEL);
+    this.#cut(Http2Code.cancel);
   }
 
   get isOver(): boolean {
@@ -103,7 +99,7 @@ export class Http2ServerStream implements ExchangeHost, Receiver {
     const exchange = this.#exchange;
     if (exchange.isRunning && exchange.touched) exchange.touched = false;
     else if (exchange.isRunning) exchange.answer(exchange.requestComplete ? 'idle' : 'request-timeout');
-    else if (!exchange.isTunnel) this.#cut(NO_ERROR);
+    else if (!exchange.isTunnel) this.#cut(Http2Code.noError);
     // Both sides have said all they had to say, long ago, and the server has still not taken it.
     else if (this.#stream?.closed === true) {
       exchange.clientGone();
@@ -182,7 +178,7 @@ export class Http2ServerStream implements ExchangeHost, Receiver {
     this.#forget();
     if (stream.closed) this.#leave();
     // The rest of the request is not wanted. An answer that still waits for credit must not be cut by that.
-    else if (stream.isSent) this.#cut(NO_ERROR);
+    else if (stream.isSent) this.#cut(Http2Code.noError);
     else {
       if (!this.#hasEnded) this.#startLinger();
       this.#release();
@@ -243,7 +239,7 @@ export class Http2ServerStream implements ExchangeHost, Receiver {
 
   /** An answer that has left whole is not cut by that: only the rest of its request is not wanted. */
   #endLinger(): void {
-    this.#cut(this.#stream?.isSent === true ? NO_ERROR : CANCEL);
+    this.#cut(this.#stream?.isSent === true ? Http2Code.noError : Http2Code.cancel);
   }
 
   #cut(http2Code: number): void {

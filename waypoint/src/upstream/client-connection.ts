@@ -1,11 +1,9 @@
 import type { Carrier, CarrierReader } from '@ambit/mesh/hbone';
 import { decideServerPersistence, type RequestFacts, ResponseReader } from '@ambit/mesh/http1';
+import { Http2Code } from '@ambit/mesh/http2';
 import type { Waiting } from '../http/deadlines.ts';
 import type { ResponseSink } from '../http/exchange-facts.ts';
 import type { UpstreamCall } from './upstream-call.ts';
-
-/** RFC 9113 7. */
-const INTERNAL_ERROR = 2;
 
 /** Where a connection belongs; hears when it is free or gone. */
 export interface ConnectionOwner {
@@ -27,7 +25,7 @@ export interface ConnectionOwner {
 export class ClientConnection implements CarrierReader, UpstreamCall, Waiting {
   deadlineMs: number = Number.POSITIVE_INFINITY;
   requestComplete = false;
-  readonly http2Code: number = INTERNAL_ERROR;
+  readonly http2Code: number = Http2Code.internalError;
   requestCount = 0;
   readonly #carrier: Carrier;
   readonly #owner: ConnectionOwner;

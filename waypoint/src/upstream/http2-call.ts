@@ -1,6 +1,7 @@
 import type { FieldBlock } from '@ambit/mesh/http1';
 import {
   type ClientExchange,
+  Http2Code,
   type Http2Error,
   type Http2ResponseHead,
   type ResponseReceiver,
@@ -9,10 +10,6 @@ import {
 import type { LostCall } from '../http/decide-retry.ts';
 import type { ResponseSink } from '../http/exchange-facts.ts';
 import type { UpstreamCall } from './upstream-call.ts';
-
-/** RFC 9113 7. */
-const CANCEL = 8;
-const HTTP_1_1_REQUIRED = 13;
 
 /** What a call needs of its connection. */
 export interface Http2CallOwner {
@@ -26,7 +23,7 @@ export class Http2Call implements ResponseReceiver, UpstreamCall {
   /** Once it has failed. */
   lost: LostCall = 'fresh';
   /** What a client of HTTP/2 is told when its answer is cut, once the call has failed. */
-  http2Code: number = CANCEL;
+  http2Code: number = Http2Code.cancel;
   readonly #owner: Http2CallOwner;
   /** The connection had served others before. */
   readonly #reused: boolean;
@@ -82,7 +79,7 @@ export class Http2Call implements ResponseReceiver, UpstreamCall {
 
   abandon(): void {
     this.#sink = undefined;
-    this.#stream?.reset(CANCEL);
+    this.#stream?.reset(Http2Code.cancel);
   }
 
   enterTunnel(): void {
@@ -128,7 +125,7 @@ export class Http2Call implements ResponseReceiver, UpstreamCall {
     }
     this.#sink = undefined;
     // The rest of the request has nobody who reads it, and a tunnel that was not granted no use.
-    if (!this.requestComplete || this.#asksForTunnel) this.#stream?.reset(CANCEL);
+    if (!this.requestComplete || this.#asksForTunnel) this.#stream?.reset(Http2Code.cancel);
     sink?.onResponseEnd();
   }
 
@@ -146,7 +143,7 @@ export class Http2Call implements ResponseReceiver, UpstreamCall {
     }
     const begun = this.#stream?.begun === true;
     this.http2Code = translateFailure(error).http2Code;
-    if (!begun && error.data['http2Code'] === HTTP_1_1_REQUIRED) this.lost = 'http1';
+    if (!begun && error.data['http2Code'] === Http2Code.http11Required) this.lost = 'http1';
     else if (!begun && error.isUnprocessed) this.lost = 'unseen';
     else if (!begun && this.#reused && error.code === 'closed') this.lost = 'reused';
     if (error.code === 'malformed' || error.code === 'protocol') sink.onUpstreamGone('upstream-protocol');
