@@ -12,5 +12,8 @@ export type RouteBackend =
   /** Its share of requests is answered with 500. */
   | { readonly kind: 'invalid'; readonly reason: BackendFault };
 
+/** One that requests can be sent to. */
+export type ServiceBackend = Extract<RouteBackend, { readonly kind: 'service' }>;
+
 /** Reasons of condition ResolvedRefs. */
 export type BackendFault = 'InvalidKind' | 'BackendNotFound' | 'RefNotPermitted' | 'UnsupportedProtocol';

@@ -1,4 +1,4 @@
-import type { RouteBackend } from './backend.ts';
+import type { RouteBackend, ServiceBackend } from './backend.ts';
 import type { CompiledBackend, CompiledRule, Effects } from './compile-rule.ts';
 import { type CorsDecision, decideCors } from './decide-cors.ts';
 import { decideMirrors } from './decide-mirrors.ts';
@@ -9,8 +9,6 @@ import { pickBackend } from './pick-backend.ts';
 import type { RouteRequest } from './route-request.ts';
 import type { RouteTable } from './route-table.ts';
 import type { HeaderValue } from './rule.ts';
-
-type ServiceBackend = Extract<RouteBackend, { readonly kind: 'service' }>;
 
 export interface RequestFacts<R extends RouteRequest = RouteRequest> {
   readonly request: R;

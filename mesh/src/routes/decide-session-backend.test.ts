@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseServiceKey } from '../model/service.ts';
 import { aRule } from '../testing/route-builder.ts';
-import type { RouteBackend } from './backend.ts';
+import type { RouteBackend, ServiceBackend } from './backend.ts';
 import { compileRule } from './compile-rule.ts';
 import type { Session } from './decide-session.ts';
 import { decideSessionBackend, type SessionPlace, sessionBackendName } from './decide-session-backend.ts';
 import { type HttpMatch, NO_FILTERS } from './rule.ts';
 
-const backend = (name: string, version: string | null = null): Extract<RouteBackend, { kind: 'service' }> => ({
+const backend = (name: string, version: string | null = null): ServiceBackend => ({
   ...{ kind: 'service', service: parseServiceKey(`shop/${name}`), port: 80, version },
 });
 const to = (one: RouteBackend, weight: number) => ({ backend: one, weight, filters: NO_FILTERS });

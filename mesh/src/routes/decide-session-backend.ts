@@ -1,8 +1,6 @@
-import type { RouteBackend } from './backend.ts';
+import type { RouteBackend, ServiceBackend } from './backend.ts';
 import type { CompiledBackend, CompiledRule } from './compile-rule.ts';
 import type { Session } from './decide-session.ts';
-
-type ServiceBackend = Extract<RouteBackend, { readonly kind: 'service' }>;
 
 /** What there is of a backend: the endpoint of the session; others alone; none that takes requests. */
 export type SessionPlace = 'endpoint' | 'others' | 'none';

@@ -1,4 +1,4 @@
-import type { RouteBackend } from './backend.ts';
+import type { ServiceBackend } from './backend.ts';
 import { pickBackend } from './pick-backend.ts';
 import type { StreamRoute } from './service-routes.ts';
 
@@ -7,7 +7,7 @@ export type StreamDecision =
   | {
       readonly kind: 'forward';
       readonly routeKey: string;
-      readonly backend: Extract<RouteBackend, { readonly kind: 'service' }>;
+      readonly backend: ServiceBackend;
     }
   /** `no-route`: no route wants it; `faulty-route`: the backend that was drawn is none, or there is none with a weight. */
   | { readonly kind: 'refuse'; readonly routeKey: string; readonly reason: 'no-route' | 'faulty-route' };

@@ -8,6 +8,7 @@ import {
   readSession,
   type RouteBackend,
   type RuleSession,
+  type ServiceBackend,
   type Session,
   sessionBackendName,
   sessionHeader,
@@ -19,8 +20,6 @@ import type { Clock } from '@ambit/mesh/runtime';
 import { type CompiledEdits, compileEdits } from '../http/header-edits.ts';
 import type { DeliverySession, RequestView } from '../http/pipeline.ts';
 import { type Cluster, type Endpoint, endpointName } from '../upstream/cluster.ts';
-
-type ServiceBackend = Extract<RouteBackend, { readonly kind: 'service' }>;
 
 /** Tokens that are remembered as opened, of clients that ask now; some hundred bytes each. */
 const TOKENS_REMEMBERED_MAX = 4096;

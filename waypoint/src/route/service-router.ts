@@ -6,6 +6,7 @@ import {
   type Forwarding,
   type HeaderEdits,
   type RouteBackend,
+  type ServiceBackend,
 } from '@ambit/mesh/routes';
 import { failureAnswer, straightTo } from '../http/decisions.ts';
 import { compileEdits, type CompiledEdits } from '../http/header-edits.ts';
@@ -18,8 +19,6 @@ import type { RequestSession, RuleSessions } from './rule-sessions.ts';
 
 /** How a rule has a request sent on. */
 type RoutedAs = Pick<Forwarding, 'rewritten' | 'requestEdits'>;
-
-type ServiceBackend = Extract<RouteBackend, { readonly kind: 'service' }>;
 
 export interface ServiceRouterOptions {
   readonly view: MeshView;
