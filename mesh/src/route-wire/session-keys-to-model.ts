@@ -1,12 +1,10 @@
-import type { SessionKeys } from '../routes/session-keys.ts';
+import { SESSION_KEY_BYTES, type SessionKeys } from '../routes/session-keys.ts';
 import { decodeMessage } from '../wire/decode-message.ts';
 import type { DiscoveryResource } from '../wire/discovery-messages.ts';
 import { invalidField, readList } from '../wire/field-reader.ts';
 import { SessionKeysSchema } from '../wire/gen/ambit/waypoint/v1/sessions_pb.ts';
 import { SESSION_KEYS_TYPE_URL } from './encode-session-keys.ts';
 import { ROUTE_WIRE_LIMITS } from './limits.ts';
-
-const KEY_BYTES = 32;
 
 /** The keys of one Gateway. Nothing of a key is in an error. @throws WireError with the path of the first field that is not allowed. */
 export function parseSessionKeys({ name, typeUrl, value }: DiscoveryResource): SessionKeys {
@@ -18,5 +16,5 @@ export function parseSessionKeys({ name, typeUrl, value }: DiscoveryResource): S
 }
 
 function readKey(key: Uint8Array, path: string): Uint8Array {
-  return key.length === KEY_BYTES ? Uint8Array.from(key) : invalidField(path, `not ${KEY_BYTES} bytes`);
+  return key.length === SESSION_KEY_BYTES ? Uint8Array.from(key) : invalidField(path, `not ${SESSION_KEY_BYTES} bytes`);
 }

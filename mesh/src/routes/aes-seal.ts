@@ -7,10 +7,9 @@ import {
   type KeyObject,
   randomBytes,
 } from 'node:crypto';
+import { SESSION_KEY_BYTES } from './session-keys.ts';
 import type { OpenedToken, SessionSeal } from './session-seal.ts';
 
-/** Of a key that tokens are sealed with, and of the secrets that such keys come from. */
-export const SESSION_KEY_BYTES = 32;
 const ALGORITHM = 'aes-256-gcm';
 /** Which key a token is for: what is not for any of them costs no cipher. */
 const ID_BYTES = 1;
