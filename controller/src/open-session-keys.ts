@@ -8,8 +8,10 @@ import {
   sessionSecretFile,
   sessionSecretIn,
   type SessionSecretOptions,
+  stepSessionSecret,
 } from './identity/index.ts';
 import type { KubernetesParts } from './kubernetes-parts.ts';
+import { type LeaderGate, LeaderTasks } from './leader/index.ts';
 import type { Pipeline } from './pipeline.ts';
 
 /** How long a start waits for them: without, waypoints serve requests all the same, and sessions begin and go on later. */
@@ -36,13 +38,12 @@ export async function openSessionKeys(
       ? sessionSecretFile(openPrivateDirectory(parts.config.stateDirectory))
       : sessionSecretIn(new SecretStore(kubernetes.client, kubernetes.config.namespace));
   const options: SessionSecretOptions = { store, clock, logger };
-  if (kubernetes !== null) {
-    kubernetes.gate.whileLeading('session keys', (term) => keepSessionSecret(options, term));
-  } else {
-    keepSessionSecret(options, signal).catch((error: unknown) => {
-      if (!signal.aborted) logger.error('session keys are not kept any more', { error });
-    });
+  if (kubernetes === null) {
+    // Before it is looked for, so that a first start need not look twice. A failure is told of by what keeps it, which tries again.
+    await stepSessionSecret(options, signal).catch(() => false);
   }
+  const gate = kubernetes?.gate ?? gateOfOne(clock, logger, signal);
+  gate.whileLeading('session keys', (term) => keepSessionSecret(options, term));
   const first = Promise.withResolvers<void>();
   void followSessionSecret(
     options,
@@ -53,4 +54,11 @@ export async function openSessionKeys(
     signal,
   );
   await Promise.race([first.promise, clock.sleep(PATIENCE_MS, signal)]);
+}
+
+/** Of a process that has no other beside it: it leads as long as it runs. */
+function gateOfOne(clock: Clock, logger: Logger, signal: AbortSignal): LeaderGate {
+  const tasks = new LeaderTasks(clock, logger);
+  tasks.begin(signal);
+  return tasks;
 }
