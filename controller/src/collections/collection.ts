@@ -26,6 +26,12 @@ export interface Reader {
   lookup<V>(index: Index<V>, key: string): readonly V[];
 }
 
+/** Reads what is there now; nothing depends on it. */
+export const PRESENT: Reader = {
+  get: (collection, key) => collection.get(key),
+  lookup: (index, key) => index.get(key),
+};
+
 /** One derived value's place in a graph: recomputed when something it read changes. */
 export interface Dependent {
   markDirty(): void;

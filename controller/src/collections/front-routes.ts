@@ -7,10 +7,11 @@ import {
 } from '../translate/decide-waypoint-binding.ts';
 import { MULTICLUSTER_GROUP, type ServiceFront } from '../translate/service-front.ts';
 import { translateServiceRoutes } from '../translate/translate-service-routes.ts';
-import type { Collection, Reader } from './collection.ts';
+import type { Collection } from './collection.ts';
 import type { CollectionGraph } from './collection-graph.ts';
 import type { ObjectCollections } from './object-collections.ts';
 import type { RouteWorlds } from './route-worlds.ts';
+import { waypointSurroundings } from './waypoint-surroundings.ts';
 
 /** The routes of a Service or ServiceImport, and where they are in force. */
 export interface FrontRoutes {
@@ -40,10 +41,6 @@ export function deriveFronts(
     graph.rekey<ServiceFront>('Service', objects.services, (key) => `Service/${key}`),
     graph.rekey('ServiceImport', objects.importFronts, (key) => `ServiceImport/${key}`),
   ]);
-  const around = (namespace: string, read: Reader): WaypointSurroundings => ({
-    namespace: read.get(objects.namespaces, `/${namespace}`),
-    gateway: (named) => read.get(objects.gateways, `${named.namespace}/${named.name}`),
-  });
   const routes = graph.derive('routes of services', fronts, (front, read): FrontRoutes | null => {
     const { namespace, name } = front.meta;
     const kind =
@@ -52,8 +49,9 @@ export function deriveFronts(
         : { group: '', kind: 'Service' };
     const found = translateServiceRoutes({ ...kind, namespace, name }, worlds.readBy(read));
     if (found === null) return null;
-    const binding = decideWaypointBinding({ meta: front.meta, traffic: 'service' }, around(namespace, read));
-    const callers = decideCallerWaypoints(binding, found, (caller) => around(caller, read));
+    const around = (home: string): WaypointSurroundings => waypointSurroundings(objects, home, read);
+    const binding = decideWaypointBinding({ meta: front.meta, traffic: 'service' }, around(namespace));
+    const callers = decideCallerWaypoints(binding, found, around);
     return { routes: found, binding, callers };
   });
   return { fronts, routes };

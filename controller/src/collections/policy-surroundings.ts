@@ -24,6 +24,7 @@ import { selectorMatches, type ServiceCandidate } from '../translate/service-mem
 import type { Collection, Index, Reader } from './collection.ts';
 import type { ObjectCollections } from './object-collections.ts';
 import { labelKeys, selectorKey } from './selector-index.ts';
+import { waypointSurroundings } from './waypoint-surroundings.ts';
 
 /** A workload as policies look at it. */
 export interface PolicySubject {
@@ -134,10 +135,7 @@ export class PolicySurroundings {
   }
 
   waypoints(namespace: string, read: Reader): WaypointSurroundings {
-    return {
-      namespace: read.get(this.#objects.namespaces, `/${namespace}`),
-      gateway: (gateway) => read.get(this.#objects.gateways, `${gateway.namespace}/${gateway.name}`),
-    };
+    return waypointSurroundings(this.#objects, namespace, read);
   }
 
   widerMutualTls(namespace: string, read: Reader): Pick<MutualTlsLayers, 'mesh' | 'namespace'> {

@@ -1,7 +1,7 @@
 import type { BackendTlsPolicy, ReferenceGrant } from '@ambit/mesh/kinds';
 import type { MeshSettings } from '../translate/mesh-settings.ts';
 import { type AnyRoute, parentKey, type RouteWorld, servicesOf } from '../translate/route-world.ts';
-import type { Index, Reader } from './collection.ts';
+import { type Index, PRESENT, type Reader } from './collection.ts';
 import type { CollectionGraph, SourceCollection } from './collection-graph.ts';
 import type { ObjectCollections } from './object-collections.ts';
 
@@ -37,7 +37,7 @@ export class RouteWorlds {
 
   /** As it is whenever it is asked; nothing depends on it. */
   get present(): RouteWorld {
-    return this.readBy({ get: (collection, key) => collection.get(key), lookup: (index, key) => index.get(key) });
+    return this.readBy(PRESENT);
   }
 
   readBy(read: Reader): RouteWorld {

@@ -1,11 +1,8 @@
 import type { ParentRef } from '@ambit/mesh/kinds';
 import type { ObjectCollections } from '../collections/object-collections.ts';
+import { waypointSurroundings } from '../collections/waypoint-surroundings.ts';
 import { WAYPOINT_BOUND } from '../reconcile/waypoints/decide-waypoint-bound.ts';
-import {
-  decideNamespaceWaypoint,
-  decideWaypointBinding,
-  type WaypointSurroundings,
-} from '../translate/decide-waypoint-binding.ts';
+import { decideNamespaceWaypoint, decideWaypointBinding } from '../translate/decide-waypoint-binding.ts';
 import type { UndatedCondition } from './decide-stored-conditions.ts';
 
 /**
@@ -20,14 +17,12 @@ export function unreadRoute(
 ): UndatedCondition | null {
   const service = ref.kind === 'Service' ? objects.services.get(`${ref.namespace}/${ref.name}`) : undefined;
   if (service === undefined) return null;
-  const around = (home: string): WaypointSurroundings => ({
-    namespace: objects.namespaces.get(`/${home}`),
-    gateway: (name) => objects.gateways.get(`${name.namespace}/${name.name}`),
-  });
-  const binding = decideWaypointBinding({ meta: service.meta, traffic: 'service' }, around(ref.namespace));
+  const around = waypointSurroundings(objects, ref.namespace);
+  const binding = decideWaypointBinding({ meta: service.meta, traffic: 'service' }, around);
   if (binding.kind === 'bound' || (binding.kind === 'none' && binding.reason === 'own-waypoint')) return null;
   const isConsumer = namespace !== ref.namespace;
-  if (isConsumer && decideNamespaceWaypoint(namespace, around(namespace)).kind === 'bound') return null;
+  if (isConsumer && decideNamespaceWaypoint(namespace, waypointSurroundings(objects, namespace)).kind === 'bound')
+    return null;
   const callers = isConsumer ? `of namespace ${namespace} ` : '';
   const where = isConsumer ? `it or on Namespace ${namespace}` : 'it or on its Namespace';
   return {

@@ -1,5 +1,6 @@
 import type { KubeService } from '@ambit/mesh/kinds';
 import type { ObjectCollections } from '../../collections/object-collections.ts';
+import { waypointSurroundings } from '../../collections/waypoint-surroundings.ts';
 import type { UndatedCondition } from '../../status/decide-stored-conditions.ts';
 import { decideWaypointBinding } from '../../translate/decide-waypoint-binding.ts';
 import { decideWaypointBound } from './decide-waypoint-bound.ts';
@@ -11,12 +12,7 @@ export function waypointBoundOf(
   objects: ObjectCollections,
   pods: Pick<WaypointPods, 'of'>,
 ): UndatedCondition | null {
-  const binding = decideWaypointBinding(
-    { meta, traffic: 'service' },
-    {
-      namespace: objects.namespaces.get(`/${meta.namespace}`),
-      gateway: ({ namespace, name }) => objects.gateways.get(`${namespace}/${name}`),
-    },
-  );
+  const around = waypointSurroundings(objects, meta.namespace);
+  const binding = decideWaypointBinding({ meta, traffic: 'service' }, around);
   return decideWaypointBound(binding, binding.kind === 'bound' ? pods.of(binding.waypoint).readyPods : 0);
 }
