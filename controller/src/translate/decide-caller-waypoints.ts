@@ -1,10 +1,11 @@
 import type { ServiceRoutes } from '@ambit/mesh/routes';
+import { LIMITS } from '@ambit/mesh/wire';
 import { decideNamespaceWaypoint, type WaypointBinding, type WaypointSurroundings } from './decide-waypoint-binding.ts';
 
 type Bound = Extract<WaypointBinding, { readonly kind: 'bound' }>;
 
-/** Namespaces of one service; those beyond are left out, as agents would refuse the whole of it. */
-const CALLERS_MAX = 4096;
+/** Those beyond are left out, as agents would refuse the whole service. */
+const CALLERS_MAX = LIMITS.callerWaypointsPerService;
 
 /**
  * Where consumers' routes to a service count that no waypoint stands before: at the waypoint of the caller's namespace, as its
