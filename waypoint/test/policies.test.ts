@@ -335,6 +335,7 @@ test('an upgrade is cut by policies that come while it is open', { timeout: 30_0
   await until('it is granted', () => web.text.startsWith('HTTP/1.1 101'));
   world.apply([NO_ADMIN]);
   await until('it is cut', () => web.wasCut && world.served[0]?.isOver === true);
+  assert.match(world.lines[0] ?? '', / reason=access-denied policy=shop\/no-admin /);
 });
 
 test('bytes that a route leads to another service are cut by the policies of either', { timeout: 30_000 }, async () => {

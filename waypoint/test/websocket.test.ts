@@ -152,6 +152,7 @@ for (const client of ['http1', 'http2'] as const) {
     for (const connection of world.connections) connection.recheck();
     await closed;
     await until('it is over for everybody', () => world.exchanges.length === 1);
+    assert.equal(world.exchanges[0]?.reason, 'access-denied');
     session?.destroy();
   });
 

@@ -8,9 +8,10 @@ export function failureAnswer(reason: FailureReason, headers: CompiledEdits = NO
   return { kind: 'answer', route: '', reason, status: FAILURES[reason].status, headers };
 }
 
-/** Policies do not want it. */
-export function isDenied(decision: Decision): boolean {
-  return decision.kind === 'answer' && (decision.reason === 'access-denied' || decision.reason === 'policy-missing');
+/** Why policies do not want it; null where they do not say so. */
+export function denialOf(decision: Decision): 'access-denied' | 'policy-missing' | null {
+  const reason = decision.kind === 'answer' ? decision.reason : null;
+  return reason === 'access-denied' || reason === 'policy-missing' ? reason : null;
 }
 
 /** Where there are no routes. */

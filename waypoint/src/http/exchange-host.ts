@@ -1,3 +1,19 @@
+import type { RequestHead } from '@ambit/mesh/http1';
+import type { AnswerWriter } from './answer-writer.ts';
+import type { CurrentRequest } from './current-request.ts';
+import type { Caller, RequestPipeline } from './pipeline.ts';
+import type { WorkerContext } from './worker-context.ts';
+
+/** What an exchange is made with. */
+export interface ExchangeOptions {
+  readonly context: WorkerContext;
+  readonly pipeline: RequestPipeline;
+  readonly caller: Caller;
+  /** Where the head of each request is when it begins. */
+  readonly head: RequestHead;
+  readonly createWriter: (request: CurrentRequest) => AnswerWriter;
+}
+
 /** What an exchange needs of the client's connection. */
 export interface ExchangeHost {
   /** The request may be read on, if it may at all. */

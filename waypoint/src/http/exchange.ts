@@ -1,13 +1,13 @@
-import type { FieldBlock, RequestHead, ResponseHead } from '@ambit/mesh/http1';
+import type { FieldBlock, ResponseHead } from '@ambit/mesh/http1';
 import { Http2Code } from '@ambit/mesh/http2';
 import type { AccessVerdict } from '@ambit/mesh/policies';
 import type { Endpoint } from '../upstream/cluster.ts';
 import type { AnswerWriter } from './answer-writer.ts';
 import { CurrentRequest } from './current-request.ts';
-import { responseEdits } from './decisions.ts';
+import { denialOf, responseEdits } from './decisions.ts';
 import { decideUpstream } from './decide-upstream.ts';
 import type { ExchangeFacts, HttpVersion } from './exchange-facts.ts';
-import type { ExchangeHost } from './exchange-host.ts';
+import type { ExchangeHost, ExchangeOptions } from './exchange-host.ts';
 import { FAILURES, type FailureReason } from './failures.ts';
 import { grpcStatusFor, grpcStatusIn, NO_GRPC_STATUS } from './grpc-status.ts';
 import { type CompiledEdits, NO_COMPILED_EDITS } from './header-edits.ts';
@@ -59,17 +59,7 @@ export class Exchange implements SenderOwner, ExchangeFacts {
   /** What a client of HTTP/2 is told when its answer is cut. */
   #cutCode: number = Http2Code.cancel;
 
-  constructor(
-    options: {
-      readonly context: WorkerContext;
-      readonly pipeline: RequestPipeline;
-      readonly caller: Caller;
-      /** Where the head of each request is when it begins. */
-      readonly head: RequestHead;
-      readonly createWriter: (request: CurrentRequest) => AnswerWriter;
-    },
-    host: ExchangeHost,
-  ) {
+  constructor(options: ExchangeOptions, host: ExchangeHost) {
     const { context, caller } = options;
     this.caller = caller;
     this.#context = context;
@@ -203,6 +193,15 @@ export class Exchange implements SenderOwner, ExchangeFacts {
     const isTunnel = this.#state === 'tunnel';
     this.#sender.abandon();
     this.#end(isTunnel ? null : reason);
+  }
+
+  /** Policies have changed. True: they do not want what has become a tunnel any more; it is over, and the client is to be cut. */
+  recheck(): boolean {
+    const denial = this.isTunnel ? denialOf(this.#pipeline.decide(this.#request)) : null;
+    if (denial === null) return false;
+    this.#sender.abandon();
+    this.#end(denial);
+    return true;
   }
 
   /**

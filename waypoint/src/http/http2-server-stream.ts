@@ -1,12 +1,10 @@
-import type { FieldBlock, RequestHead } from '@ambit/mesh/http1';
+import type { FieldBlock } from '@ambit/mesh/http1';
 import { copyFields, Http2Code, type Http2Error, type Receiver, type ServerExchange } from '@ambit/mesh/http2';
 import type { CurrentRequest } from './current-request.ts';
-import { isDenied } from './decisions.ts';
 import { Exchange } from './exchange.ts';
-import type { ExchangeHost } from './exchange-host.ts';
+import type { ExchangeHost, ExchangeOptions } from './exchange-host.ts';
 import { HeldBytes } from './held-bytes.ts';
 import { Http2ResponseWriter } from './http2-response-writer.ts';
-import type { Caller, RequestPipeline } from './pipeline.ts';
 import type { WorkerContext } from './worker-context.ts';
 
 /** What a stream needs of its connection. */
@@ -17,12 +15,7 @@ export interface Http2StreamOwner {
   onOver(stream: Http2ServerStream): void;
 }
 
-export interface Http2ServerStreamOptions {
-  readonly context: WorkerContext;
-  readonly pipeline: RequestPipeline;
-  readonly caller: Caller;
-  readonly head: RequestHead;
-}
+export type Http2ServerStreamOptions = Omit<ExchangeOptions, 'createWriter'>;
 
 /**
  * One stream of a client's HTTP/2 connection: one exchange. What the client sends is held until a server takes it, and the client
@@ -32,8 +25,6 @@ export class Http2ServerStream implements ExchangeHost, Receiver {
   readonly #owner: Http2StreamOwner;
   readonly #context: WorkerContext;
   readonly #exchange: Exchange;
-  readonly #pipeline: RequestPipeline;
-  #request: CurrentRequest | undefined;
   readonly #held = new HeldBytes();
   #writer: Http2ResponseWriter | undefined;
   #stream: ServerExchange | undefined;
@@ -51,11 +42,9 @@ export class Http2ServerStream implements ExchangeHost, Receiver {
   constructor(options: Http2ServerStreamOptions, owner: Http2StreamOwner) {
     this.#owner = owner;
     this.#context = options.context;
-    this.#pipeline = options.pipeline;
     const createWriter = (request: CurrentRequest): Http2ResponseWriter => {
       const writer = new Http2ResponseWriter(options.context, request);
       this.#writer = writer;
-      this.#request = request;
       return writer;
     };
     this.#exchange = new Exchange({ ...options, createWriter }, this);
@@ -67,10 +56,7 @@ export class Http2ServerStream implements ExchangeHost, Receiver {
 
   /** As of `ClientSession`. */
   recheck(): void {
-    const request = this.#request;
-    if (!this.#exchange.isTunnel || request === undefined || !isDenied(this.#pipeline.decide(request))) return;
-    this.#exchange.clientGone();
-    this.#cut(Http2Code.cancel);
+    if (this.#exchange.recheck()) this.#cut(Http2Code.cancel);
   }
 
   get isOver(): boolean {

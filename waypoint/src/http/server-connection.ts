@@ -3,7 +3,6 @@ import { RequestReader } from '@ambit/mesh/http1';
 import type { ClientSession } from './client-session.ts';
 import type { CurrentRequest } from './current-request.ts';
 import type { Waiting } from './deadlines.ts';
-import { isDenied } from './decisions.ts';
 import { Exchange } from './exchange.ts';
 import type { ExchangeHost } from './exchange-host.ts';
 import { FAILURES } from './failures.ts';
@@ -36,8 +35,6 @@ export class ServerConnection implements CarrierReader, ClientSession, ExchangeH
   readonly #onClose: (() => void) | undefined;
   readonly #reader = new RequestReader();
   readonly #exchange: Exchange;
-  readonly #pipeline: RequestPipeline;
-  #request: CurrentRequest | undefined;
   readonly #held = new HeldBytes();
   #phase: 'serving' | 'lingering' | 'closed' = 'serving';
   /** The end of the client's direction came behind what is held. */
@@ -55,11 +52,7 @@ export class ServerConnection implements CarrierReader, ClientSession, ExchangeH
     this.#context = context;
     this.#onClose = options.onClose;
     const { head } = this.#reader;
-    this.#pipeline = pipeline;
-    const createWriter = (request: CurrentRequest): ResponseWriter => {
-      this.#request = request;
-      return new ResponseWriter(context, carrier, request);
-    };
+    const createWriter = (request: CurrentRequest): ResponseWriter => new ResponseWriter(context, carrier, request);
     this.#exchange = new Exchange({ context, pipeline, caller, head, createWriter }, this);
     this.deadlineMs = context.clock.monotonic() + context.limits.idleTimeoutMs;
     context.deadlines.add(this);
@@ -126,8 +119,7 @@ export class ServerConnection implements CarrierReader, ClientSession, ExchangeH
   }
 
   recheck(): void {
-    const request = this.#request;
-    if (this.#exchange.isTunnel && request !== undefined && isDenied(this.#pipeline.decide(request))) this.destroy();
+    if (this.#exchange.recheck()) this.destroy();
   }
 
   destroy(): void {
