@@ -28,8 +28,10 @@ export class UnaryCaller implements Disposable {
   async call(path: string, request: Uint8Array, signal: AbortSignal): Promise<Buffer> {
     signal.throwIfAborted();
     const metadata = await callMetadata(this.#access);
-    const open = await this.#channel();
+    const secrets = await this.#access.credentials();
     signal.throwIfAborted();
+    // Counted in the same turn: another call that fails in between would close it.
+    const open = this.#channel(secrets);
     open.callCount += 1;
     let succeeded = false;
     const call = new MessageCall(open.channel, path, metadata, Date.now() + CALL_TIMEOUT_MS);
@@ -61,8 +63,7 @@ export class UnaryCaller implements Disposable {
     if (this.#open !== undefined) this.#close(this.#open);
   }
 
-  async #channel(): Promise<OpenChannel> {
-    const secrets = await this.#access.credentials();
+  #channel(secrets: ControllerCredentials): OpenChannel {
     if (this.#isDisposed) throw new GrpcError('cancelled');
     if (this.#open !== undefined && this.#open.secrets !== secrets) this.#close(this.#open);
     this.#open ??= { secrets, channel: openChannel(this.#access, secrets), callCount: 0 };
