@@ -12,7 +12,7 @@ import { dial, environment, type Listener, listen, listenHbone, targetOf, until 
 import type { ClientSession } from '../src/http/client-session.ts';
 import { Deadlines } from '../src/http/deadlines.ts';
 import type { ExchangeFacts } from '../src/http/exchange-facts.ts';
-import { NO_COMPILED_EDITS } from '../src/http/header-edits.ts';
+import { straightTo } from '../src/http/decisions.ts';
 import { DEFAULT_EXCHANGE_LIMITS, type ExchangeLimits } from '../src/http/limits.ts';
 import { DEFAULT_MIRROR_LIMITS, type MirrorLimits } from '../src/http/mirror-budget.ts';
 import type { Caller, Decision, Forward, RequestView } from '../src/http/pipeline.ts';
@@ -154,14 +154,9 @@ export class HttpWorld implements AsyncDisposable {
       mirrors.push(new Cluster('shop/copy:80', service, [mirrorEndpoint], () => 0, options.mirrorProtocol));
     }
     const forward: Forward = {
-      kind: 'forward',
       // The first of two, always: what is tried after it is the other.
-      cluster: new Cluster('shop/db:80', service, endpoints, () => 0, options.protocol),
+      ...straightTo(new Cluster('shop/db:80', service, endpoints, () => 0, options.protocol)),
       route: 'shop/route',
-      requestEdits: NO_COMPILED_EDITS,
-      responseEdits: NO_COMPILED_EDITS,
-      timeoutMs: null,
-      path: null,
       delivery: mirrors.length === 0 ? null : { retry: null, attemptTimeoutMs: null, mirrors, session: null },
     };
     const { certificate } = options;

@@ -5,7 +5,8 @@ import { silentLogger, systemClock } from '@ambit/mesh/runtime';
 import { checkLeaks, until } from '@ambit/mesh/testing';
 import { CurrentRequest } from '../src/http/current-request.ts';
 import { Deadlines } from '../src/http/deadlines.ts';
-import { compileEdits, NO_COMPILED_EDITS } from '../src/http/header-edits.ts';
+import { straightTo } from '../src/http/decisions.ts';
+import { compileEdits } from '../src/http/header-edits.ts';
 import { DEFAULT_EXCHANGE_LIMITS } from '../src/http/limits.ts';
 import type { WriteRequestId } from '../src/http/request-ids.ts';
 import { RequestSender } from '../src/http/request-sender.ts';
@@ -74,16 +75,7 @@ test('trailers that cannot be written fail their request, and nothing of them is
     },
     request,
   );
-  sender.begin({
-    kind: 'forward',
-    cluster: new Cluster('shop/db:80', { namespace: 'shop', name: 'db', hostname: 'db.shop' }, []),
-    route: '',
-    requestEdits: NO_COMPILED_EDITS,
-    responseEdits: NO_COMPILED_EDITS,
-    timeoutMs: null,
-    path: null,
-    delivery: null,
-  });
+  sender.begin(straightTo(new Cluster('shop/db:80', { namespace: 'shop', name: 'db', hostname: 'db.shop' }, [])));
   assert.equal(reader.read(bytes, reader.at, bytes.length), 'trailers');
   assert.ok(reader.trailers !== undefined);
   sender.trailers(reader.trailers);
