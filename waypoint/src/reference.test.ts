@@ -5,7 +5,7 @@ import { referenceRows } from '@ambit/mesh/testing';
 import { SETTINGS, usage } from './config.ts';
 import { FAILURES } from './http/failures.ts';
 import { ACCESS_LOG_FIELDS } from './telemetry/access-log-line.ts';
-import { connectionMetrics } from './telemetry/connection-metrics.ts';
+import { byteMetrics } from './telemetry/connection-metrics.ts';
 import { CONNECTION_LOG_FIELDS } from './telemetry/connection-line.ts';
 import { requestMetrics, waypointMetrics } from './telemetry/request-metrics.ts';
 
@@ -22,9 +22,7 @@ test('--help names every setting', () => {
 });
 
 test('the reference page names every metric, and no other', () => {
-  const specs = [requestMetrics, connectionMetrics, waypointMetrics, logMetrics].flatMap((group) =>
-    Object.values(group),
-  );
+  const specs = [requestMetrics, byteMetrics, waypointMetrics, logMetrics].flatMap((group) => Object.values(group));
   assert.deepEqual(
     referenceRows('waypoint', 'Metrics'),
     specs.map(({ name, kind, help }) => [name, kind, help]),

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { createHbonePool, createPlainCarrier } from '@ambit/mesh/hbone';
 import { type PolicySet, servicePolicySet } from '@ambit/mesh/policies';
 import { parseTrustDomain } from '@ambit/mesh/model';
+import { CONNECTION_COUNTERS } from '@ambit/mesh/runtime';
 import {
   buildService,
   buildWorkload,
@@ -13,7 +14,7 @@ import {
   testIdentity,
   until,
 } from '@ambit/mesh/testing';
-import { CONNECTION_COUNTERS, CONNECTION_LABELS } from '../src/telemetry/connection-metrics.ts';
+import { CONNECTION_LABELS } from '../src/telemetry/connection-metrics.ts';
 import type { DataPlane } from '../src/worker/data-plane.ts';
 import { Party } from './http-world.ts';
 import { createPlane, logTo, waypointAt } from './plane.ts';

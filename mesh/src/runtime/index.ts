@@ -5,6 +5,7 @@ export * from './backoff.ts';
 export * from './bounded-queue.ts';
 export * from './clock.ts';
 export * from './compact-once.ts';
+export * from './connection-metrics.ts';
 export * from './drain.ts';
 export * from './environment.ts';
 export * from './errors.ts';

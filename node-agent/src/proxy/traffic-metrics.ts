@@ -1,4 +1,4 @@
-import { counter, gauge, type MetricSpec } from '@ambit/mesh/runtime';
+import { type ConnectionCounter, connectionMetrics, counter, gauge, type MetricSpec } from '@ambit/mesh/runtime';
 
 /** Labels of every traffic metric, in the order of Istio's (protocol.md 4.2), so that its dashboards read ours. */
 export const TRAFFIC_LABELS: readonly string[] = [
@@ -31,36 +31,17 @@ export const TRAFFIC_LABELS: readonly string[] = [
   'destination_zone',
 ];
 
-/** What a traffic series counts; the position is its place in a snapshot's values. */
-export const TRAFFIC_COUNTERS = ['opened', 'closed', 'failed', 'received', 'sent'] as const;
-export type TrafficCounter = (typeof TRAFFIC_COUNTERS)[number];
-
-const labels = TRAFFIC_LABELS;
-
-/** The traffic metrics of the node agent; names are Istio's where a dashboard of Istio's exists. */
-export const trafficMetrics: Readonly<Record<TrafficCounter, MetricSpec<'counter'>>> = {
-  opened: counter({ name: 'istio_tcp_connections_opened_total', help: 'Connections opened.', labels }),
-  closed: counter({
-    name: 'istio_tcp_connections_closed_total',
-    help: 'Connections closed, for whatever reason.',
-    labels,
-  }),
-  failed: counter({
-    name: 'istio_tcp_connections_failed_total',
-    help: 'Connections that ended with a failure or refusal.',
-    labels,
-  }),
-  received: counter({
-    name: 'istio_tcp_received_bytes_total',
-    help: 'Bytes from the source of the connection to its destination.',
-    labels,
-  }),
-  sent: counter({
-    name: 'istio_tcp_sent_bytes_total',
-    help: 'Bytes from the destination of the connection to its source.',
-    labels,
-  }),
-};
+/** The traffic metrics of the node agent. */
+export const trafficMetrics: Readonly<Record<ConnectionCounter, MetricSpec<'counter'>>> = connectionMetrics(
+  TRAFFIC_LABELS,
+  {
+    opened: 'Connections opened.',
+    closed: 'Connections closed, for whatever reason.',
+    failed: 'Connections that ended with a failure or refusal.',
+    received: 'Bytes from the source of the connection to its destination.',
+    sent: 'Bytes from the destination of the connection to its source.',
+  },
+);
 
 /** What else the data workers count. */
 export const dataPlaneMetrics: {

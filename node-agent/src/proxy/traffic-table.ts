@@ -1,6 +1,6 @@
 import type { Service, SpiffeId } from '@ambit/mesh/model';
+import { CONNECTION_COUNTERS, type ConnectionCounter } from '@ambit/mesh/runtime';
 import type { Party } from './party.ts';
-import { TRAFFIC_COUNTERS, type TrafficCounter } from './traffic-metrics.ts';
 
 /** protocol.md 4.2. `-` is success. */
 export type ResponseFlag =
@@ -33,8 +33,8 @@ export interface TrafficSnapshot {
 /** Series beyond this number share one whose labels all read `overflow`. */
 export const TRAFFIC_SERIES_MAX = 10_000;
 
-const COLUMNS = TRAFFIC_COUNTERS.length;
-const COLUMN: Readonly<Record<TrafficCounter, number>> = { opened: 0, closed: 1, failed: 2, received: 3, sent: 4 };
+const COLUMNS = CONNECTION_COUNTERS.length;
+const COLUMN: Readonly<Record<ConnectionCounter, number>> = { opened: 0, closed: 1, failed: 2, received: 3, sent: 4 };
 const INITIAL_ROWS = 64;
 const UNKNOWN = 'unknown';
 
@@ -71,7 +71,7 @@ export class TrafficTable {
     return this.#addRow(key, labelsOf(series, flag));
   }
 
-  add(row: number, counter: TrafficCounter, by: number): void {
+  add(row: number, counter: ConnectionCounter, by: number): void {
     const at = row * COLUMNS + COLUMN[counter];
     this.#values[at] = (this.#values[at] ?? 0) + by;
   }

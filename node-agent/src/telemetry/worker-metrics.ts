@@ -1,5 +1,11 @@
-import { type Metrics, type MetricSample, shareReads } from '@ambit/mesh/runtime';
-import { dataPlaneMetrics, TRAFFIC_COUNTERS, type TrafficCounter, trafficMetrics } from '../proxy/traffic-metrics.ts';
+import {
+  CONNECTION_COUNTERS,
+  type ConnectionCounter,
+  type Metrics,
+  type MetricSample,
+  shareReads,
+} from '@ambit/mesh/runtime';
+import { dataPlaneMetrics, trafficMetrics } from '../proxy/traffic-metrics.ts';
 import type { WorkerMetrics } from '../worker/worker-protocol.ts';
 
 /** Gives what every data worker counted so far. */
@@ -11,7 +17,7 @@ export type ReadWorkerMetrics = () => Promise<readonly WorkerMetrics[]>;
  */
 export function registerWorkerMetrics(metrics: Metrics, read: ReadWorkerMetrics): ReadWorkerMetrics {
   const shared = shareReads(read);
-  for (const counter of TRAFFIC_COUNTERS) {
+  for (const counter of CONNECTION_COUNTERS) {
     metrics.collect(trafficMetrics[counter], async () => trafficSamples(await shared(), counter));
   }
   const collect = (
@@ -37,13 +43,13 @@ export function registerWorkerMetrics(metrics: Metrics, read: ReadWorkerMetrics)
 /** The samples of one traffic counter over all workers; series that never counted anything of the kind are left out. */
 export function trafficSamples(
   workers: readonly Pick<WorkerMetrics, 'traffic'>[],
-  counter: TrafficCounter,
+  counter: ConnectionCounter,
 ): readonly MetricSample[] {
-  const column = TRAFFIC_COUNTERS.indexOf(counter);
+  const column = CONNECTION_COUNTERS.indexOf(counter);
   const samples = workers.flatMap(({ traffic }) =>
     traffic.labels.map((labels, row) => ({
       labels,
-      value: traffic.values[row * TRAFFIC_COUNTERS.length + column] ?? 0,
+      value: traffic.values[row * CONNECTION_COUNTERS.length + column] ?? 0,
     })),
   );
   return sumSamples(samples.filter(({ value }) => value > 0));

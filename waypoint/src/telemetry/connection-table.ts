@@ -1,7 +1,8 @@
 import type { Workload } from '@ambit/mesh/model';
+import { CONNECTION_COUNTERS, type ConnectionCounter } from '@ambit/mesh/runtime';
 import { type RelayFailure, relayFlag, type RelaySubject } from '../listener/relay-facts.ts';
 import type { Endpoint } from '../upstream/cluster.ts';
-import { CONNECTION_COUNTERS, CONNECTION_LABELS, type ConnectionCounter } from './connection-metrics.ts';
+import { CONNECTION_LABELS } from './connection-metrics.ts';
 import { REQUEST_SERIES_MAX } from './request-table.ts';
 import { orUnknown, partyLabels } from './series-labels.ts';
 

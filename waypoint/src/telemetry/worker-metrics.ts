@@ -1,6 +1,12 @@
-import { type HistogramSample, type Metrics, type MetricSample, shareReads } from '@ambit/mesh/runtime';
+import {
+  CONNECTION_COUNTERS,
+  type HistogramSample,
+  type Metrics,
+  type MetricSample,
+  shareReads,
+} from '@ambit/mesh/runtime';
 import type { WorkerMetrics } from '../worker/worker-protocol.ts';
-import { CONNECTION_COUNTERS, connectionMetrics } from './connection-metrics.ts';
+import { byteMetrics } from './connection-metrics.ts';
 import { BUCKETS, requestMetrics, waypointMetrics } from './request-metrics.ts';
 import { HISTOGRAM_AT, ROW_COLUMNS } from './request-table.ts';
 
@@ -20,7 +26,7 @@ export function registerWorkerMetrics(metrics: Metrics, read: ReadWorkerMetrics)
     metrics.collectHistogram(requestMetrics[name], async () => histograms(await shared(), name));
   }
   for (const [at, counter] of CONNECTION_COUNTERS.entries()) {
-    metrics.collect(connectionMetrics[counter], async () => connectionSamples(await shared(), at));
+    metrics.collect(byteMetrics[counter], async () => connectionSamples(await shared(), at));
   }
   const sum = async (of: (worker: WorkerMetrics) => number): Promise<readonly MetricSample[]> => [
     { labels: [], value: (await shared()).reduce((all, worker) => all + of(worker), 0) },
