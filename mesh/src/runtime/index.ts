@@ -44,6 +44,7 @@ export * from './run-main.ts';
 export { type ProcessStart, runProcess } from './run-process.ts';
 export * from './settings.ts';
 export * from './share-reads.ts';
+export * from './sum-samples.ts';
 export * from './usable-host.ts';
 export * from './wide.ts';
 export { answerWorkerCalls, type WorkerHandlers } from './worker-calls.ts';

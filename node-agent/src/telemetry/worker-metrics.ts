@@ -4,6 +4,7 @@ import {
   type Metrics,
   type MetricSample,
   shareReads,
+  sumSamples,
 } from '@ambit/mesh/runtime';
 import { dataPlaneMetrics, trafficMetrics } from '../proxy/traffic-metrics.ts';
 import type { WorkerMetrics } from '../worker/worker-protocol.ts';
@@ -53,15 +54,4 @@ export function trafficSamples(
     })),
   );
   return sumSamples(samples.filter(({ value }) => value > 0));
-}
-
-function sumSamples(samples: readonly MetricSample[]): readonly MetricSample[] {
-  const sums = new Map<string, { labels: readonly string[]; value: number }>();
-  for (const { labels, value } of samples) {
-    const key = labels.join('\u0000');
-    const sum = sums.get(key);
-    if (sum === undefined) sums.set(key, { labels, value });
-    else sum.value += value;
-  }
-  return [...sums.values()];
 }

@@ -4,6 +4,7 @@ import {
   type Metrics,
   type MetricSample,
   shareReads,
+  sumSamples,
 } from '@ambit/mesh/runtime';
 import type { WorkerMetrics } from '../worker/worker-protocol.ts';
 import { byteMetrics } from './connection-metrics.ts';
@@ -49,13 +50,8 @@ export function registerWorkerMetrics(metrics: Metrics, read: ReadWorkerMetrics)
   });
   const sumsBy = async (
     of: (worker: WorkerMetrics) => readonly (readonly [string, number])[],
-  ): Promise<readonly MetricSample[]> => {
-    const sums = new Map<string, number>();
-    for (const worker of await shared()) {
-      for (const [label, count] of of(worker)) sums.set(label, (sums.get(label) ?? 0) + count);
-    }
-    return [...sums].map(([label, value]) => ({ labels: [label], value }));
-  };
+  ): Promise<readonly MetricSample[]> =>
+    sumSamples((await shared()).flatMap(of).map(([label, value]) => ({ labels: [label], value })));
   metrics.collect(waypointMetrics.tunnelsRefused, () => sumsBy(({ refusals }) => refusals));
   metrics.collect(waypointMetrics.mirrored, () => sumsBy(({ mirrored }) => Object.entries(mirrored)));
   metrics.collect(waypointMetrics.policyNotes, () => sumsBy(({ policyNotes }) => policyNotes));
@@ -64,16 +60,10 @@ export function registerWorkerMetrics(metrics: Metrics, read: ReadWorkerMetrics)
 
 /** One counter of connections over all workers; series that never counted anything of the kind are left out. */
 function connectionSamples(workers: readonly WorkerMetrics[], at: number): readonly MetricSample[] {
-  const sums = new Map<string, { readonly labels: readonly string[]; value: number }>();
-  for (const { labels, counts } of workers.flatMap(({ bytes }) => bytes)) {
-    const count = counts[at] ?? 0;
-    if (count === 0) continue;
-    const key = labels.join('\u0000');
-    const known = sums.get(key);
-    if (known === undefined) sums.set(key, { labels, value: count });
-    else known.value += count;
-  }
-  return [...sums.values()];
+  const samples = workers
+    .flatMap(({ bytes }) => bytes)
+    .map(({ labels, counts }) => ({ labels, value: counts[at] ?? 0 }));
+  return sumSamples(samples.filter(({ value }) => value > 0));
 }
 
 /** One histogram over all workers. */
