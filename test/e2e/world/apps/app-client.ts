@@ -11,7 +11,8 @@ type Command<Op extends AppCommand['op']> = Extract<AppCommand, { readonly op: O
 /** Carries out commands; every one is answered exactly once. */
 export class AppClient {
   readonly #report: Report;
-  readonly #held = new Map<number, Socket>();
+  /** Of each held connection, what ends it from this side. */
+  readonly #held = new Map<number, () => void>();
 
   constructor(report: Report) {
     this.#report = report;
@@ -35,7 +36,7 @@ export class AppClient {
         void this.#churn(command);
         return;
       case 'release':
-        this.#held.get(command.hold)?.end();
+        this.#held.get(command.hold)?.();
         this.#answerer(command.id)({ ok: this.#held.has(command.hold) });
     }
   }
@@ -94,7 +95,12 @@ export class AppClient {
       lines++;
     });
     socket.setTimeout(0);
-    this.#held.set(command.id, socket);
+    // An end of the other side ends ours as well, so what the socket says of itself does not tell who began.
+    let isReleased = false;
+    this.#held.set(command.id, () => {
+      isReleased = true;
+      socket.end();
+    });
     const ticker = setInterval(() => {
       if (!socket.writableEnded) socket.write(`hold ${command.id} ${lines}\n`);
     }, command.intervalMs);
@@ -105,7 +111,7 @@ export class AppClient {
     socket.on('close', () => {
       clearInterval(ticker);
       this.#held.delete(command.id);
-      const cut = failure ?? (socket.writableFinished ? undefined : 'closed by the other side');
+      const cut = failure ?? (isReleased ? undefined : 'closed by the other side');
       this.#report({
         event: 'held-ended',
         id: command.id,

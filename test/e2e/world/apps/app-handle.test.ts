@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
-import { until } from '@ambit/mesh/testing';
+import { listen, until } from '@ambit/mesh/testing';
 import { AppHandle } from './app-handle.ts';
 
 const here = (command: string, args: readonly string[]) => spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
@@ -59,6 +59,17 @@ test('a held connection reports how it ended', async () => {
   assert.equal((await cut.opened).ok, true);
   await server[Symbol.asyncDispose]();
   assert.notEqual((await cut.ended).error, undefined);
+});
+
+test('a held connection that the other side ends in order was not whole', async () => {
+  await using listener = await listen((socket) => {
+    socket.write('{}\n');
+    socket.once('data', () => socket.end()).resume();
+  });
+  await using client = await AppHandle.start({ name: 'client' }, here);
+  const held = client.hold({ ip: '127.0.0.1', port: listener.port, intervalMs: 5, timeoutMs: 2000 });
+  assert.equal((await held.opened).ok, true);
+  assert.equal((await held.ended).error, 'closed by the other side');
 });
 
 test('a call nobody answers says why', async () => {
