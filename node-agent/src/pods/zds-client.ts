@@ -17,6 +17,8 @@ export interface ZdsClientOptions {
 /** protocol.md 2.5. */
 export const ZDS_BACKOFF = { initialMs: 10, maxMs: 15_000, factor: 2, jitter: 0.2 } as const;
 const SEND_TIMEOUT_MS = 5000;
+/** A CNI agent that starts beside this agent, or anew, is not worth a warning. */
+const PATIENCE_MS = 1000;
 
 /**
  * Learns of the node's pods from the CNI agent, which listens. Connects again for ever; pods go on being served while it
@@ -40,6 +42,7 @@ export class ZdsClient {
   async run(signal: AbortSignal): Promise<void> {
     const { logger, clock, socketPath } = this.#options;
     let complained = false;
+    let awaySinceMs = clock.monotonic();
     while (!signal.aborted) {
       try {
         using channel = connectDescriptorChannel(socketPath);
@@ -51,10 +54,12 @@ export class ZdsClient {
       } catch (error) {
         if (signal.aborted) break;
         // Once per outage: it may last while the CNI agent is upgraded.
-        if (this.#connected || !complained)
+        if (this.#connected || (!complained && clock.monotonic() - awaySinceMs >= PATIENCE_MS)) {
           logger.warn('no connection to the CNI agent, will try again', { socket: socketPath, error });
-        complained = true;
+          complained = true;
+        }
       } finally {
+        if (this.#connected) awaySinceMs = clock.monotonic();
         this.#connected = false;
       }
       await clock.sleep(this.#backoff.nextMs(), signal).catch(() => {});
