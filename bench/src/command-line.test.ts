@@ -11,6 +11,8 @@ test('parseCommandLine() understands what the help says', () => {
   assert.deepEqual(parseCommandLine(['http1']), { kind: 'http1' });
   assert.deepEqual(parseCommandLine(['http2']), { kind: 'http2' });
   assert.deepEqual(parseCommandLine(['routes']), { kind: 'routes' });
+  assert.deepEqual(parseCommandLine(['scale']), { kind: 'scale', quick: false });
+  assert.deepEqual(parseCommandLine(['scale', '--rounds', '2', '--quick']), { kind: 'scale', quick: true, rounds: 2 });
   assert.deepEqual(parseCommandLine(['l4']), { kind: 'l4', quick: false, profile: false });
   assert.deepEqual(parseCommandLine(['l4', '--quick']), { kind: 'l4', quick: true, profile: false });
   assert.deepEqual(
@@ -49,6 +51,8 @@ test('parseCommandLine() names the argument it does not understand', () => {
     [['l5'], 'l5'],
     [['accept-dial', '--quick'], '--quick'],
     [['http1', '--rounds'], '--rounds'],
+    [['scale', '--rounds'], '--rounds'],
+    [['scale', '--peers', 'ambit'], '--peers'],
     [['l4', '--fast'], '--fast'],
     [['l4', '--rounds'], '--rounds'],
     [['l4', '--rounds', '0'], '--rounds 0'],

@@ -11,6 +11,7 @@ export type BenchCommand =
   | { readonly kind: 'http2' }
   | { readonly kind: 'policies' }
   | { readonly kind: 'routes' }
+  | { readonly kind: 'scale'; readonly quick: boolean; readonly rounds?: number }
   | ({ readonly kind: 'l4' } & PeerBench<PeerName, LoadName>)
   | ({ readonly kind: 'l7' } & PeerBench<L7PeerName, L7LoadName>);
 
@@ -34,6 +35,7 @@ export const HELP: string = `usage: npm run bench -- BENCH [OPTIONS]
 benches
   l4            two pods on two hosts: Ambit's tunnel beside direct TCP, an nginx stream pair and an Envoy HBONE pair
   l7            one proxy between clients and a server: Ambit's waypoint beside Envoy in the same position, and nginx in plaintext
+  scale         node agent in a mesh of 100,000 workloads: memory, time to take it in, pauses meanwhile; writes bench/results/scale.md
   accept-dial   CPU of accepting and dialling inside a pod's network namespace; writes bench/results/accept-dial.md
   http1         CPU of reading and writing HTTP/1.1 messages beside llhttp, Node's parser; writes bench/results/http1.md
   http2         CPU of requests and responses over HTTP/2 beside node:http2; writes bench/results/http2.md
@@ -51,7 +53,11 @@ options of l4 and l7
   --out DIR         where results go (default bench/results)
   --profile         write a CPU profile of each Ambit process beside the results; its figures are then not comparable
 
-l4, l7 and accept-dial need root: they create network namespaces (all removed at the end, also after Ctrl-C)
+options of scale
+  --quick           at most 55 s; the last line is one JSON object of figures
+  --rounds N        rounds (default 3)
+
+l4, l7, scale and accept-dial need root: they create network namespaces (all removed at the end, also after Ctrl-C)
 environment: AMBIT_BENCH_CACHE, where Envoy is kept (default ~/.cache/ambit-bench)
 `;
 
@@ -63,6 +69,7 @@ export function parseCommandLine(args: readonly string[]): BenchCommand {
     if (rest[0] !== undefined) throw badArgument(rest[0]);
     return { kind: name };
   }
+  if (name === 'scale') return { kind: name, ...parseScale(rest) };
   if (name === 'l4') return { kind: name, ...parsePeerBench(rest, PEERS, LOAD_NAMES) };
   if (name !== 'l7') throw badArgument(name);
   return {
@@ -73,6 +80,21 @@ export function parseCommandLine(args: readonly string[]): BenchCommand {
       L7_LOADS.map((load) => load.name),
     ),
   };
+}
+
+function parseScale(rest: readonly string[]): { readonly quick: boolean; readonly rounds?: number } {
+  let quick = false;
+  let rounds: number | undefined;
+  for (let index = 0; index < rest.length; index++) {
+    const option = rest[index] ?? '';
+    const value = rest[index + 1];
+    if (option === '--quick') quick = true;
+    else if (option === '--rounds' && value !== undefined) {
+      rounds = parseCount(option, value);
+      index += 1;
+    } else throw badArgument(option);
+  }
+  return { quick, ...(rounds === undefined ? {} : { rounds }) };
 }
 
 function parsePeerBench<Peer extends string, Load extends string>(

@@ -12,9 +12,9 @@ import { createKeyPairSync, parseCertificateRequest, privateKeyToPem } from '@am
 import {
   ADDRESS_TYPE_URL,
   AUTHORIZATION_TYPE_URL,
+  type DiscoveryResource,
   encodePushedObject,
   type PushedObject,
-  resourceName,
   RANGES_TYPE_URL,
 } from '@ambit/mesh/wire';
 
@@ -23,12 +23,12 @@ export const TEST_SERVER_NAME = 'controller.example';
 
 /**
  * A control plane of one file: pushes what it was given and signs what it is asked for. Unlike the real one it sends
- * everything to everybody, forgets what clients acknowledged, and asks for nothing but the token.
+ * everything to everybody once a stream, forgets what clients acknowledged, and asks for nothing but the token.
  */
 export class FakeController implements AsyncDisposable {
   readonly ca: TestCa;
   readonly #tlsCa = createTestCa({ name: 'control plane' });
-  readonly #objects = new Map<string, PushedObject>();
+  readonly #resources = new Map<string, DiscoveryResource>();
   readonly #streams = new Set<() => Promise<void>>();
   readonly acknowledged: string[] = [];
   readonly issued: string[] = [];
@@ -79,9 +79,22 @@ export class FakeController implements AsyncDisposable {
   }
 
   /** Adds or replaces objects and pushes them to whoever is connected. */
-  async push(...objects: readonly PushedObject[]): Promise<void> {
-    this.#version++;
-    for (const object of objects) this.#objects.set(resourceName(object), object);
+  push(...objects: readonly PushedObject[]): Promise<void> {
+    this.keep(objects);
+    return this.pushKept();
+  }
+
+  /** Adds or replaces objects, ready to be sent. */
+  keep(objects: Iterable<PushedObject>): void {
+    const version = String(++this.#version);
+    for (const object of objects) {
+      const resource = encodePushedObject(object);
+      this.#resources.set(resource.name, { ...resource, version });
+    }
+  }
+
+  /** Pushes what was kept to whoever is connected. */
+  async pushKept(): Promise<void> {
     await Promise.all([...this.#streams].map((send) => send()));
   }
 
@@ -115,12 +128,12 @@ export class FakeController implements AsyncDisposable {
 
   async #sendAll(stream: DiscoveryServerStream, typeUrl: string, sent: Map<string, number>): Promise<void> {
     const version = this.#version;
-    if (sent.get(typeUrl) === version) return;
+    const before = sent.get(typeUrl) ?? -1;
+    if (before === version) return;
     sent.set(typeUrl, version);
-    const resources = [...this.#objects.values()]
-      .map(encodePushedObject)
-      .filter((resource) => resource.typeUrl === typeUrl)
-      .map((resource) => ({ ...resource, version: String(version) }));
+    const resources = [...this.#resources.values()].filter(
+      (resource) => resource.typeUrl === typeUrl && Number(resource.version) > before,
+    );
     await stream.send({
       typeUrl,
       nonce: `${typeUrl}-${version}`,

@@ -9,10 +9,10 @@ const LOG_TAIL_CHARS = 800;
 export interface ChildSpec {
   /** Unique within one bench: also the name of the log file. */
   readonly name: string;
-  /** Network namespace to run in. */
-  readonly netns: string;
-  /** The one core the process and all its threads may use. */
-  readonly core: number;
+  /** Network namespace to run in; absent: that of the bench. */
+  readonly netns?: string;
+  /** The one core the process and all its threads may use; absent: all of them. */
+  readonly core?: number;
   readonly command: readonly [string, ...string[]];
   readonly env?: NodeJS.ProcessEnv;
 }
@@ -29,8 +29,17 @@ export interface Child {
 
 /** Command line that enters a namespace, dies with its parent and stays on one core; each step replaces itself by exec. */
 export function pinnedCommand(netns: string, core: number, command: readonly string[]): [string, ...string[]] {
-  const enter = ['nsenter', `--net=/run/netns/${netns}`, 'setpriv', '--pdeathsig', 'KILL'] as const;
-  return [...enter, 'taskset', '-c', String(core), ...command];
+  return placedCommand({ netns, core, command });
+}
+
+function placedCommand({
+  netns,
+  core,
+  command,
+}: Omit<ChildSpec, 'name' | 'command'> & { readonly command: readonly string[] }): [string, ...string[]] {
+  const pinned = core === undefined ? command : ['taskset', '-c', String(core), ...command];
+  const mortal: [string, ...string[]] = ['setpriv', '--pdeathsig', 'KILL', ...pinned];
+  return netns === undefined ? mortal : ['nsenter', `--net=/run/netns/${netns}`, ...mortal];
 }
 
 /** Owns every long-running program of one bench; disposal stops them all, last started first. */
@@ -45,7 +54,7 @@ export class ChildProcesses implements AsyncDisposable {
   start(spec: ChildSpec): Child {
     const logFile = join(this.#directory, `${spec.name}.log`);
     const log = openSync(logFile, 'a');
-    const [program, ...args] = pinnedCommand(spec.netns, spec.core, spec.command);
+    const [program, ...args] = placedCommand(spec);
     const child = spawn(program, args, {
       stdio: ['ignore', log, log],
       ...(spec.env === undefined ? {} : { env: spec.env }),

@@ -1,0 +1,36 @@
+import type { ChildProcesses } from '../host/child-processes.ts';
+import type { PodPair } from '../host/topology.ts';
+
+/** What a figure is measured on: agents are built, pods are there and captured, nothing runs yet. */
+export interface ScaleSite {
+  /** For this figure alone: a client pod and a server pod on two hosts. */
+  readonly pair: PodPair;
+  readonly children: ChildProcesses;
+  readonly directory: string;
+  readonly node: string;
+  readonly root: string;
+  /** Search path of programs. */
+  readonly path: string;
+  /** Only what the last line is made of. */
+  readonly quick: boolean;
+  readonly rounds: number;
+  readonly signal: AbortSignal;
+  readonly say: (line: string) => void;
+}
+
+/** One measured quantity in every round of it. */
+export interface ScaleFigure {
+  /** Key of the JSON line when `isQuick`. */
+  readonly name: string;
+  readonly words: string;
+  readonly unit: string;
+  readonly must: string;
+  readonly aim: string;
+  readonly values: readonly number[];
+}
+
+/** Something that `bench -- scale` measures: a file of its own here, and a line in `scale-bench.ts`. */
+export interface ScaleMeasure {
+  readonly name: string;
+  measure(site: ScaleSite): Promise<readonly ScaleFigure[]>;
+}
