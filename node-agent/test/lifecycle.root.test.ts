@@ -91,10 +91,10 @@ describe('a live connection', () => {
     assert.deepEqual([labels.length, ...values.slice(0, 5)], [1, 1, 0, 0, 5, 5]);
     await say(socket, 'more');
     assert.deepEqual([...plane.metrics().traffic.values.slice(0, 5)], [1, 0, 0, 9, 9]);
-    const [shown] = plane.connections({ limit: 10 });
+    const [shown] = plane.connections({ filter: {}, limit: 10 });
     assert.equal(shown?.sourceIdentity, 'spiffe://cluster.local/ns/shop/sa/client');
     assert.equal(shown?.hboneAddress, '10.77.0.2:8080');
-    assert.deepEqual(plane.connections({ limit: 0 }), []);
+    assert.deepEqual(plane.connections({ filter: {}, limit: 0 }), []);
   });
 });
 

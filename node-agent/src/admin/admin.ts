@@ -2,6 +2,7 @@ import { type AdminSection, get, jsonResponse, loggingSections, quitSection, tex
 import type { AgentParts, Source } from '../app.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import { createConfigDump } from './config-dump.ts';
+import { CONNECTIONS_USAGE, readConnectionQuery } from './match-connection.ts';
 
 export interface AdminOptions extends AgentParts {
   readonly supervisor: PodSupervisor;
@@ -17,14 +18,13 @@ export function openAdmin(options: AdminOptions): readonly AdminSection[] {
     get('/config_dump', 'everything this agent works with, as JSON', async () =>
       jsonResponse(await createConfigDump(options)),
     ),
-    get('/connections', 'live connections, as JSON: ?limit=COUNT', async ({ query }) => {
-      const limit = Number(query.get('limit') ?? CONNECTIONS_SHOWN);
-      if (!Number.isInteger(limit) || limit < 1) return textResponse(400, 'limit must be a positive number\n');
-      return jsonResponse((await workers.callAll('connections', { limit })).flat().slice(0, limit));
+    get('/connections', `live connections, as JSON: ${CONNECTIONS_USAGE}`, async ({ query }) => {
+      const asked = readConnectionQuery(query);
+      if (asked.kind === 'bad') return textResponse(400, `${asked.error}\n`);
+      const { filter, limit } = asked;
+      return jsonResponse((await workers.callAll('connections', { filter, limit })).flat().slice(0, limit));
     }),
     ...loggingSections(logger, (filter) => workers.callAll('set-log-filter', { filter })),
     quitSection(requestStop),
   ];
 }
-
-const CONNECTIONS_SHOWN = 1000;

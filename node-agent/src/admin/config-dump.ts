@@ -15,7 +15,7 @@ const CONNECTIONS_MAX = 10_000;
 export async function createConfigDump(options: AdminOptions): Promise<Record<string, unknown>> {
   const { workers, source, supervisor, config, version } = options;
   const [view] = await workers.callAll('dump-view', {});
-  const connections = (await workers.callAll('connections', { limit: CONNECTIONS_MAX })).flat();
+  const connections = (await workers.callAll('connections', { filter: {}, limit: CONNECTIONS_MAX })).flat();
   return {
     workloads: view?.workloads.map(dumpWorkload) ?? [],
     services: view?.services.map(dumpService) ?? [],

@@ -101,6 +101,12 @@ export class ConnectionRecord {
     }
   }
 
+  /** Carried so far, named as in the access log: sent is what the destination sent. */
+  get bytes(): { readonly bytesSent: number; readonly bytesReceived: number } {
+    const { bytesSent, bytesReceived } = this.#carrier;
+    return this.#sendsRequest ? { bytesSent: bytesReceived, bytesReceived: bytesSent } : { bytesSent, bytesReceived };
+  }
+
   /** Adds the bytes carried since the last call to the counters. */
   countBytes(): void {
     const request = this.#sendsRequest ? this.#carrier.bytesSent : this.#carrier.bytesReceived;

@@ -1,12 +1,13 @@
 import { NetnsHandle } from '@ambit/mesh/linux';
 import { formatSocketAddress, type MeshViewChange } from '@ambit/mesh/model';
 import type { Clock, LineSink, Logger, RootLogger, WorkerHandlers } from '@ambit/mesh/runtime';
+import { matchesConnection } from '../admin/match-connection.ts';
 import { SvidTable } from '../identity/svid-table.ts';
 import { type AccessLogFormat, accessLogLevelOf } from '../proxy/access-log-line.ts';
 import type { ConnectionRecord, RecordSinks } from '../proxy/connection-record.ts';
 import { DryRunReporter } from '../proxy/dry-run-reporter.ts';
 import { PartyTable } from '../proxy/party.ts';
-import type { ProxyDependencies, ProxySettings } from '../proxy/pod-context.ts';
+import type { PodSpec, ProxyDependencies, ProxySettings } from '../proxy/pod-context.ts';
 import { PodProxy } from '../proxy/pod-proxy.ts';
 import { TrafficTable } from '../proxy/traffic-table.ts';
 import { MeshState } from '../state/mesh-state.ts';
@@ -143,12 +144,14 @@ export class DataPlane implements Omit<WorkerHandlers<WorkerCalls>, 'stop' | 'co
     };
   };
 
-  connections = ({ limit }: Args<'connections'>): readonly ConnectionSummary[] => {
+  connections = ({ filter, limit }: Args<'connections'>): readonly ConnectionSummary[] => {
     const summaries: ConnectionSummary[] = [];
+    const nowMs = this.#options.clock.now();
     for (const { pod, live } of this.#pods.values()) {
       for (const record of live) {
         if (summaries.length >= limit) return summaries;
-        summaries.push(summaryOf(pod.uid, record));
+        const summary = summaryOf(pod, record);
+        if (matchesConnection(filter, summary, nowMs)) summaries.push(summary);
       }
     }
     return summaries;
@@ -188,9 +191,12 @@ function increase(counts: Map<string, number>, key: string, by = 1): void {
   counts.set(key, (counts.get(key) ?? 0) + by);
 }
 
-function summaryOf(pod: string, { subject, openedAtMs }: ConnectionRecord): ConnectionSummary {
+function summaryOf(pod: PodSpec, record: ConnectionRecord): ConnectionSummary {
+  const { subject, openedAtMs } = record;
   return {
-    pod,
+    pod: pod.uid,
+    podNamespace: pod.namespace,
+    podName: pod.name,
     direction: subject.direction,
     source: formatSocketAddress(subject.sourceAddress),
     sourceIdentity: subject.sourceIdentity,
@@ -199,5 +205,6 @@ function summaryOf(pod: string, { subject, openedAtMs }: ConnectionRecord): Conn
     destinationIdentity: subject.destinationIdentity,
     service: subject.service?.hostname ?? null,
     openedAtMs,
+    ...record.bytes,
   };
 }

@@ -1,6 +1,7 @@
 import type { AccessPolicy, MeshViewUpdate, Service, SpiffeId, Workload } from '@ambit/mesh/model';
 import type { AccessLogTarget, LogFormat } from '@ambit/mesh/runtime';
 import type { Svid } from '@ambit/mesh/tls';
+import type { ConnectionFilter } from '../admin/match-connection.ts';
 import type { AccessLogFormat } from '../proxy/access-log-line.ts';
 import type { PodSpec, ProxySettings } from '../proxy/pod-context.ts';
 import type { TrafficSnapshot } from '../proxy/traffic-table.ts';
@@ -22,7 +23,10 @@ export type PodInstance = number;
 
 /** One carried connection as the admin interface shows it. */
 export interface ConnectionSummary {
+  /** Kubernetes' uid of it. */
   readonly pod: string;
+  readonly podNamespace: string;
+  readonly podName: string;
   readonly direction: 'inbound' | 'outbound';
   readonly source: string;
   readonly sourceIdentity: string | null;
@@ -31,6 +35,9 @@ export interface ConnectionSummary {
   readonly destinationIdentity: string | null;
   readonly service: string | null;
   readonly openedAtMs: number;
+  /** From the destination to the source so far, as in the access log. */
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
 }
 
 /** Everything a worker counted since it started. */
@@ -69,7 +76,10 @@ export interface WorkerCalls {
   /** Drains every pod, then flushes the logs: the worker may be ended afterwards. */
   stop: { readonly args: { readonly drainMs: number }; readonly result: null };
   metrics: { readonly args: Record<string, never>; readonly result: WorkerMetrics };
-  connections: { readonly args: { readonly limit: number }; readonly result: readonly ConnectionSummary[] };
+  connections: {
+    readonly args: { readonly filter: ConnectionFilter; readonly limit: number };
+    readonly result: readonly ConnectionSummary[];
+  };
   'dump-view': { readonly args: Record<string, never>; readonly result: ViewDump };
   /** Gives memory back that starting left behind. */
   'compact-heap': { readonly args: Record<string, never>; readonly result: null };
