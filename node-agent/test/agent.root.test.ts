@@ -258,6 +258,13 @@ describe('a node agent', () => {
     assert.equal((await world.get('admin', '/logging?level=loud', 'POST')).status, 400);
     assert.equal((await world.get('admin', '/connections?limit=0')).status, 400);
     assert.deepEqual(JSON.parse((await world.get('admin', '/connections')).text), []);
+    for (const thread of ['main', 'data-0']) {
+      const profile = await world.get('admin', `/debug/pprof/profile?seconds=0.05&format=cpuprofile&thread=${thread}`);
+      assert.equal(JSON.parse(profile.text).nodes[0].callFrame.functionName, '(root)', thread);
+    }
+    assert.equal((await world.get('admin', '/debug/pprof/profile?seconds=0.01')).status, 200);
+    for (const query of ['seconds=301', 'seconds=x', 'thread=data-1', 'format=svg'])
+      assert.equal((await world.get('admin', `/debug/pprof/profile?${query}`)).status, 400, query);
     assert.equal((await world.get('admin', '/quitquitquit', 'POST')).status, 200);
     await until('the stop was asked for', () => world.stopRequests === 1);
   });

@@ -14,7 +14,7 @@ export interface AdminRequest {
 export interface AdminResponse {
   readonly status: number;
   readonly contentType: string;
-  readonly body: string;
+  readonly body: string | Uint8Array;
 }
 
 /** One path of an admin server, registered by the owner of what it shows. Never shows keys or tokens. */

@@ -6,6 +6,7 @@ export * from './bounded-queue.ts';
 export * from './clock.ts';
 export * from './compact-once.ts';
 export * from './connection-metrics.ts';
+export * from './cpu-profile.ts';
 export * from './drain.ts';
 export * from './environment.ts';
 export * from './errors.ts';

@@ -55,6 +55,17 @@ export class WorkerPool<Calls extends WorkerCallsOf<Calls>> implements AsyncDisp
     });
   }
 
+  /** Asks one worker, by its index. */
+  async callOne<Call extends keyof Calls & string>(
+    index: number,
+    call: Call,
+    args: Calls[Call]['args'],
+  ): Promise<Calls[Call]['result']> {
+    const handle = this.#handles[index];
+    if (handle === undefined) throw new RangeError(`bug: no data worker ${index}`);
+    return (await handle.call(call, args)) as Calls[Call]['result'];
+  }
+
   /** Ends the workers at once. Call `stop` on all before, unless in a hurry. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#handles.map((handle) => handle.terminate()));

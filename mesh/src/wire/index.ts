@@ -6,6 +6,7 @@ export * from './health-check.ts';
 export * from './limits.ts';
 export * from './model-to-push.ts';
 export * from './pod-message.ts';
+export * from './pprof.ts';
 export * from './proxy-protocol.ts';
 export * from './push-json.ts';
 export * from './push-resource.ts';

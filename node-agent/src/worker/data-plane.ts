@@ -28,7 +28,7 @@ export interface DataPlaneOptions {
 type Args<Call extends keyof WorkerCalls> = WorkerCalls[Call]['args'];
 
 /** The sockets and tunnels of one thread. Logs and descriptors of namespaces belong to whoever made it. */
-export class DataPlane implements Omit<WorkerHandlers<WorkerCalls>, 'stop' | 'compact-heap'> {
+export class DataPlane implements Omit<WorkerHandlers<WorkerCalls>, 'stop' | 'compact-heap' | 'cpu-profile'> {
   readonly #options: DataPlaneOptions;
   readonly #state: MeshState;
   readonly #svids: SvidTable;

@@ -1,5 +1,5 @@
 import type { AccessPolicy, MeshViewUpdate, Service, SpiffeId, Workload } from '@ambit/mesh/model';
-import type { AccessLogTarget, LogFormat } from '@ambit/mesh/runtime';
+import type { AccessLogTarget, CpuProfile, LogFormat } from '@ambit/mesh/runtime';
 import type { Svid } from '@ambit/mesh/tls';
 import type { ConnectionFilter } from '../admin/match-connection.ts';
 import type { AccessLogFormat } from '../proxy/access-log-line.ts';
@@ -80,6 +80,8 @@ export interface WorkerCalls {
     readonly args: { readonly filter: ConnectionFilter; readonly limit: number };
     readonly result: readonly ConnectionSummary[];
   };
+  /** Answered when it is over. */
+  'cpu-profile': { readonly args: { readonly durationMs: number }; readonly result: CpuProfile };
   'dump-view': { readonly args: Record<string, never>; readonly result: ViewDump };
   /** Gives memory back that starting left behind. */
   'compact-heap': { readonly args: Record<string, never>; readonly result: null };

@@ -7,6 +7,7 @@ import {
   createRootLogger,
   type LineSink,
   openAccessLog,
+  recordCpuProfile,
   RestingHeap,
   type RootLogger,
   systemClock,
@@ -55,6 +56,7 @@ export async function runWorkerThread(): Promise<void> {
     metrics: plane.metrics,
     connections: plane.connections,
     'dump-view': plane['dump-view'],
+    'cpu-profile': ({ durationMs }) => recordCpuProfile(durationMs, (ms) => clock.sleep(ms)),
     'compact-heap': () => {
       heap.compact();
       return null;
