@@ -16,6 +16,7 @@ import {
   type Setting,
   settingLines,
 } from '@ambit/mesh/runtime';
+import { withZtunnelSettings } from './ztunnel-settings.ts';
 
 /** Where configuration and certificates come from. */
 export type Upstream =
@@ -140,7 +141,7 @@ export function usage(): string {
 
 /** @throws EnvironmentError that names the variable, its value and what was expected. */
 export function parseConfig(environment: Environment): NodeAgentConfig {
-  const read = new EnvironmentReader(environment);
+  const read = new EnvironmentReader(withZtunnelSettings(environment));
   const socketAddress = (name: string): ListenAddress =>
     read.parsed(name, 'IP:port', parseListenAddress, parseListenAddress(fallbackOf(SETTINGS, name)));
   const config: NodeAgentConfig = {

@@ -5,6 +5,8 @@ import { isLevelFilter } from './log-filter.ts';
 export interface Environment {
   get(name: string): string | undefined;
   names(): readonly string[];
+  /** Under which other name somebody set it, for errors. */
+  origin?(name: string): string | undefined;
 }
 
 /** Every variable Ambit reads starts with this; one that starts so and is not read by anybody is refused. */
@@ -88,7 +90,8 @@ export class EnvironmentReader {
       return parse(value);
     } catch (cause) {
       const shown = value.slice(0, VALUE_SHOWN_CHARACTERS);
-      throw new EnvironmentError('environment-invalid', { variable: name, value: shown, expected }, { cause });
+      const variable = this.#environment.origin?.(name) ?? name;
+      throw new EnvironmentError('environment-invalid', { variable, value: shown, expected }, { cause });
     }
   }
 
