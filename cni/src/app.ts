@@ -27,11 +27,12 @@ import { FileEnrolmentRecords } from './enrol/enrolment-records.ts';
 import { DirectoryNetnsFinder } from './enrol/netns-finder.ts';
 import { nodeAddressesTowards } from './enrol/node-addresses.ts';
 import { PodEnroller, type PodEnrollerOptions, type PodStatus } from './enrol/pod-enroller.ts';
+import { PodWarnings } from './enrol/pod-warnings.ts';
 import { PodWatcher } from './enrol/pod-watcher.ts';
 import { ZdsServer } from './enrol/zds-server.ts';
 import type { KubeConnection } from './kubernetes/kube-connection.ts';
 import { KubernetesNode } from './kubernetes/kubernetes-node.ts';
-import { type CniInstruments, cniMetrics, podsMetric } from './metrics.ts';
+import { type CniInstruments, cniMetrics, podsMetric, podsWarnedMetric } from './metrics.ts';
 import { nftables } from './redirect/nftables.ts';
 
 export interface CniAgentOptions {
@@ -92,10 +93,16 @@ export async function createCniAgent(options: CniAgentOptions): Promise<CniAgent
   const enroller = cleanup.use(new PodEnroller({ ...createTools(options, instruments, node), agents }));
   agents.onAnswer(() => enroller.notify());
   metrics.collect(podsMetric, () => enroller.counts());
-  const servers = await openServers(options, cleanup, metrics, readiness, enroller);
+  const warnings = new PodWarnings({
+    excludedNamespaces: config.excludedNamespaces,
+    logger: logger.child({ scope: 'enrol' }),
+    onWarning: (pod, warning) => node?.onWarning(pod, warning),
+  });
+  metrics.collect(podsWarnedMetric, () => warnings.counts());
+  const servers = await openServers(options, cleanup, metrics, readiness, enroller, warnings);
   const working = new AbortController();
   cleanup.defer(() => working.abort(new Error('the CNI agent stops')));
-  const { watcher, first } = createWatcher(options, instruments, enroller, node);
+  const { watcher, first } = createWatcher(options, instruments, enroller, node, warnings);
   const parts = { enroller, watcher, readiness };
   node?.use(parts);
   const source = connection?.source ?? createDirectorySource({ directory: config.manifests, clock, logger });
@@ -204,6 +211,7 @@ function createWatcher(
   metrics: CniInstruments,
   enroller: PodEnroller,
   node: KubernetesNode | null,
+  warnings: PodWarnings,
 ): { readonly watcher: PodWatcher; readonly first: () => ReadonlyMap<string, DesiredPod> } {
   let latest: ReadonlyMap<string, DesiredPod> = new Map();
   let isFirst = true;
@@ -213,6 +221,7 @@ function createWatcher(
   const watcher = new PodWatcher({
     nodeName: config.nodeName,
     excludedNamespaces: config.excludedNamespaces,
+    onPods: (pods, namespaces) => warnings.update(pods, namespaces),
     onDesired: (selected) => {
       latest = selected;
       if (!isFirst) void enroller.setDesired(desire(selected));
@@ -235,9 +244,12 @@ async function openServers(
   metrics: Metrics,
   readiness: Readiness,
   enroller: PodEnroller,
+  warnings: PodWarnings,
 ): Promise<Readonly<Record<'metrics' | 'readiness', AdminServer>>> {
   const healthz = get('/healthz', 'liveness', () => textResponse(200, 'ok\n'));
-  const pods = get('/pods', 'every pod of this node and its state', () => jsonResponse(enroller.statuses()));
+  const pods = get('/pods', 'every pod of this node and its state', () =>
+    jsonResponse(enroller.statuses().map((status) => ({ ...status, warnings: warnings.of(status.uid) }))),
+  );
   const configuration = get('/config', 'effective configuration', () => jsonResponse(config));
   const scrape = await openAdminServer({
     host: config.metricsAddress.ip,

@@ -10,6 +10,13 @@ export const podsMetric: MetricSpec<'gauge'> = gauge({
   labels: ['state'],
 });
 
+/** Read from what is known of pods at each scrape. */
+export const podsWarnedMetric: MetricSpec<'gauge'> = gauge({
+  name: 'ambit_cni_pods_warned',
+  help: 'Pods of this node with something to know of them, by what it is.',
+  labels: ['reason'],
+});
+
 /** What the CNI agent counts. */
 export const cniMetrics: {
   readonly redirections: MetricSpec<'counter'>;

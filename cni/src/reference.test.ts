@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { referenceRows } from '@ambit/mesh/testing';
 import { SETTINGS } from './config.ts';
-import { cniMetrics, podsMetric } from './metrics.ts';
+import { cniMetrics, podsMetric, podsWarnedMetric } from './metrics.ts';
 
 test('the reference page names every setting, with its option, default and meaning, and no other', () => {
   assert.deepEqual(
@@ -17,7 +17,7 @@ test('the reference page names every setting, with its option, default and meani
 });
 
 test('the reference page names every metric, and no other', () => {
-  const specs = [podsMetric, ...Object.values(cniMetrics)];
+  const specs = [podsMetric, podsWarnedMetric, ...Object.values(cniMetrics)];
   assert.deepEqual(
     referenceRows('cni', 'Metrics'),
     specs.map(({ name, kind, labels, help }) => [name, kind, labels.length === 0 ? '-' : labels.join(', '), help]),

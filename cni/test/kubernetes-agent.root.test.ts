@@ -189,6 +189,27 @@ test(
   },
 );
 
+test('annotations exclude ports of a pod while it runs, and a mistake is told', options, async () => {
+  await using node = new Node();
+  const agent = node.nodeAgent();
+  const uid = '0f0e0d0c-1111-2222-3333-444455556666';
+  const netns = await node.netns('cart');
+  node.process(79, `11:memory:/kubepods/besteffort/pod${uid}/c0ffee\n`, netns);
+  const annotate = (annotations: object): void => node.pod('cart', { uid, address: '10.1.0.5', annotations });
+  annotate({ 'ambit.dev/exclude-outbound-ports': '3306' });
+  await using _cni = await node.start();
+  await agent.hears(`add ${uid}`, 'snapshot-sent');
+  const rules = (): string => netns.run('nft', 'list', 'table', 'inet', 'ambit');
+  assert.ok(rules().includes('3306'));
+  annotate({ 'ambit.dev/exclude-outbound-ports': 'mysql' });
+  await until('nothing is excluded', () => !rules().includes('3306'), WAIT_MS);
+  const reasons = (): readonly string[] => node.api.events.map(({ reason }) => String(reason));
+  await until('the mistake is told', () => reasons().includes('ExclusionRefused'), WAIT_MS);
+  annotate({ 'ambit.dev/exclude-inbound-ports': '9100' });
+  await until('a port of the pod is excluded', () => rules().includes('9100'), WAIT_MS);
+  await until('that is told too', () => reasons().includes('InboundPortsExcluded'), WAIT_MS);
+});
+
 test(
   'an agent that starts again finds pods whose ADD an earlier one served, and lets go of an ended one',
   options,

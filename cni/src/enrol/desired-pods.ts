@@ -1,5 +1,5 @@
 import type { IpAddress } from '@ambit/mesh/model';
-import { decideEnrolment, type Namespace, type Pod } from '@ambit/mesh/kinds';
+import { decideEnrolment, decideExclusions, type Exclusions, type Namespace, type Pod } from '@ambit/mesh/kinds';
 import type { PodIdentity } from './netns-finder.ts';
 
 /** A pod of this node whose traffic has to be captured. Its UID is `<namespace>/<name>` where the manifest has none. */
@@ -7,6 +7,7 @@ export interface DesiredPod extends PodIdentity {
   readonly serviceAccount: string;
   /** Empty until the pod has one. */
   readonly addresses: readonly IpAddress[];
+  readonly exclusions: Exclusions;
   /** Nothing runs in its namespace yet: there are no connections to cut. */
   readonly starting?: true;
 }
@@ -27,23 +28,34 @@ export function selectDesiredPods(input: DesiredPodsInput): ReadonlyMap<string, 
     const namespace = input.namespaces.get(pod.meta.namespace);
     const enrolment = decideEnrolment(pod, namespace, input.excludedNamespaces);
     if (enrolment.kind !== 'enrolled') continue;
-    const wanted = toDesiredPod(pod, pod.podIps);
+    const wanted = toDesiredPod(pod, namespace, pod.podIps);
     desired.set(wanted.uid, wanted);
   }
   return desired;
 }
 
-export function toDesiredPod(pod: Pod, addresses: readonly IpAddress[]): DesiredPod {
-  const { namespace, name, uid } = pod.meta;
+/** What `pod` needs when it is enrolled. */
+export function toDesiredPod(
+  pod: Pod,
+  namespaceObject: Namespace | undefined,
+  addresses: readonly IpAddress[],
+): DesiredPod {
+  const { namespace, name } = pod.meta;
   const kubeletUid = kubeletUidOf(pod);
   return {
-    uid: uid || `${namespace}/${name}`,
+    uid: uidOf(pod),
     ...(kubeletUid === null ? {} : { kubeletUid }),
     namespace,
     name,
     serviceAccount: pod.serviceAccountName,
     addresses,
+    exclusions: decideExclusions(pod, namespaceObject).exclusions,
   };
+}
+
+/** By which a pod is known here. */
+export function uidOf({ meta }: Pod): string {
+  return meta.uid || `${meta.namespace}/${meta.name}`;
 }
 
 const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseIpAddress } from '@ambit/mesh/model';
+import { NO_EXCLUSIONS } from '@ambit/mesh/kinds';
+import { parseIpAddress, parsePort } from '@ambit/mesh/model';
 import { ManualClock } from '@ambit/mesh/testing';
 import type { DesiredPod } from './desired-pods.ts';
 import { HOLD_MS, PodAttachments } from './pod-attachments.ts';
 
 function pod(uid: string, address?: string): DesiredPod {
   const addresses = address === undefined ? [] : [parseIpAddress(address)];
-  return { uid, namespace: 'shop', name: uid, serviceAccount: 'default', addresses };
+  return { uid, namespace: 'shop', name: uid, serviceAccount: 'default', addresses, exclusions: NO_EXCLUSIONS };
 }
 
 const selected = (...pods: readonly DesiredPod[]): ReadonlyMap<string, DesiredPod> =>
@@ -54,6 +55,19 @@ test('a pod that the watch has not shown at all is kept longer, not for ever', a
   await clock.advance(600_000);
   assert.deepEqual(merged(attachments, selected()), []);
   assert.equal(attachments.containerOf('a'), null);
+});
+
+test("what is excluded is the fresh read's to say, and then the watch's", async () => {
+  const clock = new ManualClock();
+  const attachments = new PodAttachments(clock);
+  const without = pod('a', '10.0.0.1');
+  const port = { first: parsePort(80), last: parsePort(80) };
+  const exclusions = { ...NO_EXCLUSIONS, inboundPorts: [port] };
+  attachments.attach({ containerId: 'c1', pod: { ...without, exclusions } });
+  const inForce = (): unknown => attachments.merge(selected(without), () => true).get('a')?.exclusions;
+  assert.deepEqual(inForce(), exclusions);
+  await clock.advance(HOLD_MS);
+  assert.deepEqual(inForce(), NO_EXCLUSIONS);
 });
 
 test('a pod whose sandbox is gone is not captured, until it gets another one', () => {

@@ -78,7 +78,10 @@ export class PodAttachments {
     for (const [uid, { pod, holdUntilMs, starting }] of this.#attached) {
       const isUnseen = !exists(uid) && nowMs < holdUntilMs + UNSEEN_MS_MAX;
       if (!selected.has(uid) && nowMs >= holdUntilMs && !isUnseen) continue;
-      merged.set(uid, starting ? { ...pod, starting } : pod);
+      // What may change while the pod runs is the watch's to say, once it cannot be late.
+      const seen = nowMs < holdUntilMs ? undefined : selected.get(uid);
+      const current = seen === undefined ? pod : { ...pod, exclusions: seen.exclusions };
+      merged.set(uid, starting ? { ...current, starting } : current);
     }
     for (const uid of [...this.#attached.keys()]) {
       if (!merged.has(uid) && !exists(uid)) this.#attached.delete(uid);

@@ -3,8 +3,9 @@ import { mkdtempSync, rmSync, symlinkSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { type Exclusions, NO_EXCLUSIONS } from '@ambit/mesh/kinds';
 import { NetnsHandle, type NetnsIdentity, sameNetns } from '@ambit/mesh/linux';
-import { parseIpAddress } from '@ambit/mesh/model';
+import { parseIpAddress, parsePort } from '@ambit/mesh/model';
 import { Metrics, silentLogger } from '@ambit/mesh/runtime';
 import { ManualClock, rootTestOptions, TestNetns, until } from '@ambit/mesh/testing';
 import { CniError } from '../errors.ts';
@@ -39,6 +40,7 @@ class World implements AsyncDisposable {
   generation = 1;
   connections: readonly string[] = ['10.0.0.1:1 10.0.0.9:80', '10.0.0.1:2 10.0.0.9:80'];
   predating = '';
+  exclusions: Exclusions = NO_EXCLUSIONS;
   readonly metrics: Metrics = new Metrics();
   readonly graceMs: number;
   readonly enroller: PodEnroller;
@@ -121,8 +123,9 @@ class World implements AsyncDisposable {
 
   #netfilter(): Netfilter {
     return {
-      apply: async (netns, { predating }) => {
+      apply: async (netns, { predating, exclusions }) => {
         this.predating = predating;
+        this.exclusions = exclusions;
         if (this.failApply) throw new CniError('redirection-failed');
         const change = this.redirected.has(netns.identity.inode) ? 'replaced' : 'added';
         this.redirected.add(netns.identity.inode);
@@ -145,7 +148,10 @@ function desire(...pods: readonly (readonly [string, string])[]): ReadonlyMap<st
   return new Map(
     pods.map(([name, address]) => {
       const addresses = [parseIpAddress(address)];
-      return [name, { uid: name, namespace: 'shop', name, serviceAccount: 'default', addresses }];
+      return [
+        name,
+        { uid: name, namespace: 'shop', name, serviceAccount: 'default', addresses, exclusions: NO_EXCLUSIONS },
+      ];
     }),
   );
 }
@@ -167,6 +173,26 @@ test(
     await world.enroller.setDesired(new Map());
     await until('the pod is forgotten', () => world.enroller.statuses().length === 0);
     assert.deepEqual([world.takeSteps(), world.records.size], [['withdraw a', 'remove'], 0]);
+  },
+);
+
+test(
+  'exclusions that change are put in force while the pod runs, and nothing else happens to it',
+  options,
+  async () => {
+    await using world = new World();
+    await world.addNetns('a', '10.0.0.1');
+    await world.enroller.setDesired(desire(['a', '10.0.0.1']));
+    world.takeSteps();
+    const exclusions = { ...NO_EXCLUSIONS, outboundPorts: [{ first: parsePort(80), last: parsePort(90) }] };
+    const excluding = new Map([...desire(['a', '10.0.0.1'])].map(([uid, pod]) => [uid, { ...pod, exclusions }]));
+    await world.enroller.setDesired(excluding);
+    await until('the rules are replaced', () => world.steps.length > 0);
+    assert.deepEqual([world.takeSteps(), world.exclusions], [['apply replaced'], exclusions]);
+    await world.enroller.setDesired(structuredClone(excluding));
+    await world.enroller.setDesired(desire(['a', '10.0.0.1']));
+    await until('the rules are replaced', () => world.steps.length > 0);
+    assert.deepEqual([world.takeSteps(), world.exclusions], [['apply replaced'], NO_EXCLUSIONS]);
   },
 );
 

@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Exclusions } from '@ambit/mesh/kinds';
 import { type NetnsHandle, type NetnsIdentity, sameNetns } from '@ambit/mesh/linux';
 import type { IpAddress } from '@ambit/mesh/model';
 import { type Clock, createBackoff, type Logger, MeshError } from '@ambit/mesh/runtime';
@@ -19,7 +21,7 @@ export interface EnrolmentTools {
   /** Where the node calls a pod from. */
   readonly nodeAddresses: (addresses: readonly IpAddress[]) => Promise<readonly IpAddress[]>;
   readonly records: EnrolmentRecords;
-  readonly redirect: Omit<RedirectOptions, 'predating'>;
+  readonly redirect: Omit<RedirectOptions, 'predating' | 'exclusions'>;
   /** How long connections that were open before enrolment may go on. */
   readonly graceMs: number;
   /** Redirections that are changed at a time. */
@@ -49,6 +51,8 @@ type State =
       readonly handle: NetnsHandle;
       /** Of the rules of the namespace, once ours were in. */
       readonly generation: number;
+      /** That the rules say. */
+      readonly exclusions: Exclusions;
       readonly spared: Spared | null;
     };
 
@@ -164,7 +168,7 @@ export class PodEnrolment {
     const { agents, finder, graceMs, logger, netfilter, records, redirect } = this.#tools;
     const desired = this.#desired;
     if (desired === null) return;
-    const { uid, namespace, name, serviceAccount } = desired;
+    const { uid, namespace, name, serviceAccount, exclusions } = desired;
     const handle = finder.open(this.pod, desired.addresses);
     try {
       // Before the rules: should this process die between the two, the next one knows where to look.
@@ -172,13 +176,13 @@ export class PodEnrolment {
       // An earlier run has put rules there: the grace it gave is over.
       const spares = graceMs > 0 && this.#state.kind === 'absent' && desired.starting !== true;
       const predating = spares ? 'spare' : 'reset';
-      const change = await this.#apply(handle, { ...redirect, predating }, signal);
+      const change = await this.#apply(handle, { ...redirect, predating, exclusions }, signal);
       const generation = netfilter.generation(handle);
       const isOpen = change === 'added' && desired.starting !== true;
-      const spared = isOpen ? await this.#cut(handle, spares, signal) : null;
+      const spared = isOpen ? await this.#cut(handle, spares, exclusions, signal) : null;
       const nodeAddresses = await this.#tools.nodeAddresses(desired.addresses);
       agents.announce({ uid, names: { namespace, name, serviceAccount, nodeAddresses }, netns: handle });
-      this.#state = { kind: 'enrolled', netns: handle.identity, handle, generation, spared };
+      this.#state = { kind: 'enrolled', netns: handle.identity, handle, generation, exclusions, spared };
       logger.info('pod redirected', { ...this.#fields(), change });
     } catch (error) {
       handle[Symbol.dispose]();
@@ -197,11 +201,16 @@ export class PodEnrolment {
   }
 
   /** Deals with what was open before the rules. Returns what may go on, and until when. */
-  async #cut(handle: NetnsHandle, spares: boolean, signal: AbortSignal): Promise<Spared | null> {
+  async #cut(
+    handle: NetnsHandle,
+    spares: boolean,
+    exclusions: Exclusions,
+    signal: AbortSignal,
+  ): Promise<Spared | null> {
     const { clock, graceMs, netfilter } = this.#tools;
-    const connections = new Set(await netfilter.openConnections(handle, signal));
+    const connections = new Set(await netfilter.openConnections(handle, exclusions, signal));
     if (spares) return { untilMs: clock.monotonic() + graceMs, connections };
-    if (connections.size > 0) await netfilter.cutConnections(handle, signal);
+    if (connections.size > 0) await netfilter.cutConnections(handle, exclusions, signal);
     this.#countCut(connections.size);
     return null;
   }
@@ -219,23 +228,28 @@ export class PodEnrolment {
     if (state.kind !== 'enrolled') return NETNS_CHECK_MS;
     const { handle, spared } = state;
     const leftMs = spared === null ? NETNS_CHECK_MS : spared.untilMs - clock.monotonic();
+    const exclusions = this.#desired?.exclusions ?? state.exclusions;
+    const isWanted = isDeepStrictEqual(exclusions, state.exclusions);
     const isChanged = netfilter.generation(handle) !== state.generation;
-    if (leftMs > 0 && !isChanged) return Math.min(leftMs, NETNS_CHECK_MS);
+    if (leftMs > 0 && !isChanged && isWanted) return Math.min(leftMs, NETNS_CHECK_MS);
     const predating = leftMs > 0 && spared !== null ? 'spare' : 'reset';
     await limit.run(async () => {
-      const still = predating === 'reset' && spared !== null ? await netfilter.openConnections(handle, signal) : [];
-      const change = await this.#apply(handle, { ...redirect, predating }, signal);
+      const still =
+        predating === 'reset' && spared !== null ? await netfilter.openConnections(handle, exclusions, signal) : [];
+      const change = await this.#apply(handle, { ...redirect, predating, exclusions }, signal);
       this.#state = {
         ...state,
         generation: netfilter.generation(handle),
+        exclusions,
         spared: predating === 'spare' ? spared : null,
       };
       this.#countCut((still ?? []).filter((connection) => spared?.connections.has(connection)).length);
+      if (!isWanted) logger.info('exclusions of a pod changed', this.#fields());
       if (change === 'replaced') return;
       // Whatever was opened in between is past the mesh.
       metrics.rulesRestored.add([]);
       logger.warn('the rules of a pod had been taken away and are back', this.#fields());
-      await this.#cut(handle, false, signal);
+      await this.#cut(handle, false, exclusions, signal);
     });
     return 0;
   }

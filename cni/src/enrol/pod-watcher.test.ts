@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { keyOf, type MeshObject, type ObjectChange, parseObject } from '@ambit/mesh/kinds';
+import { keyOf, type MeshObject, NO_EXCLUSIONS, type ObjectChange, parseObject } from '@ambit/mesh/kinds';
 import { PodWatcher } from './pod-watcher.ts';
 
 interface PodText {
@@ -92,7 +92,14 @@ test('PodWatcher gives what enrolling needs', () => {
   });
   watcher.onChanges([shop, pod('a')].map((item) => ({ kind: 'put', object: item })));
   const addresses = ['10.0.0.1', 'fd00::1'];
-  assert.deepEqual(given, { uid: 'shop/a', namespace: 'shop', name: 'a', serviceAccount: 'cart', addresses });
+  assert.deepEqual(given, {
+    uid: 'shop/a',
+    namespace: 'shop',
+    name: 'a',
+    serviceAccount: 'cart',
+    addresses,
+    exclusions: NO_EXCLUSIONS,
+  });
 });
 
 test('PodWatcher follows pods that move, go, and namespaces that lose their label or go', () => {

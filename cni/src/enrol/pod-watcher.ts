@@ -16,6 +16,8 @@ export interface PodWatcherOptions {
   readonly excludedNamespaces: readonly string[];
   /** All pods that are to be captured now; called after each batch of changes. */
   readonly onDesired: (desired: ReadonlyMap<string, DesiredPod>) => void;
+  /** The same moment, before that: all pods of this node, and all namespaces by name. */
+  readonly onPods?: (pods: Iterable<Pod>, namespaces: ReadonlyMap<string, Namespace>) => void;
   readonly onProblems: (problems: readonly ObjectProblem[]) => void;
 }
 
@@ -64,7 +66,8 @@ export class PodWatcher implements ObjectObserver {
       else if (change.object.kind === 'Namespace') this.#putNamespace(change.object);
       else if (change.object.kind === 'Pod') this.#putPod(change.object);
     }
-    const { nodeName, excludedNamespaces, onDesired } = this.#options;
+    const { nodeName, excludedNamespaces, onDesired, onPods } = this.#options;
+    onPods?.(this.#pods.values(), this.#namespaces);
     onDesired(
       selectDesiredPods({ pods: this.#pods.values(), namespaces: this.#namespaces, nodeName, excludedNamespaces }),
     );

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { enterMountNamespace } from '@ambit/mesh/linux';
 import type { Clock, Logger, Readiness } from '@ambit/mesh/runtime';
 import type { CniConfig, KubernetesConfig } from '../config.ts';
+import type { PodWarning } from '../enrol/decide-pod-warnings.ts';
 import type { DesiredPod } from '../enrol/desired-pods.ts';
 import type { PodIdentity } from '../enrol/netns-finder.ts';
 import { HOLD_MS, PodAttachments } from '../enrol/pod-attachments.ts';
@@ -118,6 +119,10 @@ export class KubernetesNode {
 
   onProblem(pod: PodIdentity, isEnrolment: boolean, error: unknown): void {
     this.#events.warn(pod, isEnrolment ? 'EnrolmentFailed' : 'ReleaseFailed', describeError(error));
+  }
+
+  onWarning(pod: PodIdentity, { reason, note }: PodWarning): void {
+    this.#events.warn(pod, reason, note);
   }
 
   /** Serves and installs the plugin until `signal` aborts; call it once the first state is enrolled. The plugin is answered when this resolves. */

@@ -1,5 +1,6 @@
 import { createWarningEvent, type KubeClient } from '@ambit/mesh/kube';
 import type { Clock, Logger } from '@ambit/mesh/runtime';
+import type { PodWarningReason } from '../enrol/decide-pod-warnings.ts';
 import type { PodIdentity } from '../enrol/netns-finder.ts';
 
 export interface PodEventsOptions {
@@ -17,7 +18,9 @@ const WINDOW_MS = 60_000;
 const REMEMBERED_MAX = 1000;
 const WRITE_MS = 5000;
 
-/** Tells whoever looks at a pod (`kubectl describe pod`) why it is not in the mesh. Few, and never twice in a short time. */
+export type PodEventReason = 'EnrolmentFailed' | 'ReleaseFailed' | PodWarningReason;
+
+/** Tells whoever looks at a pod (`kubectl describe pod`) why it is not in the mesh, or not quite. Few, and never twice in a short time. */
 export class PodEvents {
   readonly #options: PodEventsOptions;
   /** When something was said, in order of time. */
@@ -30,7 +33,7 @@ export class PodEvents {
   }
 
   /** Returns at once; what cannot be written is dropped. */
-  warn(pod: PodIdentity, reason: 'EnrolmentFailed' | 'ReleaseFailed', note: string): void {
+  warn(pod: PodIdentity, reason: PodEventReason, note: string): void {
     const { clock, logger } = this.#options;
     const nowMs = clock.monotonic();
     const key = `${pod.uid} ${reason} ${note}`;

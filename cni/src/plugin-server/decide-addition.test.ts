@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Namespace, parseObject, type Pod } from '@ambit/mesh/kinds';
+import { type Namespace, NO_EXCLUSIONS, parseObject, type Pod } from '@ambit/mesh/kinds';
 import { parseIpAddress } from '@ambit/mesh/model';
 import { type Addition, decideAddition, type PodFacts } from './decide-addition.ts';
 
@@ -29,7 +29,14 @@ const facts = (more: Partial<PodFacts> = {}): PodFacts => ({
 });
 const enrolled = {
   kind: 'enrol',
-  pod: { uid: 'u1', namespace: 'shop', name: 'cart', serviceAccount: 'seller', addresses: ADDRESSES },
+  pod: {
+    uid: 'u1',
+    namespace: 'shop',
+    name: 'cart',
+    serviceAccount: 'seller',
+    addresses: ADDRESSES,
+    exclusions: NO_EXCLUSIONS,
+  },
 } as const satisfies Addition;
 const pass: Addition = { kind: 'pass' };
 const refuse = (message: string): Addition => ({ kind: 'refuse', message });

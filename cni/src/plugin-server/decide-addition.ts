@@ -38,7 +38,7 @@ export function decideAddition(
   }
   if (decideEnrolment(pod, namespace, excludedNamespaces).kind !== 'enrolled') return { kind: 'pass' };
   if (addresses.length === 0) return refuse('prevResult holds no address of the pod');
-  return { kind: 'enrol', pod: toDesiredPod(pod, addresses) };
+  return { kind: 'enrol', pod: toDesiredPod(pod, namespace, addresses) };
 }
 
 function refuse(message: string): Addition {

@@ -1,3 +1,4 @@
+import type { Exclusions } from '@ambit/mesh/kinds';
 import type { NetnsHandle } from '@ambit/mesh/linux';
 import type { RedirectOptions } from './ruleset.ts';
 
@@ -23,9 +24,9 @@ export interface Netfilter {
   generation(netns: NetnsHandle): number;
   /**
    * TCP connections of the pod to others, each as a text that names both ends, or null when this host has no way to tell. Those within
-   * the pod are left out: they are never captured.
+   * the pod are left out, and those that are excluded: they are never captured.
    */
-  openConnections(netns: NetnsHandle, signal?: AbortSignal): Promise<readonly string[] | null>;
+  openConnections(netns: NetnsHandle, exclusions: Exclusions, signal?: AbortSignal): Promise<readonly string[] | null>;
   /** Closes these connections at once, as far as this host can; what is left waits for its next packet (`options.predating`). */
-  cutConnections(netns: NetnsHandle, signal?: AbortSignal): Promise<void>;
+  cutConnections(netns: NetnsHandle, exclusions: Exclusions, signal?: AbortSignal): Promise<void>;
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { test } from 'node:test';
 import { dialInNetns, listenInNetns, type NetnsHandle } from '@ambit/mesh/linux';
+import { NO_EXCLUSIONS } from '@ambit/mesh/kinds';
 import { parseIpAddress, parseSocketAddress } from '@ambit/mesh/model';
 import { rootTestOptions } from '@ambit/mesh/testing';
 import { closed, Link, refuseRules } from '../../test/netns-link.ts';
@@ -32,14 +33,14 @@ test('cutConnections() ends connections to others and spares those within the po
   ]);
   const spared = await Promise.all([open(link.podHandle, '127.0.0.1:80'), open(link.podHandle, '[::1]:80')]);
   const ended = Promise.all(cut.map(closed));
-  assert.equal((await nftables.openConnections(link.podHandle))?.length, 4);
-  await nftables.cutConnections(link.podHandle);
+  assert.equal((await nftables.openConnections(link.podHandle, NO_EXCLUSIONS))?.length, 4);
+  await nftables.cutConnections(link.podHandle, NO_EXCLUSIONS);
   await ended;
   assert.deepEqual(
     spared.map((socket) => socket.destroyed),
     [false, false],
   );
-  assert.deepEqual(await nftables.openConnections(link.podHandle), []);
+  assert.deepEqual(await nftables.openConnections(link.podHandle, NO_EXCLUSIONS), []);
   for (const server of servers) server.close();
 });
 

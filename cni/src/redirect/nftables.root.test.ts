@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
+import { NO_EXCLUSIONS } from '@ambit/mesh/kinds';
 import { dialInNetns } from '@ambit/mesh/linux';
 import { parseIpAddress, parseSocketAddress } from '@ambit/mesh/model';
 import { rootTestOptions } from '@ambit/mesh/testing';
@@ -202,7 +203,13 @@ test('rules with every option on are accepted by the kernel and removed', option
   await using link = await Link.open();
   const before = link.state();
   const probeSource = { ipv4: '169.254.7.127', ipv6: 'fd16:9254:7127:1337:ffff:ffff:ffff:ffff' };
-  await nftables.apply(link.podHandle, { packetMark: 42, dnsCapture: true, probeSource, predating: 'reset' });
+  await nftables.apply(link.podHandle, {
+    packetMark: 42,
+    dnsCapture: true,
+    probeSource,
+    predating: 'reset',
+    exclusions: NO_EXCLUSIONS,
+  });
   await nftables.remove(link.podHandle);
   assert.deepEqual(link.state(), before);
 });
@@ -212,7 +219,13 @@ test('rules that cannot be applied are reported and leave nothing behind', optio
   const before = link.state();
   const probeSource = { ipv4: 'not an address', ipv6: '::7' };
   await assert.rejects(
-    nftables.apply(link.podHandle, { packetMark: 42, dnsCapture: false, probeSource, predating: 'reset' }),
+    nftables.apply(link.podHandle, {
+      packetMark: 42,
+      dnsCapture: false,
+      probeSource,
+      predating: 'reset',
+      exclusions: NO_EXCLUSIONS,
+    }),
     (error: unknown) => error instanceof CniError && error.code === 'redirection-failed',
   );
   assert.deepEqual(link.state(), before);

@@ -9,6 +9,7 @@ import {
   runInNetns,
 } from '@ambit/mesh/linux';
 import { CniError } from '../errors.ts';
+import { exceptExcluded } from './excluded-conditions.ts';
 import type { Applied, Netfilter } from './netfilter.ts';
 import {
   buildRemoval,
@@ -70,9 +71,9 @@ export const nftables: Netfilter = {
     migrateWaiting(netns, false);
   },
 
-  async openConnections(netns, signal) {
+  async openConnections(netns, exclusions, signal) {
     try {
-      const { output } = await run(netns, 'ss', ['-tnHO', ...CUT_FILTER], signal);
+      const { output } = await run(netns, 'ss', ['-tnHO', ...CUT_FILTER, ...exceptExcluded(exclusions)], signal);
       // State, two queues, then local and remote address.
       const ends = output.split('\n').map((line) => line.trim().split(/\s+/).slice(3, 5).join(' '));
       return ends.filter((text) => text !== '');
@@ -82,9 +83,11 @@ export const nftables: Netfilter = {
     }
   },
 
-  async cutConnections(netns, signal) {
+  async cutConnections(netns, exclusions, signal) {
     // Best effort: the kernel may lack it, and then the rules do it.
-    await run(netns, 'ss', ['-tnHK', ...CUT_FILTER], signal).catch(() => signal?.throwIfAborted());
+    await run(netns, 'ss', ['-tnHK', ...CUT_FILTER, ...exceptExcluded(exclusions)], signal).catch(() =>
+      signal?.throwIfAborted(),
+    );
   },
 };
 

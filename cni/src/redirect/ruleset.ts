@@ -1,3 +1,6 @@
+import { type Exclusions, NO_EXCLUSIONS } from '@ambit/mesh/kinds';
+import { type ExcludedConditions, excludedConditions } from './excluded-conditions.ts';
+
 /** The node agent's ports inside a pod. */
 export const OUTBOUND_PORT = 15001;
 export const INBOUND_PLAINTEXT_PORT = 15006;
@@ -8,6 +11,8 @@ export const DNS_PORT = 15053;
 export const RETURN_MARK = 0x111;
 /** Connection mark of what was open before the rules were there. */
 const PREDATING_MARK = 0x112;
+/** Connection mark of what an exclusion let past the agent. */
+const EXCLUDED_MARK = 0x113;
 /** Bits of a mark that are ours. */
 export const MARK_MASK = 0xfff;
 export const DEFAULT_PACKET_MARK = 0x539;
@@ -28,6 +33,8 @@ export interface RedirectOptions {
   readonly probeSource: { readonly ipv4: string; readonly ipv6: string } | null;
   /** TCP connections that were open before the rules, past the node agent: `reset` them with their next packet, or `spare` them. */
   readonly predating: 'reset' | 'spare';
+  /** Not captured. What is open when they are taken away is reset with its next packet. */
+  readonly exclusions: Exclusions;
 }
 
 export const DEFAULT_REDIRECT_OPTIONS: RedirectOptions = {
@@ -35,6 +42,7 @@ export const DEFAULT_REDIRECT_OPTIONS: RedirectOptions = {
   dnsCapture: false,
   probeSource: null,
   predating: 'reset',
+  exclusions: NO_EXCLUSIONS,
 };
 
 /**
@@ -108,12 +116,14 @@ export function replyRouting(family: '-4' | '-6'): ReplyRouting {
 function markChains(options: RedirectOptions): readonly string[] {
   // What begins with anything but SYN began earlier. Loopback is not captured, so nothing there is past the agent.
   const predating = `meta l4proto tcp tcp flags & (syn | ack) != syn ${notFromAgent(options)} ct mark set ${withMark(PREDATING_MARK)}`;
+  const excluded = excludedConditions(options.exclusions);
   return [
     ...chain('mark_inbound', 'type filter hook prerouting priority mangle; policy accept;', [
       'ct state != new accept',
       // A packet that arrives with our mark opens the agent's connection into the app, under the client's address. Only one
       // that opens a connection: answers on connections that the app opened carry the mark too, and need no detour.
       `ct direction original ${fromAgent(options)} ct mark set ${withMark(RETURN_MARK)}`,
+      ...markExcluded(options, 'iifname != "lo"', excluded.called, excluded.answers),
       `iifname != "lo" tcp dport != ${HBONE_PORT} ${predating}`,
     ]),
     // Of type route, since the new mark must choose the route again: the app's replies return to the agent's socket. What the
@@ -121,8 +131,26 @@ function markChains(options: RedirectOptions): readonly string[] {
     // `ct direction reply` here, one connection's calls took a tenth longer, and nothing was gained with many.
     ...chain('mark_replies', 'type route hook output priority mangle; policy accept;', [
       `${hasMark(RETURN_MARK)} meta mark set ct mark`,
+      ...markExcluded(options, 'ct state new oifname != "lo"', excluded.calls, excluded.answered),
       `ct state new oifname != "lo" ${predating}`,
     ]),
+  ];
+}
+
+// By its mark a connection is known for excluded in all other chains, and for one of former exclusions when these have changed. What
+// was open before the rules may show itself by a packet of the other side first, which opens nothing.
+function markExcluded(
+  options: RedirectOptions,
+  where: string,
+  begins: readonly string[],
+  goesOn: readonly string[],
+): readonly string[] {
+  // Captured DNS stays so: that is for an annotation of its own.
+  const notDns = options.dnsCapture ? 'tcp dport != 53 ' : '';
+  const mark = `${notFromAgent(options)} ct mark set ${withMark(EXCLUDED_MARK)} accept`;
+  return [
+    ...begins.map((condition) => `${where} ${notDns}${condition} ${mark}`),
+    ...goesOn.map((condition) => `${where} tcp flags & (syn | ack) != syn ${condition} ${mark}`),
   ];
 }
 
@@ -159,7 +187,7 @@ function inboundChain(options: RedirectOptions, closedPorts: ClosedPorts): reado
   const conditions = closedPorts === 'refuse' ? ['socket transparent { 0, 1 } ', 'fib daddr type != local '] : [''];
   const captured = `tcp dport != ${HBONE_PORT} ${notFromAgent(options)} redirect to :${INBOUND_PLAINTEXT_PORT}`;
   return chain('inbound', 'type nat hook prerouting priority dstnat; policy accept;', [
-    `${hasMark(PREDATING_MARK)} accept`,
+    `${PAST_AGENT} accept`,
     ...(probeSource === null
       ? []
       : [
@@ -174,21 +202,31 @@ function inboundChain(options: RedirectOptions, closedPorts: ClosedPorts): reado
 }
 
 function filterChains(options: RedirectOptions): readonly string[] {
-  const reset = options.predating === 'reset' ? [RESET_PREDATING] : [];
+  const excluded = excludedConditions(options.exclusions);
   return [
     ...chain('inbound_filter', 'type filter hook input priority filter; policy accept;', [
-      ...reset,
+      ...pastAgentRules(options, [...excluded.called, ...excluded.answers]),
       ...uncapturedRules(options),
     ]),
     ...chain('outbound_filter', 'type filter hook output priority filter; policy accept;', [
-      ...reset,
+      ...pastAgentRules(options, [...excluded.calls, ...excluded.answered]),
       ...escapingRules(options),
     ]),
   ];
 }
 
-// A reset that is answered by a reset would go on for ever; and the one that the rule itself sends has to arrive.
-const RESET_PREDATING = `${hasMark(PREDATING_MARK)} tcp flags & rst == 0 counter reject with tcp reset`;
+// Both marks at once: this is asked of every packet.
+const PAST_AGENT = `ct mark & ${hex(MARK_MASK & ~1)} == ${hex(PREDATING_MARK)}`;
+
+function pastAgentRules(options: RedirectOptions, excluded: ExcludedConditions['calls']): readonly string[] {
+  const resets = options.predating === 'reset' ? PAST_AGENT : hasMark(EXCLUDED_MARK);
+  return [
+    ...excluded.map((condition) => `${hasMark(EXCLUDED_MARK)} ${condition} accept`),
+    // A reset that is answered by a reset would go on for ever; and the one that the rule itself sends has to arrive.
+    `${resets} tcp flags & rst == 0 counter reject with tcp reset`,
+  ];
+}
+
 const OPENS_NOTHING = 'tcp flags & (syn | ack) != syn accept';
 
 // What the chain for inbound connections did not capture found nobody listening, or belongs to a connection of before for the kernel
@@ -222,7 +260,7 @@ function outboundChain(options: RedirectOptions): readonly string[] {
   const { probeSource } = options;
   const redirect = (port: number): string => `${notFromAgent(options)} redirect to :${port}`;
   return chain('outbound', 'type nat hook output priority -100; policy accept;', [
-    `${hasMark(PREDATING_MARK)} accept`,
+    `${PAST_AGENT} accept`,
     ...(probeSource === null
       ? []
       : [

@@ -1,11 +1,13 @@
 export * from './enrolment.ts';
 export * from './errors.ts';
+export * from './exclusions.ts';
 export { FieldReader } from './field-reader.ts';
 export * from './labels.ts';
 export { POLICY_TARGET_GROUPS } from './limits.ts';
 export * from './service-version.ts';
 export * from './object-source.ts';
 export * from './objects.ts';
+export type { CaptureRisk } from './parse-capture-risks.ts';
 export { selects } from './parse-label-selector.ts';
 export * from './policy-targets.ts';
 export * from './request-policy.ts';

@@ -6,6 +6,10 @@ export const AMBIT_API_VERSION: 'ambit.dev/v1alpha1' = `${AMBIT_DOMAIN}/v1alpha1
 export const MODE_LABEL: 'ambit.dev/mode' = `${AMBIT_DOMAIN}/mode`;
 /** On a Pod, written by the CNI agent: `enabled` once its traffic is captured, `pending` before. */
 export const REDIRECTION_ANNOTATION: 'ambit.dev/redirection' = `${AMBIT_DOMAIN}/redirection`;
+/** On Pod and Namespace: TCP ports and blocks of addresses, separated by commas, that redirection leaves alone; the pod's win. */
+export const EXCLUDE_OUTBOUND_PORTS_ANNOTATION: 'ambit.dev/exclude-outbound-ports' = `${AMBIT_DOMAIN}/exclude-outbound-ports`;
+export const EXCLUDE_OUTBOUND_CIDRS_ANNOTATION: 'ambit.dev/exclude-outbound-cidrs' = `${AMBIT_DOMAIN}/exclude-outbound-cidrs`;
+export const EXCLUDE_INBOUND_PORTS_ANNOTATION: 'ambit.dev/exclude-inbound-ports' = `${AMBIT_DOMAIN}/exclude-inbound-ports`;
 /** On a Service: how waypoints choose among its endpoints, one of `LOAD_BALANCERS`. */
 export const LOAD_BALANCER_ANNOTATION: 'ambit.dev/load-balancer' = `${AMBIT_DOMAIN}/load-balancer`;
 export const LOAD_BALANCERS = ['least-request', 'round-robin', 'random'] as const;

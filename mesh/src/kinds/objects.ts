@@ -2,6 +2,7 @@ import type { Cidr, IpAddress } from '../model/address.ts';
 import type { HttpPolicyMatch, StringMatch } from '../model/access-policy.ts';
 import type { Probe } from '../model/probe.ts';
 import type { ACCESS_ACTIONS, MUTUAL_TLS_MODES, POLICY_TARGET_GROUPS, TUNNELS } from './limits.ts';
+import type { CaptureRisk } from './parse-capture-risks.ts';
 import type {
   BackendTlsPolicy,
   GrpcRoute,
@@ -82,6 +83,8 @@ export interface Pod {
   readonly ready: boolean;
   /** What the kubelet connects to at the pod's own addresses; each once. */
   readonly probes: readonly Probe[];
+  /** By which rights of its containers its programs may get past redirection. */
+  readonly captureRisks: readonly CaptureRisk[];
 }
 
 export interface KubeServicePort {

@@ -56,6 +56,7 @@ test('parseObject reads the fields it needs of every Kubernetes kind and leaves 
         phase: 'Pending',
         ready: false,
         probes: [],
+        captureRisks: ['default-NET_RAW'],
       },
     ],
     [
@@ -104,6 +105,7 @@ test('parseObject reads the fields it needs of every Kubernetes kind and leaves 
         phase: 'Running',
         ready: false,
         probes: [],
+        captureRisks: ['default-NET_RAW'],
       },
     ],
     [

@@ -1,6 +1,7 @@
 import { parseIpAddress } from '../model/address.ts';
 import type { FieldReader } from './field-reader.ts';
 import type { ContainerPort, OwnerReference, Pod, PortProtocol } from './objects.ts';
+import { parseCaptureRisks } from './parse-capture-risks.ts';
 import { parseProbes } from './parse-probes.ts';
 import { checkMode, isObjectName, parseMeta, parseNameOrNothing } from './parse-meta.ts';
 
@@ -34,6 +35,7 @@ export function parsePod(object: FieldReader): Pod {
     phase,
     ready: status !== null && isReady(status, phase),
     probes: spec === null ? [] : parseProbes(spec, podIps),
+    captureRisks: spec === null ? [] : parseCaptureRisks(spec),
   };
 }
 
