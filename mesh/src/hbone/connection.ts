@@ -2,6 +2,7 @@ import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { AbuseGuard, type AbuseKind } from './abuse-guard.ts';
 import type { ByteLink } from './byte-link.ts';
+import { channelBindingOf } from './channel-binding.ts';
 import { ConnectionInput } from './connection-input.ts';
 import { ConnectionWriter } from './connection-writer.ts';
 import { HboneError } from './errors.ts';
@@ -22,9 +23,11 @@ import {
   STREAM_ID_MAX,
 } from './frame-codec.ts';
 import { type DecodedHeaders, HpackDecoder } from './hpack-decoder.ts';
+import { Holds } from './holds.ts';
 import { Keepalive } from './keepalive.ts';
 import type { HboneLimits } from './limits.ts';
 import { type ReadInternals, warnWithoutInternals, writeInternals } from './node-internals.ts';
+import { PeerCheck } from './peer-check.ts';
 import { headerScratch } from './read-memory.ts';
 import { Stream } from './stream.ts';
 
@@ -66,9 +69,10 @@ export interface ConnectionOptions {
 const LOCAL_RESETS_MAX = 1024;
 /** How long a GOAWAY has to leave before the socket is closed under it. */
 const CLOSE_GRACE_MS = 1000;
-/** PING payloads tell a drain's round trip from keepalive. */
+/** PING payloads tell a drain's round trip and a check from keepalive. */
 const PING_KEEPALIVE = 1;
 const PING_DRAIN = 2;
+const PING_CHECK = 3;
 
 /**
  * One HTTP/2 connection over a TLS socket: settings, streams, windows, keepalive, shutdown. What comes in is in
@@ -96,6 +100,11 @@ export class Connection {
   /** Highest stream the peer has opened. */
   lastPeerStreamId = 0;
   state: 'open' | 'draining' | 'closing' | 'closed' = 'open';
+  readonly check: PeerCheck;
+  readonly holds: Holds = new Holds(() => {
+    this.closeIfDrained();
+    this.profile.onCapacity();
+  });
   private readonly socket: ByteLink;
   private readonly logger: Logger;
   private readonly guard: AbuseGuard;
@@ -128,6 +137,7 @@ export class Connection {
       onDead: () => this.fail(new HboneError('keepalive'), Http2Code.noError),
       onTick: () => this.expireUnanswered(),
     });
+    this.check = new PeerCheck(options.clock, () => this.writer.frame(encodePing(PING_CHECK, false)));
     socket.on('error', (cause) => this.onSocketGone(cause));
     socket.on('close', () => this.onSocketGone(undefined));
     socket.on('end', () => this.onSocketEnd());
@@ -162,6 +172,11 @@ export class Connection {
     stream.overdueFromMs = this.clock.monotonic();
     this.streams.set(stream.id, stream);
     return stream;
+  }
+
+  /** As of `HboneConnection`. */
+  get channelBinding(): string | undefined {
+    return channelBindingOf(this.socket);
   }
 
   /** Sends a header block on `stream`; see `ConnectionWriter.headers`. */
@@ -257,6 +272,7 @@ export class Connection {
 
   onPingAck(payload: Buffer): void {
     if (payload[7] === PING_DRAIN && this.state === 'draining') this.refuseStreams();
+    else if (payload[7] === PING_CHECK) this.check.answered();
   }
 
   onGoaway(lastStreamId: number, http2Code: number): void {
@@ -321,7 +337,7 @@ export class Connection {
   }
 
   private closeIfDrained(): void {
-    if (this.state !== 'draining' || this.streams.size > 0) return;
+    if (this.state !== 'draining' || this.streams.size > 0 || this.holds.count > 0) return;
     if (this.role === 'server' && !this.refusesStreams) return;
     this.close(undefined);
   }
@@ -337,13 +353,14 @@ export class Connection {
 
   private failStreams(error: HboneError): void {
     for (const stream of [...this.streams.values()]) stream.fail(error);
+    this.holds.lose(error);
   }
 
   private onSocketEnd(): void {
     // Half a connection is of no use to HTTP/2.
     if (this.state === 'open' || this.state === 'draining') {
       this.state = 'closing';
-      const orderly = this.streams.size === 0;
+      const orderly = this.streams.size === 0 && this.holds.count === 0;
       if (!orderly) this.failure = new HboneError('closed');
       this.failStreams(new HboneError('closed'));
     }
@@ -356,6 +373,7 @@ export class Connection {
     this.state = 'closed';
     if (!wasClosing) this.failure = new HboneError('closed', cause === undefined ? {} : { cause });
     this.keepalive[Symbol.dispose]();
+    this.check[Symbol.dispose]();
     this.writer.close();
     this.failStreams(this.failure ?? new HboneError('closed'));
     this.socket.destroy();

@@ -65,6 +65,10 @@ export interface HbonePool<Peer> extends AsyncDisposable {
    * @throws HboneError as `ConnectHbone` and `HboneSession.openTunnel`, or `pool-full`, `draining`.
    */
   openTunnel(target: PoolTarget<Peer>, opening: TunnelOpening, signal?: AbortSignal): Promise<OpenedTunnel<Peer>>;
+  /** A session of the target's key that has room, if there is one. It stays the pool's. */
+  standing(target: PoolTarget<Peer>): HboneSession<Peer> | undefined;
+  /** The same, or the one that `openTunnel` would have to wait for; it rejects as that does. */
+  session(target: PoolTarget<Peer>): Promise<HboneSession<Peer>>;
   /** Sessions of matching keys take no new tunnels and close after their last one (SVID rotated). Returns how many. */
   retire(matches: (key: string) => boolean): number;
   /** Closes sessions of matching keys and their tunnels at once (identity revoked, pod gone). Returns how many. */

@@ -94,8 +94,8 @@ export class PoolEntry<Peer> {
     return sessions.length;
   }
 
-  /** The fullest comes first, so that those behind it may become idle. */
-  private pick(): HboneSession<Peer> | undefined {
+  /** A session with room; the fullest comes first, so that those behind it may become idle. */
+  pick(): HboneSession<Peer> | undefined {
     return this.pooled.find(({ session }) => session.freeStreamCount > 0)?.session;
   }
 
@@ -141,7 +141,7 @@ export class PoolEntry<Peer> {
   }
 
   private isUseless(session: HboneSession<Peer>): boolean {
-    return session.state === 'open' && session.streamCount === 0 && session.freeStreamCount === 0;
+    return session.state === 'open' && !session.isUsed && session.freeStreamCount === 0;
   }
 
   private onCapacity(session: HboneSession<Peer>): void {

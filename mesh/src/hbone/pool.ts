@@ -59,6 +59,14 @@ class SessionPool<Peer> implements HbonePool<Peer> {
     }
   }
 
+  standing({ key }: PoolTarget<Peer>): HboneSession<Peer> | undefined {
+    return this.draining ? undefined : this.entries.get(key)?.pick();
+  }
+
+  async session(target: PoolTarget<Peer>): Promise<HboneSession<Peer>> {
+    return this.entryOf(target).withSession(target, undefined, (session) => Promise.resolve(session));
+  }
+
   retire(matches: (key: string) => boolean): number {
     let count = 0;
     for (const entry of this.matching(matches)) count += entry.retire();

@@ -17,9 +17,9 @@ export class PooledSession<Peer> implements Disposable {
     this.timer = this.arm(idleReleaseMs);
   }
 
-  /** A stream ended. One timer per session is enough: it looks how long the session has been idle when it fires. */
+  /** A stream or a hold ended. One timer per session is enough: it looks how long the session has been idle when it fires. */
   noteStreamEnd(): void {
-    if (this.session.streamCount === 0) this.idleFromMs = this.clock.monotonic();
+    if (!this.session.isUsed) this.idleFromMs = this.clock.monotonic();
   }
 
   [Symbol.dispose](): void {
@@ -31,7 +31,7 @@ export class PooledSession<Peer> implements Disposable {
   }
 
   private check(): void {
-    const idleMs = this.session.streamCount === 0 ? this.clock.monotonic() - this.idleFromMs : 0;
+    const idleMs = this.session.isUsed ? 0 : this.clock.monotonic() - this.idleFromMs;
     if (idleMs >= this.idleReleaseMs) this.session.drain();
     else this.timer = this.arm(this.idleReleaseMs - idleMs);
   }

@@ -73,6 +73,14 @@ export class ServerConnection<Peer> implements HboneConnection<Peer>, Connection
     return this.connection.streams.size;
   }
 
+  get channelBinding(): string | undefined {
+    return this.connection.channelBinding;
+  }
+
+  hold(onLost: (error: HboneError) => void): Disposable {
+    return this.connection.holds.add(onLost);
+  }
+
   drain(): void {
     this.connection.drain();
   }

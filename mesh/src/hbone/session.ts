@@ -139,6 +139,26 @@ export class ClientSession<Peer> implements HboneSession<Peer>, ConnectionProfil
     return this.connection.peerSettingsSeen ? this.connection.peerStreamsMax : undefined;
   }
 
+  get isUsed(): boolean {
+    return this.streamCount > 0 || this.connection.holds.count > 0;
+  }
+
+  get channelBinding(): string | undefined {
+    return this.connection.channelBinding;
+  }
+
+  get peerAnsweredMs(): number {
+    return this.connection.check.lastAnswerMs;
+  }
+
+  askPeer(timeoutMs: number): Promise<boolean> {
+    return this.connection.check.ask(timeoutMs);
+  }
+
+  hold(onLost: (error: HboneError) => void): Disposable {
+    return this.connection.holds.add(onLost);
+  }
+
   drain(): void {
     this.connection.drain();
   }

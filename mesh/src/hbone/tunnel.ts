@@ -6,11 +6,23 @@ import type { HboneError } from './errors.ts';
 /** Regular header fields in order of arrival, names in lower case; bounded by the limits of the connection. */
 export type HeaderList = readonly (readonly [name: string, value: string])[];
 
+/** What it takes to join a tunnel to a socket. */
+export interface TunnelEnd {
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  /** As of `TunnelStream`. */
+  splice(socket: Socket, onDone: (result: CarrierResult) => void): void;
+  /** As of `TunnelStream`. */
+  cut(reason: string): void;
+  /** As of `Carrier`. */
+  reset(): void;
+}
+
 /**
  * One CONNECT stream. Owned by whoever obtained it: exactly one of `splice`, `read` or `reset` must be called; after
  * that it closes by itself when both directions have ended, on reset, or with its connection.
  */
-export interface TunnelStream extends Carrier {
+export interface TunnelStream extends Carrier, TunnelEnd {
   /**
    * Joins a connected plaintext socket and owns it from now on: bytes, half-close and resets travel both ways with
    * back-pressure, without copying where possible. The socket must not have been read from (create it paused), except as
@@ -22,8 +34,8 @@ export interface TunnelStream extends Carrier {
   cut(reason: string): void;
 }
 
-/** A CONNECT request that waits for its answer. */
-export interface TunnelRequest<Peer> {
+/** A CONNECT request that waits for its answer. `End` is what the tunnel can do. */
+export interface TunnelRequest<Peer, End extends TunnelEnd = TunnelStream> {
   readonly connection: HboneConnection<Peer>;
   /** `:authority`, not empty, otherwise unchecked. */
   readonly authority: string;
@@ -37,7 +49,7 @@ export interface TunnelRequest<Peer> {
   /** Called at most once, when the peer resets the request or its connection dies before the answer. Replaces an earlier callback. */
   onAborted(callback: () => void): void;
   /** Answers 200 and opens the tunnel. Call once, or `reject`. */
-  accept(headers?: HeaderList): TunnelStream;
+  accept(headers?: HeaderList): End;
   /** Answers with `status` and no body. */
   reject(status: number, headers?: HeaderList): void;
 }
@@ -47,6 +59,16 @@ export interface HboneConnection<Peer> {
   readonly peer: Peer;
   readonly state: 'open' | 'draining' | 'closed';
   readonly streamCount: number;
+  /**
+   * What only the two ends of this TLS session know (RFC 9266), one character per byte; undefined when the connection is gone. A
+   * secret of the two: keep it out of logs and off the wire.
+   */
+  readonly channelBinding: string | undefined;
+  /**
+   * Keeps the connection as a stream would: while it is held, it does not end in order and is not idle. `onLost` is called, later and at
+   * most once, when it ends all the same; not after the hold was disposed of.
+   */
+  hold(onLost: (error: HboneError) => void): Disposable;
   /** Takes no new streams, says so to the peer (GOAWAY), closes after the last stream. */
   drain(): void;
   /** Closes at once; all streams end with `reason`. */
@@ -64,8 +86,8 @@ export interface TunnelOpening {
 }
 
 /** An answered tunnel: 200 has arrived. */
-export interface OpenedTunnel<Peer> {
-  readonly stream: TunnelStream;
+export interface OpenedTunnel<Peer, End extends TunnelEnd = TunnelStream> {
+  readonly stream: End;
   readonly peer: Peer;
   /** Headers of the answer. */
   readonly headers: HeaderList;
@@ -77,6 +99,12 @@ export interface HboneSession<Peer> extends HboneConnection<Peer> {
   readonly freeStreamCount: number;
   /** How many streams the peer takes at a time; undefined until its settings have arrived. */
   readonly peerStreamsMax: number | undefined;
+  /** Streams or holds. */
+  readonly isUsed: boolean;
+  /** When the peer last answered `askPeer`, of the monotonic clock; -Infinity before. */
+  readonly peerAnsweredMs: number;
+  /** Asks the peer for a sign of life: false when none comes within `timeoutMs`, or the connection ends. A question under way is shared. */
+  askPeer(timeoutMs: number): Promise<boolean>;
   /**
    * Opens a tunnel and waits for its answer. `early` sends what the socket to be spliced says meanwhile; the caller settles it.
    * @throws HboneError `refused-status`, `reset`, `goaway`, `closed`, `timeout`, `aborted`, `draining`, `keepalive`.
