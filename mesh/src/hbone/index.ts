@@ -11,15 +11,18 @@ export type {
 export { HboneError, type HboneErrorCode } from './errors.ts';
 export { HANDSHAKE_LIMITS, HandshakeLimit, type HandshakeLimits } from './handshake-limit.ts';
 export { DEFAULT_LIMITS, type HboneLimits } from './limits.ts';
+export { type LocalTunnelOptions, type LocalTunnelRequest, openLocalTunnel } from './local-tunnel.ts';
 export { createPlainCarrier } from './plain-carrier.ts';
 export { createHbonePool } from './pool.ts';
 export { acceptHbone } from './server.ts';
 export { connectHbone } from './session.ts';
+export { isOwned } from './spliced-socket.ts';
 export type {
   HboneConnection,
   HboneSession,
   HeaderList,
   OpenedTunnel,
+  TunnelEnd,
   TunnelOpening,
   TunnelRequest,
   TunnelStream,

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { ReadInternals } from './node-internals.ts';
+import type { NextBuffer, ReadInternals } from './node-internals.ts';
 import { sourceRead } from './read-memory.ts';
 
 /** What hears of the events of a plaintext socket; one at a time, a later one takes over. */
@@ -36,14 +36,28 @@ export function ownSocket(socket: Socket, owner: SocketOwner): SocketOwner | und
   return undefined;
 }
 
-/** Sets up the reads of an owned socket, once, and hands over what was read before. It is not read yet. */
-export function prepareReads(socket: Socket, owner: SocketOwner, internals: ReadInternals | undefined): void {
+/** True once `ownSocket` has given the socket an owner: it may have been read from. */
+export function isOwned(socket: Socket): boolean {
+  const owned: OwnedSocket = socket;
+  return owned[ownerKey] !== undefined;
+}
+
+/**
+ * Sets up the reads of an owned socket, once, and hands over what was read before. It is not read yet. Reads land in the source
+ * memory, until `next` says otherwise.
+ */
+export function prepareReads(
+  socket: Socket,
+  owner: SocketOwner,
+  internals: ReadInternals | undefined,
+  next: NextBuffer | null = null,
+): void {
   if (internals === undefined) {
     socket.on('data', onSocketData);
     return;
   }
   const early: unknown = socket.read();
-  internals.installReadBuffer(socket, sourceRead, onSocketRead, null);
+  internals.installReadBuffer(socket, sourceRead, onSocketRead, next);
   if (early instanceof Buffer) owner.takeChunk(early);
 }
 
