@@ -36,6 +36,7 @@ describe('parseConfig()', () => {
       logFormat: 'text',
       certificateTtlMs: 86_400_000,
       terminationDeadlineMs: 5000,
+      heapSnapshotDirectory: '',
     });
   });
 

@@ -44,6 +44,8 @@ export interface NodeAgentConfig {
   readonly logFormat: LogFormat;
   readonly certificateTtlMs: number;
   readonly terminationDeadlineMs: number;
+  /** Where heap snapshots may go; empty: nowhere. */
+  readonly heapSnapshotDirectory: string;
 }
 
 const WORKERS_MAX = 64;
@@ -132,6 +134,11 @@ export const SETTINGS: readonly Setting[] = [
     fallback: '5s',
     describe: 'How long live connections may go on after SIGTERM.',
   },
+  {
+    name: 'AMBIT_HEAP_SNAPSHOT_DIR',
+    fallback: '',
+    describe: 'Directory for heap snapshots, which hold private keys; without one none are written.',
+  },
 ];
 
 /** Text of `--help`. */
@@ -169,6 +176,7 @@ export function parseConfig(environment: Environment): NodeAgentConfig {
     logFormat: read.oneOf('AMBIT_LOG_FORMAT', ['text', 'json'], 'text'),
     certificateTtlMs: read.durationMs('AMBIT_CERTIFICATE_TTL', 24 * 3_600_000),
     terminationDeadlineMs: read.durationMs('AMBIT_TERMINATION_DEADLINE', 5000),
+    heapSnapshotDirectory: read.text('AMBIT_HEAP_SNAPSHOT_DIR', ''),
   };
   read.refuseUnknown();
   return config;

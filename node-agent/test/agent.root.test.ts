@@ -263,6 +263,9 @@ describe('a node agent', () => {
       assert.equal(JSON.parse(profile.text).nodes[0].callFrame.functionName, '(root)', thread);
     }
     assert.equal((await world.get('admin', '/debug/pprof/profile?seconds=0.01')).status, 200);
+    const snapshot = await world.get('admin', '/debug/heap_snapshot', 'POST');
+    assert.equal(snapshot.status, 403);
+    assert.match(snapshot.text, /AMBIT_HEAP_SNAPSHOT_DIR/);
     for (const query of ['seconds=301', 'seconds=x', 'thread=data-1', 'format=svg'])
       assert.equal((await world.get('admin', `/debug/pprof/profile?${query}`)).status, 400, query);
     assert.equal((await world.get('admin', '/quitquitquit', 'POST')).status, 200);

@@ -11,6 +11,7 @@ export * from './drain.ts';
 export * from './environment.ts';
 export * from './errors.ts';
 export * from './heap.ts';
+export { HeapSnapshotError, writeSnapshot } from './heap-snapshot.ts';
 export * from './lifetime.ts';
 export * from './line-sink.ts';
 export * from './local-config.ts';

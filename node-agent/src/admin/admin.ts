@@ -6,10 +6,12 @@ import {
   quitSection,
   recordCpuProfile,
   textResponse,
+  writeSnapshot,
 } from '@ambit/mesh/runtime';
 import type { AgentParts, Source } from '../app.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import { createConfigDump } from './config-dump.ts';
+import { heapSection } from './heap-section.ts';
 import { profileSection } from './profile-section.ts';
 import { CONNECTIONS_USAGE, readConnectionQuery } from './connection-query.ts';
 
@@ -22,7 +24,7 @@ export interface AdminOptions extends AgentParts {
 
 /** The sections of the admin interface. They show no keys and no tokens. */
 export function openAdmin(options: AdminOptions): readonly AdminSection[] {
-  const { clock, logger, workers, requestStop } = options;
+  const { config, clock, logger, workers, requestStop } = options;
   return [
     get('/config_dump', 'everything this agent works with, as JSON', async () =>
       jsonResponse(await createConfigDump(options)),
@@ -41,7 +43,25 @@ export function openAdmin(options: AdminOptions): readonly AdminSection[] {
           ? recordCpuProfile(durationMs, (ms) => clock.sleep(ms))
           : workers.callOne(worker, 'cpu-profile', { durationMs }),
     }),
+    heapSection({
+      directory: config.heapSnapshotDirectory,
+      workers: workers.count,
+      write: (worker) => writeHeapSnapshot(options, worker),
+    }),
     ...loggingSections(logger, (filter) => workers.callAll('set-log-filter', { filter })),
     quitSection(requestStop),
   ];
+}
+
+async function writeHeapSnapshot(
+  { config, clock, logger, workers }: AdminOptions,
+  worker: number | null,
+): Promise<string> {
+  const directory = config.heapSnapshotDirectory;
+  const path =
+    worker === null
+      ? writeSnapshot(directory, 'main', clock.now())
+      : await workers.callOne(worker, 'heap-snapshot', { directory });
+  logger.warn('a heap snapshot was written: it holds private keys', { path });
+  return path;
 }

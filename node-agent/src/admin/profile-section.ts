@@ -1,5 +1,6 @@
 import { type AdminSection, type CpuProfile, get, textResponse } from '@ambit/mesh/runtime';
 import { encodePprof } from '@ambit/mesh/wire';
+import { threadNames } from './thread-names.ts';
 
 export interface ProfileOptions {
   readonly workers: number;
@@ -15,7 +16,7 @@ const FORMATS = ['pprof', 'cpuprofile'] as const;
 /** `/debug/pprof/profile` (protocol.md 4.4): the CPU profile of one thread. It costs a few percent while it runs: one at a time. */
 export function profileSection({ workers, now, record }: ProfileOptions): AdminSection {
   let isRunning = false;
-  const threads = ['main', ...Array.from({ length: workers }, (_, index) => `data-${index}`)];
+  const threads = threadNames(workers);
   const describe = 'CPU profile of a thread: ?seconds=10&thread=data-0&format=pprof';
   return get('/debug/pprof/profile', describe, async ({ query }) => {
     const seconds = Number(query.get('seconds') ?? SECONDS.fallback);

@@ -28,7 +28,9 @@ export interface DataPlaneOptions {
 type Args<Call extends keyof WorkerCalls> = WorkerCalls[Call]['args'];
 
 /** The sockets and tunnels of one thread. Logs and descriptors of namespaces belong to whoever made it. */
-export class DataPlane implements Omit<WorkerHandlers<WorkerCalls>, 'stop' | 'compact-heap' | 'cpu-profile'> {
+export class DataPlane
+  implements Omit<WorkerHandlers<WorkerCalls>, 'stop' | 'compact-heap' | 'cpu-profile' | 'heap-snapshot'>
+{
   readonly #options: DataPlaneOptions;
   readonly #state: MeshState;
   readonly #svids: SvidTable;

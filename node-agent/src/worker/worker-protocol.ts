@@ -82,6 +82,8 @@ export interface WorkerCalls {
   };
   /** Answered when it is over. */
   'cpu-profile': { readonly args: { readonly durationMs: number }; readonly result: CpuProfile };
+  /** The path of the file that was written. */
+  'heap-snapshot': { readonly args: { readonly directory: string }; readonly result: string };
   'dump-view': { readonly args: Record<string, never>; readonly result: ViewDump };
   /** Gives memory back that starting left behind. */
   'compact-heap': { readonly args: Record<string, never>; readonly result: null };

@@ -12,6 +12,7 @@ import {
   type RootLogger,
   systemClock,
   type WorkerHandlers,
+  writeSnapshot,
 } from '@ambit/mesh/runtime';
 import { DataPlane } from './data-plane.ts';
 import type { WorkerCalls, WorkerConfig } from './worker-protocol.ts';
@@ -56,6 +57,7 @@ export async function runWorkerThread(): Promise<void> {
     metrics: plane.metrics,
     connections: plane.connections,
     'dump-view': plane['dump-view'],
+    'heap-snapshot': ({ directory }) => writeSnapshot(directory, `data-${config.index}`, clock.now()),
     'cpu-profile': ({ durationMs }) => recordCpuProfile(durationMs, (ms) => clock.sleep(ms)),
     'compact-heap': () => {
       heap.compact();
