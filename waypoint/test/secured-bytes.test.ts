@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import tls from 'node:tls';
 import { test } from 'node:test';
-import { type Carrier, createHbonePool } from '@ambit/mesh/hbone';
+import { type Carrier, CarrierDuplex, createHbonePool } from '@ambit/mesh/hbone';
 import type { Service } from '@ambit/mesh/model';
 import { servicePolicySet } from '@ambit/mesh/policies';
 import { closedBackend } from '@ambit/mesh/route-wire';
@@ -18,7 +18,7 @@ import {
   testIdentity,
   until,
 } from '@ambit/mesh/testing';
-import { CarrierDuplex } from '../src/secure/carrier-duplex.ts';
+
 import type { DataPlane } from '../src/worker/data-plane.ts';
 import { Party } from './http-world.ts';
 import { createPlane, waypointAt } from './plane.ts';

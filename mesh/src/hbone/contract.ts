@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { SecureContext } from 'node:tls';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -35,8 +36,10 @@ export interface AcceptOptions<Peer> extends HboneEnvironment {
 export type ServeOptions<Peer> = Omit<AcceptOptions<Peer>, 'secureContext' | 'verifyPeer' | 'signal'>;
 
 export interface ConnectOptions<Peer> extends HboneEnvironment {
-  /** Opens the TCP connection (it may still be connecting when returned). Owned by the session then. */
-  readonly openSocket: (signal: AbortSignal) => Socket | Promise<Socket>;
+  /**
+   * Opens the TCP connection (it may still be connecting when returned), or whatever else carries bytes. Owned by the session then.
+   */
+  readonly openSocket: (signal: AbortSignal) => Duplex | Promise<Duplex>;
   readonly secureContext: SecureContext;
   readonly verifyPeer: VerifyPeer<Peer>;
   readonly onClose?: (session: HboneSession<Peer>, error: HboneError | undefined) => void;

@@ -1,4 +1,5 @@
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../runtime/clock.ts';
 import type { HandshakeDone, HandshakeOutcome } from '../tls/handshake.ts';
@@ -7,7 +8,7 @@ import { HboneError } from './errors.ts';
 
 export interface SecureSocketOptions<Peer, Result> {
   /** Owned from now on; may still be connecting. */
-  readonly raw: Socket;
+  readonly raw: Duplex;
   /** Starts the handshake over `raw`. */
   readonly begin: (done: HandshakeDone) => void;
   readonly verifyPeer: VerifyPeer<Peer>;
@@ -26,7 +27,7 @@ export function secureSocket<Peer, Result>(options: SecureSocketOptions<Peer, Re
   const { raw, clock, signal } = options;
   const { promise, resolve, reject } = Promise.withResolvers<Result>();
   let settled = false;
-  let phase: 'connect' | 'tls' = raw.connecting ? 'connect' : 'tls';
+  let phase: 'connect' | 'tls' = raw instanceof Socket && raw.connecting ? 'connect' : 'tls';
   raw.once('connect', () => {
     phase = 'tls';
   });

@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { handshakes } from '../tls/handshake.ts';
 import { matchAnswer } from './connect-headers.ts';
@@ -38,7 +38,7 @@ export async function openSession<Peer>(
   const { clock } = options;
   const startMs = clock.monotonic();
   const raw = await openSocket(options, limits.connectTimeoutMs);
-  raw.setNoDelay(true);
+  if (raw instanceof Socket) raw.setNoDelay(true);
   return secureSocket<Peer, HboneSession<Peer>>({
     raw,
     begin: (done) => handshakes.start(raw, options.secureContext, done),
@@ -47,14 +47,22 @@ export async function openSession<Peer>(
     timeoutMs: Math.max(0, limits.connectTimeoutMs - (clock.monotonic() - startMs)),
     signal: options.signal,
     use: (secured, peer) => {
-      const session = new ClientSession(secured, peer, options, limits, onCapacity, expectedStreamsMax);
+      // Writing past the stream of a socket is for those that stand on TCP: here it would come back to us within the very call.
+      const session = new ClientSession(
+        secured,
+        peer,
+        raw instanceof Socket ? options : { ...options, publicApiOnly: true },
+        limits,
+        onCapacity,
+        expectedStreamsMax,
+      );
       session.start();
       return session;
     },
   });
 }
 
-async function openSocket<Peer>(options: ConnectOptions<Peer>, timeoutMs: number): Promise<Socket> {
+async function openSocket<Peer>(options: ConnectOptions<Peer>, timeoutMs: number): Promise<Duplex> {
   const deadline = new AbortController();
   const timer = options.clock.setTimer(timeoutMs, () =>
     deadline.abort(new HboneError('timeout', { data: { phase: 'open' } })),
@@ -64,7 +72,7 @@ async function openSocket<Peer>(options: ConnectOptions<Peer>, timeoutMs: number
   const onAbort = (): void => reject(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
   if (signal.aborted) onAbort();
-  let opening: Promise<Socket> | undefined;
+  let opening: Promise<Duplex> | undefined;
   try {
     opening = Promise.resolve(options.openSocket(signal));
     return await Promise.race([opening, aborted]);

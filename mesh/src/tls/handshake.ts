@@ -1,4 +1,5 @@
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import tls, { type SecureContext, TLSSocket } from 'node:tls';
 import { TlsError } from './errors.ts';
 import { findTlsInternals, type TlsInternals } from './node-internals.ts';
@@ -29,8 +30,11 @@ export interface Handshakes {
    * `raw` is destroyed first. Destroying `raw` gives up. There is no deadline here.
    */
   readonly serve: (raw: Socket, context: SecureContext, done: HandshakeDone) => void;
-  /** The client's side; `raw` may still be connecting. No server name is sent and names are not compared. */
-  readonly start: (raw: Socket, context: SecureContext, done: HandshakeDone) => void;
+  /**
+   * The client's side; `raw` may still be connecting, and may be something else than a socket that carries bytes. No server name is
+   * sent and names are not compared.
+   */
+  readonly start: (raw: Duplex, context: SecureContext, done: HandshakeDone) => void;
 }
 
 /** Handshakes over the given internals, or over Node's public API without them. Use `handshakes`. */
@@ -53,7 +57,10 @@ export function createHandshakes(internals: TlsInternals | undefined): Handshake
   return {
     isFallback: false,
     serve: (raw, context, done) => void open(raw, context, true, done),
-    start: (raw, context, done) => internals.start(open(raw, context, false, done)),
+    start: (raw, context, done) => {
+      if (raw instanceof Socket) internals.start(open(raw, context, false, done));
+      else startPublicly(raw, context, done);
+    },
   };
 }
 
@@ -63,11 +70,11 @@ export const handshakes: Handshakes = createHandshakes(findTlsInternals());
 class HandshakeAttempt {
   readonly onError: (cause: Error) => void;
   readonly onClose: () => void;
-  readonly #raw: Socket;
+  readonly #raw: Duplex;
   readonly #done: HandshakeDone;
   #isConcluded = false;
 
-  constructor(raw: Socket, done: HandshakeDone) {
+  constructor(raw: Duplex, done: HandshakeDone) {
     this.#raw = raw;
     this.#done = done;
     this.onError = (cause) =>
@@ -107,7 +114,7 @@ function reasonOf(cause: Error): string {
   return typeof code === 'string' ? code : 'unknown';
 }
 
-function startPublicly(raw: Socket, context: SecureContext, done: HandshakeDone): void {
+function startPublicly(raw: Duplex, context: SecureContext, done: HandshakeDone): void {
   const attempt = new HandshakeAttempt(raw, done);
   const socket = tls
     .connect({

@@ -1,10 +1,9 @@
 import { constants } from 'node:crypto';
 import tls, { type SecureContext, type TLSSocket } from 'node:tls';
-import type { Carrier } from '@ambit/mesh/hbone';
+import { type Carrier, CarrierDuplex } from '@ambit/mesh/hbone';
 import type { BackendTls } from '@ambit/mesh/routes';
 import type { Clock } from '@ambit/mesh/runtime';
 import type { InnerProtocol } from '../upstream/connector.ts';
-import { CarrierDuplex } from './carrier-duplex.ts';
 import { SecureError } from './errors.ts';
 import { SecureCarrier } from './secure-carrier.ts';
 import { hasWantedName } from './verify-server.ts';

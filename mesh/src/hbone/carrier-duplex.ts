@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream';
-import type { Carrier, CarrierReader, CarrierResult } from '@ambit/mesh/hbone';
-import type { Clock } from '@ambit/mesh/runtime';
+import type { Clock } from '../runtime/clock.ts';
+import type { Carrier, CarrierReader, CarrierResult } from './carrier.ts';
 
 /** What is read ahead; a carrier that was paused still brings what is in flight, of a tunnel at most one window. */
 const READ_AHEAD_BYTES = 64 * 1024;
