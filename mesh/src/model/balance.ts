@@ -10,16 +10,25 @@ export function takesConnections(workload: Workload, service: Service): boolean 
   return workload.status === 'healthy' || service.loadBalancing?.healthPolicy === 'allow-all';
 }
 
-/** The port `workload` serves a port of its service on; 0 when it does not. One whose ports all arrive in one tunnel serves every port. */
+/**
+ * The port `workload` serves a port of its service on; 0 when it does not. One whose ports all arrive in one tunnel serves every port,
+ * under its own number: where the tunnel ends is the affair of its own agent.
+ */
 export function endpointPort(workload: Workload, service: Service, servicePort: number): number {
   const mapped = mappedPort(workload, service, servicePort);
   if (mapped !== 0 || !service.ports.some((port) => port.servicePort === servicePort)) return mapped;
-  return workload.applicationTunnel?.port ?? 0;
+  return takesEveryPort(workload) ? servicePort : 0;
+}
+
+/** All its ports arrive in one tunnel of its application. */
+export function takesEveryPort({ applicationTunnel }: Workload): boolean {
+  return applicationTunnel !== undefined && applicationTunnel.port !== 0;
 }
 
 /**
  * Those of the candidates that somebody at `source` may be sent to (protocol.md 4.8). STRICT: every scope must match. FAILOVER:
- * only those with the longest run of leading matching scopes.
+ * only those with the longest run of leading matching scopes; where the network comes first, all of the same network come before all
+ * others, which are told apart by the scopes that follow.
  */
 export function preferNear<E extends { readonly workload: Place }>(
   candidates: readonly E[],
@@ -30,12 +39,12 @@ export function preferNear<E extends { readonly workload: Place }>(
   const scopes = balancing.routingPreference;
   if (scopes.length === 0) return candidates;
   if (balancing.mode === 'strict') {
-    return candidates.filter((candidate) => leadingMatches(scopes, source, candidate.workload) === scopes.length);
+    return candidates.filter(({ workload }) => leadingMatches(scopes, 0, source, workload) === scopes.length);
   }
   let best = -1;
   let kept: E[] = [];
   for (const candidate of candidates) {
-    const rank = leadingMatches(scopes, source, candidate.workload);
+    const rank = nearness(scopes, source, candidate.workload);
     if (rank > best) {
       best = rank;
       kept = [];
@@ -45,9 +54,18 @@ export function preferNear<E extends { readonly workload: Place }>(
   return kept;
 }
 
-function leadingMatches(scopes: readonly BalanceScope[], source: Place, destination: Place): number {
-  const differing = scopes.findIndex((scope) => !scopeMatches(scope, source, destination));
-  return differing < 0 ? scopes.length : differing;
+function nearness(scopes: readonly BalanceScope[], source: Place, destination: Place): number {
+  if (scopes[0] !== 'network') return leadingMatches(scopes, 0, source, destination);
+  const behindNetwork = leadingMatches(scopes, 1, source, destination);
+  return source.network === destination.network ? scopes.length + behindNetwork : behindNetwork;
+}
+
+/** How many scopes match from `first` on before one does not. */
+function leadingMatches(scopes: readonly BalanceScope[], first: number, source: Place, destination: Place): number {
+  let at = first;
+  for (let scope = scopes[at]; scope !== undefined && scopeMatches(scope, source, destination); scope = scopes[at])
+    at++;
+  return at - first;
 }
 
 function scopeMatches(scope: BalanceScope, source: Place, destination: Place): boolean {

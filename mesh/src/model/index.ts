@@ -1,5 +1,6 @@
 export * from './access-policy.ts';
 export * from './address.ts';
+export * from './addressee.ts';
 export * from './authorize.ts';
 export * from './balance.ts';
 export * from './errors.ts';
@@ -12,5 +13,6 @@ export * from './policy-for-connections.ts';
 export * from './probe.ts';
 export * from './service.ts';
 export * from './spiffe-id.ts';
+export { preferredService } from './vip-index.ts';
 export * from './waypoint-ref.ts';
 export * from './workload.ts';

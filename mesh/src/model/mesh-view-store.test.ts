@@ -57,6 +57,28 @@ describe('workloads of a mesh view', () => {
     assert.equal(view.workloadByAddress('east', ip('10.0.0.2')), undefined);
   });
 
+  test('that have a name are found by it in their namespace, until they have another one', () => {
+    const { view, apply } = createMeshViewStore();
+    const name = (hostname: string, namespace = 'shop'): { readonly namespace: string; readonly hostname: string } => ({
+      namespace,
+      hostname,
+    });
+    const db = buildWorkload({ name: 'db', addresses: [], hostname: 'db.example' });
+    apply({ workloads: [db, buildWorkload()] });
+    assert.equal(view.workloadByHostname(name('db.example')), db);
+    assert.equal(view.workloadByHostname(name('db.example', 'other')), undefined);
+    assert.equal(view.workloadByHostname(name('')), undefined);
+    const renamed = { ...db, hostname: 'db2.example' };
+    const second = buildWorkload({ name: 'second', addresses: [], hostname: 'db2.example' });
+    apply({ workloads: [renamed, second] });
+    assert.equal(view.workloadByHostname(name('db.example')), undefined);
+    assert.equal(view.workloadByHostname(name('db2.example')), renamed);
+    apply({ removedWorkloads: [db.uid] });
+    assert.equal(view.workloadByHostname(name('db2.example')), second);
+    apply({ removedWorkloads: [second.uid] });
+    assert.equal(view.workloadByHostname(name('db2.example')), undefined);
+  });
+
   test('of the host network are not found by address', () => {
     const { view, apply } = createMeshViewStore();
     const host = buildWorkload({ networkMode: 'host-network' });

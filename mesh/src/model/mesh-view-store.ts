@@ -3,7 +3,7 @@ import type { IpAddress } from './address.ts';
 import { RangeIndex } from './mesh-ranges.ts';
 import type { EffectivePolicies, MeshView, MeshViewChange, MeshViewStore, MeshViewUpdate } from './mesh-view.ts';
 import { PolicyIndex } from './policy-index.ts';
-import type { Service, ServiceKey } from './service.ts';
+import { type NamespacedHostname, type Service, type ServiceKey, serviceKey } from './service.ts';
 import { VipIndex } from './vip-index.ts';
 import type { Workload, WorkloadUid } from './workload.ts';
 import { WorkloadAddressIndex } from './workload-address-index.ts';
@@ -18,6 +18,8 @@ class IndexedMeshView implements MeshView {
   epoch = 0;
   readonly #workloads = new Map<WorkloadUid, Workload>();
   readonly #addresses = new WorkloadAddressIndex();
+  /** Few have a name: those that have, by namespace and name. Invariant: no empty inner map. */
+  readonly #namedWorkloads = new Map<ServiceKey, Map<WorkloadUid, Workload>>();
   readonly #services = new Map<ServiceKey, Service>();
   readonly #vips = new VipIndex();
   /** Invariant: no empty inner map. */
@@ -34,6 +36,10 @@ class IndexedMeshView implements MeshView {
   workloadByAddress(network: string, ip: IpAddress): Workload | undefined {
     const uid = this.#addresses.find(network, ip);
     return uid === undefined ? undefined : this.#workloads.get(uid);
+  }
+
+  workloadByHostname(name: NamespacedHostname): Workload | undefined {
+    return this.#namedWorkloads.get(serviceKey(name))?.values().next().value;
   }
 
   service(key: ServiceKey): Service | undefined {
@@ -102,6 +108,8 @@ class IndexedMeshView implements MeshView {
     const before = this.#workloads.get(workload.uid);
     this.#workloads.set(workload.uid, workload);
     this.#addresses.put(before, workload);
+    if (before !== undefined && before.hostname !== '') removeFrom(this.#namedWorkloads, nameKey(before), workload.uid);
+    if (workload.hostname !== '') addTo(this.#namedWorkloads, nameKey(workload), workload.uid, workload);
     if (before !== undefined) this.#dropEndpoints(before, workload);
     for (const key of workload.services.keys()) addTo(this.#endpoints, key, workload.uid, workload);
   }
@@ -111,6 +119,7 @@ class IndexedMeshView implements MeshView {
     if (before === undefined) return false;
     this.#workloads.delete(uid);
     this.#addresses.remove(before);
+    if (before.hostname !== '') removeFrom(this.#namedWorkloads, nameKey(before), uid);
     this.#dropEndpoints(before, undefined);
     return true;
   }
@@ -141,6 +150,10 @@ class IndexedMeshView implements MeshView {
     removeFrom(this.#hostnames, before.hostname, key);
     return true;
   }
+}
+
+function nameKey({ namespace, hostname }: Workload): ServiceKey {
+  return serviceKey({ namespace, hostname });
 }
 
 function addTo<K, I, V>(index: Map<K, Map<I, V>>, key: K, inner: I, value: V): void {

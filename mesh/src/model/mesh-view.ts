@@ -1,7 +1,7 @@
 import type { AccessPolicy, PolicyKey } from './access-policy.ts';
 import type { IpAddress } from './address.ts';
 import type { MeshRanges } from './mesh-ranges.ts';
-import type { Service, ServiceKey } from './service.ts';
+import type { NamespacedHostname, Service, ServiceKey } from './service.ts';
 import type { Workload, WorkloadUid } from './workload.ts';
 
 /** The policies in force at one destination. `missing` are referenced but not received: their presence denies. */
@@ -20,6 +20,8 @@ export interface MeshView {
   workload(uid: WorkloadUid): Workload | undefined;
   /** Workloads of network mode `host-network` are not found by address (protocol.md 4.8). */
   workloadByAddress(network: string, ip: IpAddress): Workload | undefined;
+  /** Of those that are known by a host name in place of an address, or beside one. */
+  workloadByHostname(name: NamespacedHostname): Workload | undefined;
   service(key: ServiceKey): Service | undefined;
   /**
    * Exact VIP first, then blocks: longest prefix, then canonical. With `clientNamespace`, among holders of the VIP, and

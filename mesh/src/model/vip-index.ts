@@ -82,13 +82,20 @@ function holdsLike(blocks: BlocksOfLength, addressBytes: number, prefixLength: n
 }
 
 /** Of those the client may see: its own namespace's, then a canonical one, then the least key. */
-function preferred(holders: Holders | undefined, clientNamespace: string | undefined): Service | undefined {
+export function preferredService(
+  services: Iterable<Service>,
+  clientNamespace: string | undefined,
+): Service | undefined {
   let best: Service | undefined;
-  for (const service of holders?.values() ?? []) {
+  for (const service of services) {
     if (!isVisible(service, clientNamespace)) continue;
     if (best === undefined || isBetter(service, best, clientNamespace)) best = service;
   }
   return best;
+}
+
+function preferred(holders: Holders | undefined, clientNamespace: string | undefined): Service | undefined {
+  return holders === undefined ? undefined : preferredService(holders.values(), clientNamespace);
 }
 
 function isBetter(service: Service, than: Service, clientNamespace: string | undefined): boolean {
