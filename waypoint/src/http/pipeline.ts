@@ -12,6 +12,8 @@ export interface Caller {
   readonly identity: SpiffeId | null;
   /** IP address, as `x-forwarded-for` names it. */
   readonly address: string;
+  /** It asks from another network, through a gateway: its address is that of the gateway, or somebody else's here. */
+  readonly isFar?: true;
   /** What servers are told of its certificate; absent: nothing. */
   readonly certificate?: string;
 }

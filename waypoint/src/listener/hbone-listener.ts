@@ -11,7 +11,7 @@ import {
 } from '@ambit/mesh/hbone';
 import { type IpAddress, parseIpAddress, type SpiffeId, type TrustDomain } from '@ambit/mesh/model';
 import { clientVerifier, secureContextOf, type Svid, validUntilMs } from '@ambit/mesh/tls';
-import { type Authority, parseAuthority } from '@ambit/mesh/wire';
+import { type Authority, FORWARDED_NETWORK_HEADER, parseAuthority } from '@ambit/mesh/wire';
 import { clientCertificate } from '../http/client-certificate.ts';
 import type { Caller } from '../http/pipeline.ts';
 import { LISTENER_SOCKETS_MAX } from './limits.ts';
@@ -47,6 +47,8 @@ export interface HboneListenerOptions {
   readonly port: number;
   readonly environment: HboneEnvironment;
   readonly trustDomain: TrustDomain;
+  /** The one that this is in. */
+  readonly network: string;
   /** Servers are told who the client is. */
   readonly forwardsClientCertificate: boolean;
   readonly svid: () => Svid | undefined;
@@ -156,7 +158,7 @@ export class HboneListener implements AsyncDisposable {
             const certificate = forwardsClientCertificate ? clientCertificate(svid.id, identity) : null;
             caller = { identity, address, ...(certificate === null ? {} : { certificate }) };
           }
-          this.#answer(request, caller);
+          this.#answer(request, this.#isFar(request) ? { ...caller, isFar: true } : caller);
         },
         onClose: (closed) => this.#connections.delete(closed),
         signal: this.#abort.signal,
@@ -170,6 +172,11 @@ export class HboneListener implements AsyncDisposable {
     } finally {
       this.#handshakes.leave(address);
     }
+  }
+
+  #isFar(request: TunnelRequest<SpiffeId>): boolean {
+    const from = request.header(FORWARDED_NETWORK_HEADER);
+    return from !== undefined && from !== this.#options.network;
   }
 
   #answer(request: TunnelRequest<SpiffeId>, caller: Caller): void {

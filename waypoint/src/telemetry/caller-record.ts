@@ -3,6 +3,12 @@ import type { ExchangeFacts } from '../http/exchange-facts.ts';
 import type { Caller } from '../http/pipeline.ts';
 import { textField } from './line-writer.ts';
 
+/** The workload that asks; undefined: who has its address, if anybody, is somebody else. */
+export function callerWorkload(view: MeshView, network: string, { address, isFar }: Caller): Workload | undefined {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the listener has it from the kernel in canonical form
+  return isFar === true ? undefined : view.workloadByAddress(network, address as IpAddress);
+}
+
 /** What a record of requests needs to know of a caller, and what it said last of itself: its requests mostly begin alike. */
 export class CallerRecord {
   readonly #caller: Caller;
@@ -20,8 +26,7 @@ export class CallerRecord {
   sourceIn(view: MeshView, network: string): Workload | undefined {
     if (this.#epoch !== view.epoch) {
       this.#epoch = view.epoch;
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the listener has it from the kernel in canonical form
-      this.#source = view.workloadByAddress(network, this.#caller.address as IpAddress);
+      this.#source = callerWorkload(view, network, this.#caller);
     }
     return this.#source;
   }

@@ -1,9 +1,10 @@
-import type { IpAddress, MeshView, Workload } from '@ambit/mesh/model';
+import type { MeshView, Workload } from '@ambit/mesh/model';
 import { type Clock, type LineSink, WIDE } from '@ambit/mesh/runtime';
 import type { RelayFailure, RelayRecord, RelaySubject } from '../listener/relay-facts.ts';
 import type { Endpoint } from '../upstream/cluster.ts';
 import type { AccessLogFormat } from './access-log-line.ts';
 import { formatConnectionLine } from './connection-line.ts';
+import { callerWorkload } from './caller-record.ts';
 import { type ConnectionCounts, ConnectionTable } from './connection-table.ts';
 
 export interface RelayRecorderOptions {
@@ -26,9 +27,7 @@ export class RelayRecorder {
 
   begin(subject: RelaySubject): RelayRecord {
     const { view, network } = this.#options;
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the listener has it from the kernel in canonical form
-    const source = view.workloadByAddress(network, subject.caller.address as IpAddress);
-    return new ConnectionRecord(this.table, this.#options, subject, source);
+    return new ConnectionRecord(this.table, this.#options, subject, callerWorkload(view, network, subject.caller));
   }
 }
 

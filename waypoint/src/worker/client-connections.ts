@@ -33,6 +33,7 @@ export interface ClientConnectionsOptions {
   readonly network: string;
   /** As it is now. */
   readonly view: () => MeshView;
+  readonly ownNamespace: () => string | undefined;
   readonly access: AccessTable;
   readonly backends: BackendTable;
   readonly clusters: ClusterTable;
@@ -136,7 +137,8 @@ export class ClientConnections {
       return { kind: 'refused', reason: 'too-many-connections' };
     }
     const { view, network, access: policies, backends, clusters, routers } = this.#options;
-    const destination = decideDestination(view(), network, authority);
+    const ownNamespace = authority.kind === 'hostname' ? this.#options.ownNamespace() : undefined;
+    const destination = decideDestination(view(), network, authority, ownNamespace);
     if (destination.kind === 'unknown') return { kind: 'refused', reason: destination.reason };
     if (destination.kind === 'workload') {
       const { workload } = destination;
