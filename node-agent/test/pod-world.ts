@@ -119,6 +119,7 @@ export class TestNode {
       accessLogFormat: 'text',
       logFilter: 'info',
       random: Math.random,
+      lookUpName: () => Promise.reject(new Error('no names in this world')),
     });
   }
 

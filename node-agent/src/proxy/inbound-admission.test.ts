@@ -218,6 +218,25 @@ const hostnameRows: readonly Row[] = [
     authority: `${webService.hostname}:81`,
     expected: refused503('unresolvable-port'),
   },
+  {
+    name: 'a hostname whose services are all for other namespaces alone',
+    world: { services: [buildService({ namespace: 'other', hostname: 'api.example', visibility: 'namespace' })] },
+    authority: 'api.example:80',
+    expected: refused503('unknown-hostname'),
+  },
+  {
+    name: 'a hostname of several other namespaces: the canonical service',
+    world: {
+      services: [
+        buildService({ namespace: 'a', hostname: 'api.example', ports: ['80:1'], canonical: false }),
+        buildService({ namespace: 'b', hostname: 'api.example', ports: ['80:2'] }),
+      ],
+    },
+    authority: 'api.example:80',
+    expected: allowedTo('10.0.0.1:2', {
+      service: buildService({ namespace: 'b', hostname: 'api.example', ports: ['80:2'] }),
+    }),
+  },
   { name: 'an unknown hostname', authority: 'nobody.example:80', expected: refused503('unknown-hostname') },
   {
     name: "the workload's own hostname, port unchanged",
@@ -252,6 +271,50 @@ const tunnelRows: readonly Row[] = [
     world: { services: [buildService({ waypoint: buildWaypointRef('10.96.0.99') }), waypointService] },
     authority: '10.96.0.1:80',
     expected: allowedTo('10.0.0.1:80'),
+  },
+  {
+    name: 'a VIP whose service names this workload as one of several waypoints',
+    local: { services: { [waypointService.key]: ['15008:15088'] } },
+    world: {
+      services: [
+        buildService({
+          waypoint: buildWaypointRef('10.96.0.98'),
+          weightedWaypoints: [
+            { waypoint: buildWaypointRef('10.96.0.98'), weight: 90 },
+            { waypoint: buildWaypointRef(waypointService.key), weight: 10 },
+          ],
+        }),
+        waypointService,
+      ],
+    },
+    authority: '10.96.0.1:80',
+    expected: allowedTo('10.0.0.1:80'),
+  },
+  {
+    name: 'an address within the block of a service that names this workload as its waypoint',
+    world: { services: [buildService({ addresses: ['203.0.113.0/24'], waypoint: buildWaypointRef('10.0.0.1') })] },
+    authority: '203.0.113.9:80',
+    expected: allowedTo('10.0.0.1:80'),
+  },
+  {
+    name: 'a workload within the block of a service that names this workload as its waypoint',
+    world: {
+      services: [buildService({ addresses: ['203.0.113.0/24'], waypoint: buildWaypointRef('10.0.0.1') })],
+      workloads: [buildWorkload({ name: 'db', addresses: ['203.0.113.9'] })],
+    },
+    authority: '203.0.113.9:80',
+    expected: refused400('authority-mismatch'),
+  },
+  {
+    name: 'a workload that names this one as its waypoint by name',
+    local: { hostname: 'gw.example' },
+    world: {
+      workloads: [
+        buildWorkload({ name: 'db', addresses: ['10.0.0.7'], waypoint: buildWaypointRef('shop/gw.example') }),
+      ],
+    },
+    authority: '10.0.0.7:5432',
+    expected: allowedTo('10.0.0.1:5432'),
   },
   {
     name: 'a workload that names this one as its waypoint by address',

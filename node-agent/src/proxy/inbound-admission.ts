@@ -1,9 +1,11 @@
 import {
+  addresseeOf,
   authorize,
   ipFamily,
   mappedPort,
   parseIpAddress,
   parsePort,
+  preferredService,
   serviceKey,
   type AuthorizationDecision,
   type IpAddress,
@@ -207,14 +209,22 @@ function resolveAddress(
 
 /** True when what lives at `ip` names `workload` as its waypoint. */
 function isWaypointFor(view: MeshView, workload: Workload, ip: IpAddress): boolean {
-  const ref =
-    view.serviceByAddress(workload.network, ip)?.waypoint ?? view.workloadByAddress(workload.network, ip)?.waypoint;
-  return ref !== undefined && refersTo(view, ref, workload);
+  const addressee = addresseeOf(view, workload.network, ip);
+  if (addressee === undefined) return false;
+  if (addressee.kind === 'workload') {
+    const { waypoint } = addressee.workload;
+    return waypoint !== undefined && refersTo(view, waypoint, workload);
+  }
+  const { waypoint, weightedWaypoints } = addressee.service;
+  if (waypoint !== undefined && refersTo(view, waypoint, workload)) return true;
+  return weightedWaypoints.some((candidate) => refersTo(view, candidate.waypoint, workload));
 }
 
 function refersTo(view: MeshView, ref: WaypointRef, workload: Workload): boolean {
   const to = ref.destination;
-  if (to.kind === 'hostname') return workload.services.has(serviceKey(to.hostname));
+  if (to.kind === 'hostname') {
+    return workload.services.has(serviceKey(to.hostname)) || view.workloadByHostname(to.hostname)?.uid === workload.uid;
+  }
   const service = view.serviceByAddress(to.network, to.ip);
   if (service !== undefined) return workload.services.has(service.key);
   return to.network === workload.network && workload.addresses.includes(to.ip);
@@ -225,8 +235,7 @@ function resolveHostname(
   workload: Workload,
   authority: Authority & { readonly kind: 'hostname' },
 ): Addressed {
-  const services = view.servicesByHostname(authority.hostname);
-  const service = services.find((candidate) => candidate.namespace === workload.namespace) ?? services[0];
+  const service = preferredService(view.servicesByHostname(authority.hostname), workload.namespace);
   if (service === undefined) {
     if (workload.hostname !== authority.hostname) return refused(503, 'unknown-hostname');
     return { kind: 'resolved', port: authority.port, authority };

@@ -38,10 +38,13 @@ function shown(route: OutboundRoute): string {
   switch (route.kind) {
     case 'direct-hbone':
     case 'waypoint-hbone':
+    case 'double-hbone':
       return `${route.kind} ${route.hboneAddress.ip}:${route.hboneAddress.port} ${route.authority}`;
     case 'direct-tcp':
     case 'passthrough':
       return `${route.kind} ${route.address.ip}:${route.address.port}`;
+    case 'resolve':
+      return `resolve ${route.hop.workload.hostname}`;
     case 'wait':
       return `wait for ${route.for}`;
     case 'refused':
@@ -178,6 +181,7 @@ describe('decideOutbound() on Kubernetes', () => {
       const route = decideOutbound(store.view, client, parseSocketAddress(to) as OriginalDestination, {
         meshRanges: [parseCidr('10.244.0.0/16'), parseCidr('10.96.0.0/16')],
         random: () => 0,
+        openConnections: () => 0,
         waited,
       });
       assert.equal(shown(route), expected);

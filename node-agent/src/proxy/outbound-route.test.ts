@@ -1,49 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import {
-  createMeshViewStore,
   type LoadBalancing,
   type MeshViewUpdate,
-  type OriginalDestination,
   parseCidr,
   parseSocketAddress,
-  parseSpiffeId,
-  type Port,
   type Service,
-  type SpiffeId,
   type Workload,
 } from '@ambit/mesh/model';
 import { buildService, buildWaypointRef, buildWorkload, type WorkloadOptions } from '@ambit/mesh/testing';
-import { decideOutbound, type OutboundOptions, type OutboundRoute } from './outbound-route.ts';
-
-const client: Workload = buildWorkload({
-  name: 'client',
-  addresses: ['10.0.0.9', 'fd00::9'],
-  services: { 'shop/cl.example': ['80'] },
-});
-const options: OutboundOptions = {
-  meshRanges: [parseCidr('10.0.0.0/8'), parseCidr('fd00::/8')],
-  random: () => 0,
-  waited: false,
-};
-
-function decide(
-  world: MeshViewUpdate,
-  destination: string,
-  more: Partial<OutboundOptions> & { readonly source?: Workload | undefined } = {},
-): OutboundRoute {
-  const store = createMeshViewStore();
-  const source = 'source' in more ? more.source : client;
-  store.apply({ ...world, workloads: [...(source === undefined ? [] : [source]), ...(world.workloads ?? [])] });
-  return decideOutbound(store.view, source, parseSocketAddress(destination) as OriginalDestination, {
-    ...options,
-    ...more,
-  });
-}
-
-const identity = (account: string, namespace = 'shop'): SpiffeId =>
-  parseSpiffeId(`spiffe://cluster.local/ns/${namespace}/sa/${account}`);
-const hbone = (ip: string, port = 15008): object => ({ ip, port: port as Port });
+import { client, decide, hbone, identity } from '../../test/outbound-decision.ts';
 
 const web = buildWorkload({ addresses: ['10.0.0.1', 'fd00::1'] });
 const legacy = buildWorkload({ name: 'legacy', addresses: ['10.0.0.2'], tunnelProtocol: 'none' });
@@ -191,6 +157,53 @@ describe('decideOutbound() for a service', () => {
     ]);
   });
 
+  test('reaches its endpoint at an address of a family that the service has', () => {
+    const both = buildWorkload({ addresses: ['10.0.0.1', 'fd00::1'], services: backing });
+    const rows = [
+      ['automatic', '10.96.0.1:80', '10.0.0.1'],
+      ['dual', '[fd00:96::1]:80', 'fd00::1'],
+      ['ipv6-only', '10.96.0.1:80', 'fd00::1'],
+      ['ipv4-only', '[fd00:96::1]:80', '10.0.0.1'],
+    ] as const;
+    for (const [ipFamilies, destination, ip] of rows) {
+      const to = buildService({ addresses: ['10.96.0.1', 'fd00:96::1'], ipFamilies });
+      const route = decide({ services: [to], workloads: [both] }, destination);
+      assert.equal(route.kind === 'direct-hbone' && route.hboneAddress.ip, ip);
+    }
+    const only6 = buildService({ ipFamilies: 'ipv6-only' });
+    const only4 = buildWorkload({ services: backing, hostname: 'not.asked.example' });
+    assert.deepEqual(decide({ services: [only6], workloads: [only4] }, '10.96.0.1:80'), {
+      kind: 'refused',
+      reason: 'no-address',
+      service: only6,
+    });
+  });
+
+  test('of a block is meant where nobody has the address: in the own namespace, then of the longest prefix', () => {
+    const block = (name: string, cidr: string, namespace = 'other'): Service =>
+      buildService({ name, namespace, addresses: [cidr], loadBalancing: passthrough });
+    const passthrough: LoadBalancing = { mode: 'passthrough', routingPreference: [], healthPolicy: 'only-healthy' };
+    const wide = block('wide', '203.0.0.0/16', 'shop');
+    const narrow = block('narrow', '203.0.113.0/24');
+    const narrowest = block('narrowest', '203.0.113.8/29');
+    const exact = buildService({
+      name: 'exact',
+      namespace: 'other',
+      addresses: ['203.0.113.9'],
+      loadBalancing: passthrough,
+    });
+    const meant = (services: readonly Service[], workloads: readonly Workload[] = []): unknown => {
+      const route = decide({ services, workloads }, '203.0.113.9:443');
+      return route.kind === 'passthrough' ? route.service?.name : route.kind;
+    };
+    assert.equal(meant([narrow, narrowest]), 'narrowest');
+    assert.equal(meant([narrow, narrowest, wide]), 'wide');
+    assert.equal(meant([narrow, narrowest, wide, exact]), 'exact');
+    const pod = buildWorkload({ name: 'pod', addresses: ['203.0.113.9'] });
+    assert.equal(meant([narrow, narrowest, wide], [pod]), 'direct-hbone');
+    assert.equal(meant([exact], [pod]), 'exact');
+  });
+
   test('reaches an endpoint that is not enrolled in plain TCP on the target port', () => {
     const plain = endpoint('a', { tunnelProtocol: 'none', addresses: ['10.0.0.5'] });
     assert.deepEqual(decide({ services: [service], workloads: [plain] }, '10.96.0.1:80'), {
@@ -228,7 +241,7 @@ describe('decideOutbound() for a service', () => {
       service,
       [endpoint('a', { network: 'far' })],
       '10.96.0.1:80',
-      'unsupported-network',
+      'no-network-gateway',
     ],
     ['whose endpoint has no address', service, [endpoint('a', { addresses: [] })], '10.96.0.1:80', 'no-address'],
     [
@@ -265,7 +278,7 @@ describe('decideOutbound() for a service', () => {
     });
   });
 
-  test('finds a port that only its endpoints name, and the port of an application tunnel', () => {
+  test('finds a port that only its endpoints name, and leaves the port of an application tunnel to the agent there', () => {
     const headless = buildService({ ports: [] });
     assert.equal(decide({ services: [headless], workloads: [endpoint('a')] }, '10.96.0.1:80').kind, 'direct-hbone');
     const open = buildService({ ports: ['80:0'] });
@@ -274,7 +287,7 @@ describe('decideOutbound() for a service', () => {
       applicationTunnel: { protocol: 'proxy', port: 15088 },
     });
     const route = decide({ services: [open], workloads: [tunnelled] }, '10.96.0.1:80');
-    assert.equal(route.kind === 'direct-hbone' && route.authority, '10.0.1.1:15088');
+    assert.equal(route.kind === 'direct-hbone' && route.authority, '10.0.1.1:80');
   });
 });
 
@@ -465,7 +478,6 @@ describe('decideOutbound() and waypoints', () => {
     ['is unhealthy', { services: [bound, gateway], workloads: [{ ...waypoint, status: 'unhealthy' }] }],
     ['takes no tunnels', { services: [bound, gateway], workloads: [{ ...waypoint, tunnelProtocol: 'none' }] }],
     ['has no address', { services: [bound, gateway], workloads: [{ ...waypoint, addresses: [] }] }],
-    ['is in another network', { services: [bound, gateway], workloads: [{ ...waypoint, network: 'far' }] }],
   ];
   for (const [name, world] of missing) {
     test(`a waypoint that ${name} refuses rather than goes direct`, () => {
@@ -477,6 +489,39 @@ describe('decideOutbound() and waypoints', () => {
   test('an unknown waypoint address of a workload refuses', () => {
     const lost = buildWorkload({ name: 'db', addresses: ['10.0.0.7'], waypoint: buildWaypointRef('10.0.0.50') });
     assert.deepEqual(decide({ workloads: [lost] }, '10.0.0.7:5432'), { kind: 'refused', reason: 'waypoint-missing' });
+  });
+
+  test('a waypoint of a workload is known by the name of another workload as well', () => {
+    const named = buildWorkload({ name: 'db', addresses: ['10.0.0.7'], waypoint: buildWaypointRef('shop/gw.example') });
+    const pod = buildWorkload({ name: 'gateway', addresses: ['10.0.0.50'], hostname: 'gw.example' });
+    assert.deepEqual(
+      decide({ workloads: [named, pod] }, '10.0.0.7:5432'),
+      toWaypoint('10.0.0.7:5432', { hboneAddress: hbone('10.0.0.50'), workload: pod }),
+    );
+    assert.deepEqual(decide({ workloads: [named] }, '10.0.0.7:5432'), { kind: 'refused', reason: 'waypoint-missing' });
+  });
+
+  test('a waypoint that takes all in one tunnel need not have its port in its service', () => {
+    const open = buildService({ name: 'gateway', addresses: ['10.96.0.99'], ports: [] });
+    const sandwich = {
+      ...waypoint,
+      services: new Map([[open.key, []]]),
+      applicationTunnel: { protocol: 'proxy', port: 15088 },
+    } as const;
+    assert.deepEqual(
+      decide({ services: [bound, open], workloads: [sandwich] }, '10.96.0.1:80'),
+      toWaypoint('10.96.0.1:80', { hboneAddress: hbone('10.0.0.50'), workload: sandwich, service: bound }),
+    );
+  });
+
+  test("a waypoint named by its address is reached at that of its family, one named by name at the caller's", () => {
+    const dual = { ...waypoint, addresses: [hbone('10.0.0.50').ip, hbone('fd00::50').ip] };
+    const to = (ref: string): unknown => {
+      const db = buildWorkload({ name: 'db', addresses: ['fd00::7'], waypoint: buildWaypointRef(ref) });
+      const route = decide({ services: [gateway], workloads: [db, dual] }, '[fd00::7]:5432');
+      return route.kind === 'waypoint-hbone' && route.hboneAddress.ip;
+    };
+    assert.deepEqual([to('10.0.0.50'), to('10.96.0.99'), to(gateway.key)], ['10.0.0.50', '10.0.0.50', 'fd00::50']);
   });
 
   test('the waypoint itself goes on to the destination', () => {

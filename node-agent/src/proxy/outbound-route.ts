@@ -1,25 +1,28 @@
 import {
+  addresseeOf,
   cidrContains,
   formatSocketAddress,
-  ipFamily,
   isLoopback,
-  parsePort,
-  parseSpiffeId,
   serviceKey,
-  workloadIdentity,
   type Cidr,
   type IpAddress,
   type MeshView,
   type OriginalDestination,
-  type Port,
   type Service,
   type SocketAddress,
-  type SpiffeId,
   type WaypointRef,
   type Workload,
 } from '@ambit/mesh/model';
-import { HBONE_PORT, isIllegalPort } from './illegal-ports.ts';
-import { selectEndpoint } from './load-balance.ts';
+import { isIllegalPort } from './illegal-ports.ts';
+import { type EndpointRole, type SelectionInputs, selectEndpoint } from './load-balance.ts';
+import {
+  addressOf,
+  chooseResolved,
+  claimedIdentities,
+  type NextHop,
+  routeOver,
+  type RouteToWorkload,
+} from './next-hop.ts';
 
 /** Why an outbound connection is refused; each is a label of the failure metric. */
 export type OutboundRefusal =
@@ -29,51 +32,48 @@ export type OutboundRefusal =
   | 'no-healthy-endpoint'
   | 'no-service-port'
   | 'no-address'
-  | 'unsupported-network'
+  | 'name-not-resolved'
+  | 'no-network-gateway'
+  | 'network-gateway-missing'
+  | 'no-remote-identity'
   | 'waypoint-missing';
-
-/** A tunnel to open: TLS to `hboneAddress` as one of `expectedIdentities`, then CONNECT `authority`. */
-export interface TunnelRoute {
-  readonly hboneAddress: SocketAddress;
-  readonly authority: string;
-  /** Never empty. */
-  readonly expectedIdentities: readonly SpiffeId[];
-  /** The workload the TLS session ends at: the destination itself or its waypoint. */
-  readonly workload: Workload;
-  /** The service the application addressed, if it addressed one. */
-  readonly service?: Service;
-}
 
 /**
  * What to do with one captured outbound connection. `wait` means: the answer may change when the awaited workload
- * arrives; ask again after an update, with `waited` set once the time is up.
+ * arrives; ask again after an update, with `waited` set once the time is up. `resolve` means: the workload is known by a name;
+ * `routeToResolved` tells the rest.
  */
 export type OutboundRoute =
-  | ({ readonly kind: 'direct-hbone' } & TunnelRoute)
-  | ({ readonly kind: 'waypoint-hbone' } & TunnelRoute)
-  | {
-      readonly kind: 'direct-tcp';
-      readonly address: SocketAddress;
-      readonly workload: Workload;
-      readonly service?: Service;
-    }
+  | RouteToWorkload
   | { readonly kind: 'passthrough'; readonly address: SocketAddress; readonly service?: Service }
   | { readonly kind: 'wait'; readonly for: 'source' | 'destination' }
+  | ResolveRoute
   | { readonly kind: 'refused'; readonly reason: OutboundRefusal; readonly service?: Service };
 
-export interface OutboundOptions {
+export interface ResolveRoute {
+  readonly kind: 'resolve';
+  readonly hop: NextHop;
+  /** An address of the family that the caller speaks. */
+  readonly like: IpAddress;
+}
+
+export interface OutboundOptions extends SelectionInputs {
   /**
    * Addresses inside these blocks, or the ranges of the view, belong to the mesh: unknown ones are waited for, then refused,
    * never passed through.
    */
   readonly meshRanges: readonly Cidr[];
-  /** [0, 1). */
-  readonly random: () => number;
   /** True once the bounded wait for missing workloads is over: `wait` becomes a refusal. */
   readonly waited: boolean;
 }
 
-const HBONE: Port = parsePort(HBONE_PORT);
+/** One connection to decide about. */
+interface Call {
+  readonly view: MeshView;
+  readonly source: Workload;
+  readonly destination: OriginalDestination;
+  readonly options: OutboundOptions;
+}
 
 /** Routes one connection of the captured workload `source` (protocol.md 4.8). Pure: the same inputs give the same route. */
 export function decideOutbound(
@@ -87,10 +87,10 @@ export function decideOutbound(
     return options.waited ? refused('unknown-source') : { kind: 'wait', for: 'source' };
   }
   if (isIllegalPort(destination.port) && source.addresses.includes(destination.ip)) return refused('illegal-port');
-  const service = view.serviceByAddress(source.network, destination.ip, source.namespace);
-  if (service !== undefined) return routeToService(view, source, service, destination, options);
-  const workload = view.workloadByAddress(source.network, destination.ip);
-  if (workload !== undefined) return routeToWorkload(view, source, workload, destination, options);
+  const call: Call = { view, source, destination, options };
+  const addressee = addresseeOf(view, source.network, destination.ip, source.namespace);
+  if (addressee?.kind === 'service') return routeToService(call, addressee.service);
+  if (addressee?.kind === 'workload') return routeToWorkload(call, addressee.workload);
   const isOfMesh =
     view.isInRanges(source.network, destination.ip) ||
     options.meshRanges.some((range) => cidrContains(range, destination.ip));
@@ -100,23 +100,30 @@ export function decideOutbound(
   return options.waited ? refused('unknown-destination') : { kind: 'wait', for: 'destination' };
 }
 
-function routeToService(
-  view: MeshView,
-  source: Workload,
-  service: Service,
-  destination: OriginalDestination,
-  options: OutboundOptions,
-): OutboundRoute {
+/** Goes on with what the name of the workload was resolved to. Pure. */
+export function routeToResolved(
+  { hop, like }: ResolveRoute,
+  addresses: readonly IpAddress[],
+  random: () => number,
+): RouteToWorkload | (OutboundRoute & { readonly kind: 'refused' }) {
+  const ip = chooseResolved(addresses, like, random);
+  return ip === null ? refused('name-not-resolved', hop.service) : routeOver(hop, ip);
+}
+
+function routeToService(call: Call, service: Service): OutboundRoute {
+  const { view, source, destination, options } = call;
   const waypoint = pickServiceWaypoint(service, options.random) ?? service.callerWaypoints?.get(source.namespace);
   if (waypoint !== undefined) {
-    const route = routeToWaypoint(view, source, waypoint, destination, service, options);
+    const route = routeToWaypoint(call, waypoint, service);
     if (route !== null) return route;
   }
   if (service.loadBalancing?.mode === 'passthrough') return { kind: 'passthrough', address: destination, service };
   if (!hasServicePort(view, service, destination.port)) return refused('no-service-port', service);
-  const selection = selectEndpoint(view, source, service, destination.port, options.random);
+  const selection = selectEndpoint(view, source, service, destination.port, 'destination', options);
   if (selection.kind === 'none') return refused(selection.reason, service);
-  return direct(selection.workload, selection.targetPort, destination, service);
+  const { workload, targetPort } = selection;
+  if (workload.network !== source.network) return routeThroughGateway(call, workload, service, service);
+  return reach({ to: 'destination', workload, port: targetPort, service }, destination.ip);
 }
 
 function hasServicePort(view: MeshView, service: Service, port: number): boolean {
@@ -127,67 +134,91 @@ function hasServicePort(view: MeshView, service: Service, port: number): boolean
   return false;
 }
 
-function routeToWorkload(
-  view: MeshView,
-  source: Workload,
-  workload: Workload,
-  destination: OriginalDestination,
-  options: OutboundOptions,
-): OutboundRoute {
+function routeToWorkload(call: Call, workload: Workload): OutboundRoute {
+  const { destination } = call;
   if (workload.waypoint !== undefined) {
-    const route = routeToWaypoint(view, source, workload.waypoint, destination, undefined, options);
+    const route = routeToWaypoint(call, workload.waypoint, undefined);
     if (route !== null) return route;
   }
-  return direct(workload, destination.port, destination, undefined);
+  return reach({ to: 'destination', workload, port: destination.port, service: undefined }, destination.ip);
 }
 
 /** `null` when the caller is that waypoint itself: it goes on to the destination. */
-function routeToWaypoint(
-  view: MeshView,
-  source: Workload,
-  ref: WaypointRef,
-  destination: OriginalDestination,
-  service: Service | undefined,
-  options: OutboundOptions,
-): OutboundRoute | null {
-  const found = resolveWaypoint(view, source, ref, options.random);
+function routeToWaypoint(call: Call, ref: WaypointRef, service: Service | undefined): OutboundRoute | null {
+  const { source, destination } = call;
+  const found = resolveReference(call, ref, 'waypoint');
   if (found === 'self') return null;
   if (found === null || found.workload.tunnelProtocol !== 'hbone') return refused('waypoint-missing', service);
-  const ip = addressOf(found.workload, destination.ip);
-  if (ip === null) return refused('waypoint-missing', service);
-  return {
-    kind: 'waypoint-hbone',
-    workload: found.workload,
-    hboneAddress: { ip, port: parsePort(found.port) },
-    authority: formatSocketAddress(destination),
-    expectedIdentities: identitiesOf(found.workload, found.service),
-    ...(service === undefined ? {} : { service }),
-  };
+  const { workload, port, service: waypointService } = found;
+  if (workload.network !== source.network) {
+    // What is in another network is found by the name of a service, and there is none.
+    if (service === undefined) return refused('no-network-gateway');
+    return routeThroughGateway(call, workload, service, waypointService);
+  }
+  const authority = formatSocketAddress(destination);
+  const route = reach(
+    { to: 'waypoint', workload, port, service, authority, waypointService },
+    likeOf(ref, destination),
+  );
+  return route.kind === 'refused' ? refused('waypoint-missing', service) : route;
 }
 
-interface ResolvedWaypoint {
+/**
+ * Towards `far`, which is in another network: through the gateway of that network, to whoever it finds there for the service. The far
+ * end is whoever the service that `far` was found by says its endpoints are.
+ */
+function routeThroughGateway(call: Call, far: Workload, service: Service, foundBy: Service | undefined): OutboundRoute {
+  const { destination } = call;
+  const ref = far.networkGateway;
+  if (ref === undefined) return refused('no-network-gateway', service);
+  const innerIdentities = foundBy === undefined ? [] : claimedIdentities(foundBy);
+  if (innerIdentities.length === 0) return refused('no-remote-identity', service);
+  const found = resolveReference(call, ref, 'gateway');
+  if (found === null || found === 'self' || found.workload.tunnelProtocol !== 'hbone') {
+    return refused('network-gateway-missing', service);
+  }
+  const { workload, port, service: gatewayService } = found;
+  const authority = `${service.hostname}:${destination.port}`;
+  const hop: NextHop = { to: 'gateway', workload, port, service, authority, gatewayService, innerIdentities, far };
+  const route = reach(hop, likeOf(ref, destination));
+  return route.kind === 'refused' ? refused('network-gateway-missing', service) : route;
+}
+
+function reach(hop: NextHop, like: IpAddress): OutboundRoute {
+  const ip = addressOf(hop, like);
+  if (ip !== null) return routeOver(hop, ip);
+  // One that has addresses, none of which its service allows, is not looked for elsewhere.
+  const hasName = hop.workload.addresses.length === 0 && hop.workload.hostname !== '';
+  return hasName ? { kind: 'resolve', hop, like } : refused('no-address', hop.service);
+}
+
+/** Named by its address, that very address is meant; by its name, one of the family that the caller speaks. */
+function likeOf({ destination: to }: WaypointRef, destination: OriginalDestination): IpAddress {
+  return to.kind === 'address' ? to.ip : destination.ip;
+}
+
+interface ResolvedReference {
   readonly workload: Workload;
   readonly port: number;
   readonly service?: Service;
 }
 
-function resolveWaypoint(
-  view: MeshView,
-  source: Workload,
+function resolveReference(
+  { view, source, options }: Call,
   ref: WaypointRef,
-  random: () => number,
-): ResolvedWaypoint | 'self' | null {
+  role: EndpointRole & ('waypoint' | 'gateway'),
+): ResolvedReference | 'self' | null {
   const to = ref.destination;
   const service =
     to.kind === 'hostname' ? view.service(serviceKey(to.hostname)) : view.serviceByAddress(to.network, to.ip);
   if (service !== undefined) {
-    if (source.services.has(service.key)) return 'self';
-    const selection = selectEndpoint(view, source, service, ref.hboneMtlsPort, random);
+    if (role === 'waypoint' && source.services.has(service.key)) return 'self';
+    const selection = selectEndpoint(view, source, service, ref.hboneMtlsPort, role, options);
     return selection.kind === 'none' ? null : { workload: selection.workload, port: selection.targetPort, service };
   }
-  if (to.kind === 'hostname') return null;
-  const workload = view.workloadByAddress(to.network, to.ip);
-  if (workload === undefined || workload.network !== source.network) return null;
+  const workload =
+    to.kind === 'hostname' ? view.workloadByHostname(to.hostname) : view.workloadByAddress(to.network, to.ip);
+  if (workload === undefined) return null;
   return workload.uid === source.uid ? 'self' : { workload, port: ref.hboneMtlsPort };
 }
 
@@ -206,66 +237,6 @@ function pickServiceWaypoint(service: Service, random: () => number): WaypointRe
   return last;
 }
 
-function direct(
-  workload: Workload,
-  port: number,
-  destination: OriginalDestination,
-  service: Service | undefined,
-): OutboundRoute {
-  // Addressed by VIP the endpoint has addresses of its own; addressed by its own IP that very address is meant.
-  const ip = service === undefined ? destination.ip : addressOf(workload, destination.ip);
-  if (ip === null) return refused('no-address', service);
-  const address: SocketAddress = { ip, port: parsePort(port) };
-  if (workload.tunnelProtocol === 'none') {
-    return service === undefined
-      ? { kind: 'direct-tcp', address, workload }
-      : { kind: 'direct-tcp', address, workload, service };
-  }
-  const hboneAddress: SocketAddress = { ip, port: HBONE };
-  const authority = formatSocketAddress(address);
-  const expectedIdentities = identitiesOf(workload, service);
-  return service === undefined
-    ? { kind: 'direct-hbone', workload, hboneAddress, authority, expectedIdentities }
-    : { kind: 'direct-hbone', workload, hboneAddress, authority, expectedIdentities, service };
-}
-
-/** The workload's address of the wanted family, else its first. */
-function addressOf(workload: Workload, like: IpAddress): IpAddress | null {
-  const family = ipFamily(like);
-  return workload.addresses.find((ip) => ipFamily(ip) === family) ?? workload.addresses[0] ?? null;
-}
-
-// Made once per workload object: the same list for every connection to it.
-const ownIdentities = new WeakMap<Workload, readonly [SpiffeId]>();
-
-function ownIdentity(workload: Workload): readonly [SpiffeId] {
-  let identities = ownIdentities.get(workload);
-  if (identities === undefined) {
-    identities = [workloadIdentity(workload)];
-    ownIdentities.set(workload, identities);
-  }
-  return identities;
-}
-
-/** protocol.md 1.2: the workload's own identity and the names its service claims. Unparsable names never match. */
-function identitiesOf(workload: Workload, service: Service | undefined): readonly SpiffeId[] {
-  if (service === undefined || service.subjectAltNames.length === 0) return ownIdentity(workload);
-  const identities: SpiffeId[] = [...ownIdentity(workload)];
-  for (const name of service.subjectAltNames) {
-    const identity = toSpiffeId(name);
-    if (identity !== null && !identities.includes(identity)) identities.push(identity);
-  }
-  return identities;
-}
-
-function toSpiffeId(text: string): SpiffeId | null {
-  try {
-    return parseSpiffeId(text);
-  } catch {
-    return null;
-  }
-}
-
-function refused(reason: OutboundRefusal, service?: Service): OutboundRoute {
+function refused(reason: OutboundRefusal, service?: Service): OutboundRoute & { readonly kind: 'refused' } {
   return { kind: 'refused', reason, ...(service === undefined ? {} : { service }) };
 }

@@ -8,13 +8,19 @@ import { ConnectionRecord, type ConnectionSubject, recordRefusal } from './conne
 import { dialPlain } from './dial.ts';
 import { type FailureReason, failureOfTunnel } from './failures.ts';
 import { KEEPALIVE_MS } from './keepalive.ts';
-import { decideOutbound, type OutboundRoute, type TunnelRoute } from './outbound-route.ts';
+import { type FarTunnel, openFarTunnel } from './double-hbone.ts';
+import type { RouteToWorkload, TunnelRoute } from './next-hop.ts';
+import { decideOutbound, type OutboundRoute, type ResolveRoute, routeToResolved } from './outbound-route.ts';
 import { ownSource, type PodContext, refuseSocket, svidLater, svidNow, workloadOf } from './pod-context.ts';
+import type { Party } from './party.ts';
 import { PlainSplice } from './plain-splice.ts';
 import { remoteAddressOf } from './socket-addresses.ts';
 import { outboundHeaders } from './tunnel-headers.ts';
 
 type Settled = Exclude<OutboundRoute, { readonly kind: 'wait' }>;
+type Tunnelled = Exclude<RouteToWorkload, { readonly kind: 'direct-tcp' }>;
+
+type OpenedStream = Pick<OpenedTunnel<SpiffeId>, 'stream' | 'peer'> & Partial<FarTunnel>;
 
 /** One captured connection while it has not been handed to a carrier. */
 interface Captured {
@@ -79,15 +85,18 @@ export class OutboundProxy {
     if (this.#abandoned(captured)) return;
     if (route.kind === 'refused')
       this.#refuse(captured, route.reason, { ...(route.service === undefined ? {} : { service: route.service }) });
+    else if (route.kind === 'resolve')
+      this.#resolve(captured, route).catch((error: unknown) => this.#fail(captured, error));
     else if (route.kind === 'direct-tcp' || route.kind === 'passthrough') this.#plain(captured, route);
     else this.#tunnel(captured, route).catch((error: unknown) => this.#fail(captured, error));
   }
 
   #decide(destination: OriginalDestination, waited: boolean): OutboundRoute {
-    const { state, settings, random } = this.#context;
+    const { state, settings, random, openConnections } = this.#context;
     return decideOutbound(state.view, workloadOf(this.#context), destination, {
       meshRanges: settings.meshRanges,
       random,
+      openConnections: (uid) => openConnections.count(uid),
       waited,
     });
   }
@@ -114,41 +123,83 @@ export class OutboundProxy {
     return captured.socket.destroyed;
   }
 
-  async #tunnel(captured: Captured, route: Settled & TunnelRoute): Promise<void> {
+  async #resolve(captured: Captured, route: ResolveRoute): Promise<void> {
+    const { names, random } = this.#context;
+    const { hostname } = route.hop.workload;
+    const found = routeToResolved(route, await names.resolve(hostname), random);
+    if (this.#abandoned(captured)) return;
+    if (found.kind === 'refused')
+      this.#refuse(captured, found.reason, { ...found, workload: route.hop.workload }, hostname);
+    else this.#follow(captured, found);
+  }
+
+  /** Balancing sees it from now on, and no more once it is over. */
+  async #tunnel(captured: Captured, route: Tunnelled): Promise<void> {
+    this.#count(route, 'add');
+    let isCarried = false;
+    try {
+      isCarried = await this.#openTunnel(captured, route);
+    } finally {
+      if (!isCarried) this.#count(route, 'remove');
+    }
+  }
+
+  #count(route: RouteToWorkload, by: 'add' | 'remove'): void {
+    const { openConnections } = this.#context;
+    openConnections[by](route.workload.uid);
+    if (route.kind === 'double-hbone') openConnections[by](route.far.uid);
+  }
+
+  /** False when it will not be carried by what was opened here. */
+  async #openTunnel(captured: Captured, route: Tunnelled): Promise<boolean> {
     const context = this.#context;
     const use = svidNow(context) ?? (await svidLater(context));
-    if (this.#abandoned(captured)) return;
+    if (this.#abandoned(captured)) return false;
     const source = workloadOf(context);
     if (use.kind === 'none' || source === undefined) {
       this.#refuse(captured, use.kind === 'none' ? use.reason : 'unknown-source', route);
-      return;
+      return false;
     }
-    let opened: OpenedTunnel<SpiffeId>;
+    let opened: OpenedStream;
     try {
-      opened = await context.pool.openTunnel(this.#target(captured, route, source, use.svid), {
-        authority: route.authority,
-        headers: outboundHeaders(source, captured.source, route.service),
-        source: captured.socket,
-      });
+      opened = await this.#openStream(captured, route, source, use.svid);
     } catch (error) {
       if (!(error instanceof HboneError)) throw error;
-      if (isNotListening(error) && (await this.#again(captured))) return;
-      this.#refuse(captured, failureOfTunnel(error), route, detailOf(error));
-      return;
+      if (!isNotListening(error) || !(await this.#again(captured))) {
+        this.#refuse(captured, failureOfTunnel(error), route, detailOf(error));
+      }
+      return false;
     }
     if (this.#abandoned(captured)) {
       opened.stream.reset();
-      return;
+      opened.release?.();
+      return false;
     }
-    const record = new ConnectionRecord(context.sinks, this.#subject(captured, route, opened.peer), opened.stream, {
+    const { stream, peer, party, release } = opened;
+    const record = new ConnectionRecord(context.sinks, this.#subject(captured, route, peer, party), stream, {
       sendsRequest: true,
       admitted: null,
     });
     context.live.add(record);
-    opened.stream.splice(captured.socket, (result) => {
+    stream.splice(captured.socket, (result) => {
       context.live.delete(record);
+      this.#count(route, 'remove');
       record.end(result.error === undefined ? null : failureOfTunnel(result.error));
+      release?.();
     });
+    return true;
+  }
+
+  async #openStream(captured: Captured, route: Tunnelled, source: Workload, svid: Svid): Promise<OpenedStream> {
+    const context = this.#context;
+    const { authority } = route;
+    const headers = outboundHeaders(source, captured.source, route.service);
+    const target = this.#target(captured, route, source, svid);
+    if (route.kind !== 'double-hbone') {
+      return context.pool.openTunnel(target, { authority, headers, source: captured.socket });
+    }
+    const outer = await context.pool.openTunnel(target, { authority, headers });
+    return openFarTunnel(context, outer, route, { source, client: captured.source, svid });
   }
 
   /**
@@ -202,6 +253,10 @@ export class OutboundProxy {
     const context = this.#context;
     const source = workloadOf(context);
     const bind = source === undefined ? null : ownSource(source, captured.source.ip, route.address.ip);
+    const count = (by: 'add' | 'remove'): void => {
+      if (route.kind === 'direct-tcp') this.#count(route, by);
+    };
+    count('add');
     dialPlain(
       context.netns,
       {
@@ -214,11 +269,13 @@ export class OutboundProxy {
       (destination) => {
         destination.on('error', () => {}).setKeepAlive(true, KEEPALIVE_MS);
         if (this.#abandoned(captured)) {
+          count('remove');
           destination.destroy();
           return;
         }
         const splice = new PlainSplice(captured.socket, destination, ({ error }) => {
           context.live.delete(record);
+          count('remove');
           record.end(error === null ? null : 'copy');
         });
         const record = new ConnectionRecord(context.sinks, this.#subject(captured, route, null), splice, {
@@ -227,7 +284,10 @@ export class OutboundProxy {
         });
         context.live.add(record);
       },
-      ({ reason, detail }) => this.#refuse(captured, reason, route, detail),
+      ({ reason, detail }) => {
+        count('remove');
+        this.#refuse(captured, reason, route, detail);
+      },
     );
   }
 
@@ -246,6 +306,7 @@ export class OutboundProxy {
     captured: Captured,
     route: Partial<TunnelRoute> & { readonly address?: SocketAddress },
     peer: SpiffeId | null,
+    party?: Party,
   ): ConnectionSubject {
     const { parties, pod } = this.#context;
     return {
@@ -255,7 +316,7 @@ export class OutboundProxy {
       sourceIdentity: pod.identity,
       destinationAddress: route.hboneAddress ?? route.address ?? captured.destination,
       hboneAddress: route.authority,
-      destination: parties.ofWorkload(route.workload),
+      destination: party ?? parties.ofWorkload(route.workload),
       destinationIdentity: peer,
       service: route.service,
       encrypted: route.hboneAddress !== undefined,

@@ -1,15 +1,17 @@
 import type { Socket } from 'node:net';
-import type { HbonePool } from '@ambit/mesh/hbone';
+import type { HboneEnvironment, HbonePool } from '@ambit/mesh/hbone';
 import type { Cidr, IpAddress, SpiffeId, TrustDomain, Workload, WorkloadUid } from '@ambit/mesh/model';
 import type { NetnsHandle } from '@ambit/mesh/linux';
 import type { Clock, Logger } from '@ambit/mesh/runtime';
 import type { Svid } from '@ambit/mesh/tls';
 import type { SvidLookup, SvidTable } from '../identity/svid-table.ts';
+import type { ResolvedNames } from '../names/resolved-names.ts';
 import type { MeshState } from '../state/mesh-state.ts';
 import type { ConnectionRecord, RecordSinks } from './connection-record.ts';
 import type { Admission, InboundConnection, ProbeAdmission } from './inbound-admission.ts';
 import type { DryRunReporter } from './dry-run-reporter.ts';
 import type { FailureReason } from './failures.ts';
+import type { OpenConnections } from './open-connections.ts';
 import type { PartyTable } from './party.ts';
 
 /** A captured pod as the CNI agent announced it; nothing here comes from the pod itself. */
@@ -48,6 +50,8 @@ export interface ProxyDependencies {
   readonly settings: ProxySettings;
   readonly state: MeshState;
   readonly svids: SvidTable;
+  readonly names: ResolvedNames;
+  readonly openConnections: OpenConnections;
   readonly parties: PartyTable;
   readonly sinks: RecordSinks;
   /** [0, 1). */
@@ -60,6 +64,8 @@ export interface PodContext extends ProxyDependencies {
   readonly pod: PodSpec;
   readonly netns: NetnsHandle;
   readonly pool: HbonePool<SpiffeId>;
+  /** What tunnels outside the pool are made with. */
+  readonly tunnels: HboneEnvironment;
   /** Every connection being carried. */
   readonly live: Set<ConnectionRecord>;
   /** True once the pod is gone or its proxy is closed: nothing new may start. */

@@ -49,6 +49,7 @@ export class PodProxy {
       pod,
       netns,
       pool: this.#pool,
+      tunnels: environment,
       live: this.live,
       isClosed: () => this.#closed,
     };

@@ -51,6 +51,7 @@ export const dataPlaneMetrics: {
   readonly policyCuts: MetricSpec<'counter'>;
   readonly dryRun: MetricSpec<'counter'>;
   readonly probes: MetricSpec<'counter'>;
+  readonly onDemandDns: MetricSpec<'counter'>;
 } = {
   socketsOpen: gauge({ name: 'istio_tcp_sockets_open', help: 'Connections being carried now.', labels: ['reporter'] }),
   accessLogDropped: counter({
@@ -76,5 +77,9 @@ export const dataPlaneMetrics: {
     name: 'ambit_probes_total',
     help: 'Connections from the node that policy refuses and that were served as a declared probe.',
     labels: ['kind', 'result'],
+  }),
+  onDemandDns: counter({
+    name: 'istio_on_demand_dns_total',
+    help: 'Names of workloads looked up because somebody connected to one.',
   }),
 };

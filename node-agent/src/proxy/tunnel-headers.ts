@@ -5,6 +5,7 @@ import {
   BAGGAGE_HEADER,
   baggageOf,
   FORWARDED_HEADER,
+  FORWARDED_NETWORK_HEADER,
   formatBaggage,
   formatForwarded,
   formatTraceparent,
@@ -18,13 +19,26 @@ type Header = readonly [name: string, value: string];
 const NO_HEADERS: readonly Header[] = [];
 const baggageByWorkload = new WeakMap<Workload, readonly Header[]>();
 
-/** What our CONNECT says beside its authority: who we are and who called (protocol.md 1.4). Labels, no claims. */
-export function outboundHeaders(source: Workload, client: SocketAddress, service: Service | undefined): HeaderList {
+/**
+ * What our CONNECT says beside its authority: who we are and who called, and towards another network which one we are in (protocol.md
+ * 1.4). Labels, no claims.
+ */
+export function outboundHeaders(
+  source: Workload,
+  client: SocketAddress,
+  service: Service | undefined,
+  ownNetwork?: string,
+): HeaderList {
   const forwarded = formatForwarded({
     client,
     ...(service === undefined ? {} : { serviceHostname: service.hostname }),
   });
-  return [...baggageOfWorkload(source), [FORWARDED_HEADER, forwarded], [TRACEPARENT_HEADER, nextTraceparent()]];
+  const headers: HeaderList = [
+    ...baggageOfWorkload(source),
+    [FORWARDED_HEADER, forwarded],
+    [TRACEPARENT_HEADER, nextTraceparent()],
+  ];
+  return ownNetwork === undefined ? headers : [...headers, [FORWARDED_NETWORK_HEADER, ownNetwork]];
 }
 
 /** What our 200 says of the workload that was reached. */

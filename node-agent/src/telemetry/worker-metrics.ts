@@ -37,6 +37,7 @@ export function registerWorkerMetrics(metrics: Metrics, read: ReadWorkerMetrics)
   collect(dataPlaneMetrics.probes, ({ probes }) =>
     probes.map(([kind, result, value]) => ({ labels: [kind, result], value })),
   );
+  collect(dataPlaneMetrics.onDemandDns, ({ nameLookups }) => [{ labels: [], value: nameLookups }]);
   collect(dataPlaneMetrics.dryRun, ({ dryRun }) => dryRun.map(([action, value]) => ({ labels: [action], value })));
   return shared;
 }

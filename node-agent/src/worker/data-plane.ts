@@ -3,9 +3,11 @@ import { formatSocketAddress, type MeshViewChange } from '@ambit/mesh/model';
 import type { Clock, LineSink, Logger, RootLogger, WorkerHandlers } from '@ambit/mesh/runtime';
 import { matchesConnection } from '../admin/match-connection.ts';
 import { SvidTable } from '../identity/svid-table.ts';
+import { type LookUpName, ResolvedNames } from '../names/resolved-names.ts';
 import { type AccessLogFormat, accessLogLevelOf } from '../proxy/access-log-line.ts';
 import type { ConnectionRecord, RecordSinks } from '../proxy/connection-record.ts';
 import { DryRunReporter } from '../proxy/dry-run-reporter.ts';
+import { OpenConnections } from '../proxy/open-connections.ts';
 import { PartyTable } from '../proxy/party.ts';
 import type { PodSpec, ProxyDependencies, ProxySettings } from '../proxy/pod-context.ts';
 import { PodProxy } from '../proxy/pod-proxy.ts';
@@ -23,6 +25,8 @@ export interface DataPlaneOptions {
   readonly accessLogFormat: AccessLogFormat;
   readonly logFilter: string;
   readonly random: () => number;
+  /** For workloads that are known by name alone. */
+  readonly lookUpName: LookUpName;
 }
 
 type Args<Call extends keyof WorkerCalls> = WorkerCalls[Call]['args'];
@@ -34,6 +38,7 @@ export class DataPlane
   readonly #options: DataPlaneOptions;
   readonly #state: MeshState;
   readonly #svids: SvidTable;
+  readonly #names: ResolvedNames;
   readonly #dependencies: ProxyDependencies;
   readonly #sinks: RecordSinks;
   readonly #pods = new Map<PodInstance, PodProxy>();
@@ -46,6 +51,7 @@ export class DataPlane
     const { clock, logger, settings, random, accessLog, accessLogFormat } = options;
     this.#state = new MeshState({ clock });
     this.#svids = new SvidTable({ clock });
+    this.#names = new ResolvedNames({ clock, lookUp: options.lookUpName });
     this.#dryRun = new DryRunReporter({ clock, logger });
     this.#sinks = {
       clock,
@@ -63,6 +69,8 @@ export class DataPlane
       random,
       state: this.#state,
       svids: this.#svids,
+      names: this.#names,
+      openConnections: new OpenConnections(),
       parties: new PartyTable(),
       sinks: this.#sinks,
       dryRun: this.#dryRun,
@@ -134,6 +142,7 @@ export class DataPlane
       ],
       cuts: [...this.#cuts],
       dryRun: this.#dryRun.counts,
+      nameLookups: this.#names.lookupCount,
       probes: [...this.#sinks.probes].flatMap(
         ([kind, { passed, failed }]) =>
           [

@@ -48,6 +48,8 @@ export interface WorkerMetrics {
   readonly cuts: readonly (readonly [cause: string, count: number])[];
   readonly dryRun: readonly (readonly [action: string, count: number])[];
   readonly probes: readonly (readonly [kind: string, result: 'passed' | 'failed', count: number])[];
+  /** Names of workloads that were looked up. */
+  readonly nameLookups: number;
   readonly accessLogDropped: number;
   readonly logLinesSuppressed: number;
 }

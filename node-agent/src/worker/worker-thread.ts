@@ -14,6 +14,7 @@ import {
   type WorkerHandlers,
   writeSnapshot,
 } from '@ambit/mesh/runtime';
+import { createDnsLookup } from '../names/dns-lookup.ts';
 import { DataPlane } from './data-plane.ts';
 import type { WorkerCalls, WorkerConfig } from './worker-protocol.ts';
 
@@ -46,6 +47,7 @@ export async function runWorkerThread(): Promise<void> {
     accessLogFormat: config.accessLogFormat,
     logFilter: config.logFilter,
     random: Math.random,
+    lookUpName: createDnsLookup(),
   });
   const heap = new RestingHeap(clock);
   const handlers: WorkerHandlers<WorkerCalls> = {
