@@ -147,7 +147,7 @@ async function openServers(
 function workerConfig({ config, logFd, containerMemoryBytes }: WaypointOptions): Omit<WorkerConfig, 'index'> {
   return {
     network: config.network,
-    trustDomain: config.trustDomain,
+    trustDomains: config.trustDomains,
     forwardsClientCertificate: config.forwardClientCert === 'set',
     memoryBudgetBytes: memoryBudget(config.memoryLimitBytes || containerMemoryBytes, config.workers),
     accessLog: accessLogTarget(config.accessLog, logFd),

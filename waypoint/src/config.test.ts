@@ -21,7 +21,7 @@ describe('parseConfig()', () => {
     assert.deepEqual(parse(minimal), {
       upstream: { kind: 'local', file: '/etc/ambit/waypoint.json' },
       network: '',
-      trustDomain: 'cluster.local',
+      trustDomains: { own: 'cluster.local', aliases: [] },
       workers: 1,
       memoryLimitBytes: 0,
       hboneAddress: { ip: any, port: 15008 },

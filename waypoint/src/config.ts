@@ -1,12 +1,15 @@
 import { type ControllerUpstream, readControllerUpstream } from '@ambit/mesh/grpc';
 import {
   createSpiffeId,
+  createTrustDomains,
   DEFAULT_TRUST_DOMAIN,
   type ListenAddress,
   parseListenAddress,
   parseTrustDomain,
+  parseTrustDomainAliases,
   type SpiffeId,
   type TrustDomain,
+  type TrustDomains,
 } from '@ambit/mesh/model';
 import {
   type Environment,
@@ -35,7 +38,7 @@ export type Upstream =
 export interface WaypointConfig {
   readonly upstream: Upstream;
   readonly network: string;
-  readonly trustDomain: TrustDomain;
+  readonly trustDomains: TrustDomains;
   readonly workers: number;
   /** Of the whole process; 0: that of its container. */
   readonly memoryLimitBytes: number;
@@ -114,6 +117,11 @@ export const SETTINGS: readonly Setting[] = [
   },
   { name: 'AMBIT_NETWORK', fallback: '', describe: 'Network id of this waypoint.' },
   { name: 'AMBIT_TRUST_DOMAIN', fallback: 'cluster.local', describe: 'Trust domain that clients must be of.' },
+  {
+    name: 'AMBIT_TRUST_DOMAIN_ALIASES',
+    fallback: '',
+    describe: 'Comma-separated trust domains, up to 16, whose accounts count as those of AMBIT_TRUST_DOMAIN.',
+  },
   { name: 'AMBIT_WORKERS', fallback: '1', describe: 'Data worker threads.' },
   {
     name: 'AMBIT_MEMORY_LIMIT',
@@ -159,7 +167,10 @@ export function parseConfig(environment: Environment): WaypointConfig {
   const config: WaypointConfig = {
     upstream: readUpstream(read, trustDomain),
     network: read.text('AMBIT_NETWORK', ''),
-    trustDomain,
+    trustDomains: createTrustDomains(
+      trustDomain,
+      read.parsed('AMBIT_TRUST_DOMAIN_ALIASES', 'up to 16 trust domains, comma-separated', parseTrustDomainAliases, []),
+    ),
     workers: read.integer('AMBIT_WORKERS', { min: 1, max: WORKERS_MAX }, 1),
     memoryLimitBytes: read.integer('AMBIT_MEMORY_LIMIT', { min: MEMORY_MIN_BYTES, max: 2 ** 48 }, 0),
     hboneAddress: socketAddress('AMBIT_HBONE_ADDRESS'),

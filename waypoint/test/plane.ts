@@ -1,5 +1,5 @@
 import type { PoolTarget } from '@ambit/mesh/hbone';
-import { parseTrustDomain } from '@ambit/mesh/model';
+import { createTrustDomains, DEFAULT_TRUST_DOMAIN } from '@ambit/mesh/model';
 import { silentLogger, systemClock } from '@ambit/mesh/runtime';
 import { dial, identityOf } from '@ambit/mesh/testing';
 import { secureContextOf, type Svid } from '@ambit/mesh/tls';
@@ -13,7 +13,7 @@ export function createPlane(options: Partial<DataPlaneOptions> = {}): DataPlane 
     log: { suppressed: 0 },
     config: {
       network: '',
-      trustDomain: parseTrustDomain('cluster.local'),
+      trustDomains: createTrustDomains(DEFAULT_TRUST_DOMAIN),
       forwardsClientCertificate: false,
       accessLogFormat: 'text',
     },

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createHbonePool, createPlainCarrier } from '@ambit/mesh/hbone';
 import { type PolicySet, servicePolicySet } from '@ambit/mesh/policies';
-import { parseTrustDomain } from '@ambit/mesh/model';
+import { createTrustDomains, DEFAULT_TRUST_DOMAIN } from '@ambit/mesh/model';
 import { CONNECTION_COUNTERS } from '@ambit/mesh/runtime';
 import {
   buildService,
@@ -40,7 +40,7 @@ class World implements AsyncDisposable {
     this.plane = createPlane({
       config: {
         network: '',
-        trustDomain: parseTrustDomain('cluster.local'),
+        trustDomains: createTrustDomains(DEFAULT_TRUST_DOMAIN),
         forwardsClientCertificate: false,
         accessLogFormat: 'json',
       },

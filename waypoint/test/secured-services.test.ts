@@ -5,7 +5,14 @@ import https from 'node:https';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import { createHbonePool } from '@ambit/mesh/hbone';
-import { createMeshViewStore, type MeshView, type Service, type SpiffeId } from '@ambit/mesh/model';
+import {
+  createMeshViewStore,
+  createTrustDomains,
+  DEFAULT_TRUST_DOMAIN,
+  type MeshView,
+  type Service,
+  type SpiffeId,
+} from '@ambit/mesh/model';
 import type { BackendSecurity, BackendTls, PortSecurity } from '@ambit/mesh/routes';
 import { silentLogger, systemClock } from '@ambit/mesh/runtime';
 import { buildService, buildWorkload, checkLeaks, createTestCa, until } from '@ambit/mesh/testing';
@@ -62,6 +69,7 @@ class World implements AsyncDisposable {
       limits: DEFAULT_UPSTREAM_LIMITS,
       hbone,
       svid: () => undefined,
+      trustDomains: createTrustDomains(DEFAULT_TRUST_DOMAIN),
       network: '',
       random: () => 0,
       place: () => undefined,

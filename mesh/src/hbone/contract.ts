@@ -17,8 +17,11 @@ export interface HboneEnvironment {
   readonly publicApiOnly?: boolean;
 }
 
-/** Makes the peer's identity of its certificate (DER), whose chain TLS has verified; throws to refuse the peer. */
-export type VerifyPeer<Peer> = (certificateDer: Buffer) => Peer;
+/**
+ * Makes the peer's identity of its certificate (DER), whose chain TLS has verified; throws to refuse the peer. `issuers`
+ * gives what the peer sent beside it, in any order it liked.
+ */
+export type VerifyPeer<Peer> = (certificateDer: Buffer, issuers: () => readonly Buffer[]) => Peer;
 
 export interface AcceptOptions<Peer> extends HboneEnvironment {
   /** Own key, chain and trust roots (mesh/tls); TLS 1.3 only. */
@@ -74,8 +77,8 @@ export interface HbonePool<Peer> extends AsyncDisposable {
   session(target: PoolTarget<Peer>): Promise<HboneSession<Peer>>;
   /** Sessions of matching keys take no new tunnels and close after their last one (SVID rotated). Returns how many. */
   retire(matches: (key: string) => boolean): number;
-  /** Closes sessions of matching keys and their tunnels at once (identity revoked, pod gone). Returns how many. */
-  cut(matches: (key: string) => boolean, reason: string): number;
+  /** Closes sessions to matching peers and their tunnels at once (certificate revoked); who waits for a session waits on. Returns how many. */
+  cut(matches: (peer: Peer) => boolean, reason: string): number;
   /** No new tunnels; resolves when the last one ended. */
   drain(): Promise<void>;
   /** Closes everything at once. */

@@ -94,6 +94,13 @@ export class PoolEntry<Peer> {
     return sessions.length;
   }
 
+  /** Closes the sessions to matching peers at once; waiters wait on. Returns how many. */
+  destroySessions(matches: (peer: Peer) => boolean, error: HboneError): number {
+    const sessions = this.pooled.map(({ session }) => session).filter(({ peer }) => matches(peer));
+    for (const session of sessions) session.destroy(error);
+    return sessions.length;
+  }
+
   /** A session with room; the fullest comes first, so that those behind it may become idle. */
   pick(): HboneSession<Peer> | undefined {
     return this.pooled.find(({ session }) => session.freeStreamCount > 0)?.session;

@@ -11,7 +11,7 @@ import { secureContextOf, secureContextOptionsOf } from '../tls/secure-context.t
 import { encodeGoaway, FrameFlag, FrameType, Http2Code } from './frame-codec.ts';
 import { createHbonePool } from './pool.ts';
 import type { CarrierResult } from './carrier.ts';
-import type { TunnelStream } from './tunnel.ts';
+import type { OpenedTunnel, TunnelStream } from './tunnel.ts';
 
 const { headers, goaway, rstStream } = FrameType;
 const { none, endHeaders } = FrameFlag;
@@ -284,20 +284,26 @@ test('retire() also replaces a session that is still being created', async () =>
   assert.equal(contexts, 2);
 });
 
-test('cut() ends sessions, tunnels and waiters of a key at once', async () => {
+test('cut() ends the sessions to matching peers with their tunnels, and nobody else', async () => {
   await using server = await listenHbone((request) => void hold(request.accept()));
   await using silent = await listen(() => {});
   await using pool = createHbonePool<string>(environment);
-  const { stream } = await pool.openTunnel(targetOf(server.port, 'a'), opening);
-  const done = hold(stream);
-  const waiting = pool.openTunnel(targetOf(silent.port, 'a2'), opening);
+  const to = (key: string, peer: string): Promise<OpenedTunnel<string>> =>
+    pool.openTunnel({ ...targetOf(server.port, key), verifyPeer: () => peer }, opening);
+  const [revoked, other] = [await to('a', 'revoked'), await to('b', 'other')];
+  const done = hold(revoked.stream);
+  const waiting = assert.rejects(pool.openTunnel(targetOf(silent.port, 'c'), opening), { code: 'draining' });
   assert.equal(
-    pool.cut((key) => key.startsWith('a'), 'identity revoked'),
+    pool.cut((peer) => peer === 'revoked', 'certificate revoked'),
     1,
   );
   const { error } = await done;
-  assert.deepEqual([error?.code, error?.data['reason']], ['cut', 'identity revoked']);
-  await assert.rejects(waiting, { code: 'cut' });
+  assert.deepEqual([error?.code, error?.data['reason']], ['cut', 'certificate revoked']);
+  await until('the session is gone', () => pool.sessionCount === 1);
+  assert.equal(pool.streamCount, 1);
+  other.stream.reset();
+  await pool[Symbol.asyncDispose]();
+  await waiting;
 });
 
 test('drain() refuses new tunnels and waits for the last one', async () => {

@@ -73,10 +73,10 @@ class SessionPool<Peer> implements HbonePool<Peer> {
     return count;
   }
 
-  cut(matches: (key: string) => boolean, reason: string): number {
+  cut(matches: (peer: Peer) => boolean, reason: string): number {
     const error = new HboneError('cut', { data: { reason } });
     let count = 0;
-    for (const entry of this.matching(matches)) count += entry.destroy(error);
+    for (const entry of [...this.entries.values()]) count += entry.destroySessions(matches, error);
     return count;
   }
 

@@ -50,14 +50,14 @@ export function secureSocket<Peer, Result>(options: SecureSocketOptions<Peer, Re
       fail(new HboneError(phase, { cause: outcome.error, data: { reason: outcome.error.data['reason'] } }));
       return;
     }
-    const { socket, peerCertificate } = outcome;
+    const { socket, peerCertificate, peerIssuers } = outcome;
     if (settled) {
       socket.on('error', () => {}).destroy();
       return;
     }
     let peer: Peer;
     try {
-      peer = options.verifyPeer(peerCertificate);
+      peer = options.verifyPeer(peerCertificate, peerIssuers);
     } catch (cause) {
       socket.on('error', () => {}).destroy();
       fail(new HboneError('identity', { cause }));

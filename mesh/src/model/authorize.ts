@@ -17,6 +17,8 @@ import { type SpiffeId, type SpiffeIdParts, spiffeIdParts } from './spiffe-id.ts
 export interface ConnectionFacts {
   /** Absent for plaintext: then nothing that names an identity, a namespace or an account matches. */
   readonly sourceIdentity?: SpiffeId;
+  /** Other identities that count as that one, of aliases of its trust domain: a principal that names one of them names it. */
+  readonly sourceAliases?: readonly SpiffeId[];
   readonly sourceIp: IpAddress;
   readonly destinationIp: IpAddress;
   /** The port the application listens on, not that of the tunnel. */
@@ -130,11 +132,17 @@ function addDryRunAllows(
   for (const policy of unmatched) verdicts.push({ policy, would: 'deny' });
 }
 
+const NO_ALIASES: readonly never[] = [];
+
+function principalOf(identity: SpiffeId): string {
+  return identity.slice('spiffe://'.length);
+}
+
 /** The connection in the forms that matching needs, each computed at most once and only when some policy asks. */
 class Subject {
   readonly port: number;
-  /** Without `spiffe://`, as policies write principals. */
-  readonly principal: string | undefined;
+  /** Under every name it counts as, without `spiffe://`, as policies write principals; none in plaintext. */
+  readonly principals: readonly string[];
   readonly request: RequestFacts | null;
   readonly #connection: ConnectionFacts;
   #parts: SpiffeIdParts | undefined;
@@ -145,7 +153,9 @@ class Subject {
     this.#connection = connection;
     this.request = request;
     this.port = connection.destinationPort;
-    this.principal = connection.sourceIdentity?.slice('spiffe://'.length);
+    const { sourceIdentity, sourceAliases = NO_ALIASES } = connection;
+    this.principals =
+      sourceIdentity === undefined ? NO_ALIASES : [principalOf(sourceIdentity), ...sourceAliases.map(principalOf)];
   }
 
   get parts(): SpiffeIdParts | undefined {
@@ -201,7 +211,7 @@ function isEmptyField(field: FieldMatch<unknown>): boolean {
 function matchHolds(match: PolicyMatch, subject: Subject, unread: boolean): boolean {
   return (
     fieldHolds(match.destinationPorts, (port) => port === subject.port) &&
-    fieldHolds(match.principals, (wanted) => textMatches(wanted, subject.principal)) &&
+    fieldHolds(match.principals, (wanted) => subject.principals.some((each) => textMatches(wanted, each))) &&
     fieldHolds(match.namespaces, (wanted) => textMatches(wanted, subject.parts?.namespace)) &&
     fieldHolds(match.serviceAccounts, (wanted) => {
       const parts = subject.parts;

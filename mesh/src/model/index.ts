@@ -13,6 +13,7 @@ export * from './policy-for-connections.ts';
 export * from './probe.ts';
 export * from './service.ts';
 export * from './spiffe-id.ts';
+export * from './trust-domains.ts';
 export { preferredService } from './vip-index.ts';
 export * from './waypoint-ref.ts';
 export * from './workload.ts';

@@ -7,6 +7,8 @@ import { type SpiffeId, type SpiffeIdParts, spiffeIdParts } from '../model/spiff
 export interface AccessCaller {
   /** Null when the connection is plaintext: then nothing that names an identity matches. */
   readonly identity: SpiffeId | null;
+  /** Further identities that count as that one: of aliases of its trust domain. */
+  readonly aliases?: readonly SpiffeId[];
   readonly address: IpAddress;
 }
 
@@ -21,18 +23,19 @@ export interface AccessDestination {
 /** A caller in the forms that matching needs. */
 export class CallerFacts {
   readonly #parts: SpiffeIdParts | undefined;
-  readonly #principal: string | undefined;
+  readonly #principals: readonly string[];
   readonly #address: Uint8Array;
 
-  constructor({ identity, address }: AccessCaller) {
+  constructor({ identity, aliases = [], address }: AccessCaller) {
     this.#parts = identity === null ? undefined : spiffeIdParts(identity);
-    this.#principal = identity?.slice('spiffe://'.length);
+    const identities = identity === null ? [] : [identity, ...aliases];
+    this.#principals = identities.map((each) => each.slice('spiffe://'.length));
     this.#address = ipAddressToBytes(address);
   }
 
   matches(match: PolicyMatch): boolean {
     return (
-      fieldHolds(match.principals, (wanted) => textMatches(wanted, this.#principal)) &&
+      fieldHolds(match.principals, (wanted) => this.#principals.some((each) => textMatches(wanted, each))) &&
       fieldHolds(match.namespaces, (wanted) => textMatches(wanted, this.#parts?.namespace)) &&
       fieldHolds(
         match.serviceAccounts,

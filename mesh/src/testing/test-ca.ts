@@ -3,6 +3,12 @@ import { DEFAULT_TRUST_DOMAIN, parseSpiffeId, type SpiffeId } from '../model/spi
 import type { AltName } from '../tls/alt-name.ts';
 import { type CertificatePurpose, certificateToPem, createCertificate } from '../tls/certificate-builder.ts';
 import { createKeyPairSync, type KeyPair, privateKeyToPem } from '../tls/key-pair.ts';
+import { readCertificateName } from '../tls/revocation.ts';
+import {
+  createRevocationList,
+  type RevocationListProfile,
+  revocationListToPem,
+} from '../tls/revocation-list-builder.ts';
 import { parseSvid, type Svid } from '../tls/svid.ts';
 import { parseTrustBundle, type TrustBundle } from '../tls/trust-bundle.ts';
 
@@ -34,6 +40,12 @@ export interface TestCa {
   readonly trustBundle: TrustBundle;
   /** A usable SVID. `id` may be given as text. */
   issue(id: SpiffeId | string, options?: TestCertificateOptions): Svid;
+  /** PEM of the list of the intermediate, which withdraws what is given: DER of leaves. */
+  revocationList(certificates: readonly Uint8Array[], options?: Partial<RevocationListProfile>): string;
+  /** The same of the root, whose certificates are authorities. */
+  rootRevocationList(certificates: readonly Uint8Array[]): string;
+  /** DER of the intermediate. */
+  readonly intermediate: Buffer;
   /** Any leaf, also one that `parseSvid` would refuse: two URI names, none, expired. */
   issueCertificate(options?: TestCertificateOptions): TestCertificate;
 }
@@ -75,6 +87,10 @@ export function createTestCa(options: { readonly name?: string; readonly nowMs?:
     rootPem,
     intermediatePem,
     trustBundle,
+    intermediate,
+    revocationList: (certificates, profile = {}) => listOf(signer, now, certificates, profile),
+    rootRevocationList: (certificates) =>
+      listOf({ certificate: root, privateKey: rootKey.privateKey }, now, certificates, {}),
     issueCertificate,
     issue: (id, leaf = {}) => {
       const altNames: AltName[] = [{ kind: 'uri', value: parseSpiffeId(id) }];
@@ -86,6 +102,17 @@ export function createTestCa(options: { readonly name?: string; readonly nowMs?:
 /** The identity of a service account in the default trust domain, or another. */
 export function testIdentity(namespace: string, serviceAccount: string, trustDomain?: string): SpiffeId {
   return parseSpiffeId(`spiffe://${trustDomain ?? DEFAULT_TRUST_DOMAIN}/ns/${namespace}/sa/${serviceAccount}`);
+}
+
+function listOf(
+  issuer: { readonly certificate: Buffer; readonly privateKey: KeyObject },
+  now: number,
+  certificates: readonly Uint8Array[],
+  profile: Partial<RevocationListProfile>,
+): string {
+  const serials = certificates.map((certificate) => readCertificateName(certificate)?.serial ?? '');
+  const window = { thisUpdateMs: now - HOUR_MS, nextUpdateMs: now + 24 * HOUR_MS };
+  return revocationListToPem(createRevocationList({ serials, number: 1, ...window, ...profile }, issuer));
 }
 
 function issueLeaf(

@@ -44,8 +44,10 @@ export type CertificateIssuer =
   | { readonly kind: 'itself'; readonly privateKey: KeyObject }
   | { readonly kind: 'authority'; readonly certificate: Uint8Array; readonly privateKey: KeyObject };
 
+/** The algorithm of every signature that is made here. */
+export const ECDSA_WITH_SHA256 = '1.2.840.10045.4.3.2';
+
 const OID = {
-  ecdsaWithSha256: '1.2.840.10045.4.3.2',
   organization: '2.5.4.10',
   commonName: '2.5.4.3',
   subjectKeyId: '2.5.29.14',
@@ -78,7 +80,7 @@ export function createCertificate(profile: CertificateProfile, issuer: Certifica
   const body = sequence(
     explicit(0, integer(VERSION_3)),
     integer(createSerial()),
-    sequence(oid(OID.ecdsaWithSha256)),
+    sequence(oid(ECDSA_WITH_SHA256)),
     signer.name,
     sequence(time(profile.notBeforeMs), time(profile.notAfterMs)),
     subject,
@@ -91,7 +93,7 @@ export function createCertificate(profile: CertificateProfile, issuer: Certifica
 /** `body` with an ECDSA-SHA256 signature behind it: the frame that certificates and certificate requests share. */
 export function signStructure(body: Asn1, privateKey: KeyObject): Buffer {
   const signature = sign('sha256', toDer(body), { key: privateKey, dsaEncoding: 'der' });
-  return toDer(sequence(body, sequence(oid(OID.ecdsaWithSha256)), bitString(signature)));
+  return toDer(sequence(body, sequence(oid(ECDSA_WITH_SHA256)), bitString(signature)));
 }
 
 /** DER as one PEM block. */

@@ -162,8 +162,9 @@ export function readValidity(
 
 const TIME = /^(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})Z$/;
 
-function readTime(der: Uint8Array, element: DerElement): number | undefined {
-  const text = asciiText(der, element);
+/** A UTCTime or GeneralizedTime in the form of RFC 5280 4.1.2.5, in milliseconds; undefined when it is none. Never throws. */
+export function readTime(der: Uint8Array, element: DerElement): number | undefined {
+  const text = element === MALFORMED ? undefined : asciiText(der, element);
   if (text === undefined) return undefined;
   let full = text;
   if (element.tag === DER_TAG.utcTime) full = (text < '5' ? '20' : '19') + text;

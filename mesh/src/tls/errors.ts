@@ -6,6 +6,7 @@ const MESSAGES = {
   'invalid-chain': 'certificate chain cannot be used',
   'key-mismatch': 'private key does not belong to the certificate',
   'invalid-trust-bundle': 'trust bundle holds no usable root',
+  'invalid-revocation-list': 'revocation lists cannot be used',
   'insecure-state': 'secrets are not kept privately',
   'handshake-failed': 'TLS handshake failed',
   'handshake-refused': 'TLS peer was refused after the handshake',

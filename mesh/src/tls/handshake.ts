@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import tls, { type SecureContext, TLSSocket } from 'node:tls';
@@ -15,6 +16,8 @@ export type HandshakeOutcome =
       readonly socket: TLSSocket;
       /** DER of the peer's leaf, whose chain has been verified. */
       readonly peerCertificate: Buffer;
+      /** DER of what else the peer sent, in its order: the authorities between its leaf and the root, if it is honest. */
+      readonly peerIssuers: () => readonly Buffer[];
     }
   | { readonly kind: 'failed'; readonly error: TlsError };
 
@@ -86,13 +89,13 @@ class HandshakeAttempt {
   conclude(socket: TLSSocket, chainError: string | undefined): void {
     if (this.#isConcluded) return;
     // Read here and once: on a client, Node takes the leaf out of the chain when it hands it over.
-    const peerCertificate = socket.getPeerX509Certificate()?.raw;
-    if (peerCertificate === undefined) return this.#refuse(socket, 'no-certificate');
+    const peer = socket.getPeerX509Certificate();
+    if (peer === undefined) return this.#refuse(socket, 'no-certificate');
     if (chainError !== undefined) return this.#refuse(socket, chainError);
     if (socket.alpnProtocol !== ALPN_H2) return this.#refuse(socket, 'no-alpn');
     this.#isConcluded = true;
     socket.off('close', this.onClose).off('end', this.onClose).off('error', this.onError);
-    this.#done({ kind: 'established', socket, peerCertificate });
+    this.#done({ kind: 'established', socket, peerCertificate: peer.raw, peerIssuers: () => issuersOf(peer) });
   }
 
   #refuse(socket: TLSSocket, reason: string): void {
@@ -106,6 +109,14 @@ class HandshakeAttempt {
     this.#raw.destroy();
     this.#done({ kind: 'failed', error });
   }
+}
+
+function issuersOf(leaf: X509Certificate): readonly Buffer[] {
+  const issuers: Buffer[] = [];
+  for (let issuer = leaf.issuerCertificate; issuer !== undefined; issuer = issuer.issuerCertificate) {
+    issuers.push(issuer.raw);
+  }
+  return issuers;
 }
 
 /** OpenSSL's and the system's errors carry a code; their message text is for people. */

@@ -1,5 +1,13 @@
 export * from './alt-name.ts';
-export * from './certificate-builder.ts';
+export {
+  type CertificateIssuer,
+  type CertificateProfile,
+  type CertificatePurpose,
+  type CertificateUsage,
+  certificateToPem,
+  createCertificate,
+  signStructure,
+} from './certificate-builder.ts';
 export * from './certificate-request.ts';
 export * from './errors.ts';
 export {
@@ -17,6 +25,9 @@ export * from './peer-verdict.ts';
 export * from './private-directory.ts';
 export * from './read-server-name.ts';
 export * from './revocation.ts';
+export * from './revocation-list-builder.ts';
+export { parseRevocationFile, REVOCATION_FILE_BYTES_MAX, REVOCATION_LISTS_MAX } from './revocation-file.ts';
+export { REVOKED_ENTRIES_MAX, type RevocationList } from './revocation-list.ts';
 export { secureContextDefaults, secureContextOf, TLS_CIPHERS, TLS_GROUPS } from './secure-context.ts';
 export * from './svid.ts';
 export * from './trust-bundle.ts';

@@ -1,20 +1,26 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { parseTrustDomain } from '../model/spiffe-id.ts';
+import { DEFAULT_TRUST_DOMAIN, parseTrustDomain } from '../model/spiffe-id.ts';
+import { createTrustDomains } from '../model/trust-domains.ts';
 import { createTestCa, testIdentity } from '../testing/test-ca.ts';
 import type { AltName } from './alt-name.ts';
 import { CERTIFICATE_BYTES_MAX } from './certificate-fields.ts';
 import { identifyPeer, type PeerIdentity } from './peer-identity.ts';
-import { verifyClient, verifyServer } from './peer-verdict.ts';
-import { createRevocations, noRevocations, readRevocationName } from './revocation.ts';
+import { type PeerCertificates, verifyClient, verifyServer } from './peer-verdict.ts';
+import { createRevocations, noRevocations, packSerials, readCertificateName } from './revocation.ts';
 
 const ca = createTestCa();
 const web = testIdentity('shop', 'web');
+const domains = createTrustDomains(DEFAULT_TRUST_DOMAIN);
 const SEED = 20261121;
 
 function certificateWith(...altNames: readonly AltName[]): Buffer {
   return ca.issueCertificate({ altNames }).certificate;
+}
+
+function shown(leaf: Uint8Array, ...issuers: readonly Uint8Array[]): PeerCertificates {
+  return { leaf, issuers: () => issuers };
 }
 
 function uri(value: string): AltName {
@@ -94,11 +100,11 @@ test('identifyPeer() refuses every certificate that is cut short', () => {
 });
 
 test('verifyClient() wants the own trust domain', () => {
-  const expected = { trustDomain: parseTrustDomain('cluster.local'), revocations: noRevocations };
+  const expected = { domains, revocations: noRevocations };
   const foreign = testIdentity('shop', 'web', 'cluster.local.example');
   assert.deepEqual(
     [certificateWith(uri(web)), certificateWith(uri(foreign)), certificateWith()].map((der) =>
-      verifyClient(der, expected),
+      verifyClient(shown(der), expected),
     ),
     [
       { kind: 'accepted', id: web },
@@ -112,7 +118,7 @@ test('verifyServer() wants one of the expected identities, exactly', () => {
   const db = testIdentity('shop', 'db');
   const certificate = certificateWith(uri(db));
   const verify = (...identities: readonly (typeof db)[]): unknown =>
-    verifyServer(certificate, { identities, revocations: noRevocations });
+    verifyServer(shown(certificate), { identities, domains, revocations: noRevocations });
   assert.deepEqual(
     [verify(db), verify(web, db), verify(web), verify(), verify(testIdentity('shop', 'db', 'other.local'))],
     [
@@ -125,34 +131,56 @@ test('verifyServer() wants one of the expected identities, exactly', () => {
   );
 });
 
+test('an alias is the own trust domain under another name, for accounts on both sides', () => {
+  const former = createTrustDomains(DEFAULT_TRUST_DOMAIN, [parseTrustDomain('old.local')]);
+  const [old, strange] = ['old.local', 'old.local.example'].map((domain) => testIdentity('shop', 'web', domain));
+  assert.ok(old !== undefined && strange !== undefined);
+  const asClient = (id: typeof web, known = former): string =>
+    verifyClient(shown(certificateWith(uri(id))), { domains: known, revocations: noRevocations }).kind;
+  const asServer = (id: typeof web, expected: typeof web, known = former): string =>
+    verifyServer(shown(certificateWith(uri(id))), {
+      identities: [expected],
+      domains: known,
+      revocations: noRevocations,
+    }).kind;
+  assert.deepEqual(
+    {
+      clients: [asClient(old), asClient(web), asClient(strange), asClient(old, domains)],
+      servers: [asServer(old, web), asServer(web, old), asServer(strange, web), asServer(old, web, domains)],
+      otherAccount: asServer(testIdentity('shop', 'db', 'old.local'), web),
+      exactly: asServer(strange, strange),
+    },
+    {
+      clients: ['accepted', 'accepted', 'refused', 'refused'],
+      servers: ['accepted', 'accepted', 'refused', 'refused'],
+      otherAccount: 'refused',
+      exactly: 'accepted',
+    },
+  );
+});
+
 test('a revoked certificate is refused on both sides, another of the same identity is not', () => {
   const [revoked, fresh] = [certificateWith(uri(web)), certificateWith(uri(web))];
-  const name = readRevocationName(revoked);
+  const name = readCertificateName(revoked);
   assert.ok(name);
-  const revocations = createRevocations([name]);
-  const trustDomain = parseTrustDomain('cluster.local');
+  const revocations = createRevocations([
+    packSerials(name.issuer, [Buffer.from(name.serial, 'hex').toString('latin1')]),
+  ]);
   assert.deepEqual(
     [
-      verifyClient(revoked, { trustDomain, revocations }),
-      verifyServer(revoked, { identities: [web], revocations }),
-      verifyClient(fresh, { trustDomain, revocations }),
+      verifyClient(shown(revoked), { domains, revocations }),
+      verifyServer(shown(revoked), { identities: [web], domains, revocations }),
+      verifyClient(shown(fresh), { domains, revocations }),
+      // Whatever else the peer sends: an authority between leaf and root may be revoked.
+      verifyClient(shown(fresh, ca.intermediate, revoked), { domains, revocations }),
+      verifyClient(shown(fresh, Buffer.from('no certificate')), { domains, revocations }),
     ],
     [
       { kind: 'refused', reason: 'revoked', id: web },
       { kind: 'refused', reason: 'revoked', id: web },
       { kind: 'accepted', id: web },
+      { kind: 'refused', reason: 'revoked', id: web },
+      { kind: 'refused', reason: 'malformed-certificate' },
     ],
-  );
-});
-
-test('a serial number is revoked for its own issuer alone', () => {
-  const name = readRevocationName(certificateWith(uri(web)));
-  assert.ok(name);
-  const elsewhere = readRevocationName(createTestCa({ name: 'Other' }).issueCertificate().certificate);
-  assert.ok(elsewhere);
-  const revocations = createRevocations([name]);
-  assert.deepEqual(
-    [revocations.isRevoked(name.issuer, name.serial), revocations.isRevoked(elsewhere.issuer, name.serial)],
-    [true, false],
   );
 });

@@ -1,11 +1,12 @@
-import type { SpiffeId, TrustDomain } from '../model/spiffe-id.ts';
+import type { SpiffeId } from '../model/spiffe-id.ts';
+import type { TrustDomains } from '../model/trust-domains.ts';
 import { MeshError } from '../runtime/errors.ts';
 import { readCertificateFields, readValidity } from './certificate-fields.ts';
 import { type PeerRefusal, type PeerVerdict, verifyClient, verifyServer } from './peer-verdict.ts';
-import { noRevocations } from './revocation.ts';
+import { noRevocations, type Revocations } from './revocation.ts';
 
-/** Says who the peer of a handshake is by its leaf certificate (DER), or throws PeerRefusedError. */
-type VerifyPeer = (certificate: Uint8Array) => SpiffeId;
+/** Says who the peer of a handshake is by its certificates (DER), or throws PeerRefusedError. */
+type VerifyPeer = (leaf: Uint8Array, issuers: () => readonly Uint8Array[]) => SpiffeId;
 
 /** The peer of a handshake is not who it must be. `data.reason` says why; the peer is told nothing. */
 export class PeerRefusedError extends MeshError<'peer-refused'> {
@@ -18,14 +19,23 @@ export class PeerRefusedError extends MeshError<'peer-refused'> {
   }
 }
 
-/** For connections we open: the peer must be exactly one of `identities`. */
-export function serverVerifier(identities: readonly SpiffeId[]): VerifyPeer {
-  return (certificate) => accepted(verifyServer(certificate, { identities, revocations: noRevocations }));
+/** What counts for every peer. */
+export interface PeerTrust {
+  readonly domains: TrustDomains;
+  /** Asked in each handshake: lists come and go. Absent: nothing is revoked. */
+  readonly revocations?: () => Revocations;
 }
 
-/** For connections we accept: the peer must be a workload of our trust domain. */
-export function clientVerifier(trustDomain: TrustDomain): VerifyPeer {
-  return (certificate) => accepted(verifyClient(certificate, { trustDomain, revocations: noRevocations }));
+/** For connections we open: the peer must be one of `identities`, or the same account under an alias of its trust domain. */
+export function serverVerifier(identities: readonly SpiffeId[], { domains, revocations }: PeerTrust): VerifyPeer {
+  return (leaf, issuers) =>
+    accepted(verifyServer({ leaf, issuers }, { identities, domains, revocations: revocations?.() ?? noRevocations }));
+}
+
+/** For connections we accept: the peer must be a workload of our trust domain, or of an alias. */
+export function clientVerifier({ domains, revocations }: PeerTrust): VerifyPeer {
+  return (leaf, issuers) =>
+    accepted(verifyClient({ leaf, issuers }, { domains, revocations: revocations?.() ?? noRevocations }));
 }
 
 /** When a peer's certificate (DER) ends; 0, which is long ago, if it does not say so in the prescribed form. */

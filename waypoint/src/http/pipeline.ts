@@ -10,6 +10,8 @@ import type { CompiledEdits } from './header-edits.ts';
 export interface Caller {
   /** Null when the connection is plaintext. */
   readonly identity: SpiffeId | null;
+  /** Further identities that count as that one. */
+  readonly aliases?: readonly SpiffeId[];
   /** IP address, as `x-forwarded-for` names it. */
   readonly address: string;
   /** It asks from another network, through a gateway: its address is that of the gateway, or somebody else's here. */

@@ -9,7 +9,7 @@ import {
   type TunnelRequest,
   type TunnelStream,
 } from '@ambit/mesh/hbone';
-import { type IpAddress, parseIpAddress, type SpiffeId, type TrustDomain } from '@ambit/mesh/model';
+import { identitiesOfSame, type IpAddress, parseIpAddress, type SpiffeId, type TrustDomains } from '@ambit/mesh/model';
 import { clientVerifier, secureContextOf, type Svid, validUntilMs } from '@ambit/mesh/tls';
 import { type Authority, FORWARDED_NETWORK_HEADER, parseAuthority } from '@ambit/mesh/wire';
 import { clientCertificate } from '../http/client-certificate.ts';
@@ -46,7 +46,7 @@ export interface HboneListenerOptions {
   readonly host: string;
   readonly port: number;
   readonly environment: HboneEnvironment;
-  readonly trustDomain: TrustDomain;
+  readonly trustDomains: TrustDomains;
   /** The one that this is in. */
   readonly network: string;
   /** Servers are told who the client is. */
@@ -134,17 +134,17 @@ export class HboneListener implements AsyncDisposable {
   }
 
   async #serve(socket: Socket, address: IpAddress, svid: Svid): Promise<void> {
-    const { environment, trustDomain, forwardsClientCertificate } = this.#options;
+    const { environment, trustDomains, forwardsClientCertificate } = this.#options;
     let caller: Caller = { identity: null, address };
     let peerUntilMs = 0;
-    const verify = clientVerifier(trustDomain);
+    const verify = clientVerifier({ domains: trustDomains });
     try {
       const connection = await acceptHbone<SpiffeId>(socket, {
         ...environment,
         secureContext: secureContextOf(svid),
-        verifyPeer: (certificate) => {
+        verifyPeer: (certificate, issuers) => {
           peerUntilMs = validUntilMs(certificate);
-          return verify(certificate);
+          return verify(certificate, issuers);
         },
         onTunnel: (request) => {
           // TLS has looked at certificates once, when the connection began; it may outlive them, its new tunnels may not.
@@ -156,7 +156,8 @@ export class HboneListener implements AsyncDisposable {
           if (caller.identity === null) {
             const identity = request.connection.peer;
             const certificate = forwardsClientCertificate ? clientCertificate(svid.id, identity) : null;
-            caller = { identity, address, ...(certificate === null ? {} : { certificate }) };
+            const aliases = identitiesOfSame(trustDomains, identity).slice(1);
+            caller = { identity, aliases, address, ...(certificate === null ? {} : { certificate }) };
           }
           this.#answer(request, this.#isFar(request) ? { ...caller, isFar: true } : caller);
         },

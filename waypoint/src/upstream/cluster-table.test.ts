@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createHbonePool } from '@ambit/mesh/hbone';
-import { createMeshViewStore, type LoadBalancing, type Port, type SpiffeId, type Workload } from '@ambit/mesh/model';
+import {
+  createMeshViewStore,
+  createTrustDomains,
+  DEFAULT_TRUST_DOMAIN,
+  type LoadBalancing,
+  type Port,
+  type SpiffeId,
+  type Workload,
+} from '@ambit/mesh/model';
 import type { PortSecurity } from '@ambit/mesh/routes';
 import { silentLogger } from '@ambit/mesh/runtime';
 import {
@@ -46,6 +54,7 @@ function openTable(options: Partial<ClusterTableOptions> = {}) {
     limits: DEFAULT_UPSTREAM_LIMITS,
     hbone: stack.use(createHbonePool<SpiffeId>({ clock, logger: silentLogger })),
     svid: () => undefined,
+    trustDomains: createTrustDomains(DEFAULT_TRUST_DOMAIN),
     network: '',
     random: () => 0,
     place: () => undefined,

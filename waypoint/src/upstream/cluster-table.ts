@@ -10,6 +10,7 @@ import {
   type ServiceKey,
   type SpiffeId,
   takesConnections,
+  type TrustDomains,
   type Workload,
   type WorkloadUid,
   workloadIdentity,
@@ -36,6 +37,7 @@ export interface ClusterTableOptions {
   readonly limits: UpstreamLimits;
   readonly hbone: HbonePool<SpiffeId>;
   readonly svid: () => Svid | undefined;
+  readonly trustDomains: TrustDomains;
   readonly network: string;
   readonly random: () => number;
   /** Where this waypoint is; undefined when the view does not tell: then nobody is near, and of those that must be there is none. */
@@ -205,10 +207,10 @@ export class ClusterTable {
   }
 
   #create(address: EndpointAddress, workload: Workload, secured: Secured | null): PooledEndpoint {
-    const { clock, logger, deadlines, limits, hbone, svid } = this.#options;
+    const { clock, logger, deadlines, limits, hbone, svid, trustDomains } = this.#options;
     const name = `${address.address.ip}:${address.address.port}`;
     const reachability = new Reachability(clock);
-    const plain = createConnector(address, hbone, svid);
+    const plain = createConnector(address, hbone, trustDomains, svid);
     const secure = secureConnector(plain, secured?.security ?? null, clock);
     const connector = reachability.watch(openingWithin(limits.connectTimeoutMs, secure, clock));
     const options = { connector, limits, clock, deadlines, logger, name };

@@ -1,6 +1,6 @@
 import net from 'node:net';
 import { type Carrier, createPlainCarrier, type HbonePool, type PoolTarget } from '@ambit/mesh/hbone';
-import { formatSocketAddress, type SocketAddress, type SpiffeId } from '@ambit/mesh/model';
+import { formatSocketAddress, type SocketAddress, type SpiffeId, type TrustDomains } from '@ambit/mesh/model';
 import { secureContextOf, serverVerifier, type Svid } from '@ambit/mesh/tls';
 import type { Connector } from './connector.ts';
 
@@ -24,6 +24,7 @@ export function endpointKey({ address, identities }: EndpointAddress): string {
 export function createConnector(
   endpoint: EndpointAddress,
   pool: HbonePool<SpiffeId>,
+  domains: TrustDomains,
   svid: () => Svid | undefined,
 ): Connector {
   const { address, identities } = endpoint;
@@ -38,7 +39,7 @@ export function createConnector(
       if (own === undefined) throw new Error('no certificate of our own');
       return secureContextOf(own);
     },
-    verifyPeer: serverVerifier(identities),
+    verifyPeer: serverVerifier(identities, { domains }),
   };
   return {
     open: async (signal) => (await pool.openTunnel(target, { authority, headers: HEADERS }, signal)).stream,

@@ -45,7 +45,7 @@ export interface DataPlaneOptions {
   readonly logger: Logger;
   /** The log behind `logger`. */
   readonly log: Pick<RootLogger, 'suppressed'>;
-  readonly config: Pick<WorkerConfig, 'network' | 'trustDomain' | 'forwardsClientCertificate' | 'accessLogFormat'>;
+  readonly config: Pick<WorkerConfig, 'network' | 'trustDomains' | 'forwardsClientCertificate' | 'accessLogFormat'>;
   /** Null: no access log. */
   readonly accessLog: Pick<WritableLineSink, 'write' | 'writeLine' | 'dropped'> | null;
   readonly random: () => number;
@@ -104,6 +104,7 @@ export class DataPlane {
       deadlines: this.#deadlines,
       limits: DEFAULT_UPSTREAM_LIMITS,
       hbone: this.#hbone,
+      trustDomains: options.config.trustDomains,
       svid: () => this.#validSvid(),
       network,
       random,
@@ -170,7 +171,7 @@ export class DataPlane {
     const listener = new HboneListener({
       ...hbone,
       environment: { clock, logger },
-      trustDomain: config.trustDomain,
+      trustDomains: config.trustDomains,
       network: config.network,
       forwardsClientCertificate: config.forwardsClientCertificate,
       svid: () => this.#validSvid(),

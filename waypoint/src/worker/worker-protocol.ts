@@ -1,4 +1,4 @@
-import type { MeshViewUpdate, TrustDomain } from '@ambit/mesh/model';
+import type { MeshViewUpdate, TrustDomains } from '@ambit/mesh/model';
 import type { ClosedRoutes, ServiceRoutes } from '@ambit/mesh/routes';
 import type { AccessLogTarget, LogFormat } from '@ambit/mesh/runtime';
 import type { Svid } from '@ambit/mesh/tls';
@@ -26,7 +26,7 @@ export interface PlainPort extends ListenOn {
 export interface WorkerConfig {
   readonly index: number;
   readonly network: string;
-  readonly trustDomain: TrustDomain;
+  readonly trustDomains: TrustDomains;
   /** Servers are told who the client is. */
   readonly forwardsClientCertificate: boolean;
   /** What heap and buffers of this worker may take. */
