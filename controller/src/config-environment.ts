@@ -1,5 +1,5 @@
 import { DEFAULT_EXCLUDED_NAMESPACES } from '@ambit/mesh/kinds';
-import { DEFAULT_TRUST_DOMAIN, parseIpAddress, parseTrustDomain } from '@ambit/mesh/model';
+import { DEFAULT_TRUST_DOMAIN, parseIpAddress, parseTrustDomain, parseTrustDomainAliases } from '@ambit/mesh/model';
 import { type Environment, EnvironmentReader } from '@ambit/mesh/runtime';
 import type { ControllerConfig } from './config.ts';
 import { REPLICAS_MAX } from './reconcile/waypoints/decide-waypoint-parameters.ts';
@@ -126,6 +126,12 @@ function readWaypoints(reader: EnvironmentReader): WaypointSettings | null {
     resources: reader.parsed('AMBIT_WAYPOINT_RESOURCES', 'requests and limits as a JSON object', parseJsonObject, {}),
     workers: reader.integer('AMBIT_WAYPOINT_WORKERS', { min: 1, max: WAYPOINT_DEFAULTS.workersMax }, 1),
     accessLog: reader.oneOf('AMBIT_WAYPOINT_ACCESS_LOG', ['stdout', 'off'], 'stdout'),
+    trustDomainAliases: reader.parsed(
+      'AMBIT_WAYPOINT_TRUST_DOMAIN_ALIASES',
+      'up to 16 trust domains, comma-separated',
+      parseTrustDomainAliases,
+      [],
+    ),
     forwardClientCert: reader.oneOf('AMBIT_WAYPOINT_FORWARD_CLIENT_CERT', ['off', 'set'], 'off'),
     terminationDeadlineMs: reader.durationMs('AMBIT_WAYPOINT_TERMINATION_DEADLINE', WAYPOINT_DEFAULTS.deadlineMs),
   };

@@ -124,6 +124,7 @@ test('parseCommand takes every variable of Kubernetes, and adds what Istio expec
     AMBIT_WAYPOINT_WORKERS: '2',
     AMBIT_WAYPOINT_ACCESS_LOG: 'off',
     AMBIT_WAYPOINT_FORWARD_CLIENT_CERT: 'set',
+    AMBIT_WAYPOINT_TRUST_DOMAIN_ALIASES: 'old.local, older.local',
     AMBIT_WAYPOINT_TERMINATION_DEADLINE: '1m',
     AMBIT_ISTIO_COMPATIBILITY: 'true',
     AMBIT_CLUSTER_DOMAIN: 'c.org',
@@ -148,6 +149,7 @@ test('parseCommand takes every variable of Kubernetes, and adds what Istio expec
       workers: 2,
       accessLog: 'off',
       forwardClientCert: 'set',
+      trustDomainAliases: ['old.local', 'older.local'],
       terminationDeadlineMs: 60_000,
     },
   });

@@ -93,6 +93,7 @@ export async function createNodeAgent(options: NodeAgentOptions): Promise<NodeAg
         variable: 'AMBIT_MESH_CIDRS',
       });
     }
+    await openRevocations(parts, stack);
     const { supervisor, source } = await openSource(parts, stack);
     const { openAdmin } = await import('./admin/admin.ts');
     const servers = await openServers(
@@ -125,6 +126,30 @@ export async function createNodeAgent(options: NodeAgentOptions): Promise<NodeAg
     await stack[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** Before there are pods: none of them may ever accept a peer whose certificate is known to be revoked. */
+async function openRevocations(
+  { config, clock, logger, workers, metrics }: AgentParts,
+  stack: AsyncDisposableStack,
+): Promise<void> {
+  if (config.revocationFile === null) return;
+  const { RevocationFile } = await import('./identity/revocation-file.ts');
+  const file = new RevocationFile({
+    path: config.revocationFile,
+    clock,
+    logger: logger.child({ scope: 'identity' }),
+    publish: async (lists) => void (await workers.callAll('set-revocations', { lists })),
+  });
+  metrics.collect(agentMetrics.revokedCertificates, () => [{ labels: [], value: file.entryCount }]);
+  metrics.collect(agentMetrics.revocationFailing, () => [{ labels: [], value: file.isFailing ? 1 : 0 }]);
+  await file.open();
+  const stop = new AbortController();
+  const watching = file.watch(stop.signal);
+  stack.defer(async () => {
+    stop.abort();
+    await watching;
+  });
 }
 
 async function openSource(
@@ -160,7 +185,7 @@ function createSupervisor(
       workers,
       identities,
       clusterId: config.clusterId,
-      trustDomain: config.trustDomain,
+      trustDomain: config.trustDomains.own,
       drainMs: config.terminationDeadlineMs,
     }),
   );
@@ -211,7 +236,8 @@ async function openServers(
 function workerConfig({ config, logFd }: NodeAgentOptions): Omit<WorkerConfig, 'index'> {
   const settings: ProxySettings = {
     network: config.network,
-    trustDomain: config.trustDomain,
+    trustDomains: config.trustDomains,
+    watchesRevocation: config.revocationFile !== null,
     meshRanges: config.meshRanges,
     packetMark: config.packetMark,
     patienceMs: PATIENCE_MS,

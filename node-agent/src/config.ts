@@ -1,12 +1,14 @@
 import { type ControllerUpstream, readControllerUpstream } from '@ambit/mesh/grpc';
 import {
   type Cidr,
+  createTrustDomains,
   DEFAULT_TRUST_DOMAIN,
   type ListenAddress,
   parseCidr,
   parseListenAddress,
   parseTrustDomain,
-  type TrustDomain,
+  parseTrustDomainAliases,
+  type TrustDomains,
 } from '@ambit/mesh/model';
 import {
   type Environment,
@@ -32,7 +34,9 @@ export interface NodeAgentConfig {
   readonly followNodeRanges: boolean;
   readonly network: string;
   readonly clusterId: string;
-  readonly trustDomain: TrustDomain;
+  readonly trustDomains: TrustDomains;
+  /** File with lists of revoked certificates; null: nothing is ever revoked. */
+  readonly revocationFile: string | null;
   readonly packetMark: number;
   readonly workers: number;
   readonly adminAddress: ListenAddress;
@@ -113,6 +117,16 @@ export const SETTINGS: readonly Setting[] = [
     describe: 'Trust domain of the identities of the pods here.',
   },
   {
+    name: 'AMBIT_TRUST_DOMAIN_ALIASES',
+    fallback: '',
+    describe: 'Comma-separated trust domains, up to 16, whose accounts count as those of AMBIT_TRUST_DOMAIN.',
+  },
+  {
+    name: 'AMBIT_CRL_FILE',
+    fallback: '',
+    describe: 'File with lists of revoked certificates (CRL), in PEM or one in DER; read anew when it changes.',
+  },
+  {
     name: 'AMBIT_PACKET_MARK',
     fallback: '1337',
     describe: "Mark of the agent's own sockets, which redirection leaves alone.",
@@ -161,7 +175,11 @@ export function parseConfig(environment: Environment): NodeAgentConfig {
     followNodeRanges: read.boolean('AMBIT_FOLLOW_NODE_RANGES', false),
     network: read.text('AMBIT_NETWORK', ''),
     clusterId: read.text('AMBIT_CLUSTER_ID', fallbackOf(SETTINGS, 'AMBIT_CLUSTER_ID')),
-    trustDomain: read.parsed('AMBIT_TRUST_DOMAIN', 'a trust domain', parseTrustDomain, DEFAULT_TRUST_DOMAIN),
+    trustDomains: createTrustDomains(
+      read.parsed('AMBIT_TRUST_DOMAIN', 'a trust domain', parseTrustDomain, DEFAULT_TRUST_DOMAIN),
+      read.parsed('AMBIT_TRUST_DOMAIN_ALIASES', 'up to 16 trust domains, comma-separated', parseTrustDomainAliases, []),
+    ),
+    revocationFile: read.optional('AMBIT_CRL_FILE') ?? null,
     packetMark: read.integer(
       'AMBIT_PACKET_MARK',
       { min: 1, max: 0xfff },

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { openSync } from 'node:fs';
 import { dialInNetns, listenInNetns, NetnsHandle } from '@ambit/mesh/linux';
 import {
+  createTrustDomains,
   DEFAULT_TRUST_DOMAIN,
   type MeshViewUpdate,
   parseCidr,
@@ -106,7 +107,8 @@ export class TestNode {
       log: { suppressed: 0 },
       settings: {
         network: '',
-        trustDomain: DEFAULT_TRUST_DOMAIN,
+        trustDomains: createTrustDomains(DEFAULT_TRUST_DOMAIN),
+        watchesRevocation: true,
         meshRanges: [parseCidr('10.77.0.0/16'), parseCidr('fd77::/16')],
         packetMark: TEST_PACKET_MARK,
         patienceMs: 300,

@@ -38,7 +38,7 @@ export async function createConfigDump(options: AdminOptions): Promise<Record<st
             name: spec.name,
             namespace: spec.namespace,
             serviceAccount: spec.serviceAccount,
-            trustDomain: config.trustDomain,
+            trustDomain: config.trustDomains.own,
           },
         },
       ]),

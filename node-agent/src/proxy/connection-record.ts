@@ -10,6 +10,7 @@ import {
 import { FAILURES, type FailureReason } from './failures.ts';
 import type { InboundConnection } from './inbound-admission.ts';
 import type { Party } from './party.ts';
+import type { TunnelPeer } from './tunnel-peers.ts';
 import type { TrafficTable } from './traffic-table.ts';
 
 /** What carries a connection's bytes: a tunnel stream or a pair of plaintext sockets. */
@@ -68,6 +69,8 @@ export class ConnectionRecord {
   readonly openedAtMs: number;
   /** Only for inbound connections. */
   readonly admitted: Admitted | null;
+  /** The other end of the tunnel that carries it; null in plaintext. */
+  readonly peer: TunnelPeer | null;
   readonly #sinks: RecordSinks;
   readonly #carrier: Carrier;
   /** Whether the carrier sends towards the destination, as an outbound tunnel does. */
@@ -83,7 +86,11 @@ export class ConnectionRecord {
     sinks: RecordSinks,
     subject: ConnectionSubject,
     carrier: Carrier,
-    options: { readonly sendsRequest: boolean; readonly admitted: Admitted | null },
+    options: {
+      readonly sendsRequest: boolean;
+      readonly admitted: Admitted | null;
+      readonly peer?: TunnelPeer;
+    },
   ) {
     this.#received = 0;
     this.#sent = 0;
@@ -92,6 +99,7 @@ export class ConnectionRecord {
     this.#carrier = carrier;
     this.#sendsRequest = options.sendsRequest;
     this.admitted = options.admitted;
+    this.peer = options.peer ?? null;
     this.openedAtMs = sinks.clock.now();
     this.#openedMonotonicMs = sinks.clock.monotonic();
     this.#row = sinks.traffic.row(subject, '-');

@@ -1,16 +1,17 @@
 import { CarrierDuplex, connectHbone, HboneError, type OpenedTunnel } from '@ambit/mesh/hbone';
-import type { SocketAddress, SpiffeId, Workload } from '@ambit/mesh/model';
-import { secureContextOf, serverVerifier, type Svid } from '@ambit/mesh/tls';
+import type { SocketAddress, Workload } from '@ambit/mesh/model';
+import { secureContextOf, type Svid } from '@ambit/mesh/tls';
 import { BAGGAGE_HEADER } from '@ambit/mesh/wire';
 import type { RouteToWorkload } from './next-hop.ts';
 import type { Party } from './party.ts';
 import type { PodContext } from './pod-context.ts';
 import { outboundHeaders, partyOfBaggage } from './tunnel-headers.ts';
+import type { TunnelPeer } from './tunnel-peers.ts';
 
 export type GatewayRoute = RouteToWorkload & { readonly kind: 'double-hbone' };
 
 /** A tunnel to somebody in another network. */
-export interface FarTunnel extends Pick<OpenedTunnel<SpiffeId>, 'stream' | 'peer'> {
+export interface FarTunnel extends Pick<OpenedTunnel<TunnelPeer>, 'stream' | 'peer'> {
   /** Who it says it is; the gateway has chosen it. */
   readonly party: Party | undefined;
   /** To be called once, when the stream is over: the session that was made for it is over too. */
@@ -24,16 +25,16 @@ export interface FarTunnel extends Pick<OpenedTunnel<SpiffeId>, 'stream' | 'peer
  */
 export async function openFarTunnel(
   context: PodContext,
-  outer: OpenedTunnel<SpiffeId>,
+  outer: OpenedTunnel<TunnelPeer>,
   route: GatewayRoute,
   from: { readonly source: Workload; readonly client: SocketAddress; readonly svid: Svid },
 ): Promise<FarTunnel> {
-  const { settings, tunnels, parties } = context;
-  const session = await connectHbone<SpiffeId>({
+  const { settings, tunnels, parties, peers } = context;
+  const session = await connectHbone<TunnelPeer>({
     ...tunnels,
     openSocket: () => new CarrierDuplex(outer.stream, tunnels.clock),
     secureContext: secureContextOf(from.svid),
-    verifyPeer: serverVerifier(route.innerIdentities),
+    verifyPeer: peers.serverVerifier(route.innerIdentities),
   });
   try {
     const { stream, peer, headers } = await session.openTunnel({

@@ -29,6 +29,8 @@ export interface InboundConnection {
   readonly destination: SocketAddress;
   /** From the verified client certificate; null in plaintext. */
   readonly peer: SpiffeId | null;
+  /** Further identities that count as `peer`: of aliases of the trust domain. */
+  readonly peerAliases?: readonly SpiffeId[];
 }
 
 export type AdmissionRefusal =
@@ -88,6 +90,7 @@ export interface ProbeAdmission {
   readonly decision: AuthorizationDecision;
 }
 
+const NO_ALIASES: readonly SpiffeId[] = [];
 const LOOPBACK_V4: IpAddress = parseIpAddress('127.0.0.1');
 const LOOPBACK_V6: IpAddress = parseIpAddress('::1');
 
@@ -163,12 +166,10 @@ export function reauthorize(
   connection: InboundConnection,
   policyTarget: SocketAddress,
 ): AuthorizationDecision {
-  const addresses = {
-    sourceIp: connection.source.ip,
-    destinationIp: policyTarget.ip,
-    destinationPort: policyTarget.port,
-  };
-  const facts = connection.peer === null ? addresses : Object.assign(addresses, { sourceIdentity: connection.peer });
+  const { source, peer, peerAliases = NO_ALIASES } = connection;
+  const addresses = { sourceIp: source.ip, destinationIp: policyTarget.ip, destinationPort: policyTarget.port };
+  const facts =
+    peer === null ? addresses : Object.assign(addresses, { sourceIdentity: peer, sourceAliases: peerAliases });
   return authorize(facts, view.policiesFor(workload));
 }
 

@@ -1,13 +1,14 @@
 import type { TunnelRequest } from '@ambit/mesh/hbone';
-import { type Service, type SpiffeId, type Workload, workloadIdentity } from '@ambit/mesh/model';
+import { type Service, type Workload, workloadIdentity } from '@ambit/mesh/model';
 import { BAGGAGE_HEADER, FORWARDED_HEADER, FORWARDED_NETWORK_HEADER, parseForwardedHost } from '@ambit/mesh/wire';
 import type { ConnectionSubject } from './connection-record.ts';
 import type { Admission, InboundConnection } from './inbound-admission.ts';
 import type { Party } from './party.ts';
 import { type PodContext, workloadOf } from './pod-context.ts';
+import type { TunnelPeer } from './tunnel-peers.ts';
 import { partyOfBaggage } from './tunnel-headers.ts';
 
-type Request = Pick<TunnelRequest<SpiffeId>, 'authority' | 'header'>;
+type Request = Pick<TunnelRequest<TunnelPeer>, 'authority' | 'header'>;
 
 /** How metrics and the access log name one tunnel request. Headers are read for this only: they label, never decide. */
 export function inboundSubject(
@@ -57,11 +58,16 @@ function sourceParty(context: PodContext, connection: InboundConnection, request
   const from = request?.header(FORWARDED_NETWORK_HEADER);
   const sameNetwork = from === undefined || from === settings.network;
   const workload = sameNetwork ? state.view.workloadByAddress(settings.network, connection.source.ip) : undefined;
-  if (workload !== undefined && (connection.peer === null || workloadIdentity(workload) === connection.peer)) {
+  if (workload !== undefined && (connection.peer === null || isIdentityOf(workload, connection))) {
     return parties.ofWorkload(workload);
   }
   const baggage = request?.header(BAGGAGE_HEADER);
   return baggage === undefined ? parties.unknown : parties.ofDescription(partyOfBaggage(baggage));
+}
+
+function isIdentityOf(workload: Workload, { peer, peerAliases }: InboundConnection): boolean {
+  const identity = workloadIdentity(workload);
+  return identity === peer || peerAliases?.includes(identity) === true;
 }
 
 /** An address names no service: the one the client says it called, if the workload backs it, else the first that maps the port. */

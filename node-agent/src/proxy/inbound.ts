@@ -7,26 +7,27 @@ import {
   type HboneEnvironment,
   type TunnelRequest,
 } from '@ambit/mesh/hbone';
-import type { SocketAddress, SpiffeId } from '@ambit/mesh/model';
-import { clientVerifier, PeerRefusedError, secureContextOf, validUntilMs } from '@ambit/mesh/tls';
+import type { SocketAddress } from '@ambit/mesh/model';
+import { secureContextOf, validUntilMs } from '@ambit/mesh/tls';
 import { formatProxyHeader } from '@ambit/mesh/wire';
 import { ConnectionRecord, recordRefusal } from './connection-record.ts';
 import { dialPlain, spoofedSource } from './dial.ts';
-import { FAILURES, type FailureReason, failureOfTunnel } from './failures.ts';
+import { FAILURES, type FailureReason, failureOfTunnel, peerRefusalOf } from './failures.ts';
 import { type Admission, admitInbound, type InboundConnection } from './inbound-admission.ts';
 import { inboundSubject, refusedSubject } from './inbound-subject.ts';
 import { type PodContext, refuseSocket, reportDryRun, svidLater, svidNow, workloadOf } from './pod-context.ts';
 import { localAddressOf, remoteAddressOf } from './socket-addresses.ts';
 import { destinationHeaders } from './tunnel-headers.ts';
+import type { TunnelPeer } from './tunnel-peers.ts';
 
-type Request = TunnelRequest<SpiffeId>;
+type Request = TunnelRequest<TunnelPeer>;
 
 /** Port 15008 of one pod: mutual TLS, then one admission per tunnel request. */
 export class InboundProxy {
   readonly #context: PodContext;
   readonly #environment: HboneEnvironment;
   /** Accepted connections that are still open, for the drain. */
-  readonly #connections = new Set<HboneConnection<SpiffeId>>();
+  readonly #connections = new Set<HboneConnection<TunnelPeer>>();
   readonly #handshakes = new HandshakeLimit();
   /** Ends handshakes that run when the pod goes. */
   readonly #abort = new AbortController();
@@ -76,6 +77,14 @@ export class InboundProxy {
     for (const connection of [...this.#connections]) connection.destroy(new HboneError('draining'));
   }
 
+  /** Ends connections of matching peers at once. Returns how many. */
+  cut(matches: (peer: TunnelPeer) => boolean): number {
+    const matching = [...this.#connections].filter(({ peer }) => matches(peer));
+    const reason = new HboneError('cut', { data: { reason: FAILURES['peer-revoked'].message } });
+    for (const connection of matching) connection.destroy(reason);
+    return matching.length;
+  }
+
   /** Resolves when the handshake is over, whatever came of it. */
   async #serve(socket: Socket, source: SocketAddress, destination: SocketAddress): Promise<void> {
     const context = this.#context;
@@ -90,15 +99,14 @@ export class InboundProxy {
       refuse(use.reason);
       return refuseSocket(socket);
     }
-    const verify = clientVerifier(context.settings.trustDomain);
     let peerUntilMs = 0;
     try {
-      const connection = await acceptHbone<SpiffeId>(socket, {
+      const connection = await acceptHbone<TunnelPeer>(socket, {
         ...this.#environment,
         secureContext: secureContextOf(use.svid),
-        verifyPeer: (certificate) => {
+        verifyPeer: (certificate, issuers) => {
           peerUntilMs = validUntilMs(certificate);
-          return verify(certificate);
+          return context.peers.verifyClient(certificate, issuers);
         },
         onTunnel: (request) => {
           const refusal = this.#expired(peerUntilMs);
@@ -111,11 +119,14 @@ export class InboundProxy {
       if (connection.state === 'closed') return;
       this.#connections.add(connection);
       if (context.isClosed()) connection.destroy(new HboneError('draining'));
+      // A list may have come between the handshake and now.
+      else if (context.peers.isRevoked(connection.peer))
+        context.peers.rejections.destination += this.cut((peer) => peer === connection.peer);
       else if (this.#draining) connection.drain();
     } catch (error) {
       if (!(error instanceof HboneError)) throw error;
       // A peer that only looked whether the port is open is not worth a line.
-      if (error.code !== 'aborted') refuse(failureOfTunnel(error), peerRefusal(error));
+      if (error.code !== 'aborted') refuse(failureOfTunnel(error), peerRefusalOf(error));
     }
   }
 
@@ -128,7 +139,8 @@ export class InboundProxy {
 
   #answer(request: Request, source: SocketAddress, destination: SocketAddress, refusal: FailureReason | null): void {
     const startedMs = this.#context.clock.monotonic();
-    const connection: InboundConnection = { source, destination, peer: request.connection.peer };
+    const { id, aliases } = request.connection.peer;
+    const connection: InboundConnection = { source, destination, peer: id, peerAliases: aliases };
     if (refusal !== null) {
       request.reject(FAILURES[refusal].status);
       const subject = refusedSubject(this.#context, connection, true);
@@ -220,6 +232,7 @@ export class InboundProxy {
       {
         sendsRequest: false,
         admitted: { workload: workload.uid, connection, policyTarget },
+        peer: request.connection.peer,
       },
     );
     context.live.add(record);
@@ -249,8 +262,4 @@ export class InboundProxy {
 function policyOf(admission: Admission): string | undefined {
   const decision = admission.decision;
   return decision !== undefined && 'policy' in decision ? decision.policy : undefined;
-}
-
-function peerRefusal(error: HboneError): string | undefined {
-  return error.cause instanceof PeerRefusedError ? error.cause.reason : undefined;
 }

@@ -3,10 +3,10 @@ import { HboneError, type OpenedTunnel, type PoolTarget } from '@ambit/mesh/hbon
 import { dialInNetns, readOriginalDestination } from '@ambit/mesh/linux';
 import type { IpAddress, OriginalDestination, SocketAddress, SpiffeId, Workload } from '@ambit/mesh/model';
 import { type Backoff, createBackoff } from '@ambit/mesh/runtime';
-import { secureContextOf, serverVerifier, type Svid } from '@ambit/mesh/tls';
+import { secureContextOf, type Svid } from '@ambit/mesh/tls';
 import { ConnectionRecord, type ConnectionSubject, recordRefusal } from './connection-record.ts';
 import { dialPlain } from './dial.ts';
-import { type FailureReason, failureOfTunnel } from './failures.ts';
+import { FAILURES, type FailureReason, failureOfTunnel, peerRefusalOf } from './failures.ts';
 import { KEEPALIVE_MS } from './keepalive.ts';
 import { type FarTunnel, openFarTunnel } from './double-hbone.ts';
 import type { RouteToWorkload, TunnelRoute } from './next-hop.ts';
@@ -16,11 +16,12 @@ import type { Party } from './party.ts';
 import { PlainSplice } from './plain-splice.ts';
 import { remoteAddressOf } from './socket-addresses.ts';
 import { outboundHeaders } from './tunnel-headers.ts';
+import type { TunnelPeer } from './tunnel-peers.ts';
 
 type Settled = Exclude<OutboundRoute, { readonly kind: 'wait' }>;
 type Tunnelled = Exclude<RouteToWorkload, { readonly kind: 'direct-tcp' }>;
 
-type OpenedStream = Pick<OpenedTunnel<SpiffeId>, 'stream' | 'peer'> & Partial<FarTunnel>;
+type OpenedStream = Pick<OpenedTunnel<TunnelPeer>, 'stream' | 'peer'> & Partial<FarTunnel>;
 
 /** One captured connection while it has not been handed to a carrier. */
 interface Captured {
@@ -39,7 +40,7 @@ interface KnownTarget {
   readonly bind: IpAddress | null;
   readonly svid: Svid;
   readonly route: TunnelRoute;
-  readonly target: PoolTarget<SpiffeId>;
+  readonly target: PoolTarget<TunnelPeer>;
 }
 
 /** Port 15001 of one pod: captured outbound connections go where `decideOutbound` sends them, or are refused. */
@@ -176,9 +177,18 @@ export class OutboundProxy {
       return false;
     }
     const { stream, peer, party, release } = opened;
-    const record = new ConnectionRecord(context.sinks, this.#subject(captured, route, peer, party), stream, {
+    if (context.peers.isRevoked(peer)) {
+      // A list came while the tunnel was being opened; its connection was nobody's to cut then.
+      stream.reset();
+      release?.();
+      context.peers.rejections.source += context.pool.cut((other) => other === peer, FAILURES['peer-revoked'].message);
+      this.#refuse(captured, 'peer-revoked', route);
+      return false;
+    }
+    const record = new ConnectionRecord(context.sinks, this.#subject(captured, route, peer.id, party), stream, {
       sendsRequest: true,
       admitted: null,
+      peer,
     });
     context.live.add(record);
     stream.splice(captured.socket, (result) => {
@@ -219,7 +229,7 @@ export class OutboundProxy {
     return true;
   }
 
-  #target(captured: Captured, route: TunnelRoute, source: Workload, svid: Svid): PoolTarget<SpiffeId> {
+  #target(captured: Captured, route: TunnelRoute, source: Workload, svid: Svid): PoolTarget<TunnelPeer> {
     const bind = ownSource(source, captured.source.ip, route.hboneAddress.ip);
     const known = this.#targets.get(route.workload);
     if (known !== undefined && known.bind === bind && known.svid === svid && isSameWay(known.route, route)) {
@@ -234,8 +244,8 @@ export class OutboundProxy {
     { hboneAddress, expectedIdentities }: TunnelRoute,
     bind: IpAddress | null,
     svid: Svid,
-  ): PoolTarget<SpiffeId> {
-    const { netns, settings } = this.#context;
+  ): PoolTarget<TunnelPeer> {
+    const { netns, peers, settings } = this.#context;
     return {
       key: `${bind ?? ''}|${svid.id}|${expectedIdentities.join(',')}|${hboneAddress.ip}|${hboneAddress.port}`,
       openSocket: () =>
@@ -245,7 +255,7 @@ export class OutboundProxy {
           ...(bind === null ? {} : { source: { ip: bind } }),
         }),
       secureContext: () => secureContextOf(svid),
-      verifyPeer: serverVerifier(expectedIdentities),
+      verifyPeer: peers.serverVerifier(expectedIdentities),
     };
   }
 
@@ -325,9 +335,11 @@ export class OutboundProxy {
 }
 
 /** What the tunnel knows beside the code: the peer's status, why the handshake failed, or the system's error. */
-function detailOf({ data, cause }: HboneError): string | undefined {
+function detailOf(error: HboneError): string | undefined {
+  const { data, cause } = error;
   if (data['status'] !== undefined) return `status ${data['status']}`;
   if (data['reason'] !== undefined) return String(data['reason']);
+  if (error.code === 'identity') return peerRefusalOf(error);
   return cause instanceof Error && 'code' in cause ? String(cause.code) : undefined;
 }
 

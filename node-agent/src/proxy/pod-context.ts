@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { HboneEnvironment, HbonePool } from '@ambit/mesh/hbone';
-import type { Cidr, IpAddress, SpiffeId, TrustDomain, Workload, WorkloadUid } from '@ambit/mesh/model';
+import type { Cidr, IpAddress, SpiffeId, TrustDomains, Workload, WorkloadUid } from '@ambit/mesh/model';
 import type { NetnsHandle } from '@ambit/mesh/linux';
 import type { Clock, Logger } from '@ambit/mesh/runtime';
 import type { Svid } from '@ambit/mesh/tls';
@@ -13,6 +13,7 @@ import type { DryRunReporter } from './dry-run-reporter.ts';
 import type { FailureReason } from './failures.ts';
 import type { OpenConnections } from './open-connections.ts';
 import type { PartyTable } from './party.ts';
+import type { TunnelPeer, TunnelPeers } from './tunnel-peers.ts';
 
 /** A captured pod as the CNI agent announced it; nothing here comes from the pod itself. */
 export interface PodSpec {
@@ -31,7 +32,9 @@ export interface PodSpec {
 
 export interface ProxySettings {
   readonly network: string;
-  readonly trustDomain: TrustDomain;
+  readonly trustDomains: TrustDomains;
+  /** Lists of revoked certificates may come. */
+  readonly watchesRevocation: boolean;
   readonly meshRanges: readonly Cidr[];
   readonly packetMark: number;
   /** How long a connection waits for what its decision needs: a workload or a certificate. */
@@ -52,6 +55,7 @@ export interface ProxyDependencies {
   readonly svids: SvidTable;
   readonly names: ResolvedNames;
   readonly openConnections: OpenConnections;
+  readonly peers: TunnelPeers;
   readonly parties: PartyTable;
   readonly sinks: RecordSinks;
   /** [0, 1). */
@@ -63,7 +67,7 @@ export interface ProxyDependencies {
 export interface PodContext extends ProxyDependencies {
   readonly pod: PodSpec;
   readonly netns: NetnsHandle;
-  readonly pool: HbonePool<SpiffeId>;
+  readonly pool: HbonePool<TunnelPeer>;
   /** What tunnels outside the pool are made with. */
   readonly tunnels: HboneEnvironment;
   /** Every connection being carried. */

@@ -1,15 +1,16 @@
 import net, { type Server, type Socket } from 'node:net';
 import { createHbonePool, type HboneEnvironment, type HbonePool } from '@ambit/mesh/hbone';
 import { listenInNetns, type NetnsHandle } from '@ambit/mesh/linux';
-import type { MeshViewChange, SpiffeId, Workload } from '@ambit/mesh/model';
+import type { MeshViewChange, Workload } from '@ambit/mesh/model';
 import type { ConnectionRecord } from './connection-record.ts';
-import type { FailureReason } from './failures.ts';
+import { FAILURES, type FailureReason } from './failures.ts';
 import { HBONE_PORT, INBOUND_PLAINTEXT_PORT, OUTBOUND_PORT } from './illegal-ports.ts';
 import { InboundPlaintextProxy } from './inbound-plaintext.ts';
 import { reauthorize } from './inbound-admission.ts';
 import { InboundProxy } from './inbound.ts';
 import { OutboundProxy } from './outbound.ts';
 import { type PodContext, type PodSpec, type ProxyDependencies, workloadOf } from './pod-context.ts';
+import type { TunnelPeer } from './tunnel-peers.ts';
 
 /** Live connections that are asked about again in one turn of the event loop after a policy change. */
 const RECHECK_BATCH = 500;
@@ -26,7 +27,7 @@ export class PodProxy {
   readonly live: Set<ConnectionRecord> = new Set();
   readonly #dependencies: ProxyDependencies;
   readonly #netns: NetnsHandle;
-  readonly #pool: HbonePool<SpiffeId>;
+  readonly #pool: HbonePool<TunnelPeer>;
   readonly #context: PodContext;
   readonly #inbound: InboundProxy;
   readonly #outbound: OutboundProxy;
@@ -43,7 +44,7 @@ export class PodProxy {
     const { clock, logger, settings } = dependencies;
     const limits = { connectTimeoutMs: settings.connectTimeoutMs };
     const environment: HboneEnvironment = { clock, logger, limits };
-    this.#pool = createHbonePool<SpiffeId>(environment);
+    this.#pool = createHbonePool<TunnelPeer>(environment);
     const context: PodContext = {
       ...dependencies,
       pod,
@@ -126,6 +127,21 @@ export class PodProxy {
       record.cut('policy-changed');
       cut++;
     }
+    return cut;
+  }
+
+  /** Ends every tunnel connection, opened or accepted, whose peer is revoked now. Returns how many connections of applications they carried. */
+  cutRevoked(): number {
+    const { peers } = this.#dependencies;
+    const isRevoked = (peer: TunnelPeer): boolean => peers.isRevoked(peer);
+    let cut = 0;
+    for (const record of [...this.live]) {
+      if (record.peer === null || !isRevoked(record.peer)) continue;
+      record.cut('peer-revoked');
+      cut++;
+    }
+    peers.rejections.source += this.#pool.cut(isRevoked, FAILURES['peer-revoked'].message);
+    peers.rejections.destination += this.#inbound.cut(isRevoked);
     return cut;
   }
 

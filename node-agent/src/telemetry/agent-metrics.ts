@@ -16,6 +16,8 @@ export const agentMetrics: {
   readonly outsideRanges: MetricSpec<'gauge'>;
   readonly certificates: MetricSpec<'gauge'>;
   readonly certificateFailures: MetricSpec<'counter'>;
+  readonly revokedCertificates: MetricSpec<'gauge'>;
+  readonly revocationFailing: MetricSpec<'gauge'>;
   readonly build: MetricSpec<'gauge'>;
 } = {
   activeProxies: gauge({ name: 'ambit_pods_active', help: 'Pods whose ports are open.' }),
@@ -64,6 +66,14 @@ export const agentMetrics: {
   certificateFailures: counter({
     name: 'ambit_certificate_request_failures_total',
     help: 'Certificate requests that failed and are tried again.',
+  }),
+  revokedCertificates: gauge({
+    name: 'ambit_crl_entries',
+    help: 'Certificates that the revocation lists in force withdraw.',
+  }),
+  revocationFailing: gauge({
+    name: 'ambit_crl_failing',
+    help: 'Whether the file with revocation lists cannot be used: the last that could stay in force.',
   }),
   build: gauge({ name: 'ambit_build_info', help: 'Version of this process.', labels: ['component', 'version'] }),
 };

@@ -39,6 +39,13 @@ export function registerWorkerMetrics(metrics: Metrics, read: ReadWorkerMetrics)
   );
   collect(dataPlaneMetrics.onDemandDns, ({ nameLookups }) => [{ labels: [], value: nameLookups }]);
   collect(dataPlaneMetrics.dryRun, ({ dryRun }) => dryRun.map(([action, value]) => ({ labels: [action], value })));
+  collect(dataPlaneMetrics.revocationRejections, ({ revocationRejections: { source, destination } }) => [
+    { labels: ['source'], value: source },
+    { labels: ['destination'], value: destination },
+  ]);
+  metrics.collect(dataPlaneMetrics.revocationUntracked, () =>
+    ['source', 'destination'].map((reporter) => ({ labels: [reporter], value: 0 })),
+  );
   return shared;
 }
 

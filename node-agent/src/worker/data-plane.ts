@@ -2,6 +2,7 @@ import { NetnsHandle } from '@ambit/mesh/linux';
 import { formatSocketAddress, type MeshViewChange } from '@ambit/mesh/model';
 import type { Clock, LineSink, Logger, RootLogger, WorkerHandlers } from '@ambit/mesh/runtime';
 import { matchesConnection } from '../admin/match-connection.ts';
+import { createRevocations } from '@ambit/mesh/tls';
 import { SvidTable } from '../identity/svid-table.ts';
 import { type LookUpName, ResolvedNames } from '../names/resolved-names.ts';
 import { type AccessLogFormat, accessLogLevelOf } from '../proxy/access-log-line.ts';
@@ -10,6 +11,7 @@ import { DryRunReporter } from '../proxy/dry-run-reporter.ts';
 import { OpenConnections } from '../proxy/open-connections.ts';
 import { PartyTable } from '../proxy/party.ts';
 import type { PodSpec, ProxyDependencies, ProxySettings } from '../proxy/pod-context.ts';
+import { TunnelPeers } from '../proxy/tunnel-peers.ts';
 import { PodProxy } from '../proxy/pod-proxy.ts';
 import { TrafficTable } from '../proxy/traffic-table.ts';
 import { MeshState } from '../state/mesh-state.ts';
@@ -44,6 +46,7 @@ export class DataPlane
   readonly #pods = new Map<PodInstance, PodProxy>();
   readonly #cuts = new Map<string, number>();
   readonly #dryRun: DryRunReporter;
+  readonly #peers: TunnelPeers;
   #draining = false;
 
   constructor(options: DataPlaneOptions) {
@@ -53,6 +56,8 @@ export class DataPlane
     this.#svids = new SvidTable({ clock });
     this.#names = new ResolvedNames({ clock, lookUp: options.lookUpName });
     this.#dryRun = new DryRunReporter({ clock, logger });
+    const { trustDomains: domains, watchesRevocation } = settings;
+    this.#peers = new TunnelPeers({ domains, watchesRevocation });
     this.#sinks = {
       clock,
       traffic: new TrafficTable(),
@@ -71,6 +76,7 @@ export class DataPlane
       svids: this.#svids,
       names: this.#names,
       openConnections: new OpenConnections(),
+      peers: this.#peers,
       parties: new PartyTable(),
       sinks: this.#sinks,
       dryRun: this.#dryRun,
@@ -93,6 +99,15 @@ export class DataPlane
 
   'forget-svid' = ({ identity }: Args<'forget-svid'>): null => {
     this.#svids.delete(identity);
+    return null;
+  };
+
+  'set-revocations' = ({ lists }: Args<'set-revocations'>): null => {
+    this.#peers.revoke(createRevocations(lists));
+    for (const pod of this.#pods.values()) {
+      const cut = pod.cutRevoked();
+      if (cut > 0) increase(this.#cuts, 'peer-revoked', cut);
+    }
     return null;
   };
 
@@ -143,6 +158,7 @@ export class DataPlane
       cuts: [...this.#cuts],
       dryRun: this.#dryRun.counts,
       nameLookups: this.#names.lookupCount,
+      revocationRejections: { ...this.#peers.rejections },
       probes: [...this.#sinks.probes].flatMap(
         ([kind, { passed, failed }]) =>
           [

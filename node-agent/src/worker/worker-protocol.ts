@@ -1,6 +1,6 @@
 import type { AccessPolicy, MeshViewUpdate, Service, SpiffeId, Workload } from '@ambit/mesh/model';
 import type { AccessLogTarget, CpuProfile, LogFormat } from '@ambit/mesh/runtime';
-import type { Svid } from '@ambit/mesh/tls';
+import type { RevokedSerials, Svid } from '@ambit/mesh/tls';
 import type { ConnectionFilter } from '../admin/match-connection.ts';
 import type { AccessLogFormat } from '../proxy/access-log-line.ts';
 import type { PodSpec, ProxySettings } from '../proxy/pod-context.ts';
@@ -50,6 +50,8 @@ export interface WorkerMetrics {
   readonly probes: readonly (readonly [kind: string, result: 'passed' | 'failed', count: number])[];
   /** Names of workloads that were looked up. */
   readonly nameLookups: number;
+  /** Tunnel connections refused or cut as their peer was revoked, by the side that we were. */
+  readonly revocationRejections: { readonly source: number; readonly destination: number };
   readonly accessLogDropped: number;
   readonly logLinesSuppressed: number;
 }
@@ -68,6 +70,8 @@ export interface WorkerCalls {
   'apply-view': { readonly args: { readonly update: MeshViewUpdate }; readonly result: null };
   'set-svid': { readonly args: { readonly identity: SpiffeId; readonly svid: Svid }; readonly result: null };
   'forget-svid': { readonly args: { readonly identity: SpiffeId }; readonly result: null };
+  /** Answered once every peer that these lists withdraw is cut, and none of them is accepted any more. */
+  'set-revocations': { readonly args: { readonly lists: readonly RevokedSerials[] }; readonly result: null };
   /** Answered once the pod's ports are open. `netnsFd` stays the main thread's, open until the instance is removed. */
   'add-pod': {
     readonly args: { readonly instance: PodInstance; readonly pod: PodSpec; readonly netnsFd: number };

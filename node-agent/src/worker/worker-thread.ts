@@ -54,6 +54,7 @@ export async function runWorkerThread(): Promise<void> {
     'apply-view': plane['apply-view'],
     'set-svid': plane['set-svid'],
     'forget-svid': plane['forget-svid'],
+    'set-revocations': plane['set-revocations'],
     'add-pod': plane['add-pod'],
     'remove-pod': plane['remove-pod'],
     metrics: plane.metrics,

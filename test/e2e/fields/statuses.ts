@@ -23,6 +23,7 @@ const WAYPOINTS: WaypointSettings = {
   workers: 1,
   accessLog: 'off',
   forwardClientCert: 'off',
+  trustDomainAliases: [],
   terminationDeadlineMs: 30_000,
 };
 const MESH: WaypointMesh = {

@@ -16,6 +16,7 @@ const SETTINGS: WaypointSettings = {
   workers: 1,
   accessLog: 'stdout',
   forwardClientCert: 'off',
+  trustDomainAliases: ['old.local', 'older.local'],
   terminationDeadlineMs: 30_500,
 };
 
@@ -83,6 +84,7 @@ const CONTAINER = {
     { name: 'AMBIT_NETWORK', value: '' },
     { name: 'AMBIT_CLUSTER_ID', value: 'Kubernetes' },
     { name: 'AMBIT_TRUST_DOMAIN', value: 'cluster.local' },
+    { name: 'AMBIT_TRUST_DOMAIN_ALIASES', value: 'old.local,older.local' },
     { name: 'AMBIT_WORKERS', value: '1' },
     { name: 'AMBIT_ACCESS_LOG', value: 'stdout' },
     { name: 'AMBIT_FORWARD_CLIENT_CERT', value: 'off' },

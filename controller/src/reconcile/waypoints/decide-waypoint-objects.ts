@@ -207,6 +207,9 @@ function container({ parameters, settings, mesh }: WaypointPlan): JsonObject {
         AMBIT_NETWORK: mesh.network,
         AMBIT_CLUSTER_ID: mesh.clusterId,
         AMBIT_TRUST_DOMAIN: mesh.trustDomain,
+        ...(settings.trustDomainAliases.length === 0
+          ? {}
+          : { AMBIT_TRUST_DOMAIN_ALIASES: settings.trustDomainAliases.join(',') }),
         AMBIT_WORKERS: String(settings.workers),
         AMBIT_ACCESS_LOG: settings.accessLog,
         AMBIT_FORWARD_CLIENT_CERT: settings.forwardClientCert,

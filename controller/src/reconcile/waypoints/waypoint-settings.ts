@@ -15,6 +15,8 @@ export interface WaypointSettings {
   readonly accessLog: string;
   /** Whether servers are told in X-Forwarded-Client-Cert who the client is. */
   readonly forwardClientCert: 'off' | 'set';
+  /** Trust domains whose accounts count as those of the mesh's own. */
+  readonly trustDomainAliases: readonly string[];
   /** How long live requests may go on in a pod that stops. */
   readonly terminationDeadlineMs: number;
 }

@@ -54,6 +54,7 @@ before(async () => {
     workers: 1,
     accessLog: 'stdout',
     forwardClientCert: 'off' as const,
+    trustDomainAliases: [],
     terminationDeadlineMs: 30_000,
   };
   const mesh = {
