@@ -2,6 +2,7 @@ export * from './descriptor-channel.ts';
 export * from './errors.ts';
 export { enterMountNamespace } from './mount-namespace.ts';
 export { NetnsHandle, type NetnsIdentity, runInNetns, sameNetns } from './netns.ts';
+export { duplicateDescriptor, isListenedOn, listeningPortOf } from './listening-socket.ts';
 export * from './netns-socket.ts';
 export { descriptorOf, selfTestNodeInternals } from './node-internals.ts';
 export { readOriginalDestination, readOriginalDestinationOfFd } from './original-destination.ts';
