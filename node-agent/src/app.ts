@@ -1,9 +1,8 @@
 import {
   accessLogTarget,
-  type AdminServer,
+  type AdminSection,
   type Clock,
   Metrics,
-  openAdminServer,
   type ProcessStart,
   Readiness,
   registerLogMetrics,
@@ -15,7 +14,9 @@ import {
 } from '@ambit/mesh/runtime';
 import type { SpiffeId } from '@ambit/mesh/model';
 import type { Svid } from '@ambit/mesh/tls';
+import { AgentServers, type ServerAddresses } from './admin/agent-servers.ts';
 import type { NodeAgentConfig } from './config.ts';
+import { Handover } from './handover/handover.ts';
 import { PodSupervisor, type IdentityHolder } from './pods/pod-supervisor.ts';
 import type { ProxySettings } from './proxy/pod-context.ts';
 import { agentMetrics } from './telemetry/agent-metrics.ts';
@@ -32,9 +33,7 @@ export interface NodeAgentOptions extends ProcessStart<NodeAgentConfig> {
 
 /** A running node agent. Disposing it closes everything at once; call `stop` before, to end connections in order. */
 export interface NodeAgent extends AsyncDisposable {
-  readonly addresses: Readonly<
-    Record<'admin' | 'metrics' | 'readiness', { readonly host: string; readonly port: number }>
-  >;
+  readonly addresses: ServerAddresses;
   /** Rejects when the agent cannot go on. */
   readonly failed: Promise<never>;
   /** Accepts nothing new, lets live connections end until the deadline of the configuration, closes. */
@@ -49,6 +48,7 @@ export interface AgentParts {
   readonly workers: WorkerPool<WorkerCalls>;
   readonly metrics: Metrics;
   readonly readiness: Readiness;
+  readonly handover: Handover;
 }
 
 /** Where mesh state, certificates and pods come from: a controller and a CNI agent, or a file. */
@@ -86,7 +86,9 @@ export async function createNodeAgent(options: NodeAgentOptions): Promise<NodeAg
         onLost: failed.reject,
       }),
     );
-    const parts: AgentParts = { config, clock, logger, workers, metrics: new Metrics(), readiness: new Readiness() };
+    const own = { config, clock, logger, workers, metrics: new Metrics(), readiness: new Readiness() };
+    const handover: Handover = stack.use(await Handover.open(own));
+    const parts: AgentParts = { ...own, handover };
     registerMetrics(parts, options.version);
     if (config.meshRanges.length === 0 && !config.followNodeRanges) {
       logger.warn('no mesh ranges are set: addresses that are not known yet are passed through', {
@@ -96,11 +98,13 @@ export async function createNodeAgent(options: NodeAgentOptions): Promise<NodeAg
     await openRevocations(parts, stack);
     const { supervisor, source } = await openSource(parts, stack);
     const { openAdmin } = await import('./admin/admin.ts');
-    const servers = await openServers(
+    const { version, requestStop } = options;
+    const { servers, addresses } = await openServers(
       parts,
-      stack,
-      openAdmin({ ...parts, supervisor, source, version: options.version, requestStop: options.requestStop }),
+      openAdmin({ ...parts, supervisor, source, version, requestStop }),
     );
+    stack.use(servers);
+    handover.serve(supervisor, servers);
     stack.use(
       compactOnceReady({
         clock,
@@ -113,11 +117,13 @@ export async function createNodeAgent(options: NodeAgentOptions): Promise<NodeAg
     serving.done();
     const stop = async (): Promise<void> => {
       serving.undo();
-      await workers.callAll('stop', { drainMs: config.terminationDeadlineMs });
+      handover[Symbol.dispose]();
+      await workers.callAll('stop-accepting', {});
+      await workers.callAll('stop', { drainMs: handover.drainMs(supervisor) });
       await stack[Symbol.asyncDispose]();
     };
     return {
-      addresses: servers,
+      addresses,
       failed: failed.promise,
       stop,
       [Symbol.asyncDispose]: () => stack[Symbol.asyncDispose](),
@@ -174,7 +180,7 @@ async function openSource(
 export type CreateSupervisor = (identities: IdentityHolder) => PodSupervisor;
 
 function createSupervisor(
-  { config, clock, logger, workers, metrics }: AgentParts,
+  { config, clock, logger, workers, metrics, handover }: AgentParts,
   stack: AsyncDisposableStack,
   identities: IdentityHolder,
 ): PodSupervisor {
@@ -187,6 +193,7 @@ function createSupervisor(
       clusterId: config.clusterId,
       trustDomain: config.trustDomains.own,
       drainMs: config.terminationDeadlineMs,
+      predecessor: handover.predecessor,
     }),
   );
   const one = (value: () => number) => () => [{ labels: [], value: value() }];
@@ -217,20 +224,18 @@ function registerMetrics({ metrics, workers, logger }: AgentParts, version: stri
   metrics.register({ build: agentMetrics.build }).build.set(['node-agent', version], 1);
 }
 
-async function openServers(
-  { config, logger, metrics, readiness }: AgentParts,
-  stack: AsyncDisposableStack,
-  admin: Parameters<typeof openAdminServer>[0]['sections'],
-): Promise<NodeAgent['addresses']> {
-  const open = async (name: 'admin' | 'metrics' | 'readiness', sections: typeof admin): Promise<AdminServer> => {
-    const { ip, port } = config[`${name}Address`];
-    return stack.use(await openAdminServer({ host: ip, port, sections, logger: logger.child({ scope: 'admin' }) }));
-  };
-  return {
-    admin: await open('admin', admin),
-    metrics: await open('metrics', metricsSections(metrics)),
-    readiness: await open('readiness', [readinessSection(readiness)]),
-  };
+function openServers(
+  { config, clock, logger, metrics, readiness, handover }: AgentParts,
+  admin: readonly AdminSection[],
+): ReturnType<typeof AgentServers.open> {
+  const { predecessor } = handover;
+  return AgentServers.open({
+    config,
+    clock,
+    logger: logger.child({ scope: 'admin' }),
+    sections: { admin, metrics: metricsSections(metrics), readiness: [readinessSection(readiness)] },
+    release: predecessor === null ? null : () => predecessor.releaseServers(),
+  });
 }
 
 function workerConfig({ config, logFd }: NodeAgentOptions): Omit<WorkerConfig, 'index'> {

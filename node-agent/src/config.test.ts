@@ -38,6 +38,8 @@ describe('parseConfig()', () => {
       certificateTtlMs: 86_400_000,
       terminationDeadlineMs: 5000,
       heapSnapshotDirectory: '',
+      aloneTerminationDeadlineMs: 5000,
+      handoverDirectory: null,
     });
   });
 

@@ -47,9 +47,14 @@ export interface NodeAgentConfig {
   readonly logFilter: string;
   readonly logFormat: LogFormat;
   readonly certificateTtlMs: number;
+  /** Where another agent accepts. */
   readonly terminationDeadlineMs: number;
   /** Where heap snapshots may go; empty: nowhere. */
   readonly heapSnapshotDirectory: string;
+  /** Where none does. */
+  readonly aloneTerminationDeadlineMs: number;
+  /** Null: no listening sockets are handed over. */
+  readonly handoverDirectory: string | null;
 }
 
 const WORKERS_MAX = 64;
@@ -153,6 +158,17 @@ export const SETTINGS: readonly Setting[] = [
     fallback: '',
     describe: 'Directory for heap snapshots, which hold private keys; without one none are written.',
   },
+  {
+    name: 'AMBIT_ALONE_TERMINATION_DEADLINE',
+    fallback: '5s',
+    describe: 'The same where no other agent listens in the pods, so that none may be started before.',
+  },
+  {
+    name: 'AMBIT_HANDOVER_DIR',
+    fallback: '',
+    describe:
+      'Directory, made with mode 0700, where an agent finds the one before it and takes over its listening sockets.',
+  },
 ];
 
 /** Text of `--help`. */
@@ -195,6 +211,8 @@ export function parseConfig(environment: Environment): NodeAgentConfig {
     certificateTtlMs: read.durationMs('AMBIT_CERTIFICATE_TTL', 24 * 3_600_000),
     terminationDeadlineMs: read.durationMs('AMBIT_TERMINATION_DEADLINE', 5000),
     heapSnapshotDirectory: read.text('AMBIT_HEAP_SNAPSHOT_DIR', ''),
+    aloneTerminationDeadlineMs: read.durationMs('AMBIT_ALONE_TERMINATION_DEADLINE', 5000),
+    handoverDirectory: read.optional('AMBIT_HANDOVER_DIR') ?? null,
   };
   read.refuseUnknown();
   return config;

@@ -102,6 +102,7 @@ export class TestNode {
 
   constructor(settings: Partial<ProxySettings> = {}) {
     this.plane = new DataPlane({
+      index: 0,
       clock: systemClock,
       logger: silentLogger,
       log: { suppressed: 0 },

@@ -20,13 +20,24 @@ export async function openLocalSource(
   const { workloads, services, policies } = config;
   await workers.callAll('apply-view', { update: { workloads, services, policies } });
   for (const svid of config.svids) await workers.callAll('set-svid', { identity: svid.id, svid });
-  const supervisor = createSupervisor({ hold: () => ({ [Symbol.dispose]: () => {} }) });
+  const supervisor = createSupervisor({
+    hold: () => ({ [Symbol.dispose]: () => {} }),
+    // All there will ever be is there.
+    whenServable: async () => {},
+  });
   for (const pod of config.pods) {
     const error = await supervisor.add(pod.uid, pod.names, openSync(pod.netnsPath, 'r'));
     if (error !== '') throw new Error(`pod ${pod.uid} cannot be served: ${error}`);
   }
-  logger.info('serving a local configuration', { file: upstream.file, pods: config.pods.length });
-  ready.done();
+  // Those that another agent serves are still being taken over.
+  const servedAll = Promise.withResolvers<void>();
+  const look = (): void => void (supervisor.pendingCount === 0 && servedAll.resolve());
+  supervisor.onChange(look);
+  look();
+  void servedAll.promise.then(() => {
+    logger.info('serving a local configuration', { file: upstream.file, pods: config.pods.length });
+    ready.done();
+  });
   return {
     supervisor,
     source: {

@@ -19,6 +19,7 @@ class SupervisorWorld {
     clock: this.clock,
     logger: silentLogger,
     workers: {
+      count: 1,
       callAll: async (call, args) => {
         this.calls.push(
           `${call} ${'instance' in args ? args.instance : ''}${'drainMs' in args ? ` drain ${args.drainMs}` : ''}`,
@@ -28,6 +29,7 @@ class SupervisorWorld {
       },
     },
     identities: {
+      whenServable: async () => {},
       hold: (identity) => {
         this.held.set(identity, (this.held.get(identity) ?? 0) + 1);
         return { [Symbol.dispose]: () => void this.held.set(identity, (this.held.get(identity) ?? 0) - 1) };
@@ -36,6 +38,7 @@ class SupervisorWorld {
     clusterId: 'cluster-1',
     trustDomain: DEFAULT_TRUST_DOMAIN,
     drainMs: 5000,
+    predecessor: null,
   });
 
   add(uid: string, pod = names, path = '/proc/self/ns/net'): Promise<string> {

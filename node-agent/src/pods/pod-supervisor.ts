@@ -1,19 +1,25 @@
-import { NetnsHandle } from '@ambit/mesh/linux';
+import { NetnsHandle, sameNetns } from '@ambit/mesh/linux';
 import type { SpiffeId, TrustDomain } from '@ambit/mesh/model';
 import type { Clock, Logger } from '@ambit/mesh/runtime';
 import type { PodNames } from '@ambit/mesh/wire';
+import { closeListeners, type HandedListener, releaseToWorkers } from '../handover/handed-listener.ts';
+import type { HandoverPod } from '../handover/handover-message.ts';
+import type { Predecessor } from '../handover/predecessor.ts';
 import type { PodSpec } from '../proxy/pod-context.ts';
-import type { PodInstance, WorkerCalls } from '../worker/worker-protocol.ts';
+import type { ListenersByWorker, PodInstance, WorkerCalls } from '../worker/worker-protocol.ts';
 import { decideAdd, podSpecOf, podsToRemove } from './pod-registry.ts';
 
 /** The data workers, as far as pods concern them. */
 export interface PodRunner {
+  readonly count: number;
   callAll<Call extends keyof WorkerCalls>(call: Call, args: WorkerCalls[Call]['args']): Promise<readonly unknown[]>;
 }
 
 /** Keeps the certificates of identities that live here; disposing a hold lets go of one. */
 export interface IdentityHolder {
   hold(identity: SpiffeId): Disposable;
+  /** Resolves once connections of a pod of this identity need not wait: certificate and mesh view are there. Rejects when `signal` aborts. */
+  whenServable(identity: SpiffeId, signal: AbortSignal): Promise<void>;
 }
 
 export interface PodSupervisorOptions {
@@ -25,6 +31,8 @@ export interface PodSupervisorOptions {
   readonly trustDomain: TrustDomain;
   /** How long a pod that moved to another namespace keeps its old connections. */
   readonly drainMs: number;
+  /** Serves pods until this agent can, if there is one. */
+  readonly predecessor: Pick<Predecessor, 'isThere' | 'gone' | 'has' | 'takeOver'> | null;
 }
 
 export const POD_LIMITS = {
@@ -46,13 +54,15 @@ interface Running {
   readonly hold: Disposable;
   state: 'pending' | 'up' | 'gone';
   retry: Disposable | null;
+  /** Aborts when the pod is gone. */
+  readonly left: AbortController;
 }
 
 /**
  * Runs one proxy per announced pod in every data worker. A proxy that cannot start is tried again until it can or the
- * pod goes.
+ * pod goes. A pod that another agent serves is taken over, with its listening sockets, as soon as it would not be served worse here.
  *
- *   add() -> pending --ports open--> up --remove()--> gone
+ *   add() -> pending --ports open, or taken over--> up --remove()--> gone
  *               \--failed: every 5 s--/
  */
 export class PodSupervisor implements AsyncDisposable {
@@ -60,6 +70,7 @@ export class PodSupervisor implements AsyncDisposable {
   readonly #pods = new Map<string, Running>();
   readonly #leaving = new Set<Promise<void>>();
   readonly started = { count: 0 };
+  readonly takenOver = { count: 0 };
   readonly stopped = { count: 0 };
   readonly #listeners: (() => void)[] = [];
   #lastInstance = 0;
@@ -88,9 +99,26 @@ export class PodSupervisor implements AsyncDisposable {
     return this.#pods.has(uid);
   }
 
+  /** The instance that serves the pod, in this namespace; null when none does yet. */
+  servedInstance({ uid, device, inode }: HandoverPod): PodInstance | null {
+    const pod = this.#pods.get(uid);
+    if (pod === undefined || pod.state !== 'up' || !sameNetns(pod.netns.identity, { device, inode })) return null;
+    return pod.instance;
+  }
+
+  /** Those that serve pods now. */
+  servedInstances(): ReadonlySet<PodInstance> {
+    return new Set([...this.#pods.values()].filter(({ state }) => state === 'up').map(({ instance }) => instance));
+  }
+
+  /** Whether another agent listens on `port` in every pod that is served here; their namespaces are asked. */
+  isEverywhereListenedOn(isListenedOn: (netns: NetnsHandle) => boolean): boolean {
+    return [...this.#pods.values()].every((pod) => pod.state !== 'up' || isListenedOn(pod.netns));
+  }
+
   /**
    * Takes over `netnsFd` in any case. Resolves after the first attempt with its error text, empty when the pod is
-   * served; attempts go on after a failure. Never rejects.
+   * served, be it by the agent before this one; attempts go on after a failure. Never rejects.
    */
   async add(uid: string, names: PodNames, netnsFd: number): Promise<string> {
     let announced: { readonly netns: NetnsHandle; readonly spec: PodSpec };
@@ -122,10 +150,11 @@ export class PodSupervisor implements AsyncDisposable {
       hold: this.#options.identities.hold(spec.identity),
       state: 'pending',
       retry: null,
+      left: new AbortController(),
     };
     this.#pods.set(uid, pod);
     this.#changed();
-    return this.#start(pod);
+    return (await this.#isServedBefore(pod)) ? '' : this.#start(pod);
   }
 
   /** The pod is gone: its connections are cut at once, since its network already is. */
@@ -149,41 +178,84 @@ export class PodSupervisor implements AsyncDisposable {
     await Promise.allSettled(this.#leaving);
   }
 
-  async #start(pod: Running): Promise<string> {
-    const { workers, logger, clock } = this.#options;
-    const fields = { 'pod.uid': pod.spec.uid, 'pod.namespace': pod.spec.namespace, 'pod.name': pod.spec.name };
+  /** Whether the agent before serves the pod: then it goes on until this one has taken over. */
+  async #isServedBefore(pod: Running): Promise<boolean> {
+    const { predecessor } = this.#options;
+    if (predecessor?.isThere !== true || !(await predecessor.has(handoverPodOf(pod)))) return false;
+    void this.#takeOver(pod, predecessor);
+    return true;
+  }
+
+  async #takeOver(pod: Running, predecessor: NonNullable<PodSupervisorOptions['predecessor']>): Promise<void> {
+    const { identities, logger } = this.#options;
     try {
-      await workers.callAll('add-pod', { instance: pod.instance, pod: pod.spec, netnsFd: pod.netns.fd });
+      const servable = identities.whenServable(pod.spec.identity, pod.left.signal);
+      await Promise.race([servable, predecessor.gone]);
+      if (pod.state !== 'pending') return;
+      const isTaken = await predecessor.takeOver(handoverPodOf(pod), (listeners) => this.#open(pod, listeners));
+      if (!isTaken) await this.#start(pod);
     } catch (error) {
-      if (pod.state === 'gone') return '';
-      logger.warn('pod proxy could not start, will try again', { ...fields, error });
-      // Some workers may have succeeded: an attempt starts from nothing.
-      await workers.callAll('remove-pod', { instance: pod.instance, drainMs: 0 }).catch(() => {});
-      pod.retry = clock.setTimer(POD_LIMITS.retryMs, () => void (pod.state === 'pending' && this.#start(pod)));
+      if (pod.state !== 'pending') return;
+      logger.warn('pod could not be taken over, will try again', { 'pod.uid': pod.spec.uid, error });
+      await this.#closeHalfOpen(pod);
+      this.#later(pod, () => this.#takeOver(pod, predecessor));
+    }
+  }
+
+  async #start(pod: Running): Promise<string> {
+    if (pod.state !== 'pending') return '';
+    try {
+      await this.#open(pod);
+      return '';
+    } catch (error) {
+      if (pod.state !== 'pending') return '';
+      this.#options.logger.warn('pod proxy could not start, will try again', { ...namesOf(pod), error });
+      await this.#closeHalfOpen(pod);
+      this.#later(pod, () => this.#start(pod));
       return error instanceof Error ? error.message : 'failed';
     }
-    if (pod.state === 'pending') {
-      pod.state = 'up';
-      this.started.count++;
-      this.#changed();
-      logger.info('pod added', { ...fields, identity: pod.spec.identity });
+  }
+
+  /** Opens the pod's ports in every worker, on `listeners` of another agent if there are some, which are taken over in any case. */
+  async #open(pod: Running, listeners: readonly HandedListener[] = []): Promise<void> {
+    const { workers, logger } = this.#options;
+    if (pod.state !== 'pending') {
+      closeListeners(listeners);
+      throw new Error('the pod is gone');
     }
-    return '';
+    const given: { listeners?: ListenersByWorker } =
+      listeners.length === 0 ? {} : { listeners: releaseToWorkers(listeners, workers.count) };
+    await workers.callAll('add-pod', { instance: pod.instance, pod: pod.spec, netnsFd: pod.netns.fd, ...given });
+    if (pod.state !== 'pending') return;
+    pod.state = 'up';
+    this.started.count++;
+    if (listeners.length > 0) this.takenOver.count++;
+    this.#changed();
+    logger.info(listeners.length === 0 ? 'pod added' : 'pod taken over', {
+      ...namesOf(pod),
+      identity: pod.spec.identity,
+    });
+  }
+
+  /** Some workers may have succeeded: an attempt starts from nothing. */
+  async #closeHalfOpen(pod: Running): Promise<void> {
+    await this.#options.workers.callAll('remove-pod', { instance: pod.instance, drainMs: 0 }).catch(() => {});
+  }
+
+  #later(pod: Running, attempt: () => Promise<unknown>): void {
+    if (pod.state !== 'pending') return;
+    pod.retry = this.#options.clock.setTimer(POD_LIMITS.retryMs, () => void (pod.state === 'pending' && attempt()));
   }
 
   #retire(pod: Running, drainMs: number): Promise<void> {
     pod.state = 'gone';
+    pod.left.abort(new DOMException('the pod is gone', 'AbortError'));
     pod.retry?.[Symbol.dispose]();
     const { workers, logger } = this.#options;
     const leaving = workers
       .callAll('remove-pod', { instance: pod.instance, drainMs })
       .then(
-        () =>
-          logger.info('pod removed', {
-            'pod.uid': pod.spec.uid,
-            'pod.namespace': pod.spec.namespace,
-            'pod.name': pod.spec.name,
-          }),
+        () => logger.info('pod removed', namesOf(pod)),
         (error: unknown) => logger.error('pod proxy could not be removed', { 'pod.uid': pod.spec.uid, error }),
       )
       .finally(() => {
@@ -201,10 +273,19 @@ export class PodSupervisor implements AsyncDisposable {
 
   #release(pod: Running): void {
     pod.state = 'gone';
+    pod.left.abort(new DOMException('the pod is gone', 'AbortError'));
     pod.retry?.[Symbol.dispose]();
     pod.hold[Symbol.dispose]();
     pod.netns[Symbol.dispose]();
   }
+}
+
+function namesOf({ spec }: Running): Readonly<Record<string, string>> {
+  return { 'pod.uid': spec.uid, 'pod.namespace': spec.namespace, 'pod.name': spec.name };
+}
+
+function handoverPodOf({ spec, netns }: Running): HandoverPod {
+  return { uid: spec.uid, ...netns.identity };
 }
 
 /** Takes over `netnsFd`, also when it throws. */

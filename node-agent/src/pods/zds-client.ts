@@ -10,6 +10,11 @@ export interface ZdsClientOptions {
   readonly supervisor: Pick<PodSupervisor, 'add' | 'remove' | 'keepOnly' | 'has'>;
   /** A complete snapshot was taken over: every pod of the node is known. */
   readonly onSnapshot: () => void;
+  /**
+   * False once another agent has taken over, or this one stops: the CNI agent gives new pods to whoever connected last, which this one must
+   * not be any more. A connection that there is stays, for what is removed.
+   */
+  readonly mayConnect: () => boolean;
   /** [0, 1). */
   readonly random: () => number;
 }
@@ -19,6 +24,7 @@ export const ZDS_BACKOFF = { initialMs: 10, maxMs: 15_000, factor: 2, jitter: 0.
 const SEND_TIMEOUT_MS = 5000;
 /** A CNI agent that starts beside this agent, or anew, is not worth a warning. */
 const PATIENCE_MS = 1000;
+const NOT_NOW_MS = 500;
 
 /**
  * Learns of the node's pods from the CNI agent, which listens. Connects again for ever; pods go on being served while it
@@ -44,6 +50,10 @@ export class ZdsClient {
     let complained = false;
     let awaySinceMs = clock.monotonic();
     while (!signal.aborted) {
+      if (!this.#options.mayConnect()) {
+        await clock.sleep(NOT_NOW_MS, signal).catch(() => {});
+        continue;
+      }
       try {
         using channel = connectDescriptorChannel(socketPath);
         complained = false;

@@ -71,6 +71,11 @@ export class InboundProxy {
     for (const connection of this.#connections) connection.drain();
   }
 
+  /** Connections that are accepted from now on take tunnels again. */
+  resume(): void {
+    this.#draining = false;
+  }
+
   /** Closes everything at once. */
   close(): void {
     this.#abort.abort();

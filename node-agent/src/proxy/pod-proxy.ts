@@ -1,16 +1,16 @@
-import net, { type Server, type Socket } from 'node:net';
 import { createHbonePool, type HboneEnvironment, type HbonePool } from '@ambit/mesh/hbone';
-import { listenInNetns, type NetnsHandle } from '@ambit/mesh/linux';
+import type { NetnsHandle } from '@ambit/mesh/linux';
 import type { MeshViewChange, Workload } from '@ambit/mesh/model';
 import type { ConnectionRecord } from './connection-record.ts';
 import { FAILURES, type FailureReason } from './failures.ts';
-import { HBONE_PORT, INBOUND_PLAINTEXT_PORT, OUTBOUND_PORT } from './illegal-ports.ts';
+import { OUTBOUND_PORT } from './illegal-ports.ts';
 import { InboundPlaintextProxy } from './inbound-plaintext.ts';
 import { reauthorize } from './inbound-admission.ts';
 import { InboundProxy } from './inbound.ts';
 import { OutboundProxy } from './outbound.ts';
 import { type PodContext, type PodSpec, type ProxyDependencies, workloadOf } from './pod-context.ts';
 import type { TunnelPeer } from './tunnel-peers.ts';
+import { PodListeners, type SharedListener } from './pod-listeners.ts';
 
 /** Live connections that are asked about again in one turn of the event loop after a policy change. */
 const RECHECK_BATCH = 500;
@@ -20,7 +20,10 @@ const RECHECK_BATCH = 500;
  * opened and the connections it carries.
  *
  *   open() -> serving --drain()--> listeners closed, live connections go on --> close()
- *                     \--close()--> everything ends at once
+ *             |  ^    \--close()--> everything ends at once
+ *   handOver()|  |resume()
+ *             v  |
+ *         another agent accepts, live connections go on --drain(), close()--> as above
  */
 export class PodProxy {
   readonly pod: PodSpec;
@@ -32,7 +35,7 @@ export class PodProxy {
   readonly #inbound: InboundProxy;
   readonly #outbound: OutboundProxy;
   readonly #plaintext: InboundPlaintextProxy;
-  readonly #servers: Server[] = [];
+  readonly #listeners: PodListeners;
   #lastWorkload: Workload | undefined;
   #closed = false;
 
@@ -58,29 +61,56 @@ export class PodProxy {
     this.#outbound = new OutboundProxy(context);
     this.#plaintext = new InboundPlaintextProxy(context);
     this.#context = context;
+    this.#listeners = new PodListeners({
+      netns,
+      logger,
+      packetMark: settings.packetMark,
+      connectionsMax: settings.connectionsPerPodMax,
+      accept: {
+        15008: (socket) => this.#inbound.accept(socket),
+        15006: (socket) => this.#plaintext.accept(socket),
+        15001: (socket) => this.#outbound.accept(socket),
+      },
+      onDrop: (port) => countDrop(dependencies, port),
+    });
   }
 
   get netnsIdentity(): NetnsHandle['identity'] {
     return this.#netns.identity;
   }
 
-  /** Opens the listeners. Rejects, with nothing left open, when one cannot be opened. */
-  async open(): Promise<void> {
+  /** Listens, on sockets of another agent where it gave some, which are taken over in any case. Rejects, with nothing left open, when it cannot. */
+  async open(given: readonly SharedListener[] = []): Promise<void> {
     this.#currentOrLast();
     try {
-      await this.#listen(HBONE_PORT, (socket) => this.#inbound.accept(socket));
-      await this.#listen(INBOUND_PLAINTEXT_PORT, (socket) => this.#plaintext.accept(socket));
-      // Last: what is captured here needs the others when it comes back to this pod.
-      await this.#listen(OUTBOUND_PORT, (socket) => this.#outbound.accept(socket));
+      await this.#listeners.open(given);
     } catch (error) {
       this.close('pod-removed');
       throw error;
     }
   }
 
+  /** Second descriptors of the listeners, for another agent; they belong to the caller. */
+  shareListeners(): readonly SharedListener[] {
+    return this.#listeners.share();
+  }
+
+  /** Another agent accepts from now on. What is open goes on as before; peers are asked to open no more tunnels to this one. */
+  handOver(): void {
+    this.#listeners.close();
+    this.#inbound.drain();
+    this.#pool.retire(() => true);
+  }
+
+  /** The other agent is gone: accepts again, on the sockets it had. */
+  async resume(given: readonly SharedListener[]): Promise<void> {
+    this.#inbound.resume();
+    await this.#listeners.open(given);
+  }
+
   /** Accepts nothing new; tunnels end in order. Resolves when nothing is carried any more or the deadline passed. */
   async drain(deadlineMs: number): Promise<void> {
-    this.#closeServers();
+    this.#listeners.close();
     this.#inbound.drain();
     const pool = this.#pool.drain();
     if (!this.#isIdle()) await this.#idle(deadlineMs);
@@ -91,7 +121,7 @@ export class PodProxy {
   close(reason: FailureReason): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#closeServers();
+    this.#listeners.close();
     for (const record of [...this.live]) {
       record.cut(reason);
       // Not when its sockets have closed: after a drain this thread ends before that.
@@ -151,7 +181,8 @@ export class PodProxy {
   }
 
   #isIdle(): boolean {
-    return this.live.size === 0 && this.#inbound.connectionCount === 0 && this.#plaintext.probeCount === 0;
+    const carried = this.live.size + this.#inbound.connectionCount + this.#plaintext.probeCount;
+    return carried === 0 && !this.#listeners.hasLeftovers;
   }
 
   #idle(deadlineMs: number): Promise<void> {
@@ -166,38 +197,6 @@ export class PodProxy {
         if (this.#isIdle()) done();
       }, 20).unref();
     });
-  }
-
-  async #listen(port: number, accept: (socket: Socket) => void): Promise<void> {
-    const { settings, logger } = this.#dependencies;
-    const fd = listenInNetns(this.#netns, {
-      address: 'wildcard',
-      port,
-      mark: settings.packetMark,
-      transparent: 'best-effort',
-      reusePort: true,
-    });
-    const options = { allowHalfOpen: true, pauseOnConnect: true };
-    const server = net
-      .createServer(options, (socket) => {
-        socket.on('error', () => {});
-        accept(socket);
-      })
-      .on('error', (error) => logger.error('pod listener failed', { port, error }))
-      .on('drop', () => countDrop(this.#dependencies, port));
-    server.maxConnections = settings.connectionsPerPodMax;
-    this.#servers.push(server);
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen({ fd }, () => {
-        server.off('error', reject);
-        resolve();
-      });
-    });
-  }
-
-  #closeServers(): void {
-    for (const server of this.#servers.splice(0)) server.close();
   }
 }
 

@@ -16,6 +16,7 @@ import type { MetricSample } from '@ambit/mesh/runtime';
 import type { DiscoveryNode } from '@ambit/mesh/wire';
 import type { AgentParts, CreateSupervisor, Source } from '../app.ts';
 import type { NodeAgentConfig, Upstream } from '../config.ts';
+import { ServableIdentities } from '../identity/servable-identities.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import { ZdsClient } from '../pods/zds-client.ts';
 import { agentMetrics } from '../telemetry/agent-metrics.ts';
@@ -33,7 +34,7 @@ export async function openControllerSource(
   createSupervisor: CreateSupervisor,
   stack: AsyncDisposableStack,
 ): Promise<{ readonly supervisor: PodSupervisor; readonly source: Source }> {
-  const { config, clock, logger, workers, readiness } = parts;
+  const { config, clock, logger, readiness } = parts;
   const stateReady = readiness.task('controller state');
   const podsReady = readiness.task('pods');
   const stop = new AbortController();
@@ -52,8 +53,12 @@ export async function openControllerSource(
   });
   const kind: AccessKind = upstream.bearer === undefined ? 'certificate' : 'token';
   const failures = countFailures(parts);
-  const svids = openSvidStore(parts, access, kind, failures, stack);
-  const supervisor = createSupervisor(svids);
+  const servable = new ServableIdentities();
+  const svids = openSvidStore(parts, access, kind, failures, servable, stack);
+  const supervisor = createSupervisor({
+    hold: (identity) => svids.hold(identity),
+    whenServable: (identity, signal) => servable.when(identity, signal),
+  });
   let isSnapshotTaken = false;
   const showPending = (): void => {
     if (isSnapshotTaken && supervisor.pendingCount === 0) podsReady.done();
@@ -61,18 +66,9 @@ export async function openControllerSource(
   };
   supervisor.onChange(showPending);
   const ranges = new RangeWatch({ ranges: config.meshRanges, network: config.network, logger });
-  const push = new PushClient({
-    transport: hintedTransport(createPushTransport(access), kind, (error) => failures('discovery', error)),
-    node: discoveryNode(config),
-    clock,
-    logger: logger.child({ scope: 'xds' }),
-    apply: async (update) => {
-      ranges.see(update);
-      await workers.callAll('apply-view', { update });
-    },
-    withRanges: config.followNodeRanges,
-    onReady: () => stateReady.done(),
-    onEvent: countPushEvents(parts),
+  const push = createPushClient(parts, access, kind, failures, ranges, () => {
+    stateReady.done();
+    servable.viewIsThere();
   });
   collectPushStatus(parts, push, ranges);
   const zds = new ZdsClient({
@@ -84,6 +80,7 @@ export async function openControllerSource(
       isSnapshotTaken = true;
       showPending();
     },
+    mayConnect: () => !parts.handover.isOver,
     random: Math.random,
   });
   running.push(push.run(stop.signal), zds.run(stop.signal));
@@ -95,6 +92,30 @@ export async function openControllerSource(
     cniAgentConnected: zds.connected,
   });
   return { supervisor, source: { certificates: () => svids.status(), status } };
+}
+
+function createPushClient(
+  parts: AgentParts,
+  access: ControllerAccess,
+  kind: AccessKind,
+  countFailure: CountFailure,
+  ranges: RangeWatch,
+  onReady: () => void,
+): PushClient {
+  const { config, clock, logger, workers } = parts;
+  return new PushClient({
+    transport: hintedTransport(createPushTransport(access), kind, (error) => countFailure('discovery', error)),
+    node: discoveryNode(config),
+    clock,
+    logger: logger.child({ scope: 'xds' }),
+    apply: async (update) => {
+      ranges.see(update);
+      await workers.callAll('apply-view', { update });
+    },
+    withRanges: config.followNodeRanges,
+    onReady,
+    onEvent: countPushEvents(parts),
+  });
 }
 
 function collectPushStatus({ metrics }: AgentParts, push: PushClient, ranges: RangeWatch): void {
@@ -111,6 +132,7 @@ function openSvidStore(
   access: ControllerAccess,
   kind: AccessKind,
   countFailure: CountFailure,
+  servable: ServableIdentities,
   stack: AsyncDisposableStack,
 ): SvidStore {
   const client = stack.use(createCaClient(access));
@@ -121,8 +143,14 @@ function openSvidStore(
       clock,
       logger: logger.child({ scope: 'identity' }),
       request: (identity, signal) => withHint(kind, () => requestSvid(client, { identity, validitySeconds }, signal)),
-      publish: async (identity, svid) => void (await workers.callAll('set-svid', { identity, svid })),
-      forget: async (identity) => void (await workers.callAll('forget-svid', { identity })),
+      publish: async (identity, svid) => {
+        await workers.callAll('set-svid', { identity, svid });
+        servable.certificateIsThere(identity);
+      },
+      forget: async (identity) => {
+        servable.certificateIsGone(identity);
+        await workers.callAll('forget-svid', { identity });
+      },
       onFailure: (error) => {
         failures.add([]);
         countFailure('certificates', error);

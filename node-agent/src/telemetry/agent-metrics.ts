@@ -6,6 +6,9 @@ export const agentMetrics: {
   readonly pendingProxies: MetricSpec<'gauge'>;
   readonly proxiesStarted: MetricSpec<'counter'>;
   readonly proxiesStopped: MetricSpec<'counter'>;
+  readonly takenOver: MetricSpec<'counter'>;
+  readonly handedOver: MetricSpec<'counter'>;
+  readonly lent: MetricSpec<'gauge'>;
   readonly controllerConnected: MetricSpec<'gauge'>;
   readonly controllerFailures: MetricSpec<'counter'>;
   readonly xdsTerminations: MetricSpec<'counter'>;
@@ -24,6 +27,18 @@ export const agentMetrics: {
   pendingProxies: gauge({ name: 'ambit_pods_pending', help: 'Pods whose ports could not be opened yet.' }),
   proxiesStarted: counter({ name: 'ambit_pods_started_total', help: 'Pod proxies started.' }),
   proxiesStopped: counter({ name: 'ambit_pods_stopped_total', help: 'Pod proxies stopped.' }),
+  takenOver: counter({
+    name: 'ambit_pods_taken_over_total',
+    help: 'Pods whose listening sockets were taken over from the agent before.',
+  }),
+  handedOver: counter({
+    name: 'ambit_pods_handed_over_total',
+    help: 'Pods whose listening sockets the agent after has taken over.',
+  }),
+  lent: gauge({
+    name: 'ambit_pods_lent',
+    help: 'Pods another agent accepts for, which come back to this one should that fail.',
+  }),
   controllerConnected: gauge({
     name: 'ambit_controller_connected',
     help: 'Whether the discovery stream to the controller is open.',

@@ -1,4 +1,4 @@
-import { NetnsHandle } from '@ambit/mesh/linux';
+import { NetnsHandle, OwnedDescriptor } from '@ambit/mesh/linux';
 import { formatSocketAddress, type MeshViewChange } from '@ambit/mesh/model';
 import type { Clock, LineSink, Logger, RootLogger, WorkerHandlers } from '@ambit/mesh/runtime';
 import { matchesConnection } from '../admin/match-connection.ts';
@@ -12,12 +12,22 @@ import { OpenConnections } from '../proxy/open-connections.ts';
 import { PartyTable } from '../proxy/party.ts';
 import type { PodSpec, ProxyDependencies, ProxySettings } from '../proxy/pod-context.ts';
 import { TunnelPeers } from '../proxy/tunnel-peers.ts';
+import type { SharedListener } from '../proxy/pod-listeners.ts';
 import { PodProxy } from '../proxy/pod-proxy.ts';
 import { TrafficTable } from '../proxy/traffic-table.ts';
 import { MeshState } from '../state/mesh-state.ts';
-import type { ConnectionSummary, PodInstance, ViewDump, WorkerCalls, WorkerMetrics } from './worker-protocol.ts';
+import type {
+  ConnectionSummary,
+  ListenersByWorker,
+  PodInstance,
+  ViewDump,
+  WorkerCalls,
+  WorkerMetrics,
+} from './worker-protocol.ts';
 
 export interface DataPlaneOptions {
+  /** Of this thread among the data workers. */
+  readonly index: number;
   readonly clock: Clock;
   readonly logger: Logger;
   /** How many lines of this thread were left out. */
@@ -111,18 +121,47 @@ export class DataPlane
     return null;
   };
 
-  'add-pod' = async ({ instance, pod, netnsFd }: Args<'add-pod'>): Promise<null> => {
-    if (this.#draining) throw new Error('the agent is stopping');
+  'add-pod' = async ({ instance, pod, netnsFd, listeners }: Args<'add-pod'>): Promise<null> => {
+    const given = this.#own(listeners);
+    if (this.#draining) {
+      for (const { fd } of given) new OwnedDescriptor(fd)[Symbol.dispose]();
+      throw new Error('the agent is stopping');
+    }
     const { logger } = this.#options;
     const scoped = logger.child({ 'pod.namespace': pod.namespace, 'pod.name': pod.name });
     const proxy = new PodProxy(pod, NetnsHandle.borrow(netnsFd), { ...this.#dependencies, logger: scoped });
     this.#pods.set(instance, proxy);
     try {
-      await proxy.open();
+      await proxy.open(given);
     } catch (error) {
       this.#pods.delete(instance);
       throw error;
     }
+    return null;
+  };
+
+  'share-listeners' = ({ instance }: Args<'share-listeners'>): readonly SharedListener[] =>
+    this.#pods.get(instance)?.shareListeners() ?? [];
+
+  'hand-over' = ({ instance }: Args<'hand-over'>): null => {
+    this.#pods.get(instance)?.handOver();
+    return null;
+  };
+
+  'resume-pod' = async ({ instance, listeners }: Args<'resume-pod'>): Promise<null> => {
+    const proxy = this.#pods.get(instance);
+    const given = this.#own(listeners);
+    if (proxy === undefined || this.#draining) {
+      for (const { fd } of given) new OwnedDescriptor(fd)[Symbol.dispose]();
+      return null;
+    }
+    await proxy.resume(given);
+    return null;
+  };
+
+  'stop-accepting' = (): null => {
+    this.#draining = true;
+    for (const proxy of this.#pods.values()) proxy.handOver();
     return null;
   };
 
@@ -198,6 +237,10 @@ export class DataPlane
   async drain(drainMs: number): Promise<void> {
     this.#draining = true;
     await Promise.all([...this.#pods.keys()].map((instance) => this['remove-pod']({ instance, drainMs })));
+  }
+
+  #own(listeners: ListenersByWorker = []): readonly SharedListener[] {
+    return listeners[this.#options.index] ?? [];
   }
 
   #recheck(change: MeshViewChange): void {

@@ -4,6 +4,7 @@ import type { RevokedSerials, Svid } from '@ambit/mesh/tls';
 import type { ConnectionFilter } from '../admin/match-connection.ts';
 import type { AccessLogFormat } from '../proxy/access-log-line.ts';
 import type { PodSpec, ProxySettings } from '../proxy/pod-context.ts';
+import type { SharedListener } from '../proxy/pod-listeners.ts';
 import type { TrafficSnapshot } from '../proxy/traffic-table.ts';
 
 /** What a data worker is started with; plain data, it crosses a thread boundary. */
@@ -20,6 +21,9 @@ export interface WorkerConfig {
 
 /** One running instance of a pod's proxy. The same pod in another network namespace is another instance. */
 export type PodInstance = number;
+
+/** Which sockets each data worker listens on, by its index. */
+export type ListenersByWorker = readonly (readonly SharedListener[])[];
 
 /** One carried connection as the admin interface shows it. */
 export interface ConnectionSummary {
@@ -72,13 +76,32 @@ export interface WorkerCalls {
   'forget-svid': { readonly args: { readonly identity: SpiffeId }; readonly result: null };
   /** Answered once every peer that these lists withdraw is cut, and none of them is accepted any more. */
   'set-revocations': { readonly args: { readonly lists: readonly RevokedSerials[] }; readonly result: null };
-  /** Answered once the pod's ports are open. `netnsFd` stays the main thread's, open until the instance is removed. */
+  /**
+   * Answered once the pod's ports are open. `netnsFd` stays the main thread's, open until the instance is removed. `listeners`, by
+   * worker, are sockets of another agent; they are the workers' from then on.
+   */
   'add-pod': {
-    readonly args: { readonly instance: PodInstance; readonly pod: PodSpec; readonly netnsFd: number };
+    readonly args: {
+      readonly instance: PodInstance;
+      readonly pod: PodSpec;
+      readonly netnsFd: number;
+      readonly listeners?: ListenersByWorker;
+    };
+    readonly result: null;
+  };
+  /** Second descriptors of a pod's listening sockets, for another agent; they belong to the main thread. */
+  'share-listeners': { readonly args: { readonly instance: PodInstance }; readonly result: readonly SharedListener[] };
+  /** Another agent accepts: answered once this worker does no more. What is open goes on. */
+  'hand-over': { readonly args: { readonly instance: PodInstance }; readonly result: null };
+  /** The other agent is gone: answered once this worker accepts again, on the sockets it had. */
+  'resume-pod': {
+    readonly args: { readonly instance: PodInstance; readonly listeners: ListenersByWorker };
     readonly result: null;
   };
   /** Answered once nothing of the instance is left. `drainMs` 0 cuts its connections at once. */
   'remove-pod': { readonly args: { readonly instance: PodInstance; readonly drainMs: number }; readonly result: null };
+  /** Nothing more is accepted in any pod; what is open goes on. */
+  'stop-accepting': { readonly args: Record<string, never>; readonly result: null };
   /** Drains every pod, then flushes the logs: the worker may be ended afterwards. */
   stop: { readonly args: { readonly drainMs: number }; readonly result: null };
   metrics: { readonly args: Record<string, never>; readonly result: WorkerMetrics };

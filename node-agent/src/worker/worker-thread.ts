@@ -39,6 +39,7 @@ export async function runWorkerThread(): Promise<void> {
   });
   const accessLog = openAccessLog(config.accessLog, clock) ?? silentSink;
   const plane = new DataPlane({
+    index: config.index,
     clock,
     logger,
     log: logger,
@@ -56,6 +57,10 @@ export async function runWorkerThread(): Promise<void> {
     'forget-svid': plane['forget-svid'],
     'set-revocations': plane['set-revocations'],
     'add-pod': plane['add-pod'],
+    'share-listeners': plane['share-listeners'],
+    'hand-over': plane['hand-over'],
+    'resume-pod': plane['resume-pod'],
+    'stop-accepting': plane['stop-accepting'],
     'remove-pod': plane['remove-pod'],
     metrics: plane.metrics,
     connections: plane.connections,
