@@ -154,11 +154,6 @@ export const SETTINGS: readonly Setting[] = [
     describe: 'How long live connections may go on after SIGTERM.',
   },
   {
-    name: 'AMBIT_HEAP_SNAPSHOT_DIR',
-    fallback: '',
-    describe: 'Directory for heap snapshots, which hold private keys; without one none are written.',
-  },
-  {
     name: 'AMBIT_ALONE_TERMINATION_DEADLINE',
     fallback: '5s',
     describe: 'The same where no other agent listens in the pods, so that none may be started before.',
@@ -168,6 +163,11 @@ export const SETTINGS: readonly Setting[] = [
     fallback: '',
     describe:
       'Directory, made with mode 0700, where an agent finds the one before it and takes over its listening sockets.',
+  },
+  {
+    name: 'AMBIT_HEAP_SNAPSHOT_DIR',
+    fallback: '',
+    describe: 'Directory for heap snapshots, which hold private keys; without one none are written.',
   },
 ];
 
