@@ -99,6 +99,9 @@ export async function readAll(socket: Socket): Promise<string> {
 export class TestNode {
   readonly plane: DataPlane;
   readonly lines: string[] = [];
+  /** Addresses that its name servers know. */
+  readonly names: Map<string, readonly string[]> = new Map();
+  readonly asked: string[] = [];
 
   constructor(settings: Partial<ProxySettings> = {}) {
     this.plane = new DataPlane({
@@ -122,7 +125,10 @@ export class TestNode {
       accessLogFormat: 'text',
       logFilter: 'info',
       random: Math.random,
-      lookUpName: () => Promise.reject(new Error('no names in this world')),
+      lookUpName: async (hostname) => {
+        this.asked.push(hostname);
+        return (this.names.get(hostname) ?? []).map((ip) => ({ ip: parseIpAddress(ip), ttlMs: 60_000 }));
+      },
     });
   }
 
@@ -201,7 +207,8 @@ export class PodWorld implements AsyncDisposable {
   /** The node of a pod. */
   nodeOf(name: string): TestNode {
     const nodeName = this.pod(name).workload.node;
-    const node = this.nodes.get(nodeName) ?? new TestNode(this.#settings);
+    const { network } = this.pod(name).workload;
+    const node = this.nodes.get(nodeName) ?? new TestNode({ network, ...this.#settings });
     this.nodes.set(nodeName, node);
     return node;
   }
@@ -234,7 +241,7 @@ export class PodWorld implements AsyncDisposable {
   async takeOver(name: string): Promise<TestNode> {
     const before = this.nodeOf(name);
     const pod = this.pod(name);
-    const node = new TestNode(this.#settings);
+    const node = new TestNode({ network: pod.workload.network, ...this.#settings });
     this.#replaced.push(before);
     this.nodes.set(pod.workload.node, node);
     const { workloads, services, policies } = before.plane['dump-view']();
