@@ -18,6 +18,22 @@ export const CLIENT_ID = 'spiffe://cluster.local/ns/shop/sa/client';
 export const SERVER_ID = 'spiffe://cluster.local/ns/shop/sa/server';
 export const PEER_ID = 'spiffe://cluster.local/ns/outside/sa/peer';
 
+/** Where the applications of these tests listen. */
+export const APPLICATION_PORT = 9200;
+/** Another network, whose gateway is the peer. */
+const FAR = 'far';
+/** Services there, and who serves each. */
+export const FAR_SERVICES: Readonly<
+  Record<'far-pod' | 'far-waypoint', { readonly vip: string; readonly identity: string }>
+> = {
+  'far-pod': { vip: '10.20.0.9', identity: SERVER_ID },
+  'far-waypoint': { vip: '10.20.0.10', identity: PEER_ID },
+};
+
+export function farHostname(name: string): string {
+  return `${name}.shop.svc.cluster.local`;
+}
+
 export type KeyType = 'p256' | 'p384' | 'rsa';
 
 export interface AgentWithPeerOptions {
@@ -152,8 +168,26 @@ function localConfig(directory: string): unknown {
         ...{ uid: 'peer', name: 'peer', namespace: 'outside', serviceAccount: 'peer', addresses: [base64(PEER_IP)] },
         ...{ tunnelProtocol: 'HBONE', trustDomain: 'cluster.local' },
       },
+      {
+        ...{ uid: 'gateway', name: 'gateway', namespace: 'outside', serviceAccount: 'peer', network: FAR },
+        ...{ addresses: [base64(PEER_IP)], tunnelProtocol: 'HBONE', trustDomain: 'cluster.local' },
+      },
+      ...Object.keys(FAR_SERVICES).map((name) => ({
+        ...{
+          uid: `${FAR}/SplitHorizonWorkload/${name}`,
+          name,
+          namespace: 'shop',
+          network: FAR,
+          tunnelProtocol: 'HBONE',
+        },
+        networkGateway: { address: { network: FAR, address: base64(PEER_IP) }, hboneMtlsPort: 15_008 },
+        services: { [`shop/${farHostname(name)}`]: { ports: [{ servicePort: 80, targetPort: APPLICATION_PORT }] } },
+      })),
     ],
-    services: [],
+    services: Object.entries(FAR_SERVICES).map(([name, { vip, identity }]) => ({
+      ...{ name, namespace: 'shop', hostname: farHostname(name), addresses: [{ address: base64(vip) }] },
+      ...{ ports: [{ servicePort: 80, targetPort: APPLICATION_PORT }], subjectAltNames: [identity] },
+    })),
     policies: [],
     certificates: names.map((name) => {
       const { certificate, key, roots } = filesIn(directory, name);

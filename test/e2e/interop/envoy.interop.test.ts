@@ -5,11 +5,22 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { until } from '@ambit/mesh/testing';
 import { accessRecords } from '../demo/access-log.ts';
 import { requireSandbox } from '../world/sandbox.ts';
-import { AgentWithPeer, PEER_ID, PEER_IP, SERVER_ID, SERVER_IP } from './agent-with-peer.ts';
+import {
+  AgentWithPeer,
+  APPLICATION_PORT,
+  CLIENT_ID,
+  FAR_SERVICES,
+  farHostname,
+  PEER_ID,
+  PEER_IP,
+  SERVER_ID,
+  SERVER_IP,
+} from './agent-with-peer.ts';
 import {
   ENVOY_ADMIN_PORT,
   type EnvoyClientOptions,
   envoyClientConfig,
+  envoyGatewayConfig,
   type EnvoyServerOptions,
   envoyServerConfig,
 } from './envoy-config.ts';
@@ -17,7 +28,7 @@ import { PeerProgram, SAYS_MS } from './peer-program.ts';
 import { type Exchanged, exchangeBytes, startRole } from './peers.ts';
 import { envoyProgram } from './programs.ts';
 
-const PORT = 9200;
+const PORT = APPLICATION_PORT;
 const PLAIN_PORT = 10_001;
 
 describe('Envoy, CONNECT over mutual TLS', { skip: requireSandbox() }, () => {
@@ -147,5 +158,84 @@ describe('Envoy, CONNECT over mutual TLS', { skip: requireSandbox() }, () => {
     await using _ = await server();
     const [refused] = await exchangeBytes(world.inPod('client'), `${PEER_IP}:1`);
     assert.deepEqual([refused?.ok, refused?.received], [false, 0], 'no application there');
+  });
+
+  describe('as the gateway of another network', () => {
+    const WAYPOINT_PORT = 15_009;
+    const to = {
+      [`${farHostname('far-pod')}:80`]: { address: SERVER_IP, port: 15_008 },
+      [`${farHostname('far-waypoint')}:80`]: { address: '127.0.0.1', port: WAYPOINT_PORT },
+    };
+    const ends = { files: () => world.peer, port: 15_008, principalPrefix: 'spiffe://cluster.local/' };
+    const gateway = (more: object = {}): Promise<PeerProgram> =>
+      start(
+        envoyGatewayConfig({
+          ...ends,
+          files: ends.files(),
+          to,
+          waypoint: { port: WAYPOINT_PORT, application: PORT },
+          ...more,
+        }),
+      );
+    const call = (name: keyof typeof FAR_SERVICES, bytes = 1000, count = 1): Promise<readonly Exchanged[]> =>
+      exchangeBytes(world.inPod('client'), `${FAR_SERVICES[name].vip}:80`, { bytes, count });
+
+    test('an enrolled pod reaches another one through it: half-close, many connections, megabytes', async () => {
+      await using _ = await gateway();
+      const from = world.accessLog.length;
+      good(await call('far-pod'));
+      const records = await until('both ends have written', () => {
+        const text = world.accessLog.slice(from);
+        const [outbound, inbound] = [accessRecords(text, 'outbound').at(-1), accessRecords(text, 'inbound').at(-1)];
+        return outbound === undefined || inbound === undefined ? undefined : { outbound, inbound };
+      });
+      for (const { fields } of Object.values(records)) {
+        assert.equal(fields.get('src.identity'), CLIENT_ID);
+        assert.equal(fields.get('dst.identity'), SERVER_ID);
+        assert.equal(fields.get('dst.hbone_addr'), `${farHostname('far-pod')}:80`);
+      }
+      assert.equal(records.outbound.fields.get('dst.addr'), `${PEER_IP}:15008`);
+      good(await call('far-pod', 100_000, 60));
+      good(await call('far-pod', 20_000_000, 2));
+    });
+
+    test("an enrolled pod reaches Envoy's own listener through it, as a waypoint there", async () => {
+      await using _ = await gateway();
+      good(await call('far-waypoint'));
+      good(await call('far-waypoint', 100_000, 60));
+      good(await call('far-waypoint', 20_000_000, 2));
+    });
+
+    test('Envoy reaches an enrolled pod through it, with one request a connection as Istio has it', async () => {
+      const client = {
+        port: PLAIN_PORT,
+        authority: `${farHostname('far-pod')}:80`,
+        principal: SERVER_ID,
+        network: 'far',
+      };
+      await using _ = await gateway({ client });
+      const from = world.accessLog.length;
+      good(await throughEnvoy());
+      good(await throughEnvoy(100_000, 60));
+      good(await throughEnvoy(20_000_000, 2));
+      const [record] = accessRecords(world.accessLog.slice(from), 'inbound');
+      assert.equal(record?.fields.get('src.identity'), PEER_ID);
+      assert.equal(record?.fields.get('dst.hbone_addr'), client.authority);
+      // In its own network the address is the peer's; from another one it is nobody's.
+      assert.equal(record?.fields.get('src.workload'), undefined);
+    });
+
+    test('nobody else is believed behind it, and what it knows no way to is refused', async () => {
+      {
+        await using _ = await gateway({
+          to: { ...to, [`${farHostname('far-pod')}:80`]: { address: '127.0.0.1', port: WAYPOINT_PORT } },
+        });
+        const [refused] = await call('far-pod');
+        assert.deepEqual([refused?.ok, refused?.received], [false, 0], 'the far end is another one');
+      }
+      await using _ = await gateway({ to: {} });
+      const [refused] = await call('far-pod');
+      assert.deepEqual([refused?.ok, refused?.received], [false, 0], 'the gateway knows no such service');
+    });
   });
 });
