@@ -2,10 +2,16 @@ import { once } from 'node:events';
 import net, { type Socket } from 'node:net';
 import { acceptHbone, type TunnelRequest } from '@ambit/mesh/hbone';
 import { dialInNetns, listenInNetns } from '@ambit/mesh/linux';
-import { parseSocketAddress, type SpiffeId, workloadIdentity } from '@ambit/mesh/model';
+import {
+  createTrustDomains,
+  DEFAULT_TRUST_DOMAIN,
+  parseSocketAddress,
+  type SpiffeId,
+  workloadIdentity,
+} from '@ambit/mesh/model';
 import { silentLogger, systemClock } from '@ambit/mesh/runtime';
 import { clientVerifier, secureContextOf } from '@ambit/mesh/tls';
-import { DEFAULT_TRUST_DOMAIN } from '@ambit/mesh/model';
+
 import type { PodWorld } from './pod-world.ts';
 
 /** What a gateway of a network did. */
@@ -56,7 +62,7 @@ export async function startGateway(
     acceptHbone<SpiffeId>(own(socket), {
       ...{ clock: systemClock, logger: silentLogger, onTunnel },
       secureContext: secureContextOf(svid),
-      verifyPeer: clientVerifier(DEFAULT_TRUST_DOMAIN),
+      verifyPeer: clientVerifier({ domains: createTrustDomains(DEFAULT_TRUST_DOMAIN) }),
     }).catch(() => {});
   });
   server.on('error', () => {}).listen({ fd: listenInNetns(pod.handle, { address: 'wildcard', port: 15_008 }) });
