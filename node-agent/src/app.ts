@@ -245,6 +245,7 @@ function workerConfig({ config, logFd }: NodeAgentOptions): Omit<WorkerConfig, '
     watchesRevocation: config.revocationFile !== null,
     meshRanges: config.meshRanges,
     packetMark: config.packetMark,
+    localhostApplicationTunnel: config.localhostApplicationTunnel,
     patienceMs: PATIENCE_MS,
     notListeningMs: NOT_LISTENING_MS,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,

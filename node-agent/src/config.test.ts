@@ -28,6 +28,7 @@ describe('parseConfig()', () => {
       trustDomains: { own: 'cluster.local', aliases: [] },
       revocationFile: null,
       packetMark: 1337,
+      localhostApplicationTunnel: true,
       workers: 1,
       adminAddress: { ip: parseIpAddress('127.0.0.1'), port: 15000 },
       metricsAddress: { ip: parseIpAddress('0.0.0.0'), port: 15020 },

@@ -38,6 +38,7 @@ export interface NodeAgentConfig {
   /** File with lists of revoked certificates; null: nothing is ever revoked. */
   readonly revocationFile: string | null;
   readonly packetMark: number;
+  readonly localhostApplicationTunnel: boolean;
   readonly workers: number;
   readonly adminAddress: ListenAddress;
   readonly metricsAddress: ListenAddress;
@@ -136,6 +137,12 @@ export const SETTINGS: readonly Setting[] = [
     fallback: '1337',
     describe: "Mark of the agent's own sockets, which redirection leaves alone.",
   },
+  {
+    name: 'AMBIT_LOCALHOST_APP_TUNNEL',
+    fallback: 'true',
+    describe:
+      'Applications that take PROXY headers are dialled on loopback, where nobody but this agent reaches them from outside.',
+  },
   { name: 'AMBIT_WORKERS', fallback: '1', describe: 'Data worker threads.' },
   { name: 'AMBIT_ADMIN_ADDRESS', fallback: '127.0.0.1:15000', describe: 'Admin interface. Keep it on loopback.' },
   { name: 'AMBIT_METRICS_ADDRESS', fallback: '0.0.0.0:15020', describe: 'Metrics.' },
@@ -201,6 +208,7 @@ export function parseConfig(environment: Environment): NodeAgentConfig {
       { min: 1, max: 0xfff },
       Number(fallbackOf(SETTINGS, 'AMBIT_PACKET_MARK')),
     ),
+    localhostApplicationTunnel: read.boolean('AMBIT_LOCALHOST_APP_TUNNEL', true),
     workers: read.integer('AMBIT_WORKERS', { min: 1, max: WORKERS_MAX }, 1),
     adminAddress: socketAddress('AMBIT_ADMIN_ADDRESS'),
     metricsAddress: socketAddress('AMBIT_METRICS_ADDRESS'),

@@ -56,6 +56,7 @@ export const ZTUNNEL_SETTINGS: readonly ZtunnelSetting[] = [
   { name: 'CLUSTER_ID', meaning: 'AMBIT_CLUSTER_ID', note: '', translate: same },
   { name: 'ISTIO_META_CLUSTER_ID', meaning: 'AMBIT_CLUSTER_ID', note: 'Unless CLUSTER_ID is set.', translate: same },
   { name: 'TRUST_DOMAIN', meaning: 'AMBIT_TRUST_DOMAIN', note: '', translate: same },
+  { name: 'LOCALHOST_APP_TUNNEL', meaning: 'AMBIT_LOCALHOST_APP_TUNNEL', note: '', translate: same },
   { name: 'CRL_PATH', meaning: 'AMBIT_CRL_FILE', note: '', translate: same },
   { name: 'PACKET_MARK', meaning: 'AMBIT_PACKET_MARK', note: '', translate: same },
   {

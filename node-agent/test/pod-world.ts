@@ -115,6 +115,7 @@ export class TestNode {
         watchesRevocation: true,
         meshRanges: [parseCidr('10.77.0.0/16'), parseCidr('fd77::/16')],
         packetMark: TEST_PACKET_MARK,
+        localhostApplicationTunnel: true,
         patienceMs: 300,
         notListeningMs: 1000,
         connectTimeoutMs: 1000,

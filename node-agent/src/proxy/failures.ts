@@ -61,6 +61,7 @@ export const FAILURES: Readonly<Record<FailureReason, Failure>> = {
   'unknown-workload': entry('the destination workload is not known'),
   'unknown-hostname': entry('no service or workload has this hostname'),
   'unresolvable-port': entry('the service port leads nowhere at this workload'),
+  'hostname-without-address': entry('the service has no address that a PROXY header could name'),
   'deny-policy-matched': entry('a DENY policy matched', 'DENY', 401),
   'no-allow-policy-matched': entry('ALLOW policies exist, but none allowed', 'DENY', 401),
   'policy-not-received': entry('a policy that the destination names has not arrived', 'DENY', 401),

@@ -46,6 +46,8 @@ interface Row {
   readonly world?: MeshViewUpdate;
   readonly connection?: InboundConnection;
   readonly authority: string;
+  /** Default: true. */
+  readonly localhostApplicationTunnel?: boolean;
   /** The whole admission, its workload left out. */
   readonly expected: object;
 }
@@ -257,6 +259,15 @@ const otherNetworkWaypoint: WaypointRef = {
   destination: { kind: 'address', network: 'net-2', ip: address('10.0.0.1:80').ip },
   hboneMtlsPort: address('10.0.0.1:15008').port,
 };
+const denyPort = buildPolicy({ name: 'deny-port', action: 'deny', match: [{ ports: [8080] }] });
+const key = (name: string): PolicyKey => `shop/${name}` as PolicyKey;
+const denied = (reason: string, more: object = {}): object => ({
+  kind: 'refused',
+  status: 401,
+  flag: 'DENY',
+  reason,
+  decision: { verdict: 'deny', reason, dryRun: [], ...more },
+});
 const tunnelRows: readonly Row[] = [
   {
     name: 'a VIP whose service names this workload as its waypoint by hostname',
@@ -352,7 +363,7 @@ const tunnelRows: readonly Row[] = [
     authority: '10.96.0.1:80',
     expected: {
       kind: 'allowed',
-      policyTarget: address('10.0.0.1:80'),
+      policyTarget: address('10.0.0.1:15088'),
       target: address('127.0.0.1:15088'),
       applicationTunnel: {
         source: address('10.0.0.9:40000'),
@@ -386,7 +397,7 @@ const tunnelRows: readonly Row[] = [
     authority: 'web.shop.svc.cluster.local:80',
     expected: {
       kind: 'allowed',
-      policyTarget: address('10.0.0.1:8080'),
+      policyTarget: address('10.0.0.1:15088'),
       target: address('127.0.0.1:15088'),
       applicationTunnel: {
         source: address('10.0.0.9:40000'),
@@ -398,22 +409,35 @@ const tunnelRows: readonly Row[] = [
     },
   },
   {
-    name: 'an application tunnel for a service without VIP names the pod',
+    name: 'an application tunnel for a service without VIP, which no header could name',
     local: { applicationTunnel: { protocol: 'proxy', port: 15088 } },
     world: { services: [buildService({ addresses: [] })] },
     authority: 'web.shop.svc.cluster.local:80',
+    expected: refused503('hostname-without-address'),
+  },
+  {
+    name: 'an application tunnel with PROXY that is not dialled on loopback',
+    local: { applicationTunnel: { protocol: 'proxy', port: 15088 } },
+    authority: '10.96.0.1:80',
+    localhostApplicationTunnel: false,
     expected: {
       kind: 'allowed',
-      policyTarget: address('10.0.0.1:8080'),
-      target: address('127.0.0.1:15088'),
+      policyTarget: address('10.0.0.1:15088'),
+      target: address('10.0.0.1:15088'),
       applicationTunnel: {
         source: address('10.0.0.9:40000'),
-        destination: address('10.0.0.1:80'),
+        destination: address('10.96.0.1:80'),
         sourceIdentity: client,
       },
-      service: buildService({ addresses: [] }),
       decision: OPEN,
     },
+  },
+  {
+    name: 'a DENY for the port of an application tunnel, whatever port is asked for',
+    local: { applicationTunnel: { protocol: 'proxy', port: 8080 } },
+    world: { policies: [denyPort] },
+    authority: '10.96.0.1:80',
+    expected: denied('deny-policy-matched', { policy: key('deny-port') }),
   },
   {
     name: 'an application tunnel without a protocol only changes the port',
@@ -421,7 +445,7 @@ const tunnelRows: readonly Row[] = [
     authority: '10.96.0.1:80',
     expected: {
       kind: 'allowed',
-      policyTarget: address('10.0.0.1:80'),
+      policyTarget: address('10.0.0.1:15088'),
       target: address('10.0.0.1:15088'),
       decision: OPEN,
     },
@@ -446,21 +470,12 @@ function allowedTo(target: string, more: object = {}): object {
 
 const allowClient = buildPolicy({ name: 'allow-client', match: [{ principals: ['cluster.local/ns/shop/sa/client'] }] });
 const denyOther = buildPolicy({ name: 'deny-other', action: 'deny', match: [{ namespaces: ['other'] }] });
-const denyPort = buildPolicy({ name: 'deny-port', action: 'deny', match: [{ ports: [8080] }] });
 const denyTunnelPort = buildPolicy({ name: 'deny-tunnel-port', action: 'deny', match: [{ ports: [15008] }] });
 const denySource = buildPolicy({ name: 'deny-source', action: 'deny', match: [{ sourceIps: ['10.0.0.9'] }] });
 const denyDestination = buildPolicy({
   name: 'deny-destination',
   action: 'deny',
   match: [{ destinationIps: ['10.0.0.1'] }],
-});
-const key = (name: string): PolicyKey => `shop/${name}` as PolicyKey;
-const denied = (reason: string, more: object = {}): object => ({
-  kind: 'refused',
-  status: 401,
-  flag: 'DENY',
-  reason,
-  decision: { verdict: 'deny', reason, dryRun: [], ...more },
 });
 
 const policyRows: readonly Row[] = [
@@ -549,7 +564,9 @@ describe('admitInbound()', () => {
         ...world,
         workloads: [...(local === undefined ? [] : [local]), ...(world.workloads ?? [])],
       });
-      const admission = admitInbound(view, local, row.connection ?? connectionTo('10.0.0.1:15008'), row.authority);
+      const admission = admitInbound(view, local, row.connection ?? connectionTo('10.0.0.1:15008'), row.authority, {
+        localhostApplicationTunnel: row.localhostApplicationTunnel ?? true,
+      });
       assert.deepEqual(admission, withWorkload(row.expected, local, row.authority));
     });
   }

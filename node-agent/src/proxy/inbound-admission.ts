@@ -39,6 +39,7 @@ export type AdmissionRefusal =
   | 'unknown-workload'
   | 'unknown-hostname'
   | 'unresolvable-port'
+  | 'hostname-without-address'
   | 'illegal-port'
   | 'deny-policy-matched'
   | 'no-allow-policy-matched'
@@ -59,9 +60,9 @@ export type Admission =
   | {
       readonly kind: 'allowed';
       readonly workload: Workload;
-      /** What policy was asked about: the pod's address and the application's port. */
+      /** What policy was asked about: the pod's address and the port that the application takes this connection on. */
       readonly policyTarget: SocketAddress;
-      /** Where to dial; differs from `policyTarget` only for an application tunnel. */
+      /** Where to dial; differs from `policyTarget` only for an application tunnel, by its loopback address. */
       readonly target: SocketAddress;
       /** The service the authority named. */
       readonly service?: Service;
@@ -98,29 +99,34 @@ const LOOPBACK_V6: IpAddress = parseIpAddress('::1');
  * Admits one CONNECT with `authorityText` to the captured `workload`, which is undefined while it is unknown
  * (protocol.md 1.5, in its order; the tunnel answered other methods before): authority, local workload, authority
  * against the connection's own destination, port mapping, illegal ports, then policy. Nothing of the request but the
- * authority is read, and of that only its port decides where the connection goes.
+ * authority is read, and of that only its port decides where the connection goes. The port of an application tunnel replaces it,
+ * for policy too, as ztunnel has it.
  */
 export function admitInbound(
   view: MeshView,
   workload: Workload | undefined,
   connection: InboundConnection,
   authorityText: string,
+  settings: { readonly localhostApplicationTunnel: boolean },
 ): Admission {
   const authority = readAuthority(authorityText);
   if (authority === null) return refused(400, 'bad-authority');
   if (workload === undefined) return refused(503, 'unknown-workload');
   const addressed = resolveAuthority(view, workload, connection.destination.ip, authority);
   if (addressed.kind === 'refused') return { ...addressed, workload };
-  const real: SocketAddress = { ip: connection.destination.ip, port: addressed.port };
-  const dial = tunnelTarget(workload, connection, real, addressed);
-  if (isIllegalPort(real.port) || isIllegalPort(dial.target.port)) return { ...refused(503, 'illegal-port'), workload };
-  const decision = reauthorize(view, workload, connection, real);
+  const policyTarget: SocketAddress = {
+    ip: connection.destination.ip,
+    port: applicationPort(workload, addressed.port),
+  };
+  if (isIllegalPort(addressed.port) || isIllegalPort(policyTarget.port)) {
+    return { ...refused(503, 'illegal-port'), workload };
+  }
+  const header = tunnelHeader(workload, connection, addressed);
+  if (header === 'no-address') return { ...refused(503, 'hostname-without-address'), workload };
+  const decision = reauthorize(view, workload, connection, policyTarget);
   if (decision.verdict === 'deny') return denied(workload, decision);
-  return allowed(
-    { kind: 'allowed', workload, policyTarget: real, target: dial.target, decision },
-    dial,
-    addressed.service,
-  );
+  const target = header !== null && settings.localhostApplicationTunnel ? onLoopback(policyTarget) : policyTarget;
+  return allowed({ kind: 'allowed', workload, policyTarget, target, decision }, header, addressed.service);
 }
 
 /**
@@ -247,55 +253,57 @@ function resolveHostname(
     : { kind: 'resolved', port: parsePort(port), authority, service };
 }
 
-/** Where to dial, and the header that carries what the peer asked for when the application has one tunnel port. */
-function tunnelTarget(
+/** An application that takes tunnelled connections on one port has that port, whatever was asked for. */
+function applicationPort({ applicationTunnel: tunnel }: Workload, port: Port): Port {
+  return tunnel === undefined || tunnel.port === 0 ? port : parsePort(tunnel.port);
+}
+
+/** Where nobody else can pose as the agent: an application that believes PROXY headers listens there only. */
+function onLoopback({ ip, port }: SocketAddress): SocketAddress {
+  return { ip: ipFamily(ip) === 6 ? LOOPBACK_V6 : LOOPBACK_V4, port };
+}
+
+/** What the application is told the peer asked for; null when it is told nothing. */
+function tunnelHeader(
   workload: Workload,
   connection: InboundConnection,
-  real: SocketAddress,
   addressed: Extract<Addressed, { kind: 'resolved' }>,
-): { readonly target: SocketAddress; readonly applicationTunnel?: ApplicationTunnelTarget } {
-  const tunnel = workload.applicationTunnel;
-  if (tunnel === undefined) return { target: real };
-  const port = tunnel.port === 0 ? real.port : parsePort(tunnel.port);
-  if (tunnel.protocol === 'none') return { target: { ip: real.ip, port } };
+): ApplicationTunnelTarget | 'no-address' | null {
+  if (workload.applicationTunnel?.protocol !== 'proxy') return null;
+  const { authority } = addressed;
+  const ip = addressOfAuthority(workload, connection.destination.ip, addressed);
+  if (ip === undefined) return 'no-address';
   return {
-    target: { ip: ipFamily(real.ip) === 6 ? LOOPBACK_V6 : LOOPBACK_V4, port },
-    applicationTunnel: {
-      source: connection.source,
-      destination: { ip: tunnelDestination(workload, real.ip, addressed), port: portOf(addressed.authority) },
-      ...(connection.peer === null ? {} : { sourceIdentity: connection.peer }),
-    },
+    source: connection.source,
+    destination: { ip, port: authority.kind === 'address' ? authority.address.port : authority.port },
+    ...(connection.peer === null ? {} : { sourceIdentity: connection.peer }),
   };
 }
 
-function portOf(authority: Authority): Port {
-  return authority.kind === 'address' ? authority.address.port : authority.port;
-}
-
-/** For a hostname the service's VIP: of the workload's network first, IPv4 first. */
-function tunnelDestination(
+/** For a hostname the service's VIP: of the workload's network first, IPv4 first. The header cannot say a name. */
+function addressOfAuthority(
   workload: Workload,
-  realIp: IpAddress,
-  addressed: Extract<Addressed, { kind: 'resolved' }>,
-): IpAddress {
-  if (addressed.authority.kind === 'address') return addressed.authority.address.ip;
+  ownIp: IpAddress,
+  { authority, service }: Extract<Addressed, { kind: 'resolved' }>,
+): IpAddress | undefined {
+  if (authority.kind === 'address') return authority.address.ip;
+  if (service === undefined) return ownIp;
   const rank = (vip: { readonly network: string; readonly ip: IpAddress }): number =>
     (vip.network === workload.network ? 0 : 2) + (ipFamily(vip.ip) === 4 ? 0 : 1);
-  const vips = (addressed.service?.addresses ?? []).toSorted((a, b) => rank(a) - rank(b));
-  return vips[0]?.ip ?? realIp;
+  return service.addresses.toSorted((a, b) => rank(a) - rank(b))[0]?.ip;
 }
 
 /** Most connections have neither: their admission is used as it is. */
 function allowed(
   admission: Extract<Admission, { kind: 'allowed' }>,
-  { applicationTunnel }: { readonly applicationTunnel?: ApplicationTunnelTarget },
+  applicationTunnel: ApplicationTunnelTarget | null,
   service: Service | undefined,
 ): Admission {
-  if (service === undefined && applicationTunnel === undefined) return admission;
+  if (service === undefined && applicationTunnel === null) return admission;
   return {
     ...admission,
     ...(service === undefined ? {} : { service }),
-    ...(applicationTunnel === undefined ? {} : { applicationTunnel }),
+    ...(applicationTunnel === null ? {} : { applicationTunnel }),
   };
 }
 

@@ -167,7 +167,7 @@ export class InboundProxy {
     if (request.aborted) return;
     const { view } = context.state;
     const { epoch } = view;
-    const admission = admitInbound(view, workloadOf(context), connection, request.authority);
+    const admission = admitInbound(view, workloadOf(context), connection, request.authority, context.settings);
     reportDryRun(context, admission, connection);
     if (admission.kind === 'refused') {
       this.#reject(request, connection, admission.reason, startedMs, admission);
@@ -206,7 +206,7 @@ export class InboundProxy {
     const context = this.#context;
     const { view } = context.state;
     if (view.epoch === epoch) return admission;
-    const again = admitInbound(view, workloadOf(context), connection, request.authority);
+    const again = admitInbound(view, workloadOf(context), connection, request.authority, context.settings);
     return again.kind === 'refused' ? again : admission;
   }
 

@@ -37,6 +37,8 @@ export interface ProxySettings {
   readonly watchesRevocation: boolean;
   readonly meshRanges: readonly Cidr[];
   readonly packetMark: number;
+  /** Applications that are told by PROXY headers who calls are dialled on loopback. */
+  readonly localhostApplicationTunnel: boolean;
   /** How long a connection waits for what its decision needs: a workload or a certificate. */
   readonly patienceMs: number;
   /** How long a connection is tried again whose peer does not listen, from when the application connected. */
