@@ -250,6 +250,7 @@ function workerConfig({ config, logFd }: NodeAgentOptions): Omit<WorkerConfig, '
     notListeningMs: NOT_LISTENING_MS,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     connectionsPerPodMax: CONNECTIONS_PER_POD_MAX,
+    dns: config.dns,
   };
   return {
     settings,

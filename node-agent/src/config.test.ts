@@ -41,6 +41,10 @@ describe('parseConfig()', () => {
       heapSnapshotDirectory: '',
       aloneTerminationDeadlineMs: 5000,
       handoverDirectory: null,
+      dns: {
+        naming: { clusterDomain: 'cluster.local', preferredNamespace: '' },
+        resolvConf: '/etc/resolv.conf',
+      },
     });
   });
 

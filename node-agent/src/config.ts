@@ -10,6 +10,7 @@ import {
   parseTrustDomainAliases,
   type TrustDomains,
 } from '@ambit/mesh/model';
+import type { DnsSettings } from './dns/dns-proxy.ts';
 import {
   type Environment,
   EnvironmentReader,
@@ -56,6 +57,8 @@ export interface NodeAgentConfig {
   readonly aloneTerminationDeadlineMs: number;
   /** Null: no listening sockets are handed over. */
   readonly handoverDirectory: string | null;
+  /** Null: DNS of pods is not served. */
+  readonly dns: DnsSettings | null;
 }
 
 const WORKERS_MAX = 64;
@@ -176,6 +179,18 @@ export const SETTINGS: readonly Setting[] = [
     fallback: '',
     describe: 'Directory for heap snapshots, which hold private keys; without one none are written.',
   },
+  { name: 'AMBIT_DNS_PROXY', fallback: 'true', describe: 'Serve DNS in captured pods.' },
+  { name: 'AMBIT_CLUSTER_DOMAIN', fallback: 'cluster.local', describe: "Domain of the cluster's DNS names." },
+  {
+    name: 'AMBIT_DNS_PREFERRED_NAMESPACE',
+    fallback: '',
+    describe: "Whose service is meant where several have one name, after the client's own namespace.",
+  },
+  {
+    name: 'AMBIT_DNS_RESOLV_CONF',
+    fallback: '/etc/resolv.conf',
+    describe: 'File with the name servers that are asked for what the mesh does not know. Read again when it changes.',
+  },
 ];
 
 /** Text of `--help`. */
@@ -221,9 +236,28 @@ export function parseConfig(environment: Environment): NodeAgentConfig {
     heapSnapshotDirectory: read.text('AMBIT_HEAP_SNAPSHOT_DIR', ''),
     aloneTerminationDeadlineMs: read.durationMs('AMBIT_ALONE_TERMINATION_DEADLINE', 5000),
     handoverDirectory: read.optional('AMBIT_HANDOVER_DIR') ?? null,
+    dns: readDns(read),
   };
   read.refuseUnknown();
   return config;
+}
+
+const DOMAIN = /^(?=.{1,100}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/;
+
+function parseDomain(text: string): string {
+  if (!DOMAIN.test(text)) throw new RangeError('not a domain');
+  return text;
+}
+
+function readDns(read: EnvironmentReader): DnsSettings | null {
+  const settings = {
+    naming: {
+      clusterDomain: read.parsed('AMBIT_CLUSTER_DOMAIN', 'a domain', parseDomain, 'cluster.local'),
+      preferredNamespace: read.text('AMBIT_DNS_PREFERRED_NAMESPACE', ''),
+    },
+    resolvConf: read.text('AMBIT_DNS_RESOLV_CONF', fallbackOf(SETTINGS, 'AMBIT_DNS_RESOLV_CONF')),
+  };
+  return read.boolean('AMBIT_DNS_PROXY', true) ? settings : null;
 }
 
 function readUpstream(read: EnvironmentReader): Upstream {

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { referenceRows } from '@ambit/mesh/testing';
 import { logMetrics } from '@ambit/mesh/runtime';
 import { SETTINGS, usage } from './config.ts';
+import { dnsMetrics } from './dns/dns-metrics.ts';
 import { FAILURES } from './proxy/failures.ts';
 import { dataPlaneMetrics, trafficMetrics } from './proxy/traffic-metrics.ts';
 import { agentMetrics } from './telemetry/agent-metrics.ts';
@@ -20,7 +21,9 @@ test('--help names every setting', () => {
 });
 
 test('the reference page names every metric of the agent, and no other', () => {
-  const specs = [trafficMetrics, dataPlaneMetrics, agentMetrics, logMetrics].flatMap((group) => Object.values(group));
+  const specs = [trafficMetrics, dataPlaneMetrics, dnsMetrics, agentMetrics, logMetrics].flatMap((group) =>
+    Object.values(group),
+  );
   assert.deepEqual(
     referenceRows('node-agent', 'Metrics').map(([name, kind, , help]) => [name, kind, help]),
     specs.map(({ name, kind, help }) => [name, kind, help]),

@@ -120,6 +120,7 @@ export class TestNode {
         notListeningMs: 1000,
         connectTimeoutMs: 1000,
         connectionsPerPodMax: 20_000,
+        dns: null,
         ...settings,
       },
       accessLog: { write: (line) => void this.lines.push(line), dropped: 0 },
@@ -255,7 +256,7 @@ export class PodWorld implements AsyncDisposable {
   redirect(name: string): void {
     if (this.#redirected.has(name)) return;
     this.#redirected.add(name);
-    redirectPod(this.pod(name).netns);
+    redirectPod(this.pod(name).netns, (this.#settings.dns ?? null) !== null);
   }
 
   async remove(name: string, drainMs = 0): Promise<void> {

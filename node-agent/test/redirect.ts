@@ -26,9 +26,25 @@ const RULES = `table inet test {
 }
 `;
 
-/** Captures the pod's TCP for a node agent, for the life of the namespace. */
-export function redirectPod(netns: TestNetns): void {
-  execFileSync('nsenter', [`--net=${netns.path}`, 'nft', '-f', '-'], { input: RULES });
+// As the CNI agent's: what is captured, and what the agent itself asks, are tracked apart.
+const DNS_RULES = `table inet test_dns {
+  chain zone_output {
+    type filter hook output priority raw;
+    meta l4proto { tcp, udp } th dport 53 meta mark ${TEST_PACKET_MARK} ct zone set 1
+    oifname != lo udp dport 53 meta mark != ${TEST_PACKET_MARK} ct zone set 3
+    udp sport 15053 meta mark ${TEST_PACKET_MARK} ct zone set 3
+  }
+  chain zone_inbound { type filter hook prerouting priority raw; meta l4proto { tcp, udp } th sport 53 meta mark != ${TEST_PACKET_MARK} ct zone set 1; }
+  chain outbound {
+    type nat hook output priority -101;
+    oifname != lo meta l4proto { tcp, udp } th dport 53 meta mark != ${TEST_PACKET_MARK} redirect to :15053
+  }
+}
+`;
+
+/** Captures the pod's TCP for a node agent, and its DNS if it is served, for the life of the namespace. */
+export function redirectPod(netns: TestNetns, dns = false): void {
+  execFileSync('nsenter', [`--net=${netns.path}`, 'nft', '-f', '-'], { input: dns ? RULES + DNS_RULES : RULES });
   for (const [family, everything] of [
     ['-4', '0.0.0.0/0'],
     ['-6', '::/0'],

@@ -81,6 +81,12 @@ export const LIBRARIES: readonly Library[] = [
     onlyIn: ['mesh/src/kube'],
     licence: 'Apache-2.0',
   },
+  {
+    name: 'dns-packet',
+    purpose: 'reading DNS messages',
+    onlyIn: ['node-agent/src/dns', 'node-agent/test'],
+    licence: 'MIT',
+  },
   { name: 'ipaddr.js', purpose: 'address parsing and CIDR', onlyIn: ['mesh/src/model'], licence: 'MIT' },
   { name: 'koffi', purpose: 'Linux system calls Node lacks', onlyIn: ['mesh/src/linux'], licence: 'MIT' },
   {

@@ -52,6 +52,7 @@ const COMPONENTS: readonly Component[] = [
       AMBIT_LOCAL_CONFIG: FILE_MODE,
       AMBIT_PACKET_MARK: 'must be what the CNI agent writes into the rules',
       AMBIT_ADMIN_ADDRESS: 'on loopback',
+      AMBIT_DNS_RESOLV_CONF: "its pod's own",
     },
   },
   {

@@ -4,6 +4,8 @@ export { enterMountNamespace } from './mount-namespace.ts';
 export { NetnsHandle, type NetnsIdentity, runInNetns, sameNetns } from './netns.ts';
 export { duplicateDescriptor, isListenedOn, listeningPortOf } from './listening-socket.ts';
 export * from './netns-socket.ts';
+export * from './datagram-batch.ts';
+export * from './datagram-socket.ts';
 export { descriptorOf, selfTestNodeInternals } from './node-internals.ts';
 export { readOriginalDestination, readOriginalDestinationOfFd } from './original-destination.ts';
 export { forgetTrackedConnections, readRulesetGeneration } from './netfilter-netlink.ts';

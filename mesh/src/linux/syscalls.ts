@@ -13,6 +13,7 @@ export const AF_INET6 = 10;
 export const AF_NETLINK = 16;
 export const AF_PACKET = 17;
 export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
 export const SOCK_SEQPACKET = 5;
 export const SOCK_NONBLOCK = 0o4000;
@@ -43,6 +44,7 @@ export const SCM_RIGHTS = 1;
 export const EINTR = 4;
 export const EAGAIN = 11;
 export const EISCONN = 106;
+export const ECONNREFUSED = 111;
 export const EALREADY = 114;
 export const EINPROGRESS = 115;
 export const EAFNOSUPPORT = 97;
@@ -70,6 +72,18 @@ export interface Binding {
   recvmsg(fd: number, header: Uint8Array, flags: number): number;
   send(fd: number, buffer: Uint8Array, length: number, flags: number): number;
   recv(fd: number, buffer: Uint8Array, length: number, flags: number): number;
+  sendto(
+    fd: number,
+    buffer: Uint8Array,
+    length: number,
+    flags: number,
+    address: Uint8Array,
+    addressLength: number,
+  ): number;
+  /** `messages` holds `count` mmsghdr whose pointers come from `addressOf`. Returns how many datagrams were read. */
+  recvmmsg(fd: number, messages: Uint8Array, count: number, flags: number): number;
+  /** As `recvmmsg`; returns how many datagrams were sent, from the first. */
+  sendmmsg(fd: number, messages: Uint8Array, count: number, flags: number): number;
   close(fd: number): number;
   /** With close-on-exec set. */
   dup(fd: number): number;
@@ -126,6 +140,11 @@ function loadBinding(): Binding {
   const recvmsg = program.func('intptr_t recvmsg(int fd, void *header, int flags)');
   const send = program.func('intptr_t send(int fd, const void *buffer, size_t length, int flags)');
   const recv = program.func('intptr_t recv(int fd, void *buffer, size_t length, int flags)');
+  const sendto = program.func(
+    'intptr_t sendto(int fd, const void *buffer, size_t length, int flags, const void *address, uint32_t size)',
+  );
+  const recvmmsg = program.func('int recvmmsg(int fd, void *messages, uint32_t count, int flags, void *timeout)');
+  const sendmmsg = program.func('int sendmmsg(int fd, void *messages, uint32_t count, int flags)');
   const close = program.func('int close(int fd)');
   const fcntl = program.func('int fcntl(int fd, int command, int value)');
   const abort = program.func('void abort()');
@@ -144,6 +163,10 @@ function loadBinding(): Binding {
     recvmsg: (fd, header, flags) => result(recvmsg(fd, header, flags)),
     send: (fd, buffer, length, flags) => result(send(fd, buffer, length, flags)),
     recv: (fd, buffer, length, flags) => result(recv(fd, buffer, length, flags)),
+    sendto: (fd, buffer, length, flags, address, addressLength) =>
+      result(sendto(fd, buffer, length, flags, address, addressLength)),
+    recvmmsg: (fd, messages, count, flags) => result(recvmmsg(fd, messages, count, flags, null)),
+    sendmmsg: (fd, messages, count, flags) => result(sendmmsg(fd, messages, count, flags)),
     close: (fd) => result(close(fd)),
     dup: (fd) => result(fcntl(fd, F_DUPFD_CLOEXEC, 0)),
     addressOf: (buffer) => koffi.address(buffer),

@@ -4,6 +4,7 @@ import type { Cidr, IpAddress, SpiffeId, TrustDomains, Workload, WorkloadUid } f
 import type { NetnsHandle } from '@ambit/mesh/linux';
 import type { Clock, Logger } from '@ambit/mesh/runtime';
 import type { Svid } from '@ambit/mesh/tls';
+import type { DnsSettings, DnsWorld } from '../dns/dns-proxy.ts';
 import type { SvidLookup, SvidTable } from '../identity/svid-table.ts';
 import type { ResolvedNames } from '../names/resolved-names.ts';
 import type { MeshState } from '../state/mesh-state.ts';
@@ -46,6 +47,8 @@ export interface ProxySettings {
   /** To tunnel peers, to the application, and to plaintext destinations. */
   readonly connectTimeoutMs: number;
   readonly connectionsPerPodMax: number;
+  /** Null: DNS is not served. */
+  readonly dns: DnsSettings | null;
 }
 
 /** What every connection of a data worker shares. */
@@ -63,6 +66,8 @@ export interface ProxyDependencies {
   /** [0, 1). */
   readonly random: () => number;
   readonly dryRun: DryRunReporter;
+  /** Null: DNS is not served. */
+  readonly dns: DnsWorld | null;
 }
 
 /** One pod while its proxy runs; shared by its three listeners. */

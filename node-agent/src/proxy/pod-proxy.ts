@@ -1,6 +1,7 @@
 import { createHbonePool, type HboneEnvironment, type HbonePool } from '@ambit/mesh/hbone';
 import type { NetnsHandle } from '@ambit/mesh/linux';
 import type { MeshViewChange, Workload } from '@ambit/mesh/model';
+import { DnsProxy } from '../dns/dns-proxy.ts';
 import type { ConnectionRecord } from './connection-record.ts';
 import { FAILURES, type FailureReason } from './failures.ts';
 import { OUTBOUND_PORT } from './illegal-ports.ts';
@@ -36,6 +37,7 @@ export class PodProxy {
   readonly #outbound: OutboundProxy;
   readonly #plaintext: InboundPlaintextProxy;
   readonly #listeners: PodListeners;
+  readonly #dns: DnsProxy | null;
   #lastWorkload: Workload | undefined;
   #closed = false;
 
@@ -61,6 +63,11 @@ export class PodProxy {
     this.#outbound = new OutboundProxy(context);
     this.#plaintext = new InboundPlaintextProxy(context);
     this.#context = context;
+    const workload = (): Workload | undefined => workloadOf(context);
+    this.#dns =
+      dependencies.dns === null
+        ? null
+        : new DnsProxy(dependencies.dns, { netns, namespace: pod.namespace, workload, logger });
     this.#listeners = new PodListeners({
       netns,
       logger,
@@ -84,6 +91,7 @@ export class PodProxy {
     this.#currentOrLast();
     try {
       await this.#listeners.open(given);
+      await this.#dns?.open();
     } catch (error) {
       this.close('pod-removed');
       throw error;
@@ -98,6 +106,7 @@ export class PodProxy {
   /** Another agent accepts from now on. What is open goes on as before; peers are asked to open no more tunnels to this one. */
   handOver(): void {
     this.#listeners.close();
+    this.#dns?.retire();
     this.#inbound.drain();
     this.#pool.retire(() => true);
   }
@@ -106,11 +115,13 @@ export class PodProxy {
   async resume(given: readonly SharedListener[]): Promise<void> {
     this.#inbound.resume();
     await this.#listeners.open(given);
+    await this.#dns?.open();
   }
 
   /** Accepts nothing new; tunnels end in order. Resolves when nothing is carried any more or the deadline passed. */
   async drain(deadlineMs: number): Promise<void> {
     this.#listeners.close();
+    this.#dns?.retire();
     this.#inbound.drain();
     const pool = this.#pool.drain();
     if (!this.#isIdle()) await this.#idle(deadlineMs);
@@ -129,6 +140,7 @@ export class PodProxy {
     }
     this.#inbound.close();
     this.#plaintext.close();
+    this.#dns?.[Symbol.dispose]();
     void this.#pool[Symbol.asyncDispose]();
     this.#netns[Symbol.dispose]();
   }

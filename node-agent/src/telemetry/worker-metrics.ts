@@ -4,8 +4,10 @@ import {
   type Metrics,
   type MetricSample,
   shareReads,
+  sumHistograms,
   sumSamples,
 } from '@ambit/mesh/runtime';
+import { dnsMetrics } from '../dns/dns-metrics.ts';
 import { dataPlaneMetrics, trafficMetrics } from '../proxy/traffic-metrics.ts';
 import type { WorkerMetrics } from '../worker/worker-protocol.ts';
 
@@ -46,7 +48,19 @@ export function registerWorkerMetrics(metrics: Metrics, read: ReadWorkerMetrics)
   metrics.collect(dataPlaneMetrics.revocationUntracked, () =>
     ['source', 'destination'].map((reporter) => ({ labels: [reporter], value: 0 })),
   );
+  registerDnsMetrics(metrics, shared);
   return shared;
+}
+
+function registerDnsMetrics(metrics: Metrics, read: ReadWorkerMetrics): void {
+  for (const name of ['requests', 'forwarded', 'failed'] as const) {
+    metrics.collect(dnsMetrics[name], async () =>
+      sumSamples((await read()).flatMap(({ dns }) => dns.map((row) => ({ labels: row.labels, value: row[name] })))),
+    );
+  }
+  metrics.collectHistogram(dnsMetrics.duration, async () =>
+    sumHistograms((await read()).flatMap(({ dns }) => dns.filter(({ forwarded }) => forwarded > 0))),
+  );
 }
 
 /** The samples of one traffic counter over all workers; series that never counted anything of the kind are left out. */

@@ -3,6 +3,7 @@ import { formatSocketAddress, type MeshViewChange } from '@ambit/mesh/model';
 import type { Clock, LineSink, Logger, RootLogger, WorkerHandlers } from '@ambit/mesh/runtime';
 import { matchesConnection } from '../admin/match-connection.ts';
 import { createRevocations } from '@ambit/mesh/tls';
+import { createDnsWorld } from '../dns/dns-proxy.ts';
 import { SvidTable } from '../identity/svid-table.ts';
 import { type LookUpName, ResolvedNames } from '../names/resolved-names.ts';
 import { type AccessLogFormat, accessLogLevelOf } from '../proxy/access-log-line.ts';
@@ -90,6 +91,13 @@ export class DataPlane
       parties: new PartyTable(),
       sinks: this.#sinks,
       dryRun: this.#dryRun,
+      dns:
+        settings.dns === null
+          ? null
+          : createDnsWorld(
+              { clock, logger, random, state: this.#state, network: settings.network, packetMark: settings.packetMark },
+              settings.dns,
+            ),
     };
     this.#state.onChange((change) => this.#recheck(change));
     this.#svids.onSet((identity) => {
@@ -205,6 +213,7 @@ export class DataPlane
             [kind, 'failed', failed],
           ] as const,
       ),
+      dns: this.#dependencies.dns?.counts.snapshot() ?? [],
       accessLogDropped: this.#options.accessLog.dropped,
       logLinesSuppressed: this.#options.log.suppressed,
     };

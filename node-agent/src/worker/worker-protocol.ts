@@ -2,6 +2,7 @@ import type { AccessPolicy, MeshViewUpdate, Service, SpiffeId, Workload } from '
 import type { AccessLogTarget, CpuProfile, LogFormat } from '@ambit/mesh/runtime';
 import type { RevokedSerials, Svid } from '@ambit/mesh/tls';
 import type { ConnectionFilter } from '../admin/match-connection.ts';
+import type { DnsSnapshot } from '../dns/dns-counts.ts';
 import type { AccessLogFormat } from '../proxy/access-log-line.ts';
 import type { PodSpec, ProxySettings } from '../proxy/pod-context.ts';
 import type { SharedListener } from '../proxy/pod-listeners.ts';
@@ -56,6 +57,7 @@ export interface WorkerMetrics {
   readonly nameLookups: number;
   /** Tunnel connections refused or cut as their peer was revoked, by the side that we were. */
   readonly revocationRejections: { readonly source: number; readonly destination: number };
+  readonly dns: DnsSnapshot;
   readonly accessLogDropped: number;
   readonly logLinesSuppressed: number;
 }

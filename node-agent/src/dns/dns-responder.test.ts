@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { decode } from 'dns-packet';
+import { buildService, buildWorkload, ManualClock, randomOf } from '@ambit/mesh/testing';
+import { question, spoiledQuestions, told } from '../../test/dns-world.ts';
+import { MeshState } from '../state/mesh-state.ts';
+import { DnsCounts } from './dns-counts.ts';
+import { DnsResponder, type DnsVerdict } from './dns-responder.ts';
+
+const services = [
+  buildService({ name: 'web', namespace: 'shop', addresses: ['10.96.0.1'] }),
+  buildService({ name: 'db', namespace: 'shop', addresses: [] }),
+];
+const workloads = [1, 2, 3].map((i) =>
+  buildWorkload({ name: `db-${i}`, addresses: [`10.0.0.${i}`], services: { 'shop/db.shop.svc.cluster.local': ['1'] } }),
+);
+
+class World {
+  readonly state = new MeshState({ clock: new ManualClock() });
+  readonly counts = new DnsCounts();
+  readonly into = Buffer.alloc(65_535);
+  readonly responder: DnsResponder;
+
+  constructor() {
+    this.state.apply({ services, workloads });
+    this.responder = new DnsResponder({
+      state: this.state,
+      counts: this.counts,
+      naming: { clusterDomain: 'cluster.local', preferredNamespace: '' },
+      network: '',
+      namespace: 'shop',
+      workload: () => workloads[0],
+      random: randomOf(1),
+    });
+  }
+
+  respond(message: Buffer, protocol: 'udp' | 'tcp' = 'udp'): DnsVerdict {
+    return this.responder.respond(message, this.into, protocol);
+  }
+
+  ask(message: Buffer): readonly string[] | string {
+    const verdict = this.respond(message);
+    return verdict.kind === 'answer' ? told(this.into.subarray(0, verdict.length)) : verdict.kind;
+  }
+}
+
+test('DnsResponder forgets what it said when the view changes', () => {
+  const world = new World();
+  const message = question('web', 'A');
+  for (let i = 0; i < 2; i++) assert.deepEqual(world.ask(message), ['NOERROR', 'A 10.96.0.1']);
+  world.state.apply({ services: [buildService({ name: 'web', namespace: 'shop', addresses: ['10.96.0.2'] })] });
+  for (let i = 0; i < 2; i++) assert.deepEqual(world.ask(message), ['NOERROR', 'A 10.96.0.2']);
+  world.state.apply({ removedServices: services.map(({ key }) => key) });
+  for (let i = 0; i < 2; i++) assert.deepEqual(world.ask(message), 'forward');
+});
+
+test('DnsResponder gives endpoints in another order every time', () => {
+  const world = new World();
+  const seen = new Set(Array.from({ length: 50 }, () => String(world.ask(question('db', 'A')))));
+  assert.equal(seen.size, 6);
+});
+
+test('DnsResponder counts by what was asked, for the pod as it is', () => {
+  const world = new World();
+  for (let i = 0; i < 3; i++) world.ask(question('web', 'A'));
+  world.ask(question('web', 'CAA'));
+  world.respond(question('example.org', 'AAAA'), 'tcp');
+  world.respond(Buffer.alloc(4));
+  const rows = world.counts.snapshot().map(({ labels, requests }) => [...labels, requests]);
+  assert.deepEqual(rows, [
+    ['A', 'udp', 'db-1', 'latest', 3],
+    ['CAA', 'udp', 'db-1', 'latest', 1],
+    ['AAAA', 'tcp', 'db-1', 'latest', 1],
+  ]);
+});
+
+test('DnsResponder survives any bytes, and what it says can be read', () => {
+  const world = new World();
+  const random = randomOf(4711);
+  const kinds = { answer: 0, forward: 0, drop: 0 };
+  for (const message of spoiledQuestions(random, 20_000)) {
+    const before = Buffer.from(message);
+    const verdict = world.respond(message, random() < 0.2 ? 'tcp' : 'udp');
+    kinds[verdict.kind]++;
+    assert.deepEqual(message, before);
+    if (verdict.kind !== 'answer') continue;
+    const { id, flag_qr } = decode(world.into.subarray(0, verdict.length));
+    assert.deepEqual([id, flag_qr], [message.readUInt16BE(0), true]);
+  }
+  assert.ok(Math.min(...Object.values(kinds)) > 500, JSON.stringify(kinds));
+  assert.ok(world.counts.snapshot().length < 40);
+});
