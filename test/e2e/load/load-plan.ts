@@ -23,8 +23,8 @@ export interface StreamTarget extends Target {
   readonly protocol: StreamProtocol;
   /** Open at a time. */
   readonly streams: number;
-  /** How long one lives before its client ends it and opens another. */
-  readonly streamMs: number;
+  /** How long one lives before its client ends it and opens another; null: as long as the run. */
+  readonly streamMs: number | null;
 }
 
 export type LoadTarget = RequestTarget | StreamTarget;
@@ -68,7 +68,9 @@ export function checkPlan(plan: LoadPlan): LoadPlan {
     within(`perSecond of ${target.protocol}`, target.perSecond, 0.01, LIMITS.perSecond);
     if (isStreams(target)) {
       within(`streams of ${target.protocol}`, target.streams, 1, LIMITS.streams);
-      within(`streamMs of ${target.protocol}`, target.streamMs, 1, LIMITS.seconds * 1000);
+      if (target.streamMs !== null) {
+        within(`streamMs of ${target.protocol}`, target.streamMs, 1, LIMITS.seconds * 1000);
+      }
     } else {
       within(`connections of ${target.protocol}`, target.connections, 1, LIMITS.streams);
       within(`postShare of ${target.protocol}`, target.postShare, 0, 1);

@@ -30,6 +30,10 @@ export class StreamLoad {
     this.#slots = Array.from({ length: target.streams }, () => ({ current: null, untilMs: 0 }));
   }
 
+  get #lifeMs(): number {
+    return this.#target.streamMs ?? Infinity;
+  }
+
   get liveCount(): number {
     return this.#live.size;
   }
@@ -37,7 +41,7 @@ export class StreamLoad {
   /** Opens all streams. The first of them live shorter, so that they do not end together. */
   start(nowMs: number): void {
     this.#slots.forEach((slot, index) => {
-      this.#fill(slot, nowMs + (this.#target.streamMs * (index + 1)) / this.#slots.length);
+      this.#fill(slot, nowMs + (this.#lifeMs * (index + 1)) / this.#slots.length);
     });
   }
 
@@ -46,7 +50,7 @@ export class StreamLoad {
     const slot = this.#slots[index % this.#slots.length];
     if (slot === undefined) return;
     // One that was cut is replaced; what was lost with it has failed.
-    if (slot.current === null || slot.current.isOver) this.#fill(slot, performance.now() + this.#target.streamMs);
+    if (slot.current === null || slot.current.isOver) this.#fill(slot, performance.now() + this.#lifeMs);
     slot.current?.send(plannedMs);
   }
 
@@ -54,7 +58,7 @@ export class StreamLoad {
     for (const slot of this.#slots) {
       if (nowMs < slot.untilMs) continue;
       slot.current?.end();
-      this.#fill(slot, nowMs + this.#target.streamMs);
+      this.#fill(slot, nowMs + this.#lifeMs);
     }
     for (const stream of this.#live) stream.checkTime(nowMs);
   }

@@ -1,6 +1,10 @@
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '@ambit/mesh/testing';
 import { LoadBackend } from '../load/load-backend.ts';
+import { LoadGenerator } from '../load/load-generator.ts';
 import { DEFAULT_PLAN, DEFAULT_REQUESTS, type LoadPlan } from '../load/load-plan.ts';
+import type { LoadReport } from '../load/load-report.ts';
 import type { SpawnProgram } from '../world/apps/app-handle.ts';
 import type { MeshWorld } from '../world/mesh-world.ts';
 import type { Manifest } from './manifests.ts';
@@ -52,6 +56,47 @@ export function mixedPlan(rate: number, seconds: number): LoadPlan {
       { protocol: 'websocket', port: PORTS.http.port, ...streams },
     ],
   };
+}
+
+/** Requests that leave later tell of a machine that has no time for the generator. */
+const LATE_MS_MAX = 300;
+
+/**
+ * Load from that pod at `rate` a second, or half or a quarter of it on a machine that cannot even send so many in time; resolves once all goes
+ * and has gone for `steadyMs`.
+ */
+export async function startKeptLoad(
+  world: MeshWorld,
+  from: string,
+  rate: number,
+  steadyMs: number,
+  planOf: (rate: number) => LoadPlan,
+): Promise<LoadGenerator> {
+  for (const share of [1, 2, 4]) {
+    const load = await LoadGenerator.start(planOf(rate / share), spawnInPod(world, from));
+    await until('everything is answered', async () =>
+      Object.values((await load.soFar()).protocols).every(({ answered }) => answered > 10),
+    );
+    await sleep(steadyMs);
+    const { lateMs } = await load.soFar();
+    if (lateMs.p99 < LATE_MS_MAX || share === 4) return load;
+    console.error(`requests leave ${lateMs.p99} ms late at ${rate / share} a second: fewer are sent`);
+    await load[Symbol.asyncDispose]();
+  }
+  throw new Error('not reached');
+}
+
+/** What was sent and what lived across what happened, in one line. */
+export function summaryOf({ seconds, protocols, lateMs, events }: LoadReport): string {
+  const sent = Object.values(protocols).reduce((sum, protocol) => sum + protocol.sent, 0);
+  const each = Object.entries(protocols).map(
+    ([name, { sent: count, connections, latencyMs }]) =>
+      `${name} ${count} on ${connections.opened} connections, p50 ${latencyMs.p50}, p99 ${latencyMs.p99}, max ${latencyMs.max} ms`,
+  );
+  const across = events.map(
+    ({ name, atMs, answeredAfter }) => `${atMs} ${name}: ${Object.values(answeredAfter).join('/')}`,
+  );
+  return [`${(sent / seconds).toFixed(0)} a second, late p99 ${lateMs.p99} ms`, ...each, ...across].join('; ');
 }
 
 /** Programs in a pod of namespace `shop` that are told things by line. */

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { until } from '@ambit/mesh/testing';
 import type { LoadBackend } from '../load/load-backend.ts';
-import { LoadGenerator } from '../load/load-generator.ts';
-import type { LoadReport } from '../load/load-report.ts';
+import type { LoadGenerator } from '../load/load-generator.ts';
 import type { MeshWorld } from '../world/mesh-world.ts';
 import { requireSandbox } from '../world/sandbox.ts';
 import { type Manifest, ManifestDirectory, namespace, NODES, pod, waypointGateway, waypointPod } from './manifests.ts';
@@ -13,16 +12,15 @@ import {
   mixedPlan,
   mixedService,
   SERVICE_IP,
-  spawnInPod,
+  startKeptLoad,
   startMixedBackend,
+  summaryOf,
 } from './mixed-load.ts';
 import { logsOf, startMesh } from './scenario.ts';
 
 /** Requests and messages a second, of all protocols together. */
 const RATE = Number(process.env['AMBIT_LOAD_RPS'] ?? 1000);
 const STEADY_MS = 2000;
-/** Requests that leave later tell of a machine that has no time for the generator. */
-const LATE_MS_MAX = 300;
 
 const CLIENT = { name: 'client', host: 'host-a', number: 10 } as const;
 const waypointKey = (index: number): string => `shop/wp-ambit-waypoint-${index}`;
@@ -121,21 +119,8 @@ describe('a rolling restart under load', { skip: requireSandbox() }, () => {
     write();
   };
 
-  /** At the rate that was asked for, or half or a quarter of it on a machine that cannot even send so many in time. */
-  const startLoad = async (): Promise<LoadGenerator> => {
-    for (const share of [1, 2, 4]) {
-      const load = await LoadGenerator.start(mixedPlan(RATE / share, 300), spawnInPod(world, 'client'));
-      await until('everything is answered', async () =>
-        Object.values((await load.soFar()).protocols).every(({ answered }) => answered > 10),
-      );
-      await sleep(STEADY_MS);
-      const { lateMs } = await load.soFar();
-      if (lateMs.p99 < LATE_MS_MAX || share === 4) return load;
-      console.error(`requests leave ${lateMs.p99} ms late at ${RATE / share} a second: fewer are sent`);
-      await load[Symbol.asyncDispose]();
-    }
-    throw new Error('not reached');
-  };
+  const startLoad = (): Promise<LoadGenerator> =>
+    startKeptLoad(world, 'client', RATE, STEADY_MS, (rate) => mixedPlan(rate, 300));
 
   test('of waypoint and backends costs no request and cuts no stream', async (t) => {
     await using load = await startLoad();
@@ -145,8 +130,8 @@ describe('a rolling restart under load', { skip: requireSandbox() }, () => {
     await replaceBackend(load, 2, 4);
     await sleep(STEADY_MS);
     const report = await load.stop();
-    t.diagnostic(summary(report));
-    assert.deepEqual(report.failures, [], summary(report));
+    t.diagnostic(summaryOf(report));
+    assert.deepEqual(report.failures, [], summaryOf(report));
     for (const [protocol, { sent, answered, streams }] of Object.entries(report.protocols)) {
       assert.deepEqual({ answered, cut: streams.cut }, { answered: sent, cut: 0 }, protocol);
     }
@@ -159,18 +144,6 @@ describe('a rolling restart under load', { skip: requireSandbox() }, () => {
     }
   });
 });
-
-function summary({ seconds, protocols, lateMs, events }: LoadReport): string {
-  const sent = Object.values(protocols).reduce((sum, protocol) => sum + protocol.sent, 0);
-  const each = Object.entries(protocols).map(
-    ([name, { sent: count, connections, latencyMs }]) =>
-      `${name} ${count} on ${connections.opened} connections, p50 ${latencyMs.p50}, p99 ${latencyMs.p99}, max ${latencyMs.max} ms`,
-  );
-  const across = events.map(
-    ({ name, atMs, answeredAfter }) => `${atMs} ${name}: ${Object.values(answeredAfter).join('/')}`,
-  );
-  return [`${(sent / seconds).toFixed(0)} a second, late p99 ${lateMs.p99} ms`, ...each, ...across].join('; ');
-}
 
 function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));

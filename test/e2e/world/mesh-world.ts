@@ -1,13 +1,13 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import type { MeshObject, Pod } from '@ambit/mesh/kinds';
-import { createDirectorySource } from '@ambit/mesh/manifests';
-import { silentLogger, systemClock } from '@ambit/mesh/runtime';
+import type { Pod } from '@ambit/mesh/kinds';
 import { until } from '@ambit/mesh/testing';
 import { AppHandle } from './apps/app-handle.ts';
+import { knownPods, servedPods } from './config-dumps.ts';
 import { type HostPlan, NETNS_DIRECTORY, WorldNetwork } from './network.ts';
 import { planHosts } from './plan.ts';
+import { readManifests } from './read-manifests.ts';
 import { type ProgramForm, programCommand, type ProgramName } from './programs.ts';
 import { isWaypointPod, podKey, startWaypoint, type WaypointProcess } from './waypoints.ts';
 import { WorldProcess } from './world-process.ts';
@@ -35,7 +35,7 @@ export interface CommandOutcome {
   readonly complaint: string;
 }
 
-/** The Ambit processes of one host. */
+/** The Ambit processes of one host. An agent that was replaced is no more among them. */
 export interface HostProcesses {
   readonly name: string;
   readonly nodeAgent: WorldProcess;
@@ -73,6 +73,7 @@ export class MeshWorld implements AsyncDisposable {
   readonly #waypointPods = new Map<string, Pod>();
   readonly #waypoints = new Map<string, WaypointProcess>();
   #controller: WorldProcess | null = null;
+  #upgrades = 0;
 
   private constructor(options: MeshWorldOptions, hosts: readonly HostPlan[]) {
     this.options = options;
@@ -166,6 +167,25 @@ export class MeshWorld implements AsyncDisposable {
   /** Resolves when the node agent of `host` says it is ready. */
   async nodeAgentReady(host: string): Promise<void> {
     await this.#ready(this.processes(host).nodeAgent, () => this.ask(host, 'readiness', '/healthz/ready'));
+  }
+
+  /**
+   * Starts another node agent on `host`, which takes over from the one there and stands for it from now on; resolves when it is ready. Whoever
+   * was there before is given back, and is still to be told to stop.
+   */
+  async upgradeNodeAgent(host: string): Promise<HostProcesses> {
+    const before = this.processes(host);
+    const name = `node-agent-${host}-${++this.#upgrades}`;
+    const accessLogFile = join(STATE, host, `access-${this.#upgrades}.log`);
+    const nodeAgent = this.#createNodeAgent(name, host, accessLogFile);
+    this.#processes.set(host, { ...before, nodeAgent, accessLogFile });
+    nodeAgent.start();
+    // The one before answers until the new one has taken its address.
+    await this.#ready(nodeAgent, async () =>
+      nodeAgent.log.includes('node agent runs') ? this.ask(host, 'readiness', '/healthz/ready') : null,
+    );
+    this.options.onStep?.(name);
+    return before;
   }
 
   /** Resolves when the node agents serve exactly the pods named `<namespace>/<name>`. */
@@ -303,20 +323,26 @@ export class MeshWorld implements AsyncDisposable {
       AMBIT_STATE_DIR: join(state, 'cni'),
       AMBIT_ZDS_SOCKET: zds,
     });
-    const nodeAgent = this.program(`node-agent-${host.name}`, host.name, 'node-agent', [], {
-      AMBIT_NODE_NAME: host.name,
-      AMBIT_CONTROLLER_ADDRESS: this.controllerAddress,
-      AMBIT_JOIN_TOKEN_FILE: tokenFile,
-      AMBIT_STATE_DIR: join(state, 'node-agent'),
-      AMBIT_ZDS_SOCKET: zds,
-      AMBIT_MESH_CIDRS: this.options.meshRanges.join(),
-      AMBIT_ACCESS_LOG: accessLogFile,
-    });
+    const nodeAgent = this.#createNodeAgent(`node-agent-${host.name}`, host.name, accessLogFile);
     this.#processes.set(host.name, { name: host.name, nodeAgent, cniAgent, accessLogFile });
     cniAgent.start();
     nodeAgent.start();
     await this.nodeAgentReady(host.name);
     this.options.onStep?.(`node agent and CNI agent of ${host.name}`);
+  }
+
+  #createNodeAgent(name: string, host: string, accessLogFile: string): WorldProcess {
+    const state = join(STATE, host);
+    return this.program(name, host, 'node-agent', [], {
+      AMBIT_NODE_NAME: host,
+      AMBIT_CONTROLLER_ADDRESS: this.controllerAddress,
+      AMBIT_JOIN_TOKEN_FILE: join(state, 'join-token'),
+      AMBIT_STATE_DIR: join(state, 'node-agent'),
+      AMBIT_HANDOVER_DIR: join(state, 'handover'),
+      AMBIT_ZDS_SOCKET: join(state, 'zds.sock'),
+      AMBIT_MESH_CIDRS: this.options.meshRanges.join(),
+      AMBIT_ACCESS_LOG: accessLogFile,
+    });
   }
 
   get #firstHost(): string {
@@ -347,46 +373,6 @@ function textOf(stream: Readable | null): () => string {
 /** Processes get what they need and nothing of the caller's environment. */
 function environment(variables: Readonly<Record<string, string>> = {}): Record<string, string> {
   return { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin', ...variables };
-}
-
-async function readManifests(directory: string): Promise<readonly MeshObject[]> {
-  const stop = new AbortController();
-  const objects: MeshObject[] = [];
-  const problems: string[] = [];
-  const source = createDirectorySource({ directory, clock: systemClock, logger: silentLogger });
-  const observer = {
-    onChanges: (changes: readonly { readonly kind: string; readonly object?: MeshObject }[]): void => {
-      for (const change of changes) if (change.object !== undefined) objects.push(change.object);
-    },
-    onProblems: (found: readonly { readonly where: string; readonly reason: string }[]): void => {
-      problems.push(...found.map((problem) => `${problem.where}: ${problem.reason}`));
-    },
-  };
-  await source.watch(observer, stop.signal);
-  stop.abort();
-  if (problems.length > 0) throw new Error(`manifests of this world have problems:\n${problems.join('\n')}`);
-  return objects;
-}
-
-/** `<namespace>/<name>` of every pod a config dump shows as served. */
-function servedPods(dump: string | null): string[] {
-  if (dump === null) return [];
-  const state: unknown = Object(JSON.parse(dump)).workloadState;
-  return Object.values(Object(state)).flatMap((entry) => {
-    const { state: phase, info } = Object(entry);
-    return phase === 'Up' ? [`${Object(info).namespace}/${Object(info).name}`] : [];
-  });
-}
-
-/** By `<namespace>/<name>`, how they are reached. */
-function knownPods(dump: string): ReadonlyMap<string, unknown> {
-  const workloads: unknown = Object(JSON.parse(dump)).workloads;
-  return new Map(
-    Object.values(Object(workloads)).map((entry) => {
-      const { namespace, name, protocol } = Object(entry);
-      return [`${namespace}/${name}`, protocol];
-    }),
-  );
 }
 
 function readIfThere(file: string): string {

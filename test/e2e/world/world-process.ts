@@ -56,6 +56,16 @@ export class WorldProcess implements AsyncDisposable {
     }
   }
 
+  /** Sends `signal` and leaves the process the time it takes. */
+  tell(signal: 'SIGTERM'): void {
+    this.#running?.child.kill(signal);
+  }
+
+  /** Resolves once it does not run. */
+  get exited(): Promise<void> {
+    return this.#running?.exited ?? Promise.resolve();
+  }
+
   /** Sends `signal` and waits until the process is gone. */
   async stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     if (this.#running === null) return;
