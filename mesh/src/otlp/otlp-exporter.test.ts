@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { test } from 'node:test';
+import { silentLogger } from '../runtime/logger.ts';
+import { openOtlpExporter, SpanQueue, type SpanRecord } from './index.ts';
+
+const span: SpanRecord = {
+  traceId: '0af7651916cd43dd8448eb211c80319c',
+  spanId: 'b7ad6b7169203331',
+  parentSpanId: '00f067aa0ba902b7',
+  name: 'tcp',
+  kind: 'server',
+  startMs: 1_700_000_000_123,
+  endMs: 1_700_000_001_124,
+  attributes: { 'ambit.bytes.sent': 7, 'source.address': '10.0.0.1' },
+  error: 'the destination refused the connection',
+};
+
+/** A collector that keeps what it is sent and answers `status`. */
+async function collector(
+  status: number,
+): Promise<AsyncDisposable & { readonly url: string; readonly bodies: readonly unknown[] }> {
+  const bodies: unknown[] = [];
+  const server = createServer((request, response) => {
+    let text = '';
+    request
+      .setEncoding('utf8')
+      .on('data', (part: string) => (text += part))
+      .on('end', () => {
+        bodies.push(JSON.parse(text));
+        response.writeHead(status, { 'content-type': 'application/json' }).end('{}');
+      });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it listens on a port
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}/v1/traces`,
+    bodies,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+const options = { resource: { 'service.name': 'ambit-node-agent' }, version: '1.2.3', logger: silentLogger };
+
+test('OtlpExporter sends spans as OTLP', async () => {
+  await using peer = await collector(200);
+  await using exporter = await openOtlpExporter({ ...options, endpoint: peer.url });
+  assert.equal(await exporter.export([span, { ...span, parentSpanId: null, kind: 'client', error: null }]), 'exported');
+  assert.deepEqual(peer.bodies, [
+    {
+      resourceSpans: [
+        {
+          resource: {
+            attributes: [{ key: 'service.name', value: { stringValue: 'ambit-node-agent' } }],
+            droppedAttributesCount: 0,
+          },
+          scopeSpans: [
+            {
+              scope: { name: 'ambit', version: '1.2.3' },
+              spans: [
+                {
+                  traceId: span.traceId,
+                  spanId: span.spanId,
+                  parentSpanId: span.parentSpanId,
+                  name: 'tcp',
+                  kind: 2,
+                  startTimeUnixNano: '1700000000123000000',
+                  endTimeUnixNano: '1700000001124000000',
+                  attributes: [
+                    { key: 'ambit.bytes.sent', value: { intValue: 7 } },
+                    { key: 'source.address', value: { stringValue: '10.0.0.1' } },
+                  ],
+                  droppedAttributesCount: 0,
+                  events: [],
+                  droppedEventsCount: 0,
+                  status: { code: 2, message: span.error },
+                  links: [],
+                  droppedLinksCount: 0,
+                  flags: 769,
+                },
+                {
+                  traceId: span.traceId,
+                  spanId: span.spanId,
+                  name: 'tcp',
+                  kind: 3,
+                  startTimeUnixNano: '1700000000123000000',
+                  endTimeUnixNano: '1700000001124000000',
+                  attributes: [
+                    { key: 'ambit.bytes.sent', value: { intValue: 7 } },
+                    { key: 'source.address', value: { stringValue: '10.0.0.1' } },
+                  ],
+                  droppedAttributesCount: 0,
+                  events: [],
+                  droppedEventsCount: 0,
+                  status: { code: 0 },
+                  links: [],
+                  droppedLinksCount: 0,
+                  flags: 257,
+                },
+              ],
+            },
+          ],
+        },
+      ],
+    },
+  ]);
+});
+
+test('OtlpExporter says when a collector does not take them', async () => {
+  await using peer = await collector(400);
+  await using exporter = await openOtlpExporter({ ...options, endpoint: peer.url });
+  assert.equal(await exporter.export([span]), 'failed');
+  await using nobody = await openOtlpExporter({ ...options, endpoint: 'http://127.0.0.1:1/v1/traces' });
+  await nobody[Symbol.asyncDispose]();
+});
+
+test('SpanQueue keeps so many, counts the others, and gives the oldest first', () => {
+  const queue = new SpanQueue(3);
+  for (const name of ['a', 'b', 'c', 'd']) queue.add({ ...span, name });
+  assert.equal(queue.dropped, 1);
+  const names = (spans: readonly SpanRecord[]): readonly string[] => spans.map(({ name }) => name);
+  assert.deepEqual(names(queue.take(2)), ['a', 'b']);
+  queue.add({ ...span, name: 'e' });
+  assert.deepEqual(names(queue.take(5)), ['c', 'e']);
+  assert.deepEqual(queue.take(5), []);
+});
