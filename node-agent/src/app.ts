@@ -20,6 +20,7 @@ import { Handover } from './handover/handover.ts';
 import { PodSupervisor, type IdentityHolder } from './pods/pod-supervisor.ts';
 import type { ProxySettings } from './proxy/pod-context.ts';
 import { agentMetrics } from './telemetry/agent-metrics.ts';
+import { openTraces } from './telemetry/open-traces.ts';
 import { registerWorkerMetrics } from './telemetry/worker-metrics.ts';
 import type { WorkerCalls, WorkerConfig } from './worker/worker-protocol.ts';
 
@@ -96,6 +97,7 @@ export async function createNodeAgent(options: NodeAgentOptions): Promise<NodeAg
       });
     }
     await openRevocations(parts, stack);
+    if (config.traces !== null) await openTraces(parts, config.traces.endpoint, options.version, stack);
     const { supervisor, source } = await openSource(parts, stack);
     const { openAdmin } = await import('./admin/admin.ts');
     const { version, requestStop } = options;
@@ -251,6 +253,7 @@ function workerConfig({ config, logFd }: NodeAgentOptions): Omit<WorkerConfig, '
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     connectionsPerPodMax: CONNECTIONS_PER_POD_MAX,
     dns: config.dns,
+    traceSamplingPercent: config.traces?.samplingPercent ?? null,
   };
   return {
     settings,

@@ -51,6 +51,8 @@ export interface NodeAgentConfig {
   readonly certificateTtlMs: number;
   /** Where another agent accepts. */
   readonly terminationDeadlineMs: number;
+  /** Where traces are exported to, and how many of the connections that begin one are recorded; `null`: none. */
+  readonly traces: { readonly endpoint: string; readonly samplingPercent: number } | null;
   /** Where heap snapshots may go; empty: nowhere. */
   readonly heapSnapshotDirectory: string;
   /** Where none does. */
@@ -175,6 +177,17 @@ export const SETTINGS: readonly Setting[] = [
       'Directory, made with mode 0700, where an agent finds the one before it and takes over its listening sockets.',
   },
   {
+    name: 'AMBIT_TRACE_ENDPOINT',
+    fallback: '',
+    describe:
+      'Address that takes traces in OTLP over HTTP, such as http://collector:4318/v1/traces; without one there are none.',
+  },
+  {
+    name: 'AMBIT_TRACE_SAMPLING',
+    fallback: '1',
+    describe: 'Connections that are recorded in traces, in percent.',
+  },
+  {
     name: 'AMBIT_HEAP_SNAPSHOT_DIR',
     fallback: '',
     describe: 'Directory for heap snapshots, which hold private keys; without one none are written.',
@@ -233,6 +246,7 @@ export function parseConfig(environment: Environment): NodeAgentConfig {
     logFormat: read.oneOf('AMBIT_LOG_FORMAT', ['text', 'json'], 'text'),
     certificateTtlMs: read.durationMs('AMBIT_CERTIFICATE_TTL', 24 * 3_600_000),
     terminationDeadlineMs: read.durationMs('AMBIT_TERMINATION_DEADLINE', 5000),
+    traces: readTraces(read),
     heapSnapshotDirectory: read.text('AMBIT_HEAP_SNAPSHOT_DIR', ''),
     aloneTerminationDeadlineMs: read.durationMs('AMBIT_ALONE_TERMINATION_DEADLINE', 5000),
     handoverDirectory: read.optional('AMBIT_HANDOVER_DIR') ?? null,
@@ -258,6 +272,26 @@ function readDns(read: EnvironmentReader): DnsSettings | null {
     resolvConf: read.text('AMBIT_DNS_RESOLV_CONF', fallbackOf(SETTINGS, 'AMBIT_DNS_RESOLV_CONF')),
   };
   return read.boolean('AMBIT_DNS_PROXY', true) ? settings : null;
+}
+
+function readTraces(read: EnvironmentReader): NodeAgentConfig['traces'] {
+  const endpoint = read.parsed('AMBIT_TRACE_ENDPOINT', 'an http or https address without a password', parseHttpUrl, '');
+  const samplingPercent = read.parsed('AMBIT_TRACE_SAMPLING', 'a number from 0 to 100', parsePercent, 1);
+  return endpoint === '' ? null : { endpoint, samplingPercent };
+}
+
+function parseHttpUrl(text: string): string {
+  const { protocol, username, password } = new URL(text);
+  if (protocol !== 'http:' && protocol !== 'https:') throw new RangeError('not http');
+  // It is shown by the admin interface; OTEL_EXPORTER_OTLP_HEADERS is where they go.
+  if (username !== '' || password !== '') throw new RangeError('with a user or password');
+  return text;
+}
+
+function parsePercent(text: string): number {
+  const percent = /^\d{1,3}(?:\.\d{1,6})?$/.test(text) ? Number(text) : Number.NaN;
+  if (!(percent <= 100)) throw new RangeError('not a percentage');
+  return percent;
 }
 
 function readUpstream(read: EnvironmentReader): Upstream {

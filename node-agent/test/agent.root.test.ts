@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { parseCidr } from '@ambit/mesh/model';
 import { createEnvironment, createRootLogger, type LineSink, type RootLogger, systemClock } from '@ambit/mesh/runtime';
-import { buildPolicy, rootTestOptions, until } from '@ambit/mesh/testing';
+import { buildPolicy, openSpanCollector, rootTestOptions, until } from '@ambit/mesh/testing';
 import { RANGES_TYPE_URL } from '@ambit/mesh/wire';
 import { createNodeAgent, type NodeAgent } from '../src/app.ts';
 import { parseConfig } from '../src/config.ts';
@@ -142,6 +142,23 @@ class AgentWorld implements AsyncDisposable {
   }
 }
 
+const SERVER_SPAN = 2;
+const CLIENT_SPAN = 3;
+
+interface OtlpSpan {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId?: string;
+  readonly kind: number;
+  readonly attributes: readonly { readonly key: string; readonly value: Readonly<Record<string, unknown>> }[];
+  readonly status: { readonly code: number; readonly message?: string };
+}
+
+function spansOf(body: unknown): readonly OtlpSpan[] {
+  const { resourceSpans } = body as { resourceSpans: { scopeSpans: { spans: OtlpSpan[] }[] }[] };
+  return resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans));
+}
+
 async function serveEcho(pod: TestPod): Promise<void> {
   await pod.serve(8080, (socket) => void socket.on('end', () => socket.end()).pipe(socket, { end: false }));
 }
@@ -270,6 +287,38 @@ describe('a node agent', () => {
       assert.equal((await world.get('admin', `/debug/pprof/profile?${query}`)).status, 400, query);
     assert.equal((await world.get('admin', '/quitquitquit', 'POST')).status, 200);
     await until('the stop was asked for', () => world.stopRequests === 1);
+  });
+
+  test('exports a span per recorded connection, one trace on both sides of the tunnel', options, async () => {
+    await using collector = await openSpanCollector();
+    await using world = await AgentWorld.create();
+    await world.startAgent({ AMBIT_TRACE_ENDPOINT: collector.url, AMBIT_TRACE_SAMPLING: '100' });
+    await world.announce();
+    await serveEcho(world.pod('server'));
+    assert.equal(await world.pod('client').exchange('10.77.0.2:8080', 'hello'), 'hello');
+    await assert.rejects(world.pod('client').exchange('10.77.0.2:8081', 'nobody'), refusal);
+    // What is left is exported before it ends.
+    await world.stopAgent();
+    const spans = collector.bodies.flatMap(spansOf);
+    assert.equal(spans.length, 4);
+    const carried = spans.filter(({ status }) => status.code === 0);
+    const client = carried.find(({ kind }) => kind === CLIENT_SPAN);
+    const server = carried.find(({ kind }) => kind === SERVER_SPAN);
+    assert.deepEqual(
+      [server?.traceId, server?.parentSpanId, client?.parentSpanId],
+      [client?.traceId, client?.spanId, undefined],
+    );
+    for (const span of [client, server]) {
+      const attributes = new Map(span?.attributes.map(({ key, value }) => [key, Object.values(value)[0]]));
+      assert.equal(attributes.get('ambit.bytes_sent'), 5);
+      assert.equal(attributes.get('ambit.source.identity'), 'spiffe://cluster.local/ns/shop/sa/client');
+      assert.equal(attributes.get('ambit.destination.workload'), 'server');
+    }
+    const failed = spans.filter(({ status }) => status.code !== 0);
+    assert.deepEqual(
+      new Set(failed.map(({ status }) => status.message)),
+      new Set(['the destination refused the connection', 'the tunnel peer refused the request']),
+    );
   });
 
   test('follows the CNI agent through a new connection and a removed pod', options, async () => {

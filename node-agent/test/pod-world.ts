@@ -121,6 +121,7 @@ export class TestNode {
         connectTimeoutMs: 1000,
         connectionsPerPodMax: 20_000,
         dns: null,
+        traceSamplingPercent: null,
         ...settings,
       },
       accessLog: { write: (line) => void this.lines.push(line), dropped: 0 },

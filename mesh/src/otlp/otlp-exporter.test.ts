@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
+import { openSpanCollector } from '../testing/span-collector.ts';
 import { silentLogger } from '../runtime/logger.ts';
 import { openOtlpExporter, SpanQueue, type SpanRecord } from './index.ts';
 
@@ -17,38 +16,10 @@ const span: SpanRecord = {
   error: 'the destination refused the connection',
 };
 
-/** A collector that keeps what it is sent and answers `status`. */
-async function collector(
-  status: number,
-): Promise<AsyncDisposable & { readonly url: string; readonly bodies: readonly unknown[] }> {
-  const bodies: unknown[] = [];
-  const server = createServer((request, response) => {
-    let text = '';
-    request
-      .setEncoding('utf8')
-      .on('data', (part: string) => (text += part))
-      .on('end', () => {
-        bodies.push(JSON.parse(text));
-        response.writeHead(status, { 'content-type': 'application/json' }).end('{}');
-      });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it listens on a port
-  const { port } = server.address() as AddressInfo;
-  return {
-    url: `http://127.0.0.1:${port}/v1/traces`,
-    bodies,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
-
 const options = { resource: { 'service.name': 'ambit-node-agent' }, version: '1.2.3', logger: silentLogger };
 
 test('OtlpExporter sends spans as OTLP', async () => {
-  await using peer = await collector(200);
+  await using peer = await openSpanCollector();
   await using exporter = await openOtlpExporter({ ...options, endpoint: peer.url });
   assert.equal(await exporter.export([span, { ...span, parentSpanId: null, kind: 'client', error: null }]), 'exported');
   assert.deepEqual(peer.bodies, [
@@ -112,7 +83,7 @@ test('OtlpExporter sends spans as OTLP', async () => {
 });
 
 test('OtlpExporter says when a collector does not take them', async () => {
-  await using peer = await collector(400);
+  await using peer = await openSpanCollector(400);
   await using exporter = await openOtlpExporter({ ...options, endpoint: peer.url });
   assert.equal(await exporter.export([span]), 'failed');
   await using nobody = await openOtlpExporter({ ...options, endpoint: 'http://127.0.0.1:1/v1/traces' });

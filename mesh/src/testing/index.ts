@@ -1,3 +1,4 @@
+export * from './span-collector.ts';
 export * from './client-hello.ts';
 export * from './grpc-failure.ts';
 export * from './leak-check.ts';

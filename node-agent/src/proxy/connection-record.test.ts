@@ -36,6 +36,7 @@ class RecordWorld {
       accessLogLevel: { current: 'info' },
       refusals: { inbound: new Map(), outbound: new Map() },
       probes: new Map(),
+      tracer: null,
     };
   }
 
@@ -52,6 +53,7 @@ class RecordWorld {
       destinationIdentity: testIdentity('shop', 'web'),
       service: buildService(),
       encrypted: true,
+      trace: null,
       ...more,
     };
   }

@@ -7,6 +7,7 @@ import {
   formatAccessLogEntry,
   isLogged,
 } from './access-log-line.ts';
+import type { ConnectionTrace, ConnectionTracer } from './connection-tracer.ts';
 import { FAILURES, type FailureReason } from './failures.ts';
 import type { InboundConnection } from './inbound-admission.ts';
 import type { Party } from './party.ts';
@@ -34,6 +35,8 @@ export interface RecordSinks {
   readonly accessLogLevel: { current: AccessLogLevel };
   readonly refusals: { readonly inbound: ReasonCounts; readonly outbound: ReasonCounts };
   readonly probes: ProbeCounts;
+  /** `null`: no connection is recorded. */
+  readonly tracer: Pick<ConnectionTracer, 'begin' | 'join' | 'end'> | null;
 }
 
 /** Probes served in place of connections, by `kind` and then whether they passed. */
@@ -51,6 +54,8 @@ export interface ConnectionSubject {
   readonly destinationIdentity: SpiffeId | null;
   readonly service?: Service | undefined;
   readonly encrypted: boolean;
+  /** `null`: it is not recorded. */
+  readonly trace: ConnectionTrace | null;
 }
 
 /** Why policy admitted a live inbound connection, so that it can be asked again. */
@@ -151,6 +156,13 @@ export class ConnectionRecord {
       sent: this.#sent,
       received: this.#received,
     });
+    this.#sinks.tracer?.end(this.subject, {
+      startMs: this.openedAtMs,
+      endMs: this.openedAtMs + durationMs,
+      reason,
+      sent: this.#sent,
+      received: this.#received,
+    });
   }
 }
 
@@ -167,6 +179,9 @@ export function recordRefusal(
   const counts = sinks.refusals[subject.direction];
   counts.set(reason, (counts.get(reason) ?? 0) + 1);
   writeLine(sinks, subject, { event: 'failed', reason, durationMs, sent: 0, received: 0, detail });
+  if (sinks.tracer === null || subject.trace === null) return;
+  const endMs = sinks.clock.now();
+  sinks.tracer.end(subject, { startMs: endMs - durationMs, endMs, reason, sent: 0, received: 0 });
 }
 
 /** Counts and logs a connection that was served as a probe. A kubelet probes every few seconds: for debugging only. */

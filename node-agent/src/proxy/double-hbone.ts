@@ -2,6 +2,7 @@ import { CarrierDuplex, connectHbone, HboneError, type OpenedTunnel } from '@amb
 import type { SocketAddress, Workload } from '@ambit/mesh/model';
 import { secureContextOf, type Svid } from '@ambit/mesh/tls';
 import { BAGGAGE_HEADER } from '@ambit/mesh/wire';
+import type { ConnectionTrace } from './connection-tracer.ts';
 import type { RouteToWorkload } from './next-hop.ts';
 import type { Party } from './party.ts';
 import type { PodContext } from './pod-context.ts';
@@ -27,7 +28,12 @@ export async function openFarTunnel(
   context: PodContext,
   outer: OpenedTunnel<TunnelPeer>,
   route: GatewayRoute,
-  from: { readonly source: Workload; readonly client: SocketAddress; readonly svid: Svid },
+  from: {
+    readonly source: Workload;
+    readonly client: SocketAddress;
+    readonly trace: ConnectionTrace | null;
+    readonly svid: Svid;
+  },
 ): Promise<FarTunnel> {
   const { settings, tunnels, parties, peers } = context;
   const session = await connectHbone<TunnelPeer>({
@@ -39,7 +45,7 @@ export async function openFarTunnel(
   try {
     const { stream, peer, headers } = await session.openTunnel({
       authority: route.authority,
-      headers: outboundHeaders(from.source, from.client, route.service, settings.network),
+      headers: outboundHeaders(from.source, from.client, from.trace, route.service, settings.network),
     });
     const baggage = headers.find(([name]) => name === BAGGAGE_HEADER)?.[1];
     return {

@@ -1,7 +1,14 @@
 import type { TunnelRequest } from '@ambit/mesh/hbone';
 import { type Service, type Workload, workloadIdentity } from '@ambit/mesh/model';
-import { BAGGAGE_HEADER, FORWARDED_HEADER, FORWARDED_NETWORK_HEADER, parseForwardedHost } from '@ambit/mesh/wire';
+import {
+  BAGGAGE_HEADER,
+  FORWARDED_HEADER,
+  FORWARDED_NETWORK_HEADER,
+  parseForwardedHost,
+  TRACEPARENT_HEADER,
+} from '@ambit/mesh/wire';
 import type { ConnectionSubject } from './connection-record.ts';
+import type { ConnectionTrace } from './connection-tracer.ts';
 import type { Admission, InboundConnection } from './inbound-admission.ts';
 import type { Party } from './party.ts';
 import { type PodContext, workloadOf } from './pod-context.ts';
@@ -49,7 +56,15 @@ function subjectOf(
     destinationIdentity: encrypted ? context.pod.identity : null,
     service,
     encrypted,
+    trace: traceOf(context, request),
   };
+}
+
+/** What asks for a tunnel says whether it has recorded its part; of everything else a trace may begin here. */
+function traceOf({ sinks }: PodContext, request: Request | null): ConnectionTrace | null {
+  if (sinks.tracer === null) return null;
+  const parent = request?.header(TRACEPARENT_HEADER);
+  return parent === undefined ? sinks.tracer.begin() : sinks.tracer.join(parent);
 }
 
 /** By its address where the mesh knows it there under the very identity it proved, else by what it says of itself. */

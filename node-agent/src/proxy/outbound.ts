@@ -5,6 +5,7 @@ import type { IpAddress, OriginalDestination, SocketAddress, SpiffeId, Workload 
 import { type Backoff, createBackoff } from '@ambit/mesh/runtime';
 import { secureContextOf, type Svid } from '@ambit/mesh/tls';
 import { ConnectionRecord, type ConnectionSubject, recordRefusal } from './connection-record.ts';
+import type { ConnectionTrace } from './connection-tracer.ts';
 import { dialPlain } from './dial.ts';
 import { FAILURES, type FailureReason, failureOfTunnel, peerRefusalOf } from './failures.ts';
 import { KEEPALIVE_MS } from './keepalive.ts';
@@ -29,6 +30,7 @@ interface Captured {
   readonly source: SocketAddress;
   readonly destination: OriginalDestination;
   readonly startedMs: number;
+  readonly trace: ConnectionTrace | null;
   /** Of attempts at a peer that did not listen. */
   backoff?: Backoff;
 }
@@ -67,7 +69,9 @@ export class OutboundProxy {
       refuseSocket(socket);
       return;
     }
-    const captured: Captured = { socket, source, destination, startedMs: this.#context.clock.monotonic() };
+    const { clock, sinks } = this.#context;
+    const trace = sinks.tracer === null ? null : sinks.tracer.begin();
+    const captured: Captured = { socket, source, destination, startedMs: clock.monotonic(), trace };
     try {
       const route = this.#decide(destination, false);
       if (route.kind !== 'wait') this.#follow(captured, route);
@@ -203,13 +207,13 @@ export class OutboundProxy {
   async #openStream(captured: Captured, route: Tunnelled, source: Workload, svid: Svid): Promise<OpenedStream> {
     const context = this.#context;
     const { authority } = route;
-    const headers = outboundHeaders(source, captured.source, route.service);
+    const headers = outboundHeaders(source, captured.source, captured.trace, route.service);
     const target = this.#target(captured, route, source, svid);
     if (route.kind !== 'double-hbone') {
       return context.pool.openTunnel(target, { authority, headers, source: captured.socket });
     }
     const outer = await context.pool.openTunnel(target, { authority, headers });
-    return openFarTunnel(context, outer, route, { source, client: captured.source, svid });
+    return openFarTunnel(context, outer, route, { source, client: captured.source, trace: captured.trace, svid });
   }
 
   /**
@@ -330,6 +334,7 @@ export class OutboundProxy {
       destinationIdentity: peer,
       service: route.service,
       encrypted: route.hboneAddress !== undefined,
+      trace: captured.trace,
     };
   }
 }

@@ -49,6 +49,8 @@ export interface ProxySettings {
   readonly connectionsPerPodMax: number;
   /** Null: DNS is not served. */
   readonly dns: DnsSettings | null;
+  /** Of connections that begin a trace, 0-100; `null`: nothing is recorded. */
+  readonly traceSamplingPercent: number | null;
 }
 
 /** What every connection of a data worker shares. */

@@ -1,4 +1,3 @@
-import { randomFillSync } from 'node:crypto';
 import type { HeaderList } from '@ambit/mesh/hbone';
 import type { Service, SocketAddress, Workload } from '@ambit/mesh/model';
 import {
@@ -12,7 +11,9 @@ import {
   parseBaggage,
   TRACEPARENT_HEADER,
 } from '@ambit/mesh/wire';
+import type { ConnectionTrace } from './connection-tracer.ts';
 import type { PartyDescription } from './party.ts';
+import { drawTraceContext } from './trace-ids.ts';
 
 type Header = readonly [name: string, value: string];
 
@@ -26,6 +27,7 @@ const baggageByWorkload = new WeakMap<Workload, readonly Header[]>();
 export function outboundHeaders(
   source: Workload,
   client: SocketAddress,
+  trace: ConnectionTrace | null,
   service: Service | undefined,
   ownNetwork?: string,
 ): HeaderList {
@@ -36,7 +38,7 @@ export function outboundHeaders(
   const headers: HeaderList = [
     ...baggageOfWorkload(source),
     [FORWARDED_HEADER, forwarded],
-    [TRACEPARENT_HEADER, nextTraceparent()],
+    [TRACEPARENT_HEADER, traceparentOf(trace)],
   ];
   return ownNetwork === undefined ? headers : [...headers, [FORWARDED_NETWORK_HEADER, ownNetwork]];
 }
@@ -69,17 +71,7 @@ function baggageOfWorkload(workload: Workload): readonly Header[] {
   return headers;
 }
 
-// Random bytes are drawn for many connections at once.
-const TRACE_BYTES = 24;
-const pool = Buffer.alloc(TRACE_BYTES * 256);
-let used: number = pool.length;
-
-function nextTraceparent(): string {
-  if (used === pool.length) {
-    randomFillSync(pool);
-    used = 0;
-  }
-  const digits = pool.toString('hex', used, used + TRACE_BYTES);
-  used += TRACE_BYTES;
-  return formatTraceparent({ traceId: digits.slice(0, 32), spanId: digits.slice(32), flags: 0 });
+/** Recorded: the flags say so, and the peer's part belongs to this one. */
+function traceparentOf(trace: ConnectionTrace | null): string {
+  return formatTraceparent(trace === null ? drawTraceContext() : { ...trace, flags: 1 });
 }

@@ -21,6 +21,7 @@ export const agentMetrics: {
   readonly certificateFailures: MetricSpec<'counter'>;
   readonly revokedCertificates: MetricSpec<'gauge'>;
   readonly revocationFailing: MetricSpec<'gauge'>;
+  readonly traceSpans: MetricSpec<'counter'>;
   readonly build: MetricSpec<'gauge'>;
 } = {
   activeProxies: gauge({ name: 'ambit_pods_active', help: 'Pods whose ports are open.' }),
@@ -89,6 +90,11 @@ export const agentMetrics: {
   revocationFailing: gauge({
     name: 'ambit_crl_failing',
     help: 'Whether the file with revocation lists cannot be used: the last that could stay in force.',
+  }),
+  traceSpans: counter({
+    name: 'ambit_trace_spans_total',
+    help: 'Spans of recorded connections, by what became of them: exported, failed or dropped.',
+    labels: ['result'],
   }),
   build: gauge({ name: 'ambit_build_info', help: 'Version of this process.', labels: ['component', 'version'] }),
 };

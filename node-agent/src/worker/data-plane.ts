@@ -4,6 +4,7 @@ import type { Clock, LineSink, Logger, RootLogger, WorkerHandlers } from '@ambit
 import { matchesConnection } from '../admin/match-connection.ts';
 import { createRevocations } from '@ambit/mesh/tls';
 import { createDnsWorld } from '../dns/dns-proxy.ts';
+import { SpanQueue } from '@ambit/mesh/otlp';
 import { SvidTable } from '../identity/svid-table.ts';
 import { type LookUpName, ResolvedNames } from '../names/resolved-names.ts';
 import { type AccessLogFormat, accessLogLevelOf } from '../proxy/access-log-line.ts';
@@ -16,6 +17,8 @@ import { TunnelPeers } from '../proxy/tunnel-peers.ts';
 import type { SharedListener } from '../proxy/pod-listeners.ts';
 import { PodProxy } from '../proxy/pod-proxy.ts';
 import { TrafficTable } from '../proxy/traffic-table.ts';
+import { ConnectionTracer } from '../proxy/connection-tracer.ts';
+import { SPANS_WAITING_MAX, type TakenSpans } from '../telemetry/trace-export.ts';
 import { MeshState } from '../state/mesh-state.ts';
 import type {
   ConnectionSummary,
@@ -56,6 +59,7 @@ export class DataPlane
   readonly #sinks: RecordSinks;
   readonly #pods = new Map<PodInstance, PodProxy>();
   readonly #cuts = new Map<string, number>();
+  readonly #spans = new SpanQueue(SPANS_WAITING_MAX);
   readonly #dryRun: DryRunReporter;
   readonly #peers: TunnelPeers;
   #draining = false;
@@ -69,6 +73,7 @@ export class DataPlane
     this.#dryRun = new DryRunReporter({ clock, logger });
     const { trustDomains: domains, watchesRevocation } = settings;
     this.#peers = new TunnelPeers({ domains, watchesRevocation });
+    const { traceSamplingPercent: samplingPercent } = settings;
     this.#sinks = {
       clock,
       traffic: new TrafficTable(),
@@ -77,6 +82,7 @@ export class DataPlane
       accessLogLevel: { current: accessLogLevelOf(options.logFilter) },
       refusals: { inbound: new Map(), outbound: new Map() },
       probes: new Map(),
+      tracer: samplingPercent === null ? null : new ConnectionTracer({ samplingPercent, random, spans: this.#spans }),
     };
     this.#dependencies = {
       clock,
@@ -231,6 +237,11 @@ export class DataPlane
     }
     return summaries;
   };
+
+  'take-spans' = ({ max }: Args<'take-spans'>): TakenSpans => ({
+    spans: this.#spans.take(max),
+    dropped: this.#spans.dropped,
+  });
 
   'dump-view' = (): ViewDump => {
     const { view } = this.#state;

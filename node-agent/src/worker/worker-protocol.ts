@@ -6,6 +6,7 @@ import type { DnsSnapshot } from '../dns/dns-counts.ts';
 import type { AccessLogFormat } from '../proxy/access-log-line.ts';
 import type { PodSpec, ProxySettings } from '../proxy/pod-context.ts';
 import type { SharedListener } from '../proxy/pod-listeners.ts';
+import type { TakenSpans } from '../telemetry/trace-export.ts';
 import type { TrafficSnapshot } from '../proxy/traffic-table.ts';
 
 /** What a data worker is started with; plain data, it crosses a thread boundary. */
@@ -115,6 +116,7 @@ export interface WorkerCalls {
   'cpu-profile': { readonly args: { readonly durationMs: number }; readonly result: CpuProfile };
   /** The path of the file that was written. */
   'heap-snapshot': { readonly args: { readonly directory: string }; readonly result: string };
+  'take-spans': { readonly args: { readonly max: number }; readonly result: TakenSpans };
   'dump-view': { readonly args: Record<string, never>; readonly result: ViewDump };
   /** Gives memory back that starting left behind. */
   'compact-heap': { readonly args: Record<string, never>; readonly result: null };

@@ -65,6 +65,7 @@ export async function runWorkerThread(): Promise<void> {
     metrics: plane.metrics,
     connections: plane.connections,
     'dump-view': plane['dump-view'],
+    'take-spans': plane['take-spans'],
     'heap-snapshot': ({ directory }) => writeSnapshot(directory, `data-${config.index}`, clock.now()),
     'cpu-profile': ({ durationMs }) => recordCpuProfile(durationMs, (ms) => clock.sleep(ms)),
     'compact-heap': () => {
