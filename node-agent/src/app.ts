@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import {
   accessLogTarget,
   type AdminSection,
@@ -254,9 +255,12 @@ function workerConfig({ config, logFd }: NodeAgentOptions): Omit<WorkerConfig, '
     connectionsPerPodMax: CONNECTIONS_PER_POD_MAX,
     dns: config.dns,
     traceSamplingPercent: config.traces?.samplingPercent ?? null,
+    sameNodeEncryption: config.sameNodeEncryption,
   };
   return {
     settings,
+    // Not to be guessed only so that two agents in one process, as in tests, are never taken for one.
+    channel: config.workers === 1 ? null : `same-node-${randomUUID()}`,
     accessLog: accessLogTarget(config.accessLog, logFd),
     accessLogFormat: config.logFormat,
     logFd,

@@ -30,6 +30,7 @@ describe('parseConfig()', () => {
       packetMark: 1337,
       localhostApplicationTunnel: true,
       workers: 1,
+      sameNodeEncryption: false,
       adminAddress: { ip: parseIpAddress('127.0.0.1'), port: 15000 },
       metricsAddress: { ip: parseIpAddress('0.0.0.0'), port: 15020 },
       readinessAddress: { ip: parseIpAddress('0.0.0.0'), port: 15021 },

@@ -41,6 +41,8 @@ export interface NodeAgentConfig {
   readonly packetMark: number;
   readonly localhostApplicationTunnel: boolean;
   readonly workers: number;
+  /** Connections between two pods of this node are encrypted like all others. */
+  readonly sameNodeEncryption: boolean;
   readonly adminAddress: ListenAddress;
   readonly metricsAddress: ListenAddress;
   readonly readinessAddress: ListenAddress;
@@ -149,6 +151,11 @@ export const SETTINGS: readonly Setting[] = [
       'Applications that take PROXY headers are dialled on loopback, where nobody but this agent reaches them from outside.',
   },
   { name: 'AMBIT_WORKERS', fallback: '1', describe: 'Data worker threads.' },
+  {
+    name: 'AMBIT_SAME_NODE_ENCRYPTION',
+    fallback: 'false',
+    describe: 'Connections between two pods of this node are encrypted too, instead of going from socket to socket.',
+  },
   { name: 'AMBIT_ADMIN_ADDRESS', fallback: '127.0.0.1:15000', describe: 'Admin interface. Keep it on loopback.' },
   { name: 'AMBIT_METRICS_ADDRESS', fallback: '0.0.0.0:15020', describe: 'Metrics.' },
   { name: 'AMBIT_READINESS_ADDRESS', fallback: '0.0.0.0:15021', describe: 'Readiness.' },
@@ -238,6 +245,7 @@ export function parseConfig(environment: Environment): NodeAgentConfig {
     ),
     localhostApplicationTunnel: read.boolean('AMBIT_LOCALHOST_APP_TUNNEL', true),
     workers: read.integer('AMBIT_WORKERS', { min: 1, max: WORKERS_MAX }, 1),
+    sameNodeEncryption: read.boolean('AMBIT_SAME_NODE_ENCRYPTION', false),
     adminAddress: socketAddress('AMBIT_ADMIN_ADDRESS'),
     metricsAddress: socketAddress('AMBIT_METRICS_ADDRESS'),
     readinessAddress: socketAddress('AMBIT_READINESS_ADDRESS'),

@@ -13,7 +13,7 @@ import {
   type Workload,
   workloadIdentity,
 } from '@ambit/mesh/model';
-import { silentLogger, systemClock } from '@ambit/mesh/runtime';
+import { type Clock, silentLogger, systemClock } from '@ambit/mesh/runtime';
 import { buildWorkload, createTestCa, type TestCa, TestNetns, type WorkloadOptions } from '@ambit/mesh/testing';
 import type { ProxySettings } from '../src/proxy/pod-context.ts';
 import { podSpecOf } from '../src/pods/pod-registry.ts';
@@ -95,18 +95,38 @@ export async function readAll(socket: Socket): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
-/** A data plane in this thread, with what it logged. */
+export interface NodeOptions {
+  readonly settings?: Partial<ProxySettings>;
+  /** Data workers of every node, here all in one thread; the kernel chooses which accepts. */
+  readonly workers?: number;
+  readonly clock?: Clock;
+}
+
+let nodeCount = 0;
+
+/** The data planes of one agent in this thread, with what they logged. */
 export class TestNode {
+  /** Of the first worker, which most nodes have alone. */
   readonly plane: DataPlane;
+  readonly planes: readonly DataPlane[];
   readonly lines: string[] = [];
   /** Addresses that its name servers know. */
   readonly names: Map<string, readonly string[]> = new Map();
   readonly asked: string[] = [];
 
-  constructor(settings: Partial<ProxySettings> = {}) {
-    this.plane = new DataPlane({
-      index: 0,
-      clock: systemClock,
+  constructor(options: NodeOptions = {}) {
+    const workers = options.workers ?? 1;
+    const channel = workers === 1 ? null : `test-node-${process.pid}-${++nodeCount}`;
+    this.planes = Array.from({ length: workers }, (_, index) => this.#createPlane(options, { index, channel }));
+    const [plane] = this.planes;
+    if (plane === undefined) throw new Error('a node without workers');
+    this.plane = plane;
+  }
+
+  #createPlane({ settings, clock }: NodeOptions, worker: { index: number; channel: string | null }): DataPlane {
+    return new DataPlane({
+      index: worker.index,
+      clock: clock ?? systemClock,
       logger: silentLogger,
       log: { suppressed: 0 },
       settings: {
@@ -122,12 +142,14 @@ export class TestNode {
         connectionsPerPodMax: 20_000,
         dns: null,
         traceSamplingPercent: null,
+        sameNodeEncryption: false,
         ...settings,
       },
       accessLog: { write: (line) => void this.lines.push(line), dropped: 0 },
       accessLogFormat: 'text',
       logFilter: 'info',
       random: Math.random,
+      channel: worker.channel,
       lookUpName: async (hostname) => {
         this.asked.push(hostname);
         return (this.names.get(hostname) ?? []).map((ip) => ({ ip: parseIpAddress(ip), ttlMs: 60_000 }));
@@ -171,24 +193,25 @@ export class PodWorld implements AsyncDisposable {
   readonly nodes: Map<string, TestNode> = new Map();
   readonly pods: Map<string, TestPod> = new Map();
   readonly #instances = new Map<string, number>();
+  #lastInstance = 0;
   readonly #redirected = new Set<string>();
   readonly #replaced: TestNode[] = [];
-  readonly #settings: Partial<ProxySettings>;
+  readonly #options: NodeOptions;
   readonly #bridge: TestNetns;
 
-  private constructor(bridge: TestNetns, settings: Partial<ProxySettings>) {
+  private constructor(bridge: TestNetns, options: NodeOptions) {
     this.#bridge = bridge;
-    this.#settings = settings;
+    this.#options = options;
   }
 
   static async create(
     plans: readonly PodPlan[],
-    options: { readonly settings?: Partial<ProxySettings>; readonly mesh?: MeshViewUpdate } = {},
+    options: NodeOptions & { readonly mesh?: MeshViewUpdate } = {},
   ): Promise<PodWorld> {
     const bridge = await TestNetns.create();
     bridge.run('ip', 'link', 'add', 'wire', 'type', 'bridge');
     bridge.run('ip', 'link', 'set', 'wire', 'up');
-    const world = new PodWorld(bridge, options.settings ?? {});
+    const world = new PodWorld(bridge, options);
     try {
       for (const [index, plan] of plans.entries()) await world.#addPod(plan, index);
       const workloads = [...world.pods.values()].map(({ workload }) => workload);
@@ -210,41 +233,48 @@ export class PodWorld implements AsyncDisposable {
   /** The node of a pod. */
   nodeOf(name: string): TestNode {
     const nodeName = this.pod(name).workload.node;
-    const { network } = this.pod(name).workload;
-    const node = this.nodes.get(nodeName) ?? new TestNode({ network, ...this.#settings });
+    const node = this.nodes.get(nodeName) ?? this.#createNode(name);
     this.nodes.set(nodeName, node);
     return node;
+  }
+
+  #createNode(name: string): TestNode {
+    const { settings } = this.#options;
+    const { network } = this.pod(name).workload;
+    return new TestNode({ ...this.#options, settings: { network, ...settings } });
   }
 
   /** Applies an update on every node. */
   update(update: MeshViewUpdate): void {
     for (const name of this.pods.keys()) this.nodeOf(name);
-    for (const { plane } of this.nodes.values()) plane['apply-view']({ update });
+    for (const { planes } of this.nodes.values()) for (const plane of planes) plane['apply-view']({ update });
   }
 
   /** Redirects the pod, gives its node an SVID for it and has the node serve it. */
   async capture(name: string, options: { readonly svid?: boolean } = {}): Promise<void> {
     const pod = this.pod(name);
-    const { plane } = this.nodeOf(name);
+    const { planes } = this.nodeOf(name);
     this.redirect(name);
     const identity = workloadIdentity(pod.workload);
-    if (options.svid !== false) plane['set-svid']({ identity, svid: this.ca.issue(identity) });
+    const svid = this.ca.issue(identity);
+    if (options.svid !== false) for (const plane of planes) plane['set-svid']({ identity, svid });
     const { namespace, serviceAccount } = pod.workload;
     const spec = podSpecOf(
       `uid-${name}`,
       { name, namespace, serviceAccount },
       { clusterId: CLUSTER, trustDomain: DEFAULT_TRUST_DOMAIN },
     );
-    const instance = this.#instances.size + 1;
+    const instance = ++this.#lastInstance;
     this.#instances.set(name, instance);
-    await plane['add-pod']({ instance, pod: spec, netnsFd: openSync(pod.netns.path, 'r') });
+    const netnsFd = openSync(pod.netns.path, 'r');
+    await Promise.all(planes.map((plane) => plane['add-pod']({ instance, pod: spec, netnsFd })));
   }
 
   /** Another agent serves the pod too, and stands for its node from now on; the one before goes on until it is told to stop. */
   async takeOver(name: string): Promise<TestNode> {
     const before = this.nodeOf(name);
     const pod = this.pod(name);
-    const node = new TestNode({ network: pod.workload.network, ...this.#settings });
+    const node = this.#createNode(name);
     this.#replaced.push(before);
     this.nodes.set(pod.workload.node, node);
     const { workloads, services, policies } = before.plane['dump-view']();
@@ -257,18 +287,23 @@ export class PodWorld implements AsyncDisposable {
   redirect(name: string): void {
     if (this.#redirected.has(name)) return;
     this.#redirected.add(name);
-    redirectPod(this.pod(name).netns, (this.#settings.dns ?? null) !== null);
+    redirectPod(this.pod(name).netns, (this.#options.settings?.dns ?? null) !== null);
   }
 
   async remove(name: string, drainMs = 0): Promise<void> {
     const instance = this.#instances.get(name);
-    if (instance !== undefined) await this.nodeOf(name).plane['remove-pod']({ instance, drainMs });
+    if (instance === undefined) return;
+    await Promise.all(this.nodeOf(name).planes.map((plane) => plane['remove-pod']({ instance, drainMs })));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const { plane } of [...this.nodes.values(), ...this.#replaced]) await plane.drain(0);
+    for (const plane of this.#planes()) await plane.drain(0);
     for (const pod of this.pods.values()) await pod[Symbol.asyncDispose]();
     await this.#bridge[Symbol.asyncDispose]();
+  }
+
+  #planes(): readonly DataPlane[] {
+    return [...this.nodes.values(), ...this.#replaced].flatMap(({ planes }) => planes);
   }
 
   async #addPod({ onNode, captured, ...plan }: PodPlan, index: number): Promise<void> {

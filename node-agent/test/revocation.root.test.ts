@@ -18,8 +18,9 @@ class Revoked implements AsyncDisposable {
     this.world = world;
   }
 
-  static async create(more: readonly PodPlan[] = []): Promise<Revoked> {
-    const revoked = new Revoked(await PodWorld.create([{ name: 'client' }, { name: 'server' }, ...more]));
+  static async create(more: readonly PodPlan[] = [], where: Pick<PodPlan, 'onNode'> = {}): Promise<Revoked> {
+    const plans = [{ name: 'client', ...where }, { name: 'server', ...where }, ...more];
+    const revoked = new Revoked(await PodWorld.create(plans));
     const { world } = revoked;
     for (const name of world.pods.keys()) revoked.renew(name);
     await world.pod('server').serve(8080, (socket) => {
@@ -104,6 +105,38 @@ describe('a peer whose certificate is revoked', () => {
       assert.equal(await revoked.exchange(), 'echo x');
     },
   );
+
+  for (const [role, ends] of [
+    [
+      'client',
+      [
+        ['inbound', REVOKED],
+        ['outbound', 'the tunnel peer reset the stream'],
+      ],
+    ],
+    [
+      'server',
+      [
+        ['inbound', 'the tunnel peer reset the stream'],
+        ['outbound', REVOKED],
+      ],
+    ],
+  ] as const) {
+    test(`is cut as ${role} of a pod of its own node, by the shortcut`, options, async () => {
+      await using revoked = await Revoked.create([], { onNode: 'one' });
+      const node = revoked.world.nodeOf('client');
+      const open = await revoked.open();
+      revoked.tell('server', revoked.world.ca.revocationList([revoked.certificate(role)]));
+      assert.equal(await open.broken, 'ECONNRESET');
+      await until(() => node.lines.length === 2);
+      for (const [direction, error] of ends) {
+        const [record] = node.records(direction);
+        assert.deepEqual([record?.get('error'), record?.get('via')], [error, 'same-node']);
+      }
+      await assert.rejects(revoked.exchange(), refusal);
+      assert.equal(node.metrics().sameNode, 1);
+    });
+  }
 
   test('is cut as server, with the pooled tunnel, and called no more', options, async () => {
     await using revoked = await Revoked.create();

@@ -40,6 +40,7 @@ export function openLocalPair(
  * travel as on a CONNECT stream. A socket is read only while the other takes what it brings, so at most one read waits.
  */
 export class LocalEnd implements TunnelEnd, SocketOwner, WriteOwner {
+  readonly isLocal: boolean = true;
   bytesSent: number = WIDE;
   bytesReceived: number = WIDE;
   /** Set once by `openLocalPair`. */

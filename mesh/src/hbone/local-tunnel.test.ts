@@ -200,7 +200,7 @@ test('a refusal is the status of an answer, and holds nothing', async () => {
       assert.throws(() => request.accept(), /bug/);
     },
   });
-  await assert.rejects(refused, { code: 'refused-status', data: { status: 401 } });
+  await assert.rejects(refused, { code: 'refused-status', data: { status: 401, isLocal: true } });
   assert.equal(session.isUsed, false);
 });
 

@@ -23,7 +23,7 @@ export interface LocalTunnelOptions<Peer> {
  * Opens a tunnel within this thread, for a client and a server whose connection stands: requests, answers, half-close, resets
  * and counts are those of a CONNECT, bytes go from socket to socket. The session is held as by a stream; when it fails, the tunnel does.
  * What is not as of a CONNECT: `opening.source` says nothing before the answer, and no window bounds what waits: at most one read.
- * @throws HboneError `refused-status`, or what the session failed with.
+ * @throws HboneError `refused-status` (with data.isLocal), or what the session failed with.
  */
 export function openLocalTunnel<Peer>(options: LocalTunnelOptions<Peer>): Promise<OpenedTunnel<Peer, TunnelEnd>> {
   return new Promise((resolve, reject) => {
@@ -35,6 +35,7 @@ class LocalRequest<Peer> implements LocalTunnelRequest<Peer> {
   readonly connection: HboneConnection<Peer>;
   readonly authority: string;
   readonly headers: HeaderList;
+  readonly isLocal: boolean = true;
   aborted = false;
   answered = false;
   private readonly peer: Peer;
@@ -80,7 +81,7 @@ class LocalRequest<Peer> implements LocalTunnelRequest<Peer> {
   reject(status: number): void {
     this.markAnswered();
     this.hold[Symbol.dispose]();
-    this.fail(new HboneError('refused-status', { data: { status } }));
+    this.fail(new HboneError('refused-status', { data: { status, isLocal: true } }));
   }
 
   private markAnswered(): void {

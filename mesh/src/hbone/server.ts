@@ -125,6 +125,7 @@ class ConnectRequest<Peer> implements TunnelRequest<Peer>, StreamObserver {
   readonly connection: HboneConnection<Peer>;
   readonly authority: string;
   readonly headers: HeaderList;
+  readonly isLocal: boolean = false;
   answered = false;
   private readonly stream: Stream;
   private abortCallback: (() => void) | undefined;

@@ -10,6 +10,7 @@ import type { TunnelStream } from './tunnel.ts';
 
 /** A stream as a tunnel. */
 export class ConnectTunnel implements TunnelStream {
+  readonly isLocal: boolean = false;
   private readonly stream: Stream;
   private sink: Splice | ReaderSink | undefined;
 

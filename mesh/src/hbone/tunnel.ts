@@ -8,6 +8,8 @@ export type HeaderList = readonly (readonly [name: string, value: string])[];
 
 /** What it takes to join a tunnel to a socket. */
 export interface TunnelEnd {
+  /** Within this thread, without a stream of its own on the connection: see `openLocalTunnel`. */
+  readonly isLocal: boolean;
   readonly bytesSent: number;
   readonly bytesReceived: number;
   /** As of `TunnelStream`. */
@@ -40,6 +42,8 @@ export interface TunnelRequest<Peer, End extends TunnelEnd = TunnelStream> {
   /** `:authority`, not empty, otherwise unchecked. */
   readonly authority: string;
   readonly headers: HeaderList;
+  /** As of `TunnelEnd`. */
+  readonly isLocal: boolean;
   /** First value of a header by its lower-case name. */
   header(name: string): string | undefined;
   /** True once the peer gave up; `accept` then returns a stream that is closed already. */

@@ -24,6 +24,8 @@ export interface AccessLogEntry {
   readonly durationMs: number;
   /** What a probe was and what came of it. */
   readonly probe?: { readonly kind: string; readonly verdict: string } | undefined;
+  /** How the bytes went, where that is not by tunnel or plain TCP as the addresses say. */
+  readonly via?: 'same-node' | undefined;
   readonly error?: string | undefined;
 }
 
@@ -70,6 +72,7 @@ function textLine(entry: AccessLogEntry): string {
     `${identityField('dst.identity', entry.destinationIdentity)}${destination.logCluster.destination}` +
     ` direction="${entry.direction}" bytes_sent=${entry.bytesSent} bytes_recv=${entry.bytesReceived}` +
     ` duration="${Math.round(entry.durationMs)}ms"${entry.probe === undefined ? '' : logField('probe', entry.probe.kind) + logField('probe.result', entry.probe.verdict)}` +
+    `${entry.via === undefined ? '' : logField('via', entry.via)}` +
     `${entry.error === undefined ? '' : logField('error', entry.error)}\n`
   );
 }
@@ -110,6 +113,7 @@ function jsonLine(entry: AccessLogEntry): string {
     duration: `${Math.round(entry.durationMs)}ms`,
     probe: entry.probe?.kind,
     'probe.result': entry.probe?.verdict,
+    via: entry.via,
     error: entry.error,
   };
   return `${JSON.stringify(line)}\n`;

@@ -56,6 +56,8 @@ export interface ConnectionSubject {
   readonly encrypted: boolean;
   /** `null`: it is not recorded. */
   readonly trace: ConnectionTrace | null;
+  /** By the shortcut of the node: authenticated as by a tunnel, and not encrypted, as it leaves neither pod. */
+  readonly isLocal?: boolean;
 }
 
 /** Why policy admitted a live inbound connection, so that it can be asked again. */
@@ -241,6 +243,7 @@ function writeLine(sinks: RecordSinks, subject: ConnectionSubject, ending: Endin
         bytesReceived: ending.received,
         durationMs: ending.durationMs,
         probe: ending.probe,
+        via: subject.isLocal === true ? 'same-node' : undefined,
         error: message !== undefined && ending.detail !== undefined ? `${message}: ${ending.detail}` : message,
       },
       sinks.accessLogFormat,

@@ -15,7 +15,7 @@ import { type PodContext, workloadOf } from './pod-context.ts';
 import type { TunnelPeer } from './tunnel-peers.ts';
 import { partyOfBaggage } from './tunnel-headers.ts';
 
-type Request = Pick<TunnelRequest<TunnelPeer>, 'authority' | 'header'>;
+type Request = Pick<TunnelRequest<TunnelPeer>, 'authority' | 'header' | 'isLocal'>;
 
 /** How metrics and the access log name one tunnel request. Headers are read for this only: they label, never decide. */
 export function inboundSubject(
@@ -57,6 +57,7 @@ function subjectOf(
     service,
     encrypted,
     trace: traceOf(context, request),
+    ...(request?.isLocal === true ? { isLocal: true } : {}),
   };
 }
 

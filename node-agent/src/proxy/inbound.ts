@@ -5,11 +5,14 @@ import {
   type HboneConnection,
   HboneError,
   type HboneEnvironment,
+  type TunnelEnd,
   type TunnelRequest,
 } from '@ambit/mesh/hbone';
 import type { SocketAddress } from '@ambit/mesh/model';
 import { secureContextOf, validUntilMs } from '@ambit/mesh/tls';
 import { formatProxyHeader } from '@ambit/mesh/wire';
+import type { ServerEnd } from '../same-node/server-ends.ts';
+import type { ServedPod } from '../same-node/shortcuts.ts';
 import { ConnectionRecord, recordRefusal } from './connection-record.ts';
 import { dialPlain, spoofedSource } from './dial.ts';
 import { FAILURES, type FailureReason, failureOfTunnel, peerRefusalOf } from './failures.ts';
@@ -20,7 +23,7 @@ import { localAddressOf, remoteAddressOf } from './socket-addresses.ts';
 import { destinationHeaders } from './tunnel-headers.ts';
 import type { TunnelPeer } from './tunnel-peers.ts';
 
-type Request = TunnelRequest<TunnelPeer>;
+type Request = TunnelRequest<TunnelPeer, TunnelEnd>;
 
 /** Port 15008 of one pod: mutual TLS, then one admission per tunnel request. */
 export class InboundProxy {
@@ -40,6 +43,15 @@ export class InboundProxy {
 
   get connectionCount(): number {
     return this.#connections.size;
+  }
+
+  /** This pod for clients of the same process. */
+  get served(): ServedPod {
+    return {
+      workload: this.#context.pod.workload,
+      accepts: () => !this.#draining && !this.#context.isClosed(),
+      serve: (request, end) => this.#take(request, end),
+    };
   }
 
   /** Takes over an accepted, paused socket. */
@@ -113,16 +125,17 @@ export class InboundProxy {
           peerUntilMs = validUntilMs(certificate);
           return context.peers.verifyClient(certificate, issuers);
         },
-        onTunnel: (request) => {
-          const refusal = this.#expired(peerUntilMs);
-          this.#answer(request, source, destination, refusal);
-          if (refusal !== null) request.connection.drain();
+        onTunnel: (request) => this.#take(request, { source, destination, peerUntilMs }),
+        onClose: (closed) => {
+          this.#connections.delete(closed);
+          context.shortcuts?.closed(closed);
         },
-        onClose: (closed) => this.#connections.delete(closed),
         signal: this.#abort.signal,
       });
       if (connection.state === 'closed') return;
       this.#connections.add(connection);
+      const { peer } = connection;
+      context.shortcuts?.accepted(connection, { instance: context.instance, source, destination, peer, peerUntilMs });
       if (context.isClosed()) connection.destroy(new HboneError('draining'));
       // A list may have come between the handshake and now.
       else if (context.peers.isRevoked(connection.peer))
@@ -140,6 +153,15 @@ export class InboundProxy {
     const context = this.#context;
     if (context.clock.now() >= peerUntilMs) return 'peer-expired';
     return context.svids.lookup(context.pod.identity).kind === 'expired' ? 'svid-expired' : null;
+  }
+
+  /** A request over the connection `end`, by CONNECT or from this process. */
+  #take(request: Request, { source, destination, peerUntilMs }: Omit<ServerEnd, 'instance' | 'peer'>): void {
+    // A list may be in force here and not yet where the connection was accepted.
+    const isRevoked = this.#context.peers.isRevoked(request.connection.peer);
+    const refusal = this.#expired(peerUntilMs) ?? (isRevoked ? 'peer-revoked' : null);
+    this.#answer(request, source, destination, refusal);
+    if (refusal !== null) request.connection.drain();
   }
 
   #answer(request: Request, source: SocketAddress, destination: SocketAddress, refusal: FailureReason | null): void {

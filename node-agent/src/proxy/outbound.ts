@@ -1,5 +1,5 @@
 import { type Socket } from 'node:net';
-import { HboneError, type OpenedTunnel, type PoolTarget } from '@ambit/mesh/hbone';
+import { HboneError, type OpenedTunnel, type PoolTarget, type TunnelEnd } from '@ambit/mesh/hbone';
 import { dialInNetns, readOriginalDestination } from '@ambit/mesh/linux';
 import type { IpAddress, OriginalDestination, SocketAddress, SpiffeId, Workload } from '@ambit/mesh/model';
 import { type Backoff, createBackoff } from '@ambit/mesh/runtime';
@@ -22,7 +22,8 @@ import type { TunnelPeer } from './tunnel-peers.ts';
 type Settled = Exclude<OutboundRoute, { readonly kind: 'wait' }>;
 type Tunnelled = Exclude<RouteToWorkload, { readonly kind: 'direct-tcp' }>;
 
-type OpenedStream = Pick<OpenedTunnel<TunnelPeer>, 'stream' | 'peer'> & Partial<FarTunnel>;
+type OpenedStream = Pick<OpenedTunnel<TunnelPeer, TunnelEnd>, 'stream' | 'peer'> &
+  Partial<Pick<FarTunnel, 'party' | 'release'>>;
 
 /** One captured connection while it has not been handed to a carrier. */
 interface Captured {
@@ -171,7 +172,7 @@ export class OutboundProxy {
     } catch (error) {
       if (!(error instanceof HboneError)) throw error;
       if (!isNotListening(error) || !(await this.#again(captured))) {
-        this.#refuse(captured, failureOfTunnel(error), route, detailOf(error));
+        this.#refuse(captured, failureOfTunnel(error), route, detailOf(error), error.data['isLocal'] === true);
       }
       return false;
     }
@@ -189,11 +190,8 @@ export class OutboundProxy {
       this.#refuse(captured, 'peer-revoked', route);
       return false;
     }
-    const record = new ConnectionRecord(context.sinks, this.#subject(captured, route, peer.id, party), stream, {
-      sendsRequest: true,
-      admitted: null,
-      peer,
-    });
+    const subject = this.#subject(captured, route, peer.id, { party, isLocal: stream.isLocal });
+    const record = new ConnectionRecord(context.sinks, subject, stream, { sendsRequest: true, admitted: null, peer });
     context.live.add(record);
     stream.splice(captured.socket, (result) => {
       context.live.delete(record);
@@ -210,7 +208,14 @@ export class OutboundProxy {
     const headers = outboundHeaders(source, captured.source, captured.trace, route.service);
     const target = this.#target(captured, route, source, svid);
     if (route.kind !== 'double-hbone') {
-      return context.pool.openTunnel(target, { authority, headers, source: captured.socket });
+      const opening = { authority, headers, source: captured.socket };
+      const shortcut = context.shortcuts?.open({
+        destination: route.workload.uid,
+        pool: context.pool,
+        target,
+        opening,
+      });
+      return (shortcut && (await shortcut)) ?? context.pool.openTunnel(target, opening);
     }
     const outer = await context.pool.openTunnel(target, { authority, headers });
     return openFarTunnel(context, outer, route, { source, client: captured.source, trace: captured.trace, svid });
@@ -310,9 +315,10 @@ export class OutboundProxy {
     reason: FailureReason,
     route: Partial<TunnelRoute> & { readonly address?: SocketAddress } = {},
     detail?: string,
+    isLocal = false,
   ): void {
     const durationMs = this.#context.clock.monotonic() - captured.startedMs;
-    recordRefusal(this.#context.sinks, this.#subject(captured, route, null), reason, durationMs, detail);
+    recordRefusal(this.#context.sinks, this.#subject(captured, route, null, { isLocal }), reason, durationMs, detail);
     refuseSocket(captured.socket);
   }
 
@@ -320,7 +326,7 @@ export class OutboundProxy {
     captured: Captured,
     route: Partial<TunnelRoute> & { readonly address?: SocketAddress },
     peer: SpiffeId | null,
-    party?: Party,
+    { party, isLocal = false }: { readonly party?: Party | undefined; readonly isLocal?: boolean } = {},
   ): ConnectionSubject {
     const { parties, pod } = this.#context;
     return {
@@ -335,6 +341,7 @@ export class OutboundProxy {
       service: route.service,
       encrypted: route.hboneAddress !== undefined,
       trace: captured.trace,
+      ...(isLocal ? { isLocal } : {}),
     };
   }
 }

@@ -5,6 +5,7 @@ import type { NetnsHandle } from '@ambit/mesh/linux';
 import type { Clock, Logger } from '@ambit/mesh/runtime';
 import type { Svid } from '@ambit/mesh/tls';
 import type { DnsSettings, DnsWorld } from '../dns/dns-proxy.ts';
+import type { Shortcuts } from '../same-node/shortcuts.ts';
 import type { SvidLookup, SvidTable } from '../identity/svid-table.ts';
 import type { ResolvedNames } from '../names/resolved-names.ts';
 import type { MeshState } from '../state/mesh-state.ts';
@@ -51,6 +52,8 @@ export interface ProxySettings {
   readonly dns: DnsSettings | null;
   /** Of connections that begin a trace, 0-100; `null`: nothing is recorded. */
   readonly traceSamplingPercent: number | null;
+  /** Connections between two pods of this agent are encrypted like all others. */
+  readonly sameNodeEncryption: boolean;
 }
 
 /** What every connection of a data worker shares. */
@@ -70,11 +73,14 @@ export interface ProxyDependencies {
   readonly dryRun: DryRunReporter;
   /** Null: DNS is not served. */
   readonly dns: DnsWorld | null;
+  /** Null where connections of one node are encrypted too. */
+  readonly shortcuts: Shortcuts | null;
 }
 
 /** One pod while its proxy runs; shared by its three listeners. */
 export interface PodContext extends ProxyDependencies {
   readonly pod: PodSpec;
+  readonly instance: number;
   readonly netns: NetnsHandle;
   readonly pool: HbonePool<TunnelPeer>;
   /** What tunnels outside the pool are made with. */

@@ -42,7 +42,7 @@ export class PodProxy {
   #closed = false;
 
   /** Takes over `netns`. Nothing listens before `open`. */
-  constructor(pod: PodSpec, netns: NetnsHandle, dependencies: ProxyDependencies) {
+  constructor(instance: number, pod: PodSpec, netns: NetnsHandle, dependencies: ProxyDependencies) {
     this.pod = pod;
     this.#netns = netns;
     this.#dependencies = dependencies;
@@ -53,6 +53,7 @@ export class PodProxy {
     const context: PodContext = {
       ...dependencies,
       pod,
+      instance,
       netns,
       pool: this.#pool,
       tunnels: environment,
@@ -92,6 +93,7 @@ export class PodProxy {
     try {
       await this.#listeners.open(given);
       await this.#dns?.open();
+      this.#context.shortcuts?.addPod(this.#context.instance, this.#inbound.served);
     } catch (error) {
       this.close('pod-removed');
       throw error;
@@ -132,6 +134,7 @@ export class PodProxy {
   close(reason: FailureReason): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#context.shortcuts?.removePod(this.#context.instance);
     this.#listeners.close();
     for (const record of [...this.live]) {
       record.cut(reason);

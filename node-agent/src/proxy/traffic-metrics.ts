@@ -47,6 +47,7 @@ export const trafficMetrics: Readonly<Record<ConnectionCounter, MetricSpec<'coun
 export const dataPlaneMetrics: {
   readonly socketsOpen: MetricSpec<'gauge'>;
   readonly accessLogDropped: MetricSpec<'counter'>;
+  readonly sameNode: MetricSpec<'counter'>;
   readonly refusals: MetricSpec<'counter'>;
   readonly policyCuts: MetricSpec<'counter'>;
   readonly dryRun: MetricSpec<'counter'>;
@@ -59,6 +60,10 @@ export const dataPlaneMetrics: {
   accessLogDropped: counter({
     name: 'ambit_access_log_dropped_total',
     help: 'Access log lines dropped because the output was slower than the traffic.',
+  }),
+  sameNode: counter({
+    name: 'ambit_same_node_connections_total',
+    help: 'Connections between two pods here that were carried from socket to socket, without encryption.',
   }),
   refusals: counter({
     name: 'ambit_connections_refused_total',

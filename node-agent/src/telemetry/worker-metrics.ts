@@ -32,6 +32,7 @@ export function registerWorkerMetrics(metrics: Metrics, read: ReadWorkerMetrics)
     { labels: ['destination'], value: open.destination },
   ]);
   collect(dataPlaneMetrics.accessLogDropped, (worker) => [{ labels: [], value: worker.accessLogDropped }]);
+  collect(dataPlaneMetrics.sameNode, ({ sameNode }) => [{ labels: [], value: sameNode }]);
   collect(dataPlaneMetrics.refusals, ({ refusals }) =>
     refusals.map(([direction, reason, value]) => ({ labels: [direction, reason], value })),
   );

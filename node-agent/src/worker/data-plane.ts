@@ -19,6 +19,7 @@ import { PodProxy } from '../proxy/pod-proxy.ts';
 import { TrafficTable } from '../proxy/traffic-table.ts';
 import { ConnectionTracer } from '../proxy/connection-tracer.ts';
 import { SPANS_WAITING_MAX, type TakenSpans } from '../telemetry/trace-export.ts';
+import { Shortcuts } from '../same-node/shortcuts.ts';
 import { MeshState } from '../state/mesh-state.ts';
 import type {
   ConnectionSummary,
@@ -43,6 +44,8 @@ export interface DataPlaneOptions {
   readonly random: () => number;
   /** For workloads that are known by name alone. */
   readonly lookUpName: LookUpName;
+  /** Where the data workers of this process reach each other; null when there is one. */
+  readonly channel: string | null;
 }
 
 type Args<Call extends keyof WorkerCalls> = WorkerCalls[Call]['args'];
@@ -62,6 +65,7 @@ export class DataPlane
   readonly #spans = new SpanQueue(SPANS_WAITING_MAX);
   readonly #dryRun: DryRunReporter;
   readonly #peers: TunnelPeers;
+  readonly #shortcuts: Shortcuts | null;
   #draining = false;
 
   constructor(options: DataPlaneOptions) {
@@ -74,6 +78,9 @@ export class DataPlane
     const { trustDomains: domains, watchesRevocation } = settings;
     this.#peers = new TunnelPeers({ domains, watchesRevocation });
     const { traceSamplingPercent: samplingPercent } = settings;
+    this.#shortcuts = settings.sameNodeEncryption
+      ? null
+      : new Shortcuts({ clock, channel: options.channel, worker: options.index });
     this.#sinks = {
       clock,
       traffic: new TrafficTable(),
@@ -104,6 +111,7 @@ export class DataPlane
               { clock, logger, random, state: this.#state, network: settings.network, packetMark: settings.packetMark },
               settings.dns,
             ),
+      shortcuts: this.#shortcuts,
     };
     this.#state.onChange((change) => this.#recheck(change));
     this.#svids.onSet((identity) => {
@@ -143,7 +151,7 @@ export class DataPlane
     }
     const { logger } = this.#options;
     const scoped = logger.child({ 'pod.namespace': pod.namespace, 'pod.name': pod.name });
-    const proxy = new PodProxy(pod, NetnsHandle.borrow(netnsFd), { ...this.#dependencies, logger: scoped });
+    const proxy = new PodProxy(instance, pod, NetnsHandle.borrow(netnsFd), { ...this.#dependencies, logger: scoped });
     this.#pods.set(instance, proxy);
     try {
       await proxy.open(given);
@@ -220,6 +228,7 @@ export class DataPlane
           ] as const,
       ),
       dns: this.#dependencies.dns?.counts.snapshot() ?? [],
+      sameNode: this.#shortcuts?.openedCount ?? 0,
       accessLogDropped: this.#options.accessLog.dropped,
       logLinesSuppressed: this.#options.log.suppressed,
     };
@@ -257,6 +266,7 @@ export class DataPlane
   async drain(drainMs: number): Promise<void> {
     this.#draining = true;
     await Promise.all([...this.#pods.keys()].map((instance) => this['remove-pod']({ instance, drainMs })));
+    this.#shortcuts?.[Symbol.dispose]();
   }
 
   #own(listeners: ListenersByWorker = []): readonly SharedListener[] {

@@ -12,6 +12,8 @@ import type { TrafficSnapshot } from '../proxy/traffic-table.ts';
 /** What a data worker is started with; plain data, it crosses a thread boundary. */
 export interface WorkerConfig {
   readonly index: number;
+  /** A name of this process, by which its data workers reach each other; null when there is one. */
+  readonly channel: string | null;
   readonly settings: ProxySettings;
   /** Appended to; every worker opens the file by itself. */
   readonly accessLog: AccessLogTarget;
@@ -59,6 +61,8 @@ export interface WorkerMetrics {
   /** Tunnel connections refused or cut as their peer was revoked, by the side that we were. */
   readonly revocationRejections: { readonly source: number; readonly destination: number };
   readonly dns: DnsSnapshot;
+  /** Connections carried by the shortcut. */
+  readonly sameNode: number;
   readonly accessLogDropped: number;
   readonly logLinesSuppressed: number;
 }

@@ -48,6 +48,7 @@ export async function runWorkerThread(): Promise<void> {
     accessLogFormat: config.accessLogFormat,
     logFilter: config.logFilter,
     random: Math.random,
+    channel: config.channel,
     lookUpName: createDnsLookup(),
   });
   const heap = new RestingHeap(clock);
