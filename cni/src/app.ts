@@ -23,6 +23,7 @@ import {
 import type { CniConfig } from './config.ts';
 import { ConcurrencyLimit } from './enrol/concurrency-limit.ts';
 import type { DesiredPod } from './enrol/desired-pods.ts';
+import { isDnsServed } from './enrol/dns-served.ts';
 import { FileEnrolmentRecords } from './enrol/enrolment-records.ts';
 import { DirectoryNetnsFinder } from './enrol/netns-finder.ts';
 import { nodeAddressesTowards } from './enrol/node-addresses.ts';
@@ -195,6 +196,7 @@ function createTools(
     nodeAddresses: nodeAddressesTowards,
     records: new FileEnrolmentRecords(join(config.stateDirectory, 'enrolled-pods.json'), logger),
     redirect: { packetMark: config.packetMark, dnsCapture: config.dnsCapture, probeSource: null },
+    isDnsServed,
     graceMs: config.graceMs,
     limit: new ConcurrencyLimit(REDIRECTIONS_AT_A_TIME_MAX),
     clock,

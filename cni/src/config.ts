@@ -139,7 +139,11 @@ export const SETTINGS: readonly Setting[] = [
     fallback: DEFAULT_EXCLUDED_NAMESPACES.join(','),
     describe: 'Comma-separated namespaces whose pods are never enrolled.',
   },
-  { name: 'AMBIT_DNS_CAPTURE', fallback: 'false', describe: 'Capture DNS too; needs a node agent that serves it.' },
+  {
+    name: 'AMBIT_DNS_CAPTURE',
+    fallback: 'true',
+    describe: 'Capture DNS too, of pods in which a node agent serves it.',
+  },
   {
     name: 'AMBIT_NODE_AGENT_USERS',
     fallback: '',
@@ -201,7 +205,7 @@ export function parseConfig(environment: Environment): CniConfig {
     ),
     // Ambit's own pods never wait for it.
     excludedNamespaces: isCluster ? [...new Set([...excluded, kubernetes.podNamespace])] : excluded,
-    dnsCapture: read.boolean('AMBIT_DNS_CAPTURE', false),
+    dnsCapture: read.boolean('AMBIT_DNS_CAPTURE', true),
     graceMs: read.durationMs('AMBIT_CONNECTION_GRACE', 0),
     agentUserIds: read.list('AMBIT_NODE_AGENT_USERS', 'user ids', parseUserId, []),
     removeOnExit: read.boolean('AMBIT_REMOVE_ON_EXIT', false),

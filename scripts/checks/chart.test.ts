@@ -70,7 +70,6 @@ const COMPONENTS: readonly Component[] = [
       AMBIT_HOST_PROC: OUR_IMAGE,
       AMBIT_HOST_ROOT: OUR_IMAGE,
       AMBIT_PACKET_MARK: "must be the node agent's",
-      AMBIT_DNS_CAPTURE: 'node agents do not serve DNS yet',
       AMBIT_NODE_AGENT_USERS: 'the chart runs node agents as root',
       AMBIT_REMOVE_ON_EXIT: 'would open every pod when an agent is upgraded',
     },

@@ -1,5 +1,12 @@
 import type { IpAddress } from '@ambit/mesh/model';
-import { decideEnrolment, decideExclusions, type Exclusions, type Namespace, type Pod } from '@ambit/mesh/kinds';
+import {
+  decideDnsCapture,
+  decideEnrolment,
+  decideExclusions,
+  type Exclusions,
+  type Namespace,
+  type Pod,
+} from '@ambit/mesh/kinds';
 import type { PodIdentity } from './netns-finder.ts';
 
 /** A pod of this node whose traffic has to be captured. Its UID is `<namespace>/<name>` where the manifest has none. */
@@ -8,6 +15,7 @@ export interface DesiredPod extends PodIdentity {
   /** Empty until the pod has one. */
   readonly addresses: readonly IpAddress[];
   readonly exclusions: Exclusions;
+  readonly dnsCapture: boolean;
   /** Nothing runs in its namespace yet: there are no connections to cut. */
   readonly starting?: true;
 }
@@ -50,6 +58,7 @@ export function toDesiredPod(
     serviceAccount: pod.serviceAccountName,
     addresses,
     exclusions: decideExclusions(pod, namespaceObject).exclusions,
+    dnsCapture: decideDnsCapture(pod, namespaceObject),
   };
 }
 

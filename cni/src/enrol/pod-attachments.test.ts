@@ -8,7 +8,15 @@ import { HOLD_MS, PodAttachments } from './pod-attachments.ts';
 
 function pod(uid: string, address?: string): DesiredPod {
   const addresses = address === undefined ? [] : [parseIpAddress(address)];
-  return { uid, namespace: 'shop', name: uid, serviceAccount: 'default', addresses, exclusions: NO_EXCLUSIONS };
+  return {
+    uid,
+    namespace: 'shop',
+    name: uid,
+    serviceAccount: 'default',
+    addresses,
+    exclusions: NO_EXCLUSIONS,
+    dnsCapture: true,
+  };
 }
 
 const selected = (...pods: readonly DesiredPod[]): ReadonlyMap<string, DesiredPod> =>

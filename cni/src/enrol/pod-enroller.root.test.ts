@@ -41,6 +41,10 @@ class World implements AsyncDisposable {
   connections: readonly string[] = ['10.0.0.1:1 10.0.0.9:80', '10.0.0.1:2 10.0.0.9:80'];
   predating = '';
   exclusions: Exclusions = NO_EXCLUSIONS;
+  dnsServed: boolean | null = false;
+  dnsCapture = false;
+  /** Announced pods that no node agent has taken. */
+  readonly untaken: Set<string> = new Set();
   readonly metrics: Metrics = new Metrics();
   readonly graceMs: number;
   readonly enroller: PodEnroller;
@@ -72,9 +76,10 @@ class World implements AsyncDisposable {
         withdraw: async (uid) => {
           if (this.announced.delete(uid)) this.steps.push(`withdraw ${uid}`);
         },
-        isTaken: (uid) => this.announced.has(uid),
+        isTaken: (uid) => this.announced.has(uid) && !this.untaken.has(uid),
       },
-      redirect: DEFAULT_REDIRECT_OPTIONS,
+      redirect: { ...DEFAULT_REDIRECT_OPTIONS, dnsCapture: true },
+      isDnsServed: () => this.dnsServed,
       nodeAddresses: async () => [],
       graceMs: this.graceMs,
       onProblem: () => {},
@@ -123,7 +128,8 @@ class World implements AsyncDisposable {
 
   #netfilter(): Netfilter {
     return {
-      apply: async (netns, { predating, exclusions }) => {
+      apply: async (netns, { predating, exclusions, dnsCapture }) => {
+        this.dnsCapture = dnsCapture;
         this.predating = predating;
         this.exclusions = exclusions;
         if (this.failApply) throw new CniError('redirection-failed');
@@ -150,7 +156,15 @@ function desire(...pods: readonly (readonly [string, string])[]): ReadonlyMap<st
       const addresses = [parseIpAddress(address)];
       return [
         name,
-        { uid: name, namespace: 'shop', name, serviceAccount: 'default', addresses, exclusions: NO_EXCLUSIONS },
+        {
+          uid: name,
+          namespace: 'shop',
+          name,
+          serviceAccount: 'default',
+          addresses,
+          exclusions: NO_EXCLUSIONS,
+          dnsCapture: true,
+        },
       ];
     }),
   );
@@ -334,8 +348,67 @@ test('within the grace older connections go on; then those that still exist are 
   assert.equal(await world.counted('ambit_cni_connections_cut_total'), 1);
 });
 
+test('DNS of a pod is captured while somebody serves it, and while the pod wants that', options, async () => {
+  await using world = new World();
+  await world.addNetns('a', '10.0.0.1');
+  world.untaken.add('a');
+  const pods = desire(['a', '10.0.0.1']);
+  await world.enroller.setDesired(pods);
+  assert.equal(world.dnsCapture, false);
+  world.takeSteps();
+  const becomes = async (dnsCapture: boolean, change: () => Promise<void> | void): Promise<void> => {
+    await change();
+    await until('the rules are replaced', () => world.steps.length > 0);
+    assert.deepEqual([world.takeSteps(), world.dnsCapture], [['apply replaced'], dnsCapture]);
+    await world.clock.advance(5 * NETNS_CHECK_MS);
+    assert.deepEqual(world.takeSteps(), []);
+  };
+  // A node agent comes up, dies, and another one comes without a word.
+  await becomes(true, () => {
+    world.dnsServed = true;
+    world.untaken.clear();
+    world.enroller.notify();
+  });
+  await becomes(false, () => {
+    world.dnsServed = false;
+    world.untaken.add('a');
+    world.enroller.notify();
+  });
+  await becomes(true, () => {
+    world.dnsServed = true;
+    return world.clock.advance(NETNS_CHECK_MS);
+  });
+  // What is not known stays as it is.
+  world.dnsServed = null;
+  await world.clock.advance(5 * NETNS_CHECK_MS);
+  assert.deepEqual(world.takeSteps(), []);
+  world.dnsServed = true;
+  const without = new Map([...pods].map(([uid, pod]) => [uid, { ...pod, dnsCapture: false }]));
+  await becomes(false, () => world.enroller.setDesired(without));
+  await becomes(true, () => world.enroller.setDesired(pods));
+});
+
+test(
+  'DNS of a pod that is just being made is captured from the start, unless whoever takes the pod does not serve it',
+  options,
+  async () => {
+    await using world = new World();
+    await world.addNetns('a', '10.0.0.1');
+    world.untaken.add('a');
+    const [[uid, pod] = assert.fail('no pod')] = desire(['a', '10.0.0.1']);
+    await world.enroller.setDesired(new Map([[uid, { ...pod, starting: true }]]));
+    await world.clock.advance(5 * NETNS_CHECK_MS);
+    assert.deepEqual([world.takeSteps(), world.dnsCapture], [['apply added', 'announce a'], true]);
+    world.untaken.clear();
+    world.enroller.notify();
+    await until('the rules are replaced', () => world.steps.length > 0);
+    assert.deepEqual([world.takeSteps(), world.dnsCapture], [['apply replaced'], false]);
+  },
+);
+
 test('in the namespace of a pod that is just being made there is nothing to cut', options, async () => {
   await using world = new World(60_000);
+  world.dnsServed = true;
   await world.addNetns('a', '10.0.0.1');
   const [[uid, pod] = assert.fail('no pod')] = desire(['a', '10.0.0.1']);
   await world.enroller.setDesired(new Map([[uid, { ...pod, starting: true }]]));

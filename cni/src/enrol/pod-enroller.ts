@@ -28,6 +28,8 @@ export class PodEnroller implements AsyncDisposable {
   readonly #waiters = new Set<() => void>();
   readonly #enrolments = new Map<string, { readonly enrolment: PodEnrolment; readonly ended: Promise<void> }>();
   readonly #stop = new AbortController();
+  /** Pods that a node agent served when last heard of. */
+  readonly #taken = new Set<string>();
   #isLeaving = false;
 
   /** Starts from the records of an earlier run; nothing happens before the first `setDesired`. */
@@ -38,6 +40,13 @@ export class PodEnroller implements AsyncDisposable {
 
   /** What node agents have taken may have changed. */
   notify(): void {
+    for (const [uid, { enrolment }] of this.#enrolments) {
+      const isTaken = this.#stateOf(enrolment) === 'enrolled';
+      if (this.#taken.has(uid) === isTaken) continue;
+      if (isTaken) this.#taken.add(uid);
+      else this.#taken.delete(uid);
+      enrolment.setTaken(isTaken);
+    }
     for (const check of [...this.#waiters]) check();
     this.#options.onChange?.();
   }
@@ -149,6 +158,7 @@ export class PodEnroller implements AsyncDisposable {
   #forget(uid: string, enrolment: PodEnrolment): void {
     if (this.#enrolments.get(uid)?.enrolment !== enrolment) return;
     this.#enrolments.delete(uid);
+    this.#taken.delete(uid);
     this.notify();
     // Wanted again in the very moment it was released.
     const { desired } = enrolment;

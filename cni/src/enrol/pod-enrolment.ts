@@ -21,7 +21,10 @@ export interface EnrolmentTools {
   /** Where the node calls a pod from. */
   readonly nodeAddresses: (addresses: readonly IpAddress[]) => Promise<readonly IpAddress[]>;
   readonly records: EnrolmentRecords;
+  /** `dnsCapture` as far as pods want it and somebody serves it. */
   readonly redirect: Omit<RedirectOptions, 'predating' | 'exclusions'>;
+  /** Whether DNS is answered in a namespace; null: nobody knows. */
+  readonly isDnsServed: (netns: NetnsHandle) => boolean | null;
   /** How long connections that were open before enrolment may go on. */
   readonly graceMs: number;
   /** Redirections that are changed at a time. */
@@ -53,6 +56,7 @@ type State =
       readonly generation: number;
       /** That the rules say. */
       readonly exclusions: Exclusions;
+      readonly dnsCapture: boolean;
       readonly spared: Spared | null;
     };
 
@@ -80,6 +84,8 @@ export class PodEnrolment {
   #desired: DesiredPod | null = null;
   #wake: (() => void) | null = null;
   #lastProblem = '';
+  /** A node agent served the pod in its present namespace, now or before. */
+  #wasTaken = false;
 
   constructor(pod: PodIdentity, record: EnrolmentRecord | null, tools: EnrolmentTools) {
     this.pod = pod;
@@ -109,6 +115,12 @@ export class PodEnrolment {
   /** Null: the pod has to be released, and `run` ends after that. */
   setDesired(desired: DesiredPod | null): void {
     this.#desired = desired;
+    this.#wake?.();
+  }
+
+  /** Whether a node agent serves the pod in its present namespace. */
+  setTaken(isTaken: boolean): void {
+    if (isTaken) this.#wasTaken = true;
     this.#wake?.();
   }
 
@@ -176,18 +188,31 @@ export class PodEnrolment {
       // An earlier run has put rules there: the grace it gave is over.
       const spares = graceMs > 0 && this.#state.kind === 'absent' && desired.starting !== true;
       const predating = spares ? 'spare' : 'reset';
-      const change = await this.#apply(handle, { ...redirect, predating, exclusions }, signal);
+      const dnsCapture = this.#capturesDns(desired, handle, false);
+      const change = await this.#apply(handle, { ...redirect, predating, exclusions, dnsCapture }, signal);
       const generation = netfilter.generation(handle);
       const isOpen = change === 'added' && desired.starting !== true;
       const spared = isOpen ? await this.#cut(handle, spares, exclusions, signal) : null;
       const nodeAddresses = await this.#tools.nodeAddresses(desired.addresses);
       agents.announce({ uid, names: { namespace, name, serviceAccount, nodeAddresses }, netns: handle });
-      this.#state = { kind: 'enrolled', netns: handle.identity, handle, generation, exclusions, spared };
+      this.#state = { kind: 'enrolled', netns: handle.identity, handle, generation, exclusions, dnsCapture, spared };
       logger.info('pod redirected', { ...this.#fields(), change });
     } catch (error) {
       handle[Symbol.dispose]();
       throw error;
     }
+  }
+
+  /**
+   * Only while somebody answers: a question that is redirected to nobody is lost, and with it what the application wanted to do, also past the
+   * mesh. Without capture the pod's own name server answers.
+   */
+  #capturesDns(desired: DesiredPod | null, handle: NetnsHandle, before: boolean): boolean {
+    const { isDnsServed, redirect } = this.#tools;
+    if (!redirect.dnsCapture || desired?.dnsCapture !== true) return false;
+    // One that starts waits for the node agent anyway: before it asks its first question somebody will be there.
+    const isExpected = desired.starting === true && !this.#wasTaken;
+    return isExpected || (isDnsServed(handle) ?? before);
   }
 
   async #apply(handle: NetnsHandle, options: RedirectOptions, signal: AbortSignal): Promise<Applied['change']> {
@@ -229,22 +254,27 @@ export class PodEnrolment {
     const { handle, spared } = state;
     const leftMs = spared === null ? NETNS_CHECK_MS : spared.untilMs - clock.monotonic();
     const exclusions = this.#desired?.exclusions ?? state.exclusions;
+    const dnsCapture = this.#capturesDns(this.#desired, handle, state.dnsCapture);
     const isWanted = isDeepStrictEqual(exclusions, state.exclusions);
     const isChanged = netfilter.generation(handle) !== state.generation;
-    if (leftMs > 0 && !isChanged && isWanted) return Math.min(leftMs, NETNS_CHECK_MS);
+    if (leftMs > 0 && !isChanged && isWanted && dnsCapture === state.dnsCapture)
+      return Math.min(leftMs, NETNS_CHECK_MS);
     const predating = leftMs > 0 && spared !== null ? 'spare' : 'reset';
     await limit.run(async () => {
       const still =
         predating === 'reset' && spared !== null ? await netfilter.openConnections(handle, exclusions, signal) : [];
-      const change = await this.#apply(handle, { ...redirect, predating, exclusions }, signal);
+      const change = await this.#apply(handle, { ...redirect, predating, exclusions, dnsCapture }, signal);
       this.#state = {
         ...state,
         generation: netfilter.generation(handle),
         exclusions,
+        dnsCapture,
         spared: predating === 'spare' ? spared : null,
       };
       this.#countCut((still ?? []).filter((connection) => spared?.connections.has(connection)).length);
       if (!isWanted) logger.info('exclusions of a pod changed', this.#fields());
+      if (dnsCapture !== state.dnsCapture)
+        logger.info(dnsCapture ? 'DNS of a pod is captured' : 'DNS of a pod is not captured', this.#fields());
       if (change === 'replaced') return;
       // Whatever was opened in between is past the mesh.
       metrics.rulesRestored.add([]);
@@ -259,6 +289,7 @@ export class PodEnrolment {
     await this.#tools.agents.withdraw(this.pod.uid);
     if (this.#state.kind === 'enrolled') this.#state.handle[Symbol.dispose]();
     this.#state = { kind: 'absent' };
+    this.#wasTaken = false;
     this.#tools.logger.info('network namespace of an enrolled pod is gone', this.#fields());
   }
 

@@ -99,6 +99,7 @@ test('PodWatcher gives what enrolling needs', () => {
     serviceAccount: 'cart',
     addresses,
     exclusions: NO_EXCLUSIONS,
+    dnsCapture: true,
   });
 });
 

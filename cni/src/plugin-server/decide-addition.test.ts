@@ -36,6 +36,7 @@ const enrolled = {
     serviceAccount: 'seller',
     addresses: ADDRESSES,
     exclusions: NO_EXCLUSIONS,
+    dnsCapture: true,
   },
 } as const satisfies Addition;
 const pass: Addition = { kind: 'pass' };

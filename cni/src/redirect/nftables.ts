@@ -54,7 +54,7 @@ export const nftables: Netfilter = {
       const support = await applyRules(netns, options, signal);
       migrateWaiting(netns, true);
       if (!replaces) forgetConnections(netns);
-      return { change: replaces ? 'replaced' : 'added', lacks: lacksOf(support) } satisfies Applied;
+      return { change: replaces ? 'replaced' : 'added', lacks: lacksOf(support, options) } satisfies Applied;
     } catch (error) {
       if (!replaces) await nftables.remove(netns).catch(() => {}); // The first failure is the one to report.
       throw error;
@@ -118,10 +118,11 @@ async function applyRules(
   throw problem;
 }
 
-function lacksOf({ closedPorts, zones }: KernelSupport): readonly string[] {
+function lacksOf({ closedPorts, zones }: KernelSupport, { dnsCapture }: RedirectOptions): readonly string[] {
   return [
     ...(closedPorts === 'refuse' ? [] : ['closed ports refuse connections']),
     ...(zones ? [] : ['connections of the node agent are told from those of callers']),
+    ...(dnsCapture && !zones ? ['DNS is captured'] : []),
   ];
 }
 

@@ -79,7 +79,8 @@ table inet ambit {
   chain dns_zone_output {
     type filter hook output priority raw; policy accept;
     meta l4proto { tcp, udp } th dport 53 meta mark & 0xfff == 0x2a ct zone set 1
-    meta l4proto { tcp, udp } th sport 15053 meta mark & 0xfff == 0x2a ct zone set 1
+    oifname != "lo" udp dport 53 meta mark & 0xfff != 0x2a ct zone set 3
+    udp sport 15053 meta mark & 0xfff == 0x2a ct zone set 3
   }
   chain dns_zone_inbound {
     type filter hook prerouting priority raw; policy accept;

@@ -17,8 +17,10 @@ const EXCLUDED_MARK = 0x113;
 export const MARK_MASK = 0xfff;
 export const DEFAULT_PACKET_MARK = 0x539;
 
-/** Connection tracking zone of the node agent's connections to the app. Not that of its DNS. */
+/** Connection tracking zones: of the node agent's own DNS, of its connections to the app, of captured DNS over UDP. */
+const AGENT_DNS_ZONE = 1;
 const BORROWED_ZONE = 2;
+const CAPTURED_DNS_ZONE = 3;
 
 const TABLE = 'inet ambit';
 const ROUTE_TABLE = 100;
@@ -27,7 +29,7 @@ const RULE_PRIORITY = 32_764;
 export interface RedirectOptions {
   /** Mark of the node agent's own sockets, within `MARK_MASK`: never captured. */
   readonly packetMark: number;
-  /** Captures DNS over UDP and TCP to `DNS_PORT`. Nothing may be enrolled so unless the node agent serves DNS there. */
+  /** Captures DNS over UDP and TCP to `DNS_PORT`: for as long as somebody serves it there. Needs zones. */
   readonly dnsCapture: boolean;
   /** Addresses that probes of the host arrive from; they reach the app uncaptured. Null: no exemption. */
   readonly probeSource: { readonly ipv4: string; readonly ipv6: string } | null;
@@ -63,7 +65,8 @@ export interface KernelSupport {
  * Input of `nft -f -` that puts a pod's redirection in place or replaces the one there, in one transaction. What each chain
  * has to achieve, and why, is said beside it. Within a nat chain the first match wins.
  */
-export function buildRuleset(options: RedirectOptions, { closedPorts, zones }: KernelSupport): string {
+export function buildRuleset(wanted: RedirectOptions, { closedPorts, zones }: KernelSupport): string {
+  const options = { ...wanted, dnsCapture: wanted.dnsCapture && zones };
   return [
     // Adding first makes the deletion succeed whether or not the table was there.
     `add table ${TABLE}`,
@@ -164,18 +167,19 @@ function borrowedZoneChain(options: RedirectOptions): readonly string[] {
   ]);
 }
 
-// The agent's own DNS exchanges live in a zone of their own, so that they never meet the entries of captured ones.
+// The agent's own DNS exchanges live in a zone of their own, so that they never meet the entries of captured ones: the kernel may give
+// the agent a port that a question of the app had just before. Captured questions over UDP have one too. What an application asks from one
+// port for hours is a single connection to the kernel, whose way is chosen once; in another zone it begins anew when capture is taken up
+// or given up, as the node agent comes and goes.
 function dnsZoneChains(options: RedirectOptions): readonly string[] {
-  const answers = 'meta l4proto { tcp, udp } th sport 53';
-  const questions = 'meta l4proto { tcp, udp } th dport 53';
-  const fromDnsProxy = `meta l4proto { tcp, udp } th sport ${DNS_PORT}`;
   return [
     ...chain('dns_zone_output', 'type filter hook output priority raw; policy accept;', [
-      `${questions} ${fromAgent(options)} ct zone set 1`,
-      `${fromDnsProxy} ${fromAgent(options)} ct zone set 1`,
+      `meta l4proto { tcp, udp } th dport 53 ${fromAgent(options)} ct zone set ${AGENT_DNS_ZONE}`,
+      `oifname != "lo" udp dport 53 ${notFromAgent(options)} ct zone set ${CAPTURED_DNS_ZONE}`,
+      `udp sport ${DNS_PORT} ${fromAgent(options)} ct zone set ${CAPTURED_DNS_ZONE}`,
     ]),
     ...chain('dns_zone_inbound', 'type filter hook prerouting priority raw; policy accept;', [
-      `${answers} ${notFromAgent(options)} ct zone set 1`,
+      `meta l4proto { tcp, udp } th sport 53 ${notFromAgent(options)} ct zone set ${AGENT_DNS_ZONE}`,
     ]),
   ];
 }

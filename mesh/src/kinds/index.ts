@@ -1,5 +1,6 @@
 export * from './enrolment.ts';
 export * from './errors.ts';
+export * from './dns-capture.ts';
 export * from './exclusions.ts';
 export { FieldReader } from './field-reader.ts';
 export * from './labels.ts';

@@ -7,6 +7,8 @@ export const MODE_LABEL: 'ambit.dev/mode' = `${AMBIT_DOMAIN}/mode`;
 /** On a Pod, written by the CNI agent: `enabled` once its traffic is captured, `pending` before. */
 export const REDIRECTION_ANNOTATION: 'ambit.dev/redirection' = `${AMBIT_DOMAIN}/redirection`;
 /** On Pod and Namespace: TCP ports and blocks of addresses, separated by commas, that redirection leaves alone; the pod's win. */
+/** On a Pod or Namespace: `false` leaves DNS of the pod uncaptured, `true` on a Pod outweighs its Namespace. */
+export const DNS_CAPTURE_ANNOTATION: 'ambit.dev/dns-capture' = `${AMBIT_DOMAIN}/dns-capture`;
 export const EXCLUDE_OUTBOUND_PORTS_ANNOTATION: 'ambit.dev/exclude-outbound-ports' = `${AMBIT_DOMAIN}/exclude-outbound-ports`;
 export const EXCLUDE_OUTBOUND_CIDRS_ANNOTATION: 'ambit.dev/exclude-outbound-cidrs' = `${AMBIT_DOMAIN}/exclude-outbound-cidrs`;
 export const EXCLUDE_INBOUND_PORTS_ANNOTATION: 'ambit.dev/exclude-inbound-ports' = `${AMBIT_DOMAIN}/exclude-inbound-ports`;

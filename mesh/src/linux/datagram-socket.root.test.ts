@@ -4,7 +4,7 @@ import { parseSocketAddress } from '../model/address.ts';
 import { rootTestOptions, TestNetns } from '../testing/test-netns.ts';
 import { until } from '../testing/until.ts';
 import { DatagramBatch, DATAGRAMS_PER_BATCH_MAX, sendDatagram } from './datagram-batch.ts';
-import { DatagramExchange, DatagramListener } from './datagram-socket.ts';
+import { DatagramExchange, DatagramListener, isDatagramPortTaken } from './datagram-socket.ts';
 import { SyscallError } from './errors.ts';
 import { NetnsHandle } from './netns.ts';
 
@@ -77,7 +77,9 @@ test('a port that is taken, and a family that is not there, are failures with th
   const address = parseSocketAddress('127.0.0.1:5300');
   const open = (ip: string): DatagramListener =>
     new DatagramListener(handle, { address: parseSocketAddress(ip) }, () => {});
-  using _first = new DatagramListener(handle, { address }, () => {});
+  assert.equal(isDatagramPortTaken(handle, address), false);
+  using _first = new DatagramListener(handle, { address, reusePort: true }, () => {});
+  assert.equal(isDatagramPortTaken(handle, address), true);
   assert.throws(
     () => open('127.0.0.1:5300'),
     (error) => error instanceof SyscallError && error.errno === 'EADDRINUSE',

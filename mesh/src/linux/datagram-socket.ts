@@ -120,6 +120,24 @@ export class DatagramExchange implements Disposable {
   }
 }
 
+/**
+ * Whether any process has a UDP socket at `address` inside `netns`. Tells by trying to have it, for some microseconds.
+ * @throws SyscallError when that fails for another reason.
+ */
+export function isDatagramPortTaken(netns: NetnsHandle, address: SocketAddress): boolean {
+  try {
+    const fd = openSocket(netns, address, (own) => {
+      const bound = libc().bind(own, sockaddr, writeSockaddr(sockaddr, address.ip, address.port));
+      if (bound < 0) throw new SyscallError('bind', -bound, { ip: address.ip, port: address.port });
+    });
+    libc().close(fd);
+    return false;
+  } catch (error) {
+    if (error instanceof SyscallError && error.errno === 'EADDRINUSE') return true;
+    throw error;
+  }
+}
+
 function openSocket(netns: NetnsHandle | null, { ip }: SocketAddress, configure: (fd: number) => void): number {
   const family = ipFamily(ip) === 6 ? AF_INET6 : AF_INET;
   const open = (): number => checked('socket', libc().socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
