@@ -1,13 +1,22 @@
-import type { AccessPolicyObject, ObjectMeta } from '@ambit/mesh/kinds';
-import type { AccessPolicy, Workload } from '@ambit/mesh/model';
+import {
+  type AccessPolicyObject,
+  type ExternalWorkload,
+  type Namespace,
+  NETWORK_LABEL,
+  type Node,
+  type ObjectMeta,
+} from '@ambit/mesh/kinds';
+import { type AccessPolicy, type SpiffeId, type Workload, workloadIdentity } from '@ambit/mesh/model';
 import type { PushedObject } from '@ambit/mesh/wire';
 import type { ServedObject } from '../push/encode-resource.ts';
 import type { WaypointName } from '../translate/decide-waypoint-binding.ts';
 import { exceptWaypoints, guardPolicy, guardPolicyKey } from '../translate/decide-waypoint-guard.ts';
 import type { MeshSettings } from '../translate/mesh-settings.ts';
 import { exceptionsPolicy, strictPolicy } from '../translate/mtls-mode-from-mutual-tls-policy.ts';
+import { workloadFromNetworkGateway } from '../translate/network-gateway.ts';
 import { policyFromAccessPolicy } from '../translate/policy-from-access-policy.ts';
 import { rangesFromNode } from '../translate/ranges-from-node.ts';
+import { frontKey } from '../translate/service-front.ts';
 import { serviceFromService } from '../translate/service-from-service.ts';
 import { workloadFromExternalWorkload } from '../translate/workload-from-external-workload.ts';
 import { workloadFromPod } from '../translate/workload-from-pod.ts';
@@ -36,6 +45,12 @@ export interface DerivedWorkload {
 }
 
 const NO_CALLERS: FrontRoutes['callers'] = new Map();
+const NOBODY: readonly SpiffeId[] = [];
+/** As many identities as a service may name on the wire, and networks as leave its addresses within bounds. */
+const IDENTITIES_MAX = 1024;
+const NETWORKS_MAX = 64;
+const NETWORKS = 'networks';
+const NO_NETWORKS: readonly string[] = [];
 
 /** Declares everything that is derived from the objects. */
 export function deriveMesh(
@@ -70,16 +85,31 @@ export function deriveMesh(
       return workload === null ? null : { kind: 'workload', workload };
     },
   );
+  const gateways = graph.derive(
+    'gateways of networks',
+    prefixed(graph, 'Gateway', objects.gateways),
+    (gateway): PushedObject | null => {
+      const workload = workloadFromNetworkGateway(gateway, settings);
+      return workload === null ? null : { kind: 'workload', workload };
+    },
+  );
+  const identities = identitiesBehindGateways(graph, workloads);
+  const networks = networksOf(graph, objects);
   const importsByAddress = objects.importFronts.index(({ clusterIps }) => clusterIps);
   const services = graph.derive('services', fronts, (front, read, key) => {
     const standsForImport =
       front.ofClusterSet !== true && front.clusterIps.some((ip) => read.lookup(importsByAddress, ip).length > 0);
     const callers = read.get(routes, key)?.callers ?? NO_CALLERS;
-    const around = { ...policies.waypoints(front.meta.namespace, read), standsForImport, callers };
+    const around = {
+      ...policies.waypoints(front.meta.namespace, read),
+      networks: read.get(networks, NETWORKS) ?? NO_NETWORKS,
+      identities: read.get(identities, frontKey(front, settings)) ?? NOBODY,
+      ...{ standsForImport, callers },
+    };
     const service = serviceFromService(front, around, settings);
     return service === null ? null : { kind: 'service' as const, service };
   });
-  const addresses = graph.union<PushedObject>('addresses', [named, bare, services]);
+  const addresses = graph.union<PushedObject>('addresses', [named, bare, services, gateways]);
   const ranges = graph.derive('ranges of nodes', objects.nodes, (node): PushedObject | null => {
     const own = rangesFromNode(node, settings);
     return own === null ? null : { kind: 'ranges', ranges: own };
@@ -134,6 +164,51 @@ function deriveAuthorizations(
   const fixed = graph.source<PushedObject>('fixed policies');
   fixed.set('strict', { kind: 'policy', policy: strictPolicy(rootNamespace) });
   return graph.union('authorizations', [access, prefixed(graph, 'guard', guards), exceptions, fixed]);
+}
+
+/** By service: the identities of those who serve it behind a gateway. Nobody is behind one in a mesh without. */
+function identitiesBehindGateways(
+  graph: CollectionGraph,
+  workloads: Collection<DerivedWorkload>,
+): Collection<readonly SpiffeId[]> {
+  const served = workloads.index(({ workload }) =>
+    workload.networkGateway === undefined ? [] : [...workload.services.keys()],
+  );
+  return graph.derive(
+    'identities behind gateways',
+    served.groups,
+    (all): readonly SpiffeId[] =>
+      [...new Set(all.map(({ workload }) => workloadIdentity(workload)))].sort().slice(0, IDENTITIES_MAX),
+    { equal: isSameList },
+  );
+}
+
+/** All networks that nodes, namespaces and machines name, under one key; nothing where none does. */
+function networksOf(
+  graph: CollectionGraph,
+  { nodes, namespaces, externalWorkloads }: ObjectCollections,
+): Collection<readonly string[]> {
+  const labelled = graph.union<Node | Namespace | ExternalWorkload>('objects that may name a network', [
+    prefixed(graph, 'Node', nodes),
+    prefixed(graph, 'Namespace', namespaces),
+    prefixed(graph, 'ExternalWorkload', externalWorkloads),
+  ]);
+  const naming = labelled.index((object) => (networkNamedBy(object) === '' ? [] : [NETWORKS]));
+  return graph.derive(
+    'networks',
+    naming.groups,
+    (all): readonly string[] => [...new Set(all.map(networkNamedBy))].sort().slice(0, NETWORKS_MAX),
+    { equal: isSameList },
+  );
+}
+
+function networkNamedBy(object: Node | Namespace | ExternalWorkload): string {
+  const named = object.kind === 'ExternalWorkload' ? object.network : object.meta.labels.get(NETWORK_LABEL);
+  return named ?? '';
+}
+
+function isSameList(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((one, at) => one === b[at]);
 }
 
 /** The waypoints that stand before workloads of a namespace. */

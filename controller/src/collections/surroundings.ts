@@ -1,6 +1,7 @@
-import type { EndpointSlice, KubeService, Pod } from '@ambit/mesh/kinds';
-import type { IpAddress, Workload } from '@ambit/mesh/model';
+import type { EndpointSlice, Gateway, KubeService, Pod } from '@ambit/mesh/kinds';
+import type { IpAddress, WaypointRef, Workload } from '@ambit/mesh/model';
 import type { MeshSettings } from '../translate/mesh-settings.ts';
+import { chooseGateway, networkGatewayRef, networkOfGateway } from '../translate/network-gateway.ts';
 import { podBackend, type ServiceCandidate, serviceMemberships } from '../translate/service-membership.ts';
 import { workloadFromEndpointAddress } from '../translate/workload-from-endpoint-address.ts';
 import {
@@ -29,6 +30,7 @@ export class Surroundings {
   readonly #slicesByService: Index<EndpointSlice>;
   readonly #slicesByEndpoint: Index<EndpointSlice>;
   readonly #podsByAddress: Index<Pod>;
+  readonly #gatewaysByNetwork: Index<Gateway>;
   readonly #externalsByAddress: Index<{ readonly addresses: readonly IpAddress[] }>;
 
   constructor(objects: ObjectCollections, settings: MeshSettings, policies: PolicySurroundings) {
@@ -45,6 +47,7 @@ export class Surroundings {
     this.#slicesByEndpoint = slices.index((slice) => endpointKeys(slice));
     this.bareAddresses = slices.index((slice) => bareAddressKeys(slice)).groups;
     this.#podsByAddress = objects.pods.index((pod) => (pod.hostNetwork ? [] : pod.podIps));
+    this.#gatewaysByNetwork = objects.gateways.index((gateway) => present(networkOfGateway(gateway)));
     this.#externalsByAddress = objects.externalWorkloads.index((external) => external.addresses);
   }
 
@@ -56,6 +59,7 @@ export class Surroundings {
       serviceMemberships(podBackend(pod), [candidate], this.#settings).size > 0;
     return {
       ...this.#policies.waypoints(namespace, read),
+      networkGateway: (network) => this.#networkGateway(network, read),
       node: pod.nodeName === '' ? undefined : read.get(this.#objects.nodes, `/${pod.nodeName}`),
       services,
       policies: this.#policies.at({ kind: 'Pod', meta: pod.meta, services, backs }, read),
@@ -74,9 +78,16 @@ export class Surroundings {
       externalMemberships(external, [candidate], this.#settings).size > 0;
     return {
       ...this.#policies.waypoints(namespace, read),
+      networkGateway: (network) => this.#networkGateway(network, read),
       services,
       policies: this.#policies.at({ kind: 'ExternalWorkload', meta, services, backs }, read),
     };
+  }
+
+  /** Of a mesh of one network without a name nobody asks. */
+  #networkGateway(network: string, read: Reader): WaypointRef | undefined {
+    const gateway = network === '' ? undefined : chooseGateway(read.lookup(this.#gatewaysByNetwork, network));
+    return gateway === undefined ? undefined : networkGatewayRef(gateway);
   }
 
   bareWorkload(slices: readonly EndpointSlice[], read: Reader, key: string): Workload | null {

@@ -21,7 +21,13 @@ const SETTINGS: MeshSettings = {
 };
 
 const NOTHING_AROUND = { namespace: undefined, gateway: (): undefined => undefined };
-const NOTHING_AROUND_SERVICE = { ...NOTHING_AROUND, standsForImport: false, callers: new Map() };
+const NOTHING_AROUND_SERVICE = {
+  ...NOTHING_AROUND,
+  standsForImport: false,
+  callers: new Map(),
+  networks: [],
+  identities: [],
+};
 
 function pod(metadata: Json): Pod {
   const object = parseObject({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'pod-x', ...metadata } });

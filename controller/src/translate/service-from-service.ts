@@ -1,6 +1,6 @@
 import type { KubeService } from '@ambit/mesh/kinds';
 import { LOAD_BALANCER_ANNOTATION, LOAD_BALANCERS } from '@ambit/mesh/kinds';
-import type { LoadBalancing, Service, ServicePort, WaypointRef } from '@ambit/mesh/model';
+import type { LoadBalancing, Service, ServicePort, SpiffeId, WaypointRef } from '@ambit/mesh/model';
 import { appProtocolOf } from './app-protocol.ts';
 import {
   decideWaypointBinding,
@@ -16,6 +16,10 @@ import { frontHostname, frontKey, type ServiceFront } from './service-front.ts';
 export interface ServiceSurroundings extends WaypointSurroundings {
   /** An import has its address as well, as with those who give imports their address by a Service of another name. */
   readonly standsForImport: boolean;
+  /** Networks of the mesh, where its callers may be. */
+  readonly networks: readonly string[];
+  /** Who serves it, as far as a gateway leads there, which chooses by itself whom it asks. */
+  readonly identities: readonly SpiffeId[];
   /** As of `decideCallerWaypoints`. */
   readonly callers: ReadonlyMap<string, WaypointBinding>;
 }
@@ -28,7 +32,9 @@ export function serviceFromService(
 ): Service | null {
   if (service.type === 'ExternalName') return null;
   const { name, namespace: home } = service.meta;
-  const network = networkOf(undefined, around.namespace, settings);
+  const own = networkOf(undefined, around.namespace, settings);
+  const networks =
+    around.networks.length === 0 ? [own] : [...new Set([own, settings.defaultNetwork, ...around.networks])];
   const waypoint = waypointRefOf(decideWaypointBinding({ meta: service.meta, traffic: 'service' }, around), settings);
   const loadBalancing = loadBalancingOf(service);
   const algorithm = service.meta.annotations.get(LOAD_BALANCER_ANNOTATION);
@@ -39,9 +45,9 @@ export function serviceFromService(
     name,
     namespace: home,
     hostname: frontHostname(name, home, service.ofClusterSet === true, settings),
-    addresses: service.clusterIps.map((ip) => ({ network, ip })),
+    addresses: networks.flatMap((network) => service.clusterIps.map((ip) => ({ network, ip }))),
     ports: service.ports.filter((port) => port.protocol === 'TCP').map(servicePort),
-    subjectAltNames: [],
+    subjectAltNames: around.identities,
     ...(waypoint === undefined ? {} : { waypoint }),
     ...(around.callers.size === 0 ? {} : { callerWaypoints: callerWaypointsOf(around.callers, settings) }),
     weightedWaypoints: [],

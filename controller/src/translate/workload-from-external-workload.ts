@@ -1,5 +1,5 @@
 import { AMBIT_DOMAIN, type ExternalWorkload } from '@ambit/mesh/kinds';
-import { parseWorkloadUid, type PolicyKey, type Workload } from '@ambit/mesh/model';
+import { parseWorkloadUid, type PolicyKey, type WaypointRef, type Workload } from '@ambit/mesh/model';
 import { canonicalService } from './canonical-service.ts';
 import { decideWaypointBinding, waypointRefOf, type WaypointSurroundings } from './decide-waypoint-binding.ts';
 import type { MeshSettings } from './mesh-settings.ts';
@@ -8,6 +8,8 @@ import { type ServiceCandidate, serviceMemberships } from './service-membership.
 
 /** Everything beside the object that a workload is made of. */
 export interface ExternalWorkloadSurroundings extends WaypointSurroundings {
+  /** How a network is reached from others. */
+  readonly networkGateway: (network: string) => WaypointRef | undefined;
   readonly services: readonly ServiceCandidate[];
   readonly policies: readonly PolicyKey[];
 }
@@ -21,13 +23,15 @@ export function workloadFromExternalWorkload(
   const { name, namespace, labels } = external.meta;
   const canonical = canonicalService(labels, name);
   const waypoint = waypointRefOf(decideWaypointBinding({ meta: external.meta, traffic: 'workload' }, around), settings);
+  const network = external.network ?? networkOf(undefined, around.namespace, settings);
+  const networkGateway = around.networkGateway(network);
   return {
     uid: parseWorkloadUid(`${settings.clusterId}/${AMBIT_DOMAIN}/ExternalWorkload/${namespace}/${name}`),
     name,
     namespace,
     addresses: external.addresses,
     hostname: '',
-    network: external.network ?? networkOf(undefined, around.namespace, settings),
+    network,
     tunnelProtocol: external.tunnel === 'HBONE' ? 'hbone' : 'none',
     trustDomain: settings.trustDomain,
     serviceAccount: external.serviceAccountName,
@@ -45,6 +49,7 @@ export function workloadFromExternalWorkload(
     networkMode: 'standard',
     capacity: external.weight,
     ...(waypoint === undefined ? {} : { waypoint }),
+    ...(networkGateway === undefined ? {} : { networkGateway }),
   };
 }
 

@@ -7,7 +7,7 @@ import {
   SUBZONE_LABEL,
   ZONE_LABEL,
 } from '@ambit/mesh/kinds';
-import { type Locality, parseWorkloadUid, type PolicyKey, type Workload } from '@ambit/mesh/model';
+import { type Locality, parseWorkloadUid, type PolicyKey, type WaypointRef, type Workload } from '@ambit/mesh/model';
 import { canonicalService } from './canonical-service.ts';
 import { decideWaypointBinding, waypointRefOf, type WaypointSurroundings } from './decide-waypoint-binding.ts';
 import type { MeshSettings } from './mesh-settings.ts';
@@ -19,6 +19,8 @@ import { workloadOwner } from './workload-owner.ts';
 /** Everything beside the pod that a workload is made of. */
 export interface PodSurroundings extends WaypointSurroundings {
   readonly node: Node | undefined;
+  /** How a network is reached from others. */
+  readonly networkGateway: (network: string) => WaypointRef | undefined;
   readonly services: readonly ServiceCandidate[];
   readonly policies: readonly PolicyKey[];
 }
@@ -32,6 +34,8 @@ export function workloadFromPod(pod: Pod, around: PodSurroundings, settings: Mes
   const { name, namespace } = pod.meta;
   const isWaypoint = isOfWaypoint(pod.meta.labels) && !pod.hostNetwork;
   const waypoint = waypointRefOf(decideWaypointBinding({ meta: pod.meta, traffic: 'workload' }, around), settings);
+  const network = networkOf(around.node, around.namespace, settings);
+  const networkGateway = around.networkGateway(network);
   // A pod that nobody captures is probed as ever.
   const probes = enrolment.kind === 'enrolled' ? probesOfPod(pod, around.node) : undefined;
   return {
@@ -40,7 +44,7 @@ export function workloadFromPod(pod: Pod, around: PodSurroundings, settings: Mes
     namespace,
     addresses: pod.podIps,
     hostname: '',
-    network: networkOf(around.node, around.namespace, settings),
+    network,
     tunnelProtocol: enrolment.kind === 'enrolled' || isWaypoint ? 'hbone' : 'none',
     trustDomain: settings.trustDomain,
     serviceAccount: pod.serviceAccountName,
@@ -58,6 +62,7 @@ export function workloadFromPod(pod: Pod, around: PodSurroundings, settings: Mes
     networkMode: pod.hostNetwork ? 'host-network' : 'standard',
     capacity: 1,
     ...(waypoint === undefined ? {} : { waypoint }),
+    ...(networkGateway === undefined ? {} : { networkGateway }),
     ...(probes === undefined ? {} : { probes }),
   };
 }

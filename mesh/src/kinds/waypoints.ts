@@ -1,8 +1,20 @@
 import { AMBIT_DOMAIN } from './labels.ts';
-import type { Gateway } from './objects.ts';
+import type { Gateway, GatewayListener } from './objects.ts';
 
 /** Gateways of this class are waypoints: layer-7 proxies that the controller runs. */
 export const WAYPOINT_CLASS = 'ambit-waypoint';
+
+/** Gateways of this class lead to a network, the one of their label; nobody here runs them. */
+export const EAST_WEST_CLASS = 'ambit-east-west';
+/** On such a Gateway: the service account of whoever runs it, of its namespace; its name when it does not say. */
+export const GATEWAY_SERVICE_ACCOUNT_ANNOTATION: 'ambit.dev/service-account' = `${AMBIT_DOMAIN}/service-account`;
+
+const HBONE_PROTOCOLS: readonly string[] = ['HBONE', 'ambit.dev/HBONE'];
+
+/** A listener for tunnels; the bare word is Istio's. */
+export function isHboneListener({ protocol }: Pick<GatewayListener, 'protocol'>): boolean {
+  return HBONE_PROTOCOLS.includes(protocol);
+}
 
 /** On what is made for a Gateway, and on its pods (GEP-1762): the Gateway's name and its class. */
 export const GATEWAY_NAME_LABEL = 'gateway.networking.k8s.io/gateway-name';

@@ -30,3 +30,4 @@ export {
 export { anyRequests, mutated } from './http1-corpus.ts';
 export { anyHttp2Request, spoiled } from './http2-corpus.ts';
 export { blockOf, connectBlock, frameOf, Http2Peer, securePeer, uint32 } from './http2-peer.ts';
+export * from './network-gateway.ts';

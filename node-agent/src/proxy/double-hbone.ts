@@ -35,7 +35,7 @@ export async function openFarTunnel(
     readonly svid: Svid;
   },
 ): Promise<FarTunnel> {
-  const { settings, tunnels, parties, peers } = context;
+  const { tunnels, parties, peers } = context;
   const session = await connectHbone<TunnelPeer>({
     ...tunnels,
     openSocket: () => new CarrierDuplex(outer.stream, tunnels.clock),
@@ -45,7 +45,7 @@ export async function openFarTunnel(
   try {
     const { stream, peer, headers } = await session.openTunnel({
       authority: route.authority,
-      headers: outboundHeaders(from.source, from.client, from.trace, route.service, settings.network),
+      headers: outboundHeaders(from.source, from.client, from.trace, route.service, from.source.network),
     });
     const baggage = headers.find(([name]) => name === BAGGAGE_HEADER)?.[1];
     return {

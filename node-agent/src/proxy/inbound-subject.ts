@@ -72,8 +72,9 @@ function traceOf({ sinks }: PodContext, request: Request | null): ConnectionTrac
 function sourceParty(context: PodContext, connection: InboundConnection, request: Request | null): Party {
   const { state, settings, parties } = context;
   const from = request?.header(FORWARDED_NETWORK_HEADER);
-  const sameNetwork = from === undefined || from === settings.network;
-  const workload = sameNetwork ? state.view.workloadByAddress(settings.network, connection.source.ip) : undefined;
+  const network = workloadOf(context)?.network ?? settings.network;
+  const workload =
+    from === undefined || from === network ? state.view.workloadByAddress(network, connection.source.ip) : undefined;
   if (workload !== undefined && (connection.peer === null || isIdentityOf(workload, connection))) {
     return parties.ofWorkload(workload);
   }

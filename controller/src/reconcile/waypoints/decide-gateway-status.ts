@@ -1,4 +1,11 @@
-import { type Gateway, type GatewayListener, WAYPOINT_FOR, WAYPOINT_FOR_LABEL, waypointFor } from '@ambit/mesh/kinds';
+import {
+  type Gateway,
+  type GatewayListener,
+  isHboneListener,
+  WAYPOINT_FOR,
+  WAYPOINT_FOR_LABEL,
+  waypointFor,
+} from '@ambit/mesh/kinds';
 import type { UndatedCondition } from '../../status/decide-stored-conditions.ts';
 import { decideNameFault } from './decide-waypoint-objects.ts';
 import type { ParametersDecision } from './decide-waypoint-parameters.ts';
@@ -7,7 +14,6 @@ const GROUP = 'gateway.networking.k8s.io';
 /** Kinds of routes that a waypoint's listener takes, in the order in which status shows them. */
 const ROUTE_KINDS = ['GRPCRoute', 'HTTPRoute', 'TCPRoute', 'TLSRoute'] as const;
 const HBONE_PORT = 15_008;
-const HBONE_PROTOCOLS: readonly string[] = ['HBONE', 'ambit.dev/HBONE'];
 
 export interface ListenerStatus {
   readonly name: string;
@@ -123,7 +129,7 @@ function listenerFault({ protocol, port, hostname, tlsMode }: GatewayListener): 
   readonly reason: string;
   readonly message: string;
 } | null {
-  if (!HBONE_PROTOCOLS.includes(protocol)) {
+  if (!isHboneListener({ protocol })) {
     return { reason: 'UnsupportedProtocol', message: `protocol ${protocol}: a waypoint speaks HBONE` };
   }
   if (port !== HBONE_PORT) return { reason: 'PortUnavailable', message: `port ${port}: HBONE has ${HBONE_PORT}` };
@@ -135,7 +141,7 @@ function listenerFault({ protocol, port, hostname, tlsMode }: GatewayListener): 
 
 /** Those that the listener allows and somebody acts upon. */
 function supportedKinds({ protocol, allowedRoutes: { kinds } }: GatewayListener): ListenerStatus['supportedKinds'] {
-  if (!HBONE_PROTOCOLS.includes(protocol)) return [];
+  if (!isHboneListener({ protocol })) return [];
   const wanted = (kind: string): boolean =>
     kinds === null || kinds.some((allowed) => allowed.group === GROUP && allowed.kind === kind);
   return ROUTE_KINDS.filter(wanted).map((kind) => ({ group: GROUP, kind }));
