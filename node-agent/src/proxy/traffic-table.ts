@@ -1,6 +1,7 @@
 import type { Service, SpiffeId } from '@ambit/mesh/model';
-import { CONNECTION_COUNTERS, type ConnectionCounter } from '@ambit/mesh/runtime';
+import { CONNECTION_COUNTERS, type ConnectionCounter, SeriesRows, type SeriesSnapshot } from '@ambit/mesh/runtime';
 import type { Party } from './party.ts';
+import { TRAFFIC_LABELS } from './traffic-metrics.ts';
 
 /** protocol.md 4.2. `-` is success. */
 export type ResponseFlag =
@@ -24,29 +25,24 @@ export interface TrafficSeries {
   readonly encrypted: boolean;
 }
 
-/** Every series of a worker at one moment. `values` holds one row per series: opened, closed, failed, received, sent. */
-export interface TrafficSnapshot {
-  readonly labels: readonly (readonly string[])[];
-  readonly values: Float64Array;
-}
-
 /** Series beyond this number share one whose labels all read `overflow`. */
 export const TRAFFIC_SERIES_MAX = 10_000;
 
 const COLUMNS = CONNECTION_COUNTERS.length;
 const COLUMN: Readonly<Record<ConnectionCounter, number>> = { opened: 0, closed: 1, failed: 2, received: 3, sent: 4 };
-const INITIAL_ROWS = 64;
 const UNKNOWN = 'unknown';
 
 /** The traffic counters of one data worker: a row of numbers per series, so that a connection adds without hashing labels. */
 export class TrafficTable {
-  readonly #rows = new Map<string, number>();
-  readonly #labels: (readonly string[])[] = [];
+  readonly #rows = new SeriesRows({
+    columns: COLUMNS,
+    labelCount: TRAFFIC_LABELS.length,
+    seriesMax: TRAFFIC_SERIES_MAX,
+  });
   /** Connections repeat: newest first, so that most need no key to be made. */
   readonly #recent: RecentRow[] = [];
-  #values: Float64Array = new Float64Array(INITIAL_ROWS * COLUMNS);
 
-  /** The row of this series with that flag; stays valid for the life of the table. */
+  /** Where the row of this series with that flag is; stays valid for the life of the table. */
   row(series: TrafficSeries, flag: ResponseFlag): number {
     const recent = this.#recent.find((candidate) => isSame(candidate, series, flag));
     if (recent !== undefined) return recent.row;
@@ -60,46 +56,19 @@ export class TrafficTable {
     return row;
   }
 
-  #lookUp(series: TrafficSeries, flag: ResponseFlag): number {
-    const service = series.service;
-    const key =
-      `${series.direction}|${flag}|${series.encrypted ? 1 : 0}|${series.source.id}|${series.destination.id}|` +
-      `${series.sourceIdentity ?? ''}|${series.destinationIdentity ?? ''}|${service?.namespace ?? ''}|${service?.hostname ?? ''}`;
-    const known = this.#rows.get(key);
-    if (known !== undefined) return known;
-    if (this.#labels.length >= TRAFFIC_SERIES_MAX) return this.#overflow();
-    return this.#addRow(key, labelsOf(series, flag));
-  }
-
   add(row: number, counter: ConnectionCounter, by: number): void {
-    const at = row * COLUMNS + COLUMN[counter];
-    this.#values[at] = (this.#values[at] ?? 0) + by;
+    const { values } = this.#rows;
+    const at = row + COLUMN[counter];
+    values[at] = (values[at] ?? 0) + by;
   }
 
-  snapshot(): TrafficSnapshot {
-    return { labels: [...this.#labels], values: this.#values.slice(0, this.#labels.length * COLUMNS) };
+  /** The columns: opened, closed, failed, received, sent. */
+  snapshot(): SeriesSnapshot {
+    return this.#rows.snapshot();
   }
 
-  #overflow(): number {
-    const key = 'overflow';
-    return (
-      this.#rows.get(key) ??
-      this.#addRow(
-        key,
-        Array.from({ length: LABEL_COUNT }, () => key),
-      )
-    );
-  }
-
-  #addRow(key: string, labels: readonly string[]): number {
-    const row = this.#labels.push(labels) - 1;
-    if ((row + 1) * COLUMNS > this.#values.length) {
-      const grown = new Float64Array(this.#values.length * 2);
-      grown.set(this.#values);
-      this.#values = grown;
-    }
-    this.#rows.set(key, row);
-    return row;
+  #lookUp(series: TrafficSeries, flag: ResponseFlag): number {
+    return this.#rows.at(`${flag}|${seriesKey(series)}`, () => trafficLabels(series, 'tcp', flag));
   }
 }
 
@@ -123,9 +92,21 @@ function isSame(a: RecentRow, b: TrafficSeries, flag: ResponseFlag): boolean {
   );
 }
 
-const LABEL_COUNT = 27;
+/** Text that is the same for the same series only. */
+export function seriesKey(series: TrafficSeries): string {
+  const { direction, encrypted, source, destination, sourceIdentity, destinationIdentity, service } = series;
+  return (
+    `${direction}|${encrypted ? 1 : 0}|${source.id}|${destination.id}|` +
+    `${sourceIdentity ?? ''}|${destinationIdentity ?? ''}|${service?.namespace ?? ''}|${service?.hostname ?? ''}`
+  );
+}
 
-function labelsOf(series: TrafficSeries, flag: ResponseFlag): readonly string[] {
+/** Values of `TRAFFIC_LABELS`. */
+export function trafficLabels(
+  series: TrafficSeries,
+  protocol: 'tcp' | 'http' | 'grpc',
+  flag: ResponseFlag,
+): readonly string[] {
   const { description: source } = series.source;
   const { description: destination } = series.destination;
   return [
@@ -149,7 +130,7 @@ function labelsOf(series: TrafficSeries, flag: ResponseFlag): readonly string[] 
     destination.canonicalService,
     destination.canonicalRevision,
     destination.cluster,
-    'tcp',
+    protocol,
     flag,
     series.encrypted ? 'mutual_tls' : UNKNOWN,
     source.region,

@@ -1,6 +1,13 @@
 import { MIRROR_OUTCOMES } from '../http/mirror-budget.ts';
 import { PARTY_LABELS } from './series-labels.ts';
-import { counter, gauge, histogram, type MetricSpec } from '@ambit/mesh/runtime';
+import {
+  counter,
+  gauge,
+  histogram,
+  type MetricSpec,
+  REQUEST_BUCKETS,
+  requestMetrics as requestSpecs,
+} from '@ambit/mesh/runtime';
 
 /** Labels of every request metric, Istio's, so that its dashboards read ours. */
 export const REQUEST_LABELS: readonly string[] = [
@@ -12,14 +19,8 @@ export const REQUEST_LABELS: readonly string[] = [
   'connection_security_policy',
 ];
 
-/** Upper bounds of the histograms, for milliseconds and for bytes: those that Istio's dashboards are drawn for. */
-export const BUCKETS: readonly number[] = [
-  0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000, 600_000, 1_800_000,
-  3_600_000,
-];
-
 const labels = REQUEST_LABELS;
-const buckets = BUCKETS;
+const buckets = REQUEST_BUCKETS;
 
 export const requestMetrics: {
   readonly requests: MetricSpec<'counter'>;
@@ -27,12 +28,9 @@ export const requestMetrics: {
   readonly requestBytes: MetricSpec<'histogram'>;
   readonly responseBytes: MetricSpec<'histogram'>;
 } = {
-  requests: counter({ name: 'istio_requests_total', help: 'Requests that have been answered or given up.', labels }),
-  duration: histogram({
-    name: 'istio_request_duration_milliseconds',
-    help: 'From the head of a request to the end of its answer.',
-    labels,
-    buckets,
+  ...requestSpecs(labels, {
+    requests: 'Requests that have been answered or given up.',
+    duration: 'From the head of a request to the end of its answer.',
   }),
   requestBytes: histogram({ name: 'istio_request_bytes', help: 'Bytes of request bodies.', labels, buckets }),
   responseBytes: histogram({ name: 'istio_response_bytes', help: 'Bytes of the bodies of answers.', labels, buckets }),

@@ -1,6 +1,8 @@
 import {
   CONNECTION_COUNTERS,
+  countsOf,
   type HistogramSample,
+  histogramsIn,
   type Metrics,
   type MetricSample,
   shareReads,
@@ -8,7 +10,7 @@ import {
 } from '@ambit/mesh/runtime';
 import type { WorkerMetrics } from '../worker/worker-protocol.ts';
 import { byteMetrics } from './connection-metrics.ts';
-import { BUCKETS, requestMetrics, waypointMetrics } from './request-metrics.ts';
+import { requestMetrics, waypointMetrics } from './request-metrics.ts';
 import { HISTOGRAM_AT, ROW_COLUMNS } from './request-table.ts';
 
 /** Gives what every data worker counted so far. */
@@ -17,12 +19,7 @@ export type ReadWorkerMetrics = () => Promise<readonly WorkerMetrics[]>;
 /** Declares the metrics of the data workers; a scrape asks `read` once. Returns what others may ask as part of a scrape. */
 export function registerWorkerMetrics(metrics: Metrics, read: ReadWorkerMetrics): ReadWorkerMetrics {
   const shared = shareReads(read);
-  metrics.collect(requestMetrics.requests, async () =>
-    histograms(await shared(), 'duration').map(({ labels, counts }) => ({
-      labels,
-      value: counts.reduce((sum, count) => sum + count, 0),
-    })),
-  );
+  metrics.collect(requestMetrics.requests, async () => countsOf(histograms(await shared(), 'duration')));
   for (const name of ['duration', 'requestBytes', 'responseBytes'] as const) {
     metrics.collectHistogram(requestMetrics[name], async () => histograms(await shared(), name));
   }
@@ -68,18 +65,6 @@ function connectionSamples(workers: readonly WorkerMetrics[], at: number): reado
 
 /** One histogram over all workers. */
 function histograms(workers: readonly WorkerMetrics[], name: keyof typeof HISTOGRAM_AT): readonly HistogramSample[] {
-  const sums = new Map<string, { readonly labels: readonly string[]; readonly counts: number[]; sum: number }>();
-  for (const { requests } of workers) {
-    for (const [row, labels] of requests.labels.entries()) {
-      const at = row * ROW_COLUMNS + HISTOGRAM_AT[name];
-      const key = labels.join('\u0000');
-      const series = sums.get(key) ?? { labels, counts: Array.from({ length: BUCKETS.length + 1 }, () => 0), sum: 0 };
-      sums.set(key, series);
-      series.sum += requests.values[at] ?? 0;
-      for (const bucket of series.counts.keys()) {
-        series.counts[bucket] = (series.counts[bucket] ?? 0) + (requests.values[at + 1 + bucket] ?? 0);
-      }
-    }
-  }
-  return [...sums.values()];
+  const tables = workers.map(({ requests }) => requests);
+  return histogramsIn(tables, ROW_COLUMNS, HISTOGRAM_AT[name]);
 }

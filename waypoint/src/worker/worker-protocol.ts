@@ -1,6 +1,6 @@
 import type { MeshViewUpdate, TrustDomains } from '@ambit/mesh/model';
 import type { ClosedRoutes, ServiceRoutes } from '@ambit/mesh/routes';
-import type { AccessLogTarget, LogFormat } from '@ambit/mesh/runtime';
+import type { AccessLogTarget, LogFormat, SeriesSnapshot } from '@ambit/mesh/runtime';
 import type { Svid } from '@ambit/mesh/tls';
 import type { PolicySetChanges } from '../authorize/access-table.ts';
 import type { MirrorOutcome } from '../http/mirror-budget.ts';
@@ -9,7 +9,6 @@ import type { RouteChanges } from '../route/route-tables.ts';
 import type { BackendChanges } from '../secure/backend-table.ts';
 import type { AccessLogFormat } from '../telemetry/access-log-line.ts';
 import type { ConnectionSeries } from '../telemetry/connection-table.ts';
-import type { RequestSnapshot } from '../telemetry/request-table.ts';
 
 export interface ListenOn {
   readonly host: string;
@@ -41,7 +40,7 @@ export interface WorkerConfig {
 
 /** Everything a worker counted since it started, and what it has open. */
 export interface WorkerMetrics {
-  readonly requests: RequestSnapshot;
+  readonly requests: SeriesSnapshot;
   /** Of connections of bytes. */
   readonly bytes: readonly ConnectionSeries[];
   readonly connections: number;
