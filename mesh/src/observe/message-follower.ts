@@ -1,0 +1,278 @@
+import { COLON, COMMA, CR, HEX_VALUE, HT, LF, LOWER, SP } from '../http1/characters.ts';
+import { OBSERVE_LIMITS } from './contract.ts';
+
+/** Where in a message the next byte is. */
+const Part = {
+  startLine: 0,
+  lineStart: 1,
+  emptyLine: 2,
+  fieldName: 3,
+  length: 4,
+  coding: 5,
+  restOfLine: 6,
+  fixedBody: 7,
+  chunkSize: 8,
+  chunkExtension: 9,
+  chunkData: 10,
+  chunkEnd: 11,
+  untilEnd: 12,
+  broken: 13,
+} as const;
+
+const ZERO = 0x30;
+const SEMICOLON = 0x3b;
+const CONTENT_LENGTH = Buffer.from('content-length');
+const TRANSFER_ENCODING = Buffer.from('transfer-encoding');
+const CHUNKED = Buffer.from('chunked');
+/** No length was said. */
+const NONE = -1;
+/** A coding that is not `chunked`. */
+const OTHER_CODING = 100;
+
+/**
+ * Follows the messages of one direction of HTTP/1 (RFC 9112), as much of them as framing needs: heads byte by byte, bodies by their
+ * lengths. Keeps no bytes, so that its state has one size whatever is sent. Laxer than a server has to be: it decides nothing, and what
+ * it cannot follow it gives up (`isBroken`).
+ */
+export abstract class MessageFollower {
+  private part: number = Part.startLine;
+  private headBytes = 0;
+  private inTrailers = false;
+  private contentLength: number = NONE;
+  private name: Buffer = CONTENT_LENGTH;
+  /** Bytes of `name` or of `chunked` that were there so far. */
+  private matched = 0;
+  private isChunked = false;
+  private value: number = NONE;
+  private valueEnded = false;
+  /** Of a body, or of a chunk. */
+  private remaining = 0;
+
+  get isBroken(): boolean {
+    return this.part === Part.broken;
+  }
+
+  /** Within a body that ends with its direction. */
+  get isUntilEnd(): boolean {
+    return this.part === Part.untilEnd;
+  }
+
+  push(memory: Buffer, start: number, end: number): void {
+    let at = start;
+    while (at < end) {
+      if (this.part <= Part.restOfLine) at = this.readHead(memory, at, end);
+      else if (this.part === Part.fixedBody) at = this.skipBody(at, end);
+      else if (this.part >= Part.untilEnd) return;
+      else at = this.readChunks(memory, at, end);
+    }
+  }
+
+  /** Gives up: nothing that comes can be followed. */
+  protected giveUp(): void {
+    this.part = Part.broken;
+  }
+
+  /**
+   * Reads a start line from `at`, byte by byte wherever it is cut; calls `beginFields` behind its end. Returns where it stopped.
+   */
+  protected abstract readStartLine(memory: Buffer, at: number, end: number): number;
+  /** A head has ended: says how the body is framed. `length` is undefined without a Content-Length. */
+  protected abstract frame(isChunked: boolean, length: number | undefined): 'none' | 'fixed' | 'chunked' | 'until-end';
+  /** A message has ended; the next start line follows. */
+  protected abstract onMessageEnd(): void;
+
+  protected beginFields(): void {
+    this.part = Part.lineStart;
+    this.contentLength = NONE;
+    this.isChunked = false;
+  }
+
+  private readHead(memory: Buffer, start: number, end: number): number {
+    const at =
+      this.part === Part.startLine ? this.readStartLine(memory, start, end) : this.readFields(memory, start, end);
+    this.headBytes += at - start;
+    if (this.headBytes > OBSERVE_LIMITS.headMaxBytes) this.giveUp();
+    return at;
+  }
+
+  /** Reads field lines up to the end of `memory` or of the head. */
+  private readFields(memory: Buffer, start: number, end: number): number {
+    let at = start;
+    let { part } = this;
+    while (at < end) {
+      if (part === Part.restOfLine) {
+        while (at < end && memory[at] !== LF) at += 1;
+        if (at === end) break;
+        at += 1;
+        part = Part.lineStart;
+        continue;
+      }
+      const byte = memory[at] ?? 0;
+      if (part === Part.lineStart) {
+        at += 1;
+        const lower = byte | 0x20;
+        if (byte === LF) return this.endFields(at);
+        if (byte === CR) part = Part.emptyLine;
+        else if (this.inTrailers || (lower !== 0x63 && lower !== 0x74)) part = Part.restOfLine;
+        else {
+          this.name = lower === 0x63 ? CONTENT_LENGTH : TRANSFER_ENCODING;
+          this.matched = 1;
+          part = Part.fieldName;
+        }
+      } else if (part === Part.fieldName) {
+        part = this.readName(byte);
+        if (part !== Part.restOfLine) at += 1;
+      } else if (part === Part.emptyLine) {
+        if (byte === LF) return this.endFields(at + 1);
+        this.giveUp();
+        return end;
+      } else {
+        at += 1;
+        const isRead = part === Part.length ? this.readLength(byte) : this.readCoding(byte);
+        if (!isRead) {
+          this.giveUp();
+          return end;
+        }
+        if (byte === LF) part = Part.lineStart;
+      }
+    }
+    this.part = part;
+    return at;
+  }
+
+  private readName(byte: number): number {
+    const { name, matched } = this;
+    if (matched < name.length) {
+      if (LOWER[byte] !== name[matched]) return Part.restOfLine;
+      this.matched = matched + 1;
+      return Part.fieldName;
+    }
+    if (byte !== COLON) return Part.restOfLine;
+    this.matched = 0;
+    this.value = NONE;
+    this.valueEnded = false;
+    if (name === CONTENT_LENGTH) return Part.length;
+    this.isChunked = false;
+    return Part.coding;
+  }
+
+  private readLength(byte: number): boolean {
+    if (byte === SP || byte === HT || byte === CR) {
+      this.valueEnded = this.value !== NONE;
+      return true;
+    }
+    if (byte === LF) {
+      if (this.value === NONE || (this.contentLength !== NONE && this.contentLength !== this.value)) return false;
+      this.contentLength = this.value;
+      return true;
+    }
+    const digit = byte - ZERO;
+    if (digit < 0 || digit > 9 || this.valueEnded) return false;
+    this.value = Math.max(this.value, 0) * 10 + digit;
+    return this.value <= Number.MAX_SAFE_INTEGER;
+  }
+
+  /** Only whether the last coding is `chunked` counts. */
+  private readCoding(byte: number): boolean {
+    if (byte === SP || byte === HT || byte === CR) {
+      if (this.matched > 0) this.valueEnded = true;
+    } else if (byte === COMMA || byte === LF) {
+      // An empty list element is none.
+      if (this.matched > 0) this.isChunked = this.matched === CHUNKED.length;
+      this.matched = 0;
+      this.valueEnded = false;
+    } else if (this.valueEnded || LOWER[byte] !== CHUNKED[this.matched]) this.matched = OTHER_CODING;
+    else this.matched += 1;
+    return true;
+  }
+
+  private endFields(at: number): number {
+    if (this.inTrailers) {
+      this.endMessage();
+      return at;
+    }
+    const length = this.contentLength === NONE ? undefined : this.contentLength;
+    const framing = this.frame(this.isChunked, length);
+    if (this.isBroken) return at;
+    switch (framing) {
+      case 'none':
+        this.endMessage();
+        break;
+      case 'chunked':
+        this.beginChunk();
+        break;
+      case 'until-end':
+        this.part = Part.untilEnd;
+        break;
+      case 'fixed':
+        this.remaining = length ?? 0;
+        if (this.remaining === 0) this.endMessage();
+        else this.part = Part.fixedBody;
+    }
+    return at;
+  }
+
+  private endMessage(): void {
+    this.part = Part.startLine;
+    this.headBytes = 0;
+    this.inTrailers = false;
+    this.onMessageEnd();
+  }
+
+  private skipBody(at: number, end: number): number {
+    const taken = Math.min(this.remaining, end - at);
+    this.remaining -= taken;
+    if (this.remaining === 0) this.endMessage();
+    return at + taken;
+  }
+
+  private beginChunk(): void {
+    this.part = Part.chunkSize;
+    this.value = NONE;
+    this.headBytes = 0;
+  }
+
+  private readChunks(memory: Buffer, start: number, end: number): number {
+    let at = start;
+    while (at < end && this.part >= Part.chunkSize && this.part <= Part.chunkEnd) {
+      if (this.part === Part.chunkData) {
+        const taken = Math.min(this.remaining, end - at);
+        this.remaining -= taken;
+        if (this.remaining === 0) this.part = Part.chunkEnd;
+        at += taken;
+        continue;
+      }
+      const byte = memory[at] ?? 0;
+      at += 1;
+      this.headBytes += 1;
+      if (this.headBytes > OBSERVE_LIMITS.headMaxBytes) this.giveUp();
+      else if (this.part === Part.chunkSize) this.readChunkSize(byte);
+      else if (byte === LF) this.endChunkLine();
+      else if (this.part === Part.chunkEnd && byte !== CR) this.giveUp();
+    }
+    return at;
+  }
+
+  private readChunkSize(byte: number): void {
+    const digit = HEX_VALUE[byte] ?? 255;
+    if (digit < 16) {
+      this.value = Math.max(this.value, 0) * 16 + digit;
+      if (this.value > Number.MAX_SAFE_INTEGER) this.giveUp();
+    } else if (byte === LF) this.endChunkLine();
+    else if (byte === CR || byte === SEMICOLON || byte === SP || byte === HT) this.part = Part.chunkExtension;
+    else this.giveUp();
+  }
+
+  /** A line feed, behind a chunk or behind its size. */
+  private endChunkLine(): void {
+    if (this.part === Part.chunkEnd) this.beginChunk();
+    else if (this.value === NONE) this.giveUp();
+    else if (this.value > 0) {
+      this.remaining = this.value;
+      this.part = Part.chunkData;
+    } else {
+      this.inTrailers = true;
+      this.part = Part.lineStart;
+    }
+  }
+}

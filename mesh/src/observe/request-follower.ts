@@ -1,0 +1,102 @@
+import { CR, LF, SP, TOKEN } from '../http1/characters.ts';
+import { MessageFollower } from './message-follower.ts';
+import { VERSION_PREFIX } from './version-prefix.ts';
+
+const HEAD = Buffer.from('HEAD');
+const CONNECT = Buffer.from('CONNECT');
+
+/** What a client's requests mean for whoever pairs them with answers. */
+export interface RequestOwner {
+  /** The first byte of a request. */
+  onRequestBegin(): void;
+  /** The head of the request that began last is complete. */
+  onRequestHead(isHead: boolean): void;
+}
+
+/** Where in a request line the next byte is. */
+type LinePart = 'before' | 'method' | 'rest';
+
+/** Follows a client's requests. */
+export class RequestFollower extends MessageFollower {
+  /** A request line was read: what this is, is HTTP/1. */
+  isHttp = false;
+  /** CONNECT was asked for: what follows is something else. */
+  isConnect = false;
+  private readonly owner: RequestOwner;
+  private linePart: LinePart = 'before';
+  /** Which of the methods that matter it may be. */
+  private method: Buffer | undefined;
+  private methodBytes = 0;
+  /** Bytes of the version that have come behind the last space. */
+  private versionBytes = 0;
+
+  constructor(owner: RequestOwner) {
+    super();
+    this.owner = owner;
+  }
+
+  protected readStartLine(memory: Buffer, start: number, end: number): number {
+    for (let at = start; at < end; at += 1) {
+      const byte = memory[at] ?? 0;
+      if (this.linePart === 'rest') {
+        if (byte === LF) return this.endLine(at + 1);
+        this.readRest(byte);
+      } else if (byte === SP && this.methodBytes > 0) {
+        this.linePart = 'rest';
+        this.versionBytes = 0;
+      } else if (TOKEN[byte] === 1) {
+        this.readMethod(byte);
+      } else if (this.linePart === 'method' || (byte !== CR && byte !== LF)) {
+        // RFC 9112 2.2 allows for empty lines before a request, and for nothing else.
+        this.giveUp();
+        return end;
+      }
+    }
+    return end;
+  }
+
+  protected frame(isChunked: boolean, length: number | undefined): 'none' | 'fixed' | 'chunked' {
+    const { method, methodBytes } = this;
+    this.isConnect = method === CONNECT && methodBytes === CONNECT.length;
+    if (this.isConnect) {
+      this.giveUp();
+      return 'none';
+    }
+    this.owner.onRequestHead(method === HEAD && methodBytes === HEAD.length);
+    if (isChunked) return 'chunked';
+    return length === undefined ? 'none' : 'fixed';
+  }
+
+  protected onMessageEnd(): void {
+    this.linePart = 'before';
+    this.methodBytes = 0;
+  }
+
+  private readMethod(byte: number): void {
+    const { methodBytes } = this;
+    if (methodBytes === 0) {
+      this.linePart = 'method';
+      this.method = byte === HEAD[0] ? HEAD : CONNECT;
+      this.owner.onRequestBegin();
+    }
+    if (this.method?.[methodBytes] !== byte) this.method = undefined;
+    this.methodBytes = methodBytes + 1;
+  }
+
+  /** The version is what comes behind the last space. */
+  private readRest(byte: number): void {
+    const { versionBytes } = this;
+    if (byte === SP) this.versionBytes = 0;
+    else if (versionBytes < VERSION_PREFIX.length)
+      this.versionBytes = byte === VERSION_PREFIX[versionBytes] ? versionBytes + 1 : Number.MAX_SAFE_INTEGER;
+    // Behind the prefix comes one digit, then CR.
+  }
+
+  private endLine(at: number): number {
+    if (this.versionBytes === VERSION_PREFIX.length) {
+      this.isHttp = true;
+      this.beginFields();
+    } else this.giveUp();
+    return at;
+  }
+}

@@ -1,0 +1,81 @@
+import { LF, SP } from '../http1/characters.ts';
+import { MessageFollower } from './message-follower.ts';
+import { VERSION_PREFIX } from './version-prefix.ts';
+
+const ZERO = 0x30;
+/** `HTTP/1.x `, then the status. */
+const STATUS_AT: number = VERSION_PREFIX.length + 2;
+const STATUS_END: number = STATUS_AT + 3;
+const SWITCHING_PROTOCOLS = 101;
+const NO_CONTENT = 204;
+const NOT_MODIFIED = 304;
+const FINAL_STATUS_MIN = 200;
+
+/** What a server's answers mean for whoever pairs them with requests. */
+export interface ResponseOwner {
+  /** The request that is answered next: undefined when there is none, else whether its answer has no body since it is HEAD. */
+  nextIsHead(): boolean | undefined;
+  /** The answer to the next request is over. */
+  onResponseEnd(status: number): void;
+}
+
+/** Follows a server's answers. */
+export class ResponseFollower extends MessageFollower {
+  /** The connection carries something else from now on. */
+  isUpgrade = false;
+  status = 0;
+  private readonly owner: ResponseOwner;
+  private lineBytes = 0;
+
+  constructor(owner: ResponseOwner) {
+    super();
+    this.owner = owner;
+  }
+
+  protected readStartLine(memory: Buffer, start: number, end: number): number {
+    for (let at = start; at < end; at += 1) {
+      const byte = memory[at] ?? 0;
+      if (this.lineBytes >= STATUS_END) {
+        if (byte === LF) {
+          this.beginFields();
+          return at + 1;
+        }
+      } else if (!this.readLine(byte)) {
+        this.giveUp();
+        return end;
+      }
+    }
+    return end;
+  }
+
+  protected frame(isChunked: boolean, length: number | undefined): 'none' | 'fixed' | 'chunked' | 'until-end' {
+    const { status } = this;
+    const isHead = this.owner.nextIsHead();
+    if (isHead === undefined || status === SWITCHING_PROTOCOLS) {
+      this.isUpgrade = isHead !== undefined;
+      if (this.isUpgrade) this.owner.onResponseEnd(status);
+      this.giveUp();
+      return 'none';
+    }
+    if (isHead || status < FINAL_STATUS_MIN || status === NO_CONTENT || status === NOT_MODIFIED) return 'none';
+    if (isChunked) return 'chunked';
+    return length === undefined ? 'until-end' : 'fixed';
+  }
+
+  protected onMessageEnd(): void {
+    this.lineBytes = 0;
+    if (this.status >= FINAL_STATUS_MIN) this.owner.onResponseEnd(this.status);
+  }
+
+  private readLine(byte: number): boolean {
+    const at = this.lineBytes;
+    this.lineBytes = at + 1;
+    if (at < VERSION_PREFIX.length) return byte === VERSION_PREFIX[at];
+    const digit = byte - ZERO;
+    if (at === STATUS_AT - 1) return byte === SP;
+    if (digit < 0 || digit > 9) return false;
+    if (at === VERSION_PREFIX.length) return true;
+    this.status = at === STATUS_AT ? digit : this.status * 10 + digit;
+    return at !== STATUS_AT || digit > 0;
+  }
+}
