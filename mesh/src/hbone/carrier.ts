@@ -8,6 +8,17 @@ export interface CarrierResult {
   readonly error?: HboneError;
 }
 
+/**
+ * Looks at payload as it passes, once and in order, before or after it has left. The memory is used again afterwards: what is kept is
+ * copied. Must neither throw nor change a byte.
+ */
+export interface PayloadTap {
+  /** `[start, end)` of `memory` was sent into the carrier. */
+  onSent(memory: Buffer, start: number, end: number): void;
+  /** `[start, end)` of `memory` was received from it. */
+  onReceived(memory: Buffer, start: number, end: number): void;
+}
+
 /** Receives what a carrier brings. */
 export interface CarrierReader {
   /** Bytes in `[start, end)` of `memory`, which is only valid during the call: copy what is kept. */

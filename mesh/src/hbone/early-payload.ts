@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { PayloadTap } from './carrier.ts';
 import { sourceRead } from './read-memory.ts';
 import { ownSocket, prepareReads, type SocketOwner } from './spliced-socket.ts';
 import type { Stream } from './stream.ts';
@@ -15,6 +16,7 @@ let keptBytes = 0;
  */
 export class EarlyPayload implements SocketOwner {
   private readonly socket: Socket;
+  private readonly tap: PayloadTap | null;
   private stream: Stream | undefined;
   private kept: Buffer | undefined;
   private ended = false;
@@ -22,8 +24,9 @@ export class EarlyPayload implements SocketOwner {
   private repeatable = true;
   private settled = false;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, tap: PayloadTap | null = null) {
     this.socket = socket;
+    this.tap = tap;
   }
 
   /**
@@ -70,11 +73,13 @@ export class EarlyPayload implements SocketOwner {
       this.said = true;
       stream.sendSource(bytes);
     }
+    if (this.tap !== null) this.tap.onSent(sourceRead, 0, bytes);
     return false;
   }
 
   takeChunk(chunk: Buffer): void {
     this.keep(chunk);
+    if (this.tap !== null) this.tap.onSent(chunk, 0, chunk.length);
     if (this.stream !== undefined) this.say(this.stream, chunk);
   }
 

@@ -1,5 +1,5 @@
 /** HBONE tunnels: HTTP/2 CONNECT over mutual TLS. */
-export type { Carrier, CarrierReader, CarrierResult } from './carrier.ts';
+export type { Carrier, CarrierReader, CarrierResult, PayloadTap } from './carrier.ts';
 export { CarrierDuplex } from './carrier-duplex.ts';
 export type {
   AcceptOptions,

@@ -40,7 +40,7 @@ class SessionPool<Peer> implements HbonePool<Peer> {
     opening: TunnelOpening,
     signal?: AbortSignal,
   ): Promise<OpenedTunnel<Peer>> {
-    const early = opening.source === undefined ? undefined : new EarlyPayload(opening.source);
+    const early = opening.source === undefined ? undefined : new EarlyPayload(opening.source, opening.tap ?? null);
     let used: HboneSession<Peer> | undefined;
     const open = (session: HboneSession<Peer>): Promise<OpenedTunnel<Peer>> => {
       used = session;

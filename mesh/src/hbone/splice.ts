@@ -4,11 +4,11 @@ import { SMALL_PAYLOAD_BYTES } from './connection-writer.ts';
 import { HboneError } from './errors.ts';
 import { Http2Code } from './frame-codec.ts';
 import { publicWrites, writeInternals } from './node-internals.ts';
-import type { RecordSlab } from './read-memory.ts';
+import { type RecordSlab, sourceRead } from './read-memory.ts';
 import { SocketOutlet } from './socket-outlet.ts';
 import { ownSocket, prepareReads, type SocketOwner } from './spliced-socket.ts';
 import type { Stream, StreamSink } from './stream.ts';
-import type { CarrierResult } from './carrier.ts';
+import type { CarrierResult, PayloadTap } from './carrier.ts';
 
 /**
  * Joins a plaintext socket to a stream. End of stream and FIN, RST_STREAM and RST are the same thing on either side
@@ -19,6 +19,7 @@ export class Splice implements StreamSink, LinkSource, SocketOwner {
   private readonly stream: Stream;
   private readonly socket: Socket;
   private readonly outlet: SocketOutlet;
+  private readonly tap: PayloadTap | null;
   private onDone: ((result: CarrierResult) => void) | undefined;
   /** Reasons not to read the socket. */
   private heldByLink = false;
@@ -28,9 +29,10 @@ export class Splice implements StreamSink, LinkSource, SocketOwner {
   private streamGone = false;
   private error: HboneError | undefined;
 
-  constructor(stream: Stream, socket: Socket, onDone: (result: CarrierResult) => void) {
+  constructor(stream: Stream, socket: Socket, onDone: (result: CarrierResult) => void, tap: PayloadTap | null) {
     this.stream = stream;
     this.socket = socket;
+    this.tap = tap;
     this.onDone = onDone;
     const { internals } = stream.connection;
     const writes = (internals === undefined ? undefined : writeInternals) ?? publicWrites;
@@ -64,7 +66,9 @@ export class Splice implements StreamSink, LinkSource, SocketOwner {
   }
 
   onBytes(memory: Buffer, start: number, end: number, slab: RecordSlab | undefined): boolean {
-    return this.outlet.write(memory, start, end, slab);
+    const mayReuse = this.outlet.write(memory, start, end, slab);
+    if (this.tap !== null) this.tap.onReceived(memory, start, end);
+    return mayReuse;
   }
 
   onEnd(): void {
@@ -113,6 +117,7 @@ export class Splice implements StreamSink, LinkSource, SocketOwner {
     const { stream } = this;
     if (this.streamGone) return false;
     stream.sendSource(bytes);
+    if (this.tap !== null) this.tap.onSent(sourceRead, 0, bytes);
     this.afterSend(bytes);
     return !this.isHeld;
   }
@@ -120,6 +125,7 @@ export class Splice implements StreamSink, LinkSource, SocketOwner {
   takeChunk(chunk: Buffer): void {
     if (this.streamGone) return;
     this.stream.send(chunk);
+    if (this.tap !== null) this.tap.onSent(chunk, 0, chunk.length);
     this.afterSend(chunk.length);
   }
 

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { bug } from '../runtime/errors.ts';
-import type { CarrierReader, CarrierResult } from './carrier.ts';
+import type { CarrierReader, CarrierResult, PayloadTap } from './carrier.ts';
 import { HboneError } from './errors.ts';
 import { Http2Code } from './frame-codec.ts';
 import { Splice } from './splice.ts';
@@ -30,8 +30,8 @@ export class ConnectTunnel implements TunnelStream {
     return this.stream.closed;
   }
 
-  splice(socket: Socket, onDone: (result: CarrierResult) => void): void {
-    const splice = new Splice(this.stream, socket, onDone);
+  splice(socket: Socket, onDone: (result: CarrierResult) => void, tap: PayloadTap | null = null): void {
+    const splice = new Splice(this.stream, socket, onDone, tap);
     this.use(splice);
     splice.start();
   }

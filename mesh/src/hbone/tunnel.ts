@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Carrier, CarrierResult } from './carrier.ts';
+import type { Carrier, CarrierResult, PayloadTap } from './carrier.ts';
 import type { EarlyPayload } from './early-payload.ts';
 import type { HboneError } from './errors.ts';
 
@@ -29,9 +29,10 @@ export interface TunnelStream extends Carrier, TunnelEnd {
    * Joins a connected plaintext socket and owns it from now on: bytes, half-close and resets travel both ways with
    * back-pressure, without copying where possible. The socket must not have been read from (create it paused), except as
    * the tunnel's own `TunnelOpening.source`.
-   * `onDone` is called exactly once, when both are closed.
+   * `onDone` is called exactly once, when both are closed. `tap` sees all payload but what was sent for the socket before
+   * (`TunnelOpening.tap`).
    */
-  splice(socket: Socket, onDone: (result: CarrierResult) => void): void;
+  splice(socket: Socket, onDone: (result: CarrierResult) => void, tap?: PayloadTap | null): void;
   /** Ends a live tunnel from our side: RST_STREAM to the peer, reset to a spliced socket; result error is `cut` with `reason`. */
   cut(reason: string): void;
 }
@@ -87,6 +88,8 @@ export interface TunnelOpening {
    * the answer (one read at most). It stays the caller's until it is spliced, also when there will be no tunnel.
    */
   readonly source?: Socket;
+  /** Sees what is read from `source` meanwhile, once, however often it is said. To be spliced with afterwards. */
+  readonly tap?: PayloadTap | null;
 }
 
 /** An answered tunnel: 200 has arrived. */
