@@ -256,6 +256,7 @@ function workerConfig({ config, logFd }: NodeAgentOptions): Omit<WorkerConfig, '
     dns: config.dns,
     traceSamplingPercent: config.traces?.samplingPercent ?? null,
     sameNodeEncryption: config.sameNodeEncryption,
+    httpMetrics: config.httpMetrics,
   };
   return {
     settings,

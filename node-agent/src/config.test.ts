@@ -37,6 +37,7 @@ describe('parseConfig()', () => {
       accessLog: 'stdout',
       logFilter: 'info',
       logFormat: 'text',
+      httpMetrics: true,
       certificateTtlMs: 86_400_000,
       terminationDeadlineMs: 5000,
       traces: null,

@@ -50,6 +50,8 @@ export interface NodeAgentConfig {
   readonly accessLog: string;
   readonly logFilter: string;
   readonly logFormat: LogFormat;
+  /** Requests that applications exchange in plaintext are counted. */
+  readonly httpMetrics: boolean;
   readonly certificateTtlMs: number;
   /** Where another agent accepts. */
   readonly terminationDeadlineMs: number;
@@ -166,6 +168,11 @@ export const SETTINGS: readonly Setting[] = [
     describe: 'LEVEL[,scope=LEVEL...] with debug, info, warn, error or off.',
   },
   { name: 'AMBIT_LOG_FORMAT', fallback: 'text', describe: 'text or json; of the log and of the access log.' },
+  {
+    name: 'AMBIT_HTTP_METRICS',
+    fallback: 'true',
+    describe: 'Requests of HTTP/1.1 and HTTP/2 that pods exchange in plaintext are counted as they pass.',
+  },
   { name: 'AMBIT_CERTIFICATE_TTL', fallback: '24h', describe: 'Validity asked for workload certificates.' },
   {
     name: 'AMBIT_TERMINATION_DEADLINE',
@@ -252,6 +259,7 @@ export function parseConfig(environment: Environment): NodeAgentConfig {
     accessLog: read.accessLog('AMBIT_ACCESS_LOG', 'stdout'),
     logFilter: read.logFilter('AMBIT_LOG_LEVEL', 'info'),
     logFormat: read.oneOf('AMBIT_LOG_FORMAT', ['text', 'json'], 'text'),
+    httpMetrics: read.boolean('AMBIT_HTTP_METRICS', true),
     certificateTtlMs: read.durationMs('AMBIT_CERTIFICATE_TTL', 24 * 3_600_000),
     terminationDeadlineMs: read.durationMs('AMBIT_TERMINATION_DEADLINE', 5000),
     traces: readTraces(read),

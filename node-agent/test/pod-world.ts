@@ -143,6 +143,7 @@ export class TestNode {
         dns: null,
         traceSamplingPercent: null,
         sameNodeEncryption: false,
+        httpMetrics: true,
         ...settings,
       },
       accessLog: { write: (line) => void this.lines.push(line), dropped: 0 },

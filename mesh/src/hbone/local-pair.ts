@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { bug } from '../runtime/errors.ts';
 import { WIDE } from '../runtime/wide.ts';
-import type { CarrierResult } from './carrier.ts';
+import type { CarrierResult, PayloadTap } from './carrier.ts';
 import { HboneError } from './errors.ts';
 import { Http2Code } from './frame-codec.ts';
 import {
@@ -49,6 +49,7 @@ export class LocalEnd implements TunnelEnd, SocketOwner, WriteOwner {
   private readonly internals: ReadInternals | undefined;
   private readonly writes: SocketWrites;
   private socket: Socket | undefined;
+  private tap: PayloadTap | null = null;
   private onDone: ((result: CarrierResult) => void) | undefined;
   private error: HboneError | undefined;
   /** The tunnel was reset, from either side or by the session. */
@@ -71,9 +72,10 @@ export class LocalEnd implements TunnelEnd, SocketOwner, WriteOwner {
     this.bytesReceived = 0;
   }
 
-  splice(socket: Socket, onDone: (result: CarrierResult) => void): void {
+  splice(socket: Socket, onDone: (result: CarrierResult) => void, tap: PayloadTap | null = null): void {
     if (this.socket !== undefined) bug('a tunnel was taken twice');
     this.socket = socket;
+    this.tap = tap;
     this.onDone = onDone;
     const before = ownSocket(socket, this);
     if (before !== undefined) bug('a socket was read before it was spliced');
@@ -177,6 +179,8 @@ export class LocalEnd implements TunnelEnd, SocketOwner, WriteOwner {
       return;
     }
     const result = this.writes.writeNow(to, chunk, this);
+    if (this.tap !== null) this.tap.onSent(chunk, 0, chunk.length);
+    if (peer.tap !== null) peer.tap.onReceived(chunk, 0, chunk.length);
     if (result === 1) {
       this.isWriting = true;
       this.written = stage;

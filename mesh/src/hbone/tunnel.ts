@@ -13,7 +13,7 @@ export interface TunnelEnd {
   readonly bytesSent: number;
   readonly bytesReceived: number;
   /** As of `TunnelStream`. */
-  splice(socket: Socket, onDone: (result: CarrierResult) => void): void;
+  splice(socket: Socket, onDone: (result: CarrierResult) => void, tap?: PayloadTap | null): void;
   /** As of `TunnelStream`. */
   cut(reason: string): void;
   /** As of `Carrier`. */

@@ -31,6 +31,7 @@ class RecordWorld {
     this.sinks = {
       clock: this.clock,
       traffic: new TrafficTable(),
+      requests: null,
       accessLog: { write: (line) => void this.lines.push(line) },
       accessLogFormat: format,
       accessLogLevel: { current: 'info' },
@@ -77,6 +78,7 @@ describe('ConnectionRecord', () => {
     const record = new ConnectionRecord(world.sinks, world.subject(), world.carrier, {
       sendsRequest: true,
       admitted: null,
+      tap: null,
     });
     assert.deepEqual(world.counts(), ['-: 1 0 0 0 0']);
     world.carrier.bytesSent = 5;
@@ -100,6 +102,7 @@ describe('ConnectionRecord', () => {
     const record = new ConnectionRecord(world.sinks, world.subject({ direction: 'inbound' }), world.carrier, {
       sendsRequest: false,
       admitted: null,
+      tap: null,
     });
     world.carrier.bytesReceived = 7;
     world.carrier.bytesSent = 9;
@@ -110,7 +113,7 @@ describe('ConnectionRecord', () => {
 
   test('keeps its shape beyond 2 GiB', () => {
     const world = new RecordWorld();
-    const options = { sendsRequest: true, admitted: null };
+    const options = { sendsRequest: true, admitted: null, tap: null };
     const [large, small] = [world.carrier, { ...world.carrier }].map(
       (carrier) => new ConnectionRecord(world.sinks, world.subject(), carrier, options),
     );
@@ -127,6 +130,7 @@ describe('ConnectionRecord', () => {
     const record = new ConnectionRecord(world.sinks, world.subject(), world.carrier, {
       sendsRequest: true,
       admitted: null,
+      tap: null,
     });
     record.cut('policy-changed');
     record.end('tunnel-cut');
@@ -143,6 +147,7 @@ describe('ConnectionRecord', () => {
     new ConnectionRecord(world.sinks, world.subject({ service: undefined, sourceIdentity: null }), world.carrier, {
       sendsRequest: true,
       admitted: null,
+      tap: null,
     }).end(null);
     assert.deepEqual(JSON.parse(world.lines[0] ?? ''), {
       level: 'info',
@@ -172,7 +177,11 @@ describe('the level of the access log', () => {
     const world = new RecordWorld();
     world.sinks.accessLogLevel.current = level;
     const open = (): ConnectionRecord =>
-      new ConnectionRecord(world.sinks, world.subject(), world.carrier, { sendsRequest: true, admitted: null });
+      new ConnectionRecord(world.sinks, world.subject(), world.carrier, {
+        sendsRequest: true,
+        admitted: null,
+        tap: null,
+      });
     open().end(null);
     open().end('copy');
     recordRefusal(world.sinks, world.subject(), 'dial', 0);

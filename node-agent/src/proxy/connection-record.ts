@@ -10,6 +10,8 @@ import {
 import type { ConnectionTrace, ConnectionTracer } from './connection-tracer.ts';
 import { FAILURES, type FailureReason } from './failures.ts';
 import type { InboundConnection } from './inbound-admission.ts';
+import type { RequestTable } from '../requests/request-table.ts';
+import type { RequestTap } from '../requests/request-tap.ts';
 import type { Party } from './party.ts';
 import type { TunnelPeer } from './tunnel-peers.ts';
 import type { TrafficTable } from './traffic-table.ts';
@@ -29,6 +31,8 @@ export type ReasonCounts = Map<FailureReason, number>;
 export interface RecordSinks {
   readonly clock: Clock;
   readonly traffic: TrafficTable;
+  /** Null when requests are not counted. */
+  readonly requests: RequestTable | null;
   readonly accessLog: Pick<LineSink, 'write'>;
   readonly accessLogFormat: AccessLogFormat;
   /** May change while connections live. */
@@ -83,6 +87,7 @@ export class ConnectionRecord {
   /** Whether the carrier sends towards the destination, as an outbound tunnel does. */
   readonly #sendsRequest: boolean;
   readonly #openedMonotonicMs: number;
+  readonly #tap: RequestTap | null;
   readonly #row: number;
   #received: number = WIDE;
   #sent: number = WIDE;
@@ -97,6 +102,7 @@ export class ConnectionRecord {
       readonly sendsRequest: boolean;
       readonly admitted: Admitted | null;
       readonly peer?: TunnelPeer;
+      readonly tap: RequestTap | null;
     },
   ) {
     this.#received = 0;
@@ -107,6 +113,8 @@ export class ConnectionRecord {
     this.#sendsRequest = options.sendsRequest;
     this.admitted = options.admitted;
     this.peer = options.peer ?? null;
+    this.#tap = options.tap;
+    this.#tap?.begin(subject);
     this.openedAtMs = sinks.clock.now();
     this.#openedMonotonicMs = sinks.clock.monotonic();
     this.#row = sinks.traffic.row(subject, '-');
@@ -143,6 +151,7 @@ export class ConnectionRecord {
   end(failure: FailureReason | null): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#tap?.end();
     this.countBytes();
     const { traffic, clock } = this.#sinks;
     const reason = this.#failure ?? failure;

@@ -227,7 +227,8 @@ function isWaypointFor(view: MeshView, workload: Workload, ip: IpAddress): boole
   return weightedWaypoints.some((candidate) => refersTo(view, candidate.waypoint, workload));
 }
 
-function refersTo(view: MeshView, ref: WaypointRef, workload: Workload): boolean {
+/** True when `workload` is what `ref` names, or a part of it. */
+export function refersTo(view: MeshView, ref: WaypointRef, workload: Workload): boolean {
   const to = ref.destination;
   if (to.kind === 'hostname') {
     return workload.services.has(serviceKey(to.hostname)) || view.workloadByHostname(to.hostname)?.uid === workload.uid;

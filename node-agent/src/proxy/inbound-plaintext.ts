@@ -7,9 +7,10 @@ import type { FailureReason } from './failures.ts';
 import { KEEPALIVE_MS } from './keepalive.ts';
 import { type Admission, admitPlaintext, type InboundConnection, type ProbeAdmission } from './inbound-admission.ts';
 import { inboundSubject, refusedSubject } from './inbound-subject.ts';
-import { PlainSplice } from './plain-splice.ts';
+import { PlainSplice, type SpliceResult } from './plain-splice.ts';
 import { ProbeServer } from './probes/probe-server.ts';
 import { type PodContext, refuseSocket, reportDryRun, workloadOf } from './pod-context.ts';
+import { inboundTap } from './inbound-tap.ts';
 import { remoteAddressOf } from './socket-addresses.ts';
 
 type Plaintext = InboundConnection & { readonly peer: null };
@@ -112,13 +113,16 @@ export class InboundPlaintextProxy {
       this.#refuse(socket, connection, again, again.kind === 'allowed' ? 'pod-removed' : again.reason, startedMs);
       return;
     }
-    const splice = new PlainSplice(socket, destination, ({ error }) => {
+    const tap = inboundTap(context, connection, admission, true);
+    const done = ({ error }: SpliceResult): void => {
       context.live.delete(record);
       record.end(error === null ? null : 'copy');
-    });
+    };
+    const splice = new PlainSplice(socket, destination, done, tap);
     const record = new ConnectionRecord(context.sinks, inboundSubject(context, connection, admission, null), splice, {
       sendsRequest: true,
       admitted: { workload: admission.workload.uid, connection, policyTarget: admission.policyTarget },
+      tap,
     });
     context.live.add(record);
   }

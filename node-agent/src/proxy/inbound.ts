@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import {
   acceptHbone,
+  type CarrierResult,
   HandshakeLimit,
   type HboneConnection,
   HboneError,
@@ -19,6 +20,7 @@ import { FAILURES, type FailureReason, failureOfTunnel, peerRefusalOf } from './
 import { type Admission, admitInbound, type InboundConnection } from './inbound-admission.ts';
 import { inboundSubject, refusedSubject } from './inbound-subject.ts';
 import { type PodContext, refuseSocket, reportDryRun, svidLater, svidNow, workloadOf } from './pod-context.ts';
+import { inboundTap } from './inbound-tap.ts';
 import { localAddressOf, remoteAddressOf } from './socket-addresses.ts';
 import { destinationHeaders } from './tunnel-headers.ts';
 import type { TunnelPeer } from './tunnel-peers.ts';
@@ -252,6 +254,7 @@ export class InboundProxy {
     }
     const { workload, policyTarget, applicationTunnel } = admission;
     const stream = request.accept(destinationHeaders(workload));
+    const tap = inboundTap(context, connection, admission, false);
     const record = new ConnectionRecord(
       context.sinks,
       inboundSubject(context, connection, admission, request),
@@ -260,14 +263,16 @@ export class InboundProxy {
         sendsRequest: false,
         admitted: { workload: workload.uid, connection, policyTarget },
         peer: request.connection.peer,
+        tap,
       },
     );
     context.live.add(record);
     if (applicationTunnel !== undefined) socket.write(formatProxyHeader(applicationTunnel));
-    stream.splice(socket, (result) => {
+    const done = (result: CarrierResult): void => {
       context.live.delete(record);
       record.end(result.error === undefined ? null : failureOfTunnel(result.error));
-    });
+    };
+    stream.splice(socket, done, tap);
   }
 
   #reject(

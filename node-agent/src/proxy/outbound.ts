@@ -1,5 +1,5 @@
 import { type Socket } from 'node:net';
-import { HboneError, type OpenedTunnel, type PoolTarget, type TunnelEnd } from '@ambit/mesh/hbone';
+import { type CarrierResult, HboneError, type OpenedTunnel, type PoolTarget, type TunnelEnd } from '@ambit/mesh/hbone';
 import { dialInNetns, readOriginalDestination } from '@ambit/mesh/linux';
 import type { IpAddress, OriginalDestination, SocketAddress, SpiffeId, Workload } from '@ambit/mesh/model';
 import { type Backoff, createBackoff } from '@ambit/mesh/runtime';
@@ -8,13 +8,15 @@ import { ConnectionRecord, type ConnectionSubject, recordRefusal } from './conne
 import type { ConnectionTrace } from './connection-tracer.ts';
 import { dialPlain } from './dial.ts';
 import { FAILURES, type FailureReason, failureOfTunnel, peerRefusalOf } from './failures.ts';
+import { decideOutboundCounting } from '../requests/decide-request-counting.ts';
+import { RequestTap } from '../requests/request-tap.ts';
 import { KEEPALIVE_MS } from './keepalive.ts';
 import { type FarTunnel, openFarTunnel } from './double-hbone.ts';
 import type { RouteToWorkload, TunnelRoute } from './next-hop.ts';
 import { decideOutbound, type OutboundRoute, type ResolveRoute, routeToResolved } from './outbound-route.ts';
 import { ownSource, type PodContext, refuseSocket, svidLater, svidNow, workloadOf } from './pod-context.ts';
 import type { Party } from './party.ts';
-import { PlainSplice } from './plain-splice.ts';
+import { PlainSplice, type SpliceResult } from './plain-splice.ts';
 import { remoteAddressOf } from './socket-addresses.ts';
 import { outboundHeaders } from './tunnel-headers.ts';
 import type { TunnelPeer } from './tunnel-peers.ts';
@@ -34,6 +36,8 @@ interface Captured {
   readonly trace: ConnectionTrace | null;
   /** Of attempts at a peer that did not listen. */
   backoff?: Backoff;
+  /** Set once what the application says first may be read. */
+  tap?: RequestTap | null;
 }
 
 const NOT_LISTENING: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ECONNRESET', 'closed']);
@@ -166,9 +170,10 @@ export class OutboundProxy {
       this.#refuse(captured, use.kind === 'none' ? use.reason : 'unknown-source', route);
       return false;
     }
+    const tap = this.#tapOf(captured, route);
     let opened: OpenedStream;
     try {
-      opened = await this.#openStream(captured, route, source, use.svid);
+      opened = await this.#openStream(captured, route, source, use.svid, tap);
     } catch (error) {
       if (!(error instanceof HboneError)) throw error;
       if (!isNotListening(error) || !(await this.#again(captured))) {
@@ -191,24 +196,36 @@ export class OutboundProxy {
       return false;
     }
     const subject = this.#subject(captured, route, peer.id, { party, isLocal: stream.isLocal });
-    const record = new ConnectionRecord(context.sinks, subject, stream, { sendsRequest: true, admitted: null, peer });
+    const record = new ConnectionRecord(context.sinks, subject, stream, {
+      sendsRequest: true,
+      admitted: null,
+      peer,
+      tap,
+    });
     context.live.add(record);
-    stream.splice(captured.socket, (result) => {
+    const done = (result: CarrierResult): void => {
       context.live.delete(record);
       this.#count(route, 'remove');
       record.end(result.error === undefined ? null : failureOfTunnel(result.error));
       release?.();
-    });
+    };
+    stream.splice(captured.socket, done, tap);
     return true;
   }
 
-  async #openStream(captured: Captured, route: Tunnelled, source: Workload, svid: Svid): Promise<OpenedStream> {
+  async #openStream(
+    captured: Captured,
+    route: Tunnelled,
+    source: Workload,
+    svid: Svid,
+    tap: RequestTap | null,
+  ): Promise<OpenedStream> {
     const context = this.#context;
     const { authority } = route;
     const headers = outboundHeaders(source, captured.source, captured.trace, route.service);
     const target = this.#target(captured, route, source, svid);
     if (route.kind !== 'double-hbone') {
-      const opening = { authority, headers, source: captured.socket };
+      const opening = { authority, headers, source: captured.socket, tap };
       const shortcut = context.shortcuts?.open({
         destination: route.workload.uid,
         pool: context.pool,
@@ -292,14 +309,17 @@ export class OutboundProxy {
           destination.destroy();
           return;
         }
-        const splice = new PlainSplice(captured.socket, destination, ({ error }) => {
+        const tap = this.#tapOf(captured, route);
+        const done = ({ error }: SpliceResult): void => {
           context.live.delete(record);
           count('remove');
           record.end(error === null ? null : 'copy');
-        });
+        };
+        const splice = new PlainSplice(captured.socket, destination, done, tap);
         const record = new ConnectionRecord(context.sinks, this.#subject(captured, route, null), splice, {
           sendsRequest: true,
           admitted: null,
+          tap,
         });
         context.live.add(record);
       },
@@ -308,6 +328,14 @@ export class OutboundProxy {
         this.#refuse(captured, reason, route, detail);
       },
     );
+  }
+
+  /** The same for all attempts: what the application says first is read once. */
+  #tapOf(captured: Captured, route: Settled): RequestTap | null {
+    const { sinks, state } = this.#context;
+    if (sinks.requests === null || !decideOutboundCounting(state.view, route)) return null;
+    captured.tap ??= RequestTap.create(sinks, { direction: 'outbound', sendsRequest: true });
+    return captured.tap;
   }
 
   #refuse(

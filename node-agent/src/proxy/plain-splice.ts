@@ -1,3 +1,4 @@
+import type { PayloadTap } from '@ambit/mesh/hbone';
 import { WIDE } from '@ambit/mesh/runtime';
 import type { Socket } from 'node:net';
 import type { Carrier } from './connection-record.ts';
@@ -10,7 +11,7 @@ export interface SpliceResult {
 /**
  * Joins two connected TCP sockets that nobody has read from (create both paused and half-open) and owns them until both
  * are closed: bytes, half-close and errors pass both ways, reading stops while the other side is behind. At most one
- * socket buffer per direction waits in memory. `onDone` is called exactly once.
+ * socket buffer per direction waits in memory. `onDone` is called exactly once. `tap` sees all that passes, what the source says as sent.
  */
 export class PlainSplice implements Carrier {
   /** From the source to the destination. */
@@ -23,17 +24,24 @@ export class PlainSplice implements Carrier {
   #error: Error | null = null;
   #open = 2;
 
-  constructor(source: Socket, destination: Socket, onDone: (result: SpliceResult) => void) {
+  constructor(
+    source: Socket,
+    destination: Socket,
+    onDone: (result: SpliceResult) => void,
+    tap: PayloadTap | null = null,
+  ) {
     this.bytesSent = 0;
     this.bytesReceived = 0;
     this.#source = source;
     this.#destination = destination;
     this.#onDone = onDone;
-    forward(source, destination, (bytes) => {
-      this.bytesSent += bytes;
+    forward(source, destination, (chunk) => {
+      this.bytesSent += chunk.length;
+      if (tap !== null) tap.onSent(chunk, 0, chunk.length);
     });
-    forward(destination, source, (bytes) => {
-      this.bytesReceived += bytes;
+    forward(destination, source, (chunk) => {
+      this.bytesReceived += chunk.length;
+      if (tap !== null) tap.onReceived(chunk, 0, chunk.length);
     });
     this.#watch(source, destination);
     this.#watch(destination, source);
@@ -63,10 +71,10 @@ export class PlainSplice implements Carrier {
   }
 }
 
-function forward(from: Socket, to: Socket, count: (bytes: number) => void): void {
+function forward(from: Socket, to: Socket, count: (chunk: Buffer) => void): void {
   from.on('data', (chunk: Buffer) => {
-    count(chunk.length);
     if (!to.write(chunk)) from.pause();
+    count(chunk);
   });
   to.on('drain', () => {
     if (!from.destroyed) from.resume();

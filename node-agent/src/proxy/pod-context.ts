@@ -54,6 +54,8 @@ export interface ProxySettings {
   readonly traceSamplingPercent: number | null;
   /** Connections between two pods of this agent are encrypted like all others. */
   readonly sameNodeEncryption: boolean;
+  /** Requests that applications exchange in plaintext are counted. */
+  readonly httpMetrics: boolean;
 }
 
 /** What every connection of a data worker shares. */

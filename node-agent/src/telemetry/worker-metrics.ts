@@ -1,14 +1,20 @@
 import {
   CONNECTION_COUNTERS,
   type ConnectionCounter,
+  countsOf,
+  HISTOGRAM_COLUMNS,
+  type HistogramSample,
+  histogramsIn,
   type Metrics,
   type MetricSample,
+  type MetricSpec,
   shareReads,
   sumHistograms,
   sumSamples,
 } from '@ambit/mesh/runtime';
 import { dnsMetrics } from '../dns/dns-metrics.ts';
 import { dataPlaneMetrics, trafficMetrics } from '../proxy/traffic-metrics.ts';
+import { requestMetrics } from '../requests/request-metrics.ts';
 import type { WorkerMetrics } from '../worker/worker-protocol.ts';
 
 /** Gives what every data worker counted so far. */
@@ -23,8 +29,16 @@ export function registerWorkerMetrics(metrics: Metrics, read: ReadWorkerMetrics)
   for (const counter of CONNECTION_COUNTERS) {
     metrics.collect(trafficMetrics[counter], async () => trafficSamples(await shared(), counter));
   }
+  const durations = async (): Promise<readonly HistogramSample[]> =>
+    histogramsIn(
+      (await shared()).flatMap(({ requests }) => requests ?? []),
+      HISTOGRAM_COLUMNS,
+      0,
+    );
+  metrics.collect(requestMetrics.requests, async () => countsOf(await durations()));
+  metrics.collectHistogram(requestMetrics.duration, durations);
   const collect = (
-    spec: (typeof dataPlaneMetrics)[keyof typeof dataPlaneMetrics],
+    spec: MetricSpec<'counter' | 'gauge'>,
     of: (worker: WorkerMetrics) => readonly MetricSample[],
   ): void => metrics.collect(spec, async () => sumSamples((await shared()).flatMap(of)));
   collect(dataPlaneMetrics.socketsOpen, ({ open }) => [
@@ -35,6 +49,9 @@ export function registerWorkerMetrics(metrics: Metrics, read: ReadWorkerMetrics)
   collect(dataPlaneMetrics.sameNode, ({ sameNode }) => [{ labels: [], value: sameNode }]);
   collect(dataPlaneMetrics.refusals, ({ refusals }) =>
     refusals.map(([direction, reason, value]) => ({ labels: [direction, reason], value })),
+  );
+  collect(requestMetrics.unread, ({ unread }) =>
+    unread.map(([reporter, reason, value]) => ({ labels: [reporter, reason], value })),
   );
   collect(dataPlaneMetrics.policyCuts, ({ cuts }) => cuts.map(([cause, value]) => ({ labels: [cause], value })));
   collect(dataPlaneMetrics.probes, ({ probes }) =>

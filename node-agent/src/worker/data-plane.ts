@@ -20,6 +20,7 @@ import { TrafficTable } from '../proxy/traffic-table.ts';
 import { ConnectionTracer } from '../proxy/connection-tracer.ts';
 import { SPANS_WAITING_MAX, type TakenSpans } from '../telemetry/trace-export.ts';
 import { Shortcuts } from '../same-node/shortcuts.ts';
+import { RequestTable } from '../requests/request-table.ts';
 import { MeshState } from '../state/mesh-state.ts';
 import type {
   ConnectionSummary,
@@ -84,6 +85,7 @@ export class DataPlane
     this.#sinks = {
       clock,
       traffic: new TrafficTable(),
+      requests: settings.httpMetrics ? new RequestTable() : null,
       accessLog,
       accessLogFormat,
       accessLogLevel: { current: accessLogLevelOf(options.logFilter) },
@@ -211,6 +213,8 @@ export class DataPlane
     const { inbound, outbound } = this.#sinks.refusals;
     return {
       traffic: this.#sinks.traffic.snapshot(),
+      requests: this.#sinks.requests?.snapshot() ?? null,
+      unread: unreadOf(this.#sinks.requests),
       open,
       refusals: [
         ...[...inbound].map(([reason, count]) => ['inbound', reason, count] as const),
@@ -285,6 +289,15 @@ export class DataPlane
   *#live(): Iterable<ConnectionRecord> {
     for (const { live } of this.#pods.values()) yield* live;
   }
+}
+
+function unreadOf(requests: RequestTable | null): WorkerMetrics['unread'] {
+  if (requests === null) return [];
+  const { inbound, outbound } = requests.unread;
+  return [
+    ...[...outbound].map(([reason, count]) => ['source', reason, count] as const),
+    ...[...inbound].map(([reason, count]) => ['destination', reason, count] as const),
+  ];
 }
 
 function increase(counts: Map<string, number>, key: string, by = 1): void {

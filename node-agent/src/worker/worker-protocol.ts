@@ -1,5 +1,5 @@
 import type { AccessPolicy, MeshViewUpdate, Service, SpiffeId, Workload } from '@ambit/mesh/model';
-import type { AccessLogTarget, CpuProfile, LogFormat } from '@ambit/mesh/runtime';
+import type { AccessLogTarget, CpuProfile, LogFormat, SeriesSnapshot } from '@ambit/mesh/runtime';
 import type { RevokedSerials, Svid } from '@ambit/mesh/tls';
 import type { ConnectionFilter } from '../admin/match-connection.ts';
 import type { DnsSnapshot } from '../dns/dns-counts.ts';
@@ -7,7 +7,6 @@ import type { AccessLogFormat } from '../proxy/access-log-line.ts';
 import type { PodSpec, ProxySettings } from '../proxy/pod-context.ts';
 import type { SharedListener } from '../proxy/pod-listeners.ts';
 import type { TakenSpans } from '../telemetry/trace-export.ts';
-import type { TrafficSnapshot } from '../proxy/traffic-table.ts';
 
 /** What a data worker is started with; plain data, it crosses a thread boundary. */
 export interface WorkerConfig {
@@ -50,7 +49,10 @@ export interface ConnectionSummary {
 
 /** Everything a worker counted since it started. */
 export interface WorkerMetrics {
-  readonly traffic: TrafficSnapshot;
+  readonly traffic: SeriesSnapshot;
+  /** Null when requests are not counted. */
+  readonly requests: SeriesSnapshot | null;
+  readonly unread: readonly (readonly [reporter: 'source' | 'destination', reason: string, count: number])[];
   readonly open: { readonly source: number; readonly destination: number };
   readonly refusals: readonly (readonly [direction: 'inbound' | 'outbound', reason: string, count: number])[];
   readonly cuts: readonly (readonly [cause: string, count: number])[];
