@@ -172,7 +172,7 @@ function identitiesBehindGateways(
   workloads: Collection<DerivedWorkload>,
 ): Collection<readonly SpiffeId[]> {
   const served = workloads.index(({ workload }) =>
-    workload.networkGateway === undefined ? [] : [...workload.services.keys()],
+    workload.networkGateway === undefined || workload.tunnelProtocol === 'none' ? [] : [...workload.services.keys()],
   );
   return graph.derive(
     'identities behind gateways',

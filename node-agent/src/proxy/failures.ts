@@ -54,6 +54,7 @@ export const FAILURES: Readonly<Record<FailureReason, Failure>> = {
   'name-not-resolved': entry('the name of the destination workload could not be resolved'),
   'no-network-gateway': entry('the destination is in another network to which no gateway is known'),
   'network-gateway-missing': entry('the gateway to the network of the destination is missing or not ready'),
+  'no-remote-tunnel': entry('the destination is in another network and takes no tunnels'),
   'no-remote-identity': entry('the service does not say who serves it in the other network'),
   'waypoint-missing': entry('the waypoint of the destination is missing or not ready'),
   'bad-authority': entry('the tunnel request has no usable authority', '-', 400),

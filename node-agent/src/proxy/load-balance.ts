@@ -17,7 +17,10 @@ export interface EndpointCandidate {
 
 export type EndpointSelection =
   | ({ readonly kind: 'selected' } & EndpointCandidate)
-  | { readonly kind: 'none'; readonly reason: 'no-healthy-endpoint' | 'no-address' | 'no-network-gateway' };
+  | { readonly kind: 'none'; readonly reason: 'no-healthy-endpoint' | 'no-address' | WayRefusal };
+
+/** Why no gateway leads to endpoints of other networks. */
+type WayRefusal = 'no-network-gateway' | 'no-remote-tunnel';
 
 /** What an endpoint is chosen by, beside the view. */
 export interface SelectionInputs {
@@ -36,7 +39,7 @@ export type EndpointRole = 'destination' | 'waypoint' | 'gateway';
 /**
  * Chooses the endpoint of one new connection (protocol.md 4.8): health policy, presence of the port, a way to get there, scopes; of those
  * that are left, two at random weighted by capacity, and of these the one with fewer open connections for its capacity. An endpoint of
- * another network needs a gateway that leads to it, every other one an address or a name to resolve.
+ * another network has to take tunnels and needs a gateway that leads to it, every other one an address or a name to resolve.
  */
 export function selectEndpoint(
   view: MeshView,
@@ -48,13 +51,14 @@ export function selectEndpoint(
 ): EndpointSelection {
   const candidates: EndpointCandidate[] = [];
   let hasNoAddress = false;
-  let hasNoGateway = false;
+  let farRefusal: WayRefusal | null = null;
   for (const workload of view.endpoints(service.key)) {
     if (!takesConnections(workload, service)) continue;
     const targetPort = portOf(workload, service, servicePort, role);
     if (targetPort === 0) continue;
     if (role !== 'gateway' && workload.network !== source.network) {
-      if (workload.networkGateway === undefined) hasNoGateway = true;
+      if (workload.networkGateway === undefined) farRefusal ??= 'no-network-gateway';
+      else if (workload.tunnelProtocol === 'none') farRefusal = 'no-remote-tunnel';
       else candidates.push({ workload, targetPort });
     } else if (workload.addresses.length === 0 && workload.hostname === '') hasNoAddress = true;
     else candidates.push({ workload, targetPort });
@@ -62,7 +66,7 @@ export function selectEndpoint(
   const picked = pickLessLoaded(preferNear(candidates, source, service.loadBalancing), inputs);
   if (picked !== null) return { kind: 'selected', ...picked };
   if (candidates.length > 0) return { kind: 'none', reason: 'no-healthy-endpoint' };
-  if (hasNoGateway) return { kind: 'none', reason: 'no-network-gateway' };
+  if (farRefusal !== null) return { kind: 'none', reason: farRefusal };
   return { kind: 'none', reason: hasNoAddress ? 'no-address' : 'no-healthy-endpoint' };
 }
 

@@ -138,6 +138,11 @@ describe('decideOutbound() towards another network', () => {
 
   const refusals: readonly (readonly [string, MeshViewUpdate, string])[] = [
     ['no gateway is known', { workloads: [withoutGateway(far)] }, 'no-network-gateway'],
+    [
+      'what is there takes no tunnels',
+      { workloads: [{ ...far, tunnelProtocol: 'none' }, gateway] },
+      'no-remote-tunnel',
+    ],
     ['the gateway is not there', { workloads: [far] }, 'network-gateway-missing'],
     [
       'the gateway takes no tunnels',

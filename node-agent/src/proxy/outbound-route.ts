@@ -35,6 +35,7 @@ export type OutboundRefusal =
   | 'name-not-resolved'
   | 'no-network-gateway'
   | 'network-gateway-missing'
+  | 'no-remote-tunnel'
   | 'no-remote-identity'
   | 'waypoint-missing';
 
