@@ -38,6 +38,7 @@ const PLANS: readonly PodPlan[] = [
   { name: 'web-2', network: 'east', serviceAccount: 'web', workloadName: 'web', ...backing },
   { name: 'other', network: 'east' },
 ];
+const [NONSENSE, SILENCE] = ['10.77.0.2:9001', '10.77.0.2:9002'] as const;
 const [FIRST, SECOND, OTHER] = ['10.77.0.3:15008', '10.77.0.4:15008', '10.77.0.5:15008'] as const;
 
 function createWorld(mesh: MeshViewUpdate = {}, plans: readonly PodPlan[] = PLANS): Promise<PodWorld> {
@@ -86,8 +87,7 @@ describe('a service of another network', () => {
 
   test('shares the tunnel to the gateway and nothing within it', options, async () => {
     await using world = await createWorld();
-    let turn = 0;
-    await using gateway = await startGateway(world, 'gateway', () => (turn++ % 2 === 0 ? FIRST : SECOND));
+    await using gateway = await startGateway(world, 'gateway', (_, turn) => (turn % 2 === 0 ? FIRST : SECOND));
     await serve(world.pod('web-1'));
     await serve(world.pod('web-2'));
     const heard: string[] = [];
@@ -152,7 +152,20 @@ describe('a service of another network', () => {
     assert.deepEqual([refusals(world, 'client')['tunnel-identity'], gateway.asked], [1, []]);
   });
 
-  test('is refused when the gateway finds nobody, or goes away', options, async () => {
+  test('is refused when what is behind the gateway talks nonsense, or says nothing', options, async () => {
+    await using world = await createWorld();
+    await using _gateway = await startGateway(world, 'gateway', (_, turn) => (turn === 0 ? NONSENSE : SILENCE));
+    await world.pod('gateway').serve(9001, (socket) => void socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+    await world.pod('gateway').serve(9002, (socket) => void socket.resume());
+    await assert.rejects(world.pod('client').exchange(`${VIP}:80`, 'x'), refusal);
+    assert.equal(refusals(world, 'client')['tunnel-tls'], 1);
+    await assert.rejects(world.pod('client').exchange(`${VIP}:80`, 'x'), refusal);
+    assert.equal(refusals(world, 'client')['tunnel-timeout'], 1);
+    // The gateway is told that nobody waits any more.
+    await until(() => world.nodeOf('client').metrics().open.source === 0);
+  });
+
+  test('is refused when the gateway finds nobody', options, async () => {
     await using world = await createWorld();
     await using _gateway = await startGateway(world, 'gateway', () => null);
     await assert.rejects(world.pod('client').exchange(`${VIP}:80`, 'x'), refusal);

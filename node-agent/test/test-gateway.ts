@@ -15,14 +15,14 @@ export interface TestGateway extends AsyncDisposable {
 export async function startGateway(
   world: PodWorld,
   name: string,
-  route: (authority: string) => string | null,
+  route: (authority: string, turn: number) => string | null,
   identity: SpiffeId = workloadIdentity(world.pod(name).workload),
 ): Promise<TestGateway> {
   const pod = world.pod(name);
   const asked: AskedOfGateway[] = [];
   const gateway = new NetworkGateway({
     svid: world.ca.issue(identity),
-    route,
+    route: (authority) => route(authority, asked.length - 1),
     dial: (destination) => dialInNetns(pod.handle, { destination }),
     onAsked: (one) => void asked.push(one),
   });
