@@ -47,9 +47,10 @@ class StoreWorld {
     return this.#answers.length;
   }
 
-  async issue(lifeMs: number = 24 * HOUR_MS): Promise<void> {
+  /** By an authority whose clock is `behindMs` behind ours. */
+  async issue(lifeMs: number = 24 * HOUR_MS, behindMs = 0): Promise<void> {
     const answer = this.#answers.shift();
-    const now = this.clock.now();
+    const now = this.clock.now() - behindMs;
     if (answer !== undefined) answer.resolve(ca.issue(answer.identity, { notBeforeMs: now, notAfterMs: now + lifeMs }));
     await settle();
   }
@@ -84,7 +85,7 @@ describe('SvidStore', () => {
     await world.store[Symbol.asyncDispose]();
   });
 
-  test('renews by the wall clock: a minute after that has jumped past half of a life, or past its end', async () => {
+  test('renews by the wall clock: ten seconds after that has jumped past half of a life, or past its end', async () => {
     for (const jumpMs of [13 * HOUR_MS, 30 * HOUR_MS]) {
       const world = new StoreWorld();
       world.store.hold(web);
@@ -101,6 +102,33 @@ describe('SvidStore', () => {
       await world.store[Symbol.asyncDispose]();
       assert.equal(world.clock.pending, 0);
     }
+  });
+
+  test('renews in time though the wall clock has been set back', async () => {
+    const world = new StoreWorld();
+    world.store.hold(web);
+    await world.issue();
+    world.clock.jump(-20 * HOUR_MS);
+    await world.clock.advance(13 * HOUR_MS);
+    assert.equal(world.asked.length, 2);
+    await world.store[Symbol.asyncDispose]();
+  });
+
+  test('asks more and more rarely for certificates that are old as they come, by a clock that is ahead', async () => {
+    const world = new StoreWorld();
+    world.store.hold(web);
+    world.clock.jump(40 * HOUR_MS);
+    for (let round = 0; round < 20; round++) {
+      await world.issue(24 * HOUR_MS, 40 * HOUR_MS);
+      await world.clock.advance(200_000);
+    }
+    // Not as often as it is answered.
+    const asked = world.asked.length;
+    assert.ok(asked <= 21, `${asked}`);
+    assert.equal(world.store.status()[0]?.state, 'Unavailable: expired');
+    world.clock.jump(-40 * HOUR_MS);
+    assert.equal(world.store.status()[0]?.state, 'Available');
+    await world.store[Symbol.asyncDispose]();
   });
 
   test('serves the next pod of an identity with what it kept, and renews that when it is due', async () => {

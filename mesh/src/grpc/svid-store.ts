@@ -24,7 +24,7 @@ export const SVID_REQUESTS_MAX = 8;
 /** Certificates kept without a pod; the one without for longest goes first. */
 export const IDLE_SVIDS_MAX = 256;
 /** How often the wall clock is looked at: timers do not see that it was set, or that the machine slept, and certificates end by it. */
-export const WALL_CLOCK_LOOK_MS = 60_000;
+export const WALL_CLOCK_LOOK_MS = 10_000;
 
 export type SvidState = 'Initializing' | 'Available' | `Unavailable: ${string}`;
 
@@ -190,16 +190,23 @@ export class SvidStore implements AsyncDisposable {
       await publish(entry.identity, svid);
       entry.svid = svid;
       entry.lastError = null;
-      entry.backoff.reset();
       logger.debug('certificate issued', {
         identity: entry.identity,
         'valid.until': new Date(svid.notAfterMs).toISOString(),
       });
-      if (entry.holds === 0) this.#rest(entry);
-      else {
-        const dueMs = refreshAtMs(svid, clock.now(), random());
+      if (entry.holds === 0) return this.#rest(entry);
+      const nowMs = clock.now();
+      const dueMs = refreshAtMs(svid, nowMs, random());
+      if (dueMs > nowMs) {
+        entry.backoff.reset();
         this.#at(entry, dueMs, () => this.#enqueue(entry, SVID_PRIORITY.background));
+        return;
       }
+      // By this clock it is old as it comes. Its successor would be too: not to be asked for at once, again and again.
+      logger.warn('a certificate that has just been issued is due for renewal: is the clock of this machine ahead?', {
+        ...{ identity: entry.identity, 'valid.until': new Date(svid.notAfterMs).toISOString() },
+      });
+      this.#later(entry, entry.backoff.nextMs(), SVID_PRIORITY.background);
     } catch (error) {
       if (entry.abort.signal.aborted || entry.holds === 0) return;
       entry.lastError = error instanceof Error ? error.message : 'unknown';
@@ -220,15 +227,23 @@ export class SvidStore implements AsyncDisposable {
     entry.timer = this.#options.clock.setTimer(delayMs, () => this.#enqueue(entry, priority));
   }
 
-  /** At a moment of the wall clock, or at once when that is over. */
-  #at(entry: Entry, dueMs: number, then: () => void): void {
+  /**
+   * At a moment of the wall clock, or once as long has passed as it is away now: a clock that is set back has not made certificates
+   * younger for others. At once when it is over.
+   */
+  #at(
+    entry: Entry,
+    dueMs: number,
+    then: () => void,
+    latestMs: number = this.#options.clock.monotonic() + dueMs - this.#options.clock.now(),
+  ): void {
     if (this.#closed || entry.abort.signal.aborted) return;
     const { clock } = this.#options;
-    const leftMs = Math.max(0, dueMs - clock.now());
+    const leftMs = Math.max(0, Math.min(dueMs - clock.now(), latestMs - clock.monotonic()));
     entry.timer?.[Symbol.dispose]();
     entry.timer = clock.setTimer(Math.min(leftMs, WALL_CLOCK_LOOK_MS), () => {
-      if (clock.now() >= dueMs) then();
-      else this.#at(entry, dueMs, then);
+      if (clock.now() >= dueMs || clock.monotonic() >= latestMs) then();
+      else this.#at(entry, dueMs, then, latestMs);
     });
   }
 }

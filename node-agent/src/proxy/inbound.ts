@@ -119,15 +119,21 @@ export class InboundProxy {
       return refuseSocket(socket);
     }
     let peerUntilMs = 0;
+    // The wall clock may be set back, which makes no certificate younger.
+    let peerLatestMs = 0;
     try {
       const connection = await acceptHbone<TunnelPeer>(socket, {
         ...this.#environment,
         secureContext: secureContextOf(use.svid),
         verifyPeer: (certificate, issuers) => {
           peerUntilMs = validUntilMs(certificate);
+          peerLatestMs = context.clock.monotonic() + peerUntilMs - context.clock.now();
           return context.peers.verifyClient(certificate, issuers);
         },
-        onTunnel: (request) => this.#take(request, { source, destination, peerUntilMs }),
+        onTunnel: (request) => {
+          const isOver = context.clock.monotonic() >= peerLatestMs;
+          this.#take(request, { source, destination, peerUntilMs: isOver ? 0 : peerUntilMs });
+        },
         onClose: (closed) => {
           this.#connections.delete(closed);
           context.shortcuts?.closed(closed);
