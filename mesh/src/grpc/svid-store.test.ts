@@ -19,6 +19,8 @@ class StoreWorld {
   readonly published: SpiffeId[] = [];
   readonly forgotten: SpiffeId[] = [];
   failures = 0;
+  /** What putting an SVID in force waits for. */
+  publishing: Promise<void> | undefined;
   #answers: {
     readonly identity: SpiffeId;
     readonly resolve: (svid: Svid) => void;
@@ -34,7 +36,10 @@ class StoreWorld {
         this.#answers.push({ identity, resolve, reject });
       });
     },
-    publish: async (identity) => void this.published.push(identity),
+    publish: async (identity) => {
+      this.published.push(identity);
+      await this.publishing;
+    },
     forget: async (identity) => void this.forgotten.push(identity),
     onFailure: () => {
       this.failures++;
@@ -152,6 +157,29 @@ describe('SvidStore', () => {
     world.store.hold(web);
     await world.clock.advance(0);
     assert.equal(world.asked.length, asked + 2);
+    await world.store[Symbol.asyncDispose]();
+    assert.equal(world.clock.pending, 0);
+  });
+
+  test('goes on with the next pod though the last one went while its certificate was put in force', async () => {
+    const world = new StoreWorld();
+    const put = Promise.withResolvers<void>();
+    world.publishing = put.promise;
+    const first = world.store.hold(web);
+    await world.issue();
+    first[Symbol.dispose]();
+    const second = world.store.hold(web);
+    second[Symbol.dispose]();
+    world.publishing = undefined;
+    put.resolve();
+    await settle();
+    await world.clock.advance(25 * HOUR_MS);
+    const asked = world.asked.length;
+    world.store.hold(web);
+    await world.clock.advance(0);
+    assert.equal(world.asked.length, asked + 1);
+    while (world.waiting > 0) await world.issue();
+    assert.equal(world.store.status()[0]?.state, 'Available');
     await world.store[Symbol.asyncDispose]();
     assert.equal(world.clock.pending, 0);
   });

@@ -188,6 +188,8 @@ export class SvidStore implements AsyncDisposable {
       const svid = await request(entry.identity, entry.abort.signal);
       entry.abort.signal.throwIfAborted();
       await publish(entry.identity, svid);
+      // Given up meanwhile: another entry may stand for the identity by now, and this one must not come back in its place.
+      entry.abort.signal.throwIfAborted();
       entry.svid = svid;
       entry.lastError = null;
       logger.debug('certificate issued', {
