@@ -1,4 +1,4 @@
-// Shifts the wall clock of one process: preloaded, it adds the seconds in the file AMBIT_TEST_CLOCK_OFFSET (a signed 64-bit number, which the
+// Shifts the wall clock of one process: preloaded, it adds the seconds in the file CLOCK_OFFSET_FILE (a signed 64-bit number, which the
 // test writes while the process runs) to what the C library says of the real time. Monotonic clocks stay as they are.
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -16,7 +16,7 @@ static int (*real_gettimeofday)(struct timeval *, void *);
 __attribute__((constructor)) static void begin(void) {
   real_clock_gettime = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
   real_gettimeofday = (int (*)(struct timeval *, void *))dlsym(RTLD_NEXT, "gettimeofday");
-  const char *path = getenv("AMBIT_TEST_CLOCK_OFFSET");
+  const char *path = getenv("CLOCK_OFFSET_FILE");
   int fd = path == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
   void *map = fd < 0 ? MAP_FAILED : mmap(NULL, sizeof(*offset), PROT_READ, MAP_SHARED, fd, 0);
   if (map != MAP_FAILED) offset = map;
