@@ -24,6 +24,7 @@ import type { CniConfig } from './config.ts';
 import { ConcurrencyLimit } from './enrol/concurrency-limit.ts';
 import type { DesiredPod } from './enrol/desired-pods.ts';
 import { isDnsServed } from './enrol/dns-served.ts';
+import { EgressLocks } from './enrol/egress-locks.ts';
 import { FileEnrolmentRecords } from './enrol/enrolment-records.ts';
 import { DirectoryNetnsFinder } from './enrol/netns-finder.ts';
 import { nodeAddressesTowards } from './enrol/node-addresses.ts';
@@ -91,7 +92,8 @@ export async function createCniAgent(options: CniAgentOptions): Promise<CniAgent
   const connection = openConnection(options, metrics);
   if (connection !== null) cleanup.use(connection);
   const node = createNode(options, connection, instruments);
-  const enroller = cleanup.use(new PodEnroller({ ...createTools(options, instruments, node), agents }));
+  const egress = new EgressLocks(config.rootNamespace);
+  const enroller = cleanup.use(new PodEnroller({ ...createTools(options, instruments, node, egress), agents }));
   agents.onAnswer(() => enroller.notify());
   metrics.collect(podsMetric, () => enroller.counts());
   const warnings = new PodWarnings({
@@ -103,7 +105,7 @@ export async function createCniAgent(options: CniAgentOptions): Promise<CniAgent
   const servers = await openServers(options, cleanup, metrics, readiness, enroller, warnings);
   const working = new AbortController();
   cleanup.defer(() => working.abort(new Error('the CNI agent stops')));
-  const { watcher, first } = createWatcher(options, instruments, enroller, node, warnings);
+  const { watcher, first } = createWatcher(options, instruments, enroller, { node, warnings, egress });
   const parts = { enroller, watcher, readiness };
   node?.use(parts);
   const source = connection?.source ?? createDirectorySource({ directory: config.manifests, clock, logger });
@@ -148,7 +150,10 @@ export async function uninstall(options: CniAgentOptions, deadlineMs: number): P
   using connection = openConnection(options, metrics);
   const node = createNode(options, connection, instruments);
   removePlugin(node, options);
-  await using enroller = new PodEnroller({ ...createTools(options, instruments, node), agents: nobody });
+  await using enroller = new PodEnroller({
+    ...createTools(options, instruments, node, { of: () => null }),
+    agents: nobody,
+  });
   await releaseAll(enroller, options, deadlineMs);
   const left = enroller.statuses().length;
   if (left === 0) node?.removeState();
@@ -189,6 +194,7 @@ function createTools(
   { config, clock, logger }: CniAgentOptions,
   metrics: CniInstruments,
   node: KubernetesNode | null,
+  egress: Pick<EgressLocks, 'of'>,
 ): Omit<PodEnrollerOptions, 'agents'> {
   return {
     netfilter: nftables,
@@ -197,6 +203,8 @@ function createTools(
     records: new FileEnrolmentRecords(join(config.stateDirectory, 'enrolled-pods.json'), logger),
     redirect: { packetMark: config.packetMark, dnsCapture: config.dnsCapture, probeSource: null },
     isDnsServed,
+    egressOf: (namespace) => egress.of(namespace),
+    meshRanges: config.meshRanges,
     graceMs: config.graceMs,
     limit: new ConcurrencyLimit(REDIRECTIONS_AT_A_TIME_MAX),
     clock,
@@ -207,13 +215,18 @@ function createTools(
   };
 }
 
+interface WatcherParts {
+  readonly node: KubernetesNode | null;
+  readonly warnings: PodWarnings;
+  readonly egress: EgressLocks;
+}
+
 /** Every state of the source after the first one goes to the enroller; the first is the caller's. */
 function createWatcher(
   { config, logger }: CniAgentOptions,
   metrics: CniInstruments,
   enroller: PodEnroller,
-  node: KubernetesNode | null,
-  warnings: PodWarnings,
+  { node, warnings, egress }: WatcherParts,
 ): { readonly watcher: PodWatcher; readonly first: () => ReadonlyMap<string, DesiredPod> } {
   let latest: ReadonlyMap<string, DesiredPod> = new Map();
   let isFirst = true;
@@ -223,6 +236,7 @@ function createWatcher(
   const watcher = new PodWatcher({
     nodeName: config.nodeName,
     excludedNamespaces: config.excludedNamespaces,
+    egress,
     onPods: (pods, namespaces) => warnings.update(pods, namespaces),
     onDesired: (selected) => {
       latest = selected;

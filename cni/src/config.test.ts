@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { parseCidr } from '@ambit/mesh/model';
 import { createEnvironment, EnvironmentError } from '@ambit/mesh/runtime';
 import { type CniConfig, parseConfig, SETTINGS, usage } from './config.ts';
 
@@ -15,6 +16,8 @@ test('parseConfig() needs two variables and has a default for the rest', () => {
     stateDirectory: '/var/lib/ambit/cni',
     packetMark: 1337,
     excludedNamespaces: ['kube-system', 'ambit-system'],
+    rootNamespace: 'ambit-system',
+    meshRanges: [],
     dnsCapture: true,
     graceMs: 0,
     agentUserIds: [],
@@ -35,6 +38,8 @@ test('parseConfig() takes every variable of the list', () => {
     AMBIT_STATE_DIR: '/state',
     AMBIT_PACKET_MARK: '42',
     AMBIT_EXCLUDED_NAMESPACES: 'a, b',
+    AMBIT_ROOT_NAMESPACE: 'mesh',
+    AMBIT_MESH_CIDRS: '10.0.0.0/8',
     AMBIT_DNS_CAPTURE: 'false',
     AMBIT_KUBERNETES: 'true',
     AMBIT_CONNECTION_GRACE: '30s',
@@ -76,6 +81,8 @@ test('parseConfig() takes every variable of the list', () => {
     stateDirectory: '/state',
     packetMark: 42,
     excludedNamespaces: ['a', 'b', 'mesh'],
+    rootNamespace: 'mesh',
+    meshRanges: [parseCidr('10.0.0.0/8')],
     dnsCapture: false,
     graceMs: 30_000,
     agentUserIds: [1337, 7],

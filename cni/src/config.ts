@@ -1,5 +1,5 @@
 import { DEFAULT_EXCLUDED_NAMESPACES } from '@ambit/mesh/kinds';
-import { type ListenAddress, parseListenAddress } from '@ambit/mesh/model';
+import { type Cidr, type ListenAddress, parseCidr, parseListenAddress } from '@ambit/mesh/model';
 import {
   type Environment,
   EnvironmentReader,
@@ -23,6 +23,10 @@ export interface CniConfig {
   readonly stateDirectory: string;
   readonly packetMark: number;
   readonly excludedNamespaces: readonly string[];
+  /** Whose EgressPolicies are the mesh's. */
+  readonly rootNamespace: string;
+  /** Addresses of pods and services: locked egress does not concern them. */
+  readonly meshRanges: readonly Cidr[];
   readonly dnsCapture: boolean;
   readonly graceMs: number;
   /** Users besides root and our own that a node agent may run as. */
@@ -140,6 +144,17 @@ export const SETTINGS: readonly Setting[] = [
     describe: 'Comma-separated namespaces whose pods are never enrolled.',
   },
   {
+    name: 'AMBIT_ROOT_NAMESPACE',
+    fallback: 'ambit-system',
+    describe: "Namespace whose EgressPolicies are for the whole mesh; the controller's AMBIT_ROOT_NAMESPACE.",
+  },
+  {
+    name: 'AMBIT_MESH_CIDRS',
+    fallback: '',
+    describe:
+      'Comma-separated address blocks of pods and services. Where egress is locked, UDP and the like may go there only.',
+  },
+  {
     name: 'AMBIT_DNS_CAPTURE',
     fallback: 'true',
     describe: 'Capture DNS too, of pods in which a node agent serves it.',
@@ -205,6 +220,8 @@ export function parseConfig(environment: Environment): CniConfig {
     ),
     // Ambit's own pods never wait for it.
     excludedNamespaces: isCluster ? [...new Set([...excluded, kubernetes.podNamespace])] : excluded,
+    rootNamespace: text('AMBIT_ROOT_NAMESPACE'),
+    meshRanges: read.list('AMBIT_MESH_CIDRS', 'address blocks such as 10.0.0.0/8,fd00::/8', parseCidr, []),
     dnsCapture: read.boolean('AMBIT_DNS_CAPTURE', true),
     graceMs: read.durationMs('AMBIT_CONNECTION_GRACE', 0),
     agentUserIds: read.list('AMBIT_NODE_AGENT_USERS', 'user ids', parseUserId, []),

@@ -79,6 +79,7 @@ export class Pipeline {
     this.#unreadable = new UnreadablePolicies({
       policies: standIns,
       tlsPolicies: worlds.unreadableTlsPolicies,
+      egressPolicies: mesh.unreadableEgress,
       rootNamespace: options.settings.rootNamespace,
       logger: options.logger,
       isInForce: (key) => isPolicyInForce(this.objects, key),
@@ -207,6 +208,8 @@ function isPolicyInForce(objects: ObjectCollections, key: ObjectKey): boolean {
   switch (key.slice(0, slash)) {
     case 'AccessPolicy':
       return objects.accessPolicies.get(name) !== undefined;
+    case 'EgressPolicy':
+      return objects.egressPolicies.get(name) !== undefined;
     case 'BackendTLSPolicy':
       return objects.backendTlsPolicies.get(name) !== undefined;
     default:

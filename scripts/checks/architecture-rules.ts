@@ -52,7 +52,7 @@ export const PURE_FILES: string =
   '^mesh/src/(?:model|wire|kinds|http1|observe|policies|route-wire)/|^mesh/src/routes/(?!aes-seal|index)|^controller/src/translate/|/(?:decide|admit|match|translate)[^/]*\\.ts$' +
   '|^mesh/src/hbone/(?:frame-|hpack-|huffman|flow-control|flush-threshold|connect-headers|abuse-guard|limits)[^/]*\\.ts$' +
   '|^mesh/src/http2/(?:errors|limits|head|field-|line-|interpret-|reasons)[^/]*\\.ts$' +
-  '|^cni/src/(?:redirect/(?:ruleset|excluded-conditions)|install/conflist-text|enrol/desired-pods)\\.ts$|^controller/src/push/delta\\.ts$|^controller/src/json\\.ts$' +
+  '|^cni/src/(?:redirect/(?:ruleset|excluded-conditions|locked-egress)|install/conflist-text|enrol/desired-pods)\\.ts$|^controller/src/push/delta\\.ts$|^controller/src/json\\.ts$' +
   '|^node-agent/src/proxy/(?:outbound-route|next-hop|inbound-admission|illegal-ports|load-balance)[^/]*\\.ts$|^mesh/src/grpc/refresh-schedule\\.ts$';
 
 /** A third-party package, where it may be imported, and what it is for. docs/internals/dependencies.md is compared with this. */

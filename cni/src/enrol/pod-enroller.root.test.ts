@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Exclusions, NO_EXCLUSIONS } from '@ambit/mesh/kinds';
 import { NetnsHandle, type NetnsIdentity, sameNetns } from '@ambit/mesh/linux';
-import { parseIpAddress, parsePort } from '@ambit/mesh/model';
+import { type LockedEgress, NO_EGRESS, parseIpAddress, parsePort } from '@ambit/mesh/model';
 import { Metrics, silentLogger } from '@ambit/mesh/runtime';
 import { ManualClock, rootTestOptions, TestNetns, until } from '@ambit/mesh/testing';
 import { CniError } from '../errors.ts';
 import { type CniInstruments, cniMetrics } from '../metrics.ts';
 import type { Netfilter } from '../redirect/netfilter.ts';
-import { DEFAULT_REDIRECT_OPTIONS } from '../redirect/ruleset.ts';
+import { DEFAULT_REDIRECT_OPTIONS, type RedirectOptions } from '../redirect/ruleset.ts';
 import type { AnnouncedPod } from './agent-connection.ts';
 import { ConcurrencyLimit } from './concurrency-limit.ts';
 import type { DesiredPod } from './desired-pods.ts';
@@ -45,6 +45,8 @@ class World implements AsyncDisposable {
   dnsCapture = false;
   /** Announced pods that no node agent has taken. */
   readonly untaken: Set<string> = new Set();
+  egress: RedirectOptions['egress'] = null;
+  locked: LockedEgress | null = null;
   readonly metrics: Metrics = new Metrics();
   readonly graceMs: number;
   readonly enroller: PodEnroller;
@@ -80,6 +82,8 @@ class World implements AsyncDisposable {
       },
       redirect: { ...DEFAULT_REDIRECT_OPTIONS, dnsCapture: true },
       isDnsServed: () => this.dnsServed,
+      egressOf: () => this.locked,
+      meshRanges: [],
       nodeAddresses: async () => [],
       graceMs: this.graceMs,
       onProblem: () => {},
@@ -128,8 +132,9 @@ class World implements AsyncDisposable {
 
   #netfilter(): Netfilter {
     return {
-      apply: async (netns, { predating, exclusions, dnsCapture }) => {
+      apply: async (netns, { predating, exclusions, egress, dnsCapture }) => {
         this.dnsCapture = dnsCapture;
+        this.egress = egress;
         this.predating = predating;
         this.exclusions = exclusions;
         if (this.failApply) throw new CniError('redirection-failed');
@@ -209,6 +214,20 @@ test(
     assert.deepEqual([world.takeSteps(), world.exclusions], [['apply replaced'], NO_EXCLUSIONS]);
   },
 );
+
+test('egress that is locked or opened is put in force while the pod runs', options, async () => {
+  await using world = new World();
+  await world.addNetns('a', '10.0.0.1');
+  await world.enroller.setDesired(desire(['a', '10.0.0.1']));
+  world.takeSteps();
+  for (const locked of [NO_EGRESS, null]) {
+    world.locked = locked;
+    await world.enroller.setDesired(desire(['a', '10.0.0.1']));
+    await until('the rules are replaced', () => world.steps.length > 0);
+    const egress = locked === null ? null : { locked, meshRanges: [] };
+    assert.deepEqual([world.takeSteps(), world.egress], [['apply replaced'], egress]);
+  }
+});
 
 test('what the rules of a pod have to do without is told', options, async () => {
   await using world = new World();

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Exclusions } from '@ambit/mesh/kinds';
 import { type NetnsHandle, type NetnsIdentity, sameNetns } from '@ambit/mesh/linux';
-import type { IpAddress } from '@ambit/mesh/model';
+import type { Cidr, IpAddress, LockedEgress } from '@ambit/mesh/model';
 import { type Clock, createBackoff, type Logger, MeshError } from '@ambit/mesh/runtime';
 import type { CniInstruments } from '../metrics.ts';
 import type { Applied, Netfilter } from '../redirect/netfilter.ts';
@@ -13,6 +13,9 @@ import type { EnrolmentRecord, EnrolmentRecords } from './enrolment-records.ts';
 import type { NetnsFinder, PodIdentity } from './netns-finder.ts';
 import type { ZdsServer } from './zds-server.ts';
 
+/** What is not the same for all pods, and may change while they run. */
+type OwnRules = Pick<RedirectOptions, 'exclusions' | 'egress' | 'dnsCapture'>;
+
 /** What enrolling takes; shared by all pods. */
 export interface EnrolmentTools {
   readonly netfilter: Netfilter;
@@ -22,9 +25,12 @@ export interface EnrolmentTools {
   readonly nodeAddresses: (addresses: readonly IpAddress[]) => Promise<readonly IpAddress[]>;
   readonly records: EnrolmentRecords;
   /** `dnsCapture` as far as pods want it and somebody serves it. */
-  readonly redirect: Omit<RedirectOptions, 'predating' | 'exclusions'>;
+  readonly redirect: Omit<RedirectOptions, 'predating' | 'exclusions' | 'egress'>;
   /** Whether DNS is answered in a namespace; null: nobody knows. */
   readonly isDnsServed: (netns: NetnsHandle) => boolean | null;
+  /** What pods of a namespace may call outside the mesh; null: everything. */
+  readonly egressOf: (namespace: string) => LockedEgress | null;
+  readonly meshRanges: readonly Cidr[];
   /** How long connections that were open before enrolment may go on. */
   readonly graceMs: number;
   /** Redirections that are changed at a time. */
@@ -54,9 +60,8 @@ type State =
       readonly handle: NetnsHandle;
       /** Of the rules of the namespace, once ours were in. */
       readonly generation: number;
-      /** That the rules say. */
-      readonly exclusions: Exclusions;
-      readonly dnsCapture: boolean;
+      /** What the rules say of this pod. */
+      readonly rules: OwnRules;
       readonly spared: Spared | null;
     };
 
@@ -180,7 +185,7 @@ export class PodEnrolment {
     const { agents, finder, graceMs, logger, netfilter, records, redirect } = this.#tools;
     const desired = this.#desired;
     if (desired === null) return;
-    const { uid, namespace, name, serviceAccount, exclusions } = desired;
+    const { uid, namespace, name, serviceAccount } = desired;
     const handle = finder.open(this.pod, desired.addresses);
     try {
       // Before the rules: should this process die between the two, the next one knows where to look.
@@ -188,14 +193,14 @@ export class PodEnrolment {
       // An earlier run has put rules there: the grace it gave is over.
       const spares = graceMs > 0 && this.#state.kind === 'absent' && desired.starting !== true;
       const predating = spares ? 'spare' : 'reset';
-      const dnsCapture = this.#capturesDns(desired, handle, false);
-      const change = await this.#apply(handle, { ...redirect, predating, exclusions, dnsCapture }, signal);
+      const rules = this.#rulesOf(desired, handle, false);
+      const change = await this.#apply(handle, { ...redirect, predating, ...rules }, signal);
       const generation = netfilter.generation(handle);
       const isOpen = change === 'added' && desired.starting !== true;
-      const spared = isOpen ? await this.#cut(handle, spares, exclusions, signal) : null;
+      const spared = isOpen ? await this.#cut(handle, spares, rules.exclusions, signal) : null;
       const nodeAddresses = await this.#tools.nodeAddresses(desired.addresses);
       agents.announce({ uid, names: { namespace, name, serviceAccount, nodeAddresses }, netns: handle });
-      this.#state = { kind: 'enrolled', netns: handle.identity, handle, generation, exclusions, dnsCapture, spared };
+      this.#state = { kind: 'enrolled', netns: handle.identity, handle, generation, rules, spared };
       logger.info('pod redirected', { ...this.#fields(), change });
     } catch (error) {
       handle[Symbol.dispose]();
@@ -207,12 +212,22 @@ export class PodEnrolment {
    * Only while somebody answers: a question that is redirected to nobody is lost, and with it what the application wanted to do, also past the
    * mesh. Without capture the pod's own name server answers.
    */
-  #capturesDns(desired: DesiredPod | null, handle: NetnsHandle, before: boolean): boolean {
+  #capturesDns(desired: DesiredPod, handle: NetnsHandle, before: boolean): boolean {
     const { isDnsServed, redirect } = this.#tools;
-    if (!redirect.dnsCapture || desired?.dnsCapture !== true) return false;
+    if (!redirect.dnsCapture || !desired.dnsCapture) return false;
     // One that starts waits for the node agent anyway: before it asks its first question somebody will be there.
     const isExpected = desired.starting === true && !this.#wasTaken;
     return isExpected || (isDnsServed(handle) ?? before);
+  }
+
+  #rulesOf(desired: DesiredPod, handle: NetnsHandle, capturedDns: boolean): OwnRules {
+    const { egressOf, meshRanges } = this.#tools;
+    const locked = egressOf(desired.namespace);
+    return {
+      exclusions: desired.exclusions,
+      dnsCapture: this.#capturesDns(desired, handle, capturedDns),
+      egress: locked === null ? null : { locked, meshRanges },
+    };
   }
 
   async #apply(handle: NetnsHandle, options: RedirectOptions, signal: AbortSignal): Promise<Applied['change']> {
@@ -253,33 +268,36 @@ export class PodEnrolment {
     if (state.kind !== 'enrolled') return NETNS_CHECK_MS;
     const { handle, spared } = state;
     const leftMs = spared === null ? NETNS_CHECK_MS : spared.untilMs - clock.monotonic();
-    const exclusions = this.#desired?.exclusions ?? state.exclusions;
-    const dnsCapture = this.#capturesDns(this.#desired, handle, state.dnsCapture);
-    const isWanted = isDeepStrictEqual(exclusions, state.exclusions);
+    const { desired } = this;
+    const rules = desired === null ? state.rules : this.#rulesOf(desired, handle, state.rules.dnsCapture);
+    const isWanted = isDeepStrictEqual(rules, state.rules);
     const isChanged = netfilter.generation(handle) !== state.generation;
-    if (leftMs > 0 && !isChanged && isWanted && dnsCapture === state.dnsCapture)
-      return Math.min(leftMs, NETNS_CHECK_MS);
+    if (leftMs > 0 && !isChanged && isWanted) return Math.min(leftMs, NETNS_CHECK_MS);
     const predating = leftMs > 0 && spared !== null ? 'spare' : 'reset';
     await limit.run(async () => {
       const still =
-        predating === 'reset' && spared !== null ? await netfilter.openConnections(handle, exclusions, signal) : [];
-      const change = await this.#apply(handle, { ...redirect, predating, exclusions, dnsCapture }, signal);
+        predating === 'reset' && spared !== null
+          ? await netfilter.openConnections(handle, rules.exclusions, signal)
+          : [];
+      const change = await this.#apply(handle, { ...redirect, predating, ...rules }, signal);
       this.#state = {
         ...state,
         generation: netfilter.generation(handle),
-        exclusions,
-        dnsCapture,
+        rules,
         spared: predating === 'spare' ? spared : null,
       };
       this.#countCut((still ?? []).filter((connection) => spared?.connections.has(connection)).length);
-      if (!isWanted) logger.info('exclusions of a pod changed', this.#fields());
-      if (dnsCapture !== state.dnsCapture)
-        logger.info(dnsCapture ? 'DNS of a pod is captured' : 'DNS of a pod is not captured', this.#fields());
+      if (!isWanted)
+        logger.info('the rules of a pod changed', {
+          ...this.#fields(),
+          dns: rules.dnsCapture,
+          locked: rules.egress !== null,
+        });
       if (change === 'replaced') return;
       // Whatever was opened in between is past the mesh.
       metrics.rulesRestored.add([]);
       logger.warn('the rules of a pod had been taken away and are back', this.#fields());
-      await this.#cut(handle, false, exclusions, signal);
+      await this.#cut(handle, false, rules.exclusions, signal);
     });
     return 0;
   }

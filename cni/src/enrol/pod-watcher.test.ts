@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { keyOf, type MeshObject, NO_EXCLUSIONS, type ObjectChange, parseObject } from '@ambit/mesh/kinds';
+import { EgressLocks } from './egress-locks.ts';
 import { PodWatcher } from './pod-watcher.ts';
 
 interface PodText {
@@ -49,6 +50,7 @@ function watch(...batches: readonly (readonly MeshObject[])[]): {
   const watcher = new PodWatcher({
     nodeName: 'here',
     excludedNamespaces: ['kube-system'],
+    egress: new EgressLocks('ambit-system'),
     onDesired: (desired) => {
       uids = [...desired.keys()];
     },
@@ -85,6 +87,7 @@ test('PodWatcher gives what enrolling needs', () => {
   const watcher = new PodWatcher({
     nodeName: 'here',
     excludedNamespaces: [],
+    egress: new EgressLocks('ambit-system'),
     onDesired: (desired) => {
       given = desired.get('shop/a');
     },

@@ -9,11 +9,14 @@ import {
   objectKey,
   type Pod,
 } from '@ambit/mesh/kinds';
+import type { EgressLocks } from './egress-locks.ts';
 import { type DesiredPod, selectDesiredPods } from './desired-pods.ts';
 
 export interface PodWatcherOptions {
   readonly nodeName: string;
   readonly excludedNamespaces: readonly string[];
+  /** Is told of EgressPolicies before `onDesired`. */
+  readonly egress: Pick<EgressLocks, 'onChanges' | 'onProblems'>;
   /** All pods that are to be captured now; called after each batch of changes. */
   readonly onDesired: (desired: ReadonlyMap<string, DesiredPod>) => void;
   /** The same moment, before that: all pods of this node, and all namespaces by name. */
@@ -66,6 +69,12 @@ export class PodWatcher implements ObjectObserver {
       else if (change.object.kind === 'Namespace') this.#putNamespace(change.object);
       else if (change.object.kind === 'Pod') this.#putPod(change.object);
     }
+    this.#options.egress.onChanges(changes);
+    this.#tell();
+  }
+
+  /** Also when the pods are the same: what is around them may not be. */
+  #tell(): void {
     const { nodeName, excludedNamespaces, onDesired, onPods } = this.#options;
     onPods?.(this.#pods.values(), this.#namespaces);
     onDesired(
@@ -75,6 +84,7 @@ export class PodWatcher implements ObjectObserver {
 
   onProblems(problems: readonly ObjectProblem[]): void {
     this.#options.onProblems(problems);
+    if (this.#options.egress.onProblems(problems)) this.#tell();
   }
 
   #putNamespace(namespace: Namespace): void {

@@ -5,7 +5,7 @@ import type { Clock, Logger, Metrics } from '@ambit/mesh/runtime';
 /** The API server, and what of it is watched. Disposing it closes its connections. */
 export interface KubeConnection extends Disposable {
   readonly client: KubeClient;
-  /** Namespaces, and the Pods of this node. */
+  /** Namespaces and EgressPolicies, and the Pods of this node. */
   readonly source: ObjectSource;
 }
 
@@ -24,7 +24,7 @@ export function createKubeConnection(options: KubeConnectionOptions): KubeConnec
   const client = createKubeClient({ access, clock, metrics, userAgent: `ambit-cni/${version}` });
   const source = createKubeSource({
     client,
-    kinds: ['Namespace', 'Pod'],
+    kinds: ['Namespace', 'Pod', 'EgressPolicy'],
     selections: { Pod: { fieldSelector: `spec.nodeName=${nodeName}` } },
     clock,
     logger: logger.child({ scope: 'kube' }),

@@ -209,6 +209,7 @@ test('rules with every option on are accepted by the kernel and removed', option
     probeSource,
     predating: 'reset',
     exclusions: NO_EXCLUSIONS,
+    egress: null,
   });
   await nftables.remove(link.podHandle);
   assert.deepEqual(link.state(), before);
@@ -225,6 +226,7 @@ test('rules that cannot be applied are reported and leave nothing behind', optio
       probeSource,
       predating: 'reset',
       exclusions: NO_EXCLUSIONS,
+      egress: null,
     }),
     (error: unknown) => error instanceof CniError && error.code === 'redirection-failed',
   );

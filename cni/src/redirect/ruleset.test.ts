@@ -142,6 +142,7 @@ const cases: readonly (readonly [string, RedirectOptions, string])[] = [
       probeSource: { ipv4: '169.254.7.127', ipv6: 'fd16::7' },
       predating: 'spare',
       exclusions: NO_EXCLUSIONS,
+      egress: null,
     },
     everything,
   ],

@@ -1,5 +1,6 @@
 import { type Exclusions, NO_EXCLUSIONS } from '@ambit/mesh/kinds';
 import { type ExcludedConditions, excludedConditions } from './excluded-conditions.ts';
+import { type EgressRules, lockedEgressRules } from './locked-egress.ts';
 
 /** The node agent's ports inside a pod. */
 export const OUTBOUND_PORT = 15001;
@@ -23,6 +24,7 @@ const BORROWED_ZONE = 2;
 const CAPTURED_DNS_ZONE = 3;
 
 const TABLE = 'inet ambit';
+const LOCKED_EGRESS = 'locked_egress';
 const ROUTE_TABLE = 100;
 const RULE_PRIORITY = 32_764;
 
@@ -37,6 +39,8 @@ export interface RedirectOptions {
   readonly predating: 'reset' | 'spare';
   /** Not captured. What is open when they are taken away is reset with its next packet. */
   readonly exclusions: Exclusions;
+  /** Null: the pod may send what it likes past the agent. What is open when that changes is refused with its next packet. */
+  readonly egress: EgressRules | null;
 }
 
 export const DEFAULT_REDIRECT_OPTIONS: RedirectOptions = {
@@ -45,6 +49,7 @@ export const DEFAULT_REDIRECT_OPTIONS: RedirectOptions = {
   probeSource: null,
   predating: 'reset',
   exclusions: NO_EXCLUSIONS,
+  egress: null,
 };
 
 /**
@@ -77,6 +82,9 @@ export function buildRuleset(wanted: RedirectOptions, { closedPorts, zones }: Ke
     ...(options.dnsCapture ? dnsZoneChains(options) : []),
     ...inboundChain(options, closedPorts),
     ...outboundChain(options),
+    ...(options.egress === null
+      ? []
+      : [`  chain ${LOCKED_EGRESS} {`, ...indented(lockedEgressRules(options.egress)), '  }']),
     ...filterChains(options),
     '}',
     '',
@@ -213,6 +221,8 @@ function filterChains(options: RedirectOptions): readonly string[] {
       ...uncapturedRules(options),
     ]),
     ...chain('outbound_filter', 'type filter hook output priority filter; policy accept;', [
+      // Before what an exclusion accepts.
+      ...(options.egress === null ? [] : [`oifname != "lo" ${notFromAgent(options)} jump ${LOCKED_EGRESS}`]),
       ...pastAgentRules(options, [...excluded.calls, ...excluded.answered]),
       ...escapingRules(options),
     ]),
@@ -288,7 +298,11 @@ function outboundChain(options: RedirectOptions): readonly string[] {
 }
 
 function chain(name: string, hook: string, rules: readonly string[]): readonly string[] {
-  return [`  chain ${name} {`, `    ${hook}`, ...rules.map((rule) => `    ${rule}`), '  }'];
+  return [`  chain ${name} {`, `    ${hook}`, ...indented(rules), '  }'];
+}
+
+function indented(rules: readonly string[]): readonly string[] {
+  return rules.map((rule) => `    ${rule}`);
 }
 
 function hasMark(mark: number): string {

@@ -21,7 +21,8 @@ import { serviceFromService } from '../translate/service-from-service.ts';
 import { workloadFromExternalWorkload } from '../translate/workload-from-external-workload.ts';
 import { workloadFromPod } from '../translate/workload-from-pod.ts';
 import type { Collection } from './collection.ts';
-import type { CollectionGraph } from './collection-graph.ts';
+import type { CollectionGraph, SourceCollection } from './collection-graph.ts';
+import { EgressSurroundings } from './egress-surroundings.ts';
 import { deriveFronts, type FrontCollections, type FrontRoutes } from './front-routes.ts';
 import type { ObjectCollections } from './object-collections.ts';
 import { derivePolicySets } from './policy-set-collections.ts';
@@ -35,6 +36,8 @@ export interface MeshCollections {
   readonly authorizations: Collection<PushedObject>;
   readonly ranges: Collection<PushedObject>;
   readonly policySets: Collection<ServedObject>;
+  /** To be filled: namespaces of EgressPolicies that cannot be read, by object. */
+  readonly unreadableEgress: SourceCollection<string>;
 }
 
 /** A workload and what policies come to there. */
@@ -60,7 +63,8 @@ export function deriveMesh(
   { fronts, routes }: FrontCollections = deriveFronts(graph, objects, new RouteWorlds(graph, objects, settings)),
 ): MeshCollections {
   const policies = new PolicySurroundings(objects, settings);
-  const surroundings = new Surroundings(objects, settings, policies);
+  const egress = new EgressSurroundings(graph, objects, settings);
+  const surroundings = new Surroundings(objects, settings, { policies, egress });
   const pods = graph.derive('pods with policies', prefixed(graph, 'Pod', objects.pods), (pod, read) => {
     const around = surroundings.ofPod(pod, read);
     const workload = workloadFromPod(pod, { ...around, policies: around.policies.named }, settings);
@@ -117,6 +121,7 @@ export function deriveMesh(
   return {
     addresses,
     ranges,
+    unreadableEgress: egress.unreadable,
     authorizations: deriveAuthorizations(graph, objects, { policies, workloads }, settings),
     policySets: derivePolicySets(graph, objects, { policies, workloads }, settings),
   };

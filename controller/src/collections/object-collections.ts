@@ -23,6 +23,7 @@ export interface ObjectCollections {
   readonly serviceImports: SourceCollection<ObjectOf<'ServiceImport'>>;
   readonly accessPolicies: SourceCollection<ObjectOf<'AccessPolicy'>>;
   readonly mutualTlsPolicies: SourceCollection<ObjectOf<'MutualTLSPolicy'>>;
+  readonly egressPolicies: SourceCollection<ObjectOf<'EgressPolicy'>>;
   readonly externalWorkloads: SourceCollection<ObjectOf<'ExternalWorkload'>>;
   /** Derived: the ServiceImports that have endpoints in this cluster, keyed as they are. */
   readonly importFronts: Collection<ServiceFront>;
@@ -49,6 +50,7 @@ export function createObjectCollections(graph: CollectionGraph): ObjectCollectio
     serviceImports,
     accessPolicies: graph.source('AccessPolicy'),
     mutualTlsPolicies: graph.source('MutualTLSPolicy'),
+    egressPolicies: graph.source('EgressPolicy'),
     externalWorkloads: graph.source('ExternalWorkload'),
     importFronts: graph.derive('imported services', serviceImports, (imported, read, key) =>
       frontOfImport(imported, read.get(services, key)),
@@ -99,6 +101,8 @@ function apply(collections: ObjectCollections, object: MeshObject, present: bool
       return collections.accessPolicies.set(key, present ? object : undefined);
     case 'MutualTLSPolicy':
       return collections.mutualTlsPolicies.set(key, present ? object : undefined);
+    case 'EgressPolicy':
+      return collections.egressPolicies.set(key, present ? object : undefined);
     case 'ExternalWorkload':
       return collections.externalWorkloads.set(key, present ? object : undefined);
     case 'ServiceAccount':

@@ -10,6 +10,7 @@ import {
 } from '../translate/workload-from-external-workload.ts';
 import type { workloadFromPod } from '../translate/workload-from-pod.ts';
 import type { Collection, Index, Reader } from './collection.ts';
+import type { EgressSurroundings } from './egress-surroundings.ts';
 import type { ObjectCollections } from './object-collections.ts';
 import type { PolicySurroundings, WorkloadPolicies } from './policy-surroundings.ts';
 import { labelKeys, selectorKey } from './selector-index.ts';
@@ -26,6 +27,7 @@ export class Surroundings {
   readonly #objects: ObjectCollections;
   readonly #settings: MeshSettings;
   readonly #policies: PolicySurroundings;
+  readonly #egress: EgressSurroundings;
   readonly #servicesByLabel: Index<KubeService>;
   readonly #slicesByService: Index<EndpointSlice>;
   readonly #slicesByEndpoint: Index<EndpointSlice>;
@@ -33,10 +35,15 @@ export class Surroundings {
   readonly #gatewaysByNetwork: Index<Gateway>;
   readonly #externalsByAddress: Index<{ readonly addresses: readonly IpAddress[] }>;
 
-  constructor(objects: ObjectCollections, settings: MeshSettings, policies: PolicySurroundings) {
+  constructor(
+    objects: ObjectCollections,
+    settings: MeshSettings,
+    { policies, egress }: { readonly policies: PolicySurroundings; readonly egress: EgressSurroundings },
+  ) {
     this.#objects = objects;
     this.#settings = settings;
     this.#policies = policies;
+    this.#egress = egress;
     const slices = objects.endpointSlices;
     this.#servicesByLabel = objects.services.index(({ meta, selector }) =>
       present(selector === null ? null : selectorKey(meta.namespace, selector)),
@@ -62,6 +69,7 @@ export class Surroundings {
       networkGateway: (network) => this.#networkGateway(network, read),
       node: pod.nodeName === '' ? undefined : read.get(this.#objects.nodes, `/${pod.nodeName}`),
       services,
+      egress: this.#egress.of(namespace, read),
       policies: this.#policies.at({ kind: 'Pod', meta: pod.meta, services, backs }, read),
     };
   }
@@ -80,6 +88,7 @@ export class Surroundings {
       ...this.#policies.waypoints(namespace, read),
       networkGateway: (network) => this.#networkGateway(network, read),
       services,
+      egress: this.#egress.of(namespace, read),
       policies: this.#policies.at({ kind: 'ExternalWorkload', meta, services, backs }, read),
     };
   }

@@ -35,9 +35,9 @@ export function encodeResource(object: ServedObject): PushResource {
   if (object.kind === 'policies') return { ...versioned(encodePolicySet(object.set)), backs: [] };
   if (object.kind === 'backend') return { ...versioned(encodeBackend(object.backend)), backs: [] };
   if (object.kind !== 'workload') return { ...encodeVersioned(object), backs: [] };
-  const { probes, ...workload } = object.workload;
+  const { probes, egress, ...workload } = object.workload;
   const forAll = { ...encodeVersioned({ kind: 'workload', workload }), backs: [...workload.services.keys()] };
-  if (probes === undefined || workload.node === '') return forAll;
+  if ((probes === undefined && egress === undefined) || workload.node === '') return forAll;
   const { version, value } = encodeVersioned(object);
   return { ...forAll, forNode: { node: workload.node, version, value } };
 }

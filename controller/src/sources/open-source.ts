@@ -27,6 +27,7 @@ const KINDS: readonly MeshKind[] = [
   'ServiceImport',
   'AccessPolicy',
   'MutualTLSPolicy',
+  'EgressPolicy',
   'ExternalWorkload',
 ];
 

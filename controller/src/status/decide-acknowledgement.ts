@@ -58,6 +58,7 @@ function policyResource(object: OwnObject, rootNamespace: string): string | null
       return policyKey(pushedPolicyPlace(object, rootNamespace));
     case 'MutualTLSPolicy':
       return object.ports.size === 0 ? null : exceptionsPolicyKey(object);
+    case 'EgressPolicy':
     case 'ExternalWorkload':
       return null;
   }

@@ -1,5 +1,6 @@
 import {
   type AccessPolicyObject,
+  type EgressPolicy,
   type ExternalWorkload,
   type MeshObject,
   type MutualTlsPolicy,
@@ -12,10 +13,21 @@ import { type MatchedWorkload, matchWorkloads } from './match-workloads.ts';
 import type { PolicyWorld } from './policy-world.ts';
 
 /** The kinds that Ambit reports about. */
-export type OwnObject = AccessPolicyObject | MutualTlsPolicy | ExternalWorkload;
+export type OwnObject = AccessPolicyObject | MutualTlsPolicy | EgressPolicy | ExternalWorkload;
+
+const OWN_KINDS: ReadonlySet<string> = new Set<OwnObject['kind']>([
+  'AccessPolicy',
+  'MutualTLSPolicy',
+  'EgressPolicy',
+  'ExternalWorkload',
+]);
+
+export function isOwnKind(kind: string): kind is OwnObject['kind'] {
+  return OWN_KINDS.has(kind);
+}
 
 export function isOwnObject(object: MeshObject): object is OwnObject {
-  return object.kind === 'AccessPolicy' || object.kind === 'MutualTLSPolicy' || object.kind === 'ExternalWorkload';
+  return isOwnKind(object.kind);
 }
 
 /** What is true about an object beside being right by itself: warnings at admission, conditions afterwards. */
@@ -59,9 +71,17 @@ export function decideFindings(world: PolicyWorld, object: OwnObject): Findings 
       const workloads = matchWorkloads(world, { namespace, target: object.target });
       return { workloads, unread: [], missing: [], targets: [], overriddenBy: overriding(world, object, workloads) };
     }
+    case 'EgressPolicy':
+      return { workloads: callersOf(world, namespace), unread: [], missing: [], targets: [], overriddenBy: [] };
     case 'ExternalWorkload':
       return { workloads: [], unread: [], missing: missingOfExternal(world, object), targets: [], overriddenBy: [] };
   }
+}
+
+/** Whom an EgressPolicy is for. Machines without a node agent are called, and call nobody by the mesh. */
+function callersOf(world: PolicyWorld, namespace: string): readonly MatchedWorkload[] {
+  const all = matchWorkloads(world, { namespace, target: { kind: 'namespace' } });
+  return all.filter(({ escape }) => escape !== 'no-node-agent');
 }
 
 /** Node agents hold what the root namespace says against waypoints as well. */

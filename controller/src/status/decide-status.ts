@@ -81,6 +81,7 @@ export function decideStatus(object: OwnObject, findings: Findings, acknowledgem
   switch (object.kind) {
     case 'ExternalWorkload':
       return { style: 'object', conditions: [accepted, resolvedCondition(findings), acknowledged] };
+    case 'EgressPolicy':
     case 'MutualTLSPolicy': {
       const conditions = [accepted, attachedCondition(findings), enforcedCondition(findings), acknowledged];
       return { style: 'policy', ancestors: [{ ref: namespaceRef(object.meta.namespace), conditions }] };

@@ -80,8 +80,8 @@ function tlsPolicyFindings({ objects, routes: world }: FindingsInput): readonly 
 
 function ownFindings({ objects, settings }: FindingsInput): readonly Finding[] {
   const world = createPolicyWorld(objects, settings);
-  const { accessPolicies, mutualTlsPolicies, externalWorkloads } = objects;
-  return [accessPolicies, mutualTlsPolicies, externalWorkloads].flatMap((collection) =>
+  const { accessPolicies, mutualTlsPolicies, egressPolicies, externalWorkloads } = objects;
+  return [accessPolicies, mutualTlsPolicies, egressPolicies, externalWorkloads].flatMap((collection) =>
     valuesOf<OwnObject>(collection).flatMap((object) => {
       const status = decideStatus(object, decideFindings(world, object), NO_ACKNOWLEDGEMENT);
       const entries =

@@ -27,6 +27,7 @@ export class PolicyVersions {
     this.#collections = [
       ['AccessPolicy', objects.accessPolicies],
       ['MutualTLSPolicy', objects.mutualTlsPolicies],
+      ['EgressPolicy', objects.egressPolicies],
       ['ExternalWorkload', objects.externalWorkloads],
     ];
     for (const [kind, collection] of this.#collections) {

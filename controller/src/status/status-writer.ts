@@ -11,7 +11,7 @@ import { KubeApiError, type KubeClient, type KubeResource } from '@ambit/mesh/ku
 import type { Clock, Logger, Metrics } from '@ambit/mesh/runtime';
 import { Bell } from '../reconcile/bell.ts';
 import { decideAcknowledgement } from './decide-acknowledgement.ts';
-import { decideFindings, isOwnObject, type OwnObject } from './decide-findings.ts';
+import { decideFindings, isOwnKind, isOwnObject, type OwnObject } from './decide-findings.ts';
 import { decideBrokenStatus, decideStatus, type StatusDecision } from './decide-status.ts';
 import { decideStatusPatch } from './decide-status-patch.ts';
 import { STATUS_LIMITS } from './limits.ts';
@@ -217,7 +217,7 @@ function placeOf({ namespace, name }: OwnObject['meta']): Pick<ObjectName, 'name
 /** Null for an object that is none of ours. */
 function ownName(key: string): ObjectName | null {
   const [kind, namespace = '', name = ''] = key.split('/');
-  if (kind !== 'AccessPolicy' && kind !== 'MutualTLSPolicy' && kind !== 'ExternalWorkload') return null;
+  if (kind === undefined || !isOwnKind(kind)) return null;
   return { kind, namespace, name };
 }
 

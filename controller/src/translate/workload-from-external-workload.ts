@@ -1,5 +1,11 @@
 import { AMBIT_DOMAIN, type ExternalWorkload } from '@ambit/mesh/kinds';
-import { parseWorkloadUid, type PolicyKey, type WaypointRef, type Workload } from '@ambit/mesh/model';
+import {
+  type LockedEgress,
+  parseWorkloadUid,
+  type PolicyKey,
+  type WaypointRef,
+  type Workload,
+} from '@ambit/mesh/model';
 import { canonicalService } from './canonical-service.ts';
 import { decideWaypointBinding, waypointRefOf, type WaypointSurroundings } from './decide-waypoint-binding.ts';
 import type { MeshSettings } from './mesh-settings.ts';
@@ -12,6 +18,7 @@ export interface ExternalWorkloadSurroundings extends WaypointSurroundings {
   readonly networkGateway: (network: string) => WaypointRef | undefined;
   readonly services: readonly ServiceCandidate[];
   readonly policies: readonly PolicyKey[];
+  readonly egress: LockedEgress | undefined;
 }
 
 /** A machine outside Kubernetes. Services it names count as if their selector matched it. */
@@ -50,6 +57,7 @@ export function workloadFromExternalWorkload(
     capacity: external.weight,
     ...(waypoint === undefined ? {} : { waypoint }),
     ...(networkGateway === undefined ? {} : { networkGateway }),
+    ...(around.egress === undefined || external.tunnel !== 'HBONE' ? {} : { egress: around.egress }),
   };
 }
 

@@ -7,7 +7,14 @@ import {
   SUBZONE_LABEL,
   ZONE_LABEL,
 } from '@ambit/mesh/kinds';
-import { type Locality, parseWorkloadUid, type PolicyKey, type WaypointRef, type Workload } from '@ambit/mesh/model';
+import {
+  type Locality,
+  type LockedEgress,
+  parseWorkloadUid,
+  type PolicyKey,
+  type WaypointRef,
+  type Workload,
+} from '@ambit/mesh/model';
 import { canonicalService } from './canonical-service.ts';
 import { decideWaypointBinding, waypointRefOf, type WaypointSurroundings } from './decide-waypoint-binding.ts';
 import type { MeshSettings } from './mesh-settings.ts';
@@ -23,6 +30,8 @@ export interface PodSurroundings extends WaypointSurroundings {
   readonly networkGateway: (network: string) => WaypointRef | undefined;
   readonly services: readonly ServiceCandidate[];
   readonly policies: readonly PolicyKey[];
+  /** What workloads of its namespace may call outside the mesh, where that is not everything. */
+  readonly egress: LockedEgress | undefined;
 }
 
 /** Null while the pod has no address, and once it has finished: its address may be another's by then. */
@@ -38,6 +47,7 @@ export function workloadFromPod(pod: Pod, around: PodSurroundings, settings: Mes
   const networkGateway = around.networkGateway(network);
   // A pod that nobody captures is probed as ever.
   const probes = enrolment.kind === 'enrolled' ? probesOfPod(pod, around.node) : undefined;
+  const egress = enrolment.kind === 'enrolled' ? around.egress : undefined;
   return {
     uid: parseWorkloadUid(`${settings.clusterId}//Pod/${namespace}/${name}`),
     name,
@@ -64,6 +74,7 @@ export function workloadFromPod(pod: Pod, around: PodSurroundings, settings: Mes
     ...(waypoint === undefined ? {} : { waypoint }),
     ...(networkGateway === undefined ? {} : { networkGateway }),
     ...(probes === undefined ? {} : { probes }),
+    ...(egress === undefined ? {} : { egress }),
   };
 }
 

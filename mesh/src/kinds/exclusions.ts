@@ -1,4 +1,5 @@
-import { type Cidr, cidrContainsBytes, formatCidr, parseCidr, parsePort, type Port } from '../model/address.ts';
+import { type Cidr, parseCidr, parsePort, type Port } from '../model/address.ts';
+import { disjointCidrs } from '../model/disjoint-cidrs.ts';
 import {
   EXCLUDE_INBOUND_PORTS_ANNOTATION,
   EXCLUDE_OUTBOUND_CIDRS_ANNOTATION,
@@ -118,12 +119,7 @@ function parseCidrs(texts: readonly string[]): readonly Cidr[] {
       throw new RangeError(`${shown(text)} is no block of addresses such as 192.0.2.0/24`, { cause });
     }
   });
-  const wide = blocks.toSorted((a, b) => a.prefixLength - b.prefixLength);
-  const kept: Cidr[] = [];
-  for (const block of wide) {
-    if (!kept.some((before) => cidrContainsBytes(before, block.bytes))) kept.push(block);
-  }
-  return kept.toSorted((a, b) => (formatCidr(a) < formatCidr(b) ? -1 : 1));
+  return disjointCidrs(blocks);
 }
 
 function shown(text: string): string {

@@ -1,3 +1,4 @@
+export * from './decide-egress.ts';
 export * from './enrolment.ts';
 export * from './errors.ts';
 export * from './dns-capture.ts';

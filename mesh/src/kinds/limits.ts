@@ -54,6 +54,7 @@ export const POLICY_TARGET_GROUPS = {
   ExternalWorkload: 'ambit.dev',
 } as const;
 export const MUTUAL_TLS_MODES = ['Strict', 'Permissive'] as const;
+export const UNKNOWN_DESTINATIONS = ['Refuse', 'Allow'] as const;
 export const TUNNELS = ['HBONE', 'None'] as const;
 
 type KindLimit =
@@ -70,7 +71,10 @@ type KindLimit =
   | 'services'
   | 'workloadPorts'
   | 'portNameLength'
-  | 'weight';
+  | 'weight'
+  | 'egressEntries'
+  | 'egressBlocks'
+  | 'egressPorts';
 
 /** How much one object may hold. More is said with more objects. */
 export const KIND_LIMITS: Readonly<Record<KindLimit, number>> = {
@@ -93,4 +97,8 @@ export const KIND_LIMITS: Readonly<Record<KindLimit, number>> = {
   workloadPorts: 64,
   portNameLength: 63,
   weight: 1000,
+  egressEntries: 32,
+  /** Blocks of one entry of `allow`. */
+  egressBlocks: 64,
+  egressPorts: 64,
 };

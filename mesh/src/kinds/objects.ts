@@ -1,7 +1,13 @@
-import type { Cidr, IpAddress } from '../model/address.ts';
+import type { Cidr, IpAddress, Port } from '../model/address.ts';
 import type { HttpPolicyMatch, StringMatch } from '../model/access-policy.ts';
 import type { Probe } from '../model/probe.ts';
-import type { ACCESS_ACTIONS, MUTUAL_TLS_MODES, POLICY_TARGET_GROUPS, TUNNELS } from './limits.ts';
+import type {
+  ACCESS_ACTIONS,
+  MUTUAL_TLS_MODES,
+  POLICY_TARGET_GROUPS,
+  TUNNELS,
+  UNKNOWN_DESTINATIONS,
+} from './limits.ts';
 import type { CaptureRisk } from './parse-capture-risks.ts';
 import type {
   BackendTlsPolicy,
@@ -271,6 +277,21 @@ export interface MutualTlsPolicy {
   readonly ports: ReadonlyMap<number, MutualTlsMode>;
 }
 
+/** Addresses outside the mesh, and ports there. */
+export interface AllowedDestinations {
+  readonly cidrs: readonly Cidr[];
+  /** Empty: all. */
+  readonly ports: readonly Port[];
+}
+
+/** Of its namespace; in the root namespace of the mesh. */
+export interface EgressPolicy {
+  readonly kind: 'EgressPolicy';
+  readonly meta: ObjectMeta;
+  readonly unknownDestinations: (typeof UNKNOWN_DESTINATIONS)[number];
+  readonly allow: readonly AllowedDestinations[];
+}
+
 export interface ExternalWorkload {
   readonly kind: 'ExternalWorkload';
   readonly meta: ObjectMeta;
@@ -311,6 +332,7 @@ export type MeshObject =
   | ServiceImport
   | AccessPolicyObject
   | MutualTlsPolicy
+  | EgressPolicy
   | ExternalWorkload;
 
 export type MeshKind = MeshObject['kind'];

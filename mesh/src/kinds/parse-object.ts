@@ -5,6 +5,7 @@ import type { MeshKind, MeshObject, Namespace } from './objects.ts';
 import { parseAccessPolicy } from './parse-access-policy.ts';
 import { parseBackendTlsPolicy } from './parse-backend-tls-policy.ts';
 import { parseConfigMap } from './parse-config-map.ts';
+import { parseEgressPolicy } from './parse-egress-policy.ts';
 import { parseExternalWorkload } from './parse-external-workload.ts';
 import { parseGateway } from './parse-gateway.ts';
 import { checkMode, parseMeta } from './parse-meta.ts';
@@ -68,6 +69,7 @@ const KINDS: Readonly<Record<MeshKind, KindEntry>> = {
   },
   AccessPolicy: { apiVersion: AMBIT_API_VERSION, scope: 'namespaced', parse: parseAccessPolicy },
   MutualTLSPolicy: { apiVersion: AMBIT_API_VERSION, scope: 'namespaced', parse: parseMutualTlsPolicy },
+  EgressPolicy: { apiVersion: AMBIT_API_VERSION, scope: 'namespaced', parse: parseEgressPolicy },
   ExternalWorkload: { apiVersion: AMBIT_API_VERSION, scope: 'namespaced', parse: parseExternalWorkload },
 };
 
@@ -90,6 +92,7 @@ export const KIND_NAMES: readonly MeshKind[] = [
   'ServiceImport',
   'AccessPolicy',
   'MutualTLSPolicy',
+  'EgressPolicy',
   'ExternalWorkload',
 ];
 

@@ -36,5 +36,6 @@ export const MESH_RESOURCES: Readonly<Record<MeshKind, MeshResource>> = {
   },
   AccessPolicy: { ...AMBIT, plural: 'accesspolicies', kind: 'AccessPolicy' },
   MutualTLSPolicy: { ...AMBIT, plural: 'mutualtlspolicies', kind: 'MutualTLSPolicy' },
+  EgressPolicy: { ...AMBIT, plural: 'egresspolicies', kind: 'EgressPolicy' },
   ExternalWorkload: { ...AMBIT, plural: 'externalworkloads', kind: 'ExternalWorkload' },
 };

@@ -3,6 +3,8 @@ export * from './address.ts';
 export * from './addressee.ts';
 export * from './authorize.ts';
 export * from './balance.ts';
+export * from './disjoint-cidrs.ts';
+export * from './egress.ts';
 export * from './errors.ts';
 export * from './mesh-ranges.ts';
 export * from './mesh-view.ts';

@@ -1,6 +1,7 @@
 import type { PolicyKey } from './access-policy.ts';
 import type { IpAddress } from './address.ts';
 import { type Brand, branded } from './brand.ts';
+import type { LockedEgress } from './egress.ts';
 import { ModelError } from './errors.ts';
 import { isPrintable } from './name.ts';
 import type { PodProbes } from './probe.ts';
@@ -50,6 +51,8 @@ export interface Workload {
   readonly capacity: number;
   /** Known to the node of the workload alone, and only when it declares any. */
   readonly probes?: PodProbes;
+  /** Known to the node of the workload alone. Absent: it may call everything. */
+  readonly egress?: LockedEgress;
 }
 
 const MAX_UID_LENGTH = 2048;

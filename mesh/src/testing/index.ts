@@ -12,6 +12,7 @@ export * from './same-shape.ts';
 export * from './service-builder.ts';
 export { SERVICE_ROUTES } from './service-routes-example.ts';
 export * from './test-ca.ts';
+export * from './test-datagram.ts';
 export * from './test-netns.ts';
 export * from './until.ts';
 export * from './workload-builder.ts';

@@ -63,6 +63,14 @@ export const GOOD_SPECS: Readonly<Record<string, readonly [JsonObject, ...(reado
     { mode: 'Permissive' },
     { selector: { matchLabels: { app: 'payments' } }, ports: [{ port: 1, mode: 'Strict' }] },
   ],
+  EgressPolicy: [
+    {
+      unknownDestinations: 'Refuse',
+      allow: [{ cidrs: ['192.0.2.0/24', '2001:db8::7'], ports: [443, 1] }, { cidrs: ['198.51.100.7'] }],
+    },
+    { unknownDestinations: 'Refuse' },
+    { unknownDestinations: 'Allow' },
+  ],
   ExternalWorkload: [
     {
       addresses: ['192.0.2.17', 'fd00::17'],
@@ -102,6 +110,10 @@ const BREAKS_RULE: Readonly<Record<string, unknown>> = {
   'self.size() > 0': {},
   "self.matches(r'^(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$')": '-a',
   'has(self.mode) || has(self.ports)': { selector: { matchLabels: { a: 'b' } } },
+  "self.unknownDestinations == 'Refuse' || !has(self.allow)": {
+    unknownDestinations: 'Allow',
+    allow: [{ cidrs: ['192.0.2.7'] }],
+  },
   '!has(self.ports) || has(self.selector)': { ports: [{ port: 80, mode: 'Strict' }] },
 };
 const BREAKS_PATTERN: Readonly<Record<string, string>> = {

@@ -7,6 +7,7 @@ import {
   type StringMatch,
 } from '../model/access-policy.ts';
 import { type Cidr, createCidr, type IpAddress, ipAddressFromBytes, parsePort } from '../model/address.ts';
+import type { LockedEgress } from '../model/egress.ts';
 import type { PodProbes, Probe } from '../model/probe.ts';
 import { parseServiceKey, type Service, type ServiceAddress, serviceKey } from '../model/service.ts';
 import { parseTrustDomain } from '../model/spiffe-id.ts';
@@ -111,6 +112,13 @@ const anyProbes: fc.Arbitrary<PodProbes> = record({
   probes: fc.array(anyProbe, { maxLength: 3 }),
 });
 
+const anyEgress: fc.Arbitrary<LockedEgress> = record({
+  allowed: fc.array(
+    record({ block: anyCidr, ports: fc.array(fc.integer({ min: 1, max: 65_535 }).map(parsePort), { maxLength: 3 }) }),
+    { maxLength: 3 },
+  ),
+});
+
 export const anyWorkload: fc.Arbitrary<Workload> = fc
   .tuple(
     workloadFacts,
@@ -121,6 +129,7 @@ export const anyWorkload: fc.Arbitrary<Workload> = fc
       record({ protocol: fc.constantFrom('none', 'proxy'), port: wirePort }),
     ),
     optional<Workload, 'probes'>('probes', anyProbes),
+    optional<Workload, 'egress'>('egress', anyEgress),
   )
   .map(([facts, ...rest]) => Object.assign({}, facts, ...rest));
 

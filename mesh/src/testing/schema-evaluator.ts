@@ -26,6 +26,8 @@ function ruleHolds(rule: string, value: unknown): boolean {
       return !(has('selector') && has('targetRefs'));
     case 'self.size() > 0':
       return Object.keys(Object(value)).length > 0;
+    case "self.unknownDestinations == 'Refuse' || !has(self.allow)":
+      return field('unknownDestinations') === 'Refuse' || !has('allow');
     case '!has(self.ports) || has(self.selector)':
       return !has('ports') || has('selector');
     default:

@@ -14,6 +14,7 @@ import type { WaypointRef } from '../model/waypoint-ref.ts';
 import { parseWorkloadUid, type Workload } from '../model/workload.ts';
 import { balancerToModel } from './balancer-extension.ts';
 import { callerWaypointsToModel } from './callers-extension.ts';
+import { egressToModel } from './egress-extension.ts';
 import * as words from './enum-words.ts';
 import { invalidField, readEnum, readList, readModel, readName, readText, readWirePort } from './field-reader.ts';
 import type * as pb from './gen/istio/workload/workload_pb.ts';
@@ -36,6 +37,7 @@ export function workloadToModel(message: pb.Workload): Workload {
   const serviceAccount = message.serviceAccount === '' ? DEFAULT_SERVICE_ACCOUNT : message.serviceAccount;
   const { namespace } = message;
   const probes = probesToModel(message.extensions, at('extensions'));
+  const egress = egressToModel(message.extensions, at('extensions'));
   // Refused here so that asking for the identity later never fails.
   readModel(at('namespace or service_account'), () => createSpiffeId({ trustDomain, namespace, serviceAccount }));
   return {
@@ -83,6 +85,7 @@ export function workloadToModel(message: pb.Workload): Workload {
     networkMode: readEnum(at('network_mode'), message.networkMode, words.NETWORK_MODE),
     capacity: message.capacity ?? 1,
     ...(probes === undefined ? {} : { probes }),
+    ...(egress === undefined ? {} : { egress }),
   };
 }
 

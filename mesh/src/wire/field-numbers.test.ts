@@ -8,6 +8,7 @@ import { file_ambit_waypoint_v1_backend as backendFile } from './gen/ambit/waypo
 import { file_ambit_waypoint_v1_routes as routesFile } from './gen/ambit/waypoint/v1/routes_pb.ts';
 import { file_ambit_workload_v1_callers as callersFile } from './gen/ambit/workload/v1/callers_pb.ts';
 import { file_ambit_workload_v1_load_balancer as balancerFile } from './gen/ambit/workload/v1/load-balancer_pb.ts';
+import { file_ambit_workload_v1_egress as egressFile } from './gen/ambit/workload/v1/egress_pb.ts';
 import { file_ambit_workload_v1_probes as probesFile } from './gen/ambit/workload/v1/probes_pb.ts';
 import { file_envoy_config_core_v3_base as coreFile } from './gen/envoy/config/core/v3/base_pb.ts';
 import {
@@ -78,6 +79,8 @@ const MESSAGES: Readonly<Record<string, string>> = {
   'ambit.workload.v1.CallerWaypoint': 'namespace=1 waypoint=2',
   'ambit.workload.v1.CallerWaypoints': 'waypoints=1',
   'ambit.workload.v1.LoadBalancer': 'algorithm=1',
+  'ambit.workload.v1.Egress': 'allowed=1',
+  'ambit.workload.v1.AllowedBlock': 'address=1 prefix_length=2 ports=3',
   'ambit.workload.v1.Probes': 'node_addresses=1 probes=2',
   'ambit.workload.v1.Probe': 'port=1 timeout_seconds=2 http=3 grpc=4 tcp=5',
   'ambit.workload.v1.HttpGet': 'target=1 secure=2 headers=3',
@@ -165,6 +168,7 @@ const FILES = [
   rangesFile,
   balancerFile,
   callersFile,
+  egressFile,
   probesFile,
   backendFile,
   routesFile,

@@ -27,6 +27,7 @@ import {
 } from './gen/istio/workload/workload_pb.ts';
 import { encodeBalancer } from './balancer-extension.ts';
 import { encodeCallerWaypoints } from './callers-extension.ts';
+import { encodeEgress } from './egress-extension.ts';
 import { encodeProbes } from './probes-extension.ts';
 import type { PushedObject } from './push-resource.ts';
 import { encodeRanges } from './ranges-message.ts';
@@ -85,7 +86,10 @@ function encodeWorkload(workload: Workload): EncodedResource {
     clusterId: workload.clusterId,
     locality: { ...workload.locality },
     networkMode: words.NETWORK_MODE.numbers[workload.networkMode],
-    ...(workload.probes === undefined ? {} : { extensions: [encodeProbes(workload.probes)] }),
+    extensions: [
+      ...(workload.probes === undefined ? [] : [encodeProbes(workload.probes)]),
+      ...(workload.egress === undefined ? [] : [encodeEgress(workload.egress)]),
+    ],
     // Absent means 1.
     ...(workload.capacity === 1 ? {} : { capacity: workload.capacity }),
   });

@@ -1,4 +1,4 @@
-import type { Probe, Service, SocketAddress, SpiffeId, WorkloadUid } from '@ambit/mesh/model';
+import type { OriginalDestination, Probe, Service, SocketAddress, SpiffeId, WorkloadUid } from '@ambit/mesh/model';
 import { type Clock, type LineSink, WIDE } from '@ambit/mesh/runtime';
 import {
   type AccessLogEntry,
@@ -82,6 +82,8 @@ export class ConnectionRecord {
   readonly admitted: Admitted | null;
   /** The other end of the tunnel that carries it; null in plaintext. */
   readonly peer: TunnelPeer | null;
+  /** What the application called, where that was connected to without a tunnel: it may be outside the mesh. */
+  readonly calledPlain: OriginalDestination | null;
   readonly #sinks: RecordSinks;
   readonly #carrier: Carrier;
   /** Whether the carrier sends towards the destination, as an outbound tunnel does. */
@@ -103,6 +105,7 @@ export class ConnectionRecord {
       readonly admitted: Admitted | null;
       readonly peer?: TunnelPeer;
       readonly tap: RequestTap | null;
+      readonly calledPlain?: OriginalDestination;
     },
   ) {
     this.#received = 0;
@@ -115,6 +118,7 @@ export class ConnectionRecord {
     this.peer = options.peer ?? null;
     this.#tap = options.tap;
     this.#tap?.begin(subject);
+    this.calledPlain = options.calledPlain ?? null;
     this.openedAtMs = sinks.clock.now();
     this.#openedMonotonicMs = sinks.clock.monotonic();
     this.#row = sinks.traffic.row(subject, '-');

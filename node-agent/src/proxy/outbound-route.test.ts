@@ -4,6 +4,7 @@ import {
   type LoadBalancing,
   type MeshViewUpdate,
   parseCidr,
+  parsePort,
   parseSocketAddress,
   type Service,
   type Workload,
@@ -45,6 +46,28 @@ describe('decideOutbound() for an address', () => {
       address: parseSocketAddress('10.0.0.2:8080'),
       workload: legacy,
     });
+  });
+
+  test('outside the mesh is refused when egress is locked, unless it is allowed', () => {
+    const allowed = [{ block: parseCidr('203.0.113.0/24'), ports: [parsePort(443)] }];
+    const locked = (egress: Workload['egress'], to: string, world: MeshViewUpdate = {}): string => {
+      const route = decide(world, to, { source: { ...client, ...(egress === undefined ? {} : { egress }) } });
+      return route.kind === 'refused' ? route.reason : route.kind;
+    };
+    assert.deepEqual(
+      [
+        locked({ allowed: [] }, '203.0.113.5:443'),
+        locked({ allowed }, '203.0.113.5:443'),
+        locked({ allowed }, '203.0.113.5:80'),
+        locked({ allowed }, '198.51.100.5:443'),
+        // What the mesh knows is not outside, and what is inside its ranges is waited for as ever.
+        locked({ allowed: [] }, '198.51.100.5:443', {
+          workloads: [buildWorkload({ name: 'far', addresses: ['198.51.100.5'], tunnelProtocol: 'none' })],
+        }),
+        locked({ allowed: [] }, '10.0.0.77:443'),
+      ],
+      ['egress-locked', 'passthrough', 'egress-locked', 'egress-locked', 'direct-tcp', 'wait'],
+    );
   });
 
   test('outside the mesh passes through', () => {

@@ -1,5 +1,6 @@
 import {
   addresseeOf,
+  allowsEgress,
   cidrContains,
   formatSocketAddress,
   isLoopback,
@@ -29,6 +30,7 @@ export type OutboundRefusal =
   | 'illegal-port'
   | 'unknown-source'
   | 'unknown-destination'
+  | 'egress-locked'
   | 'no-healthy-endpoint'
   | 'no-service-port'
   | 'no-address'
@@ -96,6 +98,8 @@ export function decideOutbound(
     view.isInRanges(source.network, destination.ip) ||
     options.meshRanges.some((range) => cidrContains(range, destination.ip));
   if (!isOfMesh) {
+    const { egress } = source;
+    if (egress !== undefined && !allowsEgress(egress, destination)) return refused('egress-locked');
     return { kind: 'passthrough', address: destination };
   }
   return options.waited ? refused('unknown-destination') : { kind: 'wait', for: 'destination' };

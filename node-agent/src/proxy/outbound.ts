@@ -7,7 +7,7 @@ import { secureContextOf, type Svid } from '@ambit/mesh/tls';
 import { ConnectionRecord, type ConnectionSubject, recordRefusal } from './connection-record.ts';
 import type { ConnectionTrace } from './connection-tracer.ts';
 import { dialPlain } from './dial.ts';
-import { FAILURES, type FailureReason, failureOfTunnel, peerRefusalOf } from './failures.ts';
+import { FAILURES, type FailureReason, failureOfTunnel } from './failures.ts';
 import { decideOutboundCounting } from '../requests/decide-request-counting.ts';
 import { RequestTap } from '../requests/request-tap.ts';
 import { KEEPALIVE_MS } from './keepalive.ts';
@@ -18,6 +18,7 @@ import { ownSource, type PodContext, refuseSocket, svidLater, svidNow, workloadO
 import type { Party } from './party.ts';
 import { PlainSplice, type SpliceResult } from './plain-splice.ts';
 import { remoteAddressOf } from './socket-addresses.ts';
+import { detailOf, isNotListening } from './tunnel-failure.ts';
 import { outboundHeaders } from './tunnel-headers.ts';
 import type { TunnelPeer } from './tunnel-peers.ts';
 
@@ -40,7 +41,6 @@ interface Captured {
   tap?: RequestTap | null;
 }
 
-const NOT_LISTENING: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ECONNRESET', 'closed']);
 const NOT_LISTENING_BACKOFF = { initialMs: 20, maxMs: 320, factor: 2, jitter: 0.2 } as const;
 
 interface KnownTarget {
@@ -84,6 +84,12 @@ export class OutboundProxy {
     } catch (error) {
       this.#fail(captured, error);
     }
+  }
+
+  /** Whether a connection past the tunnels would be let out of the mesh now. */
+  mayLeave(destination: OriginalDestination): boolean {
+    const route = this.#decide(destination, true);
+    return route.kind !== 'refused' || route.reason !== 'egress-locked';
   }
 
   #fail(captured: Captured, error: unknown): void {
@@ -309,6 +315,12 @@ export class OutboundProxy {
           destination.destroy();
           return;
         }
+        // What is allowed may have changed while it was connected to, when nothing was there to be cut.
+        if (workloadOf(context)?.egress !== undefined && !this.mayLeave(captured.destination)) {
+          destination.destroy();
+          this.#refuse(captured, 'egress-locked', route);
+          return;
+        }
         const tap = this.#tapOf(captured, route);
         const done = ({ error }: SpliceResult): void => {
           context.live.delete(record);
@@ -320,6 +332,7 @@ export class OutboundProxy {
           sendsRequest: true,
           admitted: null,
           tap,
+          calledPlain: captured.destination,
         });
         context.live.add(record);
       },
@@ -372,23 +385,6 @@ export class OutboundProxy {
       ...(isLocal ? { isLocal } : {}),
     };
   }
-}
-
-/** What the tunnel knows beside the code: the peer's status, why the handshake failed, or the system's error. */
-function detailOf(error: HboneError): string | undefined {
-  const { data, cause } = error;
-  if (data['status'] !== undefined) return `status ${data['status']}`;
-  if (data['reason'] !== undefined) return String(data['reason']);
-  if (error.code === 'identity') return peerRefusalOf(error);
-  return cause instanceof Error && 'code' in cause ? String(cause.code) : undefined;
-}
-
-/**
- * The peer's namespace is there and nothing listens on its port, not yet or not any more: a listener that closes resets what it had
- * not accepted, which is seen as a handshake that is cut off. In none of these was anything asked for.
- */
-function isNotListening(error: HboneError): boolean {
-  return (error.code === 'connect' || error.code === 'tls') && NOT_LISTENING.has(detailOf(error) ?? '');
 }
 
 function isSameWay(a: TunnelRoute, b: TunnelRoute): boolean {

@@ -154,13 +154,15 @@ export class PodProxy {
   }
 
   /**
-   * Asks policy again about every live inbound connection where it may have changed, and cuts what it denies. A pod that
+   * Asks policy again about every live inbound connection where it may have changed, and about those out of the mesh, and cuts what
+   * it denies. A pod that
    * has left the mesh view and still ends its connections is judged as what it last was.
    */
   async recheck(change: MeshViewChange): Promise<number> {
     const workload = this.#currentOrLast();
-    if (workload === undefined || !change.policiesMayDifferAt(workload)) return 0;
-    let cut = 0;
+    if (workload === undefined) return 0;
+    let cut = this.#recheckEgress(workload, change);
+    if (!change.policiesMayDifferAt(workload)) return cut;
     let checked = 0;
     for (const record of [...this.live]) {
       const admitted = record.admitted;
@@ -187,6 +189,19 @@ export class PodProxy {
     }
     peers.rejections.source += this.#pool.cut(isRevoked, FAILURES['peer-revoked'].message);
     peers.rejections.destination += this.#inbound.cut(isRevoked);
+    return cut;
+  }
+
+  /** Cuts what would not be let out of the mesh any more. All in one turn: there is nothing to it but look-ups. */
+  #recheckEgress(workload: Workload, change: MeshViewChange): number {
+    const mayDiffer = change.workloads.has(workload.uid) || change.services.size > 0;
+    if (workload.egress === undefined || !mayDiffer) return 0;
+    let cut = 0;
+    for (const record of [...this.live]) {
+      if (record.calledPlain === null || this.#outbound.mayLeave(record.calledPlain)) continue;
+      record.cut('policy-changed');
+      cut++;
+    }
     return cut;
   }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type ExternalWorkload, type Gateway, WAYPOINT_CLASS } from '@ambit/mesh/kinds';
+import { type Gateway, WAYPOINT_CLASS } from '@ambit/mesh/kinds';
 import { parsePushedResource } from '@ambit/mesh/wire';
 import { decideAttachedRoutes } from '../../../controller/src/translate/decide-attached-routes.ts';
 import { decideRouteStatus } from '../../../controller/src/translate/decide-route-status.ts';
@@ -37,7 +37,7 @@ const MESH: WaypointMesh = {
 /** Of the ConfigMap `parameters`, the only one that a Gateway may name here. */
 const PARAMETERS: ReadonlyMap<string, unknown> = new Map([['replicas', { min: 3, max: 4 }]]);
 
-/** What the controller says of an object in its status; of a Gateway also what it makes for it, of a machine what agents are told. */
+/** What the controller says of an object in its status; of a Gateway also what it makes for it, of a machine or pod what agents are told. */
 export function statusOf(control: ControlPlane, name: StatusName): unknown {
   const object = control.object(name) ?? assert.fail(`there is no ${name}`);
   const world = control.pipeline.routeWorld;
@@ -46,7 +46,9 @@ export function statusOf(control: ControlPlane, name: StatusName): unknown {
     case 'BackendTLSPolicy':
       return decideTlsPolicyStatus(object, world);
     case 'ExternalWorkload':
-      return told(control, object);
+      return told(control, `ambit.dev/ExternalWorkload/${object.meta.namespace}/${object.meta.name}`);
+    case 'Pod':
+      return told(control, `/Pod/${object.meta.namespace}/${object.meta.name}`);
     case 'Gateway':
       return gatewayStatus(control, object);
     default:
@@ -54,12 +56,12 @@ export function statusOf(control: ControlPlane, name: StatusName): unknown {
   }
 }
 
-/** What agents are told of a machine, and ask for when they reach it. */
-function told(control: ControlPlane, { meta }: ExternalWorkload): unknown {
+/** What agents are told of a machine or pod, and that of its node alone. */
+function told(control: ControlPlane, place: string): unknown {
   const { addresses } = control.pipeline;
-  const name = `${SETTINGS.clusterId}/ambit.dev/ExternalWorkload/${meta.namespace}/${meta.name}`;
+  const name = `${SETTINGS.clusterId}/${place}`;
   const resource = addresses.get(name) ?? assert.fail(`agents are told nothing of ${name}`);
-  return parsePushedResource(resource);
+  return parsePushedResource({ ...resource, ...resource.forNode });
 }
 
 function gatewayStatus(control: ControlPlane, gateway: Gateway): unknown {

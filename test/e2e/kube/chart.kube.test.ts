@@ -246,7 +246,12 @@ describe('once installed', () => {
         return items.map(({ metadata }) => metadata.name);
       }),
     );
-    const kinds = ['accesspolicies.ambit.dev', 'externalworkloads.ambit.dev', 'mutualtlspolicies.ambit.dev'];
+    const kinds = [
+      'accesspolicies.ambit.dev',
+      'egresspolicies.ambit.dev',
+      'externalworkloads.ambit.dev',
+      'mutualtlspolicies.ambit.dev',
+    ];
     assert.deepEqual(left, [kinds, [], [], [], [], [], []]);
     helmed(...install());
     const { items } = (await api.request('GET', policies)) as Listed<{ readonly metadata: { readonly name: string } }>;

@@ -211,6 +211,15 @@ export function accessPolicy(name: string, app: string | null, spec: Manifest): 
   };
 }
 
+export function egressPolicy(of: string, spec: Manifest): Manifest {
+  return {
+    apiVersion: 'ambit.dev/v1alpha1',
+    kind: 'EgressPolicy',
+    metadata: { name: 'egress', namespace: of },
+    spec,
+  };
+}
+
 export function mutualTlsPolicy(mode: 'Strict' | 'Permissive'): Manifest {
   return {
     apiVersion: 'ambit.dev/v1alpha1',

@@ -321,6 +321,7 @@ export class MeshWorld implements AsyncDisposable {
       AMBIT_NODE_NAME: host.name,
       AMBIT_NETNS_DIR: NETNS_DIRECTORY,
       AMBIT_STATE_DIR: join(state, 'cni'),
+      AMBIT_MESH_CIDRS: this.options.meshRanges.join(),
       AMBIT_ZDS_SOCKET: zds,
     });
     const nodeAgent = this.#createNodeAgent(`node-agent-${host.name}`, host.name, accessLogFile);

@@ -1,6 +1,7 @@
 import { AMBIT_DOMAIN } from '../labels.ts';
 import { ACCESS_POLICY } from './access-policy-schema.ts';
 import { patternText } from './common-schema.ts';
+import { EGRESS_POLICY } from './egress-policy-schema.ts';
 import { EXTERNAL_WORKLOAD } from './external-workload-schema.ts';
 import { MUTUAL_TLS_POLICY } from './mutual-tls-policy-schema.ts';
 import type { KindDefinition, Schema } from './schema.ts';
@@ -13,7 +14,12 @@ const VERSION = 'v1alpha1';
 const CATEGORY = 'ambit';
 
 /** Ambit's own kinds, in the order of the reference. */
-export const AMBIT_KINDS: readonly KindDefinition[] = [ACCESS_POLICY, MUTUAL_TLS_POLICY, EXTERNAL_WORKLOAD];
+export const AMBIT_KINDS: readonly KindDefinition[] = [
+  ACCESS_POLICY,
+  MUTUAL_TLS_POLICY,
+  EGRESS_POLICY,
+  EXTERNAL_WORKLOAD,
+];
 
 /** What the API server is told about a kind: an apiextensions.k8s.io/v1 CustomResourceDefinition. */
 export function customResourceDefinition(definition: KindDefinition): Json {
