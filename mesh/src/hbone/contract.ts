@@ -67,7 +67,8 @@ export interface HbonePool<Peer> extends AsyncDisposable {
   readonly streamCount: number;
   /**
    * Opens a tunnel on a session of the target's key, creating one when none has room (one at a time per key, waiters
-   * bounded). A session that turns out to be dead before the answer is replaced once.
+   * bounded). A session that turns out to be dead before the answer is replaced once, and one whose peer was silent is asked before
+   * it is used. What fails although nobody has heard of it is `isUnheard`.
    * @throws HboneError as `ConnectHbone` and `HboneSession.openTunnel`, or `pool-full`, `draining`.
    */
   openTunnel(target: PoolTarget<Peer>, opening: TunnelOpening, signal?: AbortSignal): Promise<OpenedTunnel<Peer>>;

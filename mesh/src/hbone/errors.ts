@@ -55,4 +55,13 @@ export class HboneError extends MeshError<HboneErrorCode> {
   constructor(code: HboneErrorCode, options: Omit<MeshErrorOptions, 'retryable'> = {}) {
     super(code, MESSAGES[code], { ...options, retryable: RETRYABLE.has(code) });
   }
+
+  /** The same, and known to whoever asked: no application has heard anything of the request, which may be made again. */
+  asUnheard(): HboneError {
+    return new HboneError(this.code, { cause: this.cause ?? this, data: { ...this.data, unheard: true } });
+  }
+
+  get isUnheard(): boolean {
+    return this.data['unheard'] === true;
+  }
 }

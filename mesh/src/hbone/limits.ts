@@ -24,6 +24,10 @@ export interface HboneLimits {
   readonly pingTimeoutMs: number;
   /** A pooled session without streams is closed after this. */
   readonly idleReleaseMs: number;
+  /** A pooled session whose peer has answered nothing for so long is asked for a sign of life before a tunnel goes on it. */
+  readonly silenceMs: number;
+  /** How long it may take to give one; then it gets no more tunnels. */
+  readonly signOfLifeMs: number;
   /** Callers that may wait for one session to be created. */
   readonly poolWaitersMax: number;
   /** Sessions of one pool key; beyond them callers wait for a stream to end. */
@@ -58,6 +62,8 @@ export const DEFAULT_LIMITS: HboneLimits = {
   pingIntervalMs: 10_000,
   pingTimeoutMs: 20_000,
   idleReleaseMs: 300_000,
+  silenceMs: 2000,
+  signOfLifeMs: 2000,
   poolWaitersMax: 1024,
   poolSessionsMax: 256,
   resetsMax: 200,

@@ -13,7 +13,7 @@ import { createHbonePool } from './pool.ts';
 import type { CarrierResult } from './carrier.ts';
 import type { OpenedTunnel, TunnelStream } from './tunnel.ts';
 
-const { headers, goaway, rstStream } = FrameType;
+const { headers, goaway, ping, rstStream } = FrameType;
 const { none, endHeaders } = FrameFlag;
 const opening = { authority: '10.0.0.1:80', headers: [] } as const;
 
@@ -109,6 +109,57 @@ for (const { name, act } of stale) {
     });
   });
 }
+
+for (const answers of [true, false]) {
+  test(`a session whose peer was silent is asked before it is used, and ${answers ? 'used' : 'replaced'} when it ${answers ? 'answers' : 'does not'}`, async () => {
+    const clock = new ManualClock();
+    await withPeers(
+      async (port, peers, pool) => {
+        const request = pool.openTunnel(targetOf(port), opening);
+        const first = await until('the first session', () => peers[0]);
+        await first.receive(headers, 1);
+        first.send(answer(1));
+        void hold((await request).stream);
+        await clock.advance(1000);
+        const prompt = pool.openTunnel(targetOf(port), opening);
+        // What answered just now is not asked.
+        await first.receive(headers, 3);
+        assert.deepEqual(first.of(ping), []);
+        first.send(answer(3));
+        void hold((await prompt).stream);
+
+        await clock.advance(3000);
+        const late = [pool.openTunnel(targetOf(port), opening), pool.openTunnel(targetOf(port), opening)];
+        const question = await first.receive(ping);
+        if (answers) first.send(frameOf(ping, 1, 0, question.payload));
+        else await clock.advance(2000);
+        const asked = answers ? first : await until('another session', () => peers[1]);
+        for (const id of answers ? [5, 7] : [1, 3]) {
+          await asked.receive(headers, id);
+          asked.send(answer(id));
+        }
+        for (const { stream } of await Promise.all(late)) void hold(stream);
+        assert.deepEqual(
+          [first.of(ping).length, first.of(headers).length, peers.length],
+          answers ? [1, 4, 1] : [1, 2, 2],
+        );
+      },
+      { clock, limits: { pingIntervalMs: 100_000 } },
+    );
+  });
+}
+
+test('a request that two sessions in a row did not live to hear of is said to be unheard', async () => {
+  await withPeers(async (port, peers, pool) => {
+    const request = pool.openTunnel(targetOf(port), opening);
+    for (const turn of [0, 1]) {
+      const peer = await until('a session', () => peers[turn]);
+      await peer.receive(headers, 1);
+      peer.send(encodeGoaway(0, 0));
+    }
+    await assert.rejects(request, { code: 'goaway', isUnheard: true });
+  });
+});
 
 test('a request is not repeated a second time, nor after a plain reset', async () => {
   await withPeers(async (port, peers, pool) => {

@@ -46,16 +46,43 @@ class SessionPool<Peer> implements HbonePool<Peer> {
       used = session;
       return session.openTunnel(opening, signal, early);
     };
+    const isRepeatable = (error: unknown): error is HboneError =>
+      used !== undefined && isStale(error) && early?.mayRepeat(isUnprocessed(error)) !== false;
     try {
+      const silent = this.silentSession(target);
+      if (silent !== undefined) await this.askAll(target, silent);
       return await this.entryOf(target).withSession(target, signal, open);
     } catch (error) {
-      if (used === undefined || !isStale(error) || early?.mayRepeat(isUnprocessed(error)) === false) throw error;
+      if (used === undefined || !isRepeatable(error)) throw error;
       // No application has seen anything of it yet, so the same request may go to another session, once. A session that
       // refused because it is full, which we learnt too late, is a good one.
       if (!isFull(used, error)) used.drain();
-      return await this.entryOf(target).withSession(target, signal, open);
+      used = undefined;
+      return await this.entryOf(target)
+        .withSession(target, signal, open)
+        .catch((again: unknown) => {
+          throw isRepeatable(again) ? again.asUnheard() : again;
+        });
     } finally {
       early?.settle();
+    }
+  }
+
+  /** The session that a tunnel would go on, when nothing says that its peer is still there. */
+  private silentSession(target: PoolTarget<Peer>): HboneSession<Peer> | undefined {
+    const session = this.standing(target);
+    if (session === undefined) return undefined;
+    return this.environment.clock.monotonic() - session.heardMs > this.limits.silenceMs ? session : undefined;
+  }
+
+  /**
+   * A peer whose network is gone ends no connection: what goes there waits for nothing, and its first words may not be said again. Those who
+   * give no sign of life get no more tunnels.
+   */
+  private async askAll(target: PoolTarget<Peer>, first: HboneSession<Peer>): Promise<void> {
+    let silent: HboneSession<Peer> | undefined = first;
+    for (; silent !== undefined; silent = this.silentSession(target)) {
+      if (!(await silent.askPeer(this.limits.signOfLifeMs))) silent.drain();
     }
   }
 

@@ -98,6 +98,7 @@ export class ClientSession<Peer> implements HboneSession<Peer>, ConnectionProfil
   private readonly limits: HboneLimits;
   private readonly capacityCallback: (session: HboneSession<Peer>) => void;
   private readonly expectedStreamsMax: number;
+  private answeredMs: number;
 
   constructor(
     socket: Duplex,
@@ -111,6 +112,7 @@ export class ClientSession<Peer> implements HboneSession<Peer>, ConnectionProfil
     this.expectedStreamsMax = expectedStreamsMax;
     this.options = options;
     this.limits = limits;
+    this.answeredMs = options.clock.monotonic();
     this.capacityCallback = onCapacity;
     this.connection = new Connection({
       role: 'client',
@@ -159,6 +161,15 @@ export class ClientSession<Peer> implements HboneSession<Peer>, ConnectionProfil
     return this.connection.check.lastAnswerMs;
   }
 
+  get heardMs(): number {
+    return Math.max(this.answeredMs, this.peerAnsweredMs);
+  }
+
+  /** The peer answered a request. */
+  noteAnswer(): void {
+    this.answeredMs = this.options.clock.monotonic();
+  }
+
   askPeer(timeoutMs: number): Promise<boolean> {
     return this.connection.check.ask(timeoutMs);
   }
@@ -188,7 +199,7 @@ export class ClientSession<Peer> implements HboneSession<Peer>, ConnectionProfil
       return Promise.reject(new HboneError(state === 'closed' ? 'closed' : 'draining', { data: { state } }));
     }
     return new Promise((resolve, reject) => {
-      stream.observer = new PendingTunnel(stream, this.peer, resolve, reject, signal);
+      stream.observer = new PendingTunnel(stream, this, resolve, reject, signal);
       const encode = (target: Buffer, offset: number): number =>
         encodeFields(target, encodeConnect(target, offset, authority), headers);
       this.connection.sendHeaders(stream, false, blockMaxBytes, encode, early !== undefined);
@@ -213,20 +224,20 @@ export class ClientSession<Peer> implements HboneSession<Peer>, ConnectionProfil
 /** A request on its way to an answer. */
 class PendingTunnel<Peer> implements StreamObserver {
   private readonly stream: Stream;
-  private readonly peer: Peer;
+  private readonly session: ClientSession<Peer>;
   private readonly resolve: (tunnel: OpenedTunnel<Peer>) => void;
   private readonly reject: (error: HboneError) => void;
   private readonly signal: AbortSignal | undefined;
 
   constructor(
     stream: Stream,
-    peer: Peer,
+    session: ClientSession<Peer>,
     resolve: (tunnel: OpenedTunnel<Peer>) => void,
     reject: (error: HboneError) => void,
     signal: AbortSignal | undefined,
   ) {
     this.stream = stream;
-    this.peer = peer;
+    this.session = session;
     this.resolve = resolve;
     this.reject = reject;
     this.signal = signal;
@@ -254,13 +265,14 @@ class PendingTunnel<Peer> implements StreamObserver {
   }
 
   private onFinal(status: number, headers: OpenedTunnel<Peer>['headers']): void {
-    const { stream, peer } = this;
+    const { stream, session } = this;
     this.settle();
+    session.noteAnswer();
     stream.answered = true;
     // A tunnel lives long: it need not keep what waited for its answer.
     stream.observer = answeredStream;
     if (status === 200) {
-      this.resolve({ stream: new ConnectTunnel(stream), peer, headers });
+      this.resolve({ stream: new ConnectTunnel(stream), peer: session.peer, headers });
       return;
     }
     stream.abort(Http2Code.cancel);

@@ -110,6 +110,8 @@ export interface HboneSession<Peer> extends HboneConnection<Peer> {
   readonly isUsed: boolean;
   /** When the peer last answered `askPeer`, of the monotonic clock; -Infinity before. */
   readonly peerAnsweredMs: number;
+  /** When the peer last answered anything: the handshake, a request or `askPeer`. Of the monotonic clock. */
+  readonly heardMs: number;
   /** Asks the peer for a sign of life: false when none comes within `timeoutMs`, or the connection ends. A question under way is shared. */
   askPeer(timeoutMs: number): Promise<boolean>;
   /**
