@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { describe, test } from 'node:test';
+import { DEFAULT_LIMITS } from '@ambit/mesh/hbone';
 import { workloadIdentity } from '@ambit/mesh/model';
 import { buildPolicy, rootTestOptions } from '@ambit/mesh/testing';
 import { PodWorld, until } from './pod-world.ts';
@@ -144,6 +145,60 @@ describe('a pod that goes', () => {
     await world.pod('server').serve(8080, (socket) => socket.end('leak'));
     await world.remove('server');
     await assert.rejects(world.pod('outsider').exchange('10.77.0.2:8080', 'x'), { code: 'ECONNREFUSED' });
+  });
+});
+
+describe('a pooled tunnel', () => {
+  /** The client's end of the tunnel connection that a call goes over, as the server's agent sees it. */
+  async function tunnelOf(world: PodWorld, call: string): Promise<string | undefined> {
+    const { lines } = world.nodeOf('server');
+    const before = lines.length;
+    assert.equal(await world.pod('client').exchange('10.77.0.2:8080', call), call);
+    await until(() => lines.length > before);
+    return world.nodeOf('server').records('inbound').at(-1)?.get('src.addr');
+  }
+
+  test('to a pod that is about to end is left, while what is on it goes on', options, async () => {
+    const { world, socket } = await openConnection();
+    await using _ = world;
+    const { workload } = world.pod('server');
+    const first = await tunnelOf(world, 'one');
+    assert.equal(await tunnelOf(world, 'two'), first);
+    world.update({ workloads: [{ ...workload, status: 'unhealthy' }] });
+    await until(() => world.nodeOf('server').plane.metrics().open.destination === 1);
+    await say(socket, 'on the old tunnel');
+    let second = await tunnelOf(world, 'three');
+    // The peer is asked, and answers in its own time.
+    for (let i = 0; second === first && i < 50; i++) second = await tunnelOf(world, `again ${i}`);
+    assert.notEqual(second, first);
+    assert.equal(await tunnelOf(world, 'four'), second);
+    world.update({ workloads: [workload] });
+    assert.equal(await tunnelOf(world, 'five'), second);
+    await say(socket, 'still on the old tunnel');
+  });
+
+  test('to a workload that was gone is not used for whoever has its address now', options, async () => {
+    const { world } = await openConnection();
+    await using _ = world;
+    const { workload } = world.pod('server');
+    const first = await tunnelOf(world, 'one');
+    const { plane } = world.nodeOf('client');
+    plane['apply-view']({ update: { removedWorkloads: [workload.uid] } });
+    plane['apply-view']({ update: { workloads: [workload] } });
+    assert.notEqual(await tunnelOf(world, 'two'), first);
+  });
+
+  test('whose peer went without a word is replaced before an application loses anything', options, async () => {
+    const { world } = await openConnection();
+    await using _ = world;
+    const first = await tunnelOf(world, 'one');
+    const port = first?.split(':')[1] ?? '';
+    const silence = `add table inet wall; add chain inet wall in { type filter hook input priority 0; }; add rule inet wall in tcp sport ${port} drop`;
+    world.pod('server').netns.run('nft', silence);
+    await new Promise((resolve) => setTimeout(resolve, DEFAULT_LIMITS.silenceMs + 100));
+    const calls = ['two', 'three', 'four'].map((call) => world.pod('client').exchange('10.77.0.2:8080', call));
+    assert.deepEqual(await Promise.all(calls), ['two', 'three', 'four']);
+    assert.notEqual(await tunnelOf(world, 'five'), first);
   });
 });
 

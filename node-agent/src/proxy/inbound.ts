@@ -82,6 +82,11 @@ export class InboundProxy {
   /** Open connections take no new tunnels and close after their last one. */
   drain(): void {
     this.#draining = true;
+    this.askToLeave();
+  }
+
+  /** Open connections take no new tunnels and close after their last one; others may come. */
+  askToLeave(): void {
     for (const connection of this.#connections) connection.drain();
   }
 

@@ -20,6 +20,7 @@ import { PlainSplice, type SpliceResult } from './plain-splice.ts';
 import { remoteAddressOf } from './socket-addresses.ts';
 import { detailOf, isNotListening } from './tunnel-failure.ts';
 import { outboundHeaders } from './tunnel-headers.ts';
+import { tunnelKey } from './tunnel-key.ts';
 import type { TunnelPeer } from './tunnel-peers.ts';
 
 type Settled = Exclude<OutboundRoute, { readonly kind: 'wait' }>;
@@ -182,7 +183,7 @@ export class OutboundProxy {
       opened = await this.#openStream(captured, route, source, use.svid, tap);
     } catch (error) {
       if (!(error instanceof HboneError)) throw error;
-      if (!isNotListening(error) || !(await this.#again(captured))) {
+      if (!(isNotListening(error) || error.isUnheard) || !(await this.#again(captured))) {
         this.#refuse(captured, failureOfTunnel(error), route, detailOf(error), error.data['isLocal'] === true);
       }
       return false;
@@ -246,7 +247,7 @@ export class OutboundProxy {
 
   /**
    * A pod may be known here a moment before its own agent listens for it, or between two agents, and a waypoint's replica a moment
-   * after it has stopped. Nothing was said to anybody yet: a little later it is decided anew, for a while. False when that while is over.
+   * after it has stopped; two tunnels in a row may die before their answer. Nothing was heard by anybody yet: a little later it is decided anew, for a while. False when that while is over.
    */
   async #again(captured: Captured): Promise<boolean> {
     const { clock, settings } = this.#context;
@@ -272,14 +273,11 @@ export class OutboundProxy {
     return target;
   }
 
-  #createTarget(
-    { hboneAddress, expectedIdentities }: TunnelRoute,
-    bind: IpAddress | null,
-    svid: Svid,
-  ): PoolTarget<TunnelPeer> {
+  #createTarget(route: TunnelRoute, bind: IpAddress | null, svid: Svid): PoolTarget<TunnelPeer> {
     const { netns, peers, settings } = this.#context;
+    const { hboneAddress, expectedIdentities } = route;
     return {
-      key: `${bind ?? ''}|${svid.id}|${expectedIdentities.join(',')}|${hboneAddress.ip}|${hboneAddress.port}`,
+      key: tunnelKey(bind, svid.id, route),
       openSocket: () =>
         dialInNetns(netns, {
           destination: hboneAddress,

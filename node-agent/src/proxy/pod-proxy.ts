@@ -1,6 +1,6 @@
 import { createHbonePool, type HboneEnvironment, type HbonePool } from '@ambit/mesh/hbone';
 import type { NetnsHandle } from '@ambit/mesh/linux';
-import type { MeshViewChange, Workload } from '@ambit/mesh/model';
+import type { MeshViewChange, Workload, WorkloadUid } from '@ambit/mesh/model';
 import { DnsProxy } from '../dns/dns-proxy.ts';
 import type { ConnectionRecord } from './connection-record.ts';
 import { FAILURES, type FailureReason } from './failures.ts';
@@ -10,6 +10,7 @@ import { reauthorize } from './inbound-admission.ts';
 import { InboundProxy } from './inbound.ts';
 import { OutboundProxy } from './outbound.ts';
 import { type PodContext, type PodSpec, type ProxyDependencies, workloadOf } from './pod-context.ts';
+import { leadsToOneOf } from './tunnel-key.ts';
 import type { TunnelPeer } from './tunnel-peers.ts';
 import { PodListeners, type SharedListener } from './pod-listeners.ts';
 
@@ -39,6 +40,7 @@ export class PodProxy {
   readonly #listeners: PodListeners;
   readonly #dns: DnsProxy | null;
   #lastWorkload: Workload | undefined;
+  #wasHealthy: boolean;
   #closed = false;
 
   /** Takes over `netns`. Nothing listens before `open`. */
@@ -64,6 +66,7 @@ export class PodProxy {
     this.#outbound = new OutboundProxy(context);
     this.#plaintext = new InboundPlaintextProxy(context);
     this.#context = context;
+    this.#wasHealthy = workloadOf(context)?.status === 'healthy';
     const workload = (): Workload | undefined => workloadOf(context);
     this.#dns =
       dependencies.dns === null
@@ -146,6 +149,19 @@ export class PodProxy {
     this.#dns?.[Symbol.dispose]();
     void this.#pool[Symbol.asyncDispose]();
     this.#netns[Symbol.dispose]();
+  }
+
+  /**
+   * What a change of workloads means for tunnels. A pod that is no longer healthy is about to end, or is better left alone: peers are asked to
+   * open no more streams on what they have here, before its network goes and nobody can tell them. What led to a workload of `gone`
+   * is used no more, since another one may have its address.
+   */
+  followWorkloads(change: MeshViewChange, gone: ReadonlySet<WorkloadUid>): void {
+    if (gone.size > 0) this.#pool.retire((key) => leadsToOneOf(key, gone));
+    if (!change.workloads.has(this.pod.workload)) return;
+    const isHealthy = workloadOf(this.#context)?.status === 'healthy';
+    if (this.#wasHealthy && !isHealthy) this.#inbound.askToLeave();
+    this.#wasHealthy = isHealthy;
   }
 
   /** A new SVID arrived: tunnels opened from now on use it. */

@@ -115,7 +115,11 @@ export class DataPlane
             ),
       shortcuts: this.#shortcuts,
     };
-    this.#state.onChange((change) => this.#recheck(change));
+    this.#state.onChange((change) => {
+      const gone = new Set([...change.workloads].filter((uid) => this.#state.view.workload(uid) === undefined));
+      for (const pod of this.#pods.values()) pod.followWorkloads(change, gone);
+      this.#recheck(change);
+    });
     this.#svids.onSet((identity) => {
       for (const pod of this.#pods.values()) if (pod.pod.identity === identity) pod.renewIdentity();
     });
