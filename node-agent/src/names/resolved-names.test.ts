@@ -94,6 +94,17 @@ describe('resolved names', () => {
     assert.deepEqual(await world.names.resolve('too-many.example'), []);
   });
 
+  test('keep so many waiting and no more, who are all answered', async () => {
+    const world = new Names();
+    const answered = Promise.withResolvers<readonly NamedAddress[]>();
+    world.answer = () => answered.promise;
+    const waiting = Array.from({ length: NAME_LIMITS.waitingMax }, () => world.names.resolve('db.example'));
+    assert.deepEqual(await world.names.resolve('db.example'), []);
+    answered.resolve([ip('192.0.2.1')]);
+    assert.ok((await Promise.all(waiting)).every((addresses) => addresses.length === 1));
+    assert.deepEqual(await world.names.resolve('other.example'), one);
+  });
+
   test('that are addresses need no asking', async () => {
     const { asked, names } = new Names();
     assert.deepEqual(await names.resolve('192.0.2.1'), one);

@@ -1,6 +1,5 @@
 import { isIP } from 'node:net';
-import type { IpAddress } from '@ambit/mesh/model';
-import { parseIpAddress } from '@ambit/mesh/model';
+import { type IpAddress, parseIpAddress } from '@ambit/mesh/model';
 import type { Clock } from '@ambit/mesh/runtime';
 
 /** One address of a name, and how long it may be kept. */
@@ -17,6 +16,8 @@ export const NAME_LIMITS = {
   namesMax: 1024,
   /** Beyond these nothing is looked up: the name has no address. */
   lookupsMax: 256,
+  /** Connections that wait for any of them; for one more the name has no address. */
+  waitingMax: 10_000,
   ttlMinMs: 1000,
   ttlMaxMs: 300_000,
   /** Of a name without addresses, or of which nobody could say. */
@@ -37,6 +38,7 @@ export class ResolvedNames {
   readonly #lookUp: LookUpName;
   readonly #known = new Map<string, Known>();
   readonly #underWay = new Map<string, Promise<readonly IpAddress[]>>();
+  #waiting = 0;
   /** Lookups begun so far; those that came from what is kept do not count. */
   lookupCount = 0;
 
@@ -51,9 +53,15 @@ export class ResolvedNames {
     if (literal !== undefined) return Promise.resolve(literal);
     const known = this.#known.get(hostname);
     if (known !== undefined && known.untilMs > this.#clock.monotonic()) return Promise.resolve(known.addresses);
-    const underWay = this.#underWay.get(hostname);
-    if (underWay !== undefined) return underWay;
-    if (this.#underWay.size >= NAME_LIMITS.lookupsMax) return Promise.resolve(NOTHING);
+    if (this.#waiting >= NAME_LIMITS.waitingMax) return Promise.resolve(NOTHING);
+    const lookup = this.#underWay.get(hostname) ?? this.#begin(hostname);
+    if (lookup === null) return Promise.resolve(NOTHING);
+    this.#waiting++;
+    return lookup.finally(() => this.#waiting--);
+  }
+
+  #begin(hostname: string): Promise<readonly IpAddress[]> | null {
+    if (this.#underWay.size >= NAME_LIMITS.lookupsMax) return null;
     const lookup = this.#ask(hostname).finally(() => this.#underWay.delete(hostname));
     this.#underWay.set(hostname, lookup);
     return lookup;
