@@ -1,7 +1,5 @@
-import { spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
 import { join } from 'node:path';
-import { BenchError } from '../errors.ts';
+import { openLineProgram } from './line-program.ts';
 
 export interface PulseOptions {
   readonly node: string;
@@ -19,36 +17,14 @@ export interface Pulse extends AsyncDisposable {
 
 /** Resolves once the first message has come back. @throws BenchError `peer-failed` when the stream breaks, now or later. */
 export async function openPulse(options: PulseOptions): Promise<Pulse> {
-  const { node, clientNetnsPath, serverNetnsPath, destination } = options;
-  const program = join(import.meta.dirname, 'pulse-main.ts');
-  const args = ['--conditions=source', program, clientNetnsPath, serverNetnsPath, destination];
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', node, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
-  child.on('error', () => {});
-  child.stdin.on('error', () => {});
-  let said = '';
-  child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
-  const exited = new Promise<void>((resolve) => child.once('close', () => resolve()));
-  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
-  const next = async (): Promise<string> => {
-    const { value, done } = await lines.next();
-    if (done !== true) return value;
-    throw new BenchError('peer-failed', 'a stream through the agent broke', { data: { said: said.slice(-300) } });
+  const running = await openLineProgram({
+    node: options.node,
+    program: join(import.meta.dirname, 'pulse-main.ts'),
+    args: [options.clientNetnsPath, options.serverNetnsPath, options.destination],
+    failure: 'a stream through the agent broke',
+  });
+  return {
+    worstMs: async () => Number(await running.ask()),
+    [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
   };
-  const pulse: Pulse = {
-    async worstMs() {
-      child.stdin.write('\n');
-      return Number(await next());
-    },
-    async [Symbol.asyncDispose]() {
-      child.stdin.end();
-      await exited;
-    },
-  };
-  try {
-    await next();
-  } catch (error) {
-    await pulse[Symbol.asyncDispose]();
-    throw error;
-  }
-  return pulse;
 }

@@ -10,10 +10,11 @@ import { capturePod } from '../l4/capture.ts';
 import { summarise, toSignificant } from '../measure/summary.ts';
 import { formatSummary, markdownTable } from '../report/format.ts';
 import type { ScaleFigure, ScaleMeasure, ScaleSite } from './figure.ts';
+import { dnsMeasure } from './dns-measure.ts';
 import { viewMeasure } from './view-measure.ts';
 
 /** Everything that is measured, in this order. */
-const MEASURES: readonly ScaleMeasure[] = [viewMeasure];
+const MEASURES: readonly ScaleMeasure[] = [viewMeasure, dnsMeasure];
 
 export interface ScaleBenchOptions extends Omit<ScaleSite, 'pair' | 'children' | 'directory'> {
   readonly isRoot: boolean;

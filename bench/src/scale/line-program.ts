@@ -1,0 +1,52 @@
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { BenchError } from '../errors.ts';
+
+export interface LineProgramOptions {
+  readonly node: string;
+  /** TypeScript, run from source. */
+  readonly program: string;
+  readonly args: readonly string[];
+  /** What it means when it ends by itself. */
+  readonly failure: string;
+}
+
+/** A program that says `ready` and then answers every line with a line. Disposing it ends it, with its input. */
+export interface LineProgram extends AsyncDisposable {
+  /** The answer to an empty line. @throws BenchError `peer-failed` when the program has ended. */
+  ask(): Promise<string>;
+}
+
+/** Resolves once the program is ready. @throws BenchError `peer-failed` when it ends before. */
+export async function openLineProgram({ node, program, args, failure }: LineProgramOptions): Promise<LineProgram> {
+  const command = ['--pdeathsig', 'KILL', node, '--conditions=source', program, ...args];
+  const child = spawn('setpriv', command, { stdio: ['pipe', 'pipe', 'pipe'] });
+  child.on('error', () => {});
+  child.stdin.on('error', () => {});
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  const exited = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  const next = async (): Promise<string> => {
+    const { value, done } = await lines.next();
+    if (done !== true) return value;
+    throw new BenchError('peer-failed', failure, { data: { said: said.slice(-300) } });
+  };
+  const running: LineProgram = {
+    ask() {
+      child.stdin.write('\n');
+      return next();
+    },
+    async [Symbol.asyncDispose]() {
+      child.stdin.end();
+      await exited;
+    },
+  };
+  try {
+    await next();
+  } catch (error) {
+    await running[Symbol.asyncDispose]();
+    throw error;
+  }
+  return running;
+}
