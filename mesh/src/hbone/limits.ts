@@ -64,7 +64,7 @@ export const DEFAULT_LIMITS: HboneLimits = {
   idleReleaseMs: 300_000,
   silenceMs: 2000,
   signOfLifeMs: 2000,
-  poolWaitersMax: 1024,
+  poolWaitersMax: 16_384,
   poolSessionsMax: 256,
   resetsMax: 200,
   controlFramesMax: 1000,

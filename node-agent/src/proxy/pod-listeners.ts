@@ -21,6 +21,12 @@ export interface PodListenersOptions {
 
 export type PodPort = 15008 | 15006 | 15001;
 
+/**
+ * Connections of a pod that wait to be accepted: beyond it the kernel drops what comes, which is tried again a second later. Node
+ * asks the kernel for 511 unless it is told, also for a socket that listens already.
+ */
+const BACKLOG = 4096;
+
 /** In the order in which they are opened. Last what captures: what comes in by it needs the others when it comes back to this pod. */
 export const POD_PORTS: readonly PodPort[] = [15008, 15006, 15001];
 
@@ -101,7 +107,7 @@ export class PodListeners {
     this.#servers.push({ port, server });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen({ fd }, () => {
+      server.listen({ fd }, BACKLOG, () => {
         server.off('error', reject);
         resolve();
       });
