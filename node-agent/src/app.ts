@@ -71,7 +71,6 @@ export interface HeldCertificate {
 const CONNECT_TIMEOUT_MS = 10_000;
 const PATIENCE_MS = 5000;
 const NOT_LISTENING_MS = 1500;
-const CONNECTIONS_PER_POD_MAX = 65_536;
 
 export async function createNodeAgent(options: NodeAgentOptions): Promise<NodeAgent> {
   const { config, clock, logger } = options;
@@ -252,7 +251,8 @@ function workerConfig({ config, logFd }: NodeAgentOptions): Omit<WorkerConfig, '
     patienceMs: PATIENCE_MS,
     notListeningMs: NOT_LISTENING_MS,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
-    connectionsPerPodMax: CONNECTIONS_PER_POD_MAX,
+    connectionsPerPodMax: config.podConnectionsMax,
+    connectionsPerSecondMax: config.podConnectionRate,
     dns: config.dns,
     traceSamplingPercent: config.traces?.samplingPercent ?? null,
     sameNodeEncryption: config.sameNodeEncryption,

@@ -40,6 +40,8 @@ describe('parseConfig()', () => {
       httpMetrics: true,
       certificateTtlMs: 86_400_000,
       terminationDeadlineMs: 5000,
+      podConnectionsMax: 65_536,
+      podConnectionRate: 10_000,
       traces: null,
       heapSnapshotDirectory: '',
       aloneTerminationDeadlineMs: 5000,

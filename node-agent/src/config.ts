@@ -57,6 +57,10 @@ export interface NodeAgentConfig {
   readonly terminationDeadlineMs: number;
   /** Where traces are exported to, and how many of the connections that begin one are recorded; `null`: none. */
   readonly traces: { readonly endpoint: string; readonly samplingPercent: number } | null;
+  /** Per listener, pod and worker. */
+  readonly podConnectionsMax: number;
+  /** That begin in a second, per pod and worker. */
+  readonly podConnectionRate: number;
   /** Where heap snapshots may go; empty: nowhere. */
   readonly heapSnapshotDirectory: string;
   /** Where none does. */
@@ -191,6 +195,16 @@ export const SETTINGS: readonly Setting[] = [
       'Directory, made with mode 0700, where an agent finds the one before it and takes over its listening sockets.',
   },
   {
+    name: 'AMBIT_POD_CONNECTIONS_MAX',
+    fallback: '65536',
+    describe: 'Connections that one pod may have open, in each direction and data worker; further ones are closed.',
+  },
+  {
+    name: 'AMBIT_POD_CONNECTION_RATE',
+    fallback: '10000',
+    describe: 'Connections of one pod that may begin in a second, in each data worker; further ones wait.',
+  },
+  {
     name: 'AMBIT_TRACE_ENDPOINT',
     fallback: '',
     describe:
@@ -262,6 +276,16 @@ export function parseConfig(environment: Environment): NodeAgentConfig {
     httpMetrics: read.boolean('AMBIT_HTTP_METRICS', true),
     certificateTtlMs: read.durationMs('AMBIT_CERTIFICATE_TTL', 24 * 3_600_000),
     terminationDeadlineMs: read.durationMs('AMBIT_TERMINATION_DEADLINE', 5000),
+    podConnectionsMax: read.integer(
+      'AMBIT_POD_CONNECTIONS_MAX',
+      { min: 1, max: 1_000_000 },
+      Number(fallbackOf(SETTINGS, 'AMBIT_POD_CONNECTIONS_MAX')),
+    ),
+    podConnectionRate: read.integer(
+      'AMBIT_POD_CONNECTION_RATE',
+      { min: 1, max: 1_000_000 },
+      Number(fallbackOf(SETTINGS, 'AMBIT_POD_CONNECTION_RATE')),
+    ),
     traces: readTraces(read),
     heapSnapshotDirectory: read.text('AMBIT_HEAP_SNAPSHOT_DIR', ''),
     aloneTerminationDeadlineMs: read.durationMs('AMBIT_ALONE_TERMINATION_DEADLINE', 5000),

@@ -140,6 +140,7 @@ export class TestNode {
         notListeningMs: 1000,
         connectTimeoutMs: 1000,
         connectionsPerPodMax: 20_000,
+        connectionsPerSecondMax: 20_000,
         dns: null,
         traceSamplingPercent: null,
         sameNodeEncryption: false,

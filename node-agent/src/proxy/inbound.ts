@@ -135,10 +135,13 @@ export class InboundProxy {
           peerLatestMs = context.clock.monotonic() + peerUntilMs - context.clock.now();
           return context.peers.verifyClient(certificate, issuers);
         },
-        onTunnel: (request) => {
-          const isOver = context.clock.monotonic() >= peerLatestMs;
-          this.#take(request, { source, destination, peerUntilMs: isOver ? 0 : peerUntilMs });
-        },
+        // A client may ask for a hundred at once.
+        onTunnel: (request) =>
+          context.starts.begin(() => {
+            if (request.aborted) return;
+            const isOver = context.clock.monotonic() >= peerLatestMs;
+            this.#take(request, { source, destination, peerUntilMs: isOver ? 0 : peerUntilMs });
+          }),
         onClose: (closed) => {
           this.#connections.delete(closed);
           context.shortcuts?.closed(closed);

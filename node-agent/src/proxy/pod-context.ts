@@ -12,6 +12,7 @@ import type { MeshState } from '../state/mesh-state.ts';
 import type { ConnectionRecord, RecordSinks } from './connection-record.ts';
 import type { Admission, InboundConnection, ProbeAdmission } from './inbound-admission.ts';
 import type { DryRunReporter } from './dry-run-reporter.ts';
+import type { FairStarts, PodStarts } from './fair-starts.ts';
 import type { FailureReason } from './failures.ts';
 import type { OpenConnections } from './open-connections.ts';
 import type { PartyTable } from './party.ts';
@@ -48,6 +49,8 @@ export interface ProxySettings {
   /** To tunnel peers, to the application, and to plaintext destinations. */
   readonly connectTimeoutMs: number;
   readonly connectionsPerPodMax: number;
+  /** Connections of one pod that begin in a second and worker, in the long run. */
+  readonly connectionsPerSecondMax: number;
   /** Null: DNS is not served. */
   readonly dns: DnsSettings | null;
   /** Of connections that begin a trace, 0-100; `null`: nothing is recorded. */
@@ -73,6 +76,7 @@ export interface ProxyDependencies {
   /** [0, 1). */
   readonly random: () => number;
   readonly dryRun: DryRunReporter;
+  readonly fairStarts: FairStarts;
   /** Null: DNS is not served. */
   readonly dns: DnsWorld | null;
   /** Null where connections of one node are encrypted too. */
@@ -87,6 +91,8 @@ export interface PodContext extends ProxyDependencies {
   readonly pool: HbonePool<TunnelPeer>;
   /** What tunnels outside the pool are made with. */
   readonly tunnels: HboneEnvironment;
+  /** Its turns among the pods of this worker. */
+  readonly starts: PodStarts;
   /** Every connection being carried. */
   readonly live: Set<ConnectionRecord>;
   /** True once the pod is gone or its proxy is closed: nothing new may start. */

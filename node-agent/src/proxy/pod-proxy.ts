@@ -52,6 +52,7 @@ export class PodProxy {
     const limits = { connectTimeoutMs: settings.connectTimeoutMs };
     const environment: HboneEnvironment = { clock, logger, limits };
     this.#pool = createHbonePool<TunnelPeer>(environment);
+    const starts = dependencies.fairStarts.forPod();
     const context: PodContext = {
       ...dependencies,
       pod,
@@ -59,6 +60,7 @@ export class PodProxy {
       netns,
       pool: this.#pool,
       tunnels: environment,
+      starts,
       live: this.live,
       isClosed: () => this.#closed,
     };
@@ -78,9 +80,9 @@ export class PodProxy {
       packetMark: settings.packetMark,
       connectionsMax: settings.connectionsPerPodMax,
       accept: {
-        15008: (socket) => this.#inbound.accept(socket),
-        15006: (socket) => this.#plaintext.accept(socket),
-        15001: (socket) => this.#outbound.accept(socket),
+        15008: (socket) => starts.begin(() => this.#inbound.accept(socket)),
+        15006: (socket) => starts.begin(() => this.#plaintext.accept(socket)),
+        15001: (socket) => starts.begin(() => this.#outbound.accept(socket)),
       },
       onDrop: (port) => countDrop(dependencies, port),
     });
@@ -137,6 +139,8 @@ export class PodProxy {
   close(reason: FailureReason): void {
     if (this.#closed) return;
     this.#closed = true;
+    // Refused, as the pod is closed.
+    this.#context.starts.flush();
     this.#context.shortcuts?.removePod(this.#context.instance);
     this.#listeners.close();
     for (const record of [...this.live]) {

@@ -9,6 +9,7 @@ import { SvidTable } from '../identity/svid-table.ts';
 import { type LookUpName, ResolvedNames } from '../names/resolved-names.ts';
 import { type AccessLogFormat, accessLogLevelOf } from '../proxy/access-log-line.ts';
 import type { ConnectionRecord, RecordSinks } from '../proxy/connection-record.ts';
+import { FairStarts } from '../proxy/fair-starts.ts';
 import { DryRunReporter } from '../proxy/dry-run-reporter.ts';
 import { OpenConnections } from '../proxy/open-connections.ts';
 import { PartyTable } from '../proxy/party.ts';
@@ -106,6 +107,7 @@ export class DataPlane
       parties: new PartyTable(),
       sinks: this.#sinks,
       dryRun: this.#dryRun,
+      fairStarts: new FairStarts({ clock, ratePerSecond: settings.connectionsPerSecondMax }),
       dns:
         settings.dns === null
           ? null

@@ -35,6 +35,9 @@ export class AppClient {
       case 'churn':
         void this.#churn(command);
         return;
+      case 'ping':
+        void this.#ping(command);
+        return;
       case 'release':
         this.#held.get(command.hold)?.();
         this.#answerer(command.id)({ ok: this.#held.has(command.hold) });
@@ -152,6 +155,26 @@ export class AppClient {
     answer({ ok: completed === command.count, completed, ...(failure === undefined ? {} : { error: failure }) });
   }
 
+  async #ping(command: Command<'ping'>): Promise<void> {
+    const answer = this.#answerer(command.id);
+    const latenciesMs: number[] = [];
+    try {
+      let lines = command.isEachNew ? null : await openLineExchange(command);
+      for (let ping = 0; ping < command.count; ping++) {
+        const startMs = performance.now();
+        if (command.isEachNew) lines = await openLineExchange(command);
+        await lines?.exchange(`ping ${ping}`);
+        latenciesMs.push(performance.now() - startMs);
+        if (command.isEachNew) lines?.end();
+        await new Promise((resolve) => setTimeout(resolve, command.intervalMs));
+      }
+      lines?.end();
+      answer({ ok: true, latenciesMs: latenciesMs.sort((a, b) => a - b) });
+    } catch (error) {
+      answer({ ok: false, error: error instanceof Error ? codeOf(error) : String(error) });
+    }
+  }
+
   #openLines(
     command: Command<'line' | 'hold'>,
     answer: Answer,
@@ -194,6 +217,40 @@ interface Answer {
   (outcome: Outcome): void;
   note(socket: Socket): void;
 }
+
+interface LineExchange {
+  /** Sends a line and waits for its echo. Rejects when the connection breaks. */
+  exchange(line: string): Promise<void>;
+  end(): void;
+}
+
+/** A connection to a line server that has greeted. Rejects when it breaks before. */
+async function openLineExchange({ ip, port, timeoutMs }: Command<'ping'>): Promise<LineExchange> {
+  const socket = connect({ host: ip, port, noDelay: true });
+  let answered = Promise.withResolvers<void>();
+  socket.setTimeout(timeoutMs, () => socket.destroy(new Error('ETIMEDOUT')));
+  socket.on('error', (error) => answered.reject(error));
+  socket.on('close', () => answered.reject(new Error('closed before an answer')));
+  // One line at a time is under way, and every answer is one line.
+  socket.on('data', (chunk: Buffer) => {
+    if (chunk.at(-1) === NEWLINE) answered.resolve();
+  });
+  await answered.promise;
+  return {
+    exchange: (line) => {
+      answered = Promise.withResolvers<void>();
+      answered.promise.catch(() => {});
+      socket.write(`${line}\n`);
+      return answered.promise;
+    },
+    end: () => {
+      answered.promise.catch(() => {});
+      socket.end();
+    },
+  };
+}
+
+const NEWLINE = 0x0a;
 
 /** Opens a connection, waits for the first bytes and the orderly end after its own; resolves with what went wrong. */
 function greetedOnce({ ip, port, timeoutMs }: Command<'churn'>): Promise<string | undefined> {

@@ -48,6 +48,20 @@ export type AppCommand =
       readonly count: number;
       readonly concurrency: number;
       readonly timeoutMs: number;
+    }
+  /**
+   * Exchanges `count` lines with a line server, one every `intervalMs` or later, each once the one before it is answered: on one
+   * connection, or each on a new one.
+   */
+  | {
+      readonly id: number;
+      readonly op: 'ping';
+      readonly ip: string;
+      readonly port: number;
+      readonly count: number;
+      readonly intervalMs: number;
+      readonly isEachNew: boolean;
+      readonly timeoutMs: number;
     };
 
 /** Answer to one command. `localAddress` is the caller's own `ip:port`, which its node agent logs as `src.addr`. */
@@ -68,6 +82,8 @@ export interface AppResult {
   readonly receivedBytes?: number;
   /** Of `churn`: connections that were greeted and ended well. */
   readonly completed?: number;
+  /** Of `ping`: how long each exchange took, in milliseconds, sorted; of new connections with their opening. */
+  readonly latenciesMs?: readonly number[];
   /** Node's error code, or what was wrong with the answer. */
   readonly error?: string;
 }

@@ -5,6 +5,8 @@ import type { AppEvent } from './app-protocol.ts';
 type Report = (event: AppEvent) => void;
 
 const WILDCARD = '::';
+/** As far as the kernel lets it: connections that come all at once must not wait for another attempt of the client. */
+const BACKLOG = 65_535;
 const LINE_BYTES_MAX = 4096;
 
 /** HTTP: answers every request with who answered and which address it saw. */
@@ -54,7 +56,7 @@ export function startLineApp(name: string, port: number, report: Report): Promis
 export function listening(server: Server, port: number): Promise<Server> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ port, host: WILDCARD }, () => resolve(server));
+    server.listen({ port, host: WILDCARD, backlog: BACKLOG }, () => resolve(server));
   });
 }
 
