@@ -16,7 +16,8 @@ export const MESH_LAYERS: Readonly<Record<string, readonly string[]>> = {
   http1: ['model', 'wire', 'tls', 'runtime'],
   http2: ['model', 'wire', 'tls', 'runtime', 'hbone', 'http1'],
   observe: ['hbone', 'http1'],
-  push: ['model', 'wire', 'tls', 'runtime'],
+  view: ['model'],
+  push: ['model', 'wire', 'tls', 'runtime', 'view'],
   grpc: ['model', 'wire', 'tls', 'runtime', 'push'],
   linux: ['model', 'runtime'],
   otlp: ['runtime'],
@@ -37,6 +38,7 @@ export const MESH_LAYERS: Readonly<Record<string, readonly string[]>> = {
     'observe',
     'grpc',
     'push',
+    'view',
     'linux',
     'routes',
     'policies',
@@ -49,7 +51,7 @@ export const MESH_LAYERS: Readonly<Record<string, readonly string[]>> = {
 
 /** Decisions, translations and codecs: same input, same output, testable by a table. */
 export const PURE_FILES: string =
-  '^mesh/src/(?:model|wire|kinds|http1|observe|policies|route-wire)/|^mesh/src/routes/(?!aes-seal|index)|^controller/src/translate/|/(?:decide|admit|match|translate)[^/]*\\.ts$' +
+  '^mesh/src/(?:model|wire|view|kinds|http1|observe|policies|route-wire)/|^mesh/src/routes/(?!aes-seal|index)|^controller/src/translate/|/(?:decide|admit|match|translate)[^/]*\\.ts$' +
   '|^mesh/src/hbone/(?:frame-|hpack-|huffman|flow-control|flush-threshold|connect-headers|abuse-guard|limits)[^/]*\\.ts$' +
   '|^mesh/src/http2/(?:errors|limits|head|field-|line-|interpret-|reasons)[^/]*\\.ts$' +
   '|^cni/src/(?:redirect/(?:ruleset|excluded-conditions|locked-egress)|install/conflist-text|enrol/desired-pods)\\.ts$|^controller/src/push/delta\\.ts$|^controller/src/json\\.ts$' +

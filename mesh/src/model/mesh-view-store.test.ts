@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { buildPolicy } from '../testing/policy-builder.ts';
 import { buildService } from '../testing/service-builder.ts';
+import { createSharedStore } from '../testing/shared-store.ts';
 import { buildWorkload } from '../testing/workload-builder.ts';
 import type { PolicyKey } from './access-policy.ts';
 import { parseIpAddress } from './address.ts';
 import { createMeshViewStore } from './mesh-view-store.ts';
+import type { MeshView, MeshViewStep, MeshViewUpdate } from './mesh-view.ts';
 import { type ServiceKey, serviceKey } from './service.ts';
 import type { WorkloadUid } from './workload.ts';
 
@@ -13,379 +15,401 @@ const ip = parseIpAddress;
 const WEB = 'shop/web.shop.svc.cluster.local' as ServiceKey;
 const DB = 'shop/db.shop.svc.cluster.local' as ServiceKey;
 
-describe('a mesh view', () => {
-  test('is empty at first', () => {
-    const { view } = createMeshViewStore();
-    assert.equal(view.epoch, 0);
-    assert.equal(view.workload('x' as WorkloadUid), undefined);
-    assert.equal(view.workloadByAddress('', ip('10.0.0.1')), undefined);
-    assert.equal(view.service(WEB), undefined);
-    assert.equal(view.serviceByAddress('', ip('10.96.0.1')), undefined);
-    assert.deepEqual(view.servicesByHostname('web'), []);
-    assert.deepEqual([...view.endpoints(WEB)], []);
-    assert.deepEqual(view.policiesFor(buildWorkload()), { policies: [], missing: [] });
-    assert.deepEqual([...view.workloads(), ...view.services(), ...view.policies()], []);
-  });
+/** What every kind of store promises. */
+interface Store {
+  readonly view: MeshView;
+  apply(update: MeshViewUpdate): MeshViewStep;
+}
 
-  test('counts its updates, also one without content', () => {
-    const { view, apply } = createMeshViewStore();
-    assert.equal(apply({}).epoch, 1);
-    assert.equal(apply({ workloads: [buildWorkload()] }).epoch, 2);
-    assert.equal(view.epoch, 2);
-  });
+for (const [kind, open] of [
+  ['of objects', createMeshViewStore],
+  ['in shared memory', createSharedStore],
+] as const) {
+  describe(kind, () => keepsItsPromises(open));
+}
 
-  test('lists everything it holds', () => {
-    const { view, apply } = createMeshViewStore();
-    const [workload, service, policy] = [buildWorkload(), buildService(), buildPolicy()];
-    apply({ workloads: [workload], services: [service], policies: [policy] });
-    assert.deepEqual(
-      [[...view.workloads()], [...view.services()], [...view.policies()]],
-      [[workload], [service], [policy]],
-    );
-  });
-});
-
-describe('workloads of a mesh view', () => {
-  test('are found by uid and by each of their addresses in their network', () => {
-    const { view, apply } = createMeshViewStore();
-    const web = buildWorkload({ network: 'east', addresses: ['10.0.0.1', 'fd00::1'] });
-    apply({ workloads: [web] });
-    assert.equal(view.workload(web.uid), web);
-    assert.equal(view.workloadByAddress('east', ip('10.0.0.1')), web);
-    assert.equal(view.workloadByAddress('east', ip('fd00::1')), web);
-    assert.equal(view.workloadByAddress('', ip('10.0.0.1')), undefined);
-    assert.equal(view.workloadByAddress('east', ip('10.0.0.2')), undefined);
-  });
-
-  test('that have a name are found by it in their namespace, until they have another one', () => {
-    const { view, apply } = createMeshViewStore();
-    const name = (hostname: string, namespace = 'shop'): { readonly namespace: string; readonly hostname: string } => ({
-      namespace,
-      hostname,
-    });
-    const db = buildWorkload({ name: 'db', addresses: [], hostname: 'db.example' });
-    apply({ workloads: [db, buildWorkload()] });
-    assert.equal(view.workloadByHostname(name('db.example')), db);
-    assert.equal(view.workloadByHostname(name('db.example', 'other')), undefined);
-    assert.equal(view.workloadByHostname(name('')), undefined);
-    const renamed = { ...db, hostname: 'db2.example' };
-    const second = buildWorkload({ name: 'second', addresses: [], hostname: 'db2.example' });
-    apply({ workloads: [renamed, second] });
-    assert.equal(view.workloadByHostname(name('db.example')), undefined);
-    assert.equal(view.workloadByHostname(name('db2.example')), renamed);
-    apply({ removedWorkloads: [db.uid] });
-    assert.equal(view.workloadByHostname(name('db2.example')), second);
-    apply({ removedWorkloads: [second.uid] });
-    assert.equal(view.workloadByHostname(name('db2.example')), undefined);
-  });
-
-  test('of the host network are not found by address', () => {
-    const { view, apply } = createMeshViewStore();
-    const host = buildWorkload({ networkMode: 'host-network' });
-    apply({ workloads: [host] });
-    assert.equal(view.workload(host.uid), host);
-    assert.equal(view.workloadByAddress('', ip('10.0.0.1')), undefined);
-    apply({ removedWorkloads: [host.uid] });
-    assert.equal(view.workload(host.uid), undefined);
-  });
-
-  test('that moved are found at their new address alone', () => {
-    const { view, apply } = createMeshViewStore();
-    apply({ workloads: [buildWorkload({ addresses: ['10.0.0.1', '10.0.0.2'] })] });
-    const moved = buildWorkload({ addresses: ['10.0.0.2', '10.0.0.3'] });
-    apply({ workloads: [moved] });
-    const found = ['10.0.0.1', '10.0.0.2', '10.0.0.3'].map((text) => view.workloadByAddress('', ip(text)));
-    assert.deepEqual(found, [undefined, moved, moved]);
-  });
-
-  test('that changed network or went to the host network are not found where they were', () => {
-    const { view, apply } = createMeshViewStore();
-    apply({ workloads: [buildWorkload()] });
-    const east = buildWorkload({ network: 'east' });
-    apply({ workloads: [east] });
-    assert.equal(view.workloadByAddress('', ip('10.0.0.1')), undefined);
-    assert.equal(view.workloadByAddress('east', ip('10.0.0.1')), east);
-    apply({ workloads: [buildWorkload({ network: 'east', networkMode: 'host-network' })] });
-    assert.equal(view.workloadByAddress('east', ip('10.0.0.1')), undefined);
-  });
-
-  test('that claim one address: the latest counts, until it goes', () => {
-    const { view, apply } = createMeshViewStore();
-    const first = buildWorkload({ name: 'first' });
-    const second = buildWorkload({ name: 'second' });
-    apply({ workloads: [first] });
-    apply({ workloads: [second] });
-    assert.equal(view.workloadByAddress('', ip('10.0.0.1')), second);
-    const firstAgain = buildWorkload({ name: 'first', status: 'unhealthy' });
-    apply({ workloads: [firstAgain] });
-    assert.equal(view.workloadByAddress('', ip('10.0.0.1')), second, 'a repeated claim is not a new one');
-    apply({ removedWorkloads: [second.uid] });
-    assert.equal(view.workloadByAddress('', ip('10.0.0.1')), firstAgain);
-    apply({ removedWorkloads: [first.uid] });
-    assert.equal(view.workloadByAddress('', ip('10.0.0.1')), undefined);
-  });
-
-  test('whose earlier claim goes leave the later one in place', () => {
-    const { view, apply } = createMeshViewStore();
-    const [first, second] = [buildWorkload({ name: 'first' }), buildWorkload({ name: 'second' })];
-    apply({ workloads: [first, second] });
-    apply({ removedWorkloads: [first.uid] });
-    assert.equal(view.workloadByAddress('', ip('10.0.0.1')), second);
-  });
-
-  test('removed and added in one update are there: removals come first', () => {
-    const { view, apply } = createMeshViewStore();
-    const web = buildWorkload();
-    apply({ workloads: [web] });
-    apply({ workloads: [web], removedWorkloads: [web.uid] });
-    assert.equal(view.workloadByAddress('', ip('10.0.0.1')), web);
-  });
-});
-
-describe('services of a mesh view', () => {
-  test('are found by key, hostname and VIP', () => {
-    const { view, apply } = createMeshViewStore();
-    const web = buildService({ addresses: ['10.96.0.1', 'east/10.96.0.9'] });
-    apply({ services: [web] });
-    assert.equal(view.service(WEB), web);
-    assert.deepEqual(view.servicesByHostname('web.shop.svc.cluster.local'), [web]);
-    assert.equal(view.serviceByAddress('', ip('10.96.0.1')), web);
-    assert.equal(view.serviceByAddress('east', ip('10.96.0.9')), web);
-    assert.equal(view.serviceByAddress('east', ip('10.96.0.1')), undefined);
-  });
-
-  test('of one hostname in several namespaces are all found', () => {
-    const { view, apply } = createMeshViewStore();
-    const [a, b] = [
-      buildService({ namespace: 'a', hostname: 'x.example' }),
-      buildService({ namespace: 'b', hostname: 'x.example' }),
-    ];
-    apply({ services: [a, b] });
-    assert.deepEqual(view.servicesByHostname('x.example'), [a, b]);
-    apply({ removedServices: [a.key] });
-    assert.deepEqual(view.servicesByHostname('x.example'), [b]);
-  });
-
-  test('that changed are found by what they are now alone', () => {
-    const { view, apply } = createMeshViewStore();
-    apply({ services: [buildService({ addresses: ['10.96.0.1', '10.96.0.2', '172.16.0.0/12'] })] });
-    const web = buildService({ addresses: ['10.96.0.2', '10.96.0.3'] });
-    apply({ services: [web] });
-    const found = ['10.96.0.1', '10.96.0.2', '10.96.0.3', '172.16.0.1'].map((text) =>
-      view.serviceByAddress('', ip(text)),
-    );
-    assert.deepEqual(found, [undefined, web, web, undefined]);
-    const renamed = { ...web, hostname: 'renamed.example' };
-    apply({ services: [renamed] });
-    assert.deepEqual(view.servicesByHostname(web.hostname), []);
-    assert.deepEqual(view.servicesByHostname('renamed.example'), [renamed]);
-  });
-
-  test('removed are found no more; removing the unknown is nothing', () => {
-    const { view, apply } = createMeshViewStore();
-    apply({ services: [buildService({ addresses: ['10.96.0.1', '10.96.0.1', '172.16.0.0/12', '172.16.0.0/12'] })] });
-    apply({ removedServices: [WEB, DB] });
-    assert.equal(view.service(WEB), undefined);
-    assert.equal(view.serviceByAddress('', ip('10.96.0.1')), undefined);
-    assert.equal(view.serviceByAddress('', ip('172.16.0.1')), undefined);
-    assert.deepEqual(view.servicesByHostname('web.shop.svc.cluster.local'), []);
-  });
-});
-
-describe('serviceByAddress()', () => {
-  const services = [
-    buildService({ namespace: 'a', name: 'exact', addresses: ['10.0.0.5'], canonical: false }),
-    buildService({ namespace: 'b', name: 'wide', addresses: ['10.0.0.0/8', 'fd00::/16'] }),
-    buildService({ namespace: 'a', name: 'narrow', addresses: ['10.0.0.0/24'] }),
-    buildService({ namespace: 'b', name: 'plain', addresses: ['192.168.0.0/16', '10.7.0.1'], canonical: false }),
-    buildService({ namespace: 'c', name: 'canonical', addresses: ['192.168.0.0/16', '10.7.0.1'] }),
-    buildService({ namespace: 'a', name: 'twin', addresses: ['10.8.0.1'] }),
-    buildService({ namespace: 'b', name: 'twin', addresses: ['10.8.0.1'] }),
-    buildService({
-      namespace: 'a',
-      name: 'private',
-      addresses: ['10.9.0.1', '172.16.0.0/16'],
-      visibility: 'namespace',
-    }),
-    buildService({ namespace: 'b', name: 'public', addresses: ['172.16.0.0/12'] }),
-    buildService({ namespace: 'b', name: 'all6', addresses: ['fd00:1::/32'] }),
-  ];
-  const table: readonly [address: string, client: string | undefined, expected: string | undefined, why: string][] = [
-    ['10.0.0.5', undefined, 'a/exact', 'an exact VIP comes before blocks'],
-    ['10.0.0.5', 'b', 'a/exact', "an exact VIP comes before a block of the client's namespace"],
-    ['10.0.0.6', undefined, 'a/narrow', 'the longest prefix wins'],
-    ['10.0.0.6', 'c', 'a/narrow', 'the longest prefix wins for a stranger'],
-    ['10.0.0.6', 'b', 'b/wide', "a block of the client's namespace wins over a longer one"],
-    ['10.0.1.6', 'a', 'b/wide', 'the shorter block is found where the longer ends'],
-    ['192.168.1.1', undefined, 'c/canonical', 'of equal blocks the canonical one'],
-    ['192.168.1.1', 'b', 'b/plain', "of equal blocks the client's own before the canonical one"],
-    ['10.7.0.1', undefined, 'c/canonical', 'of equal VIPs the canonical one'],
-    ['10.7.0.1', 'b', 'b/plain', "of equal VIPs the client's own before the canonical one"],
-    ['10.8.0.1', undefined, 'a/twin', 'of equals the least key'],
-    ['10.8.0.1', 'b', 'b/twin', "of equals the client's own"],
-    ['10.9.0.1', undefined, 'a/private', 'without a client everything is visible'],
-    ['10.9.0.1', 'a', 'a/private', 'a private VIP is visible in its namespace'],
-    ['10.9.0.1', 'b', 'b/wide', 'a private VIP is not visible elsewhere'],
-    ['172.16.0.1', 'a', 'a/private', 'a private block is visible in its namespace'],
-    ['172.16.0.1', 'b', 'b/public', 'a private block is not visible elsewhere'],
-    ['fd00:2::1', undefined, 'b/wide', 'IPv6 blocks are found'],
-    ['fd00:1::1', undefined, 'b/all6', 'the longest IPv6 prefix wins'],
-    ['11.0.0.1', undefined, undefined, 'nothing is found outside all blocks'],
-    ['fe80::1', undefined, undefined, 'nothing is found outside all IPv6 blocks'],
-  ];
-  for (const order of ['in order', 'reversed'] as const) {
-    const { view, apply } = createMeshViewStore();
-    apply({ services: order === 'in order' ? services : services.toReversed() });
-    for (const [address, client, expected, why] of table) {
-      test(`${address} for ${client ?? 'anybody'}: ${why} (added ${order})`, () => {
-        const found = view.serviceByAddress('', ip(address), client);
-        assert.equal(found === undefined ? undefined : `${found.namespace}/${found.name}`, expected);
-      });
-    }
-  }
-});
-
-describe('endpoints of a mesh view', () => {
-  const ports = ['80:8080'];
-  test('follow what workloads back, also before the service is known', () => {
-    const { view, apply } = createMeshViewStore();
-    const one = buildWorkload({ name: 'one', services: { [WEB]: ports, [DB]: ports } });
-    const two = buildWorkload({ name: 'two', services: { [WEB]: ports } });
-    apply({ workloads: [one, two] });
-    assert.deepEqual([...view.endpoints(WEB)], [one, two]);
-    assert.deepEqual([...view.endpoints(DB)], [one]);
-
-    const oneLess = buildWorkload({ name: 'one', services: { [WEB]: ports } });
-    apply({ workloads: [oneLess] });
-    assert.deepEqual([...view.endpoints(WEB)], [oneLess, two]);
-    assert.deepEqual([...view.endpoints(DB)], []);
-
-    apply({ removedWorkloads: [one.uid] });
-    assert.deepEqual([...view.endpoints(WEB)], [two]);
-    apply({ removedWorkloads: [two.uid] });
-    assert.deepEqual([...view.endpoints(WEB)], []);
-  });
-});
-
-describe('policiesFor()', () => {
-  const mesh = buildPolicy({ namespace: 'root', name: 'mesh', scope: 'mesh' });
-  const shop = buildPolicy({ namespace: 'shop', name: 'all', scope: 'namespace' });
-  const bank = buildPolicy({ namespace: 'bank', name: 'all', scope: 'namespace' });
-  const one = buildPolicy({ namespace: 'shop', name: 'one', scope: 'workload' });
-  const other = buildPolicy({ namespace: 'shop', name: 'other', scope: 'workload' });
-
-  test('gives those of the mesh, of the namespace and those named, in this order', () => {
-    const { view, apply } = createMeshViewStore();
-    apply({ policies: [one, other, bank, shop, mesh] });
-    assert.deepEqual(view.policiesFor(buildWorkload({ policies: ['shop/one'] })), {
-      policies: [mesh, shop, one],
-      missing: [],
-    });
-    assert.deepEqual(view.policiesFor(buildWorkload({ namespace: 'bank' })), { policies: [mesh, bank], missing: [] });
-  });
-
-  test('gives each once, and each that is missing once', () => {
-    const { view, apply } = createMeshViewStore();
-    apply({ policies: [shop, mesh] });
-    const workload = buildWorkload({ policies: ['shop/all', 'root/mesh', 'shop/late', 'shop/late'] });
-    assert.deepEqual(view.policiesFor(workload), { policies: [mesh, shop], missing: ['shop/late'] });
-  });
-
-  test('follows arrivals, changes of scope and removals', () => {
-    const { view, apply } = createMeshViewStore();
-    const workload = buildWorkload({ policies: ['shop/one'] });
-    const effective = (): unknown => {
-      const { policies, missing } = view.policiesFor(workload);
-      return [policies.map(({ key }) => key), missing];
-    };
-    assert.deepEqual(effective(), [[], ['shop/one']]);
-    apply({ policies: [one] });
-    assert.deepEqual(effective(), [['shop/one'], []]);
-    apply({ policies: [shop, bank] });
-    assert.deepEqual(effective(), [['shop/all', 'shop/one'], []]);
-    apply({ policies: [{ ...shop, scope: 'workload' }] });
-    assert.deepEqual(effective(), [['shop/one'], []]);
-    apply({ policies: [{ ...shop, scope: 'mesh' }] });
-    assert.deepEqual(effective(), [['shop/all', 'shop/one'], []]);
-    apply({ removedPolicies: [shop.key] });
-    assert.deepEqual(effective(), [['shop/one'], []]);
-    apply({ removedPolicies: [one.key] });
-    assert.deepEqual(effective(), [[], ['shop/one']]);
-  });
-
-  test('keeps the other policies of a namespace when one goes, and of the mesh', () => {
-    const { view, apply } = createMeshViewStore();
-    const [two, three] = [buildPolicy({ name: 'two' }), buildPolicy({ name: 'three' })];
-    const meshTwo = buildPolicy({ namespace: 'root', name: 'mesh-two', scope: 'mesh' });
-    apply({ policies: [shop, two, three, mesh, meshTwo] });
-    apply({ removedPolicies: [two.key, mesh.key] });
-    assert.deepEqual(view.policiesFor(buildWorkload()).policies, [meshTwo, shop, three]);
-    apply({ removedPolicies: [three.key] });
-    assert.deepEqual(view.policiesFor(buildWorkload()).policies, [meshTwo, shop]);
-    apply({ removedPolicies: [shop.key] });
-    apply({ policies: [two] });
-    assert.deepEqual(view.policiesFor(buildWorkload()).policies, [meshTwo, two]);
-  });
-
-  test('gives one answer until a policy changes', () => {
-    const { view, apply } = createMeshViewStore();
-    const workload = buildWorkload();
-    apply({ policies: [shop] });
-    const answer = view.policiesFor(workload);
-    apply({ workloads: [workload] });
-    assert.equal(view.policiesFor(workload), answer);
-    apply({ policies: [other] });
-    assert.notEqual(view.policiesFor(workload), answer);
-  });
-});
-
-describe('a mesh view change', () => {
+test('a change of a mesh view of objects names what was added, changed or removed, and nothing else', () => {
   const shop = buildPolicy({ name: 'all' });
-  const mesh = buildPolicy({ namespace: 'root', name: 'mesh', scope: 'mesh' });
   const one = buildPolicy({ name: 'one', scope: 'workload' });
   const web = buildWorkload({ policies: ['shop/one'] });
   const db = buildWorkload({ name: 'db', addresses: ['10.0.0.2'] });
-  const teller = buildWorkload({ namespace: 'bank', addresses: ['10.0.0.3'] });
-
-  test('names what was added, changed or removed, and nothing else', () => {
-    const { apply } = createMeshViewStore();
-    const first = apply({ workloads: [web, db], services: [buildService()], policies: [shop, one] });
-    assert.deepEqual([...first.workloads], [web.uid, db.uid]);
-    assert.deepEqual([...first.services], [WEB]);
-    assert.deepEqual([...first.policies], [shop.key, one.key]);
-    const second = apply({
-      removedWorkloads: [db.uid, 'unknown' as WorkloadUid],
-      removedServices: [WEB, serviceKey({ namespace: 'shop', hostname: 'unknown' })],
-      removedPolicies: [one.key, 'shop/unknown' as PolicyKey],
-    });
-    assert.deepEqual([[...second.workloads], [...second.services], [...second.policies]], [[db.uid], [WEB], [one.key]]);
+  const { apply } = createMeshViewStore();
+  const first = apply({ workloads: [web, db], services: [buildService()], policies: [shop, one] });
+  assert.deepEqual([...first.workloads], [web.uid, db.uid]);
+  assert.deepEqual([...first.services], [WEB]);
+  assert.deepEqual([...first.policies], [shop.key, one.key]);
+  const second = apply({
+    removedWorkloads: [db.uid, 'unknown' as WorkloadUid],
+    removedServices: [WEB, serviceKey({ namespace: 'shop', hostname: 'unknown' })],
+    removedPolicies: [one.key, 'shop/unknown' as PolicyKey],
   });
+  assert.deepEqual([[...second.workloads], [...second.services], [...second.policies]], [[db.uid], [WEB], [one.key]]);
+});
 
-  const reach: readonly [
-    name: string,
-    update: Parameters<ReturnType<typeof createMeshViewStore>['apply']>[0],
-    expected: readonly boolean[],
-  ][] = [
-    ['nothing', {}, [false, false, false]],
-    ['a service', { services: [buildService()] }, [false, false, false]],
-    ['the workload itself', { workloads: [db] }, [false, true, false]],
-    ['a policy of the namespace', { policies: [{ ...shop, dryRun: true }] }, [true, true, false]],
-    ['the removal of a policy of the namespace', { removedPolicies: [shop.key] }, [true, true, false]],
-    ['a policy of the mesh', { policies: [mesh] }, [true, true, true]],
-    ['a policy one workload names', { policies: [one] }, [true, false, false]],
-    ['a policy nobody names', { policies: [buildPolicy({ name: 'idle', scope: 'workload' })] }, [false, false, false]],
-    ['a policy that left the namespace', { policies: [{ ...shop, scope: 'workload' }] }, [true, true, false]],
-    ['the removal of an unknown policy', { removedPolicies: ['shop/unknown' as PolicyKey] }, [false, false, false]],
-  ];
-  for (const [name, update, expected] of reach) {
-    test(`by ${name} may differ at: ${expected.join(', ')}`, () => {
-      const { apply } = createMeshViewStore();
-      apply({ workloads: [web, db, teller], policies: [shop] });
-      const change = apply(update);
+function keepsItsPromises(createMeshViewStore: () => Store): void {
+  describe('a mesh view', () => {
+    test('is empty at first', () => {
+      const { view } = createMeshViewStore();
+      assert.equal(view.epoch, 0);
+      assert.deepEqual(view.workload('x' as WorkloadUid), undefined);
+      assert.deepEqual(view.workloadByAddress('', ip('10.0.0.1')), undefined);
+      assert.deepEqual(view.service(WEB), undefined);
+      assert.deepEqual(view.serviceByAddress('', ip('10.96.0.1')), undefined);
+      assert.deepEqual(view.servicesByHostname('web'), []);
+      assert.deepEqual([...view.endpoints(WEB)], []);
+      assert.deepEqual(view.policiesFor(buildWorkload()), { policies: [], missing: [] });
+      assert.deepEqual([...view.workloads(), ...view.services(), ...view.policies()], []);
+    });
+
+    test('counts its updates, also one without content', () => {
+      const { view, apply } = createMeshViewStore();
+      assert.equal(apply({}).epoch, 1);
+      assert.equal(apply({ workloads: [buildWorkload()] }).epoch, 2);
+      assert.equal(view.epoch, 2);
+    });
+
+    test('lists everything it holds', () => {
+      const { view, apply } = createMeshViewStore();
+      const [workload, service, policy] = [buildWorkload(), buildService(), buildPolicy()];
+      apply({ workloads: [workload], services: [service], policies: [policy] });
       assert.deepEqual(
-        [web, db, teller].map((workload) => change.policiesMayDifferAt(workload)),
-        expected,
+        [[...view.workloads()], [...view.services()], [...view.policies()]],
+        [[workload], [service], [policy]],
       );
     });
-  }
-});
+  });
+
+  describe('workloads of a mesh view', () => {
+    test('are found by uid and by each of their addresses in their network', () => {
+      const { view, apply } = createMeshViewStore();
+      const web = buildWorkload({ network: 'east', addresses: ['10.0.0.1', 'fd00::1'] });
+      apply({ workloads: [web] });
+      assert.deepEqual(view.workload(web.uid), web);
+      assert.deepEqual(view.workloadByAddress('east', ip('10.0.0.1')), web);
+      assert.deepEqual(view.workloadByAddress('east', ip('fd00::1')), web);
+      assert.deepEqual(view.workloadByAddress('', ip('10.0.0.1')), undefined);
+      assert.deepEqual(view.workloadByAddress('east', ip('10.0.0.2')), undefined);
+    });
+
+    test('that have a name are found by it in their namespace, until they have another one', () => {
+      const { view, apply } = createMeshViewStore();
+      const name = (
+        hostname: string,
+        namespace = 'shop',
+      ): { readonly namespace: string; readonly hostname: string } => ({
+        namespace,
+        hostname,
+      });
+      const db = buildWorkload({ name: 'db', addresses: [], hostname: 'db.example' });
+      apply({ workloads: [db, buildWorkload()] });
+      assert.deepEqual(view.workloadByHostname(name('db.example')), db);
+      assert.deepEqual(view.workloadByHostname(name('db.example', 'other')), undefined);
+      assert.deepEqual(view.workloadByHostname(name('')), undefined);
+      const renamed = { ...db, hostname: 'db2.example' };
+      const second = buildWorkload({ name: 'second', addresses: [], hostname: 'db2.example' });
+      apply({ workloads: [renamed, second] });
+      assert.deepEqual(view.workloadByHostname(name('db.example')), undefined);
+      assert.deepEqual(view.workloadByHostname(name('db2.example')), renamed);
+      apply({ removedWorkloads: [db.uid] });
+      assert.deepEqual(view.workloadByHostname(name('db2.example')), second);
+      apply({ removedWorkloads: [second.uid] });
+      assert.deepEqual(view.workloadByHostname(name('db2.example')), undefined);
+    });
+
+    test('of the host network are not found by address', () => {
+      const { view, apply } = createMeshViewStore();
+      const host = buildWorkload({ networkMode: 'host-network' });
+      apply({ workloads: [host] });
+      assert.deepEqual(view.workload(host.uid), host);
+      assert.deepEqual(view.workloadByAddress('', ip('10.0.0.1')), undefined);
+      apply({ removedWorkloads: [host.uid] });
+      assert.deepEqual(view.workload(host.uid), undefined);
+    });
+
+    test('that moved are found at their new address alone', () => {
+      const { view, apply } = createMeshViewStore();
+      apply({ workloads: [buildWorkload({ addresses: ['10.0.0.1', '10.0.0.2'] })] });
+      const moved = buildWorkload({ addresses: ['10.0.0.2', '10.0.0.3'] });
+      apply({ workloads: [moved] });
+      const found = ['10.0.0.1', '10.0.0.2', '10.0.0.3'].map((text) => view.workloadByAddress('', ip(text)));
+      assert.deepEqual(found, [undefined, moved, moved]);
+    });
+
+    test('that changed network or went to the host network are not found where they were', () => {
+      const { view, apply } = createMeshViewStore();
+      apply({ workloads: [buildWorkload()] });
+      const east = buildWorkload({ network: 'east' });
+      apply({ workloads: [east] });
+      assert.deepEqual(view.workloadByAddress('', ip('10.0.0.1')), undefined);
+      assert.deepEqual(view.workloadByAddress('east', ip('10.0.0.1')), east);
+      apply({ workloads: [buildWorkload({ network: 'east', networkMode: 'host-network' })] });
+      assert.deepEqual(view.workloadByAddress('east', ip('10.0.0.1')), undefined);
+    });
+
+    test('that claim one address: the latest counts, until it goes', () => {
+      const { view, apply } = createMeshViewStore();
+      const first = buildWorkload({ name: 'first' });
+      const second = buildWorkload({ name: 'second' });
+      apply({ workloads: [first] });
+      apply({ workloads: [second] });
+      assert.deepEqual(view.workloadByAddress('', ip('10.0.0.1')), second);
+      const firstAgain = buildWorkload({ name: 'first', status: 'unhealthy' });
+      apply({ workloads: [firstAgain] });
+      assert.deepEqual(view.workloadByAddress('', ip('10.0.0.1')), second, 'a repeated claim is not a new one');
+      apply({ removedWorkloads: [second.uid] });
+      assert.deepEqual(view.workloadByAddress('', ip('10.0.0.1')), firstAgain);
+      apply({ removedWorkloads: [first.uid] });
+      assert.deepEqual(view.workloadByAddress('', ip('10.0.0.1')), undefined);
+    });
+
+    test('whose earlier claim goes leave the later one in place', () => {
+      const { view, apply } = createMeshViewStore();
+      const [first, second] = [buildWorkload({ name: 'first' }), buildWorkload({ name: 'second' })];
+      apply({ workloads: [first, second] });
+      apply({ removedWorkloads: [first.uid] });
+      assert.deepEqual(view.workloadByAddress('', ip('10.0.0.1')), second);
+    });
+
+    test('removed and added in one update are there: removals come first', () => {
+      const { view, apply } = createMeshViewStore();
+      const web = buildWorkload();
+      apply({ workloads: [web] });
+      apply({ workloads: [web], removedWorkloads: [web.uid] });
+      assert.deepEqual(view.workloadByAddress('', ip('10.0.0.1')), web);
+    });
+  });
+
+  describe('services of a mesh view', () => {
+    test('are found by key, hostname and VIP', () => {
+      const { view, apply } = createMeshViewStore();
+      const web = buildService({ addresses: ['10.96.0.1', 'east/10.96.0.9'] });
+      apply({ services: [web] });
+      assert.deepEqual(view.service(WEB), web);
+      assert.deepEqual(view.servicesByHostname('web.shop.svc.cluster.local'), [web]);
+      assert.deepEqual(view.serviceByAddress('', ip('10.96.0.1')), web);
+      assert.deepEqual(view.serviceByAddress('east', ip('10.96.0.9')), web);
+      assert.deepEqual(view.serviceByAddress('east', ip('10.96.0.1')), undefined);
+    });
+
+    test('of one hostname in several namespaces are all found', () => {
+      const { view, apply } = createMeshViewStore();
+      const [a, b] = [
+        buildService({ namespace: 'a', hostname: 'x.example' }),
+        buildService({ namespace: 'b', hostname: 'x.example' }),
+      ];
+      apply({ services: [a, b] });
+      assert.deepEqual(view.servicesByHostname('x.example'), [a, b]);
+      apply({ removedServices: [a.key] });
+      assert.deepEqual(view.servicesByHostname('x.example'), [b]);
+    });
+
+    test('that changed are found by what they are now alone', () => {
+      const { view, apply } = createMeshViewStore();
+      apply({ services: [buildService({ addresses: ['10.96.0.1', '10.96.0.2', '172.16.0.0/12'] })] });
+      const web = buildService({ addresses: ['10.96.0.2', '10.96.0.3'] });
+      apply({ services: [web] });
+      const found = ['10.96.0.1', '10.96.0.2', '10.96.0.3', '172.16.0.1'].map((text) =>
+        view.serviceByAddress('', ip(text)),
+      );
+      assert.deepEqual(found, [undefined, web, web, undefined]);
+      const renamed = { ...web, hostname: 'renamed.example' };
+      apply({ services: [renamed] });
+      assert.deepEqual(view.servicesByHostname(web.hostname), []);
+      assert.deepEqual(view.servicesByHostname('renamed.example'), [renamed]);
+    });
+
+    test('removed are found no more; removing the unknown is nothing', () => {
+      const { view, apply } = createMeshViewStore();
+      apply({ services: [buildService({ addresses: ['10.96.0.1', '10.96.0.1', '172.16.0.0/12', '172.16.0.0/12'] })] });
+      apply({ removedServices: [WEB, DB] });
+      assert.deepEqual(view.service(WEB), undefined);
+      assert.deepEqual(view.serviceByAddress('', ip('10.96.0.1')), undefined);
+      assert.deepEqual(view.serviceByAddress('', ip('172.16.0.1')), undefined);
+      assert.deepEqual(view.servicesByHostname('web.shop.svc.cluster.local'), []);
+    });
+  });
+
+  describe('serviceByAddress()', () => {
+    const services = [
+      buildService({ namespace: 'a', name: 'exact', addresses: ['10.0.0.5'], canonical: false }),
+      buildService({ namespace: 'b', name: 'wide', addresses: ['10.0.0.0/8', 'fd00::/16'] }),
+      buildService({ namespace: 'a', name: 'narrow', addresses: ['10.0.0.0/24'] }),
+      buildService({ namespace: 'b', name: 'plain', addresses: ['192.168.0.0/16', '10.7.0.1'], canonical: false }),
+      buildService({ namespace: 'c', name: 'canonical', addresses: ['192.168.0.0/16', '10.7.0.1'] }),
+      buildService({ namespace: 'a', name: 'twin', addresses: ['10.8.0.1'] }),
+      buildService({ namespace: 'b', name: 'twin', addresses: ['10.8.0.1'] }),
+      buildService({
+        namespace: 'a',
+        name: 'private',
+        addresses: ['10.9.0.1', '172.16.0.0/16'],
+        visibility: 'namespace',
+      }),
+      buildService({ namespace: 'b', name: 'public', addresses: ['172.16.0.0/12'] }),
+      buildService({ namespace: 'b', name: 'all6', addresses: ['fd00:1::/32'] }),
+    ];
+    const table: readonly [address: string, client: string | undefined, expected: string | undefined, why: string][] = [
+      ['10.0.0.5', undefined, 'a/exact', 'an exact VIP comes before blocks'],
+      ['10.0.0.5', 'b', 'a/exact', "an exact VIP comes before a block of the client's namespace"],
+      ['10.0.0.6', undefined, 'a/narrow', 'the longest prefix wins'],
+      ['10.0.0.6', 'c', 'a/narrow', 'the longest prefix wins for a stranger'],
+      ['10.0.0.6', 'b', 'b/wide', "a block of the client's namespace wins over a longer one"],
+      ['10.0.1.6', 'a', 'b/wide', 'the shorter block is found where the longer ends'],
+      ['192.168.1.1', undefined, 'c/canonical', 'of equal blocks the canonical one'],
+      ['192.168.1.1', 'b', 'b/plain', "of equal blocks the client's own before the canonical one"],
+      ['10.7.0.1', undefined, 'c/canonical', 'of equal VIPs the canonical one'],
+      ['10.7.0.1', 'b', 'b/plain', "of equal VIPs the client's own before the canonical one"],
+      ['10.8.0.1', undefined, 'a/twin', 'of equals the least key'],
+      ['10.8.0.1', 'b', 'b/twin', "of equals the client's own"],
+      ['10.9.0.1', undefined, 'a/private', 'without a client everything is visible'],
+      ['10.9.0.1', 'a', 'a/private', 'a private VIP is visible in its namespace'],
+      ['10.9.0.1', 'b', 'b/wide', 'a private VIP is not visible elsewhere'],
+      ['172.16.0.1', 'a', 'a/private', 'a private block is visible in its namespace'],
+      ['172.16.0.1', 'b', 'b/public', 'a private block is not visible elsewhere'],
+      ['fd00:2::1', undefined, 'b/wide', 'IPv6 blocks are found'],
+      ['fd00:1::1', undefined, 'b/all6', 'the longest IPv6 prefix wins'],
+      ['11.0.0.1', undefined, undefined, 'nothing is found outside all blocks'],
+      ['fe80::1', undefined, undefined, 'nothing is found outside all IPv6 blocks'],
+    ];
+    for (const order of ['in order', 'reversed'] as const) {
+      const { view, apply } = createMeshViewStore();
+      apply({ services: order === 'in order' ? services : services.toReversed() });
+      for (const [address, client, expected, why] of table) {
+        test(`${address} for ${client ?? 'anybody'}: ${why} (added ${order})`, () => {
+          const found = view.serviceByAddress('', ip(address), client);
+          assert.equal(found === undefined ? undefined : `${found.namespace}/${found.name}`, expected);
+        });
+      }
+    }
+  });
+
+  describe('endpoints of a mesh view', () => {
+    const ports = ['80:8080'];
+    test('follow what workloads back, also before the service is known', () => {
+      const { view, apply } = createMeshViewStore();
+      const one = buildWorkload({ name: 'one', services: { [WEB]: ports, [DB]: ports } });
+      const two = buildWorkload({ name: 'two', services: { [WEB]: ports } });
+      apply({ workloads: [one, two] });
+      assert.deepEqual([...view.endpoints(WEB)], [one, two]);
+      assert.deepEqual([...view.endpoints(DB)], [one]);
+
+      const oneLess = buildWorkload({ name: 'one', services: { [WEB]: ports } });
+      apply({ workloads: [oneLess] });
+      assert.deepEqual([...view.endpoints(WEB)], [oneLess, two]);
+      assert.deepEqual([...view.endpoints(DB)], []);
+
+      apply({ removedWorkloads: [one.uid] });
+      assert.deepEqual([...view.endpoints(WEB)], [two]);
+      apply({ removedWorkloads: [two.uid] });
+      assert.deepEqual([...view.endpoints(WEB)], []);
+    });
+  });
+
+  describe('policiesFor()', () => {
+    const mesh = buildPolicy({ namespace: 'root', name: 'mesh', scope: 'mesh' });
+    const shop = buildPolicy({ namespace: 'shop', name: 'all', scope: 'namespace' });
+    const bank = buildPolicy({ namespace: 'bank', name: 'all', scope: 'namespace' });
+    const one = buildPolicy({ namespace: 'shop', name: 'one', scope: 'workload' });
+    const other = buildPolicy({ namespace: 'shop', name: 'other', scope: 'workload' });
+
+    test('gives those of the mesh, of the namespace and those named, in this order', () => {
+      const { view, apply } = createMeshViewStore();
+      apply({ policies: [one, other, bank, shop, mesh] });
+      assert.deepEqual(view.policiesFor(buildWorkload({ policies: ['shop/one'] })), {
+        policies: [mesh, shop, one],
+        missing: [],
+      });
+      assert.deepEqual(view.policiesFor(buildWorkload({ namespace: 'bank' })), { policies: [mesh, bank], missing: [] });
+    });
+
+    test('gives each once, and each that is missing once', () => {
+      const { view, apply } = createMeshViewStore();
+      apply({ policies: [shop, mesh] });
+      const workload = buildWorkload({ policies: ['shop/all', 'root/mesh', 'shop/late', 'shop/late'] });
+      assert.deepEqual(view.policiesFor(workload), { policies: [mesh, shop], missing: ['shop/late'] });
+    });
+
+    test('follows arrivals, changes of scope and removals', () => {
+      const { view, apply } = createMeshViewStore();
+      const workload = buildWorkload({ policies: ['shop/one'] });
+      const effective = (): unknown => {
+        const { policies, missing } = view.policiesFor(workload);
+        return [policies.map(({ key }) => key), missing];
+      };
+      assert.deepEqual(effective(), [[], ['shop/one']]);
+      apply({ policies: [one] });
+      assert.deepEqual(effective(), [['shop/one'], []]);
+      apply({ policies: [shop, bank] });
+      assert.deepEqual(effective(), [['shop/all', 'shop/one'], []]);
+      apply({ policies: [{ ...shop, scope: 'workload' }] });
+      assert.deepEqual(effective(), [['shop/one'], []]);
+      apply({ policies: [{ ...shop, scope: 'mesh' }] });
+      assert.deepEqual(effective(), [['shop/all', 'shop/one'], []]);
+      apply({ removedPolicies: [shop.key] });
+      assert.deepEqual(effective(), [['shop/one'], []]);
+      apply({ removedPolicies: [one.key] });
+      assert.deepEqual(effective(), [[], ['shop/one']]);
+    });
+
+    test('keeps the other policies of a namespace when one goes, and of the mesh', () => {
+      const { view, apply } = createMeshViewStore();
+      const [two, three] = [buildPolicy({ name: 'two' }), buildPolicy({ name: 'three' })];
+      const meshTwo = buildPolicy({ namespace: 'root', name: 'mesh-two', scope: 'mesh' });
+      apply({ policies: [shop, two, three, mesh, meshTwo] });
+      apply({ removedPolicies: [two.key, mesh.key] });
+      assert.deepEqual(view.policiesFor(buildWorkload()).policies, [meshTwo, shop, three]);
+      apply({ removedPolicies: [three.key] });
+      assert.deepEqual(view.policiesFor(buildWorkload()).policies, [meshTwo, shop]);
+      apply({ removedPolicies: [shop.key] });
+      apply({ policies: [two] });
+      assert.deepEqual(view.policiesFor(buildWorkload()).policies, [meshTwo, two]);
+    });
+
+    test('gives one answer until a policy changes', () => {
+      const { view, apply } = createMeshViewStore();
+      const workload = buildWorkload();
+      apply({ policies: [shop] });
+      const answer = view.policiesFor(workload);
+      apply({ workloads: [workload] });
+      assert.equal(view.policiesFor(workload), answer);
+      apply({ policies: [other] });
+      assert.notEqual(view.policiesFor(workload), answer);
+    });
+  });
+
+  describe('a mesh view change', () => {
+    const shop = buildPolicy({ name: 'all' });
+    const mesh = buildPolicy({ namespace: 'root', name: 'mesh', scope: 'mesh' });
+    const one = buildPolicy({ name: 'one', scope: 'workload' });
+    const web = buildWorkload({ policies: ['shop/one'] });
+    const db = buildWorkload({ name: 'db', addresses: ['10.0.0.2'] });
+    const teller = buildWorkload({ namespace: 'bank', addresses: ['10.0.0.3'] });
+
+    const reach: readonly [name: string, update: MeshViewUpdate, expected: readonly boolean[]][] = [
+      ['nothing', {}, [false, false, false]],
+      ['a service', { services: [buildService()] }, [false, false, false]],
+      ['the workload itself', { workloads: [db] }, [false, true, false]],
+      ['a policy of the namespace', { policies: [{ ...shop, dryRun: true }] }, [true, true, false]],
+      ['the removal of a policy of the namespace', { removedPolicies: [shop.key] }, [true, true, false]],
+      ['a policy of the mesh', { policies: [mesh] }, [true, true, true]],
+      ['a policy one workload names', { policies: [one] }, [true, false, false]],
+      [
+        'a policy nobody names',
+        { policies: [buildPolicy({ name: 'idle', scope: 'workload' })] },
+        [false, false, false],
+      ],
+      ['a policy that left the namespace', { policies: [{ ...shop, scope: 'workload' }] }, [true, true, false]],
+      ['the removal of an unknown policy', { removedPolicies: ['shop/unknown' as PolicyKey] }, [false, false, false]],
+    ];
+    for (const [name, update, expected] of reach) {
+      test(`by ${name} may differ at: ${expected.join(', ')}`, () => {
+        const { apply } = createMeshViewStore();
+        apply({ workloads: [web, db, teller], policies: [shop] });
+        const change = apply(update);
+        assert.deepEqual(
+          [web, db, teller].map((workload) => change.policiesMayDifferAt(workload)),
+          expected,
+        );
+      });
+    }
+  });
+}

@@ -54,16 +54,20 @@ export interface MeshViewUpdate {
   readonly removedRanges?: readonly string[];
 }
 
-/** What one update touched, for re-checking live connections and waking those who wait for an arrival. */
-export interface MeshViewChange {
+/** One update of a view, for re-checking live connections. */
+export interface MeshViewStep {
   /** Of the view after the update. */
   readonly epoch: number;
+  /** True when the policies in force at `workload` (as it is now) may differ from before the update. */
+  policiesMayDifferAt(workload: Workload): boolean;
+}
+
+/** What one update touched. */
+export interface MeshViewChange extends MeshViewStep {
   /** Added, changed or removed; removals of what was unknown are left out. */
   readonly workloads: ReadonlySet<WorkloadUid>;
   readonly services: ReadonlySet<ServiceKey>;
   readonly policies: ReadonlySet<PolicyKey>;
-  /** True when the policies in force at `workload` (as it is now) may differ from before the update. */
-  policiesMayDifferAt(workload: Workload): boolean;
 }
 
 /** Owner's side of a view: the one place that changes it. */

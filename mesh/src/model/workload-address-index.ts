@@ -12,14 +12,14 @@ export class WorkloadAddressIndex {
   /** A claim that `after` repeats keeps its place in the order. */
   put(before: Workload | undefined, after: Workload): void {
     if (before !== undefined) {
-      const kept = after.network === before.network ? new Set(claims(after)) : new Set<IpAddress>();
-      for (const ip of claims(before)) if (!kept.has(ip)) this.#drop(before, ip);
+      const kept = after.network === before.network ? new Set(claimsOf(after)) : new Set<IpAddress>();
+      for (const ip of claimsOf(before)) if (!kept.has(ip)) this.#drop(before, ip);
     }
-    for (const ip of claims(after)) this.#claim(after, ip);
+    for (const ip of claimsOf(after)) this.#claim(after, ip);
   }
 
   remove(workload: Workload): void {
-    for (const ip of claims(workload)) this.#drop(workload, ip);
+    for (const ip of claimsOf(workload)) this.#drop(workload, ip);
   }
 
   find(network: string, ip: IpAddress): WorkloadUid | undefined {
@@ -47,7 +47,7 @@ export class WorkloadAddressIndex {
   }
 }
 
-/** Addresses of the host belong to the host, not to a pod that shares its network. */
-function claims(workload: Workload): readonly IpAddress[] {
+/** Those that are the workload's own: addresses of the host belong to the host, not to a pod that shares its network. */
+export function claimsOf(workload: Workload): readonly IpAddress[] {
   return workload.networkMode === 'host-network' ? [] : workload.addresses;
 }
