@@ -20,13 +20,14 @@ import type { NodeAgentConfig } from './config.ts';
 import { Handover } from './handover/handover.ts';
 import { PodSupervisor, type IdentityHolder } from './pods/pod-supervisor.ts';
 import type { ProxySettings } from './proxy/pod-context.ts';
+import { MeshViewPublisher } from './state/mesh-view-publisher.ts';
 import { agentMetrics } from './telemetry/agent-metrics.ts';
 import { openTraces } from './telemetry/open-traces.ts';
 import { registerWorkerMetrics } from './telemetry/worker-metrics.ts';
 import type { WorkerCalls, WorkerConfig } from './worker/worker-protocol.ts';
 
 // Threads: this module and everything it constructs runs on the main thread: control plane, pods, admin. The sockets
-// and tunnels of the pods live in data workers (worker/), which read nothing but what is posted to them.
+// and tunnels of the pods live in data workers (worker/), which read nothing but what is posted to them, and the mesh view in memory that all threads share.
 
 export interface NodeAgentOptions extends ProcessStart<NodeAgentConfig> {
   /** Main module of a data worker. */
@@ -48,6 +49,7 @@ export interface AgentParts {
   readonly clock: Clock;
   readonly logger: RootLogger;
   readonly workers: WorkerPool<WorkerCalls>;
+  readonly mesh: MeshViewPublisher;
   readonly metrics: Metrics;
   readonly readiness: Readiness;
   readonly handover: Handover;
@@ -87,7 +89,8 @@ export async function createNodeAgent(options: NodeAgentOptions): Promise<NodeAg
         onLost: failed.reject,
       }),
     );
-    const own = { config, clock, logger, workers, metrics: new Metrics(), readiness: new Readiness() };
+    const mesh = new MeshViewPublisher((publication) => workers.callAll('adopt-view', { publication }));
+    const own = { config, clock, logger, workers, mesh, metrics: new Metrics(), readiness: new Readiness() };
     const handover: Handover = stack.use(await Handover.open(own));
     const parts: AgentParts = { ...own, handover };
     registerMetrics(parts, options.version);

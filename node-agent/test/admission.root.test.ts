@@ -212,9 +212,7 @@ describe('a tunnel request', () => {
   test('to a server that is not who it must be is not made', options, async () => {
     await using world = await twoPods();
     const server = world.pod('server').workload;
-    world
-      .nodeOf('client')
-      .plane['apply-view']({ update: { workloads: [{ ...server, serviceAccount: 'somebody-else' }] } });
+    world.nodeOf('client').update({ workloads: [{ ...server, serviceAccount: 'somebody-else' }] });
     await assert.rejects(world.pod('client').exchange('10.77.0.2:8080', 'x'), refusal);
     assert.deepEqual(world.nodeOf('client').metrics().refusals, [['outbound', 'tunnel-identity', 1]]);
   });

@@ -171,8 +171,8 @@ describe('a live connection', () => {
         { name: 'server' },
       ]);
       const { broken } = await held(world, from);
-      world.nodeOf('server').plane['apply-view']({ update: { removedWorkloads: [world.pod('server').workload.uid] } });
-      world.nodeOf('server').plane['apply-view']({ update: { policies: [deny] } });
+      world.nodeOf('server').update({ removedWorkloads: [world.pod('server').workload.uid] });
+      world.nodeOf('server').update({ policies: [deny] });
       await broken;
     });
   }

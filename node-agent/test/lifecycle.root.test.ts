@@ -182,9 +182,9 @@ describe('a pooled tunnel', () => {
     await using _ = world;
     const { workload } = world.pod('server');
     const first = await tunnelOf(world, 'one');
-    const { plane } = world.nodeOf('client');
-    plane['apply-view']({ update: { removedWorkloads: [workload.uid] } });
-    plane['apply-view']({ update: { workloads: [workload] } });
+    const node = world.nodeOf('client');
+    node.update({ removedWorkloads: [workload.uid] });
+    node.update({ workloads: [workload] });
     assert.notEqual(await tunnelOf(world, 'two'), first);
   });
 
@@ -217,11 +217,11 @@ describe('what is not known yet', () => {
     });
     await world.pod('server').serve(8080, (socket) => socket.end('ok'));
     const { workload } = world.pod('server');
-    const { plane } = world.nodeOf('client');
-    plane['apply-view']({ update: { removedWorkloads: [workload.uid] } });
+    const node = world.nodeOf('client');
+    node.update({ removedWorkloads: [workload.uid] });
     const answer = world.pod('client').exchange('10.77.0.2:8080', 'x');
-    plane['apply-view']({ update: { policies: [buildPolicy({ name: 'unrelated', namespace: 'other' })] } });
-    plane['apply-view']({ update: { workloads: [workload] } });
+    node.update({ policies: [buildPolicy({ name: 'unrelated', namespace: 'other' })] });
+    node.update({ workloads: [workload] });
     assert.equal(await answer, 'ok');
   });
 
@@ -243,12 +243,12 @@ describe('what is not known yet', () => {
     await using world = await PodWorld.create([{ name: 'client' }, { name: 'server' }]);
     await world.pod('server').serve(8080, (socket) => socket.end('ok'));
     const { workload } = world.pod('server');
-    const { plane } = world.nodeOf('server');
-    plane['apply-view']({ update: { removedWorkloads: [workload.uid] } });
+    const node = world.nodeOf('server');
+    node.update({ removedWorkloads: [workload.uid] });
     await assert.rejects(world.pod('client').exchange('10.77.0.2:8080', 'x'), refusal);
-    assert.deepEqual(plane.metrics().refusals, [['inbound', 'unknown-workload', 1]]);
+    assert.deepEqual(node.metrics().refusals, [['inbound', 'unknown-workload', 1]]);
     const answer = world.pod('client').exchange('10.77.0.2:8080', 'x');
-    plane['apply-view']({ update: { workloads: [workload] } });
+    node.update({ workloads: [workload] });
     assert.equal(await answer, 'ok');
   });
 });

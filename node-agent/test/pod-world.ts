@@ -15,6 +15,7 @@ import {
 } from '@ambit/mesh/model';
 import { type Clock, silentLogger, systemClock } from '@ambit/mesh/runtime';
 import { buildWorkload, createTestCa, type TestCa, TestNetns, type WorkloadOptions } from '@ambit/mesh/testing';
+import { SharedViewWriter } from '@ambit/mesh/view';
 import type { ProxySettings } from '../src/proxy/pod-context.ts';
 import { podSpecOf } from '../src/pods/pod-registry.ts';
 import { DataPlane } from '../src/worker/data-plane.ts';
@@ -110,6 +111,9 @@ export class TestNode {
   readonly plane: DataPlane;
   readonly planes: readonly DataPlane[];
   readonly lines: string[] = [];
+  /** Everything that its mesh view is made of. */
+  readonly updates: MeshViewUpdate[] = [];
+  readonly #view = new SharedViewWriter(1);
   /** Addresses that its name servers know. */
   readonly names: Map<string, readonly string[]> = new Map();
   readonly asked: string[] = [];
@@ -157,6 +161,13 @@ export class TestNode {
         return (this.names.get(hostname) ?? []).map((ip) => ({ ip: parseIpAddress(ip), ttlMs: 60_000 }));
       },
     });
+  }
+
+  update(update: MeshViewUpdate): void {
+    this.updates.push(update);
+    const publication = this.#view.apply(update);
+    for (const plane of this.planes) plane['adopt-view']({ publication });
+    this.#view.acknowledge(publication.epoch);
   }
 
   /** Finished connections of one direction, as `flag-free` fields by key. */
@@ -249,7 +260,7 @@ export class PodWorld implements AsyncDisposable {
   /** Applies an update on every node. */
   update(update: MeshViewUpdate): void {
     for (const name of this.pods.keys()) this.nodeOf(name);
-    for (const { planes } of this.nodes.values()) for (const plane of planes) plane['apply-view']({ update });
+    for (const node of this.nodes.values()) node.update(update);
   }
 
   /** Redirects the pod, gives its node an SVID for it and has the node serve it. */
@@ -279,8 +290,7 @@ export class PodWorld implements AsyncDisposable {
     const node = this.#createNode(name);
     this.#replaced.push(before);
     this.nodes.set(pod.workload.node, node);
-    const { workloads, services, policies } = before.plane['dump-view']();
-    node.plane['apply-view']({ update: { workloads, services, policies } });
+    for (const update of before.updates) node.update(update);
     await this.capture(name);
     return node;
   }

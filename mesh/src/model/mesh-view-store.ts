@@ -97,6 +97,9 @@ class IndexedMeshView implements MeshView {
     this.epoch++;
     return {
       epoch: this.epoch,
+      gone: new Set([...workloads].filter((uid) => !this.#workloads.has(uid))),
+      touchesServices: services.size > 0,
+      touchesWorkload: (uid) => workloads.has(uid),
       workloads,
       services,
       policies: policyChange.keys,

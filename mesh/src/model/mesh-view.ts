@@ -58,6 +58,12 @@ export interface MeshViewUpdate {
 export interface MeshViewStep {
   /** Of the view after the update. */
   readonly epoch: number;
+  /** Known before the update and not any more. */
+  readonly gone: ReadonlySet<WorkloadUid>;
+  /** Some service was added, changed or removed. */
+  readonly touchesServices: boolean;
+  /** The workload was added, changed or removed. */
+  readonly touchesWorkload: (uid: WorkloadUid) => boolean;
   /** True when the policies in force at `workload` (as it is now) may differ from before the update. */
   policiesMayDifferAt(workload: Workload): boolean;
 }

@@ -45,11 +45,14 @@ export class SharedViewReader implements MeshView {
     const policies = this.#policies.apply(publication.policies, publication.removedPolicies);
     for (const name of publication.removedRanges) this.#ranges.remove(name);
     for (const ranges of publication.ranges) this.#ranges.put(ranges);
+    const touchesWorkload = (uid: WorkloadUid): boolean =>
+      this.#findWorkload(uid, before) !== this.#findWorkload(uid, this.#epoch);
     return {
       epoch: publication.epoch,
-      policiesMayDifferAt: (workload) =>
-        policies.reaches(workload) ||
-        this.#findWorkload(workload.uid, before) !== this.#findWorkload(workload.uid, this.#epoch),
+      gone: new Set(publication.gone),
+      touchesServices: publication.touchesServices,
+      touchesWorkload,
+      policiesMayDifferAt: (workload) => policies.reaches(workload) || touchesWorkload(workload.uid),
     };
   }
 

@@ -62,8 +62,9 @@ export class SharedViewWriter {
   apply(update: MeshViewUpdate): ViewPublication {
     const epoch = ++this.#epoch;
     this.#reclaim();
-    for (const uid of update.removedWorkloads ?? []) this.#removeWorkload(uid);
-    for (const key of update.removedServices ?? []) this.#removeService(key);
+    const removed = (update.removedWorkloads ?? []).filter((uid) => this.#removeWorkload(uid));
+    let touchesServices = (update.services ?? []).length > 0;
+    for (const key of update.removedServices ?? []) touchesServices = this.#removeService(key) || touchesServices;
     for (const workload of update.workloads ?? []) this.#putWorkload(workload);
     for (const service of update.services ?? []) this.#putService(service);
     for (const [key, endpoints] of this.#endpointChanges.take((one) => this.#endpointsOf(one))) {
@@ -77,6 +78,8 @@ export class SharedViewWriter {
       chunks: this.#memory.takeAdded(),
       ...(table === undefined ? {} : { table }),
       ...(blockLengths === undefined ? {} : { blockLengths }),
+      gone: removed.filter((uid) => this.#findWorkload(uid) === 0),
+      touchesServices,
       policies: update.policies ?? [],
       removedPolicies: update.removedPolicies ?? [],
       ranges: update.ranges ?? [],
@@ -118,11 +121,13 @@ export class SharedViewWriter {
     }
   }
 
-  #removeWorkload(uid: WorkloadUid): void {
+  /** False when there is none. */
+  #removeWorkload(uid: WorkloadUid): boolean {
     const ref = this.#findWorkload(uid);
-    if (ref === 0) return;
+    if (ref === 0) return false;
     for (const key of this.#records.workload(ref).services.keys()) this.#endpointChanges.add(key, ref, 0);
     this.#kill(ref);
+    return true;
   }
 
   #putService(service: Service): void {
@@ -134,13 +139,15 @@ export class SharedViewWriter {
     this.#blockLengths.add(service);
   }
 
-  #removeService(key: ServiceKey): void {
+  /** False when there is none. */
+  #removeService(key: ServiceKey): boolean {
     const ref = this.#findAlive(RECORD.service, hashKey(this.#seed, KEY.service, key), (one) => {
       return this.#records.service(one).key === key;
     });
-    if (ref === 0) return;
+    if (ref === 0) return false;
     this.#blockLengths.remove(this.#records.service(ref));
     this.#kill(ref);
+    return true;
   }
 
   #putEndpoints(key: ServiceKey, endpoints: readonly RecordRef[]): void {

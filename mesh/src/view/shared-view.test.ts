@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { describe, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { parseIpAddress } from '../model/address.ts';
+import { createMeshViewStore } from '../model/mesh-view-store.ts';
 import { buildService } from '../testing/service-builder.ts';
 import { createSharedStore } from '../testing/shared-store.ts';
 import { until } from '../testing/until.ts';
@@ -59,6 +60,25 @@ describe('a shared view', () => {
     assert.deepEqual(differ({ removedWorkloads: [web.uid] }), [true, false]);
     assert.deepEqual(differ({ removedWorkloads: [web.uid] }), [false, false]);
   });
+
+  for (const [kind, open] of [
+    ['of objects', createMeshViewStore],
+    ['in shared memory', createSharedStore],
+  ] as const) {
+    test(`${kind} tells what is gone, and whether any service was touched`, () => {
+      const { apply } = open();
+      const [web, db] = [buildWorkload(), buildWorkload({ name: 'db', addresses: ['10.0.0.2'] })];
+      const told = (update: Parameters<typeof apply>[0]): unknown => {
+        const { gone, touchesServices, touchesWorkload } = apply(update);
+        return [[...gone], touchesServices, touchesWorkload(web.uid)];
+      };
+      assert.deepEqual(told({ workloads: [web, db], services: [buildService()] }), [[], true, true]);
+      assert.deepEqual(told({ removedWorkloads: [web.uid, db.uid], workloads: [db] }), [[web.uid], false, true]);
+      assert.deepEqual(told({ removedWorkloads: [web.uid] }), [[], false, false]);
+      assert.deepEqual(told({ removedServices: [buildService().key] }), [[], true, false]);
+      assert.deepEqual(told({ removedServices: [buildService().key] }), [[], false, false]);
+    });
+  }
 });
 
 const ROUNDS = 400;

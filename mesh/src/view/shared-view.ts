@@ -1,5 +1,6 @@
 import type { AccessPolicy, PolicyKey } from '../model/access-policy.ts';
 import type { MeshRanges } from '../model/mesh-ranges.ts';
+import type { WorkloadUid } from '../model/workload.ts';
 import type { Table } from './hash-index.ts';
 import type { NewChunk } from './record-memory.ts';
 
@@ -16,6 +17,9 @@ export interface ViewPublication {
   readonly table?: Table;
   /** Present when there are other blocks than before: the lengths of those of services, longest first. */
   readonly blockLengths?: readonly BlockLength[];
+  /** Workloads that are not there any more. */
+  readonly gone: readonly WorkloadUid[];
+  readonly touchesServices: boolean;
   // Policies and ranges are few, and decisions walk them: each thread has them as objects.
   readonly policies: readonly AccessPolicy[];
   readonly removedPolicies: readonly PolicyKey[];

@@ -13,13 +13,13 @@ const CONNECTIONS_MAX = 10_000;
  * construction: certificates are shown by their chain alone.
  */
 export async function createConfigDump(options: AdminOptions): Promise<Record<string, unknown>> {
-  const { workers, source, supervisor, config, version } = options;
-  const [view] = await workers.callAll('dump-view', {});
+  const { workers, mesh, source, supervisor, config, version } = options;
+  const { view } = mesh;
   const connections = (await workers.callAll('connections', { filter: {}, limit: CONNECTIONS_MAX })).flat();
   return {
-    workloads: view?.workloads.map(dumpWorkload) ?? [],
-    services: view?.services.map(dumpService) ?? [],
-    policies: view?.policies.map(dumpPolicy) ?? [],
+    workloads: Array.from(view.workloads(), dumpWorkload),
+    services: Array.from(view.services(), dumpService),
+    policies: Array.from(view.policies(), dumpPolicy),
     stagedServices: {},
     staticConfig: {},
     version: { version, component: 'node-agent' },

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decode } from 'dns-packet';
+import type { MeshViewUpdate } from '@ambit/mesh/model';
 import { buildService, buildWorkload, ManualClock, randomOf } from '@ambit/mesh/testing';
+import { SharedViewWriter } from '@ambit/mesh/view';
 import { question, spoiledQuestions, told } from '../../test/dns-world.ts';
 import { MeshState } from '../state/mesh-state.ts';
 import { DnsCounts } from './dns-counts.ts';
@@ -17,12 +19,13 @@ const workloads = [1, 2, 3].map((i) =>
 
 class World {
   readonly state = new MeshState({ clock: new ManualClock() });
+  readonly #view = new SharedViewWriter(1);
   readonly counts = new DnsCounts();
   readonly into = Buffer.alloc(65_535);
   readonly responder: DnsResponder;
 
   constructor() {
-    this.state.apply({ services, workloads });
+    this.update({ services, workloads });
     this.responder = new DnsResponder({
       state: this.state,
       counts: this.counts,
@@ -32,6 +35,10 @@ class World {
       workload: () => workloads[0],
       random: randomOf(1),
     });
+  }
+
+  update(update: MeshViewUpdate): void {
+    this.state.adopt(this.#view.apply(update));
   }
 
   respond(message: Buffer, protocol: 'udp' | 'tcp' = 'udp'): DnsVerdict {
@@ -48,9 +55,9 @@ test('DnsResponder forgets what it said when the view changes', () => {
   const world = new World();
   const message = question('web', 'A');
   for (let i = 0; i < 2; i++) assert.deepEqual(world.ask(message), ['NOERROR', 'A 10.96.0.1']);
-  world.state.apply({ services: [buildService({ name: 'web', namespace: 'shop', addresses: ['10.96.0.2'] })] });
+  world.update({ services: [buildService({ name: 'web', namespace: 'shop', addresses: ['10.96.0.2'] })] });
   for (let i = 0; i < 2; i++) assert.deepEqual(world.ask(message), ['NOERROR', 'A 10.96.0.2']);
-  world.state.apply({ removedServices: services.map(({ key }) => key) });
+  world.update({ removedServices: services.map(({ key }) => key) });
   for (let i = 0; i < 2; i++) assert.deepEqual(world.ask(message), 'forward');
 });
 

@@ -10,7 +10,7 @@ import { parseLocalConfig } from './local-config.ts';
  * agent runs. Rejects when the file or a namespace cannot be used.
  */
 export async function openLocalSource(
-  { workers, logger, readiness }: AgentParts,
+  { workers, mesh, logger, readiness }: AgentParts,
   upstream: Upstream & { readonly kind: 'local' },
   createSupervisor: CreateSupervisor,
 ): Promise<{ readonly supervisor: PodSupervisor; readonly source: Source }> {
@@ -18,7 +18,7 @@ export async function openLocalSource(
   const text = readNamedFile('AMBIT_LOCAL_CONFIG', upstream.file);
   const config = parseLocalConfig(text, (path) => readFileSync(path, 'utf8'));
   const { workloads, services, policies } = config;
-  await workers.callAll('apply-view', { update: { workloads, services, policies } });
+  await mesh.apply({ workloads, services, policies });
   for (const svid of config.svids) await workers.callAll('set-svid', { identity: svid.id, svid });
   const supervisor = createSupervisor({
     hold: () => ({ [Symbol.dispose]: () => {} }),

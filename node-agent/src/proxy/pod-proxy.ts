@@ -1,6 +1,6 @@
 import { createHbonePool, type HboneEnvironment, type HbonePool } from '@ambit/mesh/hbone';
 import type { NetnsHandle } from '@ambit/mesh/linux';
-import type { MeshViewChange, Workload, WorkloadUid } from '@ambit/mesh/model';
+import type { MeshViewStep, Workload } from '@ambit/mesh/model';
 import { DnsProxy } from '../dns/dns-proxy.ts';
 import type { ConnectionRecord } from './connection-record.ts';
 import { FAILURES, type FailureReason } from './failures.ts';
@@ -157,12 +157,12 @@ export class PodProxy {
 
   /**
    * What a change of workloads means for tunnels. A pod that is no longer healthy is about to end, or is better left alone: peers are asked to
-   * open no more streams on what they have here, before its network goes and nobody can tell them. What led to a workload of `gone`
+   * open no more streams on what they have here, before its network goes and nobody can tell them. What led to a workload that is gone
    * is used no more, since another one may have its address.
    */
-  followWorkloads(change: MeshViewChange, gone: ReadonlySet<WorkloadUid>): void {
+  followWorkloads({ gone, touchesWorkload }: MeshViewStep): void {
     if (gone.size > 0) this.#pool.retire((key) => leadsToOneOf(key, gone));
-    if (!change.workloads.has(this.pod.workload)) return;
+    if (!touchesWorkload(this.pod.workload)) return;
     const isHealthy = workloadOf(this.#context)?.status === 'healthy';
     if (this.#wasHealthy && !isHealthy) this.#inbound.askToLeave();
     this.#wasHealthy = isHealthy;
@@ -178,7 +178,7 @@ export class PodProxy {
    * it denies. A pod that
    * has left the mesh view and still ends its connections is judged as what it last was.
    */
-  async recheck(change: MeshViewChange): Promise<number> {
+  async recheck(change: MeshViewStep): Promise<number> {
     const workload = this.#currentOrLast();
     if (workload === undefined) return 0;
     let cut = this.#recheckEgress(workload, change);
@@ -213,8 +213,8 @@ export class PodProxy {
   }
 
   /** Cuts what would not be let out of the mesh any more. All in one turn: there is nothing to it but look-ups. */
-  #recheckEgress(workload: Workload, change: MeshViewChange): number {
-    const mayDiffer = change.workloads.has(workload.uid) || change.services.size > 0;
+  #recheckEgress(workload: Workload, change: MeshViewStep): number {
+    const mayDiffer = change.touchesWorkload(workload.uid) || change.touchesServices;
     if (workload.egress === undefined || !mayDiffer) return 0;
     let cut = 0;
     for (const record of [...this.live]) {

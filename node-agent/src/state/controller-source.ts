@@ -102,7 +102,7 @@ function createPushClient(
   ranges: RangeWatch,
   onReady: () => void,
 ): PushClient {
-  const { config, clock, logger, workers } = parts;
+  const { config, clock, logger, mesh } = parts;
   return new PushClient({
     transport: hintedTransport(createPushTransport(access), kind, (error) => countFailure('discovery', error)),
     node: discoveryNode(config),
@@ -110,7 +110,7 @@ function createPushClient(
     logger: logger.child({ scope: 'xds' }),
     apply: async (update) => {
       ranges.see(update);
-      await workers.callAll('apply-view', { update });
+      await mesh.apply(update);
     },
     withRanges: config.followNodeRanges,
     onReady,

@@ -1,5 +1,6 @@
-import { createMeshViewStore, type MeshView, type MeshViewChange, type MeshViewUpdate } from '@ambit/mesh/model';
+import type { MeshView, MeshViewStep } from '@ambit/mesh/model';
 import type { Clock } from '@ambit/mesh/runtime';
+import { SharedViewReader, type ViewPublication } from '@ambit/mesh/view';
 
 /** Connections that may wait at once for a workload to become known; further ones are refused at once. */
 export const STATE_WAITERS_MAX = 10_000;
@@ -8,30 +9,30 @@ export type WaitOutcome = 'changed' | 'timeout' | 'too-many';
 
 /** The mesh view of one thread, and those who wait for it to change. */
 export class MeshState {
-  readonly #store = createMeshViewStore();
+  readonly #view = new SharedViewReader();
   readonly #clock: Clock;
   readonly #waiters = new Set<(outcome: WaitOutcome) => void>();
-  readonly #listeners: ((change: MeshViewChange) => void)[] = [];
+  readonly #listeners: ((step: MeshViewStep) => void)[] = [];
 
   constructor(options: { readonly clock: Clock }) {
     this.#clock = options.clock;
   }
 
   get view(): MeshView {
-    return this.#store.view;
+    return this.#view;
   }
 
-  /** Applies one update, tells listeners what changed, then wakes everybody who waits. */
-  apply(update: MeshViewUpdate): void {
-    const change = this.#store.apply(update);
-    for (const listener of this.#listeners) listener(change);
+  /** Adopts one update, tells listeners, then wakes everybody who waits. */
+  adopt(publication: ViewPublication): void {
+    const step = this.#view.adopt(publication);
+    for (const listener of this.#listeners) listener(step);
     const waiters = [...this.#waiters];
     this.#waiters.clear();
     for (const wake of waiters) wake('changed');
   }
 
-  /** `listener` runs synchronously within `apply`, for the life of this state. */
-  onChange(listener: (change: MeshViewChange) => void): void {
+  /** `listener` runs synchronously within `adopt`, for the life of this state. */
+  onChange(listener: (step: MeshViewStep) => void): void {
     this.#listeners.push(listener);
   }
 

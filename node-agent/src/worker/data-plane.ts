@@ -1,5 +1,5 @@
 import { NetnsHandle, OwnedDescriptor } from '@ambit/mesh/linux';
-import { formatSocketAddress, type MeshViewChange } from '@ambit/mesh/model';
+import { formatSocketAddress, type MeshViewStep } from '@ambit/mesh/model';
 import type { Clock, LineSink, Logger, RootLogger, WorkerHandlers } from '@ambit/mesh/runtime';
 import { matchesConnection } from '../admin/match-connection.ts';
 import { createRevocations } from '@ambit/mesh/tls';
@@ -27,7 +27,6 @@ import type {
   ConnectionSummary,
   ListenersByWorker,
   PodInstance,
-  ViewDump,
   WorkerCalls,
   WorkerMetrics,
 } from './worker-protocol.ts';
@@ -118,8 +117,7 @@ export class DataPlane
       shortcuts: this.#shortcuts,
     };
     this.#state.onChange((change) => {
-      const gone = new Set([...change.workloads].filter((uid) => this.#state.view.workload(uid) === undefined));
-      for (const pod of this.#pods.values()) pod.followWorkloads(change, gone);
+      for (const pod of this.#pods.values()) pod.followWorkloads(change);
       this.#recheck(change);
     });
     this.#svids.onSet((identity) => {
@@ -127,8 +125,8 @@ export class DataPlane
     });
   }
 
-  'apply-view' = ({ update }: Args<'apply-view'>): null => {
-    this.#state.apply(update);
+  'adopt-view' = ({ publication }: Args<'adopt-view'>): null => {
+    this.#state.adopt(publication);
     return null;
   };
 
@@ -262,16 +260,6 @@ export class DataPlane
     dropped: this.#spans.dropped,
   });
 
-  'dump-view' = (): ViewDump => {
-    const { view } = this.#state;
-    return {
-      epoch: view.epoch,
-      workloads: [...view.workloads()],
-      services: [...view.services()],
-      policies: [...view.policies()],
-    };
-  };
-
   /** Drains every pod at once; none is added any more. */
   async drain(drainMs: number): Promise<void> {
     this.#draining = true;
@@ -283,7 +271,7 @@ export class DataPlane
     return listeners[this.#options.index] ?? [];
   }
 
-  #recheck(change: MeshViewChange): void {
+  #recheck(change: MeshViewStep): void {
     for (const pod of this.#pods.values()) {
       pod.recheck(change).then(
         (cut) => void (cut > 0 && increase(this.#cuts, 'policy-changed', cut)),

@@ -1,6 +1,7 @@
-import type { AccessPolicy, MeshViewUpdate, Service, SpiffeId, Workload } from '@ambit/mesh/model';
+import type { SpiffeId } from '@ambit/mesh/model';
 import type { AccessLogTarget, CpuProfile, LogFormat, SeriesSnapshot } from '@ambit/mesh/runtime';
 import type { RevokedSerials, Svid } from '@ambit/mesh/tls';
+import type { ViewPublication } from '@ambit/mesh/view';
 import type { ConnectionFilter } from '../admin/match-connection.ts';
 import type { DnsSnapshot } from '../dns/dns-counts.ts';
 import type { AccessLogFormat } from '../proxy/access-log-line.ts';
@@ -69,18 +70,10 @@ export interface WorkerMetrics {
   readonly logLinesSuppressed: number;
 }
 
-/** The whole mesh view. */
-export interface ViewDump {
-  readonly epoch: number;
-  readonly workloads: readonly Workload[];
-  readonly services: readonly Service[];
-  readonly policies: readonly AccessPolicy[];
-}
-
 /** What the main thread asks of a data worker. Requests are handled in order of arrival; answers may overtake each other. */
 export interface WorkerCalls {
   /** Answered once every decision of this worker sees the update. */
-  'apply-view': { readonly args: { readonly update: MeshViewUpdate }; readonly result: null };
+  'adopt-view': { readonly args: { readonly publication: ViewPublication }; readonly result: null };
   'set-svid': { readonly args: { readonly identity: SpiffeId; readonly svid: Svid }; readonly result: null };
   'forget-svid': { readonly args: { readonly identity: SpiffeId }; readonly result: null };
   /** Answered once every peer that these lists withdraw is cut, and none of them is accepted any more. */
@@ -123,7 +116,6 @@ export interface WorkerCalls {
   /** The path of the file that was written. */
   'heap-snapshot': { readonly args: { readonly directory: string }; readonly result: string };
   'take-spans': { readonly args: { readonly max: number }; readonly result: TakenSpans };
-  'dump-view': { readonly args: Record<string, never>; readonly result: ViewDump };
   /** Gives memory back that starting left behind. */
   'compact-heap': { readonly args: Record<string, never>; readonly result: null };
   'set-log-filter': { readonly args: { readonly filter: string }; readonly result: null };

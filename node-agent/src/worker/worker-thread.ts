@@ -53,7 +53,7 @@ export async function runWorkerThread(): Promise<void> {
   });
   const heap = new RestingHeap(clock);
   const handlers: WorkerHandlers<WorkerCalls> = {
-    'apply-view': plane['apply-view'],
+    'adopt-view': plane['adopt-view'],
     'set-svid': plane['set-svid'],
     'forget-svid': plane['forget-svid'],
     'set-revocations': plane['set-revocations'],
@@ -65,7 +65,6 @@ export async function runWorkerThread(): Promise<void> {
     'remove-pod': plane['remove-pod'],
     metrics: plane.metrics,
     connections: plane.connections,
-    'dump-view': plane['dump-view'],
     'take-spans': plane['take-spans'],
     'heap-snapshot': ({ directory }) => writeSnapshot(directory, `data-${config.index}`, clock.now()),
     'cpu-profile': ({ durationMs }) => recordCpuProfile(durationMs, (ms) => clock.sleep(ms)),
