@@ -1,8 +1,8 @@
-import type { AccessPolicy, PolicyKey } from '../model/access-policy.ts';
+import { type AccessPolicy, parsePolicyKey, type PolicyKey } from '../model/access-policy.ts';
 import type { MeshRanges } from '../model/mesh-ranges.ts';
 import type { MeshViewUpdate } from '../model/mesh-view.ts';
-import type { Service, ServiceKey } from '../model/service.ts';
-import type { Workload, WorkloadUid } from '../model/workload.ts';
+import { parseServiceKey, type Service, type ServiceKey } from '../model/service.ts';
+import { parseWorkloadUid, type Workload, type WorkloadUid } from '../model/workload.ts';
 import type { PushedObject } from '../wire/push-resource.ts';
 import type { NamedChanges } from './other-type.ts';
 
@@ -14,30 +14,13 @@ export interface OtherObject {
 }
 
 /** What is known of an accepted resource: enough to name it to the server and to remove it by name. */
-export type HeldResource = {
+export interface HeldResource {
+  /** That of its content: uid, key or name. */
+  readonly name: string;
   readonly version: string;
+  readonly kind: (PushedObject | OtherObject)['kind'];
   /** Not what was pushed, which cannot be read, but what refuses in its place. */
   readonly standsIn?: true;
-} & (
-  | { readonly kind: 'workload'; readonly key: WorkloadUid }
-  | { readonly kind: 'service'; readonly key: ServiceKey }
-  | { readonly kind: 'policy'; readonly key: PolicyKey }
-  | { readonly kind: 'ranges' | 'other'; readonly key: string }
-);
-
-export function heldResource(object: PushedObject | OtherObject, version: string): HeldResource {
-  switch (object.kind) {
-    case 'workload':
-      return { kind: 'workload', version, key: object.workload.uid };
-    case 'service':
-      return { kind: 'service', version, key: object.service.key };
-    case 'policy':
-      return { kind: 'policy', version, key: object.policy.key };
-    case 'ranges':
-      return { kind: 'ranges', version, key: object.ranges.name };
-    case 'other':
-      return { kind: 'other', version, key: object.name };
-  }
 }
 
 /** Collects one update of the mesh view; a later change of an object outdates an earlier one. */
@@ -76,24 +59,24 @@ export class Changes {
   remove(held: HeldResource): void {
     switch (held.kind) {
       case 'workload':
-        this.#workloads.delete(held.key);
-        this.#removedWorkloads.add(held.key);
+        this.#workloads.delete(parseWorkloadUid(held.name));
+        this.#removedWorkloads.add(parseWorkloadUid(held.name));
         break;
       case 'service':
-        this.#services.delete(held.key);
-        this.#removedServices.add(held.key);
+        this.#services.delete(parseServiceKey(held.name));
+        this.#removedServices.add(parseServiceKey(held.name));
         break;
       case 'policy':
-        this.#policies.delete(held.key);
-        this.#removedPolicies.add(held.key);
+        this.#policies.delete(parsePolicyKey(held.name));
+        this.#removedPolicies.add(parsePolicyKey(held.name));
         break;
       case 'ranges':
-        this.#ranges.delete(held.key);
-        this.#removedRanges.add(held.key);
+        this.#ranges.delete(held.name);
+        this.#removedRanges.add(held.name);
         break;
       case 'other':
-        this.#others.delete(held.key);
-        this.#removedOthers.add(held.key);
+        this.#others.delete(held.name);
+        this.#removedOthers.add(held.name);
         break;
     }
   }

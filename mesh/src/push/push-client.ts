@@ -11,6 +11,7 @@ import {
   RANGES_TYPE_URL,
 } from '../wire/discovery-messages.ts';
 import type { OtherType } from './other-type.ts';
+import { partsOf } from './response-parts.ts';
 import { type ReadResponse, type RefusedResource, Subscription } from './subscription.ts';
 import type { PushStream, PushTransport } from './transport.ts';
 
@@ -18,6 +19,8 @@ import type { PushStream, PushTransport } from './transport.ts';
 export const PUSH_BACKOFF = { initialMs: 10, maxMs: 15_000, factor: 2, jitter: 0.2 } as const;
 /** Refused resources that one response gets logged; their number is logged in any case. */
 const REFUSALS_LOGGED_MAX = 10;
+/** Of the parts of one response before its last: refused resources that the controller is told of. Its message has no room for more. */
+const REFUSALS_TOLD_MAX = 1000;
 
 /** What happened, for counters; in order, synchronously. Observers must not throw. */
 export type PushEvent =
@@ -170,18 +173,33 @@ export class PushClient {
   }
 
   async #accept(response: DiscoveryResponse, subscription: Subscription, stream: PushStream): Promise<void> {
-    const read = subscription.read(response);
+    const { typeUrl, resources, removedResources } = response;
+    const refused: RefusedResource[] = [];
+    let refusedCount = 0;
+    let resourceBytes = 0;
+    let last: ReadResponse | undefined;
+    for (const part of partsOf(response)) {
+      if (last !== undefined) {
+        await this.#putInForce(subscription, last);
+        subscription.keep(last);
+        refused.push(...last.refused.slice(0, REFUSALS_TOLD_MAX - refused.length));
+      }
+      last = subscription.read(part);
+      refusedCount += last.refused.length;
+      for (const { value } of part.resources) resourceBytes += value.length;
+    }
+    this.#logRefused(typeUrl, [...refused, ...(last?.refused ?? [])], refusedCount);
     this.#emit({
       kind: 'response',
-      typeUrl: response.typeUrl,
-      resources: response.resources.length,
-      removed: response.removedResources.length,
-      refused: read.refused.length,
-      resourceBytes: response.resources.reduce((sum, { value }) => sum + value.length, 0),
+      typeUrl,
+      resources: resources.length,
+      removed: removedResources.length,
+      refused: refusedCount,
+      resourceBytes,
     });
-    this.#logRefused(response.typeUrl, read.refused);
-    if (!read.isEmpty) await this.#apply(subscription, read);
-    await stream.send(subscription.commit(read));
+    if (last === undefined) return;
+    await this.#putInForce(subscription, last);
+    await stream.send(subscription.commit(last, refused));
   }
 
   /** One after the other: each stage once the one before it is in force. */
@@ -196,8 +214,9 @@ export class PushClient {
     }
   }
 
-  #apply(subscription: Subscription, { update, others }: ReadResponse): Promise<void> {
-    return this.#others.get(subscription)?.apply(others) ?? this.#options.apply(update);
+  async #putInForce(subscription: Subscription, { isEmpty, update, others }: ReadResponse): Promise<void> {
+    if (isEmpty) return;
+    await (this.#others.get(subscription)?.apply(others) ?? this.#options.apply(update));
   }
 
   #subscriptionOf({ typeUrl }: DiscoveryResponse): Subscription | undefined {
@@ -224,7 +243,7 @@ export class PushClient {
     this.#options.onReady?.();
   }
 
-  #logRefused(typeUrl: string, refused: readonly RefusedResource[]): void {
+  #logRefused(typeUrl: string, refused: readonly RefusedResource[], count: number): void {
     for (const { name, version, reason, denies } of refused.slice(0, REFUSALS_LOGGED_MAX)) {
       const fields = {
         'push.type': typeUrl,
@@ -242,10 +261,10 @@ export class PushClient {
         this.#options.logger.error(message, { ...fields, 'push.denies': denies });
       }
     }
-    if (refused.length > REFUSALS_LOGGED_MAX) {
+    if (count > REFUSALS_LOGGED_MAX) {
       this.#options.logger.warn('refused more pushed resources', {
         'push.type': typeUrl,
-        'push.refused': refused.length,
+        'push.refused': count,
       });
     }
   }

@@ -37,7 +37,7 @@ describe('PushClient, streams that end', () => {
 
     await run.clock.advance(10);
     const stream = run.transport.stream(1);
-    assert.deepEqual(summary(stream), [`policies open ${POLICY.key}@5`, `addresses open ${UID}@7,${gone.uid}@8`]);
+    assert.deepEqual(summary(stream), [`policies open ${POLICY.key}@5`, `addresses open ${gone.uid}@8,${UID}@7`]);
     stream.push(addresses({ nonce: 'b1', removedResources: [gone.uid] }));
     await run.settle();
     assert.equal(run.view.workload(gone.uid), undefined);

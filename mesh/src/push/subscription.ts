@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import type { MeshViewUpdate } from '../model/mesh-view.ts';
 import {
   AUTHORIZATION_TYPE_URL,
@@ -11,7 +12,8 @@ import { LIMITS } from '../wire/limits.ts';
 import { denyInPlaceOf } from '../wire/policy-stand-in.ts';
 import type { PushedObject } from '../wire/push-resource.ts';
 import { parsePushedResource } from '../wire/push-to-model.ts';
-import { Changes, type HeldResource, heldResource, type OtherObject } from './changes.ts';
+import { Changes, type HeldResource, type OtherObject } from './changes.ts';
+import { HeldTable } from './held-table.ts';
 import type { NamedChanges, OtherType } from './other-type.ts';
 
 /** Most resources held of one type; further new ones are refused. Ten times the largest cluster Kubernetes supports. */
@@ -22,6 +24,7 @@ const REFUSED_KEPT_MAX = 1000;
 const REFUSED_NAME_LENGTH_MAX = 256;
 /** Longest text of a refusal that is sent: it is read by people in the controller's log. */
 const REFUSAL_MESSAGE_LENGTH_MAX = 4096;
+const SEED_MAX = 0x1_0000_0000;
 /** gRPC status code INVALID_ARGUMENT. */
 const INVALID_ARGUMENT = 3;
 
@@ -73,7 +76,7 @@ export class Subscription {
   readonly #resourcesMax: number;
   readonly #content: Content;
   /** Invariant: exactly the resources whose content the last committed state holds. */
-  readonly #held = new Map<string, HeldResource>();
+  readonly #held = new HeldTable(randomInt(SEED_MAX));
   /** By name, those whose newest pushed version was refused; at most REFUSED_KEPT_MAX of them. */
   readonly #refused = new Map<string, RefusedResource>();
   #acknowledged = false;
@@ -111,9 +114,7 @@ export class Subscription {
 
   /** Of the resources held, those that refuse in place of what cannot be read. */
   get standInCount(): number {
-    let count = 0;
-    for (const held of this.#held.values()) if (held.standsIn === true) count++;
-    return count;
+    return this.#held.standIns;
   }
 
   /**
@@ -122,7 +123,7 @@ export class Subscription {
    * the name is there with a version of no resource, so that the server sends the resource, or its removal.
    */
   openRequest(node: DiscoveryNode): DiscoveryRequest {
-    const versions = new Map([...this.#held].map(([name, { version }]) => [name, version]));
+    const versions = new Map(Array.from(this.#held.values(), ({ name, version }) => [name, version]));
     return { ...this.#request(), node, initialResourceVersions: versions };
   }
 
@@ -151,13 +152,13 @@ export class Subscription {
         const object = this.#content.parse(resource);
         if (before !== undefined && before.kind !== object.kind) changes.remove(before);
         changes.put(object);
-        accepted.set(name, heldResource(object, version));
+        accepted.set(name, { name, version, kind: object.kind });
       } catch (error) {
         if (!(error instanceof WireError)) throw error;
         const standIn = this.#standInFor(resource, before);
         if (standIn !== undefined) {
           changes.put(standIn);
-          accepted.set(name, { ...heldResource(standIn, NO_VERSION), standsIn: true });
+          accepted.set(name, { name, version: NO_VERSION, kind: standIn.kind, standsIn: true });
         }
         refused.push({
           name: keptText(name),
@@ -172,24 +173,33 @@ export class Subscription {
     return { nonce, update: changes.update(), others, isEmpty, accepted, removed, refused };
   }
 
-  /** To be called once the update is in force everywhere. Returns the acknowledgement, or the refusal of what was bad. */
-  commit(read: ReadResponse): DiscoveryRequest {
+  /** To be called once the update of a part of a response is in force everywhere, when more of it is to come. */
+  keep(read: ReadResponse): void {
     for (const name of read.removed) {
       this.#held.delete(name);
       this.#refused.delete(keptText(name));
     }
     for (const [name, held] of read.accepted) {
-      this.#held.set(name, held);
+      this.#held.set(held);
       this.#refused.delete(keptText(name));
     }
     for (const resource of read.refused) {
       const isKept = this.#refused.has(resource.name) || this.#refused.size < REFUSED_KEPT_MAX;
       if (isKept) this.#refused.set(resource.name, resource);
     }
+  }
+
+  /**
+   * To be called once the update is in force everywhere; with what was refused of earlier parts of the response. Returns the
+   * acknowledgement, or the refusal of what was bad.
+   */
+  commit(read: ReadResponse, before: readonly RefusedResource[] = []): DiscoveryRequest {
+    this.keep(read);
     this.#acknowledged = true;
     const request = { ...this.#request(), responseNonce: read.nonce };
-    if (read.refused.length === 0) return request;
-    return { ...request, errorDetail: { code: INVALID_ARGUMENT, message: refusalMessage(read.refused) } };
+    const refused = [...before, ...read.refused];
+    if (refused.length === 0) return request;
+    return { ...request, errorDetail: { code: INVALID_ARGUMENT, message: refusalMessage(refused) } };
   }
 
   /** A version that was read once stays in force; what never was must not leave its place open. */

@@ -201,8 +201,8 @@ export function web(version: string, workload: Workload = WEB): DiscoveryRespons
 export function summary(stream: ScriptedStream): string[] {
   return stream.sent.map(({ typeUrl, responseNonce, initialResourceVersions, errorDetail, node }) => {
     const type = typeUrl === ADDRESS_TYPE_URL ? 'addresses' : 'policies';
-    const held = [...initialResourceVersions].map(([name, version]) => `${name}@${version}`).join(',');
+    const held = [...initialResourceVersions].map(([name, version]) => `${name}@${version}`).sort();
     const what = node === undefined ? (errorDetail === undefined ? 'ack' : 'nack') : 'open';
-    return [type, what, responseNonce, held].filter((part) => part !== '').join(' ');
+    return [type, what, responseNonce, held.join(',')].filter((part) => part !== '').join(' ');
   });
 }
