@@ -55,8 +55,18 @@ function refusals(world: PodWorld, pod: string): Record<string, number> {
 describe('a hostile application in a captured pod', () => {
   test("gets nowhere at the agents' own ports of another pod, whatever it dials", options, async () => {
     await using world = await PodWorld.create([{ name: 'client' }, { name: 'server' }]);
-    for (const address of ['10.77.0.2:15008', '10.77.0.2:15006', '10.77.0.2:15001', '127.0.0.1:15001']) {
-      await assert.rejects(world.pod('client').exchange(address, 'x'), address);
+    const loopback = [15001, 15006, 15008].flatMap((port) => [
+      `127.0.0.1:${port}`,
+      `[::1]:${port}`,
+      `10.77.0.1:${port}`,
+    ]);
+    for (const address of ['10.77.0.2:15008', '10.77.0.2:15006', '10.77.0.2:15001', ...loopback]) {
+      // What says no word of TLS to port 15008 is hung up on in order.
+      const answer = await world
+        .pod('client')
+        .exchange(address, 'x')
+        .catch(() => '');
+      assert.equal(answer, '', address);
     }
     assert.equal(refusals(world, 'server')['illegal-port'], 3);
   });

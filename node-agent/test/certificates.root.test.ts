@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { rootTestOptions, until } from '@ambit/mesh/testing';
 import { AgentWorld, serveEcho } from './agent-world.ts';
@@ -81,32 +84,66 @@ describe('certificates', () => {
     async () => {
       await using world = await AgentWorld.create();
       const { controller, cni } = world;
-      controller.ttlMs = 4000;
+      controller.ttlMs = 6000;
       await world.startAgent();
       await world.announce();
+      await serveEcho(world.pod('server'));
       // Nobody has called anybody yet.
-      await until('they are prefetched', () => controller.issued.length === 2);
-      assert.deepEqual([...controller.issued].sort(), [
+      const areThere = async (): Promise<boolean> => {
+        const { text } = await world.get('admin', '/config_dump');
+        const { certificates }: { certificates: readonly { readonly state: string }[] } = JSON.parse(text);
+        return certificates.length === 2 && certificates.every(({ state }) => state === 'Available');
+      };
+      await until('they are prefetched', areThere);
+      assert.deepEqual([...new Set(controller.issued)].sort(), [
         'spiffe://cluster.local/ns/shop/sa/client',
         'spiffe://cluster.local/ns/shop/sa/server',
       ]);
-      const ofServer = (): number => controller.issued.filter((identity) => identity.endsWith('/server')).length;
-      const add = (): Promise<string> =>
-        cni.add(
-          'uid-server',
-          { name: 'server', namespace: 'shop', serviceAccount: 'server' },
-          world.pod('server').netns.path,
-        );
+      const names = { name: 'server', namespace: 'shop', serviceAccount: 'server' };
+      const add = (): Promise<string> => cni.add('uid-server', names, world.pod('server').netns.path);
+      controller.refuseCertificates = true;
       assert.equal(await cni.send({ kind: 'delete', uid: 'uid-server' }), '');
-      const held = ofServer();
       assert.equal(await add(), '');
-      assert.equal(ofServer(), held);
+      assert.equal(await world.pod('client').exchange(SERVER, 'kept'), 'kept');
       assert.equal(await cni.send({ kind: 'delete', uid: 'uid-server' }), '');
+      controller.refuseCertificates = false;
+      await new Promise((resolve) => setTimeout(resolve, controller.ttlMs ?? 0));
+      const ofServer = (): number => controller.issued.filter((identity) => identity.endsWith('/server')).length;
       const left = ofServer();
-      await new Promise((resolve) => setTimeout(resolve, 5000));
-      assert.equal(ofServer(), left);
       assert.equal(await add(), '');
       await until('it is asked for anew', () => ofServer() > left);
+      assert.equal(await world.pod('client').exchange(SERVER, 'anew'), 'anew');
     },
   );
+
+  test('that a file comes to withdraw end what they carry, and the file is watched and counted', options, async () => {
+    await using world = await AgentWorld.create();
+    const file = join(world.directory, 'ca-crl.pem');
+    writeFileSync(file, world.controller.ca.revocationList([]));
+    await world.startAgent({ AMBIT_CRL_FILE: file });
+    await world.announce();
+    await serveEcho(world.pod('server'));
+    const held = world.pod('client').dial(SERVER);
+    held.write('held');
+    await once(held, 'data');
+    const broken = new Promise((resolve) => held.once('close', resolve));
+    // Everything that the intermediate has signed ends with it.
+    writeFileSync(file, world.controller.ca.rootRevocationList([world.controller.ca.intermediate]));
+    await broken;
+    await assert.rejects(world.pod('client').exchange(SERVER, 'x'), { code: 'ECONNRESET' });
+    const { text } = await world.get('metrics', '/metrics');
+    assert.match(text, /^ambit_crl_entries 1$/m);
+    assert.match(text, /^ambit_crl_failing 0$/m);
+    assert.match(text, /^istio_crl_policy_rejections_total\{reporter="source"\} [1-9]/m);
+    writeFileSync(file, 'not a list');
+    await until('the file is named', () =>
+      world.log.some((line) => line.includes('cannot be used: the last that could')),
+    );
+    await assert.rejects(world.pod('client').exchange(SERVER, 'x'), { code: 'ECONNRESET' });
+    writeFileSync(file, '');
+    await until('it withdraws nothing any more', async () => {
+      const answer = world.pod('client').exchange(SERVER, 'again');
+      return (await answer.catch(() => '')) === 'again';
+    });
+  });
 });
