@@ -177,6 +177,11 @@ test('parseCommand reads the commands for operators', () => {
     stateDirectory: 's',
     node: 'host-a',
   });
+  assert.deepEqual(parseCommand(['revoke', '--certificate', 'web.pem', '--state', 's'], NOTHING), {
+    kind: 'revoke-certificate',
+    stateDirectory: 's',
+    certificateFile: 'web.pem',
+  });
 });
 
 test('parseCommand refuses wrong arguments in words', () => {
@@ -185,9 +190,11 @@ test('parseCommand refuses wrong arguments in words', () => {
     [['--state', 's'], /--manifests is missing: expected a directory of manifests/],
     [
       [...RUN, '--nodde', 'a'],
-      /^--nodde is not a known option: expected one of --manifests, .*--node, --valid, --kubernetes$/,
+      /^--nodde is not a known option: expected one of --manifests, .*--node, --certificate, --valid, --kubernetes$/,
     ],
     [['--state', '--manifests', 'm'], /^--state has no value: expected --state VALUE/],
+    [[...RUN, '--certificate', 'a'], /--certificate goes with revoke only/],
+    [['revoke', '--state', 's', '--node', 'a', '--certificate', 'b'], /--certificate does not go with --node/],
     [[...RUN, '--node', 'a'], /--node goes with token and revoke only/],
     [[...RUN, '--listen', '127.0.0.1'], /--listen "127\.0\.0\.1" is not IP:PORT/],
     [[...RUN, '--listen', 'localhost:1'], /is not IP:PORT/],

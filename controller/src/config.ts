@@ -38,7 +38,8 @@ export interface ControllerConfig {
 export type ControllerCommand =
   | { readonly kind: 'run'; readonly config: ControllerConfig }
   | { readonly kind: 'token'; readonly stateDirectory: string; readonly node: string; readonly validityMs?: number }
-  | { readonly kind: 'revoke'; readonly stateDirectory: string; readonly node: string };
+  | { readonly kind: 'revoke'; readonly stateDirectory: string; readonly node: string }
+  | { readonly kind: 'revoke-certificate'; readonly stateDirectory: string; readonly certificateFile: string };
 
 export const USAGE = `Usage:
   controller --manifests DIR --state DIR [--listen IP:PORT] [--metrics IP:PORT] [--health IP:PORT] [--debug IP:PORT]
@@ -49,6 +50,8 @@ export const USAGE = `Usage:
       Prints a token with which a node agent joins once, within an hour or the time given.
   controller revoke --state DIR --node NAME
       Takes a node's certificates away.
+  controller revoke --state DIR --certificate FILE
+      Prints the list (CRL) that withdraws a workload's certificate, and those before it, for AMBIT_CRL_FILE of node agents.
 
 Options:
   --manifests DIR    directory of Kubernetes YAML or JSON, read recursively and watched
@@ -63,6 +66,7 @@ Options:
   --peers IP:PORT    what other replicas ask, with --kubernetes only (default 15018 on all addresses); they are asked at
                      the same port
   --node NAME        name of the node, as in spec.nodeName of its pods
+  --certificate FILE PEM of a workload's certificate that the authority in DIR has signed
   --valid DURATION   how long the token may be used, such as 10m (default and at most 1h)
   --help, --version
 
@@ -91,6 +95,8 @@ export function parseCommand(args: readonly string[], environment: Environment):
   const { texts: values, flags, words } = readArguments(args, { texts: OPTION_NAMES, flags: ['kubernetes'] });
   const [command, ...extra] = words;
   if (extra.length > 0) throw new UsageError(`unexpected argument ${JSON.stringify(extra[0])}`);
+  if (values.certificate !== undefined && command !== 'revoke')
+    throw new UsageError('--certificate goes with revoke only');
   if (values.valid !== undefined && command !== 'token') throw new UsageError('--valid goes with token only');
   const kubernetes = flags.has('kubernetes');
   if (kubernetes && command !== undefined) throw new UsageError(`--kubernetes does not go with ${command}`);
@@ -102,6 +108,10 @@ export function parseCommand(args: readonly string[], environment: Environment):
     case 'token':
       return { kind: 'token', stateDirectory, node: nodeName(values), ...validity(values) };
     case 'revoke':
+      if (values.certificate !== undefined && values.node !== undefined)
+        throw new UsageError('--certificate does not go with --node');
+      if (values.certificate !== undefined)
+        return { kind: 'revoke-certificate', stateDirectory, certificateFile: values.certificate };
       return { kind: 'revoke', stateDirectory, node: nodeName(values) };
     default:
       throw new UsageError(`unknown command ${JSON.stringify(command)}: expected token, revoke or none`);
@@ -135,6 +145,7 @@ const OPTION_NAMES = [
   'admission',
   'peers',
   'node',
+  'certificate',
   'valid',
 ] as const;
 type OptionName = (typeof OPTION_NAMES)[number];

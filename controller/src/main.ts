@@ -1,7 +1,14 @@
-import { createLineSink, createRootLogger, type MainContext, runMain, systemClock } from '@ambit/mesh/runtime';
+import {
+  createLineSink,
+  createRootLogger,
+  type MainContext,
+  readNamedFile,
+  runMain,
+  systemClock,
+} from '@ambit/mesh/runtime';
 import { startController } from './app.ts';
 import { type ControllerConfig, parseCommand, USAGE } from './config.ts';
-import { issueJoinToken, revokeNode } from './identity/index.ts';
+import { issueJoinToken, revokeNode, revokeWorkload } from './identity/index.ts';
 
 const VERSION = '0.1.0';
 
@@ -17,6 +24,11 @@ await runMain({
       case 'token':
         context.print(await issueJoinToken({ ...command, clock: systemClock }));
         return undefined;
+      case 'revoke-certificate': {
+        const certificatePem = readNamedFile('--certificate', command.certificateFile);
+        context.print(revokeWorkload({ ...command, certificatePem, clock: systemClock }).trimEnd());
+        return undefined;
+      }
       case 'revoke': {
         const { certificates, tokens } = await revokeNode({ ...command, clock: systemClock });
         // Two zeros may mean a misspelt name or directory.

@@ -6,6 +6,7 @@ const MESSAGES = {
   'token-lifetime': 'a join token lives between a second and an hour',
   'authority-unusable': 'an authority cannot be used for signing',
   'session-secret-unusable': 'what keys of sessions come from cannot be used',
+  'not-issued-here': 'not a certificate that the authority of this state directory has signed',
   'too-many-tokens': 'too many join tokens wait to be used',
 } as const;
 

@@ -1,6 +1,6 @@
 export { type ControllerIdentity, type IdentityOptions, openIdentity } from './controller-identity.ts';
 export { createKubernetesIdentity } from './kubernetes-identity.ts';
-export { issueJoinToken, revokeNode } from './operator-commands.ts';
+export { issueJoinToken, revokeNode, revokeWorkload } from './operator-commands.ts';
 export { AUTHORITY_SECRETS, AuthorityKeeper } from './secrets/authority-keeper.ts';
 export { SecretAuthority } from './secrets/secret-authority.ts';
 export { SecretStore } from './secrets/secret-store.ts';

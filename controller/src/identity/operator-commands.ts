@@ -4,6 +4,7 @@ import { openCertificateAuthority } from './certificate-authority.ts';
 import { createJoinToken } from './join-tokens.ts';
 import { TOKEN_VALIDITY_MS_MAX } from './limits.ts';
 import { NodeRegister } from './node-register.ts';
+import { revokeCertificate } from './revocation-register.ts';
 
 /**
  * `controller token --node`: a join token for that node. Works beside a running controller and before its first run.
@@ -36,4 +37,17 @@ export async function revokeNode(options: {
 }): Promise<{ readonly certificates: number; readonly tokens: number }> {
   const register = new NodeRegister(openPrivateDirectory(options.stateDirectory));
   return register.revoke(options.node, options.clock.now());
+}
+
+/**
+ * `controller revoke --certificate`: the revocation list (PEM) that withdraws this certificate and those before it, for the node agents' file.
+ * @throws IdentityError `not-issued-here`, `state-damaged`; TlsError `insecure-state`.
+ */
+export function revokeWorkload(options: {
+  readonly stateDirectory: string;
+  readonly certificatePem: string;
+  readonly clock: Clock;
+}): string {
+  const state = openPrivateDirectory(options.stateDirectory);
+  return revokeCertificate(state, options.certificatePem, options.clock.now());
 }
