@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { bug } from '../runtime/errors.ts';
 import { WIDE } from '../runtime/wide.ts';
 import type { CarrierResult, PayloadTap } from './carrier.ts';
+import { ChunkQueue } from './chunk-queue.ts';
 import { HboneError } from './errors.ts';
 import { Http2Code } from './frame-codec.ts';
 import {
@@ -16,6 +17,7 @@ import {
 import { giveStage, sourceRead, takeBulkStage, takeStage } from './read-memory.ts';
 import { ownSocket, prepareReads, type SocketOwner } from './spliced-socket.ts';
 import type { TunnelEnd } from './tunnel.ts';
+import { GATHERED_MAX_BYTES, type GatheredWriter, writeGatherer } from './write-gatherer.ts';
 
 /** A read of this size makes a socket read into memory of its own, which is written from without copying. */
 const BULK_READ_BYTES = 64 * 1024;
@@ -39,7 +41,7 @@ export function openLocalPair(
  * One end: what its socket brings is written to the socket of the other end, and counted at both. End of stream and errors
  * travel as on a CONNECT stream. A socket is read only while the other takes what it brings, so at most one read waits.
  */
-export class LocalEnd implements TunnelEnd, SocketOwner, WriteOwner {
+export class LocalEnd implements TunnelEnd, SocketOwner, WriteOwner, GatheredWriter {
   readonly isLocal: boolean = true;
   bytesSent: number = WIDE;
   bytesReceived: number = WIDE;
@@ -60,6 +62,10 @@ export class LocalEnd implements TunnelEnd, SocketOwner, WriteOwner {
   /** The other socket's kernel has not taken yet what this one brought. */
   private isWriting = false;
   private written: Buffer | undefined;
+  /** Some of what it brought waits in the gatherer. */
+  private isGathered = false;
+  /** Gathered behind a write that the kernel has not taken. */
+  private queue: ChunkQueue | undefined;
   /** Memory that only this socket is read into, while it brings much. */
   private bulk: Buffer | undefined;
   private endQueued = false;
@@ -100,8 +106,13 @@ export class LocalEnd implements TunnelEnd, SocketOwner, WriteOwner {
   takeRead(bytes: number): boolean {
     if (this.broken) return false;
     const { bulk } = this;
+    this.note(bulk ?? sourceRead, bytes);
     if (bulk !== undefined) {
       this.pass(bulk.subarray(0, bytes), undefined);
+    } else if (bytes <= GATHERED_MAX_BYTES && this.writes !== publicWrites) {
+      // What was gathered before may have left to make room.
+      this.isGathered = writeGatherer.add(this, sourceRead, 0, bytes);
+      return !this.isWriting;
     } else {
       // Every socket of the thread is read into this memory, and the kernel may keep pointing at what it is given.
       const stage = bytes > BULK_READ_BYTES ? takeBulkStage() : takeStage();
@@ -114,12 +125,14 @@ export class LocalEnd implements TunnelEnd, SocketOwner, WriteOwner {
 
   takeChunk(chunk: Buffer): void {
     if (this.broken) return;
+    this.note(chunk, chunk.length);
     this.pass(chunk, undefined);
     if (this.isWriting) this.stopReading();
   }
 
   onSocketEnd(): void {
     this.ended = true;
+    this.settle();
     if (this.isWriting) this.endQueued = true;
     else this.endOther();
   }
@@ -146,8 +159,21 @@ export class LocalEnd implements TunnelEnd, SocketOwner, WriteOwner {
     const to = this.peer.socket;
     if (this.broken || to === undefined || to.destroyed) return;
     if (status < 0) to.destroy(systemError(status));
-    else if (this.endQueued) this.endOther();
-    else this.readOn();
+    else this.goOn();
+  }
+
+  writeGathered(chunk: Uint8Array): boolean {
+    this.isGathered = false;
+    const to = this.peer.socket;
+    if (this.broken || to === undefined || to.destroyed) return false;
+    if (this.isWriting) {
+      this.queue ??= new ChunkQueue();
+      this.queue.append(chunk);
+      return false;
+    }
+    this.write(to, chunk, undefined);
+    if (this.isWriting) this.stopReading();
+    return this.isWriting;
   }
 
   private get peer(): LocalEnd {
@@ -168,19 +194,49 @@ export class LocalEnd implements TunnelEnd, SocketOwner, WriteOwner {
 
   private readonly memoryOfNextRead = (): Buffer => this.bulk ?? sourceRead;
 
+  /** The first `bytes` of `memory` were brought. */
+  private note(memory: Buffer, bytes: number): void {
+    const { peer } = this;
+    this.bytesSent += bytes;
+    peer.bytesReceived += bytes;
+    if (this.tap !== null) this.tap.onSent(memory, 0, bytes);
+    if (peer.tap !== null) peer.tap.onReceived(memory, 0, bytes);
+  }
+
+  /** What was gathered goes before what comes now. */
+  private settle(): void {
+    if (this.isGathered) writeGatherer.flush();
+  }
+
   /** `chunk` stays as it is until it has left. */
   private pass(chunk: Buffer, stage: Buffer | undefined): void {
-    const { peer } = this;
-    const to = peer.socket;
-    this.bytesSent += chunk.length;
-    peer.bytesReceived += chunk.length;
+    this.settle();
+    const to = this.peer.socket;
     if (to === undefined || to.destroyed) {
       if (stage !== undefined) giveStage(stage);
-      return;
+    } else if (this.isWriting) {
+      this.queue ??= new ChunkQueue();
+      this.queue.append(chunk);
+      if (stage !== undefined) giveStage(stage);
+    } else {
+      this.write(to, chunk, stage);
     }
+  }
+
+  /** Writes what was queued, then does what waited for it. */
+  private goOn(): void {
+    const to = this.peer.socket;
+    for (let next = this.queue?.shift(); next !== undefined && to !== undefined; next = this.queue?.shift()) {
+      this.write(to, next.chunk, undefined);
+      if (this.isWriting || to.destroyed) return;
+    }
+    this.queue = undefined;
+    if (this.endQueued) this.endOther();
+    else this.readOn();
+  }
+
+  private write(to: Socket, chunk: Uint8Array, stage: Buffer | undefined): void {
     const result = this.writes.writeNow(to, chunk, this);
-    if (this.tap !== null) this.tap.onSent(chunk, 0, chunk.length);
-    if (peer.tap !== null) peer.tap.onReceived(chunk, 0, chunk.length);
     if (result === 1) {
       this.isWriting = true;
       this.written = stage;
