@@ -35,7 +35,7 @@ export const HELP: string = `usage: npm run bench -- BENCH [OPTIONS]
 benches
   l4            two pods on two hosts: Ambit's tunnel beside direct TCP, an nginx stream pair and an Envoy HBONE pair
   l7            one proxy between clients and a server: Ambit's waypoint beside Envoy in the same position, and nginx in plaintext
-  scale         node agent in a mesh of 100,000 workloads: memory, time to take it in, pauses meanwhile; writes bench/results/scale.md
+  scale         node agent in a mesh of 100,000 workloads (memory, time to take it in, pauses meanwhile), and two pods of one agent; writes bench/results/scale.md
   accept-dial   CPU of accepting and dialling inside a pod's network namespace; writes bench/results/accept-dial.md
   http1         CPU of reading and writing HTTP/1.1 messages beside llhttp, Node's parser; writes bench/results/http1.md
   http2         CPU of requests and responses over HTTP/2 beside node:http2; writes bench/results/http2.md

@@ -27,7 +27,7 @@ http {
 }
 
 /** Starts the two applications of a server pod: nginx for requests, iperf3 for bulk. They end with `site.children`. */
-export async function startApplications(site: Site): Promise<void> {
+export async function startApplications(site: Pick<Site, 'pair' | 'directory' | 'children'>): Promise<void> {
   const directory = join(site.directory, 'application');
   await mkdir(directory, { recursive: true });
   const config = join(directory, 'nginx.conf');

@@ -25,7 +25,8 @@ export const LOADS: readonly Load[] = [
   { kind: 'requests', name: 'churn', connections: 16, closeEach: true },
 ];
 
-function namedLoad(name: LoadName): Load {
+/** The load of this name. */
+export function namedLoad(name: LoadName): Load {
   const found = LOADS.find((load) => load.name === name);
   return found ?? bug(`no load ${name}`);
 }

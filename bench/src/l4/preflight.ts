@@ -16,7 +16,12 @@ const PROBE = new URL('../load/idle-hold-main.ts', import.meta.url).pathname;
 const LOG_TIMEOUT_MS = 15_000;
 
 /** Waits until a request of the client pod is answered through the peer. Throws `not-ready` after 15 s. */
-export async function waitUntilReady(peer: Peer, running: RunningPeer, site: Site, node: string): Promise<void> {
+export async function waitUntilReady(
+  peer: Pick<Peer, 'name'>,
+  running: RunningPeer,
+  site: Pick<Site, 'pair' | 'signal'>,
+  node: string,
+): Promise<void> {
   const deadline = Date.now() + READY_TIMEOUT_MS;
   for (;;) {
     site.signal.throwIfAborted();

@@ -17,9 +17,9 @@ const ERROR_SHARE_MAX = 0.001;
 const OVERTIME_MS = 20_000;
 
 export interface LoadRun {
-  readonly peer: Peer;
+  readonly peer: Pick<Peer, 'name'>;
   readonly running: RunningPeer;
-  readonly site: Site;
+  readonly site: Pick<Site, 'pair' | 'directory' | 'signal'>;
   readonly load: Load;
   readonly round: number;
   readonly seconds: number;

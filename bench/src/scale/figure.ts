@@ -7,6 +7,8 @@ export interface ScaleSite {
   readonly pair: PodPair;
   readonly children: ChildProcesses;
   readonly directory: string;
+  /** Process id of the bench. */
+  readonly ownPid: number;
   readonly node: string;
   readonly root: string;
   /** Search path of programs. */

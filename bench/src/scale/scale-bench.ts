@@ -11,14 +11,14 @@ import { summarise, toSignificant } from '../measure/summary.ts';
 import { formatSummary, markdownTable } from '../report/format.ts';
 import type { ScaleFigure, ScaleMeasure, ScaleSite } from './figure.ts';
 import { dnsMeasure } from './dns-measure.ts';
+import { sameNodeMeasure } from './same-node-measure.ts';
 import { viewMeasure } from './view-measure.ts';
 
 /** Everything that is measured, in this order. */
-const MEASURES: readonly ScaleMeasure[] = [viewMeasure, dnsMeasure];
+const MEASURES: readonly ScaleMeasure[] = [viewMeasure, sameNodeMeasure, dnsMeasure];
 
 export interface ScaleBenchOptions extends Omit<ScaleSite, 'pair' | 'children' | 'directory'> {
   readonly isRoot: boolean;
-  readonly ownPid: number;
 }
 
 const DIGITS = 4;
