@@ -23,6 +23,7 @@ import { workloadFromPod } from '../translate/workload-from-pod.ts';
 import type { Collection } from './collection.ts';
 import type { CollectionGraph, SourceCollection } from './collection-graph.ts';
 import { EgressSurroundings } from './egress-surroundings.ts';
+import { deriveExternalServices } from './external-service-collections.ts';
 import { deriveFronts, type FrontCollections, type FrontRoutes } from './front-routes.ts';
 import type { ObjectCollections } from './object-collections.ts';
 import { derivePolicySets } from './policy-set-collections.ts';
@@ -113,18 +114,26 @@ export function deriveMesh(
     const service = serviceFromService(front, around, settings);
     return service === null ? null : { kind: 'service' as const, service };
   });
-  const addresses = graph.union<PushedObject>('addresses', [named, bare, services, gateways]);
-  const ranges = graph.derive('ranges of nodes', objects.nodes, (node): PushedObject | null => {
-    const own = rangesFromNode(node, settings);
-    return own === null ? null : { kind: 'ranges', ranges: own };
-  });
+  const externalServices = deriveExternalServices(graph, objects, settings);
+  const addresses = graph.union<PushedObject>('addresses', [named, bare, services, gateways, ...externalServices]);
   return {
     addresses,
-    ranges,
+    ranges: deriveRanges(graph, objects, settings),
     unreadableEgress: egress.unreadable,
     authorizations: deriveAuthorizations(graph, objects, { policies, workloads }, settings),
     policySets: derivePolicySets(graph, objects, { policies, workloads }, settings),
   };
+}
+
+function deriveRanges(
+  graph: CollectionGraph,
+  { nodes }: Pick<ObjectCollections, 'nodes'>,
+  settings: MeshSettings,
+): Collection<PushedObject> {
+  return graph.derive('ranges of nodes', nodes, (node): PushedObject | null => {
+    const own = rangesFromNode(node, settings);
+    return own === null ? null : { kind: 'ranges', ranges: own };
+  });
 }
 
 function derivedWorkload(

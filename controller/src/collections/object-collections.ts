@@ -24,6 +24,7 @@ export interface ObjectCollections {
   readonly accessPolicies: SourceCollection<ObjectOf<'AccessPolicy'>>;
   readonly mutualTlsPolicies: SourceCollection<ObjectOf<'MutualTLSPolicy'>>;
   readonly egressPolicies: SourceCollection<ObjectOf<'EgressPolicy'>>;
+  readonly externalServices: SourceCollection<ObjectOf<'ExternalService'>>;
   readonly externalWorkloads: SourceCollection<ObjectOf<'ExternalWorkload'>>;
   /** Derived: the ServiceImports that have endpoints in this cluster, keyed as they are. */
   readonly importFronts: Collection<ServiceFront>;
@@ -51,6 +52,7 @@ export function createObjectCollections(graph: CollectionGraph): ObjectCollectio
     accessPolicies: graph.source('AccessPolicy'),
     mutualTlsPolicies: graph.source('MutualTLSPolicy'),
     egressPolicies: graph.source('EgressPolicy'),
+    externalServices: graph.source('ExternalService'),
     externalWorkloads: graph.source('ExternalWorkload'),
     importFronts: graph.derive('imported services', serviceImports, (imported, read, key) =>
       frontOfImport(imported, read.get(services, key)),
@@ -103,6 +105,8 @@ function apply(collections: ObjectCollections, object: MeshObject, present: bool
       return collections.mutualTlsPolicies.set(key, present ? object : undefined);
     case 'EgressPolicy':
       return collections.egressPolicies.set(key, present ? object : undefined);
+    case 'ExternalService':
+      return collections.externalServices.set(key, present ? object : undefined);
     case 'ExternalWorkload':
       return collections.externalWorkloads.set(key, present ? object : undefined);
     case 'ServiceAccount':

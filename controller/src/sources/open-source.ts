@@ -28,6 +28,7 @@ const KINDS: readonly MeshKind[] = [
   'AccessPolicy',
   'MutualTLSPolicy',
   'EgressPolicy',
+  'ExternalService',
   'ExternalWorkload',
 ];
 

@@ -59,6 +59,7 @@ function policyResource(object: OwnObject, rootNamespace: string): string | null
     case 'MutualTLSPolicy':
       return object.ports.size === 0 ? null : exceptionsPolicyKey(object);
     case 'EgressPolicy':
+    case 'ExternalService':
     case 'ExternalWorkload':
       return null;
   }

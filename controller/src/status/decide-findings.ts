@@ -1,11 +1,13 @@
 import {
   type AccessPolicyObject,
   type EgressPolicy,
+  type ExternalService,
   type ExternalWorkload,
   type MeshObject,
   type MutualTlsPolicy,
   saysOfRequests,
 } from '@ambit/mesh/kinds';
+import { ownerOfHost } from '../translate/external-services.ts';
 import { oldestPolicy } from '../translate/mtls-mode-from-mutual-tls-policy.ts';
 import { selectorMatches } from '../translate/service-membership.ts';
 import { decidePolicyTargets, isBehindWaypoint, type TargetFinding } from './decide-policy-targets.ts';
@@ -13,12 +15,13 @@ import { type MatchedWorkload, matchWorkloads } from './match-workloads.ts';
 import type { PolicyWorld } from './policy-world.ts';
 
 /** The kinds that Ambit reports about. */
-export type OwnObject = AccessPolicyObject | MutualTlsPolicy | EgressPolicy | ExternalWorkload;
+export type OwnObject = AccessPolicyObject | MutualTlsPolicy | EgressPolicy | ExternalService | ExternalWorkload;
 
 const OWN_KINDS: ReadonlySet<string> = new Set<OwnObject['kind']>([
   'AccessPolicy',
   'MutualTLSPolicy',
   'EgressPolicy',
+  'ExternalService',
   'ExternalWorkload',
 ]);
 
@@ -73,6 +76,8 @@ export function decideFindings(world: PolicyWorld, object: OwnObject): Findings 
     }
     case 'EgressPolicy':
       return { workloads: callersOf(world, namespace), unread: [], missing: [], targets: [], overriddenBy: [] };
+    case 'ExternalService':
+      return { workloads: [], unread: [], missing: [], targets: [], overriddenBy: otherOwners(world, object) };
     case 'ExternalWorkload':
       return { workloads: [], unread: [], missing: missingOfExternal(world, object), targets: [], overriddenBy: [] };
   }
@@ -120,6 +125,18 @@ function missingOfExternal(
     : [`service account ${meta.namespace}/${serviceAccountName}`];
   const absent = services.filter((name) => !world.hasService(meta.namespace, name));
   return [...account, ...absent.map((name) => `service ${meta.namespace}/${name}`)];
+}
+
+/** ExternalServices of its namespace that are older and have some of its hosts. */
+function otherOwners(world: PolicyWorld, external: ExternalService): readonly string[] {
+  const { meta, hosts } = external;
+  const others = world.externalServices(meta.namespace).filter(({ meta: { name } }) => name !== meta.name);
+  const owners = hosts.flatMap((host) => {
+    const claims = [...others.filter((other) => other.hosts.includes(host)), external];
+    const owner = ownerOfHost(claims);
+    return owner === undefined || owner === external ? [] : [`ExternalService ${meta.namespace}/${owner.meta.name}`];
+  });
+  return [...new Set(owners)];
 }
 
 /** Of policies of one reach the oldest counts: the others that are older than this one and meet it somewhere. */

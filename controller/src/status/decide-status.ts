@@ -81,6 +81,8 @@ export function decideStatus(object: OwnObject, findings: Findings, acknowledgem
   switch (object.kind) {
     case 'ExternalWorkload':
       return { style: 'object', conditions: [accepted, resolvedCondition(findings), acknowledged] };
+    case 'ExternalService':
+      return { style: 'object', conditions: [accepted, ownedCondition(findings), acknowledged] };
     case 'EgressPolicy':
     case 'MutualTLSPolicy': {
       const conditions = [accepted, attachedCondition(findings), enforcedCondition(findings), acknowledged];
@@ -121,7 +123,7 @@ export function decideStatus(object: OwnObject, findings: Findings, acknowledgem
 export function decideBrokenStatus({ kind, namespace, reason, olderInForce }: BrokenObject): StatusDecision {
   const message = olderInForce ? `${reason}; the version before it stays in force` : reason;
   const conditions = [condition('Accepted', 'False', 'Invalid', message)];
-  if (kind === 'ExternalWorkload') return { style: 'object', conditions };
+  if (kind === 'ExternalWorkload' || kind === 'ExternalService') return { style: 'object', conditions };
   return { style: 'policy', ancestors: [{ ref: namespaceRef(namespace), conditions }] };
 }
 
@@ -157,6 +159,13 @@ function resolvedCondition({ missing }: Findings): Condition {
 }
 
 const ENFORCED = condition('PartiallyEnforced', 'False', 'FullyEnforced', 'nothing escapes it');
+
+/** Of an ExternalService: whether all its hosts are its own. */
+function ownedCondition({ overriddenBy }: Findings): Condition {
+  if (overriddenBy.length === 0) return ENFORCED;
+  const message = `of those with the same host in a namespace the oldest has it: ${few(overriddenBy)}`;
+  return condition('PartiallyEnforced', 'True', 'Overridden', message);
+}
 
 /** Of one object that a policy names as its target. */
 function targetEnforcedCondition(findings: Findings, policy: AccessPolicyObject, target: TargetFinding): Condition {

@@ -80,16 +80,17 @@ function tlsPolicyFindings({ objects, routes: world }: FindingsInput): readonly 
 
 function ownFindings({ objects, settings }: FindingsInput): readonly Finding[] {
   const world = createPolicyWorld(objects, settings);
-  const { accessPolicies, mutualTlsPolicies, egressPolicies, externalWorkloads } = objects;
-  return [accessPolicies, mutualTlsPolicies, egressPolicies, externalWorkloads].flatMap((collection) =>
-    valuesOf<OwnObject>(collection).flatMap((object) => {
-      const status = decideStatus(object, decideFindings(world, object), NO_ACKNOWLEDGEMENT);
-      const entries =
-        status.style === 'object'
-          ? [{ place: undefined, conditions: status.conditions }]
-          : status.ancestors.map(({ ref, conditions }) => ({ place: placeOf(ref), conditions }));
-      return entries.flatMap(({ place, conditions }) => bad(nameOf(object), place, conditions));
-    }),
+  const { accessPolicies, mutualTlsPolicies, egressPolicies, externalServices, externalWorkloads } = objects;
+  return [accessPolicies, mutualTlsPolicies, egressPolicies, externalServices, externalWorkloads].flatMap(
+    (collection) =>
+      valuesOf<OwnObject>(collection).flatMap((object) => {
+        const status = decideStatus(object, decideFindings(world, object), NO_ACKNOWLEDGEMENT);
+        const entries =
+          status.style === 'object'
+            ? [{ place: undefined, conditions: status.conditions }]
+            : status.ancestors.map(({ ref, conditions }) => ({ place: placeOf(ref), conditions }));
+        return entries.flatMap(({ place, conditions }) => bad(nameOf(object), place, conditions));
+      }),
   );
 }
 

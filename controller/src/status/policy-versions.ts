@@ -28,6 +28,7 @@ export class PolicyVersions {
       ['AccessPolicy', objects.accessPolicies],
       ['MutualTLSPolicy', objects.mutualTlsPolicies],
       ['EgressPolicy', objects.egressPolicies],
+      ['ExternalService', objects.externalServices],
       ['ExternalWorkload', objects.externalWorkloads],
     ];
     for (const [kind, collection] of this.#collections) {

@@ -1,4 +1,12 @@
-import type { ExternalWorkload, Gateway, KubeService, MutualTlsPolicy, Namespace, Pod } from '@ambit/mesh/kinds';
+import type {
+  ExternalService,
+  ExternalWorkload,
+  Gateway,
+  KubeService,
+  MutualTlsPolicy,
+  Namespace,
+  Pod,
+} from '@ambit/mesh/kinds';
 import type { ObjectCollections } from '../collections/object-collections.ts';
 import type { MeshSettings } from '../translate/mesh-settings.ts';
 
@@ -8,6 +16,7 @@ export interface PolicyWorld {
   namespace(name: string): Namespace | undefined;
   /** Of one namespace; of all for null. */
   pods(namespace: string | null): readonly Pod[];
+  externalServices(namespace: string): readonly ExternalService[];
   externalWorkloads(namespace: string | null): readonly ExternalWorkload[];
   mutualTlsPolicies(namespace: string): readonly MutualTlsPolicy[];
   hasServiceAccount(namespace: string, name: string): boolean;
@@ -28,6 +37,7 @@ export function createPolicyWorld(objects: ObjectCollections, settings: MeshSett
     settings,
     namespace: (name) => objects.namespaces.get(`/${name}`),
     pods,
+    externalServices: grouped(() => objects.externalServices.entries()),
     externalWorkloads,
     mutualTlsPolicies,
     hasServiceAccount: (namespace, name) => objects.serviceAccounts.get(`${namespace}/${name}`) !== undefined,

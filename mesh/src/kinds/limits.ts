@@ -54,6 +54,13 @@ export const POLICY_TARGET_GROUPS = {
   ExternalWorkload: 'ambit.dev',
 } as const;
 export const MUTUAL_TLS_MODES = ['Strict', 'Permissive'] as const;
+/** Of hosts outside the mesh: labels of RFC 1123, at least two. */
+export const EXTERNAL_HOST: RegExp =
+  /^(?:[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/;
+/** Ends of names that the cluster itself gives. */
+export const OWN_DOMAINS = ['.svc', '.svc.cluster.local', '.clusterset.local'] as const;
+export const RESOLUTIONS = ['DNS', 'Static', 'None'] as const;
+export const EXTERNAL_PROTOCOLS = ['TCP', 'TLS', 'HTTP', 'HTTP2', 'GRPC'] as const;
 export const UNKNOWN_DESTINATIONS = ['Refuse', 'Allow'] as const;
 export const TUNNELS = ['HBONE', 'None'] as const;
 
@@ -72,6 +79,10 @@ type KindLimit =
   | 'workloadPorts'
   | 'portNameLength'
   | 'weight'
+  | 'externalHosts'
+  | 'externalPorts'
+  | 'externalAddresses'
+  | 'externalEndpoints'
   | 'egressEntries'
   | 'egressBlocks'
   | 'egressPorts';
@@ -97,6 +108,10 @@ export const KIND_LIMITS: Readonly<Record<KindLimit, number>> = {
   workloadPorts: 64,
   portNameLength: 63,
   weight: 1000,
+  externalHosts: 16,
+  externalPorts: 64,
+  externalAddresses: 64,
+  externalEndpoints: 64,
   egressEntries: 32,
   /** Blocks of one entry of `allow`. */
   egressBlocks: 64,

@@ -7,6 +7,8 @@ import type {
   POLICY_TARGET_GROUPS,
   TUNNELS,
   UNKNOWN_DESTINATIONS,
+  EXTERNAL_PROTOCOLS,
+  RESOLUTIONS,
 } from './limits.ts';
 import type { CaptureRisk } from './parse-capture-risks.ts';
 import type {
@@ -292,6 +294,33 @@ export interface EgressPolicy {
   readonly allow: readonly AllowedDestinations[];
 }
 
+export interface ExternalPort {
+  readonly port: number;
+  readonly targetPort: number;
+  readonly protocol: (typeof EXTERNAL_PROTOCOLS)[number];
+}
+
+export interface ExternalEndpoint {
+  /** An IP address where they are static, else a DNS name. */
+  readonly address: string;
+  /** Relative share of new connections. */
+  readonly weight: number;
+}
+
+/** Hosts outside the mesh, for workloads of its namespace; in the root namespace for those of the mesh. */
+export interface ExternalService {
+  readonly kind: 'ExternalService';
+  readonly meta: ObjectMeta;
+  /** Each once. */
+  readonly hosts: readonly string[];
+  readonly ports: readonly ExternalPort[];
+  readonly resolution: (typeof RESOLUTIONS)[number];
+  /** By which it is called; empty: by addresses that the mesh gives it. Blocks only where nothing is resolved. */
+  readonly addresses: readonly Cidr[];
+  /** Empty where nothing is resolved, and where the hosts themselves are. */
+  readonly endpoints: readonly ExternalEndpoint[];
+}
+
 export interface ExternalWorkload {
   readonly kind: 'ExternalWorkload';
   readonly meta: ObjectMeta;
@@ -333,6 +362,7 @@ export type MeshObject =
   | AccessPolicyObject
   | MutualTlsPolicy
   | EgressPolicy
+  | ExternalService
   | ExternalWorkload;
 
 export type MeshKind = MeshObject['kind'];

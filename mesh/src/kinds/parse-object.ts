@@ -6,6 +6,7 @@ import { parseAccessPolicy } from './parse-access-policy.ts';
 import { parseBackendTlsPolicy } from './parse-backend-tls-policy.ts';
 import { parseConfigMap } from './parse-config-map.ts';
 import { parseEgressPolicy } from './parse-egress-policy.ts';
+import { parseExternalService } from './parse-external-service.ts';
 import { parseExternalWorkload } from './parse-external-workload.ts';
 import { parseGateway } from './parse-gateway.ts';
 import { checkMode, parseMeta } from './parse-meta.ts';
@@ -70,6 +71,7 @@ const KINDS: Readonly<Record<MeshKind, KindEntry>> = {
   AccessPolicy: { apiVersion: AMBIT_API_VERSION, scope: 'namespaced', parse: parseAccessPolicy },
   MutualTLSPolicy: { apiVersion: AMBIT_API_VERSION, scope: 'namespaced', parse: parseMutualTlsPolicy },
   EgressPolicy: { apiVersion: AMBIT_API_VERSION, scope: 'namespaced', parse: parseEgressPolicy },
+  ExternalService: { apiVersion: AMBIT_API_VERSION, scope: 'namespaced', parse: parseExternalService },
   ExternalWorkload: { apiVersion: AMBIT_API_VERSION, scope: 'namespaced', parse: parseExternalWorkload },
 };
 
@@ -93,6 +95,7 @@ export const KIND_NAMES: readonly MeshKind[] = [
   'AccessPolicy',
   'MutualTLSPolicy',
   'EgressPolicy',
+  'ExternalService',
   'ExternalWorkload',
 ];
 

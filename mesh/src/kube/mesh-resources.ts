@@ -37,5 +37,6 @@ export const MESH_RESOURCES: Readonly<Record<MeshKind, MeshResource>> = {
   AccessPolicy: { ...AMBIT, plural: 'accesspolicies', kind: 'AccessPolicy' },
   MutualTLSPolicy: { ...AMBIT, plural: 'mutualtlspolicies', kind: 'MutualTLSPolicy' },
   EgressPolicy: { ...AMBIT, plural: 'egresspolicies', kind: 'EgressPolicy' },
+  ExternalService: { ...AMBIT, plural: 'externalservices', kind: 'ExternalService' },
   ExternalWorkload: { ...AMBIT, plural: 'externalworkloads', kind: 'ExternalWorkload' },
 };

@@ -55,6 +55,9 @@ export interface Workload {
   readonly egress?: LockedEgress;
 }
 
+/** In the UID of a place outside the mesh, which an ExternalService names. */
+export const EXTERNAL_PLACE = '/ambit.dev/ExternalService/';
+
 const MAX_UID_LENGTH = 2048;
 
 /** @throws ModelError `invalid-name` when empty, too long, or not printable. */

@@ -1,4 +1,6 @@
 import { AMBIT_KINDS } from '../kinds/schema/custom-resource-definition.ts';
+import { EXTERNAL_HOST } from '../kinds/limits.ts';
+import { patternText } from '../kinds/schema/common-schema.ts';
 import type { Schema } from '../kinds/schema/schema.ts';
 
 // Examples of Ambit's own kinds: right ones that between them use every field, and for every constraint of the schemas
@@ -71,6 +73,18 @@ export const GOOD_SPECS: Readonly<Record<string, readonly [JsonObject, ...(reado
     { unknownDestinations: 'Refuse' },
     { unknownDestinations: 'Allow' },
   ],
+  ExternalService: [
+    {
+      hosts: ['api.example.com', 'v2.api.example.com'],
+      ports: [{ port: 443, targetPort: 8443, protocol: 'TLS' }, { port: 80 }],
+      resolution: 'Static',
+      addresses: ['192.0.2.80', '2001:db8::80'],
+      endpoints: [{ address: '198.51.100.1', weight: 3 }, { address: '2001:db8::1' }],
+    },
+    { hosts: ['db.example.com'], ports: [{ port: 5432 }] },
+    { hosts: ['db.example.com'], ports: [{ port: 5432 }], endpoints: [{ address: 'db-1.example.net' }] },
+    { hosts: ['range.example.com'], ports: [{ port: 80 }], resolution: 'None', addresses: ['203.0.113.0/24'] },
+  ],
   ExternalWorkload: [
     {
       addresses: ['192.0.2.17', 'fd00::17'],
@@ -87,6 +101,8 @@ export const GOOD_SPECS: Readonly<Record<string, readonly [JsonObject, ...(reado
     { addresses: ['192.0.2.18'] },
   ],
 };
+
+const EXTERNAL = { hosts: ['api.example.com'], ports: [{ port: 443 }] };
 
 /** What breaks a rule or a pattern, put where the rule is. Every rule and pattern of the schemas is here. */
 const BREAKS_RULE: Readonly<Record<string, unknown>> = {
@@ -114,6 +130,22 @@ const BREAKS_RULE: Readonly<Record<string, unknown>> = {
     unknownDestinations: 'Allow',
     allow: [{ cidrs: ['192.0.2.7'] }],
   },
+  "(has(self.resolution) && self.resolution == 'Static') ? has(self.endpoints) : true": {
+    ...EXTERNAL,
+    resolution: 'Static',
+  },
+  "(has(self.resolution) && self.resolution == 'None') ? (has(self.addresses) && !has(self.endpoints)) : true": {
+    ...EXTERNAL,
+    resolution: 'None',
+  },
+  [`!has(self.endpoints) || self.endpoints.all(e, (has(self.resolution) && self.resolution == 'Static') ? isIP(e.address) : e.address.matches(r'${patternText(EXTERNAL_HOST)}'))`]:
+    { ...EXTERNAL, endpoints: [{ address: '192.0.2.7' }, { address: 'A' }] },
+  "!has(self.addresses) || (has(self.resolution) && self.resolution == 'None') || self.addresses.all(a, isIP(a))": {
+    ...EXTERNAL,
+    addresses: ['192.0.2.0/24'],
+  },
+  "!self.endsWith('.svc') && !self.endsWith('.svc.cluster.local') && !self.endsWith('.clusterset.local')":
+    'web.shop.svc',
   '!has(self.ports) || has(self.selector)': { ports: [{ port: 80, mode: 'Strict' }] },
 };
 const BREAKS_PATTERN: Readonly<Record<string, string>> = {

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { EXTERNAL_HOST } from '../kinds/limits.ts';
 import { patternText } from '../kinds/schema/common-schema.ts';
 import type { Schema } from '../kinds/schema/schema.ts';
 import { parseCidr } from '../model/address.ts';
@@ -15,11 +16,16 @@ function ruleHolds(rule: string, value: unknown): boolean {
   const field = (name: string): unknown => (has(name) ? Object(value)[name] : undefined);
   const words = /^self\.group \+ '\/' \+ self\.kind in \[(.*)\]$/.exec(rule)?.[1];
   if (words !== undefined) return words.split(', ').includes(`'${String(field('group'))}/${String(field('kind'))}'`);
+  if (rule.startsWith('!has(self.endpoints) || self.endpoints.all(e, ')) {
+    const endpoints = field('endpoints');
+    const addresses = Array.isArray(endpoints) ? endpoints.map((endpoint) => String(Object(endpoint).address)) : [];
+    return addresses.every(field('resolution') === 'Static' ? isAddress : (host) => EXTERNAL_HOST.test(host));
+  }
   switch (rule) {
     case "!self.contains(':')":
       return !text.includes(':');
     case 'isIP(self)':
-      return isIP(text) !== 0 && !text.includes('%');
+      return isAddress(text);
     case 'isIP(self) || isCIDR(self)':
       return isBlock(text);
     case '!(has(self.selector) && has(self.targetRefs))':
@@ -28,11 +34,27 @@ function ruleHolds(rule: string, value: unknown): boolean {
       return Object.keys(Object(value)).length > 0;
     case "self.unknownDestinations == 'Refuse' || !has(self.allow)":
       return field('unknownDestinations') === 'Refuse' || !has('allow');
+    case "(has(self.resolution) && self.resolution == 'Static') ? has(self.endpoints) : true":
+      return field('resolution') !== 'Static' || has('endpoints');
+    case "(has(self.resolution) && self.resolution == 'None') ? (has(self.addresses) && !has(self.endpoints)) : true":
+      return field('resolution') !== 'None' || (has('addresses') && !has('endpoints'));
+    case "!has(self.addresses) || (has(self.resolution) && self.resolution == 'None') || self.addresses.all(a, isIP(a))":
+      return field('resolution') === 'None' || textsOf(field('addresses')).every(isAddress);
+    case "!self.endsWith('.svc') && !self.endsWith('.svc.cluster.local') && !self.endsWith('.clusterset.local')":
+      return !/\.(?:svc(?:\.cluster\.local)?|clusterset\.local)$/.test(text);
     case '!has(self.ports) || has(self.selector)':
       return !has('ports') || has('selector');
     default:
       throw new Error(`the test does not know what this rule says: ${rule}`);
   }
+}
+
+function textsOf(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.map(String) : [];
+}
+
+function isAddress(text: string): boolean {
+  return isIP(text) !== 0 && !text.includes('%');
 }
 
 function isBlock(text: string): boolean {

@@ -3,9 +3,11 @@ import { describe, test } from 'node:test';
 import {
   type LoadBalancing,
   type MeshViewUpdate,
+  EXTERNAL_PLACE,
   parseCidr,
   parsePort,
   parseSocketAddress,
+  parseWorkloadUid,
   type Service,
   type Workload,
 } from '@ambit/mesh/model';
@@ -67,6 +69,35 @@ describe('decideOutbound() for an address', () => {
         locked({ allowed: [] }, '10.0.0.77:443'),
       ],
       ['egress-locked', 'passthrough', 'egress-locked', 'egress-locked', 'direct-tcp', 'wait'],
+    );
+  });
+
+  test('of a place of an ExternalService is called on its ports where egress is locked, by who may see it', () => {
+    const place: Workload = {
+      ...buildWorkload({
+        name: 'api',
+        addresses: ['198.51.100.5'],
+        tunnelProtocol: 'none',
+        services: { 'shop/api.example.com': ['443:8443'] },
+      }),
+      uid: parseWorkloadUid(`c1${EXTERNAL_PLACE}shop/api/198.51.100.5`),
+    };
+    const api = buildService({ hostname: 'api.example.com', addresses: ['240.240.0.7'], ports: ['443:8443'] });
+    const from = (namespace: string, to: string, visibility: Service['visibility']): string => {
+      const world: MeshViewUpdate = { workloads: [place], services: [{ ...api, visibility }] };
+      const route = decide(world, to, { source: { ...client, namespace, egress: { allowed: [] } } });
+      return route.kind === 'refused' ? route.reason : route.kind;
+    };
+    assert.deepEqual(
+      [
+        from('shop', '198.51.100.5:8443', 'namespace'),
+        from('shop', '198.51.100.5:443', 'namespace'),
+        from('other', '198.51.100.5:8443', 'namespace'),
+        from('other', '198.51.100.5:8443', 'public'),
+        from('shop', '240.240.0.7:443', 'namespace'),
+        from('other', '240.240.0.7:443', 'namespace'),
+      ],
+      ['direct-tcp', 'egress-locked', 'egress-locked', 'direct-tcp', 'direct-tcp', 'egress-locked'],
     );
   });
 

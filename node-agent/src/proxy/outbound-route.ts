@@ -1,5 +1,6 @@
 import {
   addresseeOf,
+  EXTERNAL_PLACE,
   allowsEgress,
   cidrContains,
   formatSocketAddress,
@@ -93,7 +94,9 @@ export function decideOutbound(
   const call: Call = { view, source, destination, options };
   const addressee = addresseeOf(view, source.network, destination.ip, source.namespace);
   if (addressee?.kind === 'service') return routeToService(call, addressee.service);
-  if (addressee?.kind === 'workload') return routeToWorkload(call, addressee.workload);
+  if (addressee?.kind === 'workload' && mayCall(call, addressee.workload))
+    return routeToWorkload(call, addressee.workload);
+  if (addressee?.kind === 'workload') return refused('egress-locked');
   const isOfMesh =
     view.isInRanges(source.network, destination.ip) ||
     options.meshRanges.some((range) => cidrContains(range, destination.ip));
@@ -103,6 +106,20 @@ export function decideOutbound(
     return { kind: 'passthrough', address: destination };
   }
   return options.waited ? refused('unknown-destination') : { kind: 'wait', for: 'destination' };
+}
+
+/**
+ * A place outside the mesh, called by its own address: where egress is locked the ports of services count that the caller may see, as if it
+ * had called these.
+ */
+function mayCall({ view, source, destination }: Call, { uid, services }: Workload): boolean {
+  const { egress } = source;
+  if (egress === undefined || !uid.includes(EXTERNAL_PLACE) || allowsEgress(egress, destination)) return true;
+  return [...services].some(([key, ports]) => {
+    const service = view.service(key);
+    const isVisible = service?.visibility === 'public' || service?.namespace === source.namespace;
+    return isVisible && ports.some(({ targetPort }) => targetPort === destination.port);
+  });
 }
 
 /** Goes on with what the name of the workload was resolved to. Pure. */

@@ -7,6 +7,7 @@ import { ACCESS_POLICY_SCENARIOS, ACCESS_POLICY_UNSEEN } from './access-scenario
 import { definedFields, DEFINITIONS } from './definition-fields.ts';
 import { EGRESS_POLICY_SCENARIOS } from './egress-scenarios.ts';
 import { ENDPOINT_SLICE_SCENARIOS, EXTERNAL_WORKLOAD_SCENARIOS } from './endpoint-scenarios.ts';
+import { EXTERNAL_SERVICE_SCENARIOS } from './external-service-scenarios.ts';
 import { FieldWorld, serverCa } from './field-world.ts';
 import { GATEWAY_SCENARIOS, GATEWAY_UNSEEN } from './gateway-scenarios.ts';
 import { proveFields, type Scenario } from './prove-fields.ts';
@@ -38,6 +39,7 @@ prove('ReferenceGrant', REFERENCE_GRANT_SCENARIOS);
 prove('BackendTLSPolicy', TLS_POLICY_SCENARIOS);
 prove('AccessPolicy', ACCESS_POLICY_SCENARIOS, ACCESS_POLICY_UNSEEN);
 prove('EgressPolicy', EGRESS_POLICY_SCENARIOS);
+prove('ExternalService', EXTERNAL_SERVICE_SCENARIOS);
 prove('Service', SERVICE_SCENARIOS, SERVICE_UNSEEN);
 prove('EndpointSlice', ENDPOINT_SLICE_SCENARIOS);
 prove('ExternalWorkload', EXTERNAL_WORKLOAD_SCENARIOS);

@@ -39,7 +39,7 @@ export const SERVICE_IPS: Readonly<Record<string, string>> = {
 const VERSIONS: Readonly<Record<string, string>> = {
   ...Object.fromEntries(['Namespace', 'Node', 'Pod', 'Service', 'ConfigMap'].map((kind) => [kind, 'v1'])),
   ...Object.fromEntries(
-    ['AccessPolicy', 'EgressPolicy', 'ExternalWorkload'].map((kind) => [kind, 'ambit.dev/v1alpha1']),
+    ['AccessPolicy', 'EgressPolicy', 'ExternalService', 'ExternalWorkload'].map((kind) => [kind, 'ambit.dev/v1alpha1']),
   ),
   EndpointSlice: 'discovery.k8s.io/v1',
   ServiceImport: 'multicluster.x-k8s.io/v1alpha1',

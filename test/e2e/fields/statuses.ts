@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type Gateway, WAYPOINT_CLASS } from '@ambit/mesh/kinds';
+import { type ExternalService, type Gateway, WAYPOINT_CLASS } from '@ambit/mesh/kinds';
 import { parsePushedResource } from '@ambit/mesh/wire';
 import { decideAttachedRoutes } from '../../../controller/src/translate/decide-attached-routes.ts';
 import { decideRouteStatus } from '../../../controller/src/translate/decide-route-status.ts';
@@ -47,6 +47,8 @@ export function statusOf(control: ControlPlane, name: StatusName): unknown {
       return decideTlsPolicyStatus(object, world);
     case 'ExternalWorkload':
       return told(control, `ambit.dev/ExternalWorkload/${object.meta.namespace}/${object.meta.name}`);
+    case 'ExternalService':
+      return toldOfExternal(control, object);
     case 'Pod':
       return told(control, `/Pod/${object.meta.namespace}/${object.meta.name}`);
     case 'Gateway':
@@ -62,6 +64,17 @@ function told(control: ControlPlane, place: string): unknown {
   const name = `${SETTINGS.clusterId}/${place}`;
   const resource = addresses.get(name) ?? assert.fail(`agents are told nothing of ${name}`);
   return parsePushedResource({ ...resource, ...resource.forNode });
+}
+
+/** Services and workloads of a namespace that are not those of the world itself. */
+function toldOfExternal(control: ControlPlane, { meta }: ExternalService): unknown {
+  const { addresses } = control.pipeline;
+  const place = `${SETTINGS.clusterId}/ambit.dev/ExternalService/${meta.namespace}/${meta.name}/`;
+  const own = [...addresses.names()].filter((name) => name.startsWith(place) || name.endsWith('.example.com'));
+  return own.toSorted().map((name) => {
+    const resource = addresses.get(name);
+    return resource === undefined ? null : parsePushedResource(resource);
+  });
 }
 
 function gatewayStatus(control: ControlPlane, gateway: Gateway): unknown {

@@ -152,6 +152,7 @@ describe('once installed', () => {
     ['ambit-cni', 'watch', 'pods', '', 'shop'],
     ['ambit-cni', 'patch', 'pods/status', 'x', 'shop'],
     ['ambit-cni', 'create', 'events@events.k8s.io', '', 'shop'],
+    ['ambit-cni', 'watch', 'egresspolicies@ambit.dev', '', 'shop'],
     ['ambit-cni', 'watch', 'daemonsets@apps', 'ambit-cni'],
   ];
   for (const [account, verb, what, name = '', namespace = NAMESPACE] of accounts) {
@@ -177,6 +178,7 @@ describe('once installed', () => {
     ['ambit-controller', 'patch', 'events@events.k8s.io', 'x', 'shop'],
     ['ambit-controller', 'get', 'events@events.k8s.io', 'x', 'shop'],
     ['ambit-cni', 'patch', 'pods', 'x', 'shop'],
+    ['ambit-cni', 'patch', 'egresspolicies@ambit.dev', 'x', 'shop'],
     ['ambit-cni', 'get', 'secrets', 'ambit-ca-root'],
     ['ambit-cni', 'patch', 'nodes', 'n1'],
     ['ambit-cni', 'delete', 'daemonsets@apps', 'ambit-cni'],
@@ -249,6 +251,7 @@ describe('once installed', () => {
     const kinds = [
       'accesspolicies.ambit.dev',
       'egresspolicies.ambit.dev',
+      'externalservices.ambit.dev',
       'externalworkloads.ambit.dev',
       'mutualtlspolicies.ambit.dev',
     ];

@@ -83,10 +83,38 @@ describe('egress', { skip: requireSandbox() }, () => {
     assert.ok(await reaches('caller', outsideIp));
   });
 
+  test('that is locked lets out what an ExternalService names, by its own address and port', async () => {
+    lock();
+    await until('it is locked', async () => !(await reaches('caller', outsideIp)));
+    const vip = '192.0.2.80';
+    const external = (ports: readonly object[]): void =>
+      manifests.write('external.yaml', {
+        apiVersion: 'ambit.dev/v1alpha1',
+        kind: 'ExternalService',
+        metadata: { name: 'outside', namespace: 'shop' },
+        spec: {
+          hosts: ['outside.example.com'],
+          ports,
+          resolution: 'Static',
+          addresses: [vip],
+          endpoints: [{ address: outsideIp }],
+        },
+      });
+    external([{ port: LINE_PORT }]);
+    await until('its address is called', () => reaches('caller', vip));
+    const held = await holdLine(world, 'caller', vip);
+    assert.ok(await reaches('caller', outsideIp), 'as the place that it is');
+    external([{ port: LINE_PORT + 1 }]);
+    await until('another port is not', async () => !(await reaches('caller', outsideIp)));
+    manifests.remove('external.yaml');
+    assert.equal((await held.ended).error, 'ECONNRESET');
+    manifests.remove('egress.yaml');
+  });
+
   test('that an annotation leaves alone passes the node agent by while the pod runs, and locked egress not', async () => {
     const outbound = (): Promise<number> =>
       nodeAgentMetric(world, 'host-a', 'istio_tcp_connections_opened_total', { reporter: 'source' });
-    assert.ok(await reaches('caller', outsideIp));
+    await until('everything is allowed', () => reaches('caller', outsideIp));
     const annotations = { 'ambit.dev/exclude-outbound-cidrs': `${outsideIp}/32` };
     const { metadata, ...rest } = pod(CALLER) as { metadata: object };
     manifests.write(

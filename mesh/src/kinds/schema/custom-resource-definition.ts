@@ -2,6 +2,7 @@ import { AMBIT_DOMAIN } from '../labels.ts';
 import { ACCESS_POLICY } from './access-policy-schema.ts';
 import { patternText } from './common-schema.ts';
 import { EGRESS_POLICY } from './egress-policy-schema.ts';
+import { EXTERNAL_SERVICE } from './external-service-schema.ts';
 import { EXTERNAL_WORKLOAD } from './external-workload-schema.ts';
 import { MUTUAL_TLS_POLICY } from './mutual-tls-policy-schema.ts';
 import type { KindDefinition, Schema } from './schema.ts';
@@ -18,6 +19,7 @@ export const AMBIT_KINDS: readonly KindDefinition[] = [
   ACCESS_POLICY,
   MUTUAL_TLS_POLICY,
   EGRESS_POLICY,
+  EXTERNAL_SERVICE,
   EXTERNAL_WORKLOAD,
 ];
 

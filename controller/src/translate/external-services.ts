@@ -1,0 +1,132 @@
+import type { ExternalService, Namespace } from '@ambit/mesh/kinds';
+import {
+  type AppProtocol,
+  EXTERNAL_PLACE,
+  ipAddressFromBytes,
+  parseIpAddress,
+  parseWorkloadUid,
+  type Service,
+  type ServiceAddress,
+  serviceKey,
+  type ServicePort,
+  type Workload,
+} from '@ambit/mesh/model';
+import type { AllocatedAddresses } from './allocate-addresses.ts';
+import type { MeshSettings } from './mesh-settings.ts';
+import { networkOf } from './network-of.ts';
+
+const PROTOCOLS: Readonly<Record<ExternalService['ports'][number]['protocol'], AppProtocol>> = {
+  TCP: 'tcp',
+  TLS: 'tls',
+  HTTP: 'http1',
+  HTTP2: 'http2',
+  GRPC: 'grpc',
+};
+
+/** One host of one namespace; what is known of it comes from one ExternalService. */
+export function hostKey(namespace: string, host: string): string {
+  return `${namespace}|${host}`;
+}
+
+/** Of those that claim a host of a namespace: the oldest. */
+export function ownerOfHost(claims: readonly ExternalService[]): ExternalService | undefined {
+  return claims.toSorted(
+    (a, b) => a.meta.creationTimestampMs - b.meta.creationTimestampMs || (a.meta.name < b.meta.name ? -1 : 1),
+  )[0];
+}
+
+/** Whether its hosts get addresses of their own. */
+export function wantsAddresses({ addresses, resolution }: ExternalService): boolean {
+  return addresses.length === 0 && resolution !== 'None';
+}
+
+/** Where it is, in words that tell its places apart. */
+export function placesOf({ resolution, endpoints, hosts }: ExternalService): readonly string[] {
+  if (resolution === 'None') return [];
+  return endpoints.length === 0 ? hosts : endpoints.map(({ address }) => address);
+}
+
+/** What applications call under `host`. */
+export function serviceOfHost(
+  external: ExternalService,
+  host: string,
+  around: { readonly namespace: Namespace | undefined; readonly allocated: AllocatedAddresses | undefined },
+  settings: MeshSettings,
+): Service {
+  const { name, namespace } = external.meta;
+  const network = networkOf(undefined, around.namespace, settings);
+  const own = external.addresses.map((block): ServiceAddress => {
+    const ip = ipAddressFromBytes(block.bytes);
+    return block.prefixLength === block.bytes.length * 8 ? { network, ip } : { network, ip, cidr: block };
+  });
+  const allocated = wantsAddresses(external) ? (around.allocated ?? []) : [];
+  return {
+    key: serviceKey({ namespace, hostname: host }),
+    name,
+    namespace,
+    hostname: host,
+    addresses: [...own, ...allocated.map((ip) => ({ network, ip }))],
+    ports: portsOf(external),
+    subjectAltNames: [],
+    weightedWaypoints: [],
+    ...(external.resolution === 'None'
+      ? { loadBalancing: { mode: 'passthrough', routingPreference: [], healthPolicy: 'only-healthy' } }
+      : {}),
+    ipFamilies: 'automatic',
+    // A Service of that name comes first.
+    canonical: false,
+    ingressUseWaypoint: false,
+    // Who may write in one namespace must not lead the others elsewhere.
+    visibility: namespace === settings.rootNamespace ? 'public' : 'namespace',
+  };
+}
+
+/**
+ * One of its places, reached in plaintext and without an identity; null when it backs none of `hosts`, those that are its own. A place
+ * that is a name has no address: whoever connects resolves it.
+ */
+export function workloadOfPlace(
+  external: ExternalService,
+  place: string,
+  around: { readonly namespace: Namespace | undefined; readonly hosts: readonly string[] },
+  settings: MeshSettings,
+): Workload | null {
+  const { name, namespace } = external.meta;
+  const backed = external.endpoints.length === 0 ? around.hosts.filter((host) => host === place) : around.hosts;
+  if (backed.length === 0) return null;
+  const isName = external.resolution === 'DNS';
+  const ports = portsOf(external);
+  return {
+    uid: parseWorkloadUid(`${settings.clusterId}${EXTERNAL_PLACE}${namespace}/${name}/${place}`),
+    name,
+    namespace,
+    addresses: isName ? [] : [parseIpAddress(place)],
+    hostname: isName ? place : '',
+    network: networkOf(undefined, around.namespace, settings),
+    tunnelProtocol: 'none',
+    trustDomain: settings.trustDomain,
+    // Never used as an identity, as there is no tunnel; readers of the wire take the empty name for this one.
+    serviceAccount: 'default',
+    node: '',
+    canonicalName: name,
+    canonicalRevision: 'latest',
+    workloadType: 'pod',
+    workloadName: name,
+    nativeTunnel: false,
+    services: new Map(backed.map((hostname) => [serviceKey({ namespace, hostname }), ports])),
+    authorizationPolicies: [],
+    status: 'healthy',
+    clusterId: settings.clusterId,
+    locality: { region: '', zone: '', subzone: '' },
+    networkMode: 'standard',
+    capacity: external.endpoints.find(({ address }) => address === place)?.weight ?? 1,
+  };
+}
+
+function portsOf({ ports }: ExternalService): readonly ServicePort[] {
+  return ports.map(({ port, targetPort, protocol }) => ({
+    servicePort: port,
+    targetPort,
+    appProtocol: PROTOCOLS[protocol],
+  }));
+}
