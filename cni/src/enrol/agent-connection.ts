@@ -1,6 +1,13 @@
 import type { DescriptorChannel, DescriptorMessage, NetnsHandle } from '@ambit/mesh/linux';
 import { type Backoff, type Clock, createBackoff, type Logger, withinDeadline } from '@ambit/mesh/runtime';
-import { decodePodHello, decodePodResponse, encodePodRequest, type PodNames, type PodRequest } from '@ambit/mesh/wire';
+import {
+  type AgentSlot,
+  decodePodHello,
+  decodePodResponse,
+  encodePodRequest,
+  type PodNames,
+  type PodRequest,
+} from '@ambit/mesh/wire';
 import { CniError } from '../errors.ts';
 import type { AgentAnswer, CniInstruments } from '../metrics.ts';
 import { decideNextMessage, type ToldPod } from './decide-next-message.ts';
@@ -44,12 +51,18 @@ export class AgentConnection implements Disposable {
   readonly #options: AgentConnectionOptions;
   readonly #told = new Map<string, Told>();
   #snapshotSent = false;
+  #slot: AgentSlot | null = null;
   /** The one packet that was asked for. Invariant: null iff nothing is awaited from the node agent. */
   #awaited: PromiseWithResolvers<Uint8Array> | null = null;
   #wake: (() => void) | null = null;
 
   constructor(options: AgentConnectionOptions) {
     this.#options = options;
+  }
+
+  /** Which of the agents of this node it is; null until it has said so. */
+  get slot(): AgentSlot | null {
+    return this.#slot;
   }
 
   /** The node agent has what was announced at its snapshot and may be believed about the rest. */
@@ -92,7 +105,7 @@ export class AgentConnection implements Disposable {
   }
 
   async #talk(ended: AbortSignal): Promise<void> {
-    decodePodHello(await this.#withinDeadline('hello', this.#answer()));
+    this.#slot = decodePodHello(await this.#withinDeadline('hello', this.#answer())).slot;
     while (!ended.aborted) {
       const { announced, clock, isLatest } = this.#options;
       const nowMs = clock.monotonic();

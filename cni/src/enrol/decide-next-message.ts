@@ -10,7 +10,7 @@ export interface MessageSituation<Netns> {
   readonly announced: ReadonlyMap<string, { readonly netns: Netns }>;
   /** What this connection was told. */
   readonly told: ReadonlyMap<string, ToldPod<Netns>>;
-  /** No node agent connected later; only the latest one is given pods. */
+  /** No node agent connected later in its slot; only the latest one is given pods. */
   readonly isLatest: boolean;
   /** The snapshot is complete: only changes follow. */
   readonly snapshotSent: boolean;

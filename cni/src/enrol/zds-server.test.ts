@@ -11,7 +11,7 @@ import {
 } from '@ambit/mesh/linux';
 import { type Clock, Metrics, silentLogger, systemClock } from '@ambit/mesh/runtime';
 import { checkLeaks, ManualClock, until } from '@ambit/mesh/testing';
-import { decodePodRequest, encodePodHello, encodePodResponse } from '@ambit/mesh/wire';
+import { type AgentSlot, decodePodRequest, encodePodHello, encodePodResponse } from '@ambit/mesh/wire';
 import { cniMetrics } from '../metrics.ts';
 import type { AnnouncedPod } from './agent-connection.ts';
 import { AGENTS_CONNECTED_MAX, ZdsServer } from './zds-server.ts';
@@ -49,9 +49,9 @@ class World implements Disposable {
     for (const uid of uids) this.server.announce(this.pod(uid));
   }
 
-  async agent(): Promise<FakeAgent> {
+  async agent(slot: AgentSlot = 'a'): Promise<FakeAgent> {
     const agent = this.#stack.use(new FakeAgent(this.path));
-    await agent.channel.send(encodePodHello());
+    await agent.channel.send(encodePodHello(slot));
     return agent;
   }
 
@@ -116,6 +116,29 @@ test('a node agent gets the snapshot, then changes', async () => {
   assert.equal(await agent.next(), 'delete a');
   await withdrawn;
   assert.equal(world.server.liveCount, 1);
+});
+
+test('each of two node agents gets every pod, one that follows in a slot leaves the other alone, and either makes a pod taken', async () => {
+  using world = new World();
+  const pod = world.pod('one');
+  world.server.announce(pod);
+  void world.server.serve();
+  const a = await world.agent('a');
+  const b = await world.agent('b');
+  assert.deepEqual(await a.take(2), ['add one shop/one+netns', 'snapshot-sent']);
+  await until('it is taken', () => world.server.isTaken('one', pod.netns));
+  assert.deepEqual(await b.take(2), ['add one shop/one+netns', 'snapshot-sent']);
+  const next = await world.agent('a');
+  assert.deepEqual(await next.take(2), ['add one shop/one+netns', 'snapshot-sent']);
+  world.announce('two');
+  assert.equal(await b.next(), 'add two shop/two+netns');
+  assert.equal(await next.next(), 'add two shop/two+netns');
+  const withdrawn = world.server.withdraw('one');
+  for (const agent of [a, b, next]) assert.equal(await agent.next(), 'delete one');
+  await withdrawn;
+  b[Symbol.dispose]();
+  world.announce('three');
+  assert.equal(await next.next(), 'add three shop/three+netns');
 });
 
 test('nothing is said before the node agent greets, and the next thing only after an acknowledgement', async () => {

@@ -21,8 +21,8 @@ const ACCEPT_WINDOW_MS = 1000;
 export const AGENTS_CONNECTED_MAX = 16;
 
 /**
- * Tells node agents which pods to capture (protocol.md 2.5). What is announced goes to the node agent that connected last;
- * every connected one is told what is withdrawn. The owner disposes it, which ends all connections.
+ * Tells node agents which pods to capture (protocol.md 2.5). What is announced goes to the node agent that connected last, of each of
+ * the two that a node may have; every connected one is told what is withdrawn. The owner disposes it, which ends all connections.
  */
 export class ZdsServer implements Disposable {
   readonly #options: ZdsServerOptions;
@@ -77,9 +77,16 @@ export class ZdsServer implements Disposable {
     return this.#connections.filter((connection) => connection.isLive).length;
   }
 
-  /** The latest node agent has opened the ports of this pod in its present namespace. */
+  /** A latest node agent has opened the ports of this pod in its present namespace: of two, either will do. */
   isTaken(uid: string, netns: NetnsHandle): boolean {
-    return this.#announced.get(uid)?.netns === netns && this.#connections.at(-1)?.knows(uid) === 'taken';
+    if (this.#announced.get(uid)?.netns !== netns) return false;
+    return this.#connections.some((connection) => this.#isLatest(connection) && connection.knows(uid) === 'taken');
+  }
+
+  /** No node agent connected later in its slot. One that has not said which it is stands in nobody's way. */
+  #isLatest(connection: AgentConnection): boolean {
+    const { slot } = connection;
+    return slot !== null && this.#connections.findLast((each) => each.slot === slot) === connection;
   }
 
   /** Calls back after each change of what node agents have taken. */
@@ -113,7 +120,7 @@ export class ZdsServer implements Disposable {
     const connection: AgentConnection = new AgentConnection({
       channel,
       announced: this.#announced,
-      isLatest: () => this.#connections.at(-1) === connection,
+      isLatest: () => this.#isLatest(connection),
       onAnswer: () => this.#answered(),
       clock: this.#options.clock,
       logger,

@@ -23,7 +23,10 @@ const text = (value: string): string => Buffer.from(value).toString('hex');
 describe('pod hello', () => {
   test('is version 1', () => {
     assert.equal(hex(encodePodHello()), '0801');
-    assert.deepEqual(decodePodHello(bytes('0801')), { version: 1 });
+    assert.deepEqual(decodePodHello(bytes('0801')), { version: 1, slot: 'a' });
+    assert.equal(hex(encodePodHello('b')), '0801a2060162');
+    assert.deepEqual(decodePodHello(encodePodHello('b')), { version: 1, slot: 'b' });
+    assert.throws(() => decodePodHello(bytes('0801a2060163')), refuses('invalid-field', 'hello.slot'));
   });
   for (const [packet, what] of [
     ['', 'no version'],

@@ -37,18 +37,24 @@ export interface PodResponse {
   readonly error: string;
 }
 
+/** Which of the agents of a node, that serve the same pods at the same time, one is. */
+export type AgentSlot = 'a' | 'b';
+
 /** First packet of a connection, from the node agent. */
-export function encodePodHello(): Uint8Array {
-  return encode('ZdsHello', ZdsHelloSchema, create(ZdsHelloSchema, { version: Version.V1 }));
+export function encodePodHello(slot: AgentSlot = 'a'): Uint8Array {
+  // The first one says what agents say that know of no other.
+  const message = create(ZdsHelloSchema, { version: Version.V1, ...(slot === 'a' ? {} : { slot }) });
+  return encode('ZdsHello', ZdsHelloSchema, message);
 }
 
-/** @throws WireError also for any version but 1. */
-export function decodePodHello(packet: Uint8Array): { readonly version: 1 } {
-  const { version } = decode('ZdsHello', ZdsHelloSchema, packet);
+/** @throws WireError also for any version but 1, and any slot but the two. */
+export function decodePodHello(packet: Uint8Array): { readonly version: 1; readonly slot: AgentSlot } {
+  const { version, slot } = decode('ZdsHello', ZdsHelloSchema, packet);
   if (version !== Version.V1) {
     throw new WireError('unknown-enum-value', { path: 'hello.version', reason: `${version} is not version 1` });
   }
-  return { version: 1 };
+  if (slot !== '' && slot !== 'a' && slot !== 'b') return invalidField('hello.slot', 'neither a nor b');
+  return { version: 1, slot: slot === 'b' ? 'b' : 'a' };
 }
 
 /** @throws WireError `over-limit` when the names are so long that no packet holds them. */
