@@ -45,6 +45,7 @@ describe('parseConfig()', () => {
       traces: null,
       heapSnapshotDirectory: '',
       aloneTerminationDeadlineMs: 5000,
+      slot: 'a',
       handoverDirectory: null,
       dns: {
         naming: { clusterDomain: 'cluster.local', preferredNamespace: '' },

@@ -19,6 +19,7 @@ import {
   type Setting,
   settingLines,
 } from '@ambit/mesh/runtime';
+import type { AgentSlot } from '@ambit/mesh/wire';
 import { withZtunnelSettings } from './ztunnel-settings.ts';
 
 /** Where configuration and certificates come from. */
@@ -65,6 +66,8 @@ export interface NodeAgentConfig {
   readonly heapSnapshotDirectory: string;
   /** Where none does. */
   readonly aloneTerminationDeadlineMs: number;
+  /** Which of the agents of this node, that serve the same pods, this one is. */
+  readonly slot: AgentSlot;
   /** Null: no listening sockets are handed over. */
   readonly handoverDirectory: string | null;
   /** Null: DNS of pods is not served. */
@@ -189,6 +192,12 @@ export const SETTINGS: readonly Setting[] = [
     describe: 'The same where no other agent listens in the pods, so that none may be started before.',
   },
   {
+    name: 'AMBIT_SLOT',
+    fallback: 'a',
+    describe:
+      'a or b: which of two agents that serve the pods of this node at the same time. Needs the CNI agent of Ambit.',
+  },
+  {
     name: 'AMBIT_HANDOVER_DIR',
     fallback: '',
     describe:
@@ -289,6 +298,7 @@ export function parseConfig(environment: Environment): NodeAgentConfig {
     traces: readTraces(read),
     heapSnapshotDirectory: read.text('AMBIT_HEAP_SNAPSHOT_DIR', ''),
     aloneTerminationDeadlineMs: read.durationMs('AMBIT_ALONE_TERMINATION_DEADLINE', 5000),
+    slot: read.oneOf('AMBIT_SLOT', ['a', 'b'], 'a'),
     handoverDirectory: read.optional('AMBIT_HANDOVER_DIR') ?? null,
     dns: readDns(read),
   };

@@ -28,13 +28,14 @@ function assertNobodyListens(world: LocalWorld): void {
   }
 }
 
-const opened = async (agent: LocalAgent, count: number): Promise<void> => {
-  await until('connections are counted', async () => {
-    const { text } = await agent.get('metrics', '/metrics');
-    const lines = text.split('\n').filter((line) => line.startsWith('istio_tcp_connections_opened_total{'));
-    return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0) === count;
-  });
-};
+async function opens(agent: LocalAgent): Promise<number> {
+  const { text } = await agent.get('metrics', '/metrics');
+  const lines = text.split('\n').filter((line) => line.startsWith('istio_tcp_connections_opened_total{'));
+  return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+}
+
+const opened = (agent: LocalAgent, count: number): Promise<true> =>
+  until('connections are counted', async () => (await opens(agent)) === count);
 
 describe('an upgrade', () => {
   for (const [before, after] of [
@@ -172,6 +173,34 @@ describe('an upgrade', () => {
       );
     },
   );
+});
+
+test('of two agents one that is killed loses what it carries and no more, and comes back', options, async () => {
+  await using world = await LocalWorld.create();
+  await serveEcho(world);
+  for (const name of ['client', 'server'] as const) {
+    world.pod(name).netns.run('sh', '-c', 'echo 1 > /proc/sys/net/ipv4/tcp_migrate_req');
+  }
+  const stays = await world.startAgent({ AMBIT_SLOT: 'a' });
+  const dies = await world.startAgent({ AMBIT_SLOT: 'b' });
+  assert.equal(await dies.metric('ambit_pods_taken_over_total'), 0);
+  const held = Array.from({ length: 40 }, () => world.pod('client').dial(SERVER));
+  for (const socket of held) await say(socket, 'held');
+  const carriedBy = async (agent: LocalAgent): Promise<number> =>
+    (JSON.parse((await agent.get('admin', '/connections')).text) as { direction: string }[]).filter(
+      ({ direction }) => direction === 'outbound',
+    ).length;
+  const [ofStaying, ofDying] = [await carriedBy(stays), await carriedBy(dies)];
+  assert.ok(ofStaying > 0 && ofDying > 0, `${ofStaying} and ${ofDying}`);
+  assert.equal(ofStaying + ofDying, held.length);
+
+  await dies.agent[Symbol.asyncDispose]();
+  for (let i = 0; i < 20; i++) assert.equal(await world.pod('client').exchange(SERVER, `call ${i}`), `call ${i}`);
+  const back = await world.startAgent({ AMBIT_SLOT: 'b' });
+  await using calls = new Calls(world);
+  await calls.more(60);
+  assert.deepEqual(calls.failures, []);
+  await until('the one that is back serves', async () => (await opens(back)) > 0);
 });
 
 /** Callers that call, one call after the other, until they are disposed of. */

@@ -31,7 +31,7 @@ export class Handover implements Disposable {
     const directory = config.handoverDirectory;
     if (directory === null) return new Handover(parts, null, null);
     try {
-      const path = prepareHandoverSocket(directory);
+      const path = prepareHandoverSocket(directory, config.slot);
       const predecessor = await Predecessor.connect(path, logger.child({ scope: 'handover' }));
       return new Handover(parts, path, predecessor);
     } catch (error) {

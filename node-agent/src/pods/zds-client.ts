@@ -1,12 +1,13 @@
 import { connectDescriptorChannel, type DescriptorChannel, type DescriptorMessage } from '@ambit/mesh/linux';
 import { type Clock, createBackoff, type Logger } from '@ambit/mesh/runtime';
-import { decodePodRequest, encodePodHello, encodePodResponse, type PodRequest } from '@ambit/mesh/wire';
+import { type AgentSlot, decodePodRequest, encodePodHello, encodePodResponse, type PodRequest } from '@ambit/mesh/wire';
 import type { PodSupervisor } from './pod-supervisor.ts';
 
 export interface ZdsClientOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly socketPath: string;
+  readonly slot: AgentSlot;
   readonly supervisor: Pick<PodSupervisor, 'add' | 'remove' | 'keepOnly' | 'has'>;
   /** A complete snapshot was taken over: every pod of the node is known. */
   readonly onSnapshot: () => void;
@@ -79,7 +80,7 @@ export class ZdsClient {
   async #session(channel: DescriptorChannel, signal: AbortSignal): Promise<void> {
     const send = (packet: Uint8Array): Promise<void> =>
       channel.send(packet, null, AbortSignal.any([signal, AbortSignal.timeout(SEND_TIMEOUT_MS)]));
-    await send(encodePodHello());
+    await send(encodePodHello(this.#options.slot));
     /** Pods of the snapshot that is being sent; null after it. */
     let listed: Set<string> | null = new Set();
     for (;;) {

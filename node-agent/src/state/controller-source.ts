@@ -75,6 +75,7 @@ export async function openControllerSource(
     clock,
     logger: logger.child({ scope: 'zds' }),
     socketPath: upstream.zdsSocket,
+    slot: config.slot,
     supervisor,
     onSnapshot: () => {
       isSnapshotTaken = true;
