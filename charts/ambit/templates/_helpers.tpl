@@ -11,6 +11,11 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
 {{- end -}}
 
+{{/* Of the node agents of a node. The first has the plain name. */}}
+{{- define "ambit.slots" -}}
+{{- ternary "a b" "a" (eq (int .Values.nodeAgent.perNode) 2) -}}
+{{- end -}}
+
 {{/* Labels that pods are found by. They must never change: a Deployment's selector cannot. */}}
 {{- define "ambit.selector" -}}
 app.kubernetes.io/name: {{ .name }}
