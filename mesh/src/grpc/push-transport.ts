@@ -35,16 +35,27 @@ async function openStream(access: ControllerAccess, signal: AbortSignal): Promis
   };
 }
 
-async function* responsesOf(call: MessageCall): AsyncGenerator<DiscoveryResponse, void, void> {
-  try {
-    for (;;) {
-      const message = await call.receive();
-      if (message === undefined) return;
-      yield decodeResponse(message);
-    }
-  } finally {
-    call.cancel();
-  }
+/** Not a generator, whose frame would keep the last message, perhaps a whole mesh, until the next one comes. */
+function responsesOf(call: MessageCall): AsyncIterable<DiscoveryResponse> {
+  const end = { done: true, value: undefined } as const;
+  const iterator: AsyncIterator<DiscoveryResponse> = {
+    async next() {
+      try {
+        const message = await call.receive();
+        if (message !== undefined) return { done: false, value: decodeResponse(message) };
+      } catch (error) {
+        call.cancel();
+        throw error;
+      }
+      call.cancel();
+      return end;
+    },
+    async return() {
+      call.cancel();
+      return end;
+    },
+  };
+  return { [Symbol.asyncIterator]: () => iterator };
 }
 
 function decodeResponse(message: Uint8Array): DiscoveryResponse {

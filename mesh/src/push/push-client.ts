@@ -161,15 +161,22 @@ export class PushClient {
       }
     };
     await askMore();
-    for await (const response of stream.responses) {
-      const subscription = this.#subscriptionOf(response);
-      if (subscription === undefined) continue;
-      await this.#accept(response, subscription, stream);
+    const responses = stream.responses[Symbol.asyncIterator]();
+    while (await this.#acceptNext(responses, stream)) {
       // A server that answers is well: the next failure starts a new series.
       this.#backoff.reset();
       await askMore();
       this.#noteReady();
     }
+  }
+
+  /** False at the end of the stream. In a frame of its own, which does not outlive the response: one may hold a whole mesh. */
+  async #acceptNext(responses: AsyncIterator<DiscoveryResponse>, stream: PushStream): Promise<boolean> {
+    const { done, value: response } = await responses.next();
+    if (done === true) return false;
+    const subscription = this.#subscriptionOf(response);
+    if (subscription !== undefined) await this.#accept(response, subscription, stream);
+    return true;
   }
 
   async #accept(response: DiscoveryResponse, subscription: Subscription, stream: PushStream): Promise<void> {
