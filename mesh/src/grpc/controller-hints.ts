@@ -60,15 +60,26 @@ export function hintedTransport(
   };
 }
 
-async function* rethrowing<T>(
-  items: AsyncIterable<T>,
-  map: (error: unknown) => unknown,
-): AsyncGenerator<T, void, void> {
-  try {
-    yield* items;
-  } catch (error) {
-    throw map(error);
-  }
+/** Not a generator, whose frame would keep the last response, perhaps a whole mesh, until the next one comes. */
+function rethrowing<T>(items: AsyncIterable<T>, map: (error: unknown) => unknown): AsyncIterable<T> {
+  return {
+    [Symbol.asyncIterator]() {
+      const iterator = items[Symbol.asyncIterator]();
+      return {
+        async next() {
+          try {
+            return await iterator.next();
+          } catch (error) {
+            throw map(error);
+          }
+        },
+        async return() {
+          await iterator.return?.();
+          return { done: true, value: undefined };
+        },
+      };
+    },
+  };
 }
 
 function hinted(error: unknown, access: AccessKind): unknown {
