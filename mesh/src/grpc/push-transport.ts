@@ -8,6 +8,7 @@ import {
 import { WireError } from '../wire/errors.ts';
 import { callMetadata, type ControllerAccess, openChannel } from './controller-access.ts';
 import { GrpcError } from './errors.ts';
+import { letGoOfPieces } from './let-go-of-pieces.ts';
 import { MessageCall, untilConnected } from './message-call.ts';
 
 /** Delta discovery over gRPC. Each stream has a connection of its own, which ends with it. */
@@ -16,6 +17,7 @@ export function createPushTransport(access: ControllerAccess): PushTransport {
 }
 
 async function openStream(access: ControllerAccess, signal: AbortSignal): Promise<PushStream> {
+  letGoOfPieces();
   signal.throwIfAborted();
   const [secrets, metadata] = await Promise.all([access.credentials(), callMetadata(access)]);
   signal.throwIfAborted();
