@@ -1,5 +1,6 @@
 import { COLON, COMMA, CR, HEX_VALUE, HT, LF, LOWER, SP } from '../http1/characters.ts';
 import { OBSERVE_LIMITS } from './contract.ts';
+import { passLine } from './pass-line.ts';
 
 /** Where in a message the next byte is. */
 const Part = {
@@ -101,9 +102,8 @@ export abstract class MessageFollower {
     let { part } = this;
     while (at < end) {
       if (part === Part.restOfLine) {
-        while (at < end && memory[at] !== LF) at += 1;
-        if (at === end) break;
-        at += 1;
+        at = passLine(memory, at, end);
+        if (memory[at - 1] !== LF) break;
         part = Part.lineStart;
         continue;
       }
@@ -115,9 +115,12 @@ export abstract class MessageFollower {
         if (byte === CR) part = Part.emptyLine;
         else if (this.inTrailers || (lower !== 0x63 && lower !== 0x74)) part = Part.restOfLine;
         else {
-          this.name = lower === 0x63 ? CONTENT_LENGTH : TRANSFER_ENCODING;
+          const name = lower === 0x63 ? CONTENT_LENGTH : TRANSFER_ENCODING;
+          this.name = name;
           this.matched = 1;
-          part = Part.fieldName;
+          // Most names that begin alike are told apart by their length.
+          const colon = at - 1 + name.length;
+          part = colon < end && memory[colon] !== COLON ? Part.restOfLine : Part.fieldName;
         }
       } else if (part === Part.fieldName) {
         part = this.readName(byte);

@@ -1,9 +1,13 @@
 import { CR, LF, SP, TOKEN } from '../http1/characters.ts';
 import { MessageFollower } from './message-follower.ts';
+import { passLine } from './pass-line.ts';
 import { VERSION_PREFIX } from './version-prefix.ts';
 
 const HEAD = Buffer.from('HEAD');
 const CONNECT = Buffer.from('CONNECT');
+/** What a request line ends with; any digit will do. */
+const LINE_END = Buffer.from(' HTTP/1.1\r\n');
+const DIGIT_AT: number = LINE_END.length - 3;
 
 /** What a client's requests mean for whoever pairs them with answers. */
 export interface RequestOwner {
@@ -44,6 +48,12 @@ export class RequestFollower extends MessageFollower {
       } else if (byte === SP && this.methodBytes > 0) {
         this.linePart = 'rest';
         this.versionBytes = 0;
+        const lineEnd = passLine(memory, at + 1, end);
+        // Nearly always the line is whole, and what it ends with is looked at in one go.
+        if (lineEnd - at > LINE_END.length && endsLine(memory, lineEnd)) {
+          this.versionBytes = VERSION_PREFIX.length;
+          return this.endLine(lineEnd);
+        }
       } else if (TOKEN[byte] === 1) {
         this.readMethod(byte);
       } else if (this.linePart === 'method' || (byte !== CR && byte !== LF)) {
@@ -99,4 +109,13 @@ export class RequestFollower extends MessageFollower {
     } else this.giveUp();
     return at;
   }
+}
+
+/** Whether a whole request line of HTTP/1 ends at `end`. */
+function endsLine(memory: Buffer, end: number): boolean {
+  const start = end - LINE_END.length;
+  for (let i = 0; i < LINE_END.length; i += 1) {
+    if (i !== DIGIT_AT && memory[start + i] !== LINE_END[i]) return false;
+  }
+  return true;
 }

@@ -1,5 +1,6 @@
 import { LF, SP } from '../http1/characters.ts';
 import { MessageFollower } from './message-follower.ts';
+import { passLine } from './pass-line.ts';
 import { VERSION_PREFIX } from './version-prefix.ts';
 
 const ZERO = 0x30;
@@ -33,19 +34,16 @@ export class ResponseFollower extends MessageFollower {
   }
 
   protected readStartLine(memory: Buffer, start: number, end: number): number {
-    for (let at = start; at < end; at += 1) {
-      const byte = memory[at] ?? 0;
-      if (this.lineBytes >= STATUS_END) {
-        if (byte === LF) {
-          this.beginFields();
-          return at + 1;
-        }
-      } else if (!this.readLine(byte)) {
-        this.giveUp();
-        return end;
-      }
+    let at = start;
+    for (; at < end && this.lineBytes < STATUS_END; at += 1) {
+      if (this.readLine(memory[at] ?? 0)) continue;
+      this.giveUp();
+      return end;
     }
-    return end;
+    if (at === end) return end;
+    at = passLine(memory, at, end);
+    if (memory[at - 1] === LF) this.beginFields();
+    return at;
   }
 
   protected frame(isChunked: boolean, length: number | undefined): 'none' | 'fixed' | 'chunked' | 'until-end' {
