@@ -1,10 +1,13 @@
 import type { ChildProcesses } from '../host/child-processes.ts';
-import type { PodPair } from '../host/topology.ts';
+import type { PodPair, Topology } from '../host/topology.ts';
 
 /** What a figure is measured on: agents are built, pods are there and captured, nothing runs yet. */
 export interface ScaleSite {
-  /** For this figure alone: a client pod and a server pod on two hosts. */
+  /** For this measure alone: a client pod and a server pod on two hosts. */
   readonly pair: PodPair;
+  /** `pair`, and as many more as the measure asks for. */
+  readonly pairs: readonly PodPair[];
+  readonly topology: Topology;
   readonly children: ChildProcesses;
   readonly directory: string;
   /** Process id of the bench. */
@@ -34,5 +37,7 @@ export interface ScaleFigure {
 /** Something that `bench -- scale` measures: a file of its own here, and a line in `scale-bench.ts`. */
 export interface ScaleMeasure {
   readonly name: string;
+  /** Pairs of pods that it needs; one unless said. */
+  readonly pairCount?: number;
   measure(site: ScaleSite): Promise<readonly ScaleFigure[]>;
 }

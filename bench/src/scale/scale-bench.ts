@@ -11,13 +11,14 @@ import { summarise, toSignificant } from '../measure/summary.ts';
 import { formatSummary, markdownTable } from '../report/format.ts';
 import type { ScaleFigure, ScaleMeasure, ScaleSite } from './figure.ts';
 import { dnsMeasure } from './dns-measure.ts';
+import { requestsMeasure } from './requests-measure.ts';
 import { sameNodeMeasure } from './same-node-measure.ts';
 import { viewMeasure } from './view-measure.ts';
 
 /** Everything that is measured, in this order. */
-const MEASURES: readonly ScaleMeasure[] = [viewMeasure, sameNodeMeasure, dnsMeasure];
+const MEASURES: readonly ScaleMeasure[] = [viewMeasure, sameNodeMeasure, dnsMeasure, requestsMeasure];
 
-export interface ScaleBenchOptions extends Omit<ScaleSite, 'pair' | 'children' | 'directory'> {
+export interface ScaleBenchOptions extends Omit<ScaleSite, 'pair' | 'pairs' | 'topology' | 'children' | 'directory'> {
   readonly isRoot: boolean;
 }
 
@@ -34,16 +35,21 @@ export async function runScaleBench(options: ScaleBenchOptions): Promise<readonl
     });
   }
   await buildBundles(options.root, ['node-agent', 'node-agent-worker']);
+  const pairCount = MEASURES.reduce((sum, { pairCount: count = 1 }) => sum + count, 0);
   await using scope = new AsyncDisposableStack();
   const directory = await mkdtemp(join(tmpdir(), 'ambit-bench-'));
   scope.defer(() => rm(directory, { recursive: true, force: true }));
-  const topology = scope.use(await openTopology(options.ownPid, MEASURES.length));
+  const topology = scope.use(await openTopology(options.ownPid, pairCount));
   const children = scope.use(new ChildProcesses(directory));
   const figures: ScaleFigure[] = [];
-  for (const [index, one] of MEASURES.entries()) {
-    const pair = topology.pairs[index] ?? bug('a measure without its pods');
-    for (const netns of [pair.clientNetns, pair.serverNetns]) await capturePod(netns, options.signal);
-    figures.push(...(await one.measure({ ...options, pair, children, directory })));
+  const unused = [...topology.pairs];
+  for (const one of MEASURES) {
+    const pairs = unused.splice(0, one.pairCount ?? 1);
+    const pair = pairs[0] ?? bug('a measure without its pods');
+    for (const { clientNetns, serverNetns } of pairs) {
+      for (const netns of [clientNetns, serverNetns]) await capturePod(netns, options.signal);
+    }
+    figures.push(...(await one.measure({ ...options, pair, pairs, topology, children, directory })));
   }
   return figures;
 }

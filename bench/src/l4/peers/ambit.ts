@@ -13,6 +13,8 @@ export interface AmbitPeerOptions {
   readonly node: string;
   /** Search path of the agents. */
   readonly path: string;
+  /** Settings beside those of every agent of the bench. */
+  readonly variables?: Readonly<Record<string, string>>;
   /** Arguments of Node before the program, for example to profile. */
   readonly nodeArguments: (side: 'client' | 'server') => readonly string[];
 }
@@ -53,7 +55,8 @@ async function startAmbit(options: AmbitPeerOptions, site: Site): Promise<Runnin
     });
     await writeFile(configFile, JSON.stringify(config));
     const accessLog = join(site.directory, `${name}-access.log`);
-    return { env: ambitEnvironment({ path: options.path, configFile, accessLog }), accessLog };
+    const environment = ambitEnvironment({ path: options.path, configFile, accessLog });
+    return { env: { ...environment, ...options.variables }, accessLog };
   };
   const client = await side('client');
   const server = await side('server');
