@@ -37,7 +37,7 @@ describe('parseConfig()', () => {
       accessLog: 'stdout',
       logFilter: 'info',
       logFormat: 'text',
-      httpMetrics: true,
+      httpMetrics: false,
       certificateTtlMs: 86_400_000,
       terminationDeadlineMs: 5000,
       podConnectionsMax: 65_536,

@@ -177,7 +177,7 @@ export const SETTINGS: readonly Setting[] = [
   { name: 'AMBIT_LOG_FORMAT', fallback: 'text', describe: 'text or json; of the log and of the access log.' },
   {
     name: 'AMBIT_HTTP_METRICS',
-    fallback: 'true',
+    fallback: 'false',
     describe: 'Requests of HTTP/1.1 and HTTP/2 that pods exchange in plaintext are counted as they pass.',
   },
   { name: 'AMBIT_CERTIFICATE_TTL', fallback: '24h', describe: 'Validity asked for workload certificates.' },
@@ -282,7 +282,7 @@ export function parseConfig(environment: Environment): NodeAgentConfig {
     accessLog: read.accessLog('AMBIT_ACCESS_LOG', 'stdout'),
     logFilter: read.logFilter('AMBIT_LOG_LEVEL', 'info'),
     logFormat: read.oneOf('AMBIT_LOG_FORMAT', ['text', 'json'], 'text'),
-    httpMetrics: read.boolean('AMBIT_HTTP_METRICS', true),
+    httpMetrics: read.boolean('AMBIT_HTTP_METRICS', false),
     certificateTtlMs: read.durationMs('AMBIT_CERTIFICATE_TTL', 24 * 3_600_000),
     terminationDeadlineMs: read.durationMs('AMBIT_TERMINATION_DEADLINE', 5000),
     podConnectionsMax: read.integer(
