@@ -4,6 +4,7 @@ import { referenceRows } from '@ambit/mesh/testing';
 import { STOP_REASONS } from '@ambit/mesh/observe';
 import { logMetrics } from '@ambit/mesh/runtime';
 import { SETTINGS, usage } from './config.ts';
+import { workloadMetrics } from './accounting/workload-metrics.ts';
 import { dnsMetrics } from './dns/dns-metrics.ts';
 import { FAILURES } from './proxy/failures.ts';
 import { dataPlaneMetrics, trafficMetrics } from './proxy/traffic-metrics.ts';
@@ -23,7 +24,15 @@ test('--help names every setting', () => {
 });
 
 test('the reference page names every metric of the agent, and no other', () => {
-  const groups = [trafficMetrics, requestMetrics, dataPlaneMetrics, dnsMetrics, agentMetrics, logMetrics];
+  const groups = [
+    trafficMetrics,
+    requestMetrics,
+    dataPlaneMetrics,
+    workloadMetrics,
+    dnsMetrics,
+    agentMetrics,
+    logMetrics,
+  ];
   const specs = groups.flatMap((group) => Object.values(group));
   assert.deepEqual(
     referenceRows('node-agent', 'Metrics').map(([name, kind, , help]) => [name, kind, help]),

@@ -1,3 +1,3 @@
 import { runWorkerThread } from './worker/worker-thread.ts';
 
-await runWorkerThread();
+await runWorkerThread(process);

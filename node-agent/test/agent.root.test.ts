@@ -139,6 +139,8 @@ describe('a node agent', () => {
     assert.equal((await world.get('admin', '/logging?level=loud', 'POST')).status, 400);
     assert.equal((await world.get('admin', '/connections?limit=0')).status, 400);
     assert.deepEqual(JSON.parse((await world.get('admin', '/connections')).text), []);
+    const workloads: unknown = JSON.parse((await world.get('admin', '/workloads')).text);
+    assert.ok(Array.isArray(workloads) && workloads.length >= 2);
     for (const thread of ['main', 'data-0']) {
       const profile = await world.get('admin', `/debug/pprof/profile?seconds=0.05&format=cpuprofile&thread=${thread}`);
       assert.equal(JSON.parse(profile.text).nodes[0].callFrame.functionName, '(root)', thread);

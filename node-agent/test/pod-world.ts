@@ -156,6 +156,7 @@ export class TestNode {
       logFilter: 'info',
       random: Math.random,
       channel: worker.channel,
+      threadCpuUs: () => process.threadCpuUsage().user,
       lookUpName: async (hostname) => {
         this.asked.push(hostname);
         return (this.names.get(hostname) ?? []).map((ip) => ({ ip: parseIpAddress(ip), ttlMs: 60_000 }));

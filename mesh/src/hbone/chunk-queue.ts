@@ -21,9 +21,15 @@ const BLOCK_BYTES = 16 * 1024;
  */
 export class ChunkQueue {
   private readonly blocks: Block[] = [];
+  private waitingBytes = 0;
+
+  get bytes(): number {
+    return this.waitingBytes;
+  }
 
   /** Keeps a copy of `chunk`. */
   append(chunk: Uint8Array): void {
+    this.waitingBytes += chunk.length;
     const last = this.blocks.at(-1);
     let rest = chunk;
     if (last !== undefined && last.slab === undefined) {
@@ -40,11 +46,14 @@ export class ChunkQueue {
 
   /** Keeps `chunk` itself, for which the caller has pinned `slab`. */
   push(chunk: Buffer, slab: RecordSlab): void {
+    this.waitingBytes += chunk.length;
     this.blocks.push({ memory: chunk, slab, fill: chunk.length });
   }
 
   shift(): QueuedChunk | undefined {
     const block = this.blocks.shift();
-    return block === undefined ? undefined : { chunk: block.memory.subarray(0, block.fill), slab: block.slab };
+    if (block === undefined) return undefined;
+    this.waitingBytes -= block.fill;
+    return { chunk: block.memory.subarray(0, block.fill), slab: block.slab };
   }
 }

@@ -45,6 +45,7 @@ export class LocalEnd implements TunnelEnd, SocketOwner, WriteOwner, GatheredWri
   readonly isLocal: boolean = true;
   bytesSent: number = WIDE;
   bytesReceived: number = WIDE;
+  segments: number = WIDE;
   /** Set once by `openLocalPair`. */
   other: LocalEnd | undefined;
   private onOver: (() => void) | undefined;
@@ -61,6 +62,7 @@ export class LocalEnd implements TunnelEnd, SocketOwner, WriteOwner, GatheredWri
   private gone = false;
   /** The other socket's kernel has not taken yet what this one brought. */
   private isWriting = false;
+  private writingBytes = 0;
   private written: Buffer | undefined;
   /** Some of what it brought waits in the gatherer. */
   private isGathered = false;
@@ -76,6 +78,11 @@ export class LocalEnd implements TunnelEnd, SocketOwner, WriteOwner, GatheredWri
     this.writes = (internals === undefined ? undefined : writeInternals) ?? publicWrites;
     this.bytesSent = 0;
     this.bytesReceived = 0;
+    this.segments = 0;
+  }
+
+  get waitingBytes(): number {
+    return this.writingBytes + (this.queue?.bytes ?? 0);
   }
 
   splice(socket: Socket, onDone: (result: CarrierResult) => void, tap: PayloadTap | null = null): void {
@@ -154,6 +161,7 @@ export class LocalEnd implements TunnelEnd, SocketOwner, WriteOwner, GatheredWri
 
   onWriteDone(status: number): void {
     this.isWriting = false;
+    this.writingBytes = 0;
     this.releaseWritten();
     if (this.gone) this.releaseBulk();
     const to = this.peer.socket;
@@ -199,6 +207,8 @@ export class LocalEnd implements TunnelEnd, SocketOwner, WriteOwner, GatheredWri
     const { peer } = this;
     this.bytesSent += bytes;
     peer.bytesReceived += bytes;
+    this.segments++;
+    peer.segments++;
     if (this.tap !== null) this.tap.onSent(memory, 0, bytes);
     if (peer.tap !== null) peer.tap.onReceived(memory, 0, bytes);
   }
@@ -239,6 +249,7 @@ export class LocalEnd implements TunnelEnd, SocketOwner, WriteOwner, GatheredWri
     const result = this.writes.writeNow(to, chunk, this);
     if (result === 1) {
       this.isWriting = true;
+      this.writingBytes = chunk.length;
       this.written = stage;
       return;
     }

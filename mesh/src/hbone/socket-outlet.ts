@@ -35,6 +35,11 @@ export class SocketOutlet implements WriteOwner {
     return this.writingBytes > 0;
   }
 
+  /** What the kernel has not taken yet. */
+  get waitingBytes(): number {
+    return this.writingBytes + (this.queue?.bytes ?? 0);
+  }
+
   /** As `StreamSink.onBytes`. */
   write(memory: Buffer, start: number, end: number, slab: RecordSlab | undefined): boolean {
     const chunk = memory.subarray(start, end);

@@ -65,6 +65,11 @@ export class Splice implements StreamSink, LinkSource, SocketOwner {
     else this.resetSocket();
   }
 
+  /** What the socket has not taken yet. */
+  get waitingBytes(): number {
+    return this.outlet.waitingBytes;
+  }
+
   onBytes(memory: Buffer, start: number, end: number, slab: RecordSlab | undefined): boolean {
     const mayReuse = this.outlet.write(memory, start, end, slab);
     if (this.tap !== null) this.tap.onReceived(memory, start, end);

@@ -51,6 +51,8 @@ export class Stream {
   readonly sendWindow: SendWindow;
   bytesSent: number = WIDE;
   bytesReceived: number = WIDE;
+  /** Pieces of payload that were sent or received. */
+  segments: number = WIDE;
   closed = false;
   localEnded = false;
   remoteEnded = false;
@@ -76,6 +78,7 @@ export class Stream {
     this.id = id;
     this.bytesSent = 0;
     this.bytesReceived = 0;
+    this.segments = 0;
     this.sendWindow = new SendWindow(connection.peerInitialWindowBytes);
     const size = connection.limits.streamWindowBytes;
     this.receiveWindow = new ReceiveWindow(size, size >>> 1);
@@ -84,6 +87,11 @@ export class Stream {
   /** True while what was sent waits for credit: send no more until `onWritable`. */
   get isSendBlocked(): boolean {
     return this.queue !== undefined;
+  }
+
+  /** Payload in our memory: what waits for credit, and what came before there was a sink. */
+  get waitingBytes(): number {
+    return (this.queue?.bytes ?? 0) + (this.early?.bytes ?? 0);
   }
 
   /** Sets where events go and hands over what came before. Once. */
@@ -219,6 +227,7 @@ export class Stream {
   /** For the connection: payload has arrived. As `StreamSink.onBytes`. */
   deliver(memory: Buffer, start: number, end: number, slab: RecordSlab | undefined): boolean {
     this.bytesReceived += end - start;
+    this.segments++;
     if (this.sink !== undefined) return this.sink.onBytes(memory, start, end, slab);
     if (this.discards) {
       // The stream's own credit stays spent, so this comes to an end.
@@ -250,6 +259,7 @@ export class Stream {
     this.sendWindow.consume(bytes);
     this.connection.sendWindow.consume(bytes);
     this.bytesSent += bytes;
+    this.segments++;
   }
 
   private enqueue(memory: Buffer, start: number, end: number): void {

@@ -26,6 +26,14 @@ export class ConnectTunnel implements TunnelStream {
     return this.stream.bytesReceived;
   }
 
+  get segments(): number {
+    return this.stream.segments;
+  }
+
+  get waitingBytes(): number {
+    return this.stream.waitingBytes + (this.sink instanceof Splice ? this.sink.waitingBytes : 0);
+  }
+
   get closed(): boolean {
     return this.stream.closed;
   }

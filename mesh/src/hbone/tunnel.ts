@@ -12,6 +12,10 @@ export interface TunnelEnd {
   readonly isLocal: boolean;
   readonly bytesSent: number;
   readonly bytesReceived: number;
+  /** Pieces in which its payload passed so far, both ways: what it cost apart from the bytes. */
+  readonly segments: number;
+  /** Payload that waits in memory because one side is slower than the other. */
+  readonly waitingBytes: number;
   /** As of `TunnelStream`. */
   splice(socket: Socket, onDone: (result: CarrierResult) => void, tap?: PayloadTap | null): void;
   /** As of `TunnelStream`. */

@@ -8,6 +8,7 @@ import {
   textResponse,
   writeSnapshot,
 } from '@ambit/mesh/runtime';
+import { workloadRows } from '../accounting/workload-rows.ts';
 import type { AgentParts, Source } from '../app.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import { createConfigDump } from './config-dump.ts';
@@ -35,6 +36,9 @@ export function openAdmin(options: AdminOptions): readonly AdminSection[] {
       const { filter, limit } = asked;
       return jsonResponse((await workers.callAll('connections', { filter, limit })).flat().slice(0, limit));
     }),
+    get('/workloads', 'what each pod used: connections, bytes, CPU time, memory, as JSON', async () =>
+      jsonResponse(workloadRows(await workers.callAll('workloads', {}))),
+    ),
     profileSection({
       workers: workers.count,
       now: () => clock.now(),

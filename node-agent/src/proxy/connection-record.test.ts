@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { parseSocketAddress } from '@ambit/mesh/model';
 import { buildService, buildWorkload, haveSameShape, ManualClock, testIdentity } from '@ambit/mesh/testing';
+import { PodAccount } from '../accounting/pod-account.ts';
 import { type AccessLogFormat, type AccessLogLevel, accessLogLevelOf } from './access-log-line.ts';
 import {
   type Carrier,
@@ -20,10 +21,13 @@ class RecordWorld {
   readonly parties = new PartyTable();
   readonly lines: string[] = [];
   readonly cuts: string[] = [];
+  readonly account = new PodAccount({ namespace: 'shop', name: 'client' });
   readonly sinks: RecordSinks;
-  readonly carrier: Carrier & { bytesSent: number; bytesReceived: number } = {
+  readonly carrier: Carrier & { bytesSent: number; bytesReceived: number; segments: number } = {
     bytesSent: 0,
     bytesReceived: 0,
+    segments: 0,
+    waitingBytes: 0,
     cut: (reason) => void this.cuts.push(reason),
   };
 
@@ -38,6 +42,7 @@ class RecordWorld {
       refusals: { inbound: new Map(), outbound: new Map() },
       probes: new Map(),
       tracer: null,
+      account: this.account,
     };
   }
 

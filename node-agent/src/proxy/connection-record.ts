@@ -7,6 +7,7 @@ import {
   formatAccessLogEntry,
   isLogged,
 } from './access-log-line.ts';
+import type { PodAccount } from '../accounting/pod-account.ts';
 import type { ConnectionTrace, ConnectionTracer } from './connection-tracer.ts';
 import { FAILURES, type FailureReason } from './failures.ts';
 import type { InboundConnection } from './inbound-admission.ts';
@@ -20,6 +21,10 @@ import type { TrafficTable } from './traffic-table.ts';
 export interface Carrier {
   readonly bytesSent: number;
   readonly bytesReceived: number;
+  /** Pieces in which the bytes passed. */
+  readonly segments: number;
+  /** Bytes that wait in memory. */
+  readonly waitingBytes: number;
   /** Ends the connection now, both ways. */
   cut(reason: string): void;
 }
@@ -28,7 +33,7 @@ export interface Carrier {
 export type ReasonCounts = Map<FailureReason, number>;
 
 /** Where the records of one worker end up. */
-export interface RecordSinks {
+export interface WorkerSinks {
   readonly clock: Clock;
   readonly traffic: TrafficTable;
   /** Null when requests are not counted. */
@@ -41,6 +46,11 @@ export interface RecordSinks {
   readonly probes: ProbeCounts;
   /** `null`: no connection is recorded. */
   readonly tracer: Pick<ConnectionTracer, 'begin' | 'join' | 'end'> | null;
+}
+
+/** Where those of one pod do. */
+export interface RecordSinks extends WorkerSinks {
+  readonly account: PodAccount;
 }
 
 /** Probes served in place of connections, by `kind` and then whether they passed. */
@@ -93,6 +103,7 @@ export class ConnectionRecord {
   readonly #row: number;
   #received: number = WIDE;
   #sent: number = WIDE;
+  #segments: number = WIDE;
   #failure: FailureReason | null = null;
   #ended = false;
 
@@ -110,6 +121,7 @@ export class ConnectionRecord {
   ) {
     this.#received = 0;
     this.#sent = 0;
+    this.#segments = 0;
     this.#sinks = sinks;
     this.subject = subject;
     this.#carrier = carrier;
@@ -123,6 +135,7 @@ export class ConnectionRecord {
     this.#openedMonotonicMs = sinks.clock.monotonic();
     this.#row = sinks.traffic.row(subject, '-');
     sinks.traffic.add(this.#row, 'opened', 1);
+    sinks.account.open(subject);
     if (sinks.accessLogLevel.current === 'debug') {
       writeLine(sinks, subject, { event: 'opened', reason: null, durationMs: 0, sent: 0, received: 0 });
     }
@@ -134,14 +147,25 @@ export class ConnectionRecord {
     return this.#sendsRequest ? { bytesSent: bytesReceived, bytesReceived: bytesSent } : { bytesSent, bytesReceived };
   }
 
+  get waitingBytes(): number {
+    return this.#carrier.waitingBytes;
+  }
+
   /** Adds the bytes carried since the last call to the counters. */
   countBytes(): void {
     const request = this.#sendsRequest ? this.#carrier.bytesSent : this.#carrier.bytesReceived;
     const response = this.#sendsRequest ? this.#carrier.bytesReceived : this.#carrier.bytesSent;
     if (request !== this.#received) this.#sinks.traffic.add(this.#row, 'received', request - this.#received);
     if (response !== this.#sent) this.#sinks.traffic.add(this.#row, 'sent', response - this.#sent);
+    const { segments } = this.#carrier;
+    this.#sinks.account.carry(this.subject, {
+      request: request - this.#received,
+      response: response - this.#sent,
+      segments: segments - this.#segments,
+    });
     this.#received = request;
     this.#sent = response;
+    this.#segments = segments;
   }
 
   /** Ends the connection for `reason`, which its record will show in place of what the carrier makes of it. */
@@ -157,7 +181,8 @@ export class ConnectionRecord {
     this.#ended = true;
     this.#tap?.end();
     this.countBytes();
-    const { traffic, clock } = this.#sinks;
+    const { traffic, clock, account } = this.#sinks;
+    account.close();
     const reason = this.#failure ?? failure;
     const flag = reason === null ? '-' : FAILURES[reason].flag;
     const row = flag === '-' ? this.#row : traffic.row(this.subject, flag);
@@ -191,6 +216,7 @@ export function recordRefusal(
 ): void {
   const row = sinks.traffic.row(subject, FAILURES[reason].flag);
   sinks.traffic.add(row, 'failed', 1);
+  sinks.account.refuse();
   const counts = sinks.refusals[subject.direction];
   counts.set(reason, (counts.get(reason) ?? 0) + 1);
   writeLine(sinks, subject, { event: 'failed', reason, durationMs, sent: 0, received: 0, detail });

@@ -68,6 +68,7 @@ export class InboundProxy {
       // Counted and no line in the log: who does this does it many times.
       const { inbound } = this.#context.sinks.refusals;
       inbound.set('too-many-handshakes', (inbound.get('too-many-handshakes') ?? 0) + 1);
+      this.#context.sinks.account.refuse();
       refuseSocket(socket);
       return;
     }
@@ -126,6 +127,7 @@ export class InboundProxy {
     let peerUntilMs = 0;
     // The wall clock may be set back, which makes no certificate younger.
     let peerLatestMs = 0;
+    context.sinks.account.handshake();
     try {
       const connection = await acceptHbone<TunnelPeer>(socket, {
         ...this.#environment,

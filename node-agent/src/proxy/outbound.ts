@@ -274,16 +274,18 @@ export class OutboundProxy {
   }
 
   #createTarget(route: TunnelRoute, bind: IpAddress | null, svid: Svid): PoolTarget<TunnelPeer> {
-    const { netns, peers, settings } = this.#context;
+    const { netns, peers, settings, sinks } = this.#context;
     const { hboneAddress, expectedIdentities } = route;
     return {
       key: tunnelKey(bind, svid.id, route),
-      openSocket: () =>
-        dialInNetns(netns, {
+      openSocket: () => {
+        sinks.account.handshake();
+        return dialInNetns(netns, {
           destination: hboneAddress,
           mark: settings.packetMark,
           ...(bind === null ? {} : { source: { ip: bind } }),
-        }),
+        });
+      },
       secureContext: () => secureContextOf(svid),
       verifyPeer: peers.serverVerifier(expectedIdentities),
     };

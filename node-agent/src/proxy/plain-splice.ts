@@ -18,6 +18,7 @@ export class PlainSplice implements Carrier {
   bytesSent: number = WIDE;
   /** From the destination to the source. */
   bytesReceived: number = WIDE;
+  segments: number = WIDE;
   readonly #source: Socket;
   readonly #destination: Socket;
   readonly #onDone: (result: SpliceResult) => void;
@@ -32,21 +33,28 @@ export class PlainSplice implements Carrier {
   ) {
     this.bytesSent = 0;
     this.bytesReceived = 0;
+    this.segments = 0;
     this.#source = source;
     this.#destination = destination;
     this.#onDone = onDone;
     forward(source, destination, (chunk) => {
       this.bytesSent += chunk.length;
+      this.segments++;
       if (tap !== null) tap.onSent(chunk, 0, chunk.length);
     });
     forward(destination, source, (chunk) => {
       this.bytesReceived += chunk.length;
+      this.segments++;
       if (tap !== null) tap.onReceived(chunk, 0, chunk.length);
     });
     this.#watch(source, destination);
     this.#watch(destination, source);
     source.resume();
     destination.resume();
+  }
+
+  get waitingBytes(): number {
+    return this.#source.writableLength + this.#destination.writableLength;
   }
 
   cut(reason: string): void {

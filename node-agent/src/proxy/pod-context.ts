@@ -9,7 +9,8 @@ import type { Shortcuts } from '../same-node/shortcuts.ts';
 import type { SvidLookup, SvidTable } from '../identity/svid-table.ts';
 import type { ResolvedNames } from '../names/resolved-names.ts';
 import type { MeshState } from '../state/mesh-state.ts';
-import type { ConnectionRecord, RecordSinks } from './connection-record.ts';
+import type { Accounts } from '../accounting/accounts.ts';
+import type { ConnectionRecord, RecordSinks, WorkerSinks } from './connection-record.ts';
 import type { Admission, InboundConnection, ProbeAdmission } from './inbound-admission.ts';
 import type { DryRunReporter } from './dry-run-reporter.ts';
 import type { FairStarts, PodStarts } from './fair-starts.ts';
@@ -72,7 +73,8 @@ export interface ProxyDependencies {
   readonly openConnections: OpenConnections;
   readonly peers: TunnelPeers;
   readonly parties: PartyTable;
-  readonly sinks: RecordSinks;
+  readonly sinks: WorkerSinks;
+  readonly accounts: Accounts;
   /** [0, 1). */
   readonly random: () => number;
   readonly dryRun: DryRunReporter;
@@ -86,6 +88,8 @@ export interface ProxyDependencies {
 /** One pod while its proxy runs; shared by its three listeners. */
 export interface PodContext extends ProxyDependencies {
   readonly pod: PodSpec;
+  /** Those of the worker, and the account of this pod. */
+  readonly sinks: RecordSinks;
   readonly instance: number;
   readonly netns: NetnsHandle;
   readonly pool: HbonePool<TunnelPeer>;

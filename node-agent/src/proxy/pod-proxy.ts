@@ -2,6 +2,7 @@ import { createHbonePool, type HboneEnvironment, type HbonePool } from '@ambit/m
 import type { NetnsHandle } from '@ambit/mesh/linux';
 import type { MeshViewStep, Workload } from '@ambit/mesh/model';
 import { DnsProxy } from '../dns/dns-proxy.ts';
+import type { PodAccount } from '../accounting/pod-account.ts';
 import type { ConnectionRecord } from './connection-record.ts';
 import { FAILURES, type FailureReason } from './failures.ts';
 import { OUTBOUND_PORT } from './illegal-ports.ts';
@@ -39,6 +40,7 @@ export class PodProxy {
   readonly #plaintext: InboundPlaintextProxy;
   readonly #listeners: PodListeners;
   readonly #dns: DnsProxy | null;
+  readonly #account: PodAccount;
   #lastWorkload: Workload | undefined;
   #wasHealthy: boolean;
   #closed = false;
@@ -53,8 +55,10 @@ export class PodProxy {
     const environment: HboneEnvironment = { clock, logger, limits };
     this.#pool = createHbonePool<TunnelPeer>(environment);
     const starts = dependencies.fairStarts.forPod();
+    this.#account = dependencies.accounts.open(pod);
     const context: PodContext = {
       ...dependencies,
+      sinks: { ...dependencies.sinks, account: this.#account },
       pod,
       instance,
       netns,
@@ -84,7 +88,7 @@ export class PodProxy {
         15006: (socket) => starts.begin(() => this.#plaintext.accept(socket)),
         15001: (socket) => starts.begin(() => this.#outbound.accept(socket)),
       },
-      onDrop: (port) => countDrop(dependencies, port),
+      onDrop: (port) => countDrop(context, port),
     });
   }
 
@@ -125,6 +129,19 @@ export class PodProxy {
     await this.#dns?.open();
   }
 
+  /** Brings its account up to now. Returns the payload that waits in its connections. */
+  countCarried(): number {
+    let waitingBytes = 0;
+    for (const record of this.live) {
+      record.countBytes();
+      waitingBytes += record.waitingBytes;
+    }
+    const workload = workloadOf(this.#context);
+    if (workload !== undefined) this.#account.workload = workload.workloadName;
+    this.#account.waitingBytes = waitingBytes;
+    return waitingBytes;
+  }
+
   /** Accepts nothing new; tunnels end in order. Resolves when nothing is carried any more or the deadline passed. */
   async drain(deadlineMs: number): Promise<void> {
     this.#listeners.close();
@@ -152,6 +169,7 @@ export class PodProxy {
     this.#plaintext.close();
     this.#dns?.[Symbol.dispose]();
     void this.#pool[Symbol.asyncDispose]();
+    this.#dependencies.accounts.close(this.#account);
     this.#netns[Symbol.dispose]();
   }
 
@@ -251,7 +269,8 @@ export class PodProxy {
 }
 
 /** A connection beyond the limit is closed before anything is known of it: it has a count, and no line in the log. */
-function countDrop({ sinks }: ProxyDependencies, port: number): void {
+function countDrop({ sinks }: PodContext, port: number): void {
+  sinks.account.refuse();
   const counts = sinks.refusals[port === OUTBOUND_PORT ? 'outbound' : 'inbound'];
   counts.set('too-many-connections', (counts.get('too-many-connections') ?? 0) + 1);
 }

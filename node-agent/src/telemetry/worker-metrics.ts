@@ -15,6 +15,7 @@ import {
 import { dnsMetrics } from '../dns/dns-metrics.ts';
 import { dataPlaneMetrics, trafficMetrics } from '../proxy/traffic-metrics.ts';
 import { requestMetrics } from '../requests/request-metrics.ts';
+import { WORKLOAD_COUNTS, workloadMetrics } from '../accounting/workload-metrics.ts';
 import type { WorkerMetrics } from '../worker/worker-protocol.ts';
 
 /** Gives what every data worker counted so far. */
@@ -66,6 +67,11 @@ export function registerWorkerMetrics(metrics: Metrics, read: ReadWorkerMetrics)
   metrics.collect(dataPlaneMetrics.revocationUntracked, () =>
     ['source', 'destination'].map((reporter) => ({ labels: [reporter], value: 0 })),
   );
+  for (const name of WORKLOAD_COUNTS) {
+    collect(workloadMetrics[name], ({ workloads }) =>
+      workloads.map((usage) => ({ labels: [usage.namespace, usage.workload, usage.pod], value: usage[name] })),
+    );
+  }
   registerDnsMetrics(metrics, shared);
   return shared;
 }

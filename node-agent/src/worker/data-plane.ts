@@ -1,6 +1,7 @@
 import { NetnsHandle, OwnedDescriptor } from '@ambit/mesh/linux';
 import { formatSocketAddress, type MeshViewStep } from '@ambit/mesh/model';
 import type { Clock, LineSink, Logger, RootLogger, WorkerHandlers } from '@ambit/mesh/runtime';
+import { Accounts } from '../accounting/accounts.ts';
 import { matchesConnection } from '../admin/match-connection.ts';
 import { createRevocations } from '@ambit/mesh/tls';
 import { createDnsWorld } from '../dns/dns-proxy.ts';
@@ -8,7 +9,7 @@ import { SpanQueue } from '@ambit/mesh/otlp';
 import { SvidTable } from '../identity/svid-table.ts';
 import { type LookUpName, ResolvedNames } from '../names/resolved-names.ts';
 import { type AccessLogFormat, accessLogLevelOf } from '../proxy/access-log-line.ts';
-import type { ConnectionRecord, RecordSinks } from '../proxy/connection-record.ts';
+import type { ConnectionRecord, WorkerSinks } from '../proxy/connection-record.ts';
 import { FairStarts } from '../proxy/fair-starts.ts';
 import { DryRunReporter } from '../proxy/dry-run-reporter.ts';
 import { OpenConnections } from '../proxy/open-connections.ts';
@@ -23,6 +24,7 @@ import { SPANS_WAITING_MAX, type TakenSpans } from '../telemetry/trace-export.ts
 import { Shortcuts } from '../same-node/shortcuts.ts';
 import { RequestTable } from '../requests/request-table.ts';
 import { MeshState } from '../state/mesh-state.ts';
+import type { WorkloadUsage } from '../accounting/pod-account.ts';
 import type {
   ConnectionSummary,
   ListenersByWorker,
@@ -47,6 +49,8 @@ export interface DataPlaneOptions {
   readonly lookUpName: LookUpName;
   /** Where the data workers of this process reach each other; null when there is one. */
   readonly channel: string | null;
+  /** CPU time of this thread so far, in microseconds. */
+  readonly threadCpuUs: () => number;
 }
 
 type Args<Call extends keyof WorkerCalls> = WorkerCalls[Call]['args'];
@@ -60,7 +64,8 @@ export class DataPlane
   readonly #svids: SvidTable;
   readonly #names: ResolvedNames;
   readonly #dependencies: ProxyDependencies;
-  readonly #sinks: RecordSinks;
+  readonly #sinks: WorkerSinks;
+  readonly #accounts: Accounts;
   readonly #pods = new Map<PodInstance, PodProxy>();
   readonly #cuts = new Map<string, number>();
   readonly #spans = new SpanQueue(SPANS_WAITING_MAX);
@@ -72,6 +77,7 @@ export class DataPlane
   constructor(options: DataPlaneOptions) {
     this.#options = options;
     const { clock, logger, settings, random, accessLog, accessLogFormat } = options;
+    this.#accounts = new Accounts({ clock, threadCpuUs: options.threadCpuUs });
     this.#state = new MeshState({ clock });
     this.#svids = new SvidTable({ clock });
     this.#names = new ResolvedNames({ clock, lookUp: options.lookUpName });
@@ -105,6 +111,7 @@ export class DataPlane
       peers: this.#peers,
       parties: new PartyTable(),
       sinks: this.#sinks,
+      accounts: this.#accounts,
       dryRun: this.#dryRun,
       fairStarts: new FairStarts({ clock, ratePerSecond: settings.connectionsPerSecondMax }),
       dns:
@@ -126,7 +133,7 @@ export class DataPlane
   }
 
   'adopt-view' = ({ publication }: Args<'adopt-view'>): null => {
-    this.#state.adopt(publication);
+    this.#accounts.measureOwn(() => this.#state.adopt(publication));
     return null;
   };
 
@@ -210,13 +217,14 @@ export class DataPlane
 
   metrics = (): WorkerMetrics => {
     const open = { source: 0, destination: 0 };
+    const workloads = this.workloads();
     for (const record of this.#live()) {
-      record.countBytes();
       open[record.subject.direction === 'outbound' ? 'source' : 'destination']++;
     }
     const { inbound, outbound } = this.#sinks.refusals;
     return {
       traffic: this.#sinks.traffic.snapshot(),
+      workloads,
       requests: this.#sinks.requests?.snapshot() ?? null,
       unread: unreadOf(this.#sinks.requests),
       open,
@@ -240,6 +248,11 @@ export class DataPlane
       accessLogDropped: this.#options.accessLog.dropped,
       logLinesSuppressed: this.#options.log.suppressed,
     };
+  };
+
+  workloads = (): readonly WorkloadUsage[] => {
+    for (const pod of this.#pods.values()) pod.countCarried();
+    return this.#accounts.settle();
   };
 
   connections = ({ filter, limit }: Args<'connections'>): readonly ConnectionSummary[] => {

@@ -2,6 +2,7 @@ import type { SpiffeId } from '@ambit/mesh/model';
 import type { AccessLogTarget, CpuProfile, LogFormat, SeriesSnapshot } from '@ambit/mesh/runtime';
 import type { RevokedSerials, Svid } from '@ambit/mesh/tls';
 import type { ViewPublication } from '@ambit/mesh/view';
+import type { WorkloadUsage } from '../accounting/pod-account.ts';
 import type { ConnectionFilter } from '../admin/match-connection.ts';
 import type { DnsSnapshot } from '../dns/dns-counts.ts';
 import type { AccessLogFormat } from '../proxy/access-log-line.ts';
@@ -51,6 +52,7 @@ export interface ConnectionSummary {
 /** Everything a worker counted since it started. */
 export interface WorkerMetrics {
   readonly traffic: SeriesSnapshot;
+  readonly workloads: readonly WorkloadUsage[];
   /** Null when requests are not counted. */
   readonly requests: SeriesSnapshot | null;
   readonly unread: readonly (readonly [reporter: 'source' | 'destination', reason: string, count: number])[];
@@ -107,6 +109,8 @@ export interface WorkerCalls {
   /** Drains every pod, then flushes the logs: the worker may be ended afterwards. */
   stop: { readonly args: { readonly drainMs: number }; readonly result: null };
   metrics: { readonly args: Record<string, never>; readonly result: WorkerMetrics };
+  /** What each pod used so far, the agent itself included. */
+  workloads: { readonly args: Record<string, never>; readonly result: readonly WorkloadUsage[] };
   connections: {
     readonly args: { readonly filter: ConnectionFilter; readonly limit: number };
     readonly result: readonly ConnectionSummary[];

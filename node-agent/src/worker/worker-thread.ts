@@ -24,7 +24,7 @@ const silentSink: LineSink = { write: () => {}, dropped: 0, flush: async () => {
  * A data worker: answers the main thread's requests until that ends it. Anything uncaught here ends the whole
  * process, so that captured traffic is refused until the agent is started again.
  */
-export async function runWorkerThread(): Promise<void> {
+export async function runWorkerThread({ threadCpuUsage }: Pick<NodeJS.Process, 'threadCpuUsage'>): Promise<void> {
   const port = parentPort ?? bug('a data worker runs in a worker thread');
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- made by WorkerPool of this very program
   const config = workerData as WorkerConfig;
@@ -49,6 +49,10 @@ export async function runWorkerThread(): Promise<void> {
     logFilter: config.logFilter,
     random: Math.random,
     channel: config.channel,
+    threadCpuUs: () => {
+      const { user, system } = threadCpuUsage();
+      return user + system;
+    },
     lookUpName: createDnsLookup(),
   });
   const heap = new RestingHeap(clock);
@@ -65,6 +69,7 @@ export async function runWorkerThread(): Promise<void> {
     'remove-pod': plane['remove-pod'],
     metrics: plane.metrics,
     connections: plane.connections,
+    workloads: plane.workloads,
     'take-spans': plane['take-spans'],
     'heap-snapshot': ({ directory }) => writeSnapshot(directory, `data-${config.index}`, clock.now()),
     'cpu-profile': ({ durationMs }) => recordCpuProfile(durationMs, (ms) => clock.sleep(ms)),

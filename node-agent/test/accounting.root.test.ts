@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { rootTestOptions } from '@ambit/mesh/testing';
+import type { WorkloadUsage } from '../src/accounting/pod-account.ts';
+import { PodWorld, readAll, type TestNode, type TestPod, until } from './pod-world.ts';
+
+const options = { ...rootTestOptions(), timeout: 60_000 };
+const SERVER = '10.77.0.2:8080';
+const TEXT = 'x'.repeat(100_000);
+
+/** Answers what it was sent, once that has ended. */
+async function serveEcho(pod: TestPod): Promise<void> {
+  await pod.serve(8080, (socket) => {
+    void readAll(socket).then(
+      (text) => socket.end(text),
+      () => {},
+    );
+  });
+}
+
+const rowsOf = ({ plane }: TestNode): ReadonlyMap<string, WorkloadUsage> =>
+  new Map(plane.workloads().map((usage) => [usage.pod, usage]));
+
+const sumOf = (rows: ReadonlyMap<string, WorkloadUsage>): number =>
+  [...rows.values()].reduce((sum, { cpuMicroseconds }) => sum + cpuMicroseconds, 0);
+
+describe('accounts of the pods of a node', options, () => {
+  for (const [way, onOneNode] of [
+    ['through a tunnel', false],
+    ['past it, on one node', true],
+  ] as const) {
+    test(`say what each pod sent, got and cost ${way}`, async () => {
+      await using world = await PodWorld.create([
+        { name: 'client', onNode: 'a' },
+        { name: 'server', onNode: onOneNode ? 'a' : 'b' },
+        { name: 'idle', onNode: 'a' },
+      ]);
+      await serveEcho(world.pod('server'));
+      const [client, server] = [world.nodeOf('client'), world.nodeOf('server')];
+      client.plane.workloads();
+      server.plane.workloads();
+      const before = process.threadCpuUsage().user;
+      for (let count = 0; count < 5; count++) assert.equal(await world.pod('client').exchange(SERVER, TEXT), TEXT);
+      await until(() => server.records('inbound').length === 5 && client.records('outbound').length === 5);
+      const [clients, servers] = [rowsOf(client), rowsOf(server)];
+      const bytes = 5 * TEXT.length;
+      for (const row of [clients.get('client'), servers.get('server')]) {
+        const { sentBytes, receivedBytes, connectionsOpened, connectionsOpen, bufferedBytes } = row ?? {};
+        assert.deepEqual(
+          { sentBytes, receivedBytes, connectionsOpened, connectionsOpen, bufferedBytes },
+          { sentBytes: bytes, receivedBytes: bytes, connectionsOpened: 5, connectionsOpen: 0, bufferedBytes: 0 },
+        );
+        assert.ok((row?.cpuMicroseconds ?? 0) > 0);
+        assert.equal(row?.handshakes, 1);
+      }
+      assert.equal(clients.get('idle')?.cpuMicroseconds, 0);
+      // Nobody's and everybody's together are what this thread used.
+      const sum = sumOf(clients);
+      assert.ok(sum > before && sum <= process.threadCpuUsage().user, `${sum}`);
+    });
+  }
+
+  test('show what waits for a slow reader, a refusal, and what a pod that is gone used', async () => {
+    await using world = await PodWorld.create([
+      { name: 'client', onNode: 'a' },
+      { name: 'server', onNode: 'b' },
+    ]);
+    await world.pod('server').serve(8080, (socket) => socket.pause());
+    const node = world.nodeOf('client');
+    const socket = world.pod('client').dial(SERVER);
+    socket.write(Buffer.alloc(32 * 1024 * 1024));
+    const MIB = 1024 * 1024;
+    await until(() => (rowsOf(world.nodeOf('server')).get('server')?.bufferedBytes ?? 0) > MIB);
+    assert.equal(rowsOf(node).get('client')?.connectionsOpen, 1);
+    const refused = world.pod('client').dial('10.77.0.2:15008');
+    await new Promise((resolve) => refused.once('close', resolve));
+    assert.equal(rowsOf(node).get('client')?.connectionsRefused, 1);
+    await world.remove('client');
+    const rows = rowsOf(node);
+    assert.equal(rows.has('client'), false);
+    const gone = rows.get('gone');
+    assert.deepEqual([gone?.connectionsOpened, gone?.connectionsRefused, gone?.connectionsOpen], [1, 1, 0]);
+    assert.ok((gone?.sentBytes ?? 0) > MIB);
+  });
+});
