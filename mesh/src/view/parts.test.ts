@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { EndpointChanges } from './endpoint-changes.ts';
 import { findPlace, HashIndex, refAt } from './hash-index.ts';
 import { hashBytes, hashKey, KEY } from './key-hash.ts';
-import { byteOf, Chunks, RecordMemory, wordOf } from './record-memory.ts';
+import { byteOf, CHUNK_BYTES, Chunks, RecordMemory, wordOf } from './record-memory.ts';
 import { RecordCache } from './record-cache.ts';
 import { ValueReader, ValueWriter } from './value-codec.ts';
 import { parseServiceKey } from '../model/service.ts';
@@ -86,6 +86,31 @@ describe('memory of records', () => {
     memory.free(large, 3_000_000);
     assert.equal(memory.allocate(4_000_000), large);
     assert.ok(memory.chunks.bytes(large).byteLength >= 4_000_000);
+  });
+
+  test('of a large one is not used again for small ones, which a reader would look for in what it has of that', () => {
+    const memory = new RecordMemory();
+    const large = memory.allocate(3_000_000);
+    memory.free(large, 3_000_000);
+    const chunkOf = (ref: number): unknown => memory.chunks.words(ref);
+    assert.notEqual(chunkOf(memory.allocate(8)), chunkOf(large));
+  });
+
+  test('of exactly a chunk does not begin at 0, which is none', () => {
+    assert.ok(new RecordMemory().allocate(CHUNK_BYTES) > 0);
+  });
+
+  test('is used again by a record that is written anew, larger by a word, again and again', () => {
+    const memory = new RecordMemory();
+    let before = memory.allocate(4);
+    for (let words = 2; words < 20_000; words++) {
+      const ref = memory.allocate(4 * words);
+      memory.free(before, 4 * (words - 1));
+      before = ref;
+    }
+    // Each size once would be 400 MB.
+    const bytes = memory.takeAdded().reduce((sum, chunk) => sum + chunk.memory.byteLength, 0);
+    assert.ok(bytes <= 4 * CHUNK_BYTES, `${bytes}`);
   });
 
   test('of another thread is told from what was never heard of', () => {

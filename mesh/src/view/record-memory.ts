@@ -6,6 +6,8 @@ const UNIT_BYTES = 8;
 const CHUNK_UNIT_BITS = 17;
 /** Bytes of a chunk; one that holds a single larger record is as large as that. */
 export const CHUNK_BYTES: number = UNIT_BYTES << CHUNK_UNIT_BITS;
+/** Records of more units than this are of some sizes only. */
+const EXACT_UNITS_MAX = 64;
 const UNIT_MASK = (1 << CHUNK_UNIT_BITS) - 1;
 /** So that the name of a record is a positive number of 31 bits. */
 const CHUNKS_MAX = 1 << (31 - CHUNK_UNIT_BITS);
@@ -82,9 +84,9 @@ export class RecordMemory {
     this.#usedBytes += units * UNIT_BYTES;
     const free = this.#free.get(units)?.pop();
     if (free !== undefined) return free;
-    if (units > UNIT_MASK) return this.#addChunk(units * UNIT_BYTES) << CHUNK_UNIT_BITS;
+    if (units > UNIT_MASK) return this.#addLargeChunk(units * UNIT_BYTES) << CHUNK_UNIT_BITS;
     if (this.#next + units > this.#end) {
-      const start = this.#addChunk(CHUNK_BYTES) << CHUNK_UNIT_BITS;
+      const start = this.#addChunk(this.#chunkCount++, CHUNK_BYTES) << CHUNK_UNIT_BITS;
       // No record begins at 0.
       this.#next = start === 0 ? 1 : start;
       this.#end = start + UNIT_MASK + 1;
@@ -114,10 +116,17 @@ export class RecordMemory {
     return added;
   }
 
-  #addChunk(byteCount: number): number {
+  /**
+   * A number is used again for another single record alone: a reader that has not heard of the new chunk yet finds the dead record there, where
+   * the middle of that could look like anything.
+   */
+  #addLargeChunk(byteCount: number): number {
     // The first chunk never is one of a single record: no record begins at 0.
-    if (this.#chunkCount === 0 && byteCount > CHUNK_BYTES) this.#chunkCount = 1;
-    const index = this.#freeChunks.pop() ?? this.#chunkCount++;
+    if (this.#chunkCount === 0) this.#chunkCount = 1;
+    return this.#addChunk(this.#freeChunks.pop() ?? this.#chunkCount++, byteCount);
+  }
+
+  #addChunk(index: number, byteCount: number): number {
     if (index >= CHUNKS_MAX) throw new RangeError('no memory is left for records');
     const chunk: NewChunk = { index, memory: new SharedArrayBuffer(byteCount) };
     this.chunks.add(chunk);
@@ -126,6 +135,10 @@ export class RecordMemory {
   }
 }
 
+/** Of large records only some sizes exist, eight from one power of two to the next: a list that grows by one again and again uses what it left. */
 function unitsOf(byteCount: number): number {
-  return (byteCount + UNIT_BYTES - 1) >>> 3;
+  const units = (byteCount + UNIT_BYTES - 1) >>> 3;
+  if (units <= EXACT_UNITS_MAX) return units;
+  const step = 1 << (28 - Math.clz32(units));
+  return Math.ceil(units / step) * step;
 }
