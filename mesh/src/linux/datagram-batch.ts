@@ -1,6 +1,6 @@
 import type { DatagramListener } from './datagram-socket.ts';
 import { SOCKADDR_BYTES_MAX } from './socket-address.ts';
-import { libc, MSG_DONTWAIT, MSG_NOSIGNAL } from './syscalls.ts';
+import { EAGAIN, libc, MSG_DONTWAIT, MSG_NOSIGNAL } from './syscalls.ts';
 
 /** Datagrams read or sent by one system call. */
 export const DATAGRAMS_PER_BATCH_MAX = 32;
@@ -69,11 +69,18 @@ export class DatagramBatch {
     vectors.writeUInt32LE(length, at * IOVEC_BYTES + 8);
   }
 
-  /** Sends the replies. What the kernel does not take is lost, as datagrams are. */
+  /** Sends the replies. What the kernel does not take is lost, as datagrams are; those behind it are not. */
   flush({ fd }: DatagramListener): void {
+    const { headers } = this.#replies;
     const count = this.#replyCount;
     this.#replyCount = 0;
-    if (count > 0) libc().sendmmsg(fd, this.#replies.headers, count, MSG_DONTWAIT | MSG_NOSIGNAL);
+    for (let at = 0; at < count; ) {
+      const rest = headers.subarray(at * MMSGHDR_BYTES);
+      const sent = libc().sendmmsg(fd, rest, count - at, MSG_DONTWAIT | MSG_NOSIGNAL);
+      if (sent === -EAGAIN) return;
+      // The kernel stops at the first that it does not take, and says why when that is the first of all.
+      at += sent > 0 ? sent : 1;
+    }
   }
 }
 

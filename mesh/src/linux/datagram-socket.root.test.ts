@@ -71,6 +71,37 @@ test('a datagram may be answered later; a long one arrives cut', options, async 
   assert.equal(into.toString('utf8', 0, 5), 'later');
 });
 
+test('a reply that the kernel does not take keeps none of the others', options, async () => {
+  await using netns = await TestNetns.create();
+  using handle = NetnsHandle.open(netns.path);
+  // Longer than any datagram.
+  const tooLong = 66_000;
+  const batch = new DatagramBatch(tooLong);
+  const address = parseSocketAddress('127.0.0.1:5300');
+  using listener = new DatagramListener(handle, { address }, () => {
+    if (asked < 4) return;
+    const count = batch.receive(listener);
+    for (let i = 0; i < count; i++) {
+      const length = batch.replyBuffer().write(batch.datagram(i).toString());
+      batch.reply(i, i % 3 === 0 ? tooLong : length);
+    }
+    batch.flush(listener);
+  });
+  const heard: string[] = [];
+  const into = Buffer.alloc(100);
+  let asked = 0;
+  using exchange = new DatagramExchange(handle, { destination: address }, () => {
+    const length = exchange.receive(into);
+    if (typeof length === 'number') heard.push(into.toString('utf8', 0, length));
+  });
+  for (const text of ['a', 'b', 'c', 'd']) {
+    exchange.send(Buffer.from(text));
+    asked++;
+  }
+  await until('datagrams', () => heard.length === 2);
+  assert.deepEqual(heard, ['b', 'c']);
+});
+
 test('a port that is taken, and a family that is not there, are failures with their names', options, async () => {
   await using netns = await TestNetns.create();
   using handle = NetnsHandle.open(netns.path);
