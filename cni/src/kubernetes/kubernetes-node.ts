@@ -41,6 +41,8 @@ export interface KubernetesNodeParts {
   readonly readiness: Readiness;
 }
 
+/** Where the node agents of a node find each other, beside our sockets. */
+const NODE_AGENT_DIRECTORY = 'node-agent';
 /** What the state directory holds, besides what is half written. */
 const LIST_FILE = 'enrolment.list';
 
@@ -185,6 +187,8 @@ export class KubernetesNode {
     }
     // They are mounted into our container, which keeps us, but not the host, from removing them.
     if (hostRoot !== '') enterMountNamespace(join(procDirectory, '1/ns/mnt'));
+    // The chart gives it to the node agents, which may still run: there will be no other to hand anything over to.
+    rmSync(join(dirname(pluginSocket), NODE_AGENT_DIRECTORY), { recursive: true, force: true });
     for (const directory of [config.stateDirectory, dirname(config.stateDirectory), dirname(pluginSocket)]) {
       try {
         rmdirSync(directory);

@@ -66,5 +66,11 @@ test('the nodes are exactly as before: files, rules, configuration of the networ
 
 test('what policies and kinds there were is kept, as the chart says', async () => {
   const kinds = await cluster.read(['crd'], '{.items[?(@.spec.group=="ambit.dev")].spec.names.kind}');
-  assert.deepEqual(kinds.split(' ').toSorted(), ['AccessPolicy', 'ExternalWorkload', 'MutualTLSPolicy']);
+  assert.deepEqual(kinds.split(' ').toSorted(), [
+    'AccessPolicy',
+    'EgressPolicy',
+    'ExternalService',
+    'ExternalWorkload',
+    'MutualTLSPolicy',
+  ]);
 });
