@@ -106,6 +106,10 @@ export class PoolEntry<Peer> {
     return this.pooled.find(({ session }) => session.freeStreamCount > 0)?.session;
   }
 
+  sessionsWithRoom(): readonly HboneSession<Peer>[] {
+    return this.pooled.map(({ session }) => session).filter(({ freeStreamCount }) => freeStreamCount > 0);
+  }
+
   private async create(): Promise<void> {
     const target = this.waiters[0]?.target;
     if (this.creation !== undefined || target === undefined || this.pooled.length >= this.limits.poolSessionsMax)

@@ -149,6 +149,35 @@ for (const answers of [true, false]) {
   });
 }
 
+test('sessions whose peer has gone silent are asked at once after the first, not one after the other', async () => {
+  const clock = new ManualClock();
+  await withPeers(
+    async (port, peers, pool) => {
+      const opened: Promise<OpenedTunnel<string>>[] = [];
+      for (let i = 0; i < 4; i += 1) {
+        opened.push(pool.openTunnel(targetOf(port), opening));
+        const peer = await until('a session', () => peers[i]);
+        await peer.receive(headers, 1);
+        peer.send(answer(1));
+        await opened[i];
+      }
+      // All have room again.
+      for (const tunnel of opened) (await tunnel).stream.reset();
+      await clock.advance(3000);
+      const late = pool.openTunnel(targetOf(port), opening);
+      await until('a question', () => peers.some((peer) => peer.of(ping).length > 0));
+      await clock.advance(2000);
+      await until('the others', () => peers.every((peer) => peer.of(ping).length === 1));
+      await clock.advance(2000);
+      const fresh = await until('another session', () => peers[4]);
+      await fresh.receive(headers, 1);
+      fresh.send(answer(1));
+      void hold((await late).stream);
+    },
+    { clock, settings: [[3, 1]], limits: { pingIntervalMs: 100_000, clientStreamsMax: 1 } },
+  );
+});
+
 test('a request that two sessions in a row did not live to hear of is said to be unheard', async () => {
   await withPeers(async (port, peers, pool) => {
     const request = pool.openTunnel(targetOf(port), opening);

@@ -71,19 +71,31 @@ class SessionPool<Peer> implements HbonePool<Peer> {
   /** The session that a tunnel would go on, when nothing says that its peer is still there. */
   private silentSession(target: PoolTarget<Peer>): HboneSession<Peer> | undefined {
     const session = this.standing(target);
-    if (session === undefined) return undefined;
-    return this.environment.clock.monotonic() - session.heardMs > this.limits.silenceMs ? session : undefined;
+    return session !== undefined && this.isSilent(session) ? session : undefined;
   }
 
   /**
    * A peer whose network is gone ends no connection: what goes there waits for nothing, and its first words may not be said again. Those who
-   * give no sign of life get no more tunnels.
+   * give no sign of life get no more tunnels. Where one gives none the others of its key are asked at once: most likely they are as dead, and
+   * each costs its time.
    */
   private async askAll(target: PoolTarget<Peer>, first: HboneSession<Peer>): Promise<void> {
     let silent: HboneSession<Peer> | undefined = first;
     for (; silent !== undefined; silent = this.silentSession(target)) {
-      if (!(await silent.askPeer(this.limits.signOfLifeMs))) silent.drain();
+      if (await this.isAlive(silent)) continue;
+      const others = this.entries.get(target.key)?.sessionsWithRoom() ?? [];
+      await Promise.all(others.filter((each) => this.isSilent(each)).map((each) => this.isAlive(each)));
     }
+  }
+
+  private async isAlive(session: HboneSession<Peer>): Promise<boolean> {
+    if (await session.askPeer(this.limits.signOfLifeMs)) return true;
+    session.drain();
+    return false;
+  }
+
+  private isSilent(session: HboneSession<Peer>): boolean {
+    return this.environment.clock.monotonic() - session.heardMs > this.limits.silenceMs;
   }
 
   standing({ key }: PoolTarget<Peer>): HboneSession<Peer> | undefined {
