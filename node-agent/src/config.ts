@@ -62,6 +62,8 @@ export interface NodeAgentConfig {
   readonly podConnectionsMax: number;
   /** That begin in a second, per pod and worker. */
   readonly podConnectionRate: number;
+  /** That may wait in the connections of one pod, per worker. */
+  readonly podBufferMaxMib: number;
   /** Where heap snapshots may go; empty: nowhere. */
   readonly heapSnapshotDirectory: string;
   /** Where none does. */
@@ -214,6 +216,12 @@ export const SETTINGS: readonly Setting[] = [
     describe: 'Connections of one pod that may begin in a second, in each data worker; further ones wait.',
   },
   {
+    name: 'AMBIT_POD_BUFFER_MAX',
+    fallback: '256',
+    describe:
+      'MiB that may wait in the connections of one pod, in each data worker, since one side is slow; above, those that hold most are cut.',
+  },
+  {
     name: 'AMBIT_TRACE_ENDPOINT',
     fallback: '',
     describe:
@@ -294,6 +302,11 @@ export function parseConfig(environment: Environment): NodeAgentConfig {
       'AMBIT_POD_CONNECTION_RATE',
       { min: 1, max: 1_000_000 },
       Number(fallbackOf(SETTINGS, 'AMBIT_POD_CONNECTION_RATE')),
+    ),
+    podBufferMaxMib: read.integer(
+      'AMBIT_POD_BUFFER_MAX',
+      { min: 1, max: 65_536 },
+      Number(fallbackOf(SETTINGS, 'AMBIT_POD_BUFFER_MAX')),
     ),
     traces: readTraces(read),
     heapSnapshotDirectory: read.text('AMBIT_HEAP_SNAPSHOT_DIR', ''),

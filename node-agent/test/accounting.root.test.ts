@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { describe, test } from 'node:test';
 import { rootTestOptions } from '@ambit/mesh/testing';
 import type { WorkloadUsage } from '../src/accounting/pod-account.ts';
@@ -6,6 +7,7 @@ import { PodWorld, readAll, type TestNode, type TestPod, until } from './pod-wor
 
 const options = { ...rootTestOptions(), timeout: 60_000 };
 const SERVER = '10.77.0.2:8080';
+const MIB = 1024 * 1024;
 const TEXT = 'x'.repeat(100_000);
 
 /** Answers what it was sent, once that has ended. */
@@ -69,7 +71,6 @@ describe('accounts of the pods of a node', options, () => {
     const node = world.nodeOf('client');
     const socket = world.pod('client').dial(SERVER);
     socket.write(Buffer.alloc(32 * 1024 * 1024));
-    const MIB = 1024 * 1024;
     await until(() => (rowsOf(world.nodeOf('server')).get('server')?.bufferedBytes ?? 0) > MIB);
     assert.equal(rowsOf(node).get('client')?.connectionsOpen, 1);
     const refused = world.pod('client').dial('10.77.0.2:15008');
@@ -81,5 +82,35 @@ describe('accounts of the pods of a node', options, () => {
     const gone = rows.get('gone');
     assert.deepEqual([gone?.connectionsOpened, gone?.connectionsRefused, gone?.connectionsOpen], [1, 1, 0]);
     assert.ok((gone?.sentBytes ?? 0) > MIB);
+  });
+
+  test('end the connections that hold most where too many bytes wait for slow readers, and leave the others', async () => {
+    const bufferedBytesMax = 8 * MIB;
+    await using world = await PodWorld.create(
+      [
+        { name: 'client', onNode: 'a' },
+        { name: 'server', onNode: 'b' },
+      ],
+      { settings: { bufferedBytesMax } },
+    );
+    await world.pod('server').serve(8080, (socket) => socket.pause());
+    await world.pod('server').serve(8081, (socket) => socket.on('data', (chunk) => void socket.write(chunk)));
+    const modest = world.pod('client').dial('10.77.0.2:8081');
+    const say = async (text: string): Promise<void> => {
+      modest.write(text);
+      const [data] = (await once(modest, 'data')) as [Buffer];
+      assert.equal(data.toString(), text);
+    };
+    await say('before');
+    const filler = Buffer.alloc(32 * MIB);
+    for (let count = 0; count < 6; count++) world.pod('client').dial(SERVER).write(filler);
+    const node = world.nodeOf('server');
+    const cut = (): number => new Map(node.metrics().cuts).get('buffer-limit') ?? 0;
+    await until(() => cut() > 0);
+    await until(() => (rowsOf(node).get('server')?.bufferedBytes ?? 0) <= bufferedBytesMax);
+    await until(() => node.records('inbound').length === cut());
+    for (const line of node.records('inbound')) assert.match(line.get('error') ?? '', /wait for slow readers/);
+    await say('after');
+    assert.equal(rowsOf(node).get('server')?.connectionsOpen, 7 - cut());
   });
 });

@@ -145,6 +145,7 @@ export class TestNode {
         connectTimeoutMs: 1000,
         connectionsPerPodMax: 20_000,
         connectionsPerSecondMax: 20_000,
+        bufferedBytesMax: 256 * 1024 * 1024,
         dns: null,
         traceSamplingPercent: null,
         sameNodeEncryption: false,

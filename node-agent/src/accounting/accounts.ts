@@ -29,8 +29,9 @@ export class Accounts {
     this.#sharedAtMs = options.clock.monotonic();
   }
 
-  open(pod: { readonly namespace: string; readonly name: string }): PodAccount {
-    const account = new PodAccount(pod);
+  /** `onOpen` hears of each connection that begins, with how many are open now. */
+  open(pod: { readonly namespace: string; readonly name: string }, onOpen?: (openCount: number) => void): PodAccount {
+    const account = new PodAccount(pod, onOpen);
     this.#pods.add(account);
     return account;
   }

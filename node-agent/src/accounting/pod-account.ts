@@ -53,8 +53,13 @@ export class PodAccount {
   /** Since `takeWork`, in microseconds of `COST_US`. */
   #workUs: number = WIDE;
   #newHandshakes = 0;
+  readonly #onOpen: (openCount: number) => void;
 
-  constructor({ namespace, name }: { readonly namespace: string; readonly name: string }) {
+  constructor(
+    { namespace, name }: { readonly namespace: string; readonly name: string },
+    onOpen: (openCount: number) => void = () => {},
+  ) {
+    this.#onOpen = onOpen;
     this.namespace = namespace;
     this.name = name;
     this.waitingBytes = 0;
@@ -68,6 +73,7 @@ export class PodAccount {
     this.#opened++;
     this.#open++;
     this.#workUs += COST_US.connection[carriageOf(connection)];
+    this.#onOpen(this.#open);
   }
 
   /** Once for each `open`. */

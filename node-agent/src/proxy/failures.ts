@@ -20,6 +20,7 @@ type LocalFailure =
   | 'policy-changed'
   | 'pod-removed'
   | 'drain-deadline'
+  | 'buffer-limit'
   | 'copy'
   | 'probe-only'
   | 'probe-timeout'
@@ -81,6 +82,7 @@ export const FAILURES: Readonly<Record<FailureReason, Failure>> = {
   'policy-changed': entry('connection closed due to policy change', 'DENY', 401),
   'pod-removed': entry('connection closed because the pod was removed'),
   'drain-deadline': entry('connection closed because the node agent shuts down'),
+  'buffer-limit': entry('connection closed because too many bytes of the pod wait for slow readers'),
   copy: entry('the connection broke'),
   'probe-only': entry('policy lets the node only probe here, and this was no declared probe', 'DENY', 401),
   'probe-timeout': entry('policy lets the node only probe here, and no probe was asked for in time', 'DENY', 401),

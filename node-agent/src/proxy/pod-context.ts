@@ -9,6 +9,7 @@ import type { Shortcuts } from '../same-node/shortcuts.ts';
 import type { SvidLookup, SvidTable } from '../identity/svid-table.ts';
 import type { ResolvedNames } from '../names/resolved-names.ts';
 import type { MeshState } from '../state/mesh-state.ts';
+import type { BufferGuard } from '../accounting/buffer-guard.ts';
 import type { Accounts } from '../accounting/accounts.ts';
 import type { ConnectionRecord, RecordSinks, WorkerSinks } from './connection-record.ts';
 import type { Admission, InboundConnection, ProbeAdmission } from './inbound-admission.ts';
@@ -52,6 +53,8 @@ export interface ProxySettings {
   readonly connectionsPerPodMax: number;
   /** Connections of one pod that begin in a second and worker, in the long run. */
   readonly connectionsPerSecondMax: number;
+  /** Bytes that may wait in the connections of one pod and worker, since one side is slower than the other. */
+  readonly bufferedBytesMax: number;
   /** Null: DNS is not served. */
   readonly dns: DnsSettings | null;
   /** Of connections that begin a trace, 0-100; `null`: nothing is recorded. */
@@ -79,6 +82,7 @@ export interface ProxyDependencies {
   readonly random: () => number;
   readonly dryRun: DryRunReporter;
   readonly fairStarts: FairStarts;
+  readonly bufferGuard: BufferGuard;
   /** Null: DNS is not served. */
   readonly dns: DnsWorld | null;
   /** Null where connections of one node are encrypted too. */

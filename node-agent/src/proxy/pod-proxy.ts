@@ -2,6 +2,7 @@ import { createHbonePool, type HboneEnvironment, type HbonePool } from '@ambit/m
 import type { NetnsHandle } from '@ambit/mesh/linux';
 import type { MeshViewStep, Workload } from '@ambit/mesh/model';
 import { DnsProxy } from '../dns/dns-proxy.ts';
+import { chooseCuts } from '../accounting/choose-cuts.ts';
 import type { PodAccount } from '../accounting/pod-account.ts';
 import type { ConnectionRecord } from './connection-record.ts';
 import { FAILURES, type FailureReason } from './failures.ts';
@@ -55,7 +56,7 @@ export class PodProxy {
     const environment: HboneEnvironment = { clock, logger, limits };
     this.#pool = createHbonePool<TunnelPeer>(environment);
     const starts = dependencies.fairStarts.forPod();
-    this.#account = dependencies.accounts.open(pod);
+    this.#account = dependencies.accounts.open(pod, (openCount) => dependencies.bufferGuard.note(openCount));
     const context: PodContext = {
       ...dependencies,
       sinks: { ...dependencies.sinks, account: this.#account },
@@ -140,6 +141,21 @@ export class PodProxy {
     if (workload !== undefined) this.#account.workload = workload.workloadName;
     this.#account.waitingBytes = waitingBytes;
     return waitingBytes;
+  }
+
+  get openCount(): number {
+    return this.live.size;
+  }
+
+  /** Ends connections, those that hold most first, until not more than `maxBytes` wait in them. Returns how many. */
+  limitWaiting(maxBytes: number): number {
+    const cuts = chooseCuts(this.live, maxBytes);
+    for (const record of cuts) record.cut('buffer-limit');
+    if (cuts.length > 0) {
+      const data = { connections: cuts.length, 'bytes.max': maxBytes };
+      this.#dependencies.logger.warn('connections of slow readers were cut: too many bytes wait in the pod', data);
+    }
+    return cuts.length;
   }
 
   /** Accepts nothing new; tunnels end in order. Resolves when nothing is carried any more or the deadline passed. */

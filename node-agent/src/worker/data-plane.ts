@@ -1,6 +1,7 @@
 import { NetnsHandle, OwnedDescriptor } from '@ambit/mesh/linux';
 import { formatSocketAddress, type MeshViewStep } from '@ambit/mesh/model';
 import type { Clock, LineSink, Logger, RootLogger, WorkerHandlers } from '@ambit/mesh/runtime';
+import { BufferGuard, type GuardedPod } from '../accounting/buffer-guard.ts';
 import { Accounts } from '../accounting/accounts.ts';
 import { matchesConnection } from '../admin/match-connection.ts';
 import { createRevocations } from '@ambit/mesh/tls';
@@ -66,6 +67,7 @@ export class DataPlane
   readonly #dependencies: ProxyDependencies;
   readonly #sinks: WorkerSinks;
   readonly #accounts: Accounts;
+  readonly #bufferGuard: BufferGuard;
   readonly #pods = new Map<PodInstance, PodProxy>();
   readonly #cuts = new Map<string, number>();
   readonly #spans = new SpanQueue(SPANS_WAITING_MAX);
@@ -77,6 +79,7 @@ export class DataPlane
   constructor(options: DataPlaneOptions) {
     this.#options = options;
     const { clock, logger, settings, random, accessLog, accessLogFormat } = options;
+    this.#bufferGuard = new BufferGuard({ clock, maxBytes: settings.bufferedBytesMax, pods: () => this.#guarded() });
     this.#accounts = new Accounts({ clock, threadCpuUs: options.threadCpuUs });
     this.#state = new MeshState({ clock });
     this.#svids = new SvidTable({ clock });
@@ -113,6 +116,7 @@ export class DataPlane
       sinks: this.#sinks,
       accounts: this.#accounts,
       dryRun: this.#dryRun,
+      bufferGuard: this.#bufferGuard,
       fairStarts: new FairStarts({ clock, ratePerSecond: settings.connectionsPerSecondMax }),
       dns:
         settings.dns === null
@@ -277,6 +281,7 @@ export class DataPlane
   async drain(drainMs: number): Promise<void> {
     this.#draining = true;
     await Promise.all([...this.#pods.keys()].map((instance) => this['remove-pod']({ instance, drainMs })));
+    this.#bufferGuard[Symbol.dispose]();
     this.#shortcuts?.[Symbol.dispose]();
   }
 
@@ -290,6 +295,16 @@ export class DataPlane
         (cut) => void (cut > 0 && increase(this.#cuts, 'policy-changed', cut)),
         (error: unknown) => this.#options.logger.error('live connections could not be checked again', { error }),
       );
+    }
+  }
+
+  *#guarded(): Iterable<GuardedPod> {
+    for (const pod of this.#pods.values()) {
+      const limitWaiting = (maxBytes: number): void => {
+        const cut = pod.limitWaiting(maxBytes);
+        if (cut > 0) increase(this.#cuts, 'buffer-limit', cut);
+      };
+      yield { openCount: pod.openCount, limitWaiting };
     }
   }
 
