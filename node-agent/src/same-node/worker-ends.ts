@@ -9,21 +9,27 @@ type Message =
   | { readonly kind: 'find'; readonly from: number; readonly binding: string }
   | { readonly kind: 'found'; readonly to: number; readonly binding: string; readonly end: ServerEnd };
 
+/** A question that is not answered yet. */
+interface Waiting {
+  readonly answer: Promise<ServerEnd | undefined>;
+  readonly settle: (end: ServerEnd | undefined) => void;
+}
+
 /**
  * The ends that the other data workers of this process have accepted: a pod's listeners stand in every worker, and the kernel
  * chooses who accepts. Messages stay within the process.
  */
 export class WorkerEnds implements Disposable {
   readonly #clock: Clock;
-  readonly #own: ServerEnds;
+  readonly #own: Pick<ServerEnds, 'find'>;
   readonly #worker: number;
   readonly #channel: BroadcastChannel;
-  readonly #waiting = new Map<string, (end: ServerEnd) => void>();
+  readonly #waiting = new Map<string, Waiting>();
 
   /** `name` is the process's own; `worker` the index of this one. */
   constructor(options: {
     readonly clock: Clock;
-    readonly own: ServerEnds;
+    readonly own: Pick<ServerEnds, 'find'>;
     readonly name: string;
     readonly worker: number;
   }) {
@@ -36,17 +42,20 @@ export class WorkerEnds implements Disposable {
     this.#channel.unref();
   }
 
+  /** Who asks while the same is being asked hears the same. */
   find(binding: string): Promise<ServerEnd | undefined> {
-    return new Promise((resolve) => {
-      const settle = (end: ServerEnd | undefined): void => {
-        timer[Symbol.dispose]();
-        this.#waiting.delete(binding);
-        resolve(end);
-      };
-      const timer = this.#clock.setTimer(FIND_TIMEOUT_MS, () => settle(undefined));
-      this.#waiting.set(binding, settle);
-      this.#post({ kind: 'find', from: this.#worker, binding });
-    });
+    const asked = this.#waiting.get(binding);
+    if (asked !== undefined) return asked.answer;
+    const { promise: answer, resolve } = Promise.withResolvers<ServerEnd | undefined>();
+    const settle = (end: ServerEnd | undefined): void => {
+      timer[Symbol.dispose]();
+      this.#waiting.delete(binding);
+      resolve(end);
+    };
+    const timer = this.#clock.setTimer(FIND_TIMEOUT_MS, () => settle(undefined));
+    this.#waiting.set(binding, { answer, settle });
+    this.#post({ kind: 'find', from: this.#worker, binding });
+    return answer;
   }
 
   [Symbol.dispose](): void {
@@ -55,7 +64,7 @@ export class WorkerEnds implements Disposable {
 
   #onMessage(message: Message): void {
     if (message.kind === 'found') {
-      if (message.to === this.#worker) this.#waiting.get(message.binding)?.(message.end);
+      if (message.to === this.#worker) this.#waiting.get(message.binding)?.settle(message.end);
       return;
     }
     const end = this.#own.find(message.binding);
