@@ -65,17 +65,18 @@ test('a pod that the watch has not shown at all is kept longer, not for ever', a
   assert.equal(attachments.containerOf('a'), null);
 });
 
-test("what is excluded is the fresh read's to say, and then the watch's", async () => {
+test("what annotations say is the fresh read's to say, and then the watch's", async () => {
   const clock = new ManualClock();
   const attachments = new PodAttachments(clock);
   const without = pod('a', '10.0.0.1');
   const port = { first: parsePort(80), last: parsePort(80) };
   const exclusions = { ...NO_EXCLUSIONS, inboundPorts: [port] };
-  attachments.attach({ containerId: 'c1', pod: { ...without, exclusions } });
-  const inForce = (): unknown => attachments.merge(selected(without), () => true).get('a')?.exclusions;
-  assert.deepEqual(inForce(), exclusions);
+  const fresh = { ...without, exclusions, dnsCapture: false };
+  attachments.attach({ containerId: 'c1', pod: fresh });
+  const inForce = (): unknown => attachments.merge(selected(without), () => true).get('a');
+  assert.deepEqual(inForce(), { ...fresh, starting: true });
   await clock.advance(HOLD_MS);
-  assert.deepEqual(inForce(), NO_EXCLUSIONS);
+  assert.deepEqual(inForce(), { ...without, starting: true });
 });
 
 test('a pod whose sandbox is gone is not captured, until it gets another one', () => {

@@ -80,7 +80,7 @@ export class PodAttachments {
       if (!selected.has(uid) && nowMs >= holdUntilMs && !isUnseen) continue;
       // What may change while the pod runs is the watch's to say, once it cannot be late.
       const seen = nowMs < holdUntilMs ? undefined : selected.get(uid);
-      const current = seen === undefined ? pod : { ...pod, exclusions: seen.exclusions };
+      const current = seen === undefined ? pod : { ...pod, exclusions: seen.exclusions, dnsCapture: seen.dnsCapture };
       merged.set(uid, starting ? { ...current, starting } : current);
     }
     for (const uid of [...this.#attached.keys()]) {
