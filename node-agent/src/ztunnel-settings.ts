@@ -68,7 +68,6 @@ export const ZTUNNEL_SETTINGS: readonly ZtunnelSetting[] = [
     note: 'A number, or a share of the processors such as `25%`.',
     translate: workers,
   },
-  { name: 'CRL_PATH', meaning: 'AMBIT_CRL_FILE', note: '', translate: same },
   { name: 'SECRET_TTL', meaning: 'AMBIT_CERTIFICATE_TTL', note: '', translate: same },
   {
     name: 'CONNECTION_TERMINATION_DEADLINE',
