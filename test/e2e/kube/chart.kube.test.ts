@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -91,6 +91,28 @@ describe('before installation', () => {
       assert.match(stderr, message);
     });
   }
+
+  test('of two node agents of a node each has objects of its own, and both have the limits that a values file gives', () => {
+    const values = join(home, 'values.yaml');
+    writeFileSync(values, 'nodeAgent: { perNode: 2, limits: { podConnections: 1000000, podConnectionRate: 1000000 } }');
+    const text = helmed('template', 'ambit', CHART, '--namespace', NAMESPACE, RANGES, '--values', values);
+    const objects = text.split(/^---$/m);
+    const sets = objects.filter((object) => /^kind: DaemonSet$/m.test(object) && object.includes('AMBIT_SLOT'));
+    const told = (object: string, name: string): string | undefined =>
+      new RegExp(`- name: ${name}\\n *value: (.*)`).exec(object)?.[1];
+    assert.deepEqual(
+      sets.map((object) => ({
+        name: /^ {2}name: (.*)$/m.exec(object)?.[1],
+        selected: /matchLabels:\n *app\.kubernetes\.io\/name: (.*)/.exec(object)?.[1],
+        slot: told(object, 'AMBIT_SLOT'),
+        limits: [told(object, 'AMBIT_POD_CONNECTIONS_MAX'), told(object, 'AMBIT_POD_CONNECTION_RATE')],
+      })),
+      [
+        ['ambit-node-agent', 'a'],
+        ['ambit-node-agent-b', 'b'],
+      ].map(([name, slot]) => ({ name, selected: name, slot, limits: ['"1000000"', '"1000000"'] })),
+    );
+  });
 });
 
 describe('once installed', () => {
