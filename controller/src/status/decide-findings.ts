@@ -132,8 +132,10 @@ function otherOwners(world: PolicyWorld, external: ExternalService): readonly st
   const { meta, hosts } = external;
   const others = world.externalServices(meta.namespace).filter(({ meta: { name } }) => name !== meta.name);
   const owners = hosts.flatMap((host) => {
-    const claims = [...others.filter((other) => other.hosts.includes(host)), external];
-    const owner = ownerOfHost(claims);
+    const rivals = others.filter((other) => other.hosts.includes(host));
+    // One that is only about to be created is the youngest. Manifests have no time of creation at all.
+    const isNew = meta.creationTimestampMs === 0 && rivals.some((rival) => rival.meta.creationTimestampMs > 0);
+    const owner = ownerOfHost(isNew ? rivals : [...rivals, external]);
     return owner === undefined || owner === external ? [] : [`ExternalService ${meta.namespace}/${owner.meta.name}`];
   });
   return [...new Set(owners)];

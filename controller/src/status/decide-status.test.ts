@@ -286,6 +286,38 @@ test('decideStatus says of a MutualTLSPolicy which older one counts instead', ()
   }
 });
 
+test('decideStatus says of an EgressPolicy whom it is for and who escapes it', () => {
+  const of = (namespace: string): readonly string[] => {
+    const policy = parsed(own('EgressPolicy', namespace, 'p', { unknownDestinations: 'Refuse' }), 'EgressPolicy');
+    return told(decideStatus(policy, decideFindings(worldOf(OBJECTS), policy), EVERY_NODE));
+  };
+  assert.deepEqual(of('shop'), [
+    'Namespace /shop',
+    ACCEPTED,
+    'Attached=True Attached: attached to 4 workloads',
+    "PartiallyEnforced=True WorkloadsNotEnrolled: 2 of 4 workloads escape it: shop/web-2 (in the host's network); shop/web-out (opted out by label)",
+    ALL_NODES,
+  ]);
+});
+
+test('decideStatus says of an ExternalService who has its hosts: the oldest, and never one that is about to be', () => {
+  const external = (name: string, hosts: readonly string[], metadata = {}): Record<string, unknown> =>
+    own('ExternalService', 'shop', name, { hosts, ports: [{ port: 443 }] }, metadata);
+  const of = (name: string, metadata: Record<string, unknown>, rival: Record<string, unknown>): string | undefined => {
+    const service = parsed(external(name, ['a.example.com', 'b.example.com'], metadata), 'ExternalService');
+    const world = worldOf([...OBJECTS, external('m', ['b.example.com'], rival)]);
+    return told(decideStatus(service, decideFindings(world, service), EVERY_NODE))[1];
+  };
+  const overridden =
+    'PartiallyEnforced=True Overridden: of those with the same host in a namespace the oldest has it: ExternalService shop/m';
+  const earlier = { creationTimestamp: '2026-01-01T00:00:00Z' };
+  assert.equal(of('a', LATER, earlier), overridden);
+  assert.equal(of('z', earlier, LATER), ENFORCED);
+  assert.equal(of('a', {}, LATER), overridden, 'about to be created');
+  assert.equal(of('z', {}, {}), overridden, 'without times, by name');
+  assert.equal(of('a', {}, {}), ENFORCED);
+});
+
 test('decideStatus says of an ExternalWorkload what it names and does not exist', () => {
   const external = (spec: Record<string, unknown>): readonly string[] => {
     const object = parsed(
