@@ -218,11 +218,13 @@ describe('Envoy, CONNECT over mutual TLS', { skip: requireSandbox() }, () => {
       good(await throughEnvoy());
       good(await throughEnvoy(100_000, 60));
       good(await throughEnvoy(20_000_000, 2));
-      const [record] = accessRecords(world.accessLog.slice(from), 'inbound');
-      assert.equal(record?.fields.get('src.identity'), PEER_ID);
-      assert.equal(record?.fields.get('dst.hbone_addr'), client.authority);
+      const record = await until('the agent has written', () =>
+        accessRecords(world.accessLog.slice(from), 'inbound').at(0),
+      );
+      assert.equal(record.fields.get('src.identity'), PEER_ID);
+      assert.equal(record.fields.get('dst.hbone_addr'), client.authority);
       // In its own network the address is the peer's; from another one it is nobody's.
-      assert.equal(record?.fields.get('src.workload'), undefined);
+      assert.equal(record.fields.get('src.workload'), undefined);
     });
 
     test('nobody else is believed behind it, and what it knows no way to is refused', async () => {
