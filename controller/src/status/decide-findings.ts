@@ -83,10 +83,14 @@ export function decideFindings(world: PolicyWorld, object: OwnObject): Findings 
   }
 }
 
-/** Whom an EgressPolicy is for. Machines without a node agent are called, and call nobody by the mesh. */
+/**
+ * Whom an EgressPolicy is for: that of the mesh not for namespaces with one of their own. Machines without a node agent are called, and
+ * call nobody by the mesh.
+ */
 function callersOf(world: PolicyWorld, namespace: string): readonly MatchedWorkload[] {
   const all = matchWorkloads(world, { namespace, target: { kind: 'namespace' } });
-  return all.filter(({ escape }) => escape !== 'no-node-agent');
+  const isTheirs = (of: string): boolean => of === namespace || world.egressPolicies(of).length === 0;
+  return all.filter((workload) => workload.escape !== 'no-node-agent' && isTheirs(workload.namespace));
 }
 
 /** Node agents hold what the root namespace says against waypoints as well. */

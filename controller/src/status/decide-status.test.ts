@@ -287,9 +287,12 @@ test('decideStatus says of a MutualTLSPolicy which older one counts instead', ()
 });
 
 test('decideStatus says of an EgressPolicy whom it is for and who escapes it', () => {
-  const of = (namespace: string): readonly string[] => {
-    const policy = parsed(own('EgressPolicy', namespace, 'p', { unknownDestinations: 'Refuse' }), 'EgressPolicy');
-    return told(decideStatus(policy, decideFindings(worldOf(OBJECTS), policy), EVERY_NODE));
+  const egress = (namespace: string, name: string): Record<string, unknown> =>
+    own('EgressPolicy', namespace, name, { unknownDestinations: 'Refuse' });
+  const of = (namespace: string, ...more: readonly Record<string, unknown>[]): readonly string[] => {
+    const policy = parsed(egress(namespace, 'p'), 'EgressPolicy');
+    const world = worldOf([...OBJECTS, egress(namespace, 'p'), ...more]);
+    return told(decideStatus(policy, decideFindings(world, policy), EVERY_NODE));
   };
   assert.deepEqual(of('shop'), [
     'Namespace /shop',
@@ -297,6 +300,11 @@ test('decideStatus says of an EgressPolicy whom it is for and who escapes it', (
     'Attached=True Attached: attached to 4 workloads',
     "PartiallyEnforced=True WorkloadsNotEnrolled: 2 of 4 workloads escape it: shop/web-2 (in the host's network); shop/web-out (opted out by label)",
     ALL_NODES,
+  ]);
+  assert.equal(of('ambit-system')[2], 'Attached=True Attached: attached to 4 workloads');
+  assert.deepEqual(of('ambit-system', egress('shop', 'own')).slice(2, 4), [
+    'Attached=False TargetNotFound: attached to nothing: no workload is selected by it',
+    ENFORCED,
   ]);
 });
 

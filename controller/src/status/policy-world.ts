@@ -1,4 +1,5 @@
 import type {
+  EgressPolicy,
   ExternalService,
   ExternalWorkload,
   Gateway,
@@ -16,6 +17,7 @@ export interface PolicyWorld {
   namespace(name: string): Namespace | undefined;
   /** Of one namespace; of all for null. */
   pods(namespace: string | null): readonly Pod[];
+  egressPolicies(namespace: string): readonly EgressPolicy[];
   externalServices(namespace: string): readonly ExternalService[];
   externalWorkloads(namespace: string | null): readonly ExternalWorkload[];
   mutualTlsPolicies(namespace: string): readonly MutualTlsPolicy[];
@@ -37,6 +39,7 @@ export function createPolicyWorld(objects: ObjectCollections, settings: MeshSett
     settings,
     namespace: (name) => objects.namespaces.get(`/${name}`),
     pods,
+    egressPolicies: grouped(() => objects.egressPolicies.entries()),
     externalServices: grouped(() => objects.externalServices.entries()),
     externalWorkloads,
     mutualTlsPolicies,
