@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { decode } from 'dns-packet';
-import { buildService, buildWorkload, randomOf, rootTestOptions } from '@ambit/mesh/testing';
+import { buildService, buildWorkload, randomOf, rootTestOptions, until } from '@ambit/mesh/testing';
+import { framed } from '../src/dns/message-framer.ts';
 import { DnsTestWorld, echoed, question, spoiledQuestions, TestNameserver, told } from './dns-world.ts';
 
 const options = rootTestOptions();
@@ -159,4 +161,17 @@ test('bytes of any kind cost nothing but themselves', options, async () => {
   const [over = Buffer.alloc(0)] = await world.askStream([question('web', 'A')]);
   assert.deepEqual(told(over), ['NOERROR', 'A 10.96.0.1']);
   assert.ok(server.heard.length > 100);
+});
+
+test('one who does not read its answers over TCP loses its connection, and with it the place', options, async () => {
+  await using world = await DnsTestWorld.create(mesh, ['10.77.0.2']);
+  const socket = world.app.dial('10.77.0.2:53');
+  await once(socket, 'connect');
+  socket.pause();
+  // More answers than all buffers between hold.
+  const questions = Buffer.concat(Array.from({ length: 2000 }, () => framed(question('db', 'A'))));
+  for (let round = 0; round < 12; round++) socket.write(questions);
+  const open = (): string => world.app.netns.run('ss', '-Htn', 'state', 'connected', 'sport', '=', ':15053');
+  await until('it is connected', () => open() !== '');
+  await until('it is closed', () => open() === '', 60_000);
 });

@@ -146,6 +146,8 @@ export class DnsStream implements Disposable {
     }
     this.#upstream?.close();
     this.#client.end(() => this.#client.destroy());
+    // One that does not read its answers never hears of the end, and has a place among the connections of its pod.
+    this.#client.setTimeout(DNS_LIMITS.idleMs, () => this.#client.destroy());
   }
 }
 

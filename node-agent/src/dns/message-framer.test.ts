@@ -22,3 +22,16 @@ test('MessageFramer finds the same messages, however the stream is cut', () => {
     assert.equal(framer.next(), null);
   }
 });
+
+test('MessageFramer keeps what came byte by byte as bytes, not as chunks', () => {
+  const message = Buffer.from(Array.from({ length: 5000 }, (_, i) => i % 251));
+  const framer = new MessageFramer();
+  const chunks: Buffer[] = [];
+  for (const byte of framed(message)) {
+    const chunk = Buffer.from([byte]);
+    framer.push(chunk);
+    // What was said long ago is not held any more, so that it does not matter what becomes of it.
+    if (chunks.push(chunk) > 40) chunks.shift()?.fill(0xff);
+  }
+  assert.deepEqual(framer.next(), message);
+});

@@ -1,6 +1,8 @@
 import { bug } from '@ambit/mesh/runtime';
 
 const LENGTH_BYTES = 2;
+/** A chunk of one byte costs hundreds: whoever sends a message byte by byte must not be kept byte by byte. */
+const CHUNKS_MAX = 32;
 
 /** Takes messages out of a stream in which each has its length before it (RFC 1035 4.2.2). Holds at most one message and the last chunk. */
 export class MessageFramer {
@@ -10,6 +12,7 @@ export class MessageFramer {
   push(chunk: Buffer): void {
     this.#chunks.push(chunk);
     this.#bytes += chunk.length;
+    if (this.#chunks.length > CHUNKS_MAX) this.#join();
   }
 
   /** The next whole message, without its length; null while it is not there. Holds until the next call. */
