@@ -57,6 +57,24 @@ test(
   },
 );
 
+test('OutstandingBudget leaves room for other pods, until there is none for anybody', () => {
+  const all = new OutstandingBudget();
+  const [one, ...others] = Array.from({ length: 9 }, () => all.forPod());
+  const takeAll = (budget: OutstandingBudget | undefined): readonly Disposable[] => {
+    const taken: Disposable[] = [];
+    for (let place = budget?.take() ?? null; place !== null; place = budget?.take() ?? null) taken.push(place);
+    return taken;
+  };
+  const taken = takeAll(one);
+  assert.deepEqual([taken.length, all.taken], [500, 500]);
+  assert.deepEqual(
+    others.map((other) => takeAll(other).length),
+    [...Array.from({ length: 7 }, () => 500), 0],
+  );
+  for (const place of [...taken, ...taken]) place[Symbol.dispose]();
+  assert.deepEqual([one?.taken, all.taken, takeAll(others.at(-1)).length], [0, 3500, 500]);
+});
+
 test('DnsForwarder takes no answer that is not one to the question', options, async () => {
   await using world = await DnsTestWorld.create({}, []);
   using server = new TestNameserver(world.dns, first);

@@ -5,19 +5,35 @@ import { DNS_LIMITS } from './dns-limits.ts';
 import { answersMessage, STREAM_BYTES_MAX } from './dns-message.ts';
 import type { Nameserver, Nameservers } from './nameservers.ts';
 
-/** How many questions of all pods of a worker are with name servers. */
+/** How many questions are with name servers: of all pods of a worker, or of one of them within these, whichever way they came. */
 export class OutstandingBudget {
+  readonly #max: number;
+  readonly #whole: OutstandingBudget | null;
   #taken = 0;
+
+  constructor(max: number = DNS_LIMITS.outstandingInAll, whole: OutstandingBudget | null = null) {
+    this.#max = max;
+    this.#whole = whole;
+  }
+
+  /** The share of one pod, which leaves room for others. */
+  forPod(): OutstandingBudget {
+    return new OutstandingBudget(DNS_LIMITS.outstandingPerPod, this);
+  }
 
   /** Null when there is no room. Dispose it once the question is over. */
   take(): Disposable | null {
-    if (this.#taken >= DNS_LIMITS.outstandingInAll) return null;
+    if (this.#taken >= this.#max) return null;
+    const place = this.#whole?.take();
+    if (place === null) return null;
     this.#taken++;
     let isTaken = true;
     return {
       [Symbol.dispose]: () => {
-        if (isTaken) this.#taken--;
+        if (!isTaken) return;
         isTaken = false;
+        this.#taken--;
+        place?.[Symbol.dispose]();
       },
     };
   }
@@ -32,6 +48,7 @@ export interface DnsForwarderOptions {
   readonly netns: NetnsHandle;
   readonly packetMark: number;
   readonly nameservers: Pick<Nameservers, 'current'>;
+  /** Of this pod. */
   readonly budget: OutstandingBudget;
 }
 
@@ -64,7 +81,7 @@ export class DnsForwarder implements Disposable {
   forward(message: Buffer, row: DnsRow, done: OnForwarded): void {
     row.forwarded++;
     const { clock, budget } = this.#options;
-    const place = this.#pending.size < DNS_LIMITS.outstandingPerPod ? budget.take() : null;
+    const place = budget.take();
     const servers = this.servers();
     if (place === null || servers.length === 0) {
       place?.[Symbol.dispose]();

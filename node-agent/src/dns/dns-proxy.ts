@@ -48,6 +48,7 @@ export interface DnsWorld {
   readonly packetMark: number;
   readonly random: () => number;
   readonly nameservers: Nameservers;
+  /** Of all pods. */
   readonly budget: OutstandingBudget;
   readonly batch: DatagramBatch;
 }
@@ -92,7 +93,7 @@ export class DnsProxy implements Disposable {
     this.#world = world;
     this.#pod = pod;
     this.#responder = new DnsResponder({ ...world, namespace: pod.namespace, workload: pod.workload });
-    this.#streamOptions = { ...world, netns: pod.netns };
+    this.#streamOptions = { ...world, netns: pod.netns, budget: world.budget.forPod() };
     this.#forwarder = new DnsForwarder(this.#streamOptions);
   }
 
