@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -99,6 +100,52 @@ test('what cannot be used leaves the last good lists in force, and is named once
   await watched.until('good again', () => published.length === 2);
   assert.deepEqual(log, [IN_FORCE, `${UNUSABLE}: list 2: malformed`, `${UNUSABLE}: missing`, IN_FORCE]);
   assert.equal(watched.file.isFailing, false);
+});
+
+test('a file that is being written takes nobody back, one that stays empty does', async () => {
+  await using watched = new Watched();
+  const { path, published } = watched;
+  writeFileSync(path, ca.revocationList([one]));
+  await watched.file.open();
+  watched.watch();
+  let looks = 0;
+  await watched.until('it was looked at, being written', () => {
+    writeFileSync(path, '\n'.repeat(++looks));
+    return looks > 20;
+  });
+  assert.deepEqual(published, [1]);
+  await watched.until('it stays empty', () => published.length === 2);
+  assert.deepEqual(published, [1, 0]);
+});
+
+test('what is no file is refused without waiting for it, and the lists in force are known when they come back', async () => {
+  await using watched = new Watched();
+  const { path, directory, log, published } = watched;
+  const put = (target: string): void => {
+    symlinkSync(target, `${path}.new`);
+    renameSync(`${path}.new`, path);
+  };
+  writeFileSync(join(directory, 'lists'), ca.revocationList([one]));
+  put('lists');
+  await watched.file.open();
+  watched.watch();
+  execFileSync('mkfifo', [join(directory, 'pipe')]);
+  for (const [target, lines] of [
+    ['pipe', 2],
+    ['lists', 3],
+    ['.', 4],
+    ['lists', 5],
+    ['/dev/zero', 6],
+    ['lists', 7],
+  ] as const) {
+    put(target);
+    await watched.until(`${target} is seen`, () => log.length === lines);
+    assert.equal(watched.file.isFailing, target !== 'lists');
+  }
+  const again = 'info the file with revocation lists is the one in force again';
+  const refused = `${UNUSABLE}: no regular file`;
+  assert.deepEqual(log, [IN_FORCE, refused, again, refused, again, refused, again]);
+  assert.deepEqual(published, [1]);
 });
 
 test('a file that is missing at the start may come later, one that cannot be used then is fatal', async () => {

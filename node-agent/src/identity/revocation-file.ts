@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Clock, Logger } from '@ambit/mesh/runtime';
 import {
@@ -22,13 +23,16 @@ export interface RevocationFileOptions {
 
 /**
  * The file with revocation lists. Each change is put in force; one that cannot be used leaves the last good lists in force, and
- * one that is missing is no error at the start only: it may be mounted later.
+ * one that is missing is no error at the start only: it may be mounted later. One with fewer lists counts once it has stood still for
+ * one look.
  */
 export class RevocationFile {
   readonly #options: RevocationFileOptions;
   #lists: readonly RevocationList[] = [];
   /** What the file looked like when it was last read. */
   #seen = '';
+  /** What it looked like at the last look, whatever was in it. */
+  #looked = '';
   #failure: string | null = null;
   #warnedMs = Number.NEGATIVE_INFINITY;
 
@@ -74,11 +78,22 @@ export class RevocationFile {
 
   async #readIfChanged(): Promise<void> {
     const { path, logger, publish } = this.#options;
-    await using file = await open(path, 'r');
-    const { dev, ino, size, mtimeNs, ctimeNs } = await file.stat({ bigint: true });
+    // A pipe would be waited for, for ever.
+    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const stat = await file.stat({ bigint: true });
+    if (!stat.isFile()) throw new Error('no regular file');
+    const { dev, ino, size, mtimeNs, ctimeNs } = stat;
     const looks = [dev, ino, size, mtimeNs, ctimeNs].join(' ');
-    if (looks === this.#seen) return;
+    const isStill = looks === this.#looked;
+    this.#looked = looks;
+    if (looks === this.#seen) {
+      if (this.#failure !== null) logger.info('the file with revocation lists is the one in force again', { path });
+      this.#failure = null;
+      return;
+    }
     const lists = parseRevocationFile(await readBounded(file));
+    // Whoever writes a file in place empties it first: nobody is taken back before it is sure to be meant.
+    if (lists.length < this.#lists.length && !isStill) return;
     await publish(lists.map(({ serials }) => serials));
     this.#lists = lists;
     this.#seen = looks;
