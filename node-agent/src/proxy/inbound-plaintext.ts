@@ -69,7 +69,8 @@ export class InboundPlaintextProxy {
     const context = this.#context;
     const startedMs = context.clock.monotonic();
     while (workloadOf(context) === undefined) {
-      if ((await context.state.nextChange(startedMs + context.settings.patienceMs)) !== 'changed') break;
+      const deadlineMs = startedMs + context.settings.patienceMs;
+      if ((await context.state.nextChange(deadlineMs, context)) !== 'changed') break;
     }
     if (context.isClosed() || socket.destroyed) return refuseSocket(socket);
     const admission = this.#decide(connection);

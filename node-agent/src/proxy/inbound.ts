@@ -202,7 +202,7 @@ export class InboundProxy {
     const context = this.#context;
     const deadlineMs = startedMs + context.settings.patienceMs;
     while (workloadOf(context) === undefined) {
-      if ((await context.state.nextChange(deadlineMs)) !== 'changed') break;
+      if ((await context.state.nextChange(deadlineMs, context)) !== 'changed') break;
     }
     if (request.aborted) return;
     const { view } = context.state;

@@ -123,7 +123,7 @@ export class OutboundProxy {
     const { state, settings } = this.#context;
     const deadlineMs = captured.startedMs + settings.patienceMs;
     for (;;) {
-      const outcome = await state.nextChange(deadlineMs);
+      const outcome = await state.nextChange(deadlineMs, this.#context);
       if (outcome === 'too-many') {
         this.#refuse(captured, 'too-many-waiting');
         return;

@@ -4,6 +4,8 @@ import { SharedViewReader, type ViewPublication } from '@ambit/mesh/view';
 
 /** Connections that may wait at once for a workload to become known; further ones are refused at once. */
 export const STATE_WAITERS_MAX = 10_000;
+/** Those of one pod among them: an application that calls addresses which nobody has must not take the others' places. */
+export const STATE_WAITERS_PER_POD_MAX = 2500;
 
 export type WaitOutcome = 'changed' | 'timeout' | 'too-many';
 
@@ -12,6 +14,7 @@ export class MeshState {
   readonly #view = new SharedViewReader();
   readonly #clock: Clock;
   readonly #waiters = new Set<(outcome: WaitOutcome) => void>();
+  readonly #ofPods = new WeakMap<object, number>();
   readonly #listeners: ((step: MeshViewStep) => void)[] = [];
 
   constructor(options: { readonly clock: Clock }) {
@@ -36,15 +39,20 @@ export class MeshState {
     this.#listeners.push(listener);
   }
 
-  /** Waits for the next update, at most until `deadlineMs` of the monotonic clock. */
-  nextChange(deadlineMs: number): Promise<WaitOutcome> {
+  /** Waits for the next update, at most until `deadlineMs` of the monotonic clock. `pod` is always the same one for the same pod. */
+  nextChange(deadlineMs: number, pod: object): Promise<WaitOutcome> {
     const leftMs = deadlineMs - this.#clock.monotonic();
     if (leftMs <= 0) return Promise.resolve('timeout');
-    if (this.#waiters.size >= STATE_WAITERS_MAX) return Promise.resolve('too-many');
+    const ofPod = this.#ofPods.get(pod) ?? 0;
+    if (this.#waiters.size >= STATE_WAITERS_MAX || ofPod >= STATE_WAITERS_PER_POD_MAX) {
+      return Promise.resolve('too-many');
+    }
+    this.#ofPods.set(pod, ofPod + 1);
     return new Promise((resolve) => {
       const wake = (outcome: WaitOutcome): void => {
         timer[Symbol.dispose]();
         this.#waiters.delete(wake);
+        this.#ofPods.set(pod, (this.#ofPods.get(pod) ?? 1) - 1);
         resolve(outcome);
       };
       const timer = this.#clock.setTimer(leftMs, () => wake('timeout'));
