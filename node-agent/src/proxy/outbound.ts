@@ -317,6 +317,7 @@ export class OutboundProxy {
         }
         // What is allowed may have changed while it was connected to, when nothing was there to be cut.
         if (workloadOf(context)?.egress !== undefined && !this.mayLeave(captured.destination)) {
+          count('remove');
           destination.destroy();
           this.#refuse(captured, 'egress-locked', route);
           return;
