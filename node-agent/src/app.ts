@@ -256,6 +256,7 @@ function workerConfig({ config, logFd }: NodeAgentOptions): Omit<WorkerConfig, '
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     connectionsPerPodMax: config.podConnectionsMax,
     connectionsPerSecondMax: config.podConnectionRate,
+    bytesPerSecondMax: config.podSendRateKib * 1024,
     bufferedBytesMax: config.podBufferMaxMib * 1024 * 1024,
     dns: config.dns,
     traceSamplingPercent: config.traces?.samplingPercent ?? null,

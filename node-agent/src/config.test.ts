@@ -43,6 +43,7 @@ describe('parseConfig()', () => {
       podConnectionsMax: 65_536,
       podConnectionRate: 10_000,
       podBufferMaxMib: 256,
+      podSendRateKib: 0,
       traces: null,
       heapSnapshotDirectory: '',
       aloneTerminationDeadlineMs: 5000,

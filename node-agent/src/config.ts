@@ -64,6 +64,8 @@ export interface NodeAgentConfig {
   readonly podConnectionRate: number;
   /** That may wait in the connections of one pod, per worker. */
   readonly podBufferMaxMib: number;
+  /** A second, per pod and worker; 0: no limit. */
+  readonly podSendRateKib: number;
   /** Where heap snapshots may go; empty: nowhere. */
   readonly heapSnapshotDirectory: string;
   /** Where none does. */
@@ -222,6 +224,12 @@ export const SETTINGS: readonly Setting[] = [
       'MiB that may wait in the connections of one pod, in each data worker, since one side is slow; above, those that hold most are cut.',
   },
   {
+    name: 'AMBIT_POD_SEND_RATE',
+    fallback: '0',
+    describe:
+      'KiB that one pod may send in a second, in each data worker; above, its sockets are not read. 0 is no limit.',
+  },
+  {
     name: 'AMBIT_TRACE_ENDPOINT',
     fallback: '',
     describe:
@@ -308,6 +316,7 @@ export function parseConfig(environment: Environment): NodeAgentConfig {
       { min: 1, max: 65_536 },
       Number(fallbackOf(SETTINGS, 'AMBIT_POD_BUFFER_MAX')),
     ),
+    podSendRateKib: read.integer('AMBIT_POD_SEND_RATE', { min: 0, max: 999_999 }, 0),
     traces: readTraces(read),
     heapSnapshotDirectory: read.text('AMBIT_HEAP_SNAPSHOT_DIR', ''),
     aloneTerminationDeadlineMs: read.durationMs('AMBIT_ALONE_TERMINATION_DEADLINE', 5000),

@@ -146,6 +146,7 @@ export class TestNode {
         connectionsPerPodMax: 20_000,
         connectionsPerSecondMax: 20_000,
         bufferedBytesMax: 256 * 1024 * 1024,
+        bytesPerSecondMax: 0,
         dns: null,
         traceSamplingPercent: null,
         sameNodeEncryption: false,

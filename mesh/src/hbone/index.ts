@@ -14,6 +14,7 @@ export { HANDSHAKE_LIMITS, HandshakeLimit, type HandshakeLimits } from './handsh
 export { DEFAULT_LIMITS, type HboneLimits } from './limits.ts';
 export { type LocalTunnelOptions, type LocalTunnelRequest, openLocalTunnel } from './local-tunnel.ts';
 export { createPlainCarrier } from './plain-carrier.ts';
+export type { BudgetedReader, ReadBudget } from './read-budget.ts';
 export { createHbonePool } from './pool.ts';
 export { acceptHbone } from './server.ts';
 export { connectHbone } from './session.ts';

@@ -14,6 +14,7 @@ import {
   type WriteOwner,
   writeInternals,
 } from './node-internals.ts';
+import type { BudgetedReader, ReadBudget } from './read-budget.ts';
 import { giveStage, sourceRead, takeBulkStage, takeStage } from './read-memory.ts';
 import { ownSocket, prepareReads, type SocketOwner } from './spliced-socket.ts';
 import type { TunnelEnd } from './tunnel.ts';
@@ -41,7 +42,7 @@ export function openLocalPair(
  * One end: what its socket brings is written to the socket of the other end, and counted at both. End of stream and errors
  * travel as on a CONNECT stream. A socket is read only while the other takes what it brings, so at most one read waits.
  */
-export class LocalEnd implements TunnelEnd, SocketOwner, WriteOwner, GatheredWriter {
+export class LocalEnd implements TunnelEnd, SocketOwner, BudgetedReader, WriteOwner, GatheredWriter {
   readonly isLocal: boolean = true;
   bytesSent: number = WIDE;
   bytesReceived: number = WIDE;
@@ -53,6 +54,8 @@ export class LocalEnd implements TunnelEnd, SocketOwner, WriteOwner, GatheredWri
   private readonly writes: SocketWrites;
   private socket: Socket | undefined;
   private tap: PayloadTap | null = null;
+  private budget: ReadBudget | null = null;
+  private heldByBudget = false;
   private onDone: ((result: CarrierResult) => void) | undefined;
   private error: HboneError | undefined;
   /** The tunnel was reset, from either side or by the session. */
@@ -85,10 +88,16 @@ export class LocalEnd implements TunnelEnd, SocketOwner, WriteOwner, GatheredWri
     return this.writingBytes + (this.queue?.bytes ?? 0);
   }
 
-  splice(socket: Socket, onDone: (result: CarrierResult) => void, tap: PayloadTap | null = null): void {
+  splice(
+    socket: Socket,
+    onDone: (result: CarrierResult) => void,
+    tap: PayloadTap | null = null,
+    budget: ReadBudget | null = null,
+  ): void {
     if (this.socket !== undefined) bug('a tunnel was taken twice');
     this.socket = socket;
     this.tap = tap;
+    this.budget = budget;
     this.onDone = onDone;
     const before = ownSocket(socket, this);
     if (before !== undefined) bug('a socket was read before it was spliced');
@@ -119,7 +128,7 @@ export class LocalEnd implements TunnelEnd, SocketOwner, WriteOwner, GatheredWri
     } else if (bytes <= GATHERED_MAX_BYTES && this.writes !== publicWrites) {
       // What was gathered before may have left to make room.
       this.isGathered = writeGatherer.add(this, sourceRead, 0, bytes);
-      return !this.isWriting;
+      return this.mayReadOn(bytes) && !this.isWriting;
     } else {
       // Every socket of the thread is read into this memory, and the kernel may keep pointing at what it is given.
       const stage = bytes > BULK_READ_BYTES ? takeBulkStage() : takeStage();
@@ -127,14 +136,19 @@ export class LocalEnd implements TunnelEnd, SocketOwner, WriteOwner, GatheredWri
       this.pass(stage.subarray(0, bytes), stage);
     }
     this.adapt(bytes);
-    return !this.isWriting;
+    return this.mayReadOn(bytes) && !this.isWriting;
   }
 
   takeChunk(chunk: Buffer): void {
     if (this.broken) return;
     this.note(chunk, chunk.length);
     this.pass(chunk, undefined);
-    if (this.isWriting) this.stopReading();
+    if (!this.mayReadOn(chunk.length) || this.isWriting) this.stopReading();
+  }
+
+  onBudget(): void {
+    this.heldByBudget = false;
+    this.readOn();
   }
 
   onSocketEnd(): void {
@@ -151,6 +165,7 @@ export class LocalEnd implements TunnelEnd, SocketOwner, WriteOwner, GatheredWri
   onSocketGone(): void {
     if (this.gone) return;
     this.gone = true;
+    this.budget?.forget(this);
     this.releaseBulk();
     if (!this.broken && !(this.ended && this.peer.ended)) this.break(new HboneError('socket'), peerReset());
     const { onDone, bytesSent, bytesReceived, error } = this;
@@ -186,6 +201,13 @@ export class LocalEnd implements TunnelEnd, SocketOwner, WriteOwner, GatheredWri
 
   private get peer(): LocalEnd {
     return this.other ?? bug('one end of a tunnel alone');
+  }
+
+  /** Whether the budget, if there is one, lets the socket be read on after a read of `bytes`. */
+  private mayReadOn(bytes: number): boolean {
+    if (this.budget === null || this.budget.take(bytes, this)) return true;
+    this.heldByBudget = true;
+    return false;
   }
 
   /** Begins once both sockets are there. */
@@ -299,7 +321,7 @@ export class LocalEnd implements TunnelEnd, SocketOwner, WriteOwner, GatheredWri
 
   private readOn(): void {
     const { socket } = this;
-    if (socket === undefined || this.broken || this.isWriting) return;
+    if (socket === undefined || this.broken || this.isWriting || this.heldByBudget) return;
     if (this.internals === undefined) socket.resume();
     else this.internals.startReading(socket);
   }

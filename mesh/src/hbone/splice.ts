@@ -4,6 +4,7 @@ import { SMALL_PAYLOAD_BYTES } from './connection-writer.ts';
 import { HboneError } from './errors.ts';
 import { Http2Code } from './frame-codec.ts';
 import { publicWrites, writeInternals } from './node-internals.ts';
+import type { BudgetedReader, ReadBudget } from './read-budget.ts';
 import { type RecordSlab, sourceRead } from './read-memory.ts';
 import { SocketOutlet } from './socket-outlet.ts';
 import { ownSocket, prepareReads, type SocketOwner } from './spliced-socket.ts';
@@ -15,24 +16,33 @@ import type { CarrierResult, PayloadTap } from './carrier.ts';
  * (RFC 9113 8.5); a quiet RST_STREAM is an end. The socket is read only while the link takes what it brings, and the peer
  * gets credit back only while the socket takes what the peer brings.
  */
-export class Splice implements StreamSink, LinkSource, SocketOwner {
+export class Splice implements StreamSink, LinkSource, SocketOwner, BudgetedReader {
   private readonly stream: Stream;
   private readonly socket: Socket;
   private readonly outlet: SocketOutlet;
   private readonly tap: PayloadTap | null;
+  private readonly budget: ReadBudget | null;
   private onDone: ((result: CarrierResult) => void) | undefined;
   /** Reasons not to read the socket. */
   private heldByLink = false;
   private heldByCredit = false;
+  private heldByBudget = false;
   private isBulk = false;
   private socketGone = false;
   private streamGone = false;
   private error: HboneError | undefined;
 
-  constructor(stream: Stream, socket: Socket, onDone: (result: CarrierResult) => void, tap: PayloadTap | null) {
+  constructor(
+    stream: Stream,
+    socket: Socket,
+    onDone: (result: CarrierResult) => void,
+    tap: PayloadTap | null,
+    budget: ReadBudget | null,
+  ) {
     this.stream = stream;
     this.socket = socket;
     this.tap = tap;
+    this.budget = budget;
     this.onDone = onDone;
     const { internals } = stream.connection;
     const writes = (internals === undefined ? undefined : writeInternals) ?? publicWrites;
@@ -117,6 +127,11 @@ export class Splice implements StreamSink, LinkSource, SocketOwner {
     this.readOn();
   }
 
+  onBudget(): void {
+    this.heldByBudget = false;
+    this.readOn();
+  }
+
   /** `bytes` lie in the source memory. Returns false to read no more for now. */
   takeRead(bytes: number): boolean {
     const { stream } = this;
@@ -146,6 +161,7 @@ export class Splice implements StreamSink, LinkSource, SocketOwner {
     if (this.socketGone) return;
     this.socketGone = true;
     this.outlet.drop();
+    this.budget?.forget(this);
     if (!this.streamGone) {
       this.stream.abort(this.error === undefined ? Http2Code.cancel : Http2Code.connectError);
       this.error ??= new HboneError('socket');
@@ -155,7 +171,7 @@ export class Splice implements StreamSink, LinkSource, SocketOwner {
   }
 
   private get isHeld(): boolean {
-    return this.heldByLink || this.heldByCredit;
+    return this.heldByLink || this.heldByCredit || this.heldByBudget;
   }
 
   /** Decides whether the socket may be read on after a read of `bytes`. */
@@ -173,6 +189,10 @@ export class Splice implements StreamSink, LinkSource, SocketOwner {
     }
     if (this.stream.isSendBlocked) {
       this.heldByCredit = true;
+      this.stopReading();
+    }
+    if (this.budget !== null && !this.budget.take(bytes, this)) {
+      this.heldByBudget = true;
       this.stopReading();
     }
   }

@@ -3,6 +3,7 @@ import { bug } from '../runtime/errors.ts';
 import type { CarrierReader, CarrierResult, PayloadTap } from './carrier.ts';
 import { HboneError } from './errors.ts';
 import { Http2Code } from './frame-codec.ts';
+import type { ReadBudget } from './read-budget.ts';
 import { Splice } from './splice.ts';
 import type { Stream } from './stream.ts';
 import { ReaderSink } from './stream-reader.ts';
@@ -38,8 +39,13 @@ export class ConnectTunnel implements TunnelStream {
     return this.stream.closed;
   }
 
-  splice(socket: Socket, onDone: (result: CarrierResult) => void, tap: PayloadTap | null = null): void {
-    const splice = new Splice(this.stream, socket, onDone, tap);
+  splice(
+    socket: Socket,
+    onDone: (result: CarrierResult) => void,
+    tap: PayloadTap | null = null,
+    budget: ReadBudget | null = null,
+  ): void {
+    const splice = new Splice(this.stream, socket, onDone, tap, budget);
     this.use(splice);
     splice.start();
   }

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { Carrier, CarrierResult, PayloadTap } from './carrier.ts';
 import type { EarlyPayload } from './early-payload.ts';
 import type { HboneError } from './errors.ts';
+import type { ReadBudget } from './read-budget.ts';
 
 /** Regular header fields in order of arrival, names in lower case; bounded by the limits of the connection. */
 export type HeaderList = readonly (readonly [name: string, value: string])[];
@@ -17,7 +18,12 @@ export interface TunnelEnd {
   /** Payload that waits in memory because one side is slower than the other. */
   readonly waitingBytes: number;
   /** As of `TunnelStream`. */
-  splice(socket: Socket, onDone: (result: CarrierResult) => void, tap?: PayloadTap | null): void;
+  splice(
+    socket: Socket,
+    onDone: (result: CarrierResult) => void,
+    tap?: PayloadTap | null,
+    budget?: ReadBudget | null,
+  ): void;
   /** As of `TunnelStream`. */
   cut(reason: string): void;
   /** As of `Carrier`. */
@@ -34,9 +40,14 @@ export interface TunnelStream extends Carrier, TunnelEnd {
    * back-pressure, without copying where possible. The socket must not have been read from (create it paused), except as
    * the tunnel's own `TunnelOpening.source`.
    * `onDone` is called exactly once, when both are closed. `tap` sees all payload but what was sent for the socket before
-   * (`TunnelOpening.tap`).
+   * (`TunnelOpening.tap`). The socket is not read while `budget` holds it.
    */
-  splice(socket: Socket, onDone: (result: CarrierResult) => void, tap?: PayloadTap | null): void;
+  splice(
+    socket: Socket,
+    onDone: (result: CarrierResult) => void,
+    tap?: PayloadTap | null,
+    budget?: ReadBudget | null,
+  ): void;
   /** Ends a live tunnel from our side: RST_STREAM to the peer, reset to a spliced socket; result error is `cut` with `reason`. */
   cut(reason: string): void;
 }

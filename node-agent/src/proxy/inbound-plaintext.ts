@@ -119,7 +119,7 @@ export class InboundPlaintextProxy {
       context.live.delete(record);
       record.end(error === null ? null : 'copy');
     };
-    const splice = new PlainSplice(socket, destination, done, tap);
+    const splice = new PlainSplice(socket, destination, done, tap, { destination: context.sendRate });
     const record = new ConnectionRecord(context.sinks, inboundSubject(context, connection, admission, null), splice, {
       sendsRequest: true,
       admitted: { workload: admission.workload.uid, connection, policyTarget: admission.policyTarget },

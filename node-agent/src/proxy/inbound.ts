@@ -288,7 +288,7 @@ export class InboundProxy {
       context.live.delete(record);
       record.end(result.error === undefined ? null : failureOfTunnel(result.error));
     };
-    stream.splice(socket, done, tap);
+    stream.splice(socket, done, tap, context.sendRate);
   }
 
   #reject(

@@ -216,7 +216,7 @@ export class OutboundProxy {
       record.end(result.error === undefined ? null : failureOfTunnel(result.error));
       release?.();
     };
-    stream.splice(captured.socket, done, tap);
+    stream.splice(captured.socket, done, tap, context.sendRate);
     return true;
   }
 
@@ -328,7 +328,7 @@ export class OutboundProxy {
           count('remove');
           record.end(error === null ? null : 'copy');
         };
-        const splice = new PlainSplice(captured.socket, destination, done, tap);
+        const splice = new PlainSplice(captured.socket, destination, done, tap, { source: context.sendRate });
         const record = new ConnectionRecord(context.sinks, this.#subject(captured, route, null), splice, {
           sendsRequest: true,
           admitted: null,

@@ -1,4 +1,4 @@
-import type { PayloadTap } from '@ambit/mesh/hbone';
+import type { BudgetedReader, PayloadTap, ReadBudget } from '@ambit/mesh/hbone';
 import { WIDE } from '@ambit/mesh/runtime';
 import type { Socket } from 'node:net';
 import type { Carrier } from './connection-record.ts';
@@ -12,6 +12,7 @@ export interface SpliceResult {
  * Joins two connected TCP sockets that nobody has read from (create both paused and half-open) and owns them until both
  * are closed: bytes, half-close and errors pass both ways, reading stops while the other side is behind. At most one
  * socket buffer per direction waits in memory. `onDone` is called exactly once. `tap` sees all that passes, what the source says as sent.
+ * A socket is not read while its budget holds it.
  */
 export class PlainSplice implements Carrier {
   /** From the source to the destination. */
@@ -30,6 +31,7 @@ export class PlainSplice implements Carrier {
     destination: Socket,
     onDone: (result: SpliceResult) => void,
     tap: PayloadTap | null = null,
+    budgets: { readonly source?: ReadBudget | null; readonly destination?: ReadBudget | null } = {},
   ) {
     this.bytesSent = 0;
     this.bytesReceived = 0;
@@ -37,16 +39,26 @@ export class PlainSplice implements Carrier {
     this.#source = source;
     this.#destination = destination;
     this.#onDone = onDone;
-    forward(source, destination, (chunk) => {
-      this.bytesSent += chunk.length;
-      this.segments++;
-      if (tap !== null) tap.onSent(chunk, 0, chunk.length);
-    });
-    forward(destination, source, (chunk) => {
-      this.bytesReceived += chunk.length;
-      this.segments++;
-      if (tap !== null) tap.onReceived(chunk, 0, chunk.length);
-    });
+    forward(
+      source,
+      destination,
+      (chunk) => {
+        this.bytesSent += chunk.length;
+        this.segments++;
+        if (tap !== null) tap.onSent(chunk, 0, chunk.length);
+      },
+      budgets.source ?? null,
+    );
+    forward(
+      destination,
+      source,
+      (chunk) => {
+        this.bytesReceived += chunk.length;
+        this.segments++;
+        if (tap !== null) tap.onReceived(chunk, 0, chunk.length);
+      },
+      budgets.destination ?? null,
+    );
     this.#watch(source, destination);
     this.#watch(destination, source);
     source.resume();
@@ -79,14 +91,26 @@ export class PlainSplice implements Carrier {
   }
 }
 
-function forward(from: Socket, to: Socket, count: (chunk: Buffer) => void): void {
+function forward(from: Socket, to: Socket, count: (chunk: Buffer) => void, budget: ReadBudget | null): void {
+  let isHeld = false;
+  const readOn = (): void => {
+    if (!from.destroyed && !isHeld && !to.writableNeedDrain) from.resume();
+  };
+  const reader: BudgetedReader = {
+    onBudget: () => {
+      isHeld = false;
+      readOn();
+    },
+  };
   from.on('data', (chunk: Buffer) => {
     if (!to.write(chunk)) from.pause();
     count(chunk);
+    if (budget === null || budget.take(chunk.length, reader)) return;
+    isHeld = true;
+    from.pause();
   });
-  to.on('drain', () => {
-    if (!from.destroyed) from.resume();
-  });
+  to.on('drain', readOn);
+  if (budget !== null) from.once('close', () => budget.forget(reader));
   from.once('end', () => {
     if (!to.destroyed) to.end();
   });

@@ -18,6 +18,7 @@ import type { FairStarts, PodStarts } from './fair-starts.ts';
 import type { FailureReason } from './failures.ts';
 import type { OpenConnections } from './open-connections.ts';
 import type { PartyTable } from './party.ts';
+import type { SendRate } from './send-rate.ts';
 import type { TunnelPeer, TunnelPeers } from './tunnel-peers.ts';
 
 /** A captured pod as the CNI agent announced it; nothing here comes from the pod itself. */
@@ -55,6 +56,8 @@ export interface ProxySettings {
   readonly connectionsPerSecondMax: number;
   /** Bytes that may wait in the connections of one pod and worker, since one side is slower than the other. */
   readonly bufferedBytesMax: number;
+  /** That one pod may send in a second and worker; 0: no limit. */
+  readonly bytesPerSecondMax: number;
   /** Null: DNS is not served. */
   readonly dns: DnsSettings | null;
   /** Of connections that begin a trace, 0-100; `null`: nothing is recorded. */
@@ -99,6 +102,8 @@ export interface PodContext extends ProxyDependencies {
   readonly pool: HbonePool<TunnelPeer>;
   /** What tunnels outside the pool are made with. */
   readonly tunnels: HboneEnvironment;
+  /** Null: it may send as fast as it can. */
+  readonly sendRate: SendRate | null;
   /** Its turns among the pods of this worker. */
   readonly starts: PodStarts;
   /** Every connection being carried. */

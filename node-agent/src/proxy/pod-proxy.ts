@@ -12,6 +12,7 @@ import { reauthorize } from './inbound-admission.ts';
 import { InboundProxy } from './inbound.ts';
 import { OutboundProxy } from './outbound.ts';
 import { type PodContext, type PodSpec, type ProxyDependencies, workloadOf } from './pod-context.ts';
+import { SendRate } from './send-rate.ts';
 import { leadsToOneOf } from './tunnel-key.ts';
 import type { TunnelPeer } from './tunnel-peers.ts';
 import { PodListeners, type SharedListener } from './pod-listeners.ts';
@@ -42,6 +43,7 @@ export class PodProxy {
   readonly #listeners: PodListeners;
   readonly #dns: DnsProxy | null;
   readonly #account: PodAccount;
+  readonly #sendRate: SendRate | null;
   #lastWorkload: Workload | undefined;
   #wasHealthy: boolean;
   #closed = false;
@@ -56,6 +58,8 @@ export class PodProxy {
     const environment: HboneEnvironment = { clock, logger, limits };
     this.#pool = createHbonePool<TunnelPeer>(environment);
     const starts = dependencies.fairStarts.forPod();
+    const bytesPerSecond = settings.bytesPerSecondMax;
+    this.#sendRate = bytesPerSecond === 0 ? null : new SendRate({ clock, bytesPerSecond });
     this.#account = dependencies.accounts.open(pod, (openCount) => dependencies.bufferGuard.note(openCount));
     const context: PodContext = {
       ...dependencies,
@@ -66,6 +70,7 @@ export class PodProxy {
       pool: this.#pool,
       tunnels: environment,
       starts,
+      sendRate: this.#sendRate,
       live: this.live,
       isClosed: () => this.#closed,
     };
@@ -174,6 +179,7 @@ export class PodProxy {
     this.#closed = true;
     // Refused, as the pod is closed.
     this.#context.starts.flush();
+    this.#sendRate?.[Symbol.dispose]();
     this.#context.shortcuts?.removePod(this.#context.instance);
     this.#listeners.close();
     for (const record of [...this.live]) {
