@@ -10,6 +10,7 @@ import { dialPlain } from './dial.ts';
 import { FAILURES, type FailureReason, failureOfTunnel } from './failures.ts';
 import { decideOutboundCounting } from '../requests/decide-request-counting.ts';
 import { RequestTap } from '../requests/request-tap.ts';
+import { keepsFirstWords } from './first-words.ts';
 import { KEEPALIVE_MS } from './keepalive.ts';
 import { type FarTunnel, openFarTunnel } from './double-hbone.ts';
 import type { RouteToWorkload, TunnelRoute } from './next-hop.ts';
@@ -257,7 +258,7 @@ export class OutboundProxy {
     await clock.sleep(delayMs);
     if (this.#abandoned(captured)) return true;
     const route = this.#decide(captured.destination, true);
-    if (route.kind === 'wait') return false;
+    if (route.kind === 'wait' || !keepsFirstWords(captured.socket, route)) return false;
     this.#follow(captured, route);
     return true;
   }
