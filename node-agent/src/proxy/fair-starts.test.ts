@@ -20,10 +20,12 @@ describe('FairStarts', () => {
     for (let count = 0; count < 100; count++) greedy.begin(() => began.push(`greedy ${count}`));
     modest.begin(() => began.push('modest 0'));
     modest.begin(() => began.push('modest 1'));
-    assert.deepEqual(began, ['greedy 0', 'modest 0']);
+    assert.deepEqual(began, ['greedy 0', 'greedy 1', 'greedy 2', 'greedy 3']);
     await turn();
-    assert.deepEqual(began.slice(2), ['greedy 1', 'modest 1']);
-    for (let count = 0; count < 98; count++) await turn();
+    assert.deepEqual(began.slice(4), ['greedy 4', 'modest 0']);
+    await turn();
+    assert.deepEqual(began.slice(6), ['greedy 5', 'modest 1']);
+    for (let count = 0; count < 94; count++) await turn();
     assert.equal(began.length, 102);
     assert.deepEqual(
       began.filter((name) => name.startsWith('greedy')),
@@ -39,7 +41,9 @@ describe('FairStarts', () => {
       pod.begin(() => began.push(index));
       pod.begin(() => began.push(index));
     }
-    assert.equal(began.length, 16);
+    assert.equal(began.length, 4);
+    await turn();
+    assert.equal(began.length, 20);
     for (let count = 0; count < 4; count++) await turn();
     assert.equal(began.length, 80);
     for (const index of pods.keys()) assert.equal(began.filter((each) => each === index).length, 2);
@@ -55,6 +59,7 @@ describe('FairStarts', () => {
     assert.deepEqual([began, fast.waitingCount], [2, 2]);
     let other = 0;
     slow.begin(() => other++);
+    await turn();
     assert.equal(other, 1);
     for (let ms = 0; ms < 500; ms += 10) {
       await clock.advance(10);

@@ -9,8 +9,10 @@ export interface FairStartsOptions {
   readonly ratePerSecond: number;
 }
 
-/** A turn of the event loop in which one pod begins so many is over soon enough for the others. */
-const STARTS_PER_TURN_AND_POD = 1;
+/** While nothing waits so many may begin at once, and as many again a moment later: of what comes now and then nothing waits. */
+const STARTS_AT_ONCE = 4;
+const MOMENT_MS = 0.25;
+/** Once something waits every pod begins one per turn of the event loop, so that a turn is over soon enough for all. */
 const STARTS_PER_TURN = 16;
 /** Of a pod over its rate: how often it is looked at again. */
 const RETRY_MS = 10;
@@ -24,9 +26,10 @@ export class FairStarts {
   readonly #options: FairStartsOptions;
   /** Pods with something waiting, in the order of their turns. */
   readonly #waiting = new Set<PodStarts>();
-  #startsLeft: number = STARTS_PER_TURN;
-  #turn = 0;
-  #isTurnOver = true;
+  /** Of this moment. */
+  #startsLeft: number = STARTS_AT_ONCE;
+  #momentMs = Number.NEGATIVE_INFINITY;
+  #isTurnComing = false;
   #retry: Disposable | null = null;
 
   constructor(options: FairStartsOptions) {
@@ -40,14 +43,15 @@ export class FairStarts {
 
   /** @internal */
   begin(pod: PodStarts, start: Start): void {
-    this.#noteTurn();
-    if (pod.waitingCount === 0 && this.#startsLeft > 0 && pod.take(this.#turn)) {
-      this.#startsLeft--;
+    const nowMs = this.#options.clock.monotonic();
+    if (this.#waiting.size === 0 && this.#hasRoom(nowMs) && pod.take(nowMs)) {
       start();
       return;
     }
     pod.wait(start);
     this.#waiting.add(pod);
+    if (pod.hasRate) this.#comeAgain();
+    else this.#retryLater();
   }
 
   /** @internal */
@@ -55,37 +59,46 @@ export class FairStarts {
     this.#waiting.delete(pod);
   }
 
-  /** The first who asks in a turn has it end. */
-  #noteTurn(): void {
-    if (!this.#isTurnOver) return;
-    this.#isTurnOver = false;
-    setImmediate(() => this.#nextTurn());
+  #hasRoom(nowMs: number): boolean {
+    if (nowMs - this.#momentMs >= MOMENT_MS) {
+      this.#momentMs = nowMs;
+      this.#startsLeft = STARTS_AT_ONCE;
+    }
+    if (this.#startsLeft === 0) return false;
+    this.#startsLeft--;
+    return true;
   }
 
-  #nextTurn(): void {
-    this.#turn++;
-    this.#startsLeft = STARTS_PER_TURN;
-    this.#isTurnOver = true;
-    if (this.#waiting.size === 0) return;
+  #comeAgain(): void {
+    if (this.#isTurnComing) return;
+    this.#isTurnComing = true;
+    setImmediate(() => {
+      this.#isTurnComing = false;
+      this.#turn();
+    });
+  }
+
+  #turn(): void {
+    const nowMs = this.#options.clock.monotonic();
+    let startsLeft = STARTS_PER_TURN;
     let isAnyReady = false;
     for (const pod of [...this.#waiting]) {
-      if (this.#startsLeft === 0) {
+      if (startsLeft === 0) {
         isAnyReady = true;
         break;
       }
-      while (this.#startsLeft > 0 && pod.waitingCount > 0 && pod.take(this.#turn)) {
-        this.#startsLeft--;
+      this.#waiting.delete(pod);
+      if (pod.take(nowMs)) {
+        startsLeft--;
         pod.startNext();
       }
-      this.#waiting.delete(pod);
       // Behind the others: who came late in this turn comes first in the next.
-      if (pod.waitingCount > 0) {
-        this.#waiting.add(pod);
-        isAnyReady ||= pod.hasRate;
-      }
+      if (pod.waitingCount === 0) continue;
+      this.#waiting.add(pod);
+      isAnyReady ||= pod.hasRate;
     }
     if (this.#waiting.size === 0) return;
-    if (isAnyReady) this.#noteTurn();
+    if (isAnyReady) this.#comeAgain();
     else this.#retryLater();
   }
 
@@ -93,7 +106,7 @@ export class FairStarts {
     if (this.#retry !== null) return;
     this.#retry = this.#options.clock.setTimer(RETRY_MS, () => {
       this.#retry = null;
-      this.#noteTurn();
+      this.#comeAgain();
     });
   }
 }
@@ -104,8 +117,6 @@ export class PodStarts {
   readonly #options: FairStartsOptions;
   #queue: Start[] = [];
   #head = 0;
-  #turn = -1;
-  #turnLeft = 0;
   #tokens: number;
   #filledMs: number;
 
@@ -134,20 +145,14 @@ export class PodStarts {
 
   /** @internal Whether its rate lets one more begin. */
   get hasRate(): boolean {
-    this.#fill();
+    if (this.#tokens < 1) this.#fill(this.#options.clock.monotonic());
     return this.#tokens >= 1;
   }
 
-  /** @internal One more may begin in this turn: it is counted. */
-  take(turn: number): boolean {
-    if (this.#turn !== turn) {
-      this.#turn = turn;
-      this.#turnLeft = STARTS_PER_TURN_AND_POD;
-    }
-    if (this.#turnLeft === 0) return false;
-    if (this.#tokens < 1) this.#fill();
+  /** @internal One more may begin, and is counted; false when its rate does not let it. */
+  take(nowMs: number): boolean {
+    if (this.#tokens < 1) this.#fill(nowMs);
     if (this.#tokens < 1) return false;
-    this.#turnLeft--;
     this.#tokens--;
     return true;
   }
@@ -168,9 +173,8 @@ export class PodStarts {
     start?.();
   }
 
-  #fill(): void {
-    const { clock, ratePerSecond } = this.#options;
-    const nowMs = clock.monotonic();
+  #fill(nowMs: number): void {
+    const { ratePerSecond } = this.#options;
     this.#tokens = Math.min(ratePerSecond, this.#tokens + ((nowMs - this.#filledMs) / 1000) * ratePerSecond);
     this.#filledMs = nowMs;
   }
