@@ -233,6 +233,30 @@ describe('two pods of one agent', () => {
   });
 });
 
+test('a certificate that has ended is no younger for a clock that is set back', options, async () => {
+  let aheadMs = 0;
+  let elapsedMs = 0;
+  const clock: Clock = {
+    ...systemClock,
+    now: () => systemClock.now() + aheadMs,
+    monotonic: () => systemClock.monotonic() + elapsedMs,
+  };
+  await using world = await twoPods({ clock });
+  await serveTalk(world.pod('server'));
+  const node = world.nodeOf('client');
+  const identity = workloadIdentity(world.pod('client').workload);
+  const hourMs = 3_600_000;
+  node.plane['set-svid']({ identity, svid: world.ca.issue(identity, { notAfterMs: Date.now() + hourMs }) });
+  const held = world.pod('client').dial(SERVER);
+  await say(held, 'valid');
+  // Two hours pass, and the wall clock does not.
+  elapsedMs = 2 * hourMs;
+  aheadMs = -1000;
+  const late = world.pod('client').dial(SERVER);
+  assert.equal(await breakOf(late), 'ECONNRESET');
+  await until(() => node.records('inbound').some((record) => record.get('error')?.includes('expired') === true));
+});
+
 describe('without a session through the network there is no shortcut', () => {
   test('new connections end soon after the path is cut, in the way of a tunnel', options, async () => {
     await using world = await twoPods({ clock: hurried(3) });

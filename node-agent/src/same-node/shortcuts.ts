@@ -36,6 +36,12 @@ export interface ShortcutAttempt {
   readonly opening: TunnelOpening;
 }
 
+interface ProvenEnd {
+  readonly end: ServerEnd;
+  /** When the client's certificate ends, of the monotonic clock of this thread: the wall clock may be set back, which makes no certificate younger. */
+  readonly peerLatestMs: number;
+}
+
 type Opened = OpenedTunnel<TunnelPeer, TunnelEnd>;
 type Session = HboneSession<TunnelPeer>;
 
@@ -62,7 +68,7 @@ export class Shortcuts implements Disposable {
   readonly #pods = new Map<number, ServedPod>();
   readonly #podsOf = new Map<WorkloadUid, Set<ServedPod>>();
   /** By session of a client: its other end, null when that is in another process. */
-  readonly #proofs = new WeakMap<Session, ServerEnd | null>();
+  readonly #proofs = new WeakMap<Session, ProvenEnd | null>();
   #opened = 0;
 
   /** `channel` names the process among its workers; null when there is one worker. */
@@ -135,9 +141,9 @@ export class Shortcuts implements Disposable {
   }
 
   #proofOf(session: Session): 'untried' | 'here' | 'elsewhere' {
-    const end = this.#proofs.get(session);
-    if (end === undefined) return 'untried';
-    return end !== null && this.#pods.get(end.instance)?.accepts() === true ? 'here' : 'elsewhere';
+    const proven = this.#proofs.get(session);
+    if (proven === undefined) return 'untried';
+    return proven !== null && this.#pods.get(proven.end.instance)?.accepts() === true ? 'here' : 'elsewhere';
   }
 
   #isHere(workload: WorkloadUid): boolean {
@@ -165,12 +171,18 @@ export class Shortcuts implements Disposable {
   async #prove(session: Session): Promise<void> {
     const binding = session.channelBinding;
     const end = binding === undefined ? undefined : (this.#ends.find(binding) ?? (await this.#others?.find(binding)));
-    this.#proofs.set(session, end ?? null);
+    this.#proofs.set(session, end === undefined ? null : this.#proven(end));
+  }
+
+  #proven(end: ServerEnd): ProvenEnd {
+    return { end, peerLatestMs: this.#clock.monotonic() + end.peerUntilMs - this.#clock.now() };
   }
 
   async #openOn(session: Session, { opening }: ShortcutAttempt): Promise<Opened | null> {
-    const end = this.#proofs.get(session);
-    if (end === undefined || end === null) return null;
+    const proven = this.#proofs.get(session);
+    if (proven === undefined || proven === null) return null;
+    const isOver = this.#clock.monotonic() >= proven.peerLatestMs;
+    const end = isOver ? { ...proven.end, peerUntilMs: 0 } : proven.end;
     const pod = this.#pods.get(end.instance);
     if (pod === undefined) return null;
     try {
