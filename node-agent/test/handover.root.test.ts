@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { describe, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { rootTestOptions } from '@ambit/mesh/testing';
+import { Calls } from './calls.ts';
 import { PodWorld, until } from './pod-world.ts';
 
 const options = { ...rootTestOptions(), timeout: 120_000 };
@@ -34,7 +34,7 @@ describe('one agent takes over from another', { concurrency: true }, () => {
       const ended = endOf(held);
       await say(held, 'before');
 
-      await using calls = new Calls(() => world.pod(from).exchange('10.77.0.2:8080', 'x'));
+      await using calls = new Calls((text) => world.pod(from).exchange('10.77.0.2:8080', text));
       await calls.more(60);
       const olds = [world.nodeOf('server'), world.nodeOf('client')];
       await world.takeOver('server');
@@ -55,37 +55,6 @@ describe('one agent takes over from another', { concurrency: true }, () => {
     });
   }
 });
-
-/** Callers that call, one call after the other, until they are disposed of. */
-class Calls implements AsyncDisposable {
-  readonly failures: string[] = [];
-  readonly #callers: readonly Promise<void>[];
-  #count = 0;
-  #over = false;
-
-  constructor(call: () => Promise<string>) {
-    this.#callers = Array.from({ length: 6 }, async () => {
-      while (!this.#over) {
-        const answer = await call().catch(String);
-        if (answer !== 'x') this.failures.push(`call ${this.#count}: ${answer}`);
-        this.#count++;
-        // What they call with has to last: a port is not free again for a minute.
-        await sleep(2);
-      }
-    });
-  }
-
-  /** Resolves after so many more calls, or once one has failed. */
-  more(count: number): Promise<void> {
-    const enough = this.#count + count;
-    return until(() => this.#count >= enough || this.failures.length > 0, 2 * PATIENCE_MS);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#over = true;
-    await Promise.all(this.#callers);
-  }
-}
 
 async function say(socket: Socket, text: string): Promise<void> {
   socket.write(text);

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import { isListenedOn } from '@ambit/mesh/linux';
 import { rootTestOptions, until } from '@ambit/mesh/testing';
+import { Calls } from './calls.ts';
 import { type LocalAgent, LocalWorld } from './local-world.ts';
 
 const options = { ...rootTestOptions(), timeout: 120_000 };
@@ -13,6 +14,10 @@ async function serveEcho(world: LocalWorld): Promise<void> {
   await world
     .pod('server')
     .serve(8080, (socket) => void socket.on('end', () => socket.end()).pipe(socket, { end: false }));
+}
+
+function callsOf(world: LocalWorld): Calls {
+  return new Calls((text) => world.pod('client').exchange(SERVER, text));
 }
 
 async function say(socket: Socket, text: string): Promise<void> {
@@ -83,7 +88,7 @@ describe('an upgrade', () => {
     await using world = await LocalWorld.create();
     await serveEcho(world);
     const first = await world.startAgent();
-    await using calls = new Calls(world);
+    await using calls = callsOf(world);
     await calls.more(50);
     const second = await world.startAgent();
     await until('all is taken over', async () => (await second.get('readiness', '/healthz/ready')).status === 200);
@@ -99,7 +104,7 @@ describe('an upgrade', () => {
     const first = await world.startAgent();
     const second = await world.startAgent();
     await until('all is taken over', async () => (await second.get('readiness', '/healthz/ready')).status === 200);
-    await using calls = new Calls(world);
+    await using calls = callsOf(world);
     await calls.more(20);
     // As when it is killed: nothing is drained. What it carries itself is lost, what waits is not.
     calls.tolerant = true;
@@ -122,7 +127,7 @@ describe('an upgrade', () => {
       world.pod(name).netns.run('sh', '-c', 'echo 1 > /proc/sys/net/ipv4/tcp_migrate_req');
     }
     const old = await world.startAgent({ AMBIT_HANDOVER_DIR: '', AMBIT_TERMINATION_DEADLINE: '50s' });
-    await using calls = new Calls(world);
+    await using calls = callsOf(world);
     await calls.more(20);
     const next = await world.startAgent();
     await calls.more(20);
@@ -197,38 +202,8 @@ test('of two agents one that is killed loses what it carries and no more, and co
   await dies.agent[Symbol.asyncDispose]();
   for (let i = 0; i < 20; i++) assert.equal(await world.pod('client').exchange(SERVER, `call ${i}`), `call ${i}`);
   const back = await world.startAgent({ AMBIT_SLOT: 'b' });
-  await using calls = new Calls(world);
+  await using calls = callsOf(world);
   await calls.more(60);
   assert.deepEqual(calls.failures, []);
   await until('the one that is back serves', async () => (await opens(back)) > 0);
 });
-
-/** Callers that call, one call after the other, until they are disposed of. */
-class Calls implements AsyncDisposable {
-  readonly failures: string[] = [];
-  tolerant = false;
-  readonly #callers: readonly Promise<void>[];
-  #count = 0;
-  #over = false;
-
-  constructor(world: LocalWorld) {
-    this.#callers = Array.from({ length: 4 }, async () => {
-      while (!this.#over) {
-        const answer = await world.pod('client').exchange(SERVER, 'x').catch(String);
-        if (answer !== 'x' && !this.tolerant) this.failures.push(`call ${this.#count}: ${answer}`);
-        this.#count++;
-        await new Promise((resolve) => setTimeout(resolve, 2));
-      }
-    });
-  }
-
-  async more(count: number): Promise<void> {
-    const enough = this.#count + count;
-    await until(`${count} more calls`, () => this.#count >= enough || this.failures.length > 0);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#over = true;
-    await Promise.all(this.#callers);
-  }
-}
