@@ -266,7 +266,7 @@ function workerConfig({ config, logFd }: NodeAgentOptions): Omit<WorkerConfig, '
   return {
     settings,
     // Not to be guessed only so that two agents in one process, as in tests, are never taken for one.
-    channel: config.workers === 1 ? null : `same-node-${randomUUID()}`,
+    channel: config.workers === 1 ? null : { name: `same-node-${randomUUID()}`, workers: config.workers },
     accessLog: accessLogTarget(config.accessLog, logFd),
     accessLogFormat: config.logFormat,
     logFd,

@@ -18,6 +18,7 @@ import { buildWorkload, createTestCa, type TestCa, TestNetns, type WorkloadOptio
 import { SharedViewWriter } from '@ambit/mesh/view';
 import type { ProxySettings } from '../src/proxy/pod-context.ts';
 import { podSpecOf } from '../src/pods/pod-registry.ts';
+import type { WorkerChannel } from '../src/same-node/worker-ends.ts';
 import { DataPlane } from '../src/worker/data-plane.ts';
 import type { WorkerMetrics } from '../src/worker/worker-protocol.ts';
 import { redirectPod, TEST_PACKET_MARK } from './redirect.ts';
@@ -120,14 +121,14 @@ export class TestNode {
 
   constructor(options: NodeOptions = {}) {
     const workers = options.workers ?? 1;
-    const channel = workers === 1 ? null : `test-node-${process.pid}-${++nodeCount}`;
+    const channel = workers === 1 ? null : { name: `test-node-${process.pid}-${++nodeCount}`, workers };
     this.planes = Array.from({ length: workers }, (_, index) => this.#createPlane(options, { index, channel }));
     const [plane] = this.planes;
     if (plane === undefined) throw new Error('a node without workers');
     this.plane = plane;
   }
 
-  #createPlane({ settings, clock }: NodeOptions, worker: { index: number; channel: string | null }): DataPlane {
+  #createPlane({ settings, clock }: NodeOptions, worker: { index: number; channel: WorkerChannel | null }): DataPlane {
     return new DataPlane({
       index: worker.index,
       clock: clock ?? systemClock,

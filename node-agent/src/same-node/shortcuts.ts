@@ -18,7 +18,7 @@ import type { TunnelPeer } from '../proxy/tunnel-peers.ts';
 import { decideCarriage } from './decide-carriage.ts';
 import { type ServerEnd, ServerEnds } from './server-ends.ts';
 import { SessionWatch } from './session-watch.ts';
-import { WorkerEnds } from './worker-ends.ts';
+import { type WorkerChannel, WorkerEnds } from './worker-ends.ts';
 
 /** A captured pod as the shortcut reaches it. */
 export interface ServedPod {
@@ -71,11 +71,11 @@ export class Shortcuts implements Disposable {
   readonly #proofs = new WeakMap<Session, ProvenEnd | null>();
   #opened = 0;
 
-  /** `channel` names the process among its workers; null when there is one worker. */
-  constructor(options: { readonly clock: Clock; readonly channel: string | null; readonly worker: number }) {
+  /** `channel` is null when there is one worker. */
+  constructor(options: { readonly clock: Clock; readonly channel: WorkerChannel | null; readonly worker: number }) {
     const { clock, channel, worker } = options;
     this.#clock = clock;
-    this.#others = channel === null ? null : new WorkerEnds({ clock, own: this.#ends, name: channel, worker });
+    this.#others = channel === null ? null : new WorkerEnds({ clock, own: this.#ends, channel, worker });
     this.#watch = new SessionWatch({ clock });
   }
 

@@ -2,17 +2,26 @@ import { BroadcastChannel } from 'node:worker_threads';
 import type { Clock } from '@ambit/mesh/runtime';
 import type { ServerEnd, ServerEnds } from './server-ends.ts';
 
-/** How long the other workers have to answer; asked once per session. Silence means that its other end is in another process. */
-const FIND_TIMEOUT_MS = 200;
+/** How long the other workers have to answer; asked once per session. A worker that is silent for so long is as good as gone. */
+const FIND_TIMEOUT_MS = 1000;
 
 type Message =
   | { readonly kind: 'find'; readonly from: number; readonly binding: string }
-  | { readonly kind: 'found'; readonly to: number; readonly binding: string; readonly end: ServerEnd };
+  | { readonly kind: 'found'; readonly to: number; readonly binding: string; readonly end: ServerEnd | null };
 
-/** A question that is not answered yet. */
-interface Waiting {
-  readonly answer: Promise<ServerEnd | undefined>;
+interface Asked {
+  readonly promise: Promise<ServerEnd | undefined>;
   readonly settle: (end: ServerEnd | undefined) => void;
+  /** Workers that have not answered. */
+  left: number;
+}
+
+/** Where the data workers of a process reach each other. */
+export interface WorkerChannel {
+  /** The process's own. */
+  readonly name: string;
+  /** How many there are. */
+  readonly workers: number;
 }
 
 /**
@@ -23,39 +32,42 @@ export class WorkerEnds implements Disposable {
   readonly #clock: Clock;
   readonly #own: Pick<ServerEnds, 'find'>;
   readonly #worker: number;
+  readonly #others: number;
   readonly #channel: BroadcastChannel;
-  readonly #waiting = new Map<string, Waiting>();
+  /** Questions that no answer has come to yet, by binding: who asks meanwhile waits for the same answer. */
+  readonly #asked = new Map<string, Asked>();
 
-  /** `name` is the process's own; `worker` the index of this one. */
+  /** `worker` is the index of this one. */
   constructor(options: {
     readonly clock: Clock;
     readonly own: Pick<ServerEnds, 'find'>;
-    readonly name: string;
+    readonly channel: WorkerChannel;
     readonly worker: number;
   }) {
     this.#clock = options.clock;
     this.#own = options.own;
     this.#worker = options.worker;
-    this.#channel = new BroadcastChannel(options.name);
+    this.#others = options.channel.workers - 1;
+    this.#channel = new BroadcastChannel(options.channel.name);
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- nobody else of this process sends here
     this.#channel.onmessage = ({ data }: { readonly data: unknown }) => this.#onMessage(data as Message);
     this.#channel.unref();
   }
 
-  /** Who asks while the same is being asked hears the same. */
+  /** Undefined as soon as all the others have said that it is not theirs: its other end is in another process. */
   find(binding: string): Promise<ServerEnd | undefined> {
-    const asked = this.#waiting.get(binding);
-    if (asked !== undefined) return asked.answer;
-    const { promise: answer, resolve } = Promise.withResolvers<ServerEnd | undefined>();
+    const known = this.#asked.get(binding);
+    if (known !== undefined) return known.promise;
+    const { promise, resolve } = Promise.withResolvers<ServerEnd | undefined>();
     const settle = (end: ServerEnd | undefined): void => {
       timer[Symbol.dispose]();
-      this.#waiting.delete(binding);
+      this.#asked.delete(binding);
       resolve(end);
     };
     const timer = this.#clock.setTimer(FIND_TIMEOUT_MS, () => settle(undefined));
-    this.#waiting.set(binding, { answer, settle });
+    this.#asked.set(binding, { promise, settle, left: this.#others });
     this.#post({ kind: 'find', from: this.#worker, binding });
-    return answer;
+    return promise;
   }
 
   [Symbol.dispose](): void {
@@ -64,11 +76,19 @@ export class WorkerEnds implements Disposable {
 
   #onMessage(message: Message): void {
     if (message.kind === 'found') {
-      if (message.to === this.#worker) this.#waiting.get(message.binding)?.settle(message.end);
+      if (message.to === this.#worker) this.#onAnswer(message.binding, message.end);
       return;
     }
-    const end = this.#own.find(message.binding);
-    if (end !== undefined) this.#post({ kind: 'found', to: message.from, binding: message.binding, end });
+    const end = this.#own.find(message.binding) ?? null;
+    this.#post({ kind: 'found', to: message.from, binding: message.binding, end });
+  }
+
+  #onAnswer(binding: string, end: ServerEnd | null): void {
+    const asked = this.#asked.get(binding);
+    if (asked === undefined) return;
+    asked.left--;
+    if (end !== null) asked.settle(end);
+    else if (asked.left === 0) asked.settle(undefined);
   }
 
   #post(message: Message): void {

@@ -23,6 +23,7 @@ import { TrafficTable } from '../proxy/traffic-table.ts';
 import { ConnectionTracer } from '../proxy/connection-tracer.ts';
 import { SPANS_WAITING_MAX, type TakenSpans } from '../telemetry/trace-export.ts';
 import { Shortcuts } from '../same-node/shortcuts.ts';
+import type { WorkerChannel } from '../same-node/worker-ends.ts';
 import { RequestTable } from '../requests/request-table.ts';
 import { MeshState } from '../state/mesh-state.ts';
 import type { WorkloadUsage } from '../accounting/pod-account.ts';
@@ -49,7 +50,7 @@ export interface DataPlaneOptions {
   /** For workloads that are known by name alone. */
   readonly lookUpName: LookUpName;
   /** Where the data workers of this process reach each other; null when there is one. */
-  readonly channel: string | null;
+  readonly channel: WorkerChannel | null;
   /** CPU time of this thread so far, in microseconds. */
   readonly threadCpuUs: () => number;
 }

@@ -8,13 +8,14 @@ import type { DnsSnapshot } from '../dns/dns-counts.ts';
 import type { AccessLogFormat } from '../proxy/access-log-line.ts';
 import type { PodSpec, ProxySettings } from '../proxy/pod-context.ts';
 import type { SharedListener } from '../proxy/pod-listeners.ts';
+import type { WorkerChannel } from '../same-node/worker-ends.ts';
 import type { TakenSpans } from '../telemetry/trace-export.ts';
 
 /** What a data worker is started with; plain data, it crosses a thread boundary. */
 export interface WorkerConfig {
   readonly index: number;
-  /** A name of this process, by which its data workers reach each other; null when there is one. */
-  readonly channel: string | null;
+  /** Where the data workers of this process reach each other; null when there is one. */
+  readonly channel: WorkerChannel | null;
   readonly settings: ProxySettings;
   /** Appended to; every worker opens the file by itself. */
   readonly accessLog: AccessLogTarget;
