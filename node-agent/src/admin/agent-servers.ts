@@ -32,7 +32,7 @@ export class AgentServers implements AsyncDisposable {
   ): Promise<{ readonly servers: AgentServers; readonly addresses: ServerAddresses }> {
     const servers = new AgentServers(options);
     try {
-      const addresses = await servers.#openAll();
+      const addresses = await servers.#openAll(options.release !== null);
       return { servers, addresses };
     } catch (error) {
       await servers[Symbol.asyncDispose]();
@@ -44,7 +44,7 @@ export class AgentServers implements AsyncDisposable {
   async reopen(): Promise<void> {
     try {
       await this[Symbol.asyncDispose]();
-      await this.#openAll();
+      await this.#openAll(true);
     } catch (error) {
       this.#options.logger.error('admin, metrics and readiness are not served any more', { error });
     }
@@ -54,16 +54,17 @@ export class AgentServers implements AsyncDisposable {
     await Promise.all(this.#open.splice(0).map((server) => server[Symbol.asyncDispose]()));
   }
 
-  async #openAll(): Promise<ServerAddresses> {
+  /** `isPatient`: whoever has an address is about to give it back. */
+  async #openAll(isPatient: boolean): Promise<ServerAddresses> {
     const [admin, metrics, readiness] = [
-      await this.#one('admin'),
-      await this.#one('metrics'),
-      await this.#one('readiness'),
+      await this.#one('admin', isPatient),
+      await this.#one('metrics', isPatient),
+      await this.#one('readiness', isPatient),
     ];
     return { admin, metrics, readiness };
   }
 
-  async #one(name: ServerName): Promise<AdminServer> {
+  async #one(name: ServerName, isPatient: boolean): Promise<AdminServer> {
     const { config, sections, logger, clock, release } = this.#options;
     const { ip, port } = config[`${name}Address`];
     const open = (): Promise<AdminServer> => openAdminServer({ host: ip, port, sections: sections[name], logger });
@@ -73,8 +74,8 @@ export class AgentServers implements AsyncDisposable {
         this.#open.push(server);
         return server;
       } catch (error) {
-        if (release === null || !isInUse(error) || attempt === REOPEN_ATTEMPTS) throw error;
-        if (attempt === 0) await release();
+        if (!isPatient || !isInUse(error) || attempt === REOPEN_ATTEMPTS) throw error;
+        if (attempt === 0 && release !== null) await release();
         else await clock.sleep(REOPEN_INTERVAL_MS);
       }
     }
