@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createTestCa, ManualClock, testIdentity } from '@ambit/mesh/testing';
-import { SvidTable } from './svid-table.ts';
+import { SVID_WAITERS_PER_IDENTITY_MAX, SvidTable } from './svid-table.ts';
 
 const web = testIdentity('shop', 'web');
 const clock = new ManualClock();
@@ -33,4 +33,17 @@ test('SvidTable wakes those who wait, and no longer than they can', async () => 
   assert.deepEqual([await served, heard], [{ kind: 'valid', svid: valid }, [web]]);
   await own.advance(5000);
   assert.deepEqual([await other, own.pending], [{ kind: 'missing' }, 0]);
+});
+
+test('SvidTable lets those who wait for one certificate leave places for those who wait for another', async () => {
+  const own = new ManualClock();
+  const table = new SvidTable({ clock: own });
+  const other = testIdentity('shop', 'other');
+  const waiting = Array.from({ length: SVID_WAITERS_PER_IDENTITY_MAX }, () => table.wait(web, 5000));
+  assert.deepEqual(await table.wait(web, 5000), { kind: 'missing' });
+  const next = table.wait(other, 5000);
+  assert.equal(own.pending, waiting.length + 1);
+  await own.advance(5000);
+  assert.deepEqual(await next, { kind: 'missing' });
+  await Promise.all(waiting);
 });

@@ -4,6 +4,8 @@ import type { Svid } from '@ambit/mesh/tls';
 
 /** Connections that may wait at once for a certificate. */
 export const SVID_WAITERS_MAX = 10_000;
+/** For one certificate among them: one that does not come must not take the places of those who wait for others. */
+export const SVID_WAITERS_PER_IDENTITY_MAX = 2500;
 
 export type SvidLookup =
   | { readonly kind: 'valid'; readonly svid: Svid }
@@ -51,7 +53,9 @@ export class SvidTable {
   /** What `lookup` says as soon as it is `valid`, or what it says after `patienceMs`. */
   async wait(identity: SpiffeId, patienceMs: number): Promise<SvidLookup> {
     const found = this.lookup(identity);
-    if (found.kind === 'valid' || this.#waiting >= SVID_WAITERS_MAX) return found;
+    const before = this.#waiters.get(identity)?.size ?? 0;
+    const isFull = this.#waiting >= SVID_WAITERS_MAX || before >= SVID_WAITERS_PER_IDENTITY_MAX;
+    if (found.kind === 'valid' || isFull) return found;
     this.#waiting++;
     await new Promise<void>((resolve) => {
       const wake = (): void => {
