@@ -40,7 +40,11 @@ const COMPONENTS: readonly Component[] = [
   {
     template: 'controller/deployment.yaml',
     known: [...new Set([...USAGE.matchAll(/AMBIT_\w+/g)].map(([name]) => name))],
-    left: { AMBIT_SERVER_NAMES: FILE_MODE, AMBIT_NODE_AGENT_ACCOUNTS: "the default is the chart's account" },
+    left: {
+      AMBIT_SERVER_NAMES: FILE_MODE,
+      AMBIT_NODE_AGENT_ACCOUNTS: "the default is the chart's account",
+      AMBIT_CRL_FILE: "the node agents', for which `revoke` prints a list",
+    },
   },
   {
     template: 'node-agent/daemonset.yaml',
