@@ -70,6 +70,7 @@ test('coverageByLayer() fails a layer below the limit and one that it does not s
     layers.map(({ layer, percent, ok }) => ({ layer, percent, ok })),
     [
       { layer: 'mesh/src/model', percent: 95, ok: true },
+      { layer: 'mesh/src/view', percent: 0, ok: false },
       { layer: 'mesh/src/wire', percent: 50, ok: false },
       { layer: 'mesh/src/hbone', percent: 0, ok: false },
       { layer: 'mesh/src/http1', percent: 0, ok: false },

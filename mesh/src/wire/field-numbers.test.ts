@@ -50,7 +50,7 @@ const MESSAGES: Readonly<Record<string, string>> = {
   'istio.security.Address': 'address=1 length=2',
   'istio.security.ServiceAccountMatch': 'namespace=1 serviceAccount=2',
   'istio.security.StringMatch': 'exact=1 prefix=2 suffix=3 presence=4',
-  'istio.workload.zds.ZdsHello': 'version=1',
+  'istio.workload.zds.ZdsHello': 'version=1 slot=100',
   'istio.workload.zds.WorkloadInfo': 'name=1 namespace=2 service_account=3 node_addresses=100',
   'istio.workload.zds.AddWorkload': 'uid=1 workload_info=2',
   'istio.workload.zds.KeepWorkload': 'uid=1',
