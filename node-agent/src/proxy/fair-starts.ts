@@ -10,7 +10,7 @@ export interface FairStartsOptions {
 }
 
 /** While nothing waits so many may begin at once, and as many again a moment later: of what comes now and then nothing waits. */
-const STARTS_AT_ONCE = 4;
+const STARTS_AT_ONCE = 16;
 const MOMENT_MS = 0.25;
 /** Once something waits every pod begins one per turn of the event loop, so that a turn is over soon enough for all. */
 const STARTS_PER_TURN = 16;
