@@ -1,5 +1,5 @@
-import { type DescriptorChannel, type DescriptorListener, listenForDescriptorChannels } from '@ambit/mesh/linux';
-import type { Logger } from '@ambit/mesh/runtime';
+import type { DescriptorChannel, DescriptorListener } from '@ambit/mesh/linux';
+import type { Clock, Logger } from '@ambit/mesh/runtime';
 import { closeListeners } from './handed-listener.ts';
 import {
   decodeHandoverRequest,
@@ -14,16 +14,23 @@ import { checkHandoverPeer } from './handover-socket.ts';
 import type { PodLender } from './pod-lender.ts';
 
 export interface HandoverServerOptions {
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly lender: Pick<PodLender, 'holds' | 'share' | 'handOver' | 'resume'>;
+  /** Listens at a path, in the place of whoever did. @throws SyscallError. */
+  readonly listenAt: (path: string) => AcceptingListener;
   /** Closes the servers of this process that a successor with the same configuration opens too. */
   readonly releaseServers: () => Promise<void>;
   /** Opens them again. Never rejects. */
   readonly reopenServers: () => Promise<void>;
 }
 
+export type AcceptingListener = Pick<DescriptorListener, 'accept' | typeof Symbol.dispose>;
+
 /** The longest that the agent after may take to open a pod, and to take an answer. */
 const TAKE_TIMEOUT_MS = 10_000;
+/** After a connection could not be accepted, as when there are no descriptors left. */
+const ACCEPT_PAUSE_MS = 1000;
 
 /**
  * Where the agent after this one takes pods over. One at a time; another one that comes meanwhile is turned away and listens beside both. When
@@ -31,7 +38,7 @@ const TAKE_TIMEOUT_MS = 10_000;
  */
 export class HandoverServer implements Disposable {
   readonly #options: HandoverServerOptions;
-  #listener: DescriptorListener | null = null;
+  #listener: AcceptingListener | null = null;
   #path: string | null = null;
   #successor: DescriptorChannel | null = null;
   #hasReleased = false;
@@ -46,7 +53,7 @@ export class HandoverServer implements Disposable {
     if (this.#stop.signal.aborted) return;
     const before = this.#listener;
     this.#path = path;
-    this.#listener = listenForDescriptorChannels(path);
+    this.#listener = this.#options.listenAt(path);
     before?.[Symbol.dispose]();
     void this.#accept(this.#listener);
   }
@@ -63,19 +70,19 @@ export class HandoverServer implements Disposable {
     this.#successor?.[Symbol.dispose]();
   }
 
-  async #accept(listener: DescriptorListener): Promise<void> {
-    const { logger } = this.#options;
-    for (;;) {
-      let channel: DescriptorChannel;
+  /** Until this agent stops, or listens with another one. */
+  async #accept(listener: AcceptingListener): Promise<void> {
+    const { clock, logger } = this.#options;
+    const { signal } = this.#stop;
+    const isOver = (): boolean => signal.aborted || listener !== this.#listener;
+    while (!isOver()) {
       try {
-        channel = await listener.accept(this.#stop.signal);
+        void this.#admit(await listener.accept(signal));
       } catch (error) {
-        if (listener === this.#listener && !this.#stop.signal.aborted) {
-          logger.error('no more hand-overs: the socket failed', { error });
-        }
-        return;
+        if (isOver()) return;
+        logger.warn('an agent that takes over could not be accepted', { error });
+        await clock.sleep(ACCEPT_PAUSE_MS, signal).catch(() => {});
       }
-      void this.#admit(channel);
     }
   }
 

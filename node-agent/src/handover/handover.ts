@@ -1,4 +1,4 @@
-import { isListenedOn, type NetnsHandle } from '@ambit/mesh/linux';
+import { isListenedOn, listenForDescriptorChannels, type NetnsHandle } from '@ambit/mesh/linux';
 import type { AgentServers } from '../admin/agent-servers.ts';
 import type { AgentParts } from '../app.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
@@ -47,7 +47,7 @@ export class Handover implements Disposable {
 
   /** Gives to the agent after this one, as soon as this one has all it shall take itself. */
   serve(supervisor: PodSupervisor, servers: AgentServers): void {
-    const { metrics, workers, readiness } = this.#parts;
+    const { clock, metrics, workers, readiness } = this.#parts;
     const logger = this.#parts.logger.child({ scope: 'handover' });
     const lender = new PodLender({ logger, workers, supervisor });
     this.#lender = lender;
@@ -57,8 +57,10 @@ export class Handover implements Disposable {
     const path = this.#path;
     if (path === null) return;
     const server = new HandoverServer({
+      clock,
       logger,
       lender,
+      listenAt: listenForDescriptorChannels,
       releaseServers: () => servers[Symbol.asyncDispose](),
       reopenServers: () => servers.reopen(),
     });
