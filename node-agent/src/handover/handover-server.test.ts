@@ -66,3 +66,16 @@ test('HandoverServer goes on after a connection that could not be accepted', asy
   assert.ok(after.isThere);
   assert.deepEqual(before.said, ['release']);
 });
+
+test('HandoverServer opens its servers again when the successor is lost, unless it is told to stop meanwhile', async () => {
+  for (const isStopped of [false, true]) {
+    using before = new Before();
+    before.server.listen(before.path);
+    (await before.successor())[Symbol.dispose]();
+    await until('the pods are taken back', () => before.said.includes('resume'));
+    if (isStopped) before.server[Symbol.dispose]();
+    before.resuming.resolve();
+    await until('the hand-over is over', () => !before.server.isSucceeded);
+    assert.deepEqual(before.said, ['release', 'resume', ...(isStopped ? [] : ['reopen'])]);
+  }
+});

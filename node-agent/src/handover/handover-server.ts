@@ -164,6 +164,8 @@ export class HandoverServer implements Disposable {
     const { lender, logger, reopenServers } = this.#options;
     logger.warn('the agent that took over is gone, this one serves all pods again');
     await lender.resume();
+    // Its servers would be in the way of whoever comes next.
+    if (this.#stop.signal.aborted) return;
     if (this.#hasReleased) await reopenServers();
     this.#hasReleased = false;
     try {
