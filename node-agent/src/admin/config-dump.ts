@@ -16,6 +16,7 @@ export async function createConfigDump(options: AdminOptions): Promise<Record<st
   const { workers, mesh, source, supervisor, config, version } = options;
   const { view } = mesh;
   const connections = (await workers.callAll('connections', { filter: {}, limit: CONNECTIONS_MAX })).flat();
+  const byPod = Map.groupBy(connections, ({ pod }) => pod);
   return {
     workloads: Array.from(view.workloads(), dumpWorkload),
     services: Array.from(view.services(), dumpService),
@@ -33,7 +34,7 @@ export async function createConfigDump(options: AdminOptions): Promise<Record<st
         spec.uid,
         {
           state: state === 'up' ? 'Up' : 'Pending',
-          connections: dumpConnections(connections.filter(({ pod }) => pod === spec.uid)),
+          connections: dumpConnections(byPod.get(spec.uid) ?? []),
           info: {
             name: spec.name,
             namespace: spec.namespace,
