@@ -30,6 +30,7 @@ export const ADMISSION_MUTATIONS: readonly Mutation[] = [
   mutation('workload.applicationTunnel !== undefined || isWaypointFor', 'isWaypointFor'),
   mutation('return waypoint !== undefined && refersTo(', 'return waypoint !== undefined || refersTo('),
   mutation('weightedWaypoints.some(', 'weightedWaypoints.every('),
+  mutation('if (callerWaypoints === undefined) return false;', 'return false;'),
   mutation(
     'return workload.services.has(serviceKey(to.hostname)) || view.workloadByHostname(to.hostname)?.uid === workload.uid;',
     'return true;',

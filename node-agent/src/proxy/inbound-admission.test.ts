@@ -284,6 +284,35 @@ const tunnelRows: readonly Row[] = [
     expected: allowedTo('10.0.0.1:80'),
   },
   {
+    name: 'a VIP whose service names this workload as the waypoint of callers of one namespace',
+    local: { services: { [waypointService.key]: ['15008:15088'] } },
+    world: {
+      services: [
+        buildService({
+          callerWaypoints: new Map([
+            ['first', buildWaypointRef('10.96.0.98')],
+            ['second', buildWaypointRef(waypointService.key)],
+          ]),
+        }),
+        waypointService,
+      ],
+    },
+    authority: '10.96.0.1:80',
+    expected: allowedTo('10.0.0.1:80'),
+  },
+  {
+    name: 'a VIP whose service names others alone as waypoints of callers',
+    local: { services: { [waypointService.key]: ['15008:15088'] } },
+    world: {
+      services: [
+        buildService({ callerWaypoints: new Map([['first', buildWaypointRef('10.96.0.98')]]) }),
+        waypointService,
+      ],
+    },
+    authority: '10.96.0.1:80',
+    expected: refused400('authority-mismatch'),
+  },
+  {
     name: 'a VIP whose service names this workload as one of several waypoints',
     local: { services: { [waypointService.key]: ['15008:15088'] } },
     world: {

@@ -209,9 +209,14 @@ function resolveAddress(
   destinationIp: IpAddress,
   authority: Authority & { readonly kind: 'address' },
 ): Addressed {
-  const mayDiffer = workload.applicationTunnel !== undefined || isWaypointFor(view, workload, authority.address.ip);
-  if (authority.address.ip !== destinationIp && !mayDiffer) return refused(400, 'authority-mismatch');
-  return { kind: 'resolved', port: authority.address.port, authority };
+  const { ip, port } = authority.address;
+  if (authority.address.ip !== destinationIp && !mayDiffer(view, workload, ip))
+    return refused(400, 'authority-mismatch');
+  return { kind: 'resolved', port, authority };
+}
+
+function mayDiffer(view: MeshView, workload: Workload, ip: IpAddress): boolean {
+  return workload.applicationTunnel !== undefined || isWaypointFor(view, workload, ip);
 }
 
 /** True when what lives at `ip` names `workload` as its waypoint. */
@@ -222,9 +227,17 @@ function isWaypointFor(view: MeshView, workload: Workload, ip: IpAddress): boole
     const { waypoint } = addressee.workload;
     return waypoint !== undefined && refersTo(view, waypoint, workload);
   }
-  const { waypoint, weightedWaypoints } = addressee.service;
+  return isWaypointOf(view, addressee.service, workload);
+}
+
+/** True when `workload` is a waypoint of the service, for all of its callers or some. */
+export function isWaypointOf(view: MeshView, service: Service, workload: Workload): boolean {
+  const { waypoint, weightedWaypoints, callerWaypoints } = service;
   if (waypoint !== undefined && refersTo(view, waypoint, workload)) return true;
-  return weightedWaypoints.some((candidate) => refersTo(view, candidate.waypoint, workload));
+  if (weightedWaypoints.some((candidate) => refersTo(view, candidate.waypoint, workload))) return true;
+  if (callerWaypoints === undefined) return false;
+  for (const ref of callerWaypoints.values()) if (refersTo(view, ref, workload)) return true;
+  return false;
 }
 
 /** True when `workload` is what `ref` names, or a part of it. */

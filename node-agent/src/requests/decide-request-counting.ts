@@ -1,5 +1,5 @@
-import type { MeshView, Service, WaypointRef, Workload } from '@ambit/mesh/model';
-import { type Admission, refersTo } from '../proxy/inbound-admission.ts';
+import type { MeshView, Workload } from '@ambit/mesh/model';
+import { type Admission, isWaypointOf, refersTo } from '../proxy/inbound-admission.ts';
 import type { OutboundRoute } from '../proxy/outbound-route.ts';
 
 /**
@@ -9,7 +9,7 @@ import type { OutboundRoute } from '../proxy/outbound-route.ts';
 export function decideOutboundCounting(view: MeshView, route: OutboundRoute): boolean {
   if (route.kind !== 'double-hbone') return route.kind !== 'waypoint-hbone';
   // The waypoint may be in the other network.
-  return route.service === undefined || !isNamed(view, waypointsOfService(route.service), route.far);
+  return route.service === undefined || !isWaypointOf(view, route.service, route.far);
 }
 
 /**
@@ -23,25 +23,15 @@ export function decideInboundCounting(
 ): boolean {
   if (applicationTunnel !== undefined) return false;
   if (source === undefined) return true;
-  return !isNamed(view, waypointsOf(view, workload), source);
+  return !isForwarding(view, source, workload);
 }
 
-function isNamed(view: MeshView, waypoints: Iterable<WaypointRef>, workload: Workload): boolean {
-  for (const ref of waypoints) if (refersTo(view, ref, workload)) return true;
-  return false;
-}
-
-/** Of the workload and of every service that it is part of. */
-function* waypointsOf(view: MeshView, workload: Workload): Iterable<WaypointRef> {
-  if (workload.waypoint !== undefined) yield workload.waypoint;
+/** Whether `source` is a waypoint of the workload, or of a service that it is part of. */
+function isForwarding(view: MeshView, source: Workload, workload: Workload): boolean {
+  if (workload.waypoint !== undefined && refersTo(view, workload.waypoint, source)) return true;
   for (const key of workload.services.keys()) {
     const service = view.service(key);
-    if (service !== undefined) yield* waypointsOfService(service);
+    if (service !== undefined && isWaypointOf(view, service, source)) return true;
   }
-}
-
-function* waypointsOfService(service: Service): Iterable<WaypointRef> {
-  if (service.waypoint !== undefined) yield service.waypoint;
-  for (const { waypoint } of service.weightedWaypoints) yield waypoint;
-  yield* service.callerWaypoints?.values() ?? [];
+  return false;
 }
