@@ -18,6 +18,7 @@ export const COVERED_LAYERS: readonly string[] = [
   'mesh/src/hbone',
   'mesh/src/http1',
   'mesh/src/http2',
+  'mesh/src/observe',
   'mesh/src/routes',
   'mesh/src/route-wire',
 ];

@@ -75,6 +75,7 @@ test('coverageByLayer() fails a layer below the limit and one that it does not s
       { layer: 'mesh/src/hbone', percent: 0, ok: false },
       { layer: 'mesh/src/http1', percent: 0, ok: false },
       { layer: 'mesh/src/http2', percent: 0, ok: false },
+      { layer: 'mesh/src/observe', percent: 0, ok: false },
       { layer: 'mesh/src/routes', percent: 0, ok: false },
       { layer: 'mesh/src/route-wire', percent: 0, ok: false },
     ],
