@@ -7,7 +7,6 @@ import {
   AF_INET6,
   checked,
   EAGAIN,
-  ECONNREFUSED,
   libc,
   MSG_DONTWAIT,
   MSG_NOSIGNAL,
@@ -56,8 +55,7 @@ export class DatagramListener implements Disposable {
       if (options.reusePort === true) setOption(fd, SO_REUSEPORT, 1);
       // Best effort: a user namespace may not go above the system's limit.
       if (receiveBufferBytes !== undefined) trySetOption(fd, SO_RCVBUFFORCE, receiveBufferBytes);
-      const bound = libc().bind(fd, sockaddr, writeSockaddr(sockaddr, address.ip, address.port));
-      if (bound < 0) throw new SyscallError('bind', -bound, { ip: address.ip, port: address.port });
+      bindTo(fd, address);
     });
     this.#watch = libc().watch(this.fd, onReadable);
     this.#watch.want(true, false);
@@ -105,11 +103,11 @@ export class DatagramExchange implements Disposable {
     return libc().send(this.#fd, datagram, datagram.length, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
   }
 
-  /** Reads one datagram into `into`, cut to its size. `none`: nothing is there; `refused`: nobody listens there. */
+  /** Reads one datagram into `into`, cut to its size. `none`: nothing is there; `refused`: nobody listens there, or nothing leads there. */
   receive(into: Uint8Array): number | 'none' | 'refused' {
     const received = libc().recv(this.#fd, into, into.length, MSG_DONTWAIT);
     if (received >= 0) return received;
-    return received === -ECONNREFUSED || received !== -EAGAIN ? 'refused' : 'none';
+    return received === -EAGAIN ? 'none' : 'refused';
   }
 
   [Symbol.dispose](): void {
@@ -126,10 +124,7 @@ export class DatagramExchange implements Disposable {
  */
 export function isDatagramPortTaken(netns: NetnsHandle, address: SocketAddress): boolean {
   try {
-    const fd = openSocket(netns, address, (own) => {
-      const bound = libc().bind(own, sockaddr, writeSockaddr(sockaddr, address.ip, address.port));
-      if (bound < 0) throw new SyscallError('bind', -bound, { ip: address.ip, port: address.port });
-    });
+    const fd = openSocket(netns, address, (own) => bindTo(own, address));
     libc().close(fd);
     return false;
   } catch (error) {
@@ -149,6 +144,11 @@ function openSocket(netns: NetnsHandle | null, { ip }: SocketAddress, configure:
     libc().close(fd);
     throw error;
   }
+}
+
+function bindTo(fd: number, { ip, port }: SocketAddress): void {
+  const bound = libc().bind(fd, sockaddr, writeSockaddr(sockaddr, ip, port));
+  if (bound < 0) throw new SyscallError('bind', -bound, { ip, port });
 }
 
 function setOption(fd: number, option: number, value: number): void {

@@ -44,7 +44,6 @@ export const SCM_RIGHTS = 1;
 export const EINTR = 4;
 export const EAGAIN = 11;
 export const EISCONN = 106;
-export const ECONNREFUSED = 111;
 export const EALREADY = 114;
 export const EINPROGRESS = 115;
 export const EAFNOSUPPORT = 97;
