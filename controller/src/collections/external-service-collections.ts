@@ -14,10 +14,11 @@ import type { Collection, Reader } from './collection.ts';
 import type { CollectionGraph } from './collection-graph.ts';
 import type { ObjectCollections } from './object-collections.ts';
 
-/** Services and workloads of ExternalServices, keyed by host and by place. */
+/** Services and workloads of ExternalServices, keyed by host and by place. `networksIn` reads those of the mesh. */
 export function deriveExternalServices(
   graph: CollectionGraph,
   objects: Pick<ObjectCollections, 'externalServices' | 'namespaces'>,
+  networksIn: (read: Reader) => readonly string[],
   settings: MeshSettings,
 ): readonly Collection<PushedObject>[] {
   const { externalServices, namespaces } = objects;
@@ -41,6 +42,7 @@ export function deriveExternalServices(
       const around = {
         namespace: read.get(namespaces, `/${owner.meta.namespace}`),
         allocated: read.get(allocated, '')?.get(key),
+        networks: networksIn(read),
       };
       return { kind: 'service', service: serviceOfHost(owner, host, around, settings) };
     },

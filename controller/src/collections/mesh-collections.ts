@@ -20,7 +20,7 @@ import { frontKey } from '../translate/service-front.ts';
 import { serviceFromService } from '../translate/service-from-service.ts';
 import { workloadFromExternalWorkload } from '../translate/workload-from-external-workload.ts';
 import { workloadFromPod } from '../translate/workload-from-pod.ts';
-import type { Collection } from './collection.ts';
+import type { Collection, Reader } from './collection.ts';
 import type { CollectionGraph, SourceCollection } from './collection-graph.ts';
 import { EgressSurroundings } from './egress-surroundings.ts';
 import { deriveExternalServices } from './external-service-collections.ts';
@@ -100,6 +100,7 @@ export function deriveMesh(
   );
   const identities = identitiesBehindGateways(graph, workloads);
   const networks = networksOf(graph, objects);
+  const networksIn = (read: Reader): readonly string[] => read.get(networks, NETWORKS) ?? NO_NETWORKS;
   const importsByAddress = objects.importFronts.index(({ clusterIps }) => clusterIps);
   const services = graph.derive('services', fronts, (front, read, key) => {
     const standsForImport =
@@ -107,14 +108,14 @@ export function deriveMesh(
     const callers = read.get(routes, key)?.callers ?? NO_CALLERS;
     const around = {
       ...policies.waypoints(front.meta.namespace, read),
-      networks: read.get(networks, NETWORKS) ?? NO_NETWORKS,
+      networks: networksIn(read),
       identities: read.get(identities, frontKey(front, settings)) ?? NOBODY,
       ...{ standsForImport, callers },
     };
     const service = serviceFromService(front, around, settings);
     return service === null ? null : { kind: 'service' as const, service };
   });
-  const externalServices = deriveExternalServices(graph, objects, settings);
+  const externalServices = deriveExternalServices(graph, objects, networksIn, settings);
   const addresses = graph.union<PushedObject>('addresses', [named, bare, services, gateways, ...externalServices]);
   return {
     addresses,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { MeshObject } from '@ambit/mesh/kinds';
 import type { Workload } from '@ambit/mesh/model';
-import { all, type Json, MeshWorld, object, pod, service, SHOP } from '../../test/mesh-world.ts';
+import { all, type Json, MeshWorld, object, ours, pod, service, SHOP } from '../../test/mesh-world.ts';
 
 const node = (name: string, network?: string): MeshObject =>
   object('v1', 'Node', name, {}, network === undefined ? {} : { labels: { 'ambit.dev/network': network } });
@@ -42,6 +42,20 @@ test('a service has its addresses in every network, as its callers may be anywhe
   assert.deepEqual(
     addresses.map(({ network, ip }) => [network, ip]),
     ['net', 'east', 'west'].map((network) => [network, '10.96.0.1']),
+  );
+});
+
+test('so has a host outside the mesh', () => {
+  const spec = {
+    hosts: ['api.example.com'],
+    ports: [{ port: 443 }],
+    resolution: 'None',
+    addresses: ['203.0.113.0/24'],
+  };
+  const { addresses } = twoNetworks(ours('ExternalService', 'api', spec)).service('api');
+  assert.deepEqual(
+    addresses.map(({ network, ip, cidr }) => [network, ip, cidr?.prefixLength]),
+    ['net', 'east', 'west'].map((network) => [network, '203.0.113.0', 24]),
   );
 });
 

@@ -13,7 +13,7 @@ import {
 } from '@ambit/mesh/model';
 import type { AllocatedAddresses } from './allocate-addresses.ts';
 import type { MeshSettings } from './mesh-settings.ts';
-import { networkOf } from './network-of.ts';
+import { callersNetworks, networkOf } from './network-of.ts';
 
 const PROTOCOLS: Readonly<Record<ExternalService['ports'][number]['protocol'], AppProtocol>> = {
   TCP: 'tcp',
@@ -50,22 +50,28 @@ export function placesOf({ resolution, endpoints, hosts }: ExternalService): rea
 export function serviceOfHost(
   external: ExternalService,
   host: string,
-  around: { readonly namespace: Namespace | undefined; readonly allocated: AllocatedAddresses | undefined },
+  around: {
+    readonly namespace: Namespace | undefined;
+    readonly allocated: AllocatedAddresses | undefined;
+    /** Networks of the mesh, where its callers may be. */
+    readonly networks: readonly string[];
+  },
   settings: MeshSettings,
 ): Service {
   const { name, namespace } = external.meta;
-  const network = networkOf(undefined, around.namespace, settings);
-  const own = external.addresses.map((block): ServiceAddress => {
+  const own = external.addresses.map((block): Omit<ServiceAddress, 'network'> => {
     const ip = ipAddressFromBytes(block.bytes);
-    return block.prefixLength === block.bytes.length * 8 ? { network, ip } : { network, ip, cidr: block };
+    return block.prefixLength === block.bytes.length * 8 ? { ip } : { ip, cidr: block };
   });
   const allocated = wantsAddresses(external) ? (around.allocated ?? []) : [];
+  const addresses = [...own, ...allocated.map((ip) => ({ ip }))];
+  const networks = callersNetworks(around.namespace, around.networks, settings);
   return {
     key: serviceKey({ namespace, hostname: host }),
     name,
     namespace,
     hostname: host,
-    addresses: [...own, ...allocated.map((ip) => ({ network, ip }))],
+    addresses: networks.flatMap((network) => addresses.map((address) => ({ network, ...address }))),
     ports: portsOf(external),
     subjectAltNames: [],
     weightedWaypoints: [],

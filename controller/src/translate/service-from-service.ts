@@ -9,7 +9,7 @@ import {
   type WaypointSurroundings,
 } from './decide-waypoint-binding.ts';
 import type { MeshSettings } from './mesh-settings.ts';
-import { networkOf } from './network-of.ts';
+import { callersNetworks } from './network-of.ts';
 import { frontHostname, frontKey, type ServiceFront } from './service-front.ts';
 
 /** Everything beside the Service that it is made of. */
@@ -32,9 +32,7 @@ export function serviceFromService(
 ): Service | null {
   if (service.type === 'ExternalName') return null;
   const { name, namespace: home } = service.meta;
-  const own = networkOf(undefined, around.namespace, settings);
-  const networks =
-    around.networks.length === 0 ? [own] : [...new Set([own, settings.defaultNetwork, ...around.networks])];
+  const networks = callersNetworks(around.namespace, around.networks, settings);
   const waypoint = waypointRefOf(decideWaypointBinding({ meta: service.meta, traffic: 'service' }, around), settings);
   const loadBalancing = loadBalancingOf(service);
   const algorithm = service.meta.annotations.get(LOAD_BALANCER_ANNOTATION);
