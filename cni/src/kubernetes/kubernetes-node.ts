@@ -45,6 +45,8 @@ export interface KubernetesNodeParts {
 const NODE_AGENT_DIRECTORY = 'node-agent';
 /** What the state directory holds, besides what is half written. */
 const LIST_FILE = 'enrolment.list';
+/** A timer counts from before what its turn of the event loop has done so far, and so may fire early by that. */
+const TIMER_SLACK_MS = 1_000;
 
 /**
  * What the agent does on a node of a Kubernetes cluster beyond enrolling pods: it installs the plugin and answers it, keeps the
@@ -226,7 +228,7 @@ export class KubernetesNode {
   #refresh(): void {
     const refresh = (): void => void this.#parts?.enroller.setDesired(this.desire(this.#selected));
     refresh();
-    this.#options.clock.setTimer(HOLD_MS, refresh);
+    this.#options.clock.setTimer(HOLD_MS + TIMER_SLACK_MS, refresh);
   }
 
   /** Lists of thousands of namespaces are not made anew for each change of a pod. */
