@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { type IpAddress, parseIpAddress } from '@ambit/mesh/model';
 import type { Clock } from '@ambit/mesh/runtime';
+import { WaitingPlaces } from '../state/waiting-places.ts';
 
 /** One address of a name, and how long it may be kept. */
 export interface NamedAddress {
@@ -18,6 +19,8 @@ export const NAME_LIMITS = {
   lookupsMax: 256,
   /** Connections that wait for any of them; for one more the name has no address. */
   waitingMax: 10_000,
+  /** Those of one pod among them. */
+  waitingPerPodMax: 2500,
   ttlMinMs: 1000,
   ttlMaxMs: 300_000,
   /** Of a name without addresses, or of which nobody could say. */
@@ -38,7 +41,7 @@ export class ResolvedNames {
   readonly #lookUp: LookUpName;
   readonly #known = new Map<string, Known>();
   readonly #underWay = new Map<string, Promise<readonly IpAddress[]>>();
-  #waiting = 0;
+  readonly #places = new WaitingPlaces({ inAll: NAME_LIMITS.waitingMax, perPod: NAME_LIMITS.waitingPerPodMax });
   /** Lookups begun so far; those that came from what is kept do not count. */
   lookupCount = 0;
 
@@ -47,17 +50,15 @@ export class ResolvedNames {
     this.#lookUp = options.lookUp;
   }
 
-  /** Empty: it has none, or nobody could say in time. Never rejects. */
-  resolve(hostname: string): Promise<readonly IpAddress[]> {
+  /** For a connection of `pod`, always the same one for the same pod. Empty: it has none, or nobody could say in time. Never rejects. */
+  resolve(hostname: string, pod: object): Promise<readonly IpAddress[]> {
     const literal = isIP(hostname) === 0 ? undefined : [parseIpAddress(hostname)];
     if (literal !== undefined) return Promise.resolve(literal);
     const known = this.#known.get(hostname);
     if (known !== undefined && known.untilMs > this.#clock.monotonic()) return Promise.resolve(known.addresses);
-    if (this.#waiting >= NAME_LIMITS.waitingMax) return Promise.resolve(NOTHING);
-    const lookup = this.#underWay.get(hostname) ?? this.#begin(hostname);
-    if (lookup === null) return Promise.resolve(NOTHING);
-    this.#waiting++;
-    return lookup.finally(() => this.#waiting--);
+    if (!this.#places.take(pod)) return Promise.resolve(NOTHING);
+    const lookup = this.#underWay.get(hostname) ?? this.#begin(hostname) ?? Promise.resolve(NOTHING);
+    return lookup.finally(() => this.#places.giveBack(pod));
   }
 
   #begin(hostname: string): Promise<readonly IpAddress[]> | null {

@@ -144,7 +144,7 @@ export class OutboundProxy {
   async #resolve(captured: Captured, route: ResolveRoute): Promise<void> {
     const { names, random } = this.#context;
     const { hostname } = route.hop.workload;
-    const found = routeToResolved(route, await names.resolve(hostname), random);
+    const found = routeToResolved(route, await names.resolve(hostname, this.#context), random);
     if (this.#abandoned(captured)) return;
     if (found.kind === 'refused')
       this.#refuse(captured, found.reason, { ...found, workload: route.hop.workload }, hostname);

@@ -1,6 +1,7 @@
 import type { MeshView, MeshViewStep } from '@ambit/mesh/model';
 import type { Clock } from '@ambit/mesh/runtime';
 import { SharedViewReader, type ViewPublication } from '@ambit/mesh/view';
+import { WaitingPlaces } from './waiting-places.ts';
 
 /** Connections that may wait at once for a workload to become known; further ones are refused at once. */
 export const STATE_WAITERS_MAX = 10_000;
@@ -14,7 +15,7 @@ export class MeshState {
   readonly #view = new SharedViewReader();
   readonly #clock: Clock;
   readonly #waiters = new Set<(outcome: WaitOutcome) => void>();
-  readonly #ofPods = new WeakMap<object, number>();
+  readonly #places = new WaitingPlaces({ inAll: STATE_WAITERS_MAX, perPod: STATE_WAITERS_PER_POD_MAX });
   readonly #listeners: ((step: MeshViewStep) => void)[] = [];
 
   constructor(options: { readonly clock: Clock }) {
@@ -43,16 +44,12 @@ export class MeshState {
   nextChange(deadlineMs: number, pod: object): Promise<WaitOutcome> {
     const leftMs = deadlineMs - this.#clock.monotonic();
     if (leftMs <= 0) return Promise.resolve('timeout');
-    const ofPod = this.#ofPods.get(pod) ?? 0;
-    if (this.#waiters.size >= STATE_WAITERS_MAX || ofPod >= STATE_WAITERS_PER_POD_MAX) {
-      return Promise.resolve('too-many');
-    }
-    this.#ofPods.set(pod, ofPod + 1);
+    if (!this.#places.take(pod)) return Promise.resolve('too-many');
     return new Promise((resolve) => {
       const wake = (outcome: WaitOutcome): void => {
         timer[Symbol.dispose]();
         this.#waiters.delete(wake);
-        this.#ofPods.set(pod, (this.#ofPods.get(pod) ?? 1) - 1);
+        this.#places.giveBack(pod);
         resolve(outcome);
       };
       const timer = this.#clock.setTimer(leftMs, () => wake('timeout'));
