@@ -38,7 +38,7 @@ const written = {
 
 test('OtlpExporter sends spans as OTLP', async () => {
   await using peer = await openSpanCollector();
-  await using exporter = await openOtlpExporter({ ...options, endpoint: peer.url });
+  const exporter = await openOtlpExporter({ ...options, endpoint: peer.url });
   assert.equal(await exporter.export([span, { ...span, parentSpanId: null, kind: 'client', error: null }]), 'exported');
   assert.deepEqual(peer.bodies, [
     {
@@ -71,10 +71,8 @@ test('OtlpExporter sends spans as OTLP', async () => {
 
 test('OtlpExporter says when a collector does not take them', async () => {
   await using peer = await openSpanCollector(400);
-  await using exporter = await openOtlpExporter({ ...options, endpoint: peer.url });
+  const exporter = await openOtlpExporter({ ...options, endpoint: peer.url });
   assert.equal(await exporter.export([span]), 'failed');
-  await using nobody = await openOtlpExporter({ ...options, endpoint: 'http://127.0.0.1:1/v1/traces' });
-  await nobody[Symbol.asyncDispose]();
 });
 
 test('SpanQueue keeps so many, counts the others, and gives the oldest first', () => {

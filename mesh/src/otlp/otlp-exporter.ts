@@ -19,8 +19,8 @@ const TIMEOUT_MS = 10_000;
 /** Of the library, whose code for success this is. */
 const SUCCESS = 0;
 
-/** Sends spans to a collector in OTLP over HTTP. The owner disposes it; a batch under way is then given up. */
-export class OtlpExporter implements SpanExport, AsyncDisposable {
+/** Sends spans to a collector in OTLP over HTTP. Holds nothing but batches under way, each for its time at most. */
+export class OtlpExporter implements SpanExport {
   readonly #exporter: OTLPTraceExporter;
   readonly #logger: Logger;
   readonly #common: Pick<ReadableSpan, 'resource' | 'instrumentationScope'>;
@@ -49,10 +49,6 @@ export class OtlpExporter implements SpanExport, AsyncDisposable {
         },
       );
     });
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#exporter.shutdown();
   }
 
   #readable(span: SpanRecord): ReadableSpan {

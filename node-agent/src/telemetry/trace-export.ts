@@ -20,9 +20,25 @@ export interface TakenSpans {
 export const SPANS_WAITING_MAX = 8192;
 const BATCH_MAX = 2048;
 const EVERY_MS = 1000;
+/** A collector that does not answer must not hold up the end of the process. */
+const LAST_MS = 2000;
 
-/** Hands the spans of the workers to a collector, one batch at a time, until `signal` aborts; then what is left, once. */
-export async function exportTraces(options: TraceExportOptions, signal: AbortSignal): Promise<void> {
+/** Hands the spans of the workers to a collector, one batch at a time, until it is disposed of: then what is left, once, if there is time. */
+export function startTraceExport(options: TraceExportOptions): AsyncDisposable {
+  const stop = new AbortController();
+  // A worker that is lost ends the process anyway.
+  const exporting = exportTraces(options, stop.signal).catch(() => undefined);
+  return {
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      const late = Promise.withResolvers<void>();
+      using _timer = options.clock.setTimer(LAST_MS, late.resolve);
+      await Promise.race([exporting, late.promise]);
+    },
+  };
+}
+
+async function exportTraces(options: TraceExportOptions, signal: AbortSignal): Promise<void> {
   const { clock, metrics, take, exporter } = options;
   const { spans: counts } = metrics.register({ spans: agentMetrics.traceSpans });
   let droppedBefore = 0;
