@@ -40,10 +40,23 @@ test('revokeCertificate() lists a certificate beside those before it, and only w
     assert.deepEqual(revoked(revokeCertificate(state, first, clock.now())), [true, false, false]);
     assert.deepEqual(revoked(revokeCertificate(state, second, clock.now())), [true, true, false]);
     assert.deepEqual(revoked(revokeCertificate(state, second, clock.now())), [true, true, false]);
+    const disturbed: PrivateDirectory = {
+      ...state,
+      subdirectory: (name) => {
+        const real = state.subdirectory(name);
+        const write = (file: string, text: string): void => {
+          revokeCertificate(state, third, clock.now());
+          real.write(file, text);
+        };
+        return { ...real, write };
+      },
+    };
+    const beside = revokeCertificate(disturbed, first, clock.now());
+    assert.deepEqual(revoked(beside), [true, true, true], 'another command at the same time');
     for (const wrong of [foreign, 'no certificate']) {
       assert.throws(() => revokeCertificate(state, wrong, clock.now()), { code: 'not-issued-here' });
     }
-    writeFileSync(join(state.path, 'revocation-list.pem'), 'damaged');
+    writeFileSync(join(state.path, 'revoked-certificates', 'ab'), 'not an issuer', { mode: 0o600 });
     assert.throws(() => revokeCertificate(state, first, clock.now()), { code: 'state-damaged' });
   } finally {
     rmSync(directory, { recursive: true });

@@ -2,7 +2,6 @@ import { X509Certificate } from 'node:crypto';
 import {
   createRevocationList,
   issuerText,
-  parseRevocationFile,
   type PrivateDirectory,
   readCertificateFields,
   readCertificateName,
@@ -12,33 +11,32 @@ import { type KeptCertificate, readKept } from './authority.ts';
 import { STATE_FILES } from './certificate-authority.ts';
 import { IdentityError } from './errors.ts';
 
-const LIST_FILE = 'revocation-list.pem';
+/** Files named by serial number; each holds its issuer. */
+const REVOKED = 'revoked-certificates';
 /** A list older than that is warned of by those who read it. No certificate on it lives as long. */
 const LIST_VALIDITY_MS = 7 * 24 * 3_600_000;
+const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 
 /**
- * Puts a workload's certificate (PEM) on the list of the authority that signed it, together with what is on that already, and gives the list
- * as PEM. A list of a former authority is dropped: whatever that signed has ended by then or can be waited for.
+ * Withdraws a workload's certificate (PEM), and gives the list (PEM) of all that the authority that signed it has withdrawn. Of two at the
+ * same time neither is lost: each is recorded by itself, before what is recorded is read. What a former authority signed is left out: it has
+ * ended by then or can be waited for.
  * @throws IdentityError `not-issued-here`, `state-damaged`.
  */
 export function revokeCertificate(state: PrivateDirectory, certificatePem: string, nowMs: number): string {
   const authority = readKept(state, STATE_FILES.intermediate);
   const serial = authority === undefined ? null : serialIssuedBy(authority, certificatePem);
-  if (authority === undefined || serial === null) throw new IdentityError('not-issued-here');
-  const serials = new Set([...knownSerials(state, authority), serial]);
-  const pem = revocationListToPem(
-    createRevocationList(
-      {
-        serials: [...serials],
-        number: Math.floor(nowMs / 1000),
-        thisUpdateMs: nowMs,
-        nextUpdateMs: nowMs + LIST_VALIDITY_MS,
-      },
-      authority,
-    ),
-  );
-  state.write(LIST_FILE, pem);
-  return pem;
+  const issuer = authority === undefined ? null : issuerOf(authority);
+  if (authority === undefined || serial === null || issuer === null) throw new IdentityError('not-issued-here');
+  const revoked = state.subdirectory(REVOKED);
+  revoked.write(serial, issuer);
+  const list = {
+    serials: revoked.list().filter((each) => readIssuer(revoked, each) === issuer),
+    number: Math.floor(nowMs / 1000),
+    thisUpdateMs: nowMs,
+    nextUpdateMs: nowMs + LIST_VALIDITY_MS,
+  };
+  return revocationListToPem(createRevocationList(list, authority));
 }
 
 /** Null when it is no certificate, or another authority's. */
@@ -53,20 +51,14 @@ function serialIssuedBy(authority: KeptCertificate, pem: string): string | null 
   return readCertificateName(certificate.raw)?.serial ?? null;
 }
 
-function knownSerials(state: PrivateDirectory, authority: KeptCertificate): readonly string[] {
-  const text = state.read(LIST_FILE);
-  const fields = readCertificateFields(authority.certificate);
-  if (text === undefined || fields === undefined) return [];
-  const issuer = issuerText(authority.certificate.subarray(fields.subject.offset, fields.subject.end));
-  try {
-    return parseRevocationFile(Buffer.from(text))
-      .filter(({ serials }) => serials.issuer === issuer)
-      .flatMap(({ serials: { bytes, width } }) =>
-        Array.from({ length: width === 0 ? 0 : bytes.length / width }, (_, index) =>
-          Buffer.from(bytes.subarray(index * width, (index + 1) * width)).toString('hex'),
-        ),
-      );
-  } catch (cause) {
-    throw new IdentityError('state-damaged', { cause, data: { path: `${state.path}/${LIST_FILE}` } });
-  }
+function issuerOf({ certificate }: KeptCertificate): string | null {
+  const fields = readCertificateFields(certificate);
+  return fields === undefined ? null : issuerText(certificate.subarray(fields.subject.offset, fields.subject.end));
+}
+
+/** @throws IdentityError `state-damaged`: what cannot be read might be of this issuer. */
+function readIssuer(revoked: PrivateDirectory, serial: string): string {
+  const issuer = revoked.read(serial) ?? '';
+  if (!BASE64.test(issuer)) throw new IdentityError('state-damaged', { data: { path: `${revoked.path}/${serial}` } });
+  return issuer;
 }
