@@ -4,7 +4,6 @@ import {
   EXTERNAL_PLACE,
   ipAddressFromBytes,
   parseIpAddress,
-  parseWorkloadUid,
   type Service,
   type ServiceAddress,
   serviceKey,
@@ -14,6 +13,7 @@ import {
 import type { AllocatedAddresses } from './allocate-addresses.ts';
 import type { MeshSettings } from './mesh-settings.ts';
 import { callersNetworks, networkOf } from './network-of.ts';
+import { plainWorkload } from './plain-workload.ts';
 
 const PROTOCOLS: Readonly<Record<ExternalService['ports'][number]['protocol'], AppProtocol>> = {
   TCP: 'tcp',
@@ -102,31 +102,20 @@ export function workloadOfPlace(
   if (backed.length === 0) return null;
   const isName = external.resolution === 'DNS';
   const ports = portsOf(external);
-  return {
-    uid: parseWorkloadUid(`${settings.clusterId}${EXTERNAL_PLACE}${namespace}/${name}/${place}`),
-    name,
-    namespace,
-    addresses: isName ? [] : [parseIpAddress(place)],
-    hostname: isName ? place : '',
-    network: networkOf(undefined, around.namespace, settings),
-    tunnelProtocol: 'none',
-    trustDomain: settings.trustDomain,
-    // Never used as an identity, as there is no tunnel; readers of the wire take the empty name for this one.
-    serviceAccount: 'default',
-    node: '',
-    canonicalName: name,
-    canonicalRevision: 'latest',
-    workloadType: 'pod',
-    workloadName: name,
-    nativeTunnel: false,
-    services: new Map(backed.map((hostname) => [serviceKey({ namespace, hostname }), ports])),
-    authorizationPolicies: [],
-    status: 'healthy',
-    clusterId: settings.clusterId,
-    locality: { region: '', zone: '', subzone: '' },
-    networkMode: 'standard',
-    capacity: external.endpoints.find(({ address }) => address === place)?.weight ?? 1,
-  };
+  const workload = plainWorkload(
+    {
+      path: `${EXTERNAL_PLACE}${namespace}/${name}/${place}`,
+      name,
+      namespace,
+      addresses: isName ? [] : [parseIpAddress(place)],
+      hostname: isName ? place : '',
+      network: networkOf(undefined, around.namespace, settings),
+      services: new Map(backed.map((hostname) => [serviceKey({ namespace, hostname }), ports])),
+      canonicalName: name,
+    },
+    settings,
+  );
+  return { ...workload, capacity: external.endpoints.find(({ address }) => address === place)?.weight ?? 1 };
 }
 
 function portsOf({ ports }: ExternalService): readonly ServicePort[] {

@@ -1,7 +1,8 @@
 import type { EndpointSlice, Namespace } from '@ambit/mesh/kinds';
-import { type IpAddress, parseWorkloadUid, type Workload } from '@ambit/mesh/model';
+import type { IpAddress, Workload } from '@ambit/mesh/model';
 import type { MeshSettings } from './mesh-settings.ts';
 import { networkOf } from './network-of.ts';
+import { plainWorkload } from './plain-workload.ts';
 import { type ServiceCandidate, serviceMemberships } from './service-membership.ts';
 
 /** Everything beside the address that a workload is made of. */
@@ -35,29 +36,18 @@ export function workloadFromEndpointAddress(
     portNamed: () => undefined,
   };
   const name = address.replaceAll(':', '-');
-  return {
-    uid: parseWorkloadUid(`${settings.clusterId}/discovery.k8s.io/EndpointSlice/${namespace}/${name}`),
-    name,
-    namespace,
-    addresses: [address],
-    hostname: '',
-    network: networkOf(undefined, around.namespace, settings),
-    tunnelProtocol: 'none',
-    trustDomain: settings.trustDomain,
-    // Never used as an identity, as there is no tunnel; readers of the wire take the empty name for this one.
-    serviceAccount: 'default',
-    node: '',
-    canonicalName: name,
-    canonicalRevision: 'latest',
-    workloadType: 'pod',
-    workloadName: name,
-    nativeTunnel: false,
-    services: serviceMemberships(backend, around.services, settings),
-    authorizationPolicies: [],
-    status: bare.some((endpoint) => endpoint.ready) ? 'healthy' : 'unhealthy',
-    clusterId: settings.clusterId,
-    locality: { region: '', zone: '', subzone: '' },
-    networkMode: 'standard',
-    capacity: 1,
-  };
+  const workload = plainWorkload(
+    {
+      path: `/discovery.k8s.io/EndpointSlice/${namespace}/${name}`,
+      name,
+      namespace,
+      addresses: [address],
+      hostname: '',
+      network: networkOf(undefined, around.namespace, settings),
+      services: serviceMemberships(backend, around.services, settings),
+      canonicalName: name,
+    },
+    settings,
+  );
+  return bare.some((endpoint) => endpoint.ready) ? workload : { ...workload, status: 'unhealthy' };
 }
