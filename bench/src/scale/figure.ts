@@ -39,5 +39,7 @@ export interface ScaleMeasure {
   readonly name: string;
   /** Pairs of pods that it needs; one unless said. */
   readonly pairCount?: number;
+  /** No figure of the last line is its own: a quick run leaves it out. */
+  readonly isFullOnly?: boolean;
   measure(site: ScaleSite): Promise<readonly ScaleFigure[]>;
 }

@@ -38,8 +38,8 @@ interface Entrant {
 export const requestsMeasure: ScaleMeasure = {
   name: 'requests',
   pairCount: 2,
+  isFullOnly: true,
   async measure(site) {
-    if (site.quick) return [];
     const certificates = await createCertificates(site.directory);
     const entrants = [];
     for (const [index, pair] of site.pairs.entries()) entrants.push(await start(site, pair, certificates, index === 0));

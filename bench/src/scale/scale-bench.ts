@@ -35,7 +35,8 @@ export async function runScaleBench(options: ScaleBenchOptions): Promise<readonl
     });
   }
   await buildBundles(options.root, ['node-agent', 'node-agent-worker']);
-  const pairCount = MEASURES.reduce((sum, { pairCount: count = 1 }) => sum + count, 0);
+  const measures = MEASURES.filter(({ isFullOnly }) => !(options.quick && isFullOnly === true));
+  const pairCount = measures.reduce((sum, { pairCount: count = 1 }) => sum + count, 0);
   await using scope = new AsyncDisposableStack();
   const directory = await mkdtemp(join(tmpdir(), 'ambit-bench-'));
   scope.defer(() => rm(directory, { recursive: true, force: true }));
@@ -43,7 +44,7 @@ export async function runScaleBench(options: ScaleBenchOptions): Promise<readonl
   const children = scope.use(new ChildProcesses(directory));
   const figures: ScaleFigure[] = [];
   const unused = [...topology.pairs];
-  for (const one of MEASURES) {
+  for (const one of measures) {
     const pairs = unused.splice(0, one.pairCount ?? 1);
     const pair = pairs[0] ?? bug('a measure without its pods');
     for (const { clientNetns, serverNetns } of pairs) {
