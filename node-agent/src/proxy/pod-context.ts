@@ -98,6 +98,8 @@ export interface PodContext extends ProxyDependencies {
   /** Those of the worker, and the account of this pod. */
   readonly sinks: RecordSinks;
   readonly instance: number;
+  /** What `workloadOf` found last. */
+  readonly found: FoundWorkload;
   readonly netns: NetnsHandle;
   readonly pool: HbonePool<TunnelPeer>;
   /** What tunnels outside the pool are made with. */
@@ -112,15 +114,24 @@ export interface PodContext extends ProxyDependencies {
   readonly isClosed: () => boolean;
 }
 
+/** The pod's workload in an epoch of the mesh view: a connection asks many times. */
+export interface FoundWorkload {
+  epoch: number;
+  workload: Workload | undefined;
+}
+
 export type SvidForUse =
   | { readonly kind: 'valid'; readonly svid: Svid }
   | { readonly kind: 'none'; readonly reason: FailureReason };
 
 /** The pod's workload, provided the mesh view agrees with the CNI agent on whose pod it is. */
-export function workloadOf(context: PodContext): Workload | undefined {
-  const workload = context.state.view.workload(context.pod.workload);
-  if (workload === undefined || workload.serviceAccount !== context.pod.serviceAccount) return undefined;
-  return workload;
+export function workloadOf({ state: { view }, pod, found }: PodContext): Workload | undefined {
+  if (found.epoch !== view.epoch) {
+    const workload = view.workload(pod.workload);
+    found.epoch = view.epoch;
+    found.workload = workload?.serviceAccount === pod.serviceAccount ? workload : undefined;
+  }
+  return found.workload;
 }
 
 /** The pod's SVID, unless it has to be waited for. */

@@ -66,6 +66,7 @@ export class PodProxy {
       sinks: { ...dependencies.sinks, account: this.#account },
       pod,
       instance,
+      found: { epoch: -1, workload: undefined },
       netns,
       pool: this.#pool,
       tunnels: environment,
