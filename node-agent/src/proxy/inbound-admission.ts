@@ -173,9 +173,13 @@ export function reauthorize(
   policyTarget: SocketAddress,
 ): AuthorizationDecision {
   const { source, peer, peerAliases = NO_ALIASES } = connection;
-  const addresses = { sourceIp: source.ip, destinationIp: policyTarget.ip, destinationPort: policyTarget.port };
+  const sourceIp = source.ip;
+  const destinationIp = policyTarget.ip;
+  const destinationPort = policyTarget.port;
   const facts =
-    peer === null ? addresses : Object.assign(addresses, { sourceIdentity: peer, sourceAliases: peerAliases });
+    peer === null
+      ? { sourceIp, destinationIp, destinationPort }
+      : { sourceIp, destinationIp, destinationPort, sourceIdentity: peer, sourceAliases: peerAliases };
   return authorize(facts, view.policiesFor(workload));
 }
 

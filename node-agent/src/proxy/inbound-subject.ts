@@ -57,7 +57,7 @@ function subjectOf(
     service,
     encrypted,
     trace: traceOf(context, request),
-    ...(request?.isLocal === true ? { isLocal: true } : {}),
+    isLocal: request?.isLocal === true,
   };
 }
 

@@ -14,14 +14,20 @@ import { keepsFirstWords } from './first-words.ts';
 import { KEEPALIVE_MS } from './keepalive.ts';
 import { type FarTunnel, openFarTunnel } from './double-hbone.ts';
 import type { RouteToWorkload, TunnelRoute } from './next-hop.ts';
-import { decideOutbound, type OutboundRoute, type ResolveRoute, routeToResolved } from './outbound-route.ts';
+import {
+  decideOutbound,
+  type OutboundOptions,
+  type OutboundRoute,
+  type ResolveRoute,
+  routeToResolved,
+} from './outbound-route.ts';
 import { ownSource, type PodContext, refuseSocket, svidLater, svidNow, workloadOf } from './pod-context.ts';
 import type { Party } from './party.ts';
 import { PlainSplice, type SpliceResult } from './plain-splice.ts';
 import { remoteAddressOf } from './socket-addresses.ts';
 import { detailOf, isNotListening } from './tunnel-failure.ts';
 import { outboundHeaders } from './tunnel-headers.ts';
-import { tunnelKey } from './tunnel-key.ts';
+import { isSameWay, tunnelKey } from './tunnel-key.ts';
 import type { TunnelPeer } from './tunnel-peers.ts';
 
 type Settled = Exclude<OutboundRoute, { readonly kind: 'wait' }>;
@@ -55,11 +61,18 @@ interface KnownTarget {
 /** Port 15001 of one pod: captured outbound connections go where `decideOutbound` sends them, or are refused. */
 export class OutboundProxy {
   readonly #context: PodContext;
+  readonly #options: OutboundOptions;
+  /** Of a decision that waits no more. */
+  readonly #lastOptions: OutboundOptions;
   /** The last way to each workload: connections repeat. */
   readonly #targets = new WeakMap<Workload, KnownTarget>();
 
   constructor(context: PodContext) {
     this.#context = context;
+    const { settings, random, openConnections } = context;
+    const { meshRanges } = settings;
+    this.#options = { meshRanges, random, openConnections: (uid) => openConnections.count(uid), waited: false };
+    this.#lastOptions = { ...this.#options, waited: true };
   }
 
   /** Takes over an accepted, paused socket. */
@@ -110,13 +123,8 @@ export class OutboundProxy {
   }
 
   #decide(destination: OriginalDestination, waited: boolean): OutboundRoute {
-    const { state, settings, random, openConnections } = this.#context;
-    return decideOutbound(state.view, workloadOf(this.#context), destination, {
-      meshRanges: settings.meshRanges,
-      random,
-      openConnections: (uid) => openConnections.count(uid),
-      waited,
-    });
+    const options = waited ? this.#lastOptions : this.#options;
+    return decideOutbound(this.#context.state.view, workloadOf(this.#context), destination, options);
   }
 
   /** Asks again after every update until there is an answer or patience ends. */
@@ -384,15 +392,7 @@ export class OutboundProxy {
       service: route.service,
       encrypted: route.hboneAddress !== undefined,
       trace: captured.trace,
-      ...(isLocal ? { isLocal } : {}),
+      isLocal,
     };
   }
-}
-
-function isSameWay(a: TunnelRoute, b: TunnelRoute): boolean {
-  return (
-    a.expectedIdentities === b.expectedIdentities &&
-    a.hboneAddress.ip === b.hboneAddress.ip &&
-    a.hboneAddress.port === b.hboneAddress.port
-  );
 }

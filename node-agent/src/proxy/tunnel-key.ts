@@ -7,6 +7,15 @@ export function tunnelKey(bind: IpAddress | null, identity: SpiffeId, route: Tun
   return `${bind ?? ''}|${identity}|${expectedIdentities.join(',')}|${hboneAddress.ip}|${hboneAddress.port}|${workload.uid}`;
 }
 
+/** Whether both lead to the same address and expect the same there. */
+export function isSameWay(a: TunnelRoute, b: TunnelRoute): boolean {
+  return (
+    a.expectedIdentities === b.expectedIdentities &&
+    a.hboneAddress.ip === b.hboneAddress.ip &&
+    a.hboneAddress.port === b.hboneAddress.port
+  );
+}
+
 /** Whether a key is of a workload among these. */
 export function leadsToOneOf(key: string, workloads: ReadonlySet<WorkloadUid>): boolean {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what `tunnelKey` put there
