@@ -7,11 +7,12 @@ import {
   parseSocketAddress,
   parseSpiffeId,
   type Port,
+  type Service,
   type SocketAddress,
   type SpiffeId,
   type Workload,
 } from '@ambit/mesh/model';
-import { buildWorkload } from '@ambit/mesh/testing';
+import { buildService, buildWorkload, type WorkloadOptions } from '@ambit/mesh/testing';
 import { decideOutbound, type OutboundOptions, type OutboundRoute } from '../src/proxy/outbound-route.ts';
 
 // What tables of outbound decisions share.
@@ -21,6 +22,15 @@ export const client: Workload = buildWorkload({
   addresses: ['10.0.0.9', 'fd00::9'],
   services: { 'shop/cl.example': ['80'] },
 });
+
+export const service: Service = buildService();
+/** What endpoints of `service` serve it on. */
+export const backing: Readonly<Record<string, readonly string[]>> = { [service.key]: ['80:8080'] };
+
+/** An endpoint of `service`, at an address by the length of its name. */
+export function endpoint(name: string, more: WorkloadOptions = {}): Workload {
+  return buildWorkload({ name, addresses: [`10.0.1.${name.length}`], services: backing, ...more });
+}
 
 const options: OutboundOptions = {
   meshRanges: [parseCidr('10.0.0.0/8'), parseCidr('fd00::/8')],

@@ -1,22 +1,24 @@
 import type { Mutation } from './mutation.ts';
 
-const ADMISSION = 'inbound-admission';
+const ADMISSION: readonly string[] = ['', '-plaintext', '-policy', '-waypoint'].map(
+  (part) => `inbound-admission${part}`,
+);
 
 const mutation = (
   find: string,
   replace: string,
   file: string = 'inbound-admission.ts',
-  test = ADMISSION,
+  tests = ADMISSION,
 ): Mutation => ({
   area: 'admission',
   file: `node-agent/src/proxy/${file}`,
   find,
   replace,
-  tests: [`node-agent/src/proxy/${test}.test.ts`],
+  tests: tests.map((test) => `node-agent/src/proxy/${test}.test.ts`),
 });
 
 const ofProbes = (find: string, replace: string): Mutation =>
-  mutation(find, replace, 'probes/match-probe.ts', 'probes/match-probe');
+  mutation(find, replace, 'probes/match-probe.ts', ['probes/match-probe']);
 
 /** Whether, and where to, an inbound connection is dialled (protocol.md 1.5 and 4.10). */
 export const ADMISSION_MUTATIONS: readonly Mutation[] = [
