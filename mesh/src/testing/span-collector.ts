@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { portOf } from './recorded.ts';
 
 /** What a collector of traces was sent, as it came. */
 export interface SpanCollector extends AsyncDisposable {
@@ -24,10 +24,8 @@ export async function openSpanCollector(status = 200): Promise<SpanCollector> {
       });
   });
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it listens on a port
-  const { port } = server.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${port}/v1/traces`,
+    url: `http://127.0.0.1:${portOf(server)}/v1/traces`,
     bodies,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();

@@ -1,6 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { createCidr, parsePort } from '../model/address.ts';
-import type { LockedEgress } from '../model/egress.ts';
+import { EGRESS_BLOCKS_MAX, type LockedEgress } from '../model/egress.ts';
 import { extension } from './extension.ts';
 import { readList, readModel } from './field-reader.ts';
 import { EgressSchema } from './gen/ambit/workload/v1/egress_pb.ts';
@@ -30,7 +30,7 @@ export function egressToModel(extensions: readonly pb.Extension[], path: string)
   return {
     allowed: readList(
       `${path}.allowed`,
-      LIMITS.allowedBlocksPerWorkload,
+      EGRESS_BLOCKS_MAX,
       message.allowed,
       ({ address, prefixLength, ports }, at) => ({
         block: readModel(at, () => createCidr(address, prefixLength)),

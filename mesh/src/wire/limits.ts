@@ -23,8 +23,6 @@ export const LIMITS = {
   /** A node has one block of each family; some networks give it several. */
   blocksPerRanges: 256,
   probesPerWorkload: 64,
-  /** As many as the model has of one workload. */
-  allowedBlocksPerWorkload: 1024,
   portsPerAllowedBlock: 64,
   probeTargetLength: 2048,
   headersPerProbe: 64,
