@@ -87,11 +87,18 @@ export function preferredService(
   clientNamespace: string | undefined,
 ): Service | undefined {
   let best: Service | undefined;
-  for (const service of services) {
-    if (!isVisible(service, clientNamespace)) continue;
-    if (best === undefined || isBetter(service, best, clientNamespace)) best = service;
-  }
+  for (const service of services) best = preferredOf(best, service, clientNamespace);
   return best;
+}
+
+/** `preferredService` of one more: `best` is that of the others. */
+export function preferredOf(
+  best: Service | undefined,
+  service: Service,
+  clientNamespace: string | undefined,
+): Service | undefined {
+  if (!isVisible(service, clientNamespace)) return best;
+  return best === undefined || isBetter(service, best, clientNamespace) ? service : best;
 }
 
 function preferred(holders: Holders | undefined, clientNamespace: string | undefined): Service | undefined {

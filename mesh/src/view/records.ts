@@ -37,6 +37,9 @@ export const ALIVE = 0x7fff_ffff;
 const WORKLOADS_KEPT_MAX = 16_384;
 const SERVICES_KEPT_MAX = 4096;
 const PARTS_KEPT_MAX = 4096;
+const ENDPOINT_LISTS_KEPT_MAX = 1024;
+/** A longer list of endpoints is made anew each time, so that those that are kept do not keep every workload. */
+export const ENDPOINTS_OF_KEPT_LIST_MAX = 128;
 
 /** First word after the value. */
 export function wordsAfterValue(valueBytes: number): number {
@@ -50,6 +53,12 @@ export interface OwnFacts {
   readonly name: string;
   readonly addresses: Workload['addresses'];
   readonly status: Workload['status'];
+}
+
+/** The workloads that back a service, in order, and its key. */
+export interface Endpoints {
+  readonly key: string;
+  readonly workloads: readonly Workload[];
 }
 
 export type PlaceFacts = Pick<Workload, 'node' | 'locality'>;
@@ -67,6 +76,7 @@ export class Records {
   readonly #workloads = new RecordCache<Workload>(WORKLOADS_KEPT_MAX);
   readonly #services = new RecordCache<Service>(SERVICES_KEPT_MAX);
   readonly #parts = new RecordCache<ShapeFacts | PlaceFacts>(PARTS_KEPT_MAX);
+  readonly #endpoints = new RecordCache<Endpoints>(ENDPOINT_LISTS_KEPT_MAX);
 
   constructor(chunks: Chunks) {
     this.#chunks = chunks;
@@ -117,6 +127,18 @@ export class Records {
   /** Record of one of the endpoints. */
   endpoint(ref: RecordRef, index: number): RecordRef {
     return this.#wordBehind(ref, index);
+  }
+
+  endpoints(ref: RecordRef): Endpoints {
+    const born = this.word(ref, WORD.born);
+    const known = this.#endpoints.get(ref, born);
+    if (known !== undefined) return known;
+    const count = this.word(ref, WORD.count);
+    const workloads: Workload[] = [];
+    for (let i = 0; i < count; i++) workloads.push(this.workload(this.endpoint(ref, i)));
+    const endpoints = { key: this.endpointsKey(ref), workloads };
+    if (count <= ENDPOINTS_OF_KEPT_LIST_MAX) this.#endpoints.set(ref, born, endpoints);
+    return endpoints;
   }
 
   /** When a workload claimed the address of this index, and, behind those of addresses, its name: a later claim is more. */

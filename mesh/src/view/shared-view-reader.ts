@@ -4,14 +4,17 @@ import { RangeIndex } from '../model/mesh-ranges.ts';
 import type { EffectivePolicies, MeshView, MeshViewStep } from '../model/mesh-view.ts';
 import { PolicyIndex } from '../model/policy-index.ts';
 import { type NamespacedHostname, type Service, type ServiceKey, serviceKey } from '../model/service.ts';
-import { preferredService } from '../model/vip-index.ts';
+import { preferredOf } from '../model/vip-index.ts';
 import { claimsOf } from '../model/workload-address-index.ts';
 import type { Workload, WorkloadUid } from '../model/workload.ts';
 import { allRefs, findPlace, refAt, type Table } from './hash-index.ts';
 import { hashKey, KEY } from './key-hash.ts';
 import { Chunks, type RecordRef } from './record-memory.ts';
-import { ALIVE, RECORD, Records, WORD } from './records.ts';
+import { ALIVE, ENDPOINTS_OF_KEPT_LIST_MAX, RECORD, type RecordKind, Records } from './records.ts';
 import type { BlockLength, ViewPublication } from './shared-view.ts';
+
+const ENDPOINTS_REMEMBERED_MAX = 1024;
+const NOBODY: readonly Workload[] = [];
 
 /**
  * A mesh view that one thread writes (`SharedViewWriter`) and any number read, each at the epoch that it has adopted: whatever the writer
@@ -26,6 +29,10 @@ export class SharedViewReader implements MeshView {
   #blockLengths: readonly BlockLength[] = [];
   #seed = 0;
   #epoch = 0;
+  /** Of this epoch: the text of a key is long, and to hash it costs more than all the rest of a look-up. */
+  readonly #endpoints = new Map<ServiceKey, readonly Workload[]>();
+  /** What `#find` and `#findNext` found last. */
+  #found: RecordRef = 0;
 
   get epoch(): number {
     return this.#epoch;
@@ -42,6 +49,7 @@ export class SharedViewReader implements MeshView {
     this.#blockLengths = publication.blockLengths ?? this.#blockLengths;
     this.#seed = publication.seed;
     this.#epoch = publication.epoch;
+    this.#endpoints.clear();
     const policies = this.#policies.apply(publication.policies, publication.removedPolicies);
     for (const name of publication.removedRanges) this.#ranges.remove(name);
     for (const ranges of publication.ranges) this.#ranges.put(ranges);
@@ -62,9 +70,15 @@ export class SharedViewReader implements MeshView {
   }
 
   workloadByAddress(network: string, ip: IpAddress): Workload | undefined {
+    const hash = hashKey(this.#seed, KEY.address, network, ip);
     let found: Workload | undefined;
     let claimed = -1;
-    for (const ref of this.#refs(RECORD.workload, hashKey(this.#seed, KEY.address, network, ip))) {
+    for (
+      let place = this.#find(RECORD.workload, hash);
+      place >= 0;
+      place = this.#findNext(RECORD.workload, hash, place)
+    ) {
+      const ref = this.#found;
       const workload = this.#records.workload(ref);
       const at = workload.network === network ? claimsOf(workload).indexOf(ip) : -1;
       if (at < 0) continue;
@@ -77,9 +91,15 @@ export class SharedViewReader implements MeshView {
   }
 
   workloadByHostname(name: NamespacedHostname): Workload | undefined {
+    const hash = hashKey(this.#seed, KEY.name, serviceKey(name));
     let found: Workload | undefined;
     let claimed = ALIVE;
-    for (const ref of this.#refs(RECORD.workload, hashKey(this.#seed, KEY.name, serviceKey(name)))) {
+    for (
+      let place = this.#find(RECORD.workload, hash);
+      place >= 0;
+      place = this.#findNext(RECORD.workload, hash, place)
+    ) {
+      const ref = this.#found;
       const workload = this.#records.workload(ref);
       if (workload.hostname !== name.hostname || workload.namespace !== name.namespace) continue;
       const claim = this.#records.claim(ref, claimsOf(workload).length);
@@ -92,19 +112,29 @@ export class SharedViewReader implements MeshView {
   }
 
   service(key: ServiceKey): Service | undefined {
-    for (const service of this.#services(hashKey(this.#seed, KEY.service, key))) {
+    const hash = hashKey(this.#seed, KEY.service, key);
+    for (
+      let place = this.#find(RECORD.service, hash);
+      place >= 0;
+      place = this.#findNext(RECORD.service, hash, place)
+    ) {
+      const service = this.#records.service(this.#found);
       if (service.key === key) return service;
     }
     return undefined;
   }
 
   serviceByAddress(network: string, ip: IpAddress, clientNamespace?: string): Service | undefined {
-    const exact = preferredService(
-      this.#services(hashKey(this.#seed, KEY.vip, network, ip)).filter(({ addresses }) =>
-        addresses.some((one) => one.cidr === undefined && one.network === network && one.ip === ip),
-      ),
-      clientNamespace,
-    );
+    const hash = hashKey(this.#seed, KEY.vip, network, ip);
+    let exact: Service | undefined;
+    for (
+      let place = this.#find(RECORD.service, hash);
+      place >= 0;
+      place = this.#findNext(RECORD.service, hash, place)
+    ) {
+      const service = this.#records.service(this.#found);
+      if (hasAddress(service, network, ip)) exact = preferredOf(exact, service, clientNamespace);
+    }
     if (exact !== undefined || this.#blockLengths.length === 0) return exact;
     return this.#serviceByBlock(network, ipAddressToBytes(ip), clientNamespace);
   }
@@ -114,18 +144,27 @@ export class SharedViewReader implements MeshView {
   }
 
   servicesByHostname(hostname: string): readonly Service[] {
-    return this.#services(hashKey(this.#seed, KEY.hostname, hostname))
-      .filter((one) => one.hostname === hostname)
-      .sort((a, b) => (a.key < b.key ? -1 : 1));
+    const hash = hashKey(this.#seed, KEY.hostname, hostname);
+    const services: Service[] = [];
+    for (
+      let place = this.#find(RECORD.service, hash);
+      place >= 0;
+      place = this.#findNext(RECORD.service, hash, place)
+    ) {
+      const service = this.#records.service(this.#found);
+      if (service.hostname === hostname) services.push(service);
+    }
+    return services.length > 1 ? services.sort((a, b) => (a.key < b.key ? -1 : 1)) : services;
   }
 
-  *endpoints(key: ServiceKey): Iterable<Workload> {
-    for (const ref of this.#refs(RECORD.endpoints, hashKey(this.#seed, KEY.endpoints, key))) {
-      if (this.#records.endpointsKey(ref) !== key) continue;
-      const count = this.#records.word(ref, WORD.count);
-      for (let i = 0; i < count; i++) yield this.#records.workload(this.#records.endpoint(ref, i));
-      return;
-    }
+  endpoints(key: ServiceKey): readonly Workload[] {
+    const known = this.#endpoints.get(key);
+    if (known !== undefined) return known;
+    const endpoints = this.#findEndpoints(key);
+    if (this.#endpoints.size >= ENDPOINTS_REMEMBERED_MAX) this.#endpoints.clear();
+    // A list that records do not keep is not kept here either.
+    if (endpoints.length <= ENDPOINTS_OF_KEPT_LIST_MAX) this.#endpoints.set(key, endpoints);
+    return endpoints;
   }
 
   policiesFor(workload: Workload): EffectivePolicies {
@@ -145,10 +184,22 @@ export class SharedViewReader implements MeshView {
   }
 
   #findWorkload(uid: WorkloadUid, epoch: number): RecordRef {
-    for (const ref of this.#refs(RECORD.workload, hashKey(this.#seed, KEY.uid, uid), epoch)) {
-      if (this.#records.workload(ref).uid === uid) return ref;
+    const hash = hashKey(this.#seed, KEY.uid, uid);
+    const kind = RECORD.workload;
+    for (let place = this.#find(kind, hash, epoch); place >= 0; place = this.#findNext(kind, hash, place, epoch)) {
+      if (this.#records.workload(this.#found).uid === uid) return this.#found;
     }
     return 0;
+  }
+
+  #findEndpoints(key: ServiceKey): readonly Workload[] {
+    const hash = hashKey(this.#seed, KEY.endpoints, key);
+    const kind = RECORD.endpoints;
+    for (let place = this.#find(kind, hash); place >= 0; place = this.#findNext(kind, hash, place)) {
+      const endpoints = this.#records.endpoints(this.#found);
+      if (endpoints.key === key) return endpoints.workloads;
+    }
+    return NOBODY;
   }
 
   /** The longest first, so a later block wins only by being of the client's own namespace. */
@@ -157,10 +208,7 @@ export class SharedViewReader implements MeshView {
     for (const length of this.#blockLengths) {
       if (length.network !== network || length.addressBytes !== bytes.length) continue;
       const first = ipAddressFromBytes(createCidr(bytes, length.prefixLength).bytes);
-      const holders = this.#services(hashKey(this.#seed, KEY.block, network, blockText(first, length))).filter(
-        ({ addresses }) => addresses.some((one) => isBlock(one, network, first, length)),
-      );
-      const found = preferredService(holders, clientNamespace);
+      const found = this.#holderOfBlock(network, first, length, clientNamespace);
       if (found === undefined) continue;
       if (clientNamespace === undefined || found.namespace === clientNamespace) return found;
       best ??= found;
@@ -168,24 +216,51 @@ export class SharedViewReader implements MeshView {
     return best;
   }
 
-  #services(hash: number): Service[] {
-    return this.#refs(RECORD.service, hash).map((ref) => this.#records.service(ref));
-  }
-
-  /** Records of this hash, which are most likely of the key that was looked for. */
-  #refs(kind: Parameters<Records['isVisible']>[1], hash: number, epoch = this.#epoch): RecordRef[] {
-    const table = this.#table;
-    const refs: RecordRef[] = [];
-    if (table === undefined) return refs;
-    for (let place = findPlace(table, hash, hash); place >= 0; place = findPlace(table, hash, place + 1)) {
-      const ref = refAt(table, place);
-      // A key may be in a record twice, and one that is looked up may meet one that is not.
-      if (ref > 0 && this.#records.isVisible(ref, kind, epoch) && !refs.includes(ref)) refs.push(ref);
+  #holderOfBlock(
+    network: string,
+    first: IpAddress,
+    length: BlockLength,
+    clientNamespace: string | undefined,
+  ): Service | undefined {
+    const hash = hashKey(this.#seed, KEY.block, network, blockText(first, length));
+    let best: Service | undefined;
+    for (
+      let place = this.#find(RECORD.service, hash);
+      place >= 0;
+      place = this.#findNext(RECORD.service, hash, place)
+    ) {
+      const service = this.#records.service(this.#found);
+      if (hasBlock(service, network, first, length)) best = preferredOf(best, service, clientNamespace);
     }
-    return refs;
+    return best;
   }
 
-  #all(kind: Parameters<Records['isVisible']>[1]): ReadonlySet<RecordRef> {
+  /**
+   * Where the table has the first record of this hash, which is most likely of the key that was looked for and becomes `#found`; -1 when there
+   * is none. A look-up makes no object of its own: every connection does several.
+   */
+  #find(kind: RecordKind, hash: number, epoch = this.#epoch): number {
+    return this.#findFrom(kind, hash, hash, epoch);
+  }
+
+  /** The next after `place`. */
+  #findNext(kind: RecordKind, hash: number, place: number, epoch = this.#epoch): number {
+    return this.#findFrom(kind, hash, place + 1, epoch);
+  }
+
+  #findFrom(kind: RecordKind, hash: number, from: number, epoch: number): number {
+    const table = this.#table;
+    if (table === undefined) return -1;
+    for (let place = findPlace(table, hash, from); place >= 0; place = findPlace(table, hash, place + 1)) {
+      const ref = refAt(table, place);
+      if (ref <= 0 || !this.#records.isVisible(ref, kind, epoch)) continue;
+      this.#found = ref;
+      return place;
+    }
+    return -1;
+  }
+
+  #all(kind: RecordKind): ReadonlySet<RecordRef> {
     const refs = new Set<RecordRef>();
     if (this.#table === undefined) return refs;
     for (const ref of allRefs(this.#table)) if (this.#records.isVisible(ref, kind, this.#epoch)) refs.add(ref);
@@ -198,14 +273,20 @@ export function blockText(first: IpAddress, { prefixLength }: Pick<BlockLength, 
   return `${first}/${prefixLength}`;
 }
 
-function isBlock(
-  { network, cidr }: Service['addresses'][number],
+function hasAddress({ addresses }: Service, network: string, ip: IpAddress): boolean {
+  for (const one of addresses) if (one.ip === ip && one.cidr === undefined && one.network === network) return true;
+  return false;
+}
+
+function hasBlock(
+  { addresses }: Service,
   inNetwork: string,
   first: IpAddress,
   { addressBytes, prefixLength }: BlockLength,
 ): boolean {
-  if (cidr === undefined || network !== inNetwork) return false;
-  return (
-    cidr.bytes.length === addressBytes && cidr.prefixLength === prefixLength && ipAddressFromBytes(cidr.bytes) === first
-  );
+  for (const { network, cidr } of addresses) {
+    if (cidr === undefined || network !== inNetwork || cidr.prefixLength !== prefixLength) continue;
+    if (cidr.bytes.length === addressBytes && ipAddressFromBytes(cidr.bytes) === first) return true;
+  }
+  return false;
 }

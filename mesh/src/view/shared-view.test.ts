@@ -26,6 +26,41 @@ describe('a shared view', () => {
     assert.notEqual(view.workload(web.uid), first);
   });
 
+  for (const count of [1, 127, 128, 129, 700]) {
+    test(`gives ${count} endpoints in order, as they are in this epoch, however often they were asked for`, () => {
+      const { view, apply } = createSharedStore();
+      const { key } = buildService();
+      const workloads = Array.from({ length: count }, (_, index) =>
+        buildWorkload({
+          name: `pod-${index}`,
+          addresses: [`10.0.${index >> 8}.${index & 255}`],
+          services: { [key]: ['80'] },
+        }),
+      );
+      const look = (): readonly unknown[] => [[...view.endpoints(key)], [...view.endpoints(key)]];
+      assert.deepEqual(look(), [[], []]);
+      apply({ workloads });
+      assert.deepEqual(look(), [workloads, workloads]);
+      apply({ services: [buildService()] });
+      assert.deepEqual(look(), [workloads, workloads]);
+      const changed = workloads.map((one, index) =>
+        index === count - 1 ? { ...one, status: 'unhealthy' as const } : one,
+      );
+      apply({ workloads: changed.slice(-1) });
+      assert.deepEqual(look(), [changed, changed]);
+      apply({ removedWorkloads: workloads.map(({ uid }) => uid) });
+      assert.deepEqual(look(), [[], []]);
+    });
+  }
+
+  test('gives the endpoints of more services than it remembers', () => {
+    const { view, apply } = createSharedStore();
+    const keys = Array.from({ length: 2500 }, (_, index) => buildService({ name: `service-${index}` }).key);
+    const web = buildWorkload({ services: Object.fromEntries(keys.map((key) => [key, ['80']])) });
+    apply({ workloads: [web] });
+    for (const key of [...keys, ...keys.toReversed()]) assert.deepEqual([...view.endpoints(key)], [web]);
+  });
+
   test('takes what is larger than a chunk, and uses its memory again', () => {
     const writer = new SharedViewWriter(1);
     const view = new SharedViewReader();
