@@ -26,6 +26,7 @@ export function nextSubscription(before: Subscription | null, request: Discovery
     if (name === WILDCARD) wildcard = false;
     else names.delete(name);
   }
+  if (before === null && !wildcard) for (const name of request.initialResourceVersions.keys()) names.add(name);
   return { wildcard, names };
 }
 

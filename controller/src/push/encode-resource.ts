@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { serviceKey } from '@ambit/mesh/model';
 import type { PolicySet } from '@ambit/mesh/policies';
 import { encodeBackend, encodePolicySet, encodeServiceRoutes, encodeSessionKeys } from '@ambit/mesh/route-wire';
 import type { BackendSecurity, ServiceRoutes, SessionKeys } from '@ambit/mesh/routes';
@@ -34,9 +35,20 @@ export function encodeResource(object: ServedObject): PushResource {
   }
   if (object.kind === 'policies') return { ...versioned(encodePolicySet(object.set)), backs: [] };
   if (object.kind === 'backend') return { ...versioned(encodeBackend(object.backend)), backs: [] };
+  if (object.kind === 'service') {
+    const { hostname, addresses } = object.service;
+    const blocks = addresses.filter(({ cidr }) => cidr !== undefined);
+    return { ...encodeVersioned(object), backs: [], covers: { hostname, blocks } };
+  }
   if (object.kind !== 'workload') return { ...encodeVersioned(object), backs: [] };
   const { probes, egress, ...workload } = object.workload;
-  const forAll = { ...encodeVersioned({ kind: 'workload', workload }), backs: [...workload.services.keys()] };
+  const encoded = encodeVersioned({ kind: 'workload', workload });
+  const forAll = {
+    ...encoded,
+    aliases: workload.hostname === '' ? encoded.aliases : [...encoded.aliases, serviceKey(workload)],
+    backs: [...workload.services.keys()],
+    node: workload.node,
+  };
   if ((probes === undefined && egress === undefined) || workload.node === '') return forAll;
   const { version, value } = encodeVersioned(object);
   return { ...forAll, forNode: { node: workload.node, version, value } };

@@ -1,9 +1,19 @@
+import { isIP } from 'node:net';
+import { cidrContains, parseIpAddress, type ServiceAddress } from '@ambit/mesh/model';
 import type { DiscoveryResource } from '@ambit/mesh/wire';
 
 /** A resource as it is sent, and what else finds it. The bytes are shared by all subscribers. */
 export interface PushResource extends DiscoveryResource {
   /** Names of the services this workload backs; empty for anything else. */
   readonly backs: readonly string[];
+  /** The node it runs on, of a workload. */
+  readonly node?: string;
+  /** What a service goes by beside its name and its addresses. */
+  readonly covers?: {
+    /** May begin with `*.`, which stands for one label or more. */
+    readonly hostname: string;
+    readonly blocks: readonly ServiceAddress[];
+  };
   /** `namespace/name` of the Gateways whose waypoints may see it, in order. Absent: whoever may read the type. */
   readonly forGateways?: readonly string[];
   /** What subscribers of that node get in place of what all others do. */
@@ -39,6 +49,10 @@ export class ResourceStore {
   readonly #resources = new Map<string, PushResource>();
   readonly #byAlias = new Map<string, Set<string>>();
   readonly #backends = new Map<string, Set<string>>();
+  readonly #byNode = new Map<string, Set<string>>();
+  readonly #byHostname = new Map<string, Set<string>>();
+  /** Those with blocks of addresses. */
+  readonly #blocks = new Set<string>();
   #revision = 0;
 
   constructor(typeUrl: string) {
@@ -71,13 +85,33 @@ export class ResourceStore {
       this.#resources.set(resource.name, resource);
       for (const alias of resource.aliases) add(this.#byAlias, alias, resource.name);
       for (const service of resource.backs) add(this.#backends, service, resource.name);
+      if (resource.node !== undefined && resource.node !== '') add(this.#byNode, resource.node, resource.name);
+      if (resource.covers !== undefined) add(this.#byHostname, resource.covers.hostname, resource.name);
+      if (resource.covers !== undefined && resource.covers.blocks.length > 0) this.#blocks.add(resource.name);
     }
   }
 
-  /** What a subscribed name stands for: a resource's own name or alias; a service brings the workloads behind it. */
+  /**
+   * What a subscribed name stands for: a resource's own name or alias, the services of a block that the address is in, with `*` for the
+   * namespace those of a host name in any; a service brings the workloads behind it.
+   */
   resolve(asked: string): readonly string[] {
     const direct = this.#resources.has(asked) ? [asked] : [...(this.#byAlias.get(asked) ?? [])];
-    return direct.flatMap((name) => [name, ...(this.#backends.get(name) ?? [])]);
+    return [...direct, ...this.#covering(asked)].flatMap((name) => [name, ...(this.#backends.get(name) ?? [])]);
+  }
+
+  onNode(node: string): Iterable<string> {
+    return this.#byNode.get(node) ?? [];
+  }
+
+  #covering(asked: string): readonly string[] {
+    if (asked.startsWith(ANY_NAMESPACE)) {
+      return hostnamesFor(asked.slice(ANY_NAMESPACE.length)).flatMap((name) => [...(this.#byHostname.get(name) ?? [])]);
+    }
+    return [...this.#blocks].filter((name) => {
+      const blocks = this.#resources.get(name)?.covers?.blocks ?? [];
+      return blocks.some((block) => isInBlock(asked, block));
+    });
   }
 
   #remove(name: string): void {
@@ -86,7 +120,41 @@ export class ResourceStore {
     this.#resources.delete(name);
     for (const alias of known.aliases) remove(this.#byAlias, alias, name);
     for (const service of known.backs) remove(this.#backends, service, name);
+    if (known.node !== undefined) remove(this.#byNode, known.node, name);
+    if (known.covers !== undefined) remove(this.#byHostname, known.covers.hostname, name);
+    this.#blocks.delete(name);
   }
+}
+
+/** In place of the namespace in front of a host name: in whichever it is. Ambit's own. */
+const ANY_NAMESPACE = '*/';
+
+/** Of the names asked for, those that the resource answers beside its own name and aliases. */
+export function coveredNames(asked: ReadonlySet<string>, { covers }: PushResource): readonly string[] {
+  if (covers === undefined) return [];
+  const { hostname, blocks } = covers;
+  const own = `${ANY_NAMESPACE}${hostname}`;
+  if (blocks.length === 0 && !hostname.startsWith('*.')) return asked.has(own) ? [own] : [];
+  return [...asked].filter((name) =>
+    name.startsWith(ANY_NAMESPACE)
+      ? hostnamesFor(name.slice(ANY_NAMESPACE.length)).includes(hostname)
+      : blocks.some((block) => isInBlock(name, block)),
+  );
+}
+
+/** The name, then the wildcards that cover it. */
+function hostnamesFor(name: string): readonly string[] {
+  const names = [name];
+  for (let dot = name.indexOf('.'); dot !== -1; dot = name.indexOf('.', dot + 1)) names.push(`*${name.slice(dot)}`);
+  return names;
+}
+
+/** `name` is `network/address`. */
+function isInBlock(name: string, { network, cidr }: ServiceAddress): boolean {
+  const slash = name.indexOf('/');
+  const ip = name.slice(slash + 1);
+  if (cidr === undefined || name.slice(0, slash) !== network || isIP(ip) === 0) return false;
+  return cidrContains(cidr, parseIpAddress(ip));
 }
 
 function add(index: Map<string, Set<string>>, key: string, name: string): void {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { parseCidr, parseIpAddress } from '@ambit/mesh/model';
 import type { DiscoveryRequest, DiscoveryResponse } from '@ambit/mesh/wire';
 import { PUSH_LIMITS } from './limits.ts';
 import { type PushResource, ResourceStore } from './resource-store.ts';
@@ -251,4 +252,75 @@ test('TypeSubscription shows a waypoint what is for its Gateway, and takes it ba
   );
   const second = state.next('2');
   assert.deepEqual([second?.resources.map(({ name }) => name), second?.removedResources], [['other'], ['mine']]);
+});
+
+test("TypeSubscription follows, on demand, what comes to be behind a service or under a name that was nobody's", () => {
+  const service = 'shop/web.example';
+  const store = storeOf(resource('uid-1', '1', { backs: [service] }));
+  const state = new TypeSubscription(store, { node: 'n1' });
+  state.accept(request({ subscribe: ['*', service, '/10.0.0.9'], unsubscribe: ['*'] }));
+  assert.deepEqual(shown(state.next('1')), [`-${service}`, '-/10.0.0.9']);
+  state.accept(request({ responseNonce: '1' }));
+  change(store, state, [], [resource('stranger')]);
+  assert.deepEqual([state.next('2'), state.busy], [null, false]);
+  change(store, state, [], [resource(service)]);
+  assert.deepEqual(shown(state.next('2')), [`${service}@1`, 'uid-1@1']);
+  state.accept(request({ responseNonce: '2' }));
+  change(store, state, [], [resource('uid-2', '1', { backs: [service] })]);
+  assert.deepEqual(shown(state.next('3')), ['uid-2@1']);
+  state.accept(request({ responseNonce: '3' }));
+  change(store, state, [], [resource('uid-9', '1', { aliases: ['/10.0.0.9'] })]);
+  assert.deepEqual(shown(state.next('4')), ['uid-9@1']);
+  state.accept(request({ responseNonce: '4' }));
+  change(store, state, ['uid-9'], []);
+  assert.deepEqual(shown(state.next('5')), ['-uid-9', '-/10.0.0.9']);
+});
+
+test('TypeSubscription gives a client on demand the workloads of its own node', () => {
+  const store = storeOf(resource('here', '1', { node: 'n1' }), resource('there', '1', { node: 'n2' }));
+  const state = new TypeSubscription(store, { node: 'n1' });
+  state.accept(request({ subscribe: ['*'], unsubscribe: ['*'] }));
+  assert.deepEqual(shown(state.next('1')), ['here@1']);
+  state.accept(request({ responseNonce: '1' }));
+  change(store, state, [], [resource('late', '1', { node: 'n1' }), resource('far', '1', { node: 'n2' })]);
+  assert.deepEqual(shown(state.next('2')), ['late@1']);
+});
+
+test('TypeSubscription answers, on demand, an address in a block and a host name of any namespace, by the name asked for', () => {
+  const blocks = [{ network: '', ip: parseIpAddress('10.9.0.0'), cidr: parseCidr('10.9.0.0/16') }];
+  const store = storeOf(
+    resource('a/block', '1', { covers: { hostname: 'block.example', blocks } }),
+    resource('b/api.example', '1', { covers: { hostname: 'api.example', blocks: [] } }),
+    resource('b/*.example', '1', { covers: { hostname: '*.example', blocks: [] } }),
+  );
+  const state = new TypeSubscription(store);
+  const names = ['/10.9.1.2', '/10.8.0.1', '*/api.example', '*/www.api.example', '*/api.other'];
+  state.accept(request({ subscribe: ['*', ...names], unsubscribe: ['*'] }));
+  const response = state.next('1');
+  assert.deepEqual(response?.removedResources, ['/10.8.0.1', '*/api.other']);
+  assert.deepEqual(
+    response?.resources.map(({ name, aliases }) => [name, aliases]),
+    [
+      ['a/block', ['/10.9.1.2']],
+      ['b/api.example', ['*/api.example']],
+      ['b/*.example', ['*/api.example', '*/www.api.example']],
+    ],
+  );
+});
+
+test('TypeSubscription goes on with what a returning client on demand holds, and answers what it has waited for', () => {
+  const store = storeOf(resource('same'), resource('changed', '2'), resource('uid-1', '1', { aliases: ['/10.0.0.1'] }));
+  const state = new TypeSubscription(store);
+  const held = new Map([
+    ['same', '1'],
+    ['changed', '1'],
+    ['gone', '1'],
+    ['/10.0.0.1', ''],
+    ['/10.0.0.2', ''],
+  ]);
+  state.accept(request({ subscribe: ['*'], unsubscribe: ['*'], initialResourceVersions: held }));
+  assert.deepEqual(shown(state.next('1')), ['changed@2', 'uid-1@1', '-gone', '-/10.0.0.2']);
+  state.accept(request({ responseNonce: '1' }));
+  change(store, state, [], [resource('same', '2')]);
+  assert.deepEqual(shown(state.next('2')), ['same@2']);
 });

@@ -1,7 +1,13 @@
 import type { DiscoveryRequest, DiscoveryResource, DiscoveryResponse } from '@ambit/mesh/wire';
 import { decideDelta, nextSubscription, type Subscription } from './delta.ts';
 import { PUSH_LIMITS } from './limits.ts';
-import { resourceFor, type ResourceReader, type ResourceStore } from './resource-store.ts';
+import {
+  coveredNames,
+  type PushResource,
+  resourceFor,
+  type ResourceReader,
+  type ResourceStore,
+} from './resource-store.ts';
 
 /** How a client answered a response. */
 export type Answer =
@@ -61,11 +67,10 @@ export class TypeSubscription {
   get owesResources(): boolean {
     const subscription = this.#subscription;
     if (subscription === null) return false;
-    const effective = subscription.wildcard ? null : this.#effectiveNames(subscription);
     for (const name of this.#candidates) {
       const resource = this.#resource(name);
       if (resource === undefined || this.#sent.get(name) === resource.version) continue;
-      if (effective === null || effective.has(name) || (this.#sent.get(name) ?? '') !== '') return true;
+      if (this.#isWanted(subscription, name) || (this.#sent.get(name) ?? '') !== '') return true;
     }
     return false;
   }
@@ -82,12 +87,18 @@ export class TypeSubscription {
     this.#subscription = after;
     const answer = this.#answerOf(request);
     if (!withinLimits(request, after)) return { answer, withinLimits: false };
-    if (first) for (const [name, version] of request.initialResourceVersions) this.#sent.set(name, version);
+    if (first) {
+      // Without a version: it has been asked for, and the answer is not there yet.
+      for (const [name, version] of request.initialResourceVersions) if (version !== '') this.#sent.set(name, version);
+    }
     if (first || (after.wildcard && before?.wildcard === false)) {
       this.#mustRespond = true;
-      this.#candidates = new Set([...this.#sent.keys(), ...(after.wildcard ? this.#store.names() : [])]);
+      this.#candidates = new Set([
+        ...this.#sent.keys(),
+        ...(after.wildcard ? this.#store.names() : this.#store.onNode(this.#reader.node)),
+      ]);
     }
-    for (const name of request.subscribe) {
+    for (const name of first && !after.wildcard ? after.names : request.subscribe) {
       if (name === '*') continue;
       // A name asked for again is answered again: the client may have lost it.
       for (const resolved of [name, ...this.#store.resolve(name)]) {
@@ -102,8 +113,15 @@ export class TypeSubscription {
 
   /** Names that were added, changed or removed in the store. */
   changed(names: Iterable<string>): void {
-    if (this.#subscription === null) return;
-    for (const name of names) this.#candidates.add(name);
+    const subscription = this.#subscription;
+    if (subscription === null) return;
+    for (const name of names) {
+      if (subscription.wildcard) this.#candidates.add(name);
+      else if ((this.#sent.get(name) ?? '') !== '') this.#candidates.add(name);
+      // A service that comes to be brings workloads that were there before it.
+      else if (this.#isWanted(subscription, name))
+        for (const one of this.#store.resolve(name)) this.#candidates.add(one);
+    }
   }
 
   /**
@@ -114,13 +132,11 @@ export class TypeSubscription {
     const subscription = this.#subscription;
     if (subscription === null || this.#awaitedNonce !== null) return null;
     if (this.#candidates.size === 0 && !this.#mustRespond) return null;
-    const effective = subscription.wildcard ? null : this.#effectiveNames(subscription);
-    if (effective !== null) for (const name of effective) this.#candidates.add(name);
     const delta = decideDelta(
       this.#candidates,
       this.#sent,
       (name) => this.#resource(name),
-      (name) => effective === null || effective.has(name),
+      (name) => this.#isWanted(subscription, name),
       { bytesMax: PUSH_LIMITS.responseBytesMax, holdRemovals },
     );
     const absent = this.#newlyAbsent(subscription);
@@ -139,7 +155,7 @@ export class TypeSubscription {
       typeUrl: this.#store.typeUrl,
       nonce,
       systemVersion: String(this.#store.revision),
-      resources: delta.resources,
+      resources: subscription.wildcard ? delta.resources : delta.resources.map((one) => this.#named(subscription, one)),
       removedResources: [...new Set([...delta.removed, ...absent])],
     };
   }
@@ -172,17 +188,34 @@ export class TypeSubscription {
   #forget(name: string, after: Subscription): void {
     if (after.wildcard) return;
     if (name === '*') {
-      if (after.names.size === 0) this.#candidates.clear();
+      for (const one of this.#candidates) {
+        if (!this.#sent.has(one) && !this.#isWanted(after, one)) this.#candidates.delete(one);
+      }
       return;
     }
-    const kept = this.#effectiveNames(after);
-    for (const resolved of [name, ...this.#store.resolve(name)]) if (!kept.has(resolved)) this.#sent.delete(resolved);
+    for (const resolved of [name, ...this.#store.resolve(name)]) {
+      if (!this.#isWanted(after, resolved)) this.#sent.delete(resolved);
+    }
   }
 
-  #effectiveNames(subscription: Subscription): ReadonlySet<string> {
-    const names = new Set<string>();
-    for (const asked of subscription.names) for (const name of this.#store.resolve(asked)) names.add(name);
-    return names;
+  /** By its name, an alias, a service that it backs, or since it runs where the client does. */
+  #isWanted(subscription: Subscription, name: string): boolean {
+    if (subscription.wildcard) return true;
+    const resource = this.#store.get(name);
+    if (resource === undefined) return false;
+    if (resource.node !== undefined && resource.node !== '' && resource.node === this.#reader.node) return true;
+    if (isNamed(subscription.names, resource)) return true;
+    return resource.backs.some((service) => {
+      const backed = this.#store.get(service);
+      return backed !== undefined && isNamed(subscription.names, backed);
+    });
+  }
+
+  /** With what else the client has asked for it by, so that it knows which of its questions is answered. */
+  #named(subscription: Subscription, resource: DiscoveryResource): DiscoveryResource {
+    const known = this.#store.get(resource.name);
+    const covered = known === undefined ? [] : coveredNames(subscription.names, known);
+    return covered.length === 0 ? resource : { ...resource, aliases: [...resource.aliases, ...covered] };
   }
 
   /** Subscribed names that stand for nothing, which the client must learn to stop waiting. Forgets those that came to be. */
@@ -201,4 +234,9 @@ export class TypeSubscription {
 function withinLimits(request: DiscoveryRequest, after: Subscription): boolean {
   if (after.names.size > PUSH_LIMITS.subscribedNamesMax) return false;
   return request.subscribe.every((name) => name.length <= PUSH_LIMITS.nameLengthMax);
+}
+
+function isNamed(names: ReadonlySet<string>, resource: PushResource): boolean {
+  if (names.has(resource.name) || resource.aliases.some((alias) => names.has(alias))) return true;
+  return coveredNames(names, resource).length > 0;
 }
