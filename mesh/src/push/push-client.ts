@@ -10,6 +10,7 @@ import {
   type DiscoveryResponse,
   RANGES_TYPE_URL,
 } from '../wire/discovery-messages.ts';
+import type { Demand } from './demand.ts';
 import type { OtherType } from './other-type.ts';
 import { partsOf } from './response-parts.ts';
 import { type ReadResponse, type RefusedResource, Subscription } from './subscription.ts';
@@ -49,6 +50,8 @@ export interface PushClientOptions {
    * Asks for the ranges of the mesh as well. Nothing waits for them, since controllers other than Ambit's do not answer.
    */
   readonly withRanges?: boolean;
+  /** Asks for addresses by these names, not for all of them. Policies are always all asked for. */
+  readonly demand?: Demand;
   /** Without policies: whoever asks does not decide by them. Default: with. */
   readonly withPolicies?: boolean;
   /** Asked for after the addresses. */
@@ -73,7 +76,7 @@ export interface PushStatus {
 }
 
 /**
- * Keeps the mesh view as the controller has it: one delta discovery stream, all resources of its types. Connects
+ * Keeps the mesh view as the controller has it: one delta discovery stream, all resources of its types, or addresses by name. Connects
  * again for ever with backoff; what was applied stays in force meanwhile and only differences are sent anew.
  *
  * Policies come first: until the initial policies are in force no address is asked for, so a workload is never known
@@ -144,6 +147,7 @@ export class PushClient {
     } finally {
       signal.removeEventListener('abort', close);
       close();
+      this.#options.demand?.close();
       this.#connected = false;
       this.#emit({ kind: 'disconnected', clean });
     }
@@ -157,7 +161,9 @@ export class PushClient {
     const askMore = async (): Promise<void> => {
       for (const subscription of this.#due(asked)) {
         asked.add(subscription);
-        await stream.send(subscription.openRequest(node));
+        await (subscription === this.#addresses
+          ? this.#askForAddresses(stream)
+          : stream.send(subscription.openRequest(node)));
       }
     };
     await askMore();
@@ -168,6 +174,14 @@ export class PushClient {
       await askMore();
       this.#noteReady();
     }
+  }
+
+  async #askForAddresses(stream: PushStream): Promise<void> {
+    const { node, demand } = this.#options;
+    const sent = stream.send(this.#addresses.openRequest(node, demand?.names()));
+    // In the same turn, so that no name falls between the two.
+    demand?.open((names) => stream.send(this.#addresses.nameRequest(names)));
+    await sent;
   }
 
   /** False at the end of the stream. In a frame of its own, which does not outlive the response: one may hold a whole mesh. */
@@ -206,7 +220,9 @@ export class PushClient {
     });
     if (last === undefined) return;
     await this.#putInForce(subscription, last);
-    await stream.send(subscription.commit(last, refused));
+    const answer = subscription.commit(last, refused);
+    if (subscription === this.#addresses) this.#options.demand?.answered(response);
+    await stream.send(answer);
   }
 
   /** One after the other: each stage once the one before it is in force. */

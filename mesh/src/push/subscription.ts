@@ -27,6 +27,7 @@ const REFUSAL_MESSAGE_LENGTH_MAX = 4096;
 const SEED_MAX = 0x1_0000_0000;
 /** gRPC status code INVALID_ARGUMENT. */
 const INVALID_ARGUMENT = 3;
+const WILDCARD = '*';
 
 /** What the resources of one type say. */
 interface Content {
@@ -68,7 +69,7 @@ export interface ReadResponse {
 const NO_VERSION = 'unreadable';
 
 /**
- * The client's side of one resource type on a delta stream, without I/O: wildcard subscription, versions that survive
+ * The client's side of one resource type on a delta stream, without I/O: what is asked for, versions that survive
  * reconnects, acknowledgements. Per response: `read`, apply its update everywhere, then `commit` and send the result.
  */
 export class Subscription {
@@ -120,11 +121,19 @@ export class Subscription {
   /**
    * First request of this type on a new stream: everything is wanted, and these versions are held already. What was
    * refused is not among them unless an earlier version is held, so the server sends it again. Where something stands in
-   * the name is there with a version of no resource, so that the server sends the resource, or its removal.
+   * the name is there with a version of no resource, so that the server sends the resource, or its removal. With `names` not
+   * everything is wanted, but these and what is held.
    */
-  openRequest(node: DiscoveryNode): DiscoveryRequest {
+  openRequest(node: DiscoveryNode, names?: readonly string[]): DiscoveryRequest {
     const versions = new Map(Array.from(this.#held.values(), ({ name, version }) => [name, version]));
-    return { ...this.#request(), node, initialResourceVersions: versions };
+    // Naming nothing means everything: everything, and at once not any more, is how nothing is named.
+    const named = names === undefined ? {} : { subscribe: [WILDCARD, ...names], unsubscribe: [WILDCARD] };
+    return { ...this.#request(), ...named, node, initialResourceVersions: versions };
+  }
+
+  /** Other names are wanted from now on, as well or no more. */
+  nameRequest(names: Pick<DiscoveryRequest, 'subscribe' | 'unsubscribe'>): DiscoveryRequest {
+    return { ...this.#request(), ...names };
   }
 
   /** Changes nothing. A resource that cannot be accepted does not keep the others from it. */

@@ -131,7 +131,7 @@ export function startClient(
   apply?: (update: MeshViewUpdate) => Promise<void>,
   refuse = 0,
   withRanges = false,
-  more: Pick<PushClientOptions, 'withPolicies' | 'others'> = {},
+  more: Pick<PushClientOptions, 'withPolicies' | 'others' | 'demand'> = {},
 ): RunningPushClient {
   const clock = new ManualClock();
   const transport = new ScriptedTransport();

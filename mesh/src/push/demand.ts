@@ -1,0 +1,147 @@
+import type { Clock } from '../runtime/clock.ts';
+import type { DiscoveryResponse } from '../wire/discovery-messages.ts';
+import { NameTable } from './name-table.ts';
+
+/** What is said to who wants a name: a resource has it and is in force, none has it, or there is no room to ask. */
+export interface NameAnswer {
+  readonly name: string;
+  readonly kind: 'there' | 'absent' | 'too-many';
+}
+
+/** A change of the names of a stream. */
+export interface NamesRequest {
+  readonly subscribe: readonly string[];
+  readonly unsubscribe: readonly string[];
+}
+
+export interface DemandOptions {
+  readonly clock: Clock;
+  /** Whether something of this name is in force, from wherever it is known. */
+  readonly isThere: (name: string) => boolean;
+  /** Each name that was wanted, once per time that it had to be asked for. */
+  readonly onAnswers: (answers: readonly NameAnswer[]) => void;
+  readonly namesMax?: number;
+}
+
+export const DEMAND_LIMITS = {
+  /** Names of one request. */
+  perRequestMax: 1000,
+  /** After this a name that no resource had is asked for again when it is wanted: Istio's controller does not tell when one comes to be. */
+  absentMs: 30_000,
+} as const;
+
+/**
+ * The addresses that a `PushClient` asks for by name, in place of all of them. Names are kept over streams: a new stream asks for all
+ * again, and says what is held of them.
+ */
+export class Demand {
+  readonly #options: DemandOptions;
+  readonly #table: NameTable;
+  readonly #subscribe = new Set<string>();
+  readonly #unsubscribe = new Set<string>();
+  /** Without an answer when the stream was opened: its first response is about them. */
+  #opening: readonly string[] = [];
+  #send: ((request: NamesRequest) => Promise<void>) | null = null;
+  #sending = false;
+
+  constructor(options: DemandOptions) {
+    this.#options = options;
+    this.#table = new NameTable(options.namesMax);
+  }
+
+  /** How many names are followed. */
+  get size(): number {
+    return this.#table.size;
+  }
+
+  /** Asks for those that are not known yet; all others are answered at once. */
+  want(names: readonly string[]): void {
+    const answers: NameAnswer[] = [];
+    for (const name of names) {
+      const wanted = this.#table.want(name, this.#options.clock.monotonic(), DEMAND_LIMITS.absentMs);
+      if (wanted.kind === 'full') answers.push({ name, kind: 'too-many' });
+      else if (wanted.kind === 'there' || wanted.kind === 'absent') answers.push({ name, kind: wanted.kind });
+      else if (wanted.kind === 'ask') this.#ask(name, wanted.again, wanted.forgotten);
+    }
+    if (answers.length > 0) this.#options.onAnswers(answers);
+    this.#pump();
+  }
+
+  /** For `PushClient`: all names, for the first request of a stream. */
+  names(): readonly string[] {
+    return [...this.#table.names()];
+  }
+
+  /** For `PushClient`: the first request was sent, and `send` sends further ones until `close`. */
+  open(send: (request: NamesRequest) => Promise<void>): void {
+    // They were in the first request, or are no more.
+    this.#subscribe.clear();
+    this.#unsubscribe.clear();
+    this.#opening = [...this.#table.asked];
+    this.#send = send;
+  }
+
+  /** For `PushClient`: the stream is over. */
+  close(): void {
+    this.#send = null;
+  }
+
+  /** For `PushClient`: what it says is in force. */
+  answered({ resources, removedResources }: DiscoveryResponse): void {
+    const answers: NameAnswer[] = [];
+    const nowMs = this.#options.clock.monotonic();
+    const answer = (name: string, kind: 'there' | 'absent'): void => {
+      if (this.#table.answer(name, kind, nowMs)) answers.push({ name, kind });
+    };
+    for (const { name, aliases } of resources) {
+      answer(name, 'there');
+      for (const alias of aliases) answer(alias, 'there');
+    }
+    for (const name of removedResources) answer(name, 'absent');
+    // What is held in the version that the server has does not come again.
+    for (const name of this.#opening) {
+      if (this.#table.asked.has(name) && this.#options.isThere(name)) answer(name, 'there');
+    }
+    this.#opening = [];
+    if (answers.length > 0) this.#options.onAnswers(answers);
+  }
+
+  #ask(name: string, again: boolean, forgotten: string | null): void {
+    // Istio's controller does not answer a name that it follows already.
+    if (again) this.#unsubscribe.add(name);
+    if (forgotten !== null && !this.#subscribe.delete(forgotten)) this.#unsubscribe.add(forgotten);
+    this.#subscribe.add(name);
+  }
+
+  /** One request at a time: what is wanted meanwhile goes into the next one. */
+  #pump(): void {
+    if (this.#sending || this.#send === null) return;
+    this.#sending = true;
+    this.#sendAll(this.#send)
+      // A stream that fails ends, which its reader sees; the next one asks for all names.
+      .catch(() => undefined)
+      .finally(() => {
+        this.#sending = false;
+        if (this.#subscribe.size + this.#unsubscribe.size > 0 && this.#send !== null) this.#pump();
+      });
+  }
+
+  async #sendAll(send: (request: NamesRequest) => Promise<void>): Promise<void> {
+    // Whoever wants several names says so one after the other.
+    await Promise.resolve();
+    while (this.#send === send && this.#subscribe.size + this.#unsubscribe.size > 0) {
+      if (this.#unsubscribe.size > 0) await send({ subscribe: [], unsubscribe: take(this.#unsubscribe) });
+      else await send({ subscribe: take(this.#subscribe), unsubscribe: [] });
+    }
+  }
+}
+
+function take(names: Set<string>): readonly string[] {
+  const taken: string[] = [];
+  for (const name of names) {
+    if (taken.length === DEMAND_LIMITS.perRequestMax) break;
+    taken.push(name);
+    names.delete(name);
+  }
+  return taken;
+}
