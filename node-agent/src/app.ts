@@ -14,7 +14,7 @@ import {
   WorkerPool,
 } from '@ambit/mesh/runtime';
 import type { SpiffeId } from '@ambit/mesh/model';
-import type { Svid } from '@ambit/mesh/tls';
+import { followRevocations, type Svid } from '@ambit/mesh/tls';
 import { AgentServers, type ServerAddresses } from './admin/agent-servers.ts';
 import type { NodeAgentConfig } from './config.ts';
 import { Handover } from './handover/handover.ts';
@@ -99,7 +99,14 @@ export async function createNodeAgent(options: NodeAgentOptions): Promise<NodeAg
         variable: 'AMBIT_MESH_CIDRS',
       });
     }
-    await openRevocations(parts, stack);
+    // Before there are pods: none of them may ever accept a peer whose certificate is known to be revoked.
+    stack.use(
+      await followRevocations({
+        ...{ path: config.revocationFile, clock, metrics: parts.metrics },
+        logger: logger.child({ scope: 'identity' }),
+        publish: async (lists) => void (await workers.callAll('set-revocations', { lists })),
+      }),
+    );
     if (config.traces !== null) await openTraces(parts, config.traces.endpoint, options.version, stack);
     const { supervisor, source } = await openSource(parts, stack);
     const { openAdmin } = await import('./admin/admin.ts');
@@ -137,30 +144,6 @@ export async function createNodeAgent(options: NodeAgentOptions): Promise<NodeAg
     await stack[Symbol.asyncDispose]();
     throw error;
   }
-}
-
-/** Before there are pods: none of them may ever accept a peer whose certificate is known to be revoked. */
-async function openRevocations(
-  { config, clock, logger, workers, metrics }: AgentParts,
-  stack: AsyncDisposableStack,
-): Promise<void> {
-  if (config.revocationFile === null) return;
-  const { RevocationFile } = await import('./identity/revocation-file.ts');
-  const file = new RevocationFile({
-    path: config.revocationFile,
-    clock,
-    logger: logger.child({ scope: 'identity' }),
-    publish: async (lists) => void (await workers.callAll('set-revocations', { lists })),
-  });
-  metrics.collect(agentMetrics.revokedCertificates, () => [{ labels: [], value: file.entryCount }]);
-  metrics.collect(agentMetrics.revocationFailing, () => [{ labels: [], value: file.isFailing ? 1 : 0 }]);
-  await file.open();
-  const stop = new AbortController();
-  const watching = file.watch(stop.signal);
-  stack.defer(async () => {
-    stop.abort();
-    await watching;
-  });
 }
 
 async function openSource(

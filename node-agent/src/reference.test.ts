@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { referenceRows } from '@ambit/mesh/testing';
 import { STOP_REASONS } from '@ambit/mesh/observe';
 import { logMetrics } from '@ambit/mesh/runtime';
+import { revocationMetrics } from '@ambit/mesh/tls';
 import { SETTINGS, usage } from './config.ts';
 import { workloadMetrics } from './accounting/workload-metrics.ts';
 import { dnsMetrics } from './dns/dns-metrics.ts';
@@ -31,6 +32,7 @@ test('the reference page names every metric of the agent, and no other', () => {
     workloadMetrics,
     dnsMetrics,
     agentMetrics,
+    revocationMetrics,
     logMetrics,
   ];
   const specs = groups.flatMap((group) => Object.values(group));

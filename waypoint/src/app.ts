@@ -18,6 +18,7 @@ import {
   WorkerPool,
 } from '@ambit/mesh/runtime';
 import type { ListenAddress } from '@ambit/mesh/model';
+import { followRevocations } from '@ambit/mesh/tls';
 import { createConfigDump } from './admin/config-dump.ts';
 import type { WaypointConfig } from './config.ts';
 import { openLocalSource, readLocalSource } from './local/local-source.ts';
@@ -74,6 +75,14 @@ export async function createWaypoint(options: WaypointOptions): Promise<Waypoint
       (await read()).reduce((sum, { logLinesSuppressed }) => sum + logLinesSuppressed, 0),
     );
     metrics.register({ build: waypointMetrics.build }).build.set(['waypoint', options.version], 1);
+    // Before there are ports: none of them may ever accept a peer whose certificate is known to be revoked.
+    stack.use(
+      await followRevocations({
+        ...{ path: config.revocationFile, clock, metrics },
+        logger: logger.child({ scope: 'identity' }),
+        publish: async (lists) => void (await workers.callAll('set-revocations', { lists })),
+      }),
+    );
     const readiness = new Readiness();
     const serving = readiness.task('serving');
     const source =
@@ -149,6 +158,7 @@ function workerConfig({ config, logFd, containerMemoryBytes }: WaypointOptions):
     network: config.network,
     trustDomains: config.trustDomains,
     forwardsClientCertificate: config.forwardClientCert === 'set',
+    watchesRevocation: config.revocationFile !== null,
     memoryBudgetBytes: memoryBudget(config.memoryLimitBytes || containerMemoryBytes, config.workers),
     accessLog: accessLogTarget(config.accessLog, logFd),
     accessLogFormat: config.logFormat,

@@ -21,6 +21,7 @@ describe('parseConfig()', () => {
     assert.deepEqual(parse(minimal), {
       upstream: { kind: 'local', file: '/etc/ambit/waypoint.json' },
       network: '',
+      revocationFile: null,
       trustDomains: { own: 'cluster.local', aliases: [] },
       workers: 1,
       memoryLimitBytes: 0,

@@ -39,6 +39,8 @@ export interface WaypointConfig {
   readonly upstream: Upstream;
   readonly network: string;
   readonly trustDomains: TrustDomains;
+  /** With the lists of revoked certificates; null: nothing is ever revoked. */
+  readonly revocationFile: string | null;
   readonly workers: number;
   /** Of the whole process; 0: that of its container. */
   readonly memoryLimitBytes: number;
@@ -122,6 +124,11 @@ export const SETTINGS: readonly Setting[] = [
     fallback: '',
     describe: 'Comma-separated trust domains, up to 16, whose accounts count as those of AMBIT_TRUST_DOMAIN.',
   },
+  {
+    name: 'AMBIT_CRL_FILE',
+    fallback: '',
+    describe: 'File with lists of revoked certificates (CRL), in PEM or one in DER; read anew when it changes.',
+  },
   { name: 'AMBIT_WORKERS', fallback: '1', describe: 'Data worker threads.' },
   {
     name: 'AMBIT_MEMORY_LIMIT',
@@ -171,6 +178,7 @@ export function parseConfig(environment: Environment): WaypointConfig {
       trustDomain,
       read.parsed('AMBIT_TRUST_DOMAIN_ALIASES', 'up to 16 trust domains, comma-separated', parseTrustDomainAliases, []),
     ),
+    revocationFile: read.optional('AMBIT_CRL_FILE') ?? null,
     workers: read.integer('AMBIT_WORKERS', { min: 1, max: WORKERS_MAX }, 1),
     memoryLimitBytes: read.integer('AMBIT_MEMORY_LIMIT', { min: MEMORY_MIN_BYTES, max: 2 ** 48 }, 0),
     hboneAddress: socketAddress('AMBIT_HBONE_ADDRESS'),

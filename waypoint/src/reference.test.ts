@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { logMetrics } from '@ambit/mesh/runtime';
+import { revocationMetrics } from '@ambit/mesh/tls';
 import { referenceRows } from '@ambit/mesh/testing';
 import { SETTINGS, usage } from './config.ts';
 import { FAILURES } from './http/failures.ts';
@@ -22,7 +23,9 @@ test('--help names every setting', () => {
 });
 
 test('the reference page names every metric, and no other', () => {
-  const specs = [requestMetrics, byteMetrics, waypointMetrics, logMetrics].flatMap((group) => Object.values(group));
+  const specs = [requestMetrics, byteMetrics, waypointMetrics, revocationMetrics, logMetrics].flatMap((group) =>
+    Object.values(group),
+  );
   assert.deepEqual(
     referenceRows('waypoint', 'Metrics'),
     specs.map(({ name, kind, help }) => [name, kind, help]),

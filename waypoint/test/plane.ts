@@ -15,6 +15,7 @@ export function createPlane(options: Partial<DataPlaneOptions> = {}): DataPlane 
       network: '',
       trustDomains: createTrustDomains(DEFAULT_TRUST_DOMAIN),
       forwardsClientCertificate: false,
+      watchesRevocation: true,
       accessLogFormat: 'text',
     },
     ownAddresses: [],

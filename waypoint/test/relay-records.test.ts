@@ -42,6 +42,7 @@ class World implements AsyncDisposable {
         network: '',
         trustDomains: createTrustDomains(DEFAULT_TRUST_DOMAIN),
         forwardsClientCertificate: false,
+        watchesRevocation: true,
         accessLogFormat: 'json',
       },
       accessLog: logTo((line) => void this.lines.push(JSON.parse(line))),

@@ -11,9 +11,9 @@ import {
   DEFAULT_TRUST_DOMAIN,
   type MeshView,
   type Service,
-  type SpiffeId,
 } from '@ambit/mesh/model';
 import type { BackendSecurity, BackendTls, PortSecurity } from '@ambit/mesh/routes';
+import { type TunnelPeer, TunnelPeers } from '@ambit/mesh/tls';
 import { silentLogger, systemClock } from '@ambit/mesh/runtime';
 import { buildService, buildWorkload, checkLeaks, createTestCa, until } from '@ambit/mesh/testing';
 import { Deadlines } from '../src/http/deadlines.ts';
@@ -53,7 +53,7 @@ class World implements AsyncDisposable {
     const world = half.use(new World());
     const service = speaks === 'http2' ? HTTP2_SERVICE : SERVICE;
     const port = await world.#serve(speaks);
-    const hbone = world.#stack.use(createHbonePool<SpiffeId>({ clock: systemClock, logger: silentLogger }));
+    const hbone = world.#stack.use(createHbonePool<TunnelPeer>({ clock: systemClock, logger: silentLogger }));
     const store = createMeshViewStore();
     const workload = buildWorkload({
       name: 'web',
@@ -69,7 +69,7 @@ class World implements AsyncDisposable {
       limits: DEFAULT_UPSTREAM_LIMITS,
       hbone,
       svid: () => undefined,
-      trustDomains: createTrustDomains(DEFAULT_TRUST_DOMAIN),
+      peers: new TunnelPeers({ domains: createTrustDomains(DEFAULT_TRUST_DOMAIN), watchesRevocation: false }),
       network: '',
       random: () => 0,
       place: () => undefined,

@@ -17,6 +17,7 @@ export {
   type Handshakes,
   handshakes,
 } from './handshake.ts';
+export { followRevocations, type FollowRevocationsOptions, revocationMetrics } from './follow-revocations.ts';
 export * from './join-token.ts';
 export * from './key-pair.ts';
 export * from './node-name.ts';
@@ -31,5 +32,6 @@ export { REVOKED_ENTRIES_MAX, type RevocationList } from './revocation-list.ts';
 export { secureContextDefaults, secureContextOf, TLS_CIPHERS, TLS_GROUPS } from './secure-context.ts';
 export * from './svid.ts';
 export * from './trust-bundle.ts';
+export * from './tunnel-peers.ts';
 export * from './verify-peer.ts';
 export { readAltNames, readCertificateFields, readSerial, readValidity } from './certificate-fields.ts';

@@ -19,6 +19,14 @@ export class PeerRefusedError extends MeshError<'peer-refused'> {
   }
 }
 
+/** What is told of a connection that ends since its peer is revoked. */
+export const REVOKED_TEXT = 'the certificate of the tunnel peer is revoked';
+
+/** Whether a failed handshake, as whoever opens or accepts connections reports it, failed since the peer is revoked. */
+export function isRevocation({ cause }: Error): boolean {
+  return cause instanceof PeerRefusedError && cause.reason === 'revoked';
+}
+
 /** What counts for every peer. */
 export interface PeerTrust {
   readonly domains: TrustDomains;

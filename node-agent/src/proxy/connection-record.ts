@@ -1,5 +1,6 @@
 import type { OriginalDestination, Probe, Service, SocketAddress, SpiffeId, WorkloadUid } from '@ambit/mesh/model';
 import { type Clock, type LineSink, WIDE } from '@ambit/mesh/runtime';
+import type { TunnelPeer } from '@ambit/mesh/tls';
 import {
   type AccessLogEntry,
   type AccessLogFormat,
@@ -14,7 +15,6 @@ import type { InboundConnection } from './inbound-admission.ts';
 import type { RequestTable } from '../requests/request-table.ts';
 import type { RequestTap } from '../requests/request-tap.ts';
 import type { Party } from './party.ts';
-import type { TunnelPeer } from './tunnel-peers.ts';
 import type { TrafficTable } from './traffic-table.ts';
 
 /** What carries a connection's bytes: a tunnel stream or a pair of plaintext sockets. */

@@ -1,13 +1,12 @@
 import { CarrierDuplex, connectHbone, HboneError, type OpenedTunnel } from '@ambit/mesh/hbone';
 import type { SocketAddress, Workload } from '@ambit/mesh/model';
-import { secureContextOf, type Svid } from '@ambit/mesh/tls';
+import { secureContextOf, type Svid, type TunnelPeer } from '@ambit/mesh/tls';
 import { BAGGAGE_HEADER } from '@ambit/mesh/wire';
 import type { ConnectionTrace } from './connection-tracer.ts';
 import type { RouteToWorkload } from './next-hop.ts';
 import type { Party } from './party.ts';
 import type { PodContext } from './pod-context.ts';
 import { outboundHeaders, partyOfBaggage } from './tunnel-headers.ts';
-import type { TunnelPeer } from './tunnel-peers.ts';
 
 export type GatewayRoute = RouteToWorkload & { readonly kind: 'double-hbone' };
 

@@ -1,5 +1,5 @@
 import type { HboneError, HboneErrorCode } from '@ambit/mesh/hbone';
-import { PeerRefusedError } from '@ambit/mesh/tls';
+import { isRevocation, PeerRefusedError, REVOKED_TEXT } from '@ambit/mesh/tls';
 import type { AdmissionRefusal } from './inbound-admission.ts';
 import type { OutboundRefusal } from './outbound-route.ts';
 import type { ResponseFlag } from './traffic-table.ts';
@@ -71,7 +71,7 @@ export const FAILURES: Readonly<Record<FailureReason, Failure>> = {
   'no-svid': entry('no certificate for the identity of the pod has arrived', 'IDENTITY_ERROR'),
   'svid-expired': entry('the certificate of the pod has expired and could not be renewed', 'IDENTITY_ERROR'),
   'peer-expired': entry('the certificate of the tunnel peer has expired since it connected', 'IDENTITY_ERROR', 401),
-  'peer-revoked': entry('the certificate of the tunnel peer is revoked', 'CERT_REVOKED', 401),
+  'peer-revoked': entry(REVOKED_TEXT, 'CERT_REVOKED', 401),
   'no-original-destination': entry('the original destination of the connection could not be read'),
   'destination-connect': entry('the destination refused the connection', 'CONNECT'),
   'destination-timeout': entry('the destination did not answer in time', 'CONNECT'),
@@ -109,15 +109,11 @@ export const FAILURES: Readonly<Record<FailureReason, Failure>> = {
 /** The failure a tunnel error stands for. A connect that timed out and a peer that is revoked have causes worth naming. */
 export function failureOfTunnel(error: HboneError): FailureReason {
   if (error.code === 'timeout' && error.data['phase'] === 'connect') return 'network-policy';
-  if (isRevoked(error)) return 'peer-revoked';
+  if (isRevocation(error)) return 'peer-revoked';
   return `tunnel-${error.code}`;
 }
 
 /** Why the peer is not who it must be; undefined where the reason of the failure says it all. */
 export function peerRefusalOf(error: HboneError): string | undefined {
-  return error.cause instanceof PeerRefusedError && !isRevoked(error) ? error.cause.reason : undefined;
-}
-
-function isRevoked({ cause }: HboneError): boolean {
-  return cause instanceof PeerRefusedError && cause.reason === 'revoked';
+  return error.cause instanceof PeerRefusedError && !isRevocation(error) ? error.cause.reason : undefined;
 }

@@ -7,12 +7,12 @@ import {
   parseForwardedHost,
   TRACEPARENT_HEADER,
 } from '@ambit/mesh/wire';
+import type { TunnelPeer } from '@ambit/mesh/tls';
 import type { ConnectionSubject } from './connection-record.ts';
 import type { ConnectionTrace } from './connection-tracer.ts';
 import type { Admission, InboundConnection } from './inbound-admission.ts';
 import type { Party } from './party.ts';
 import { type PodContext, workloadOf } from './pod-context.ts';
-import type { TunnelPeer } from './tunnel-peers.ts';
 import { partyOfBaggage } from './tunnel-headers.ts';
 
 type Request = Pick<TunnelRequest<TunnelPeer>, 'authority' | 'header' | 'isLocal'>;

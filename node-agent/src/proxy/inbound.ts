@@ -10,7 +10,7 @@ import {
   type TunnelRequest,
 } from '@ambit/mesh/hbone';
 import type { SocketAddress } from '@ambit/mesh/model';
-import { secureContextOf, validUntilMs } from '@ambit/mesh/tls';
+import { secureContextOf, type TunnelPeer, validUntilMs } from '@ambit/mesh/tls';
 import { formatProxyHeader } from '@ambit/mesh/wire';
 import type { ServerEnd } from '../same-node/server-ends.ts';
 import type { ServedPod } from '../same-node/shortcuts.ts';
@@ -23,7 +23,6 @@ import { type PodContext, refuseSocket, reportDryRun, svidLater, svidNow, worklo
 import { inboundTap } from './inbound-tap.ts';
 import { localAddressOf, remoteAddressOf } from './socket-addresses.ts';
 import { destinationHeaders } from './tunnel-headers.ts';
-import type { TunnelPeer } from './tunnel-peers.ts';
 
 type Request = TunnelRequest<TunnelPeer, TunnelEnd>;
 

@@ -3,7 +3,7 @@ import { type CarrierResult, HboneError, type OpenedTunnel, type PoolTarget, typ
 import { dialInNetns, readOriginalDestination } from '@ambit/mesh/linux';
 import type { IpAddress, OriginalDestination, SocketAddress, SpiffeId, Workload } from '@ambit/mesh/model';
 import { type Backoff, createBackoff } from '@ambit/mesh/runtime';
-import { secureContextOf, type Svid } from '@ambit/mesh/tls';
+import { secureContextOf, type Svid, type TunnelPeer } from '@ambit/mesh/tls';
 import { ConnectionRecord, type ConnectionSubject, recordRefusal } from './connection-record.ts';
 import type { ConnectionTrace } from './connection-tracer.ts';
 import { dialPlain } from './dial.ts';
@@ -28,7 +28,6 @@ import { remoteAddressOf } from './socket-addresses.ts';
 import { detailOf, isNotListening } from './tunnel-failure.ts';
 import { outboundHeaders } from './tunnel-headers.ts';
 import { isSameWay, tunnelKey } from './tunnel-key.ts';
-import type { TunnelPeer } from './tunnel-peers.ts';
 
 type Settled = Exclude<OutboundRoute, { readonly kind: 'wait' }>;
 type Tunnelled = Exclude<RouteToWorkload, { readonly kind: 'direct-tcp' }>;

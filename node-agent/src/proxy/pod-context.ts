@@ -3,7 +3,7 @@ import type { HboneEnvironment, HbonePool } from '@ambit/mesh/hbone';
 import type { Cidr, IpAddress, SpiffeId, TrustDomains, Workload, WorkloadUid } from '@ambit/mesh/model';
 import type { NetnsHandle } from '@ambit/mesh/linux';
 import type { Clock, Logger } from '@ambit/mesh/runtime';
-import type { Svid } from '@ambit/mesh/tls';
+import type { Svid, TunnelPeer, TunnelPeers } from '@ambit/mesh/tls';
 import type { DnsSettings, DnsWorld } from '../dns/dns-proxy.ts';
 import type { Shortcuts } from '../same-node/shortcuts.ts';
 import type { SvidLookup, SvidTable } from '../identity/svid-table.ts';
@@ -19,7 +19,6 @@ import type { FailureReason } from './failures.ts';
 import type { OpenConnections } from './open-connections.ts';
 import type { PartyTable } from './party.ts';
 import type { SendRate } from './send-rate.ts';
-import type { TunnelPeer, TunnelPeers } from './tunnel-peers.ts';
 
 /** A captured pod as the CNI agent announced it; nothing here comes from the pod itself. */
 export interface PodSpec {

@@ -1,6 +1,7 @@
 import { createHbonePool, type HboneEnvironment, type HbonePool } from '@ambit/mesh/hbone';
 import type { NetnsHandle } from '@ambit/mesh/linux';
 import type { MeshViewStep, Workload } from '@ambit/mesh/model';
+import type { TunnelPeer } from '@ambit/mesh/tls';
 import { DnsProxy } from '../dns/dns-proxy.ts';
 import { chooseCuts } from '../accounting/choose-cuts.ts';
 import type { PodAccount } from '../accounting/pod-account.ts';
@@ -14,7 +15,6 @@ import { OutboundProxy } from './outbound.ts';
 import { type PodContext, type PodSpec, type ProxyDependencies, workloadOf } from './pod-context.ts';
 import { SendRate } from './send-rate.ts';
 import { leadsToOneOf } from './tunnel-key.ts';
-import type { TunnelPeer } from './tunnel-peers.ts';
 import { PodListeners, type SharedListener } from './pod-listeners.ts';
 
 /** Live connections that are asked about again in one turn of the event loop after a policy change. */

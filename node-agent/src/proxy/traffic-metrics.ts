@@ -53,7 +53,6 @@ export const dataPlaneMetrics: {
   readonly dryRun: MetricSpec<'counter'>;
   readonly probes: MetricSpec<'counter'>;
   readonly onDemandDns: MetricSpec<'counter'>;
-  readonly revocationRejections: MetricSpec<'counter'>;
   readonly revocationUntracked: MetricSpec<'counter'>;
 } = {
   socketsOpen: gauge({ name: 'istio_tcp_sockets_open', help: 'Connections being carried now.', labels: ['reporter'] }),
@@ -88,11 +87,6 @@ export const dataPlaneMetrics: {
   onDemandDns: counter({
     name: 'istio_on_demand_dns_total',
     help: 'Names of workloads looked up because somebody connected to one.',
-  }),
-  revocationRejections: counter({
-    name: 'istio_crl_policy_rejections_total',
-    help: 'Tunnel connections refused or cut because the certificate of the peer is revoked.',
-    labels: ['reporter'],
   }),
   revocationUntracked: counter({
     name: 'istio_crl_untracked_connections_total',

@@ -1,6 +1,6 @@
 import type { HboneConnection } from '@ambit/mesh/hbone';
 import type { SocketAddress } from '@ambit/mesh/model';
-import type { TunnelPeer } from '../proxy/tunnel-peers.ts';
+import type { TunnelPeer } from '@ambit/mesh/tls';
 
 /** What the accepting side of a tunnel connection knows of it, all that admission asks of a connection. Plain data. */
 export interface ServerEnd {

@@ -14,7 +14,7 @@ import {
 } from '@ambit/mesh/hbone';
 import type { WorkloadUid } from '@ambit/mesh/model';
 import type { Clock } from '@ambit/mesh/runtime';
-import type { TunnelPeer } from '../proxy/tunnel-peers.ts';
+import type { TunnelPeer } from '@ambit/mesh/tls';
 import { decideCarriage } from './decide-carriage.ts';
 import { type ServerEnd, ServerEnds } from './server-ends.ts';
 import { SessionWatch } from './session-watch.ts';

@@ -19,8 +19,6 @@ export const agentMetrics: {
   readonly outsideRanges: MetricSpec<'gauge'>;
   readonly certificates: MetricSpec<'gauge'>;
   readonly certificateFailures: MetricSpec<'counter'>;
-  readonly revokedCertificates: MetricSpec<'gauge'>;
-  readonly revocationFailing: MetricSpec<'gauge'>;
   readonly traceSpans: MetricSpec<'counter'>;
   readonly build: MetricSpec<'gauge'>;
 } = {
@@ -82,14 +80,6 @@ export const agentMetrics: {
   certificateFailures: counter({
     name: 'ambit_certificate_request_failures_total',
     help: 'Certificate requests that failed and are tried again.',
-  }),
-  revokedCertificates: gauge({
-    name: 'ambit_crl_entries',
-    help: 'Certificates that the revocation lists in force withdraw.',
-  }),
-  revocationFailing: gauge({
-    name: 'ambit_crl_failing',
-    help: 'Whether the file with revocation lists cannot be used: the last that could stay in force.',
   }),
   traceSpans: counter({
     name: 'ambit_trace_spans_total',

@@ -12,6 +12,7 @@ import {
   sumHistograms,
   sumSamples,
 } from '@ambit/mesh/runtime';
+import { revocationMetrics } from '@ambit/mesh/tls';
 import { dnsMetrics } from '../dns/dns-metrics.ts';
 import { dataPlaneMetrics, trafficMetrics } from '../proxy/traffic-metrics.ts';
 import { requestMetrics } from '../requests/request-metrics.ts';
@@ -60,7 +61,7 @@ export function registerWorkerMetrics(metrics: Metrics, read: ReadWorkerMetrics)
   );
   collect(dataPlaneMetrics.onDemandDns, ({ nameLookups }) => [{ labels: [], value: nameLookups }]);
   collect(dataPlaneMetrics.dryRun, ({ dryRun }) => dryRun.map(([action, value]) => ({ labels: [action], value })));
-  collect(dataPlaneMetrics.revocationRejections, ({ revocationRejections: { source, destination } }) => [
+  collect(revocationMetrics.revocationRejections, ({ revocationRejections: { source, destination } }) => [
     { labels: ['source'], value: source },
     { labels: ['destination'], value: destination },
   ]);

@@ -4,7 +4,7 @@ import type { Clock, LineSink, Logger, RootLogger, WorkerHandlers } from '@ambit
 import { BufferGuard, type GuardedPod } from '../accounting/buffer-guard.ts';
 import { Accounts } from '../accounting/accounts.ts';
 import { matchesConnection } from '../admin/match-connection.ts';
-import { createRevocations } from '@ambit/mesh/tls';
+import { createRevocations, TunnelPeers } from '@ambit/mesh/tls';
 import { createDnsWorld } from '../dns/dns-proxy.ts';
 import { SpanQueue } from '@ambit/mesh/otlp';
 import { SvidTable } from '../identity/svid-table.ts';
@@ -16,7 +16,6 @@ import { DryRunReporter } from '../proxy/dry-run-reporter.ts';
 import { OpenConnections } from '../proxy/open-connections.ts';
 import { PartyTable } from '../proxy/party.ts';
 import type { PodSpec, ProxyDependencies, ProxySettings } from '../proxy/pod-context.ts';
-import { TunnelPeers } from '../proxy/tunnel-peers.ts';
 import type { SharedListener } from '../proxy/pod-listeners.ts';
 import { PodProxy } from '../proxy/pod-proxy.ts';
 import { TrafficTable } from '../proxy/traffic-table.ts';

@@ -9,8 +9,16 @@ import {
   type TunnelRequest,
   type TunnelStream,
 } from '@ambit/mesh/hbone';
-import { identitiesOfSame, type IpAddress, parseIpAddress, type SpiffeId, type TrustDomains } from '@ambit/mesh/model';
-import { clientVerifier, secureContextOf, type Svid, validUntilMs } from '@ambit/mesh/tls';
+import { type IpAddress, parseIpAddress } from '@ambit/mesh/model';
+import {
+  isRevocation,
+  REVOKED_TEXT,
+  secureContextOf,
+  type Svid,
+  type TunnelPeer,
+  type TunnelPeers,
+  validUntilMs,
+} from '@ambit/mesh/tls';
 import { type Authority, FORWARDED_NETWORK_HEADER, parseAuthority } from '@ambit/mesh/wire';
 import { clientCertificate } from '../http/client-certificate.ts';
 import type { Caller } from '../http/pipeline.ts';
@@ -24,6 +32,7 @@ export type TunnelRefusal =
   | 'no-memory'
   | 'no-certificate'
   | 'peer-expired'
+  | 'peer-revoked'
   | 'invalid-authority'
   | 'unknown-address'
   | 'unknown-hostname'
@@ -46,7 +55,8 @@ export interface HboneListenerOptions {
   readonly host: string;
   readonly port: number;
   readonly environment: HboneEnvironment;
-  readonly trustDomains: TrustDomains;
+  /** Who is let in. */
+  readonly peers: Pick<TunnelPeers, 'verifyClient' | 'isRevoked' | 'rejections'>;
   /** The one that this is in. */
   readonly network: string;
   /** Servers are told who the client is. */
@@ -65,7 +75,7 @@ const BACKLOG = 4096;
 export class HboneListener implements AsyncDisposable {
   readonly #options: HboneListenerOptions;
   readonly #server: Server;
-  readonly #connections = new Set<HboneConnection<SpiffeId>>();
+  readonly #connections = new Set<HboneConnection<TunnelPeer>>();
   readonly #abort = new AbortController();
   readonly #handshakes = new HandshakeLimit();
   #draining = false;
@@ -102,6 +112,16 @@ export class HboneListener implements AsyncDisposable {
     return idle.length;
   }
 
+  /** Ends connections of matching peers at once, with all in them. Returns how many. */
+  cut(matches: (peer: TunnelPeer) => boolean): number {
+    const matching = [...this.#connections].filter(({ peer }) => matches(peer));
+    for (const connection of matching) {
+      this.#options.onRefused('peer-revoked');
+      connection.destroy(new HboneError('cut', { data: { reason: REVOKED_TEXT } }));
+    }
+    return matching.length;
+  }
+
   /** Accepts nothing new; connections that there are take no new tunnels and close after their last one. */
   drain(): void {
     this.#draining = true;
@@ -134,17 +154,16 @@ export class HboneListener implements AsyncDisposable {
   }
 
   async #serve(socket: Socket, address: IpAddress, svid: Svid): Promise<void> {
-    const { environment, trustDomains, forwardsClientCertificate } = this.#options;
+    const { environment, peers, forwardsClientCertificate } = this.#options;
     let caller: Caller = { identity: null, address };
     let peerUntilMs = 0;
-    const verify = clientVerifier({ domains: trustDomains });
     try {
-      const connection = await acceptHbone<SpiffeId>(socket, {
+      const connection = await acceptHbone<TunnelPeer>(socket, {
         ...environment,
         secureContext: secureContextOf(svid),
         verifyPeer: (certificate, issuers) => {
           peerUntilMs = validUntilMs(certificate);
-          return verify(certificate, issuers);
+          return peers.verifyClient(certificate, issuers);
         },
         onTunnel: (request) => {
           // TLS has looked at certificates once, when the connection began; it may outlive them, its new tunnels may not.
@@ -154,9 +173,8 @@ export class HboneListener implements AsyncDisposable {
             return;
           }
           if (caller.identity === null) {
-            const identity = request.connection.peer;
+            const { id: identity, aliases } = request.connection.peer;
             const certificate = forwardsClientCertificate ? clientCertificate(svid.id, identity) : null;
-            const aliases = identitiesOfSame(trustDomains, identity).slice(1);
             caller = { identity, aliases, address, ...(certificate === null ? {} : { certificate }) };
           }
           this.#answer(request, this.#isFar(request) ? { ...caller, isFar: true } : caller);
@@ -166,21 +184,25 @@ export class HboneListener implements AsyncDisposable {
       });
       if (connection.state === 'closed') return;
       this.#connections.add(connection);
-      if (this.#draining) connection.drain();
+      // A list may have come between the handshake and now.
+      if (peers.isRevoked(connection.peer))
+        peers.rejections.destination += this.cut((peer) => peer === connection.peer);
+      else if (this.#draining) connection.drain();
     } catch (error) {
       // A peer that only looked whether the port is open is not worth counting.
-      if (!(error instanceof HboneError) || error.code !== 'aborted') this.#options.onRefused('handshake');
+      if (error instanceof HboneError && error.code === 'aborted') return;
+      this.#options.onRefused(error instanceof Error && isRevocation(error) ? 'peer-revoked' : 'handshake');
     } finally {
       this.#handshakes.leave(address);
     }
   }
 
-  #isFar(request: TunnelRequest<SpiffeId>): boolean {
+  #isFar(request: TunnelRequest<TunnelPeer>): boolean {
     const from = request.header(FORWARDED_NETWORK_HEADER);
     return from !== undefined && from !== this.#options.network;
   }
 
-  #answer(request: TunnelRequest<SpiffeId>, caller: Caller): void {
+  #answer(request: TunnelRequest<TunnelPeer>, caller: Caller): void {
     const verdict = this.#decide(caller, request.authority);
     if (verdict.kind === 'accepted') {
       verdict.serve(request.accept());
@@ -189,7 +211,7 @@ export class HboneListener implements AsyncDisposable {
     this.#reject(request, verdict.reason);
   }
 
-  #reject(request: TunnelRequest<SpiffeId>, reason: TunnelRefusal): void {
+  #reject(request: TunnelRequest<TunnelPeer>, reason: TunnelRefusal): void {
     this.#options.onRefused(reason);
     request.reject(statusOf(reason));
   }

@@ -8,6 +8,7 @@ import {
   shareReads,
   sumSamples,
 } from '@ambit/mesh/runtime';
+import { revocationMetrics } from '@ambit/mesh/tls';
 import type { WorkerMetrics } from '../worker/worker-protocol.ts';
 import { byteMetrics } from './connection-metrics.ts';
 import { requestMetrics, waypointMetrics } from './request-metrics.ts';
@@ -50,6 +51,9 @@ export function registerWorkerMetrics(metrics: Metrics, read: ReadWorkerMetrics)
   ): Promise<readonly MetricSample[]> =>
     sumSamples((await shared()).flatMap(of).map(([label, value]) => ({ labels: [label], value })));
   metrics.collect(waypointMetrics.tunnelsRefused, () => sumsBy(({ refusals }) => refusals));
+  metrics.collect(revocationMetrics.revocationRejections, () =>
+    sumsBy(({ revocationRejections }) => Object.entries(revocationRejections)),
+  );
   metrics.collect(waypointMetrics.mirrored, () => sumsBy(({ mirrored }) => Object.entries(mirrored)));
   metrics.collect(waypointMetrics.policyNotes, () => sumsBy(({ policyNotes }) => policyNotes));
   return shared;

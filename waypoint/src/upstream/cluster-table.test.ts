@@ -7,10 +7,10 @@ import {
   DEFAULT_TRUST_DOMAIN,
   type LoadBalancing,
   type Port,
-  type SpiffeId,
   type Workload,
 } from '@ambit/mesh/model';
 import type { PortSecurity } from '@ambit/mesh/routes';
+import { type TunnelPeer, TunnelPeers } from '@ambit/mesh/tls';
 import { silentLogger } from '@ambit/mesh/runtime';
 import {
   buildService,
@@ -52,9 +52,9 @@ function openTable(options: Partial<ClusterTableOptions> = {}) {
     logger: silentLogger,
     deadlines: stack.use(new Deadlines(clock)),
     limits: DEFAULT_UPSTREAM_LIMITS,
-    hbone: stack.use(createHbonePool<SpiffeId>({ clock, logger: silentLogger })),
+    hbone: stack.use(createHbonePool<TunnelPeer>({ clock, logger: silentLogger })),
     svid: () => undefined,
-    trustDomains: createTrustDomains(DEFAULT_TRUST_DOMAIN),
+    peers: new TunnelPeers({ domains: createTrustDomains(DEFAULT_TRUST_DOMAIN), watchesRevocation: false }),
     network: '',
     random: () => 0,
     place: () => undefined,

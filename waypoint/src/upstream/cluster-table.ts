@@ -10,14 +10,13 @@ import {
   type ServiceKey,
   type SpiffeId,
   takesConnections,
-  type TrustDomains,
   type Workload,
   type WorkloadUid,
   workloadIdentity,
 } from '@ambit/mesh/model';
 import type { PortSecurity } from '@ambit/mesh/routes';
 import type { Clock, Logger } from '@ambit/mesh/runtime';
-import type { Svid } from '@ambit/mesh/tls';
+import type { Svid, TunnelPeer } from '@ambit/mesh/tls';
 import type { Deadlines } from '../http/deadlines.ts';
 import { secureConnector } from '../secure/secure-connector.ts';
 import { Cluster, type Endpoint } from './cluster.ts';
@@ -26,7 +25,7 @@ import { openingWithin } from './connector.ts';
 import { EndpointPool } from './endpoint-pool.ts';
 import { Http2Pool } from './http2-pool.ts';
 import type { UpstreamLimits } from './limits.ts';
-import { createConnector, type EndpointAddress, endpointKey } from './open-endpoint.ts';
+import { createConnector, type EndpointAddress, endpointKey, type ServerPeers } from './open-endpoint.ts';
 import { Reachability } from './reachability.ts';
 import { WorkloadClusters } from './workload-clusters.ts';
 
@@ -35,9 +34,9 @@ export interface ClusterTableOptions {
   readonly logger: Logger;
   readonly deadlines: Deadlines;
   readonly limits: UpstreamLimits;
-  readonly hbone: HbonePool<SpiffeId>;
+  readonly hbone: HbonePool<TunnelPeer>;
   readonly svid: () => Svid | undefined;
-  readonly trustDomains: TrustDomains;
+  readonly peers: ServerPeers;
   readonly network: string;
   readonly random: () => number;
   /** Where this waypoint is; undefined when the view does not tell: then nobody is near, and of those that must be there is none. */
@@ -207,10 +206,10 @@ export class ClusterTable {
   }
 
   #create(address: EndpointAddress, workload: Workload, secured: Secured | null): PooledEndpoint {
-    const { clock, logger, deadlines, limits, hbone, svid, trustDomains } = this.#options;
+    const { clock, logger, deadlines, limits, hbone, svid, peers } = this.#options;
     const name = `${address.address.ip}:${address.address.port}`;
     const reachability = new Reachability(clock);
-    const plain = createConnector(address, hbone, trustDomains, svid);
+    const plain = createConnector(address, hbone, peers, svid);
     const secure = secureConnector(plain, secured?.security ?? null, clock);
     const connector = reachability.watch(openingWithin(limits.connectTimeoutMs, secure, clock));
     const options = { connector, limits, clock, deadlines, logger, name };

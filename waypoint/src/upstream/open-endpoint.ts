@@ -1,7 +1,7 @@
 import net from 'node:net';
-import { type Carrier, createPlainCarrier, type HbonePool, type PoolTarget } from '@ambit/mesh/hbone';
-import { formatSocketAddress, type SocketAddress, type SpiffeId, type TrustDomains } from '@ambit/mesh/model';
-import { secureContextOf, serverVerifier, type Svid } from '@ambit/mesh/tls';
+import { type Carrier, createPlainCarrier, HboneError, type HbonePool, type PoolTarget } from '@ambit/mesh/hbone';
+import { formatSocketAddress, type SocketAddress, type SpiffeId } from '@ambit/mesh/model';
+import { REVOKED_TEXT, secureContextOf, type Svid, type TunnelPeer, type TunnelPeers } from '@ambit/mesh/tls';
 import type { Connector } from './connector.ts';
 
 /** How an endpoint is reached. */
@@ -14,6 +14,9 @@ export interface EndpointAddress {
 
 const HBONE_PORT = 15_008;
 
+/** Who may be there. */
+export type ServerPeers = Pick<TunnelPeers, 'serverVerifier' | 'isRevoked' | 'rejections'>;
+
 /** Equal for endpoints that may share connections. */
 export function endpointKey({ address, identities }: EndpointAddress): string {
   const text = formatSocketAddress(address);
@@ -23,14 +26,14 @@ export function endpointKey({ address, identities }: EndpointAddress): string {
 /** Opens tunnels to the workload as the waypoint, or plaintext connections. `svid` is asked for each new session. */
 export function createConnector(
   endpoint: EndpointAddress,
-  pool: HbonePool<SpiffeId>,
-  domains: TrustDomains,
+  pool: HbonePool<TunnelPeer>,
+  peers: ServerPeers,
   svid: () => Svid | undefined,
 ): Connector {
   const { address, identities } = endpoint;
   if (identities === null) return { open: (signal) => openPlain(address.ip, address.port, signal) };
   const authority = formatSocketAddress(address);
-  const target: PoolTarget<SpiffeId> = {
+  const target: PoolTarget<TunnelPeer> = {
     // The port is not part of it: all ports of a workload share its sessions.
     key: `${address.ip}|${identities.toSorted().join(',')}`,
     openSocket: () => net.connect({ host: address.ip, port: HBONE_PORT, noDelay: true }).on('error', () => {}),
@@ -39,10 +42,17 @@ export function createConnector(
       if (own === undefined) throw new Error('no certificate of our own');
       return secureContextOf(own);
     },
-    verifyPeer: serverVerifier(identities, { domains }),
+    verifyPeer: peers.serverVerifier(identities),
   };
   return {
-    open: async (signal) => (await pool.openTunnel(target, { authority, headers: HEADERS }, signal)).stream,
+    open: async (signal) => {
+      const { stream, peer } = await pool.openTunnel(target, { authority, headers: HEADERS }, signal);
+      if (!peers.isRevoked(peer)) return stream;
+      // A list came while the tunnel was being opened; its connection was nobody's to cut then.
+      stream.reset();
+      peers.rejections.source += pool.cut((other) => other === peer, REVOKED_TEXT);
+      throw new HboneError('cut', { data: { reason: REVOKED_TEXT } });
+    },
   };
 }
 

@@ -2,16 +2,9 @@ import { randomFillSync } from 'node:crypto';
 import { createHbonePool, type HbonePool } from '@ambit/mesh/hbone';
 import { DEFAULT_LIMITS } from '@ambit/mesh/http1';
 import { DEFAULT_LIMITS as HTTP2_LIMITS } from '@ambit/mesh/http2';
-import {
-  createMeshViewStore,
-  type IpAddress,
-  type MeshView,
-  parseServiceKey,
-  type SpiffeId,
-  type Workload,
-} from '@ambit/mesh/model';
+import { createMeshViewStore, type IpAddress, type MeshView, parseServiceKey, type Workload } from '@ambit/mesh/model';
 import type { Clock, Logger, RootLogger, WritableLineSink } from '@ambit/mesh/runtime';
-import type { Svid } from '@ambit/mesh/tls';
+import { createRevocations, REVOKED_TEXT, type Svid, type TunnelPeer, TunnelPeers } from '@ambit/mesh/tls';
 import { AccessTable } from '../authorize/access-table.ts';
 import { Deadlines } from '../http/deadlines.ts';
 import { DEFAULT_EXCHANGE_LIMITS } from '../http/limits.ts';
@@ -45,7 +38,10 @@ export interface DataPlaneOptions {
   readonly logger: Logger;
   /** The log behind `logger`. */
   readonly log: Pick<RootLogger, 'suppressed'>;
-  readonly config: Pick<WorkerConfig, 'network' | 'trustDomains' | 'forwardsClientCertificate' | 'accessLogFormat'>;
+  readonly config: Pick<
+    WorkerConfig,
+    'network' | 'trustDomains' | 'forwardsClientCertificate' | 'watchesRevocation' | 'accessLogFormat'
+  >;
   /** Null: no access log. */
   readonly accessLog: Pick<WritableLineSink, 'write' | 'writeLine' | 'dropped'> | null;
   readonly random: () => number;
@@ -69,7 +65,8 @@ export class DataPlane {
   readonly #recorder: ExchangeRecorder;
   readonly #relays: RelayRecorder;
   readonly #context: WorkerContext;
-  readonly #hbone: HbonePool<SpiffeId>;
+  readonly #peers: TunnelPeers;
+  readonly #hbone: HbonePool<TunnelPeer>;
   readonly #clusters: ClusterTable;
   readonly #access = new AccessTable();
   readonly #backends = new BackendTable();
@@ -97,14 +94,16 @@ export class DataPlane {
       random,
       fieldCountMax: Math.max(DEFAULT_LIMITS.fieldCountMax, HTTP2_LIMITS.headerCountMax),
     });
-    this.#hbone = createHbonePool<SpiffeId>({ clock, logger });
+    const { trustDomains: domains, watchesRevocation } = config;
+    this.#peers = new TunnelPeers({ domains, watchesRevocation });
+    this.#hbone = createHbonePool<TunnelPeer>({ clock, logger });
     this.#clusters = new ClusterTable({
       clock,
       logger,
       deadlines: this.#deadlines,
       limits: DEFAULT_UPSTREAM_LIMITS,
       hbone: this.#hbone,
-      trustDomains: options.config.trustDomains,
+      peers: this.#peers,
       svid: () => this.#validSvid(),
       network,
       random,
@@ -166,12 +165,22 @@ export class DataPlane {
     return null;
   };
 
+  'set-revocations' = ({ lists }: Args<'set-revocations'>): null => {
+    const peers = this.#peers;
+    peers.revoke(createRevocations(lists));
+    const isRevoked = (peer: TunnelPeer): boolean => peers.isRevoked(peer);
+    for (const listener of this.#listeners)
+      if (listener instanceof HboneListener) peers.rejections.destination += listener.cut(isRevoked);
+    peers.rejections.source += this.#hbone.cut(isRevoked, REVOKED_TEXT);
+    return null;
+  };
+
   listen = async ({ hbone, plain }: Args<'listen'>): Promise<ListenOn> => {
     const { clock, logger, config } = this.#options;
     const listener = new HboneListener({
       ...hbone,
       environment: { clock, logger },
-      trustDomains: config.trustDomains,
+      peers: this.#peers,
       network: config.network,
       forwardsClientCertificate: config.forwardsClientCertificate,
       svid: () => this.#validSvid(),
@@ -202,6 +211,7 @@ export class DataPlane {
       policyNotes: this.#recorder.policyNotes,
       accessLogDropped: this.#options.accessLog?.dropped ?? 0,
       mirrored: { ...this.#context.mirrors.counts },
+      revocationRejections: { ...this.#peers.rejections },
       refusedShares: this.#options.overload.shares,
     };
   };

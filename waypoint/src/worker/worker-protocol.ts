@@ -1,7 +1,7 @@
 import type { MeshViewUpdate, TrustDomains } from '@ambit/mesh/model';
 import type { ClosedRoutes, ServiceRoutes } from '@ambit/mesh/routes';
 import type { AccessLogTarget, LogFormat, SeriesSnapshot } from '@ambit/mesh/runtime';
-import type { Svid } from '@ambit/mesh/tls';
+import type { RevokedSerials, Svid } from '@ambit/mesh/tls';
 import type { PolicySetChanges } from '../authorize/access-table.ts';
 import type { MirrorOutcome } from '../http/mirror-budget.ts';
 import type { OverloadCause } from '../overload/overload-guard.ts';
@@ -28,6 +28,8 @@ export interface WorkerConfig {
   readonly trustDomains: TrustDomains;
   /** Servers are told who the client is. */
   readonly forwardsClientCertificate: boolean;
+  /** Lists of revoked certificates may come. */
+  readonly watchesRevocation: boolean;
   /** What heap and buffers of this worker may take. */
   readonly memoryBudgetBytes: number;
   /** Appended to; every worker opens the file by itself. */
@@ -52,6 +54,8 @@ export interface WorkerMetrics {
   readonly policyNotes: readonly (readonly [effect: string, count: number])[];
   /** Copies of requests, by what became of them. */
   readonly mirrored: Readonly<Record<MirrorOutcome, number>>;
+  /** Connections that were refused or cut as their peer was revoked, by who saw it. */
+  readonly revocationRejections: { readonly source: number; readonly destination: number };
   /** Shares of new requests that are refused. */
   readonly refusedShares: Readonly<Record<OverloadCause, number>>;
 }
@@ -86,6 +90,8 @@ export interface WorkerCalls {
   /** What sessions are sealed and opened with; secrets. Answered once they are in use; to be called before routes that need them. */
   'set-session-keys': { readonly args: { readonly keys: readonly Uint8Array[] }; readonly result: null };
   'set-svid': { readonly args: { readonly svid: Svid }; readonly result: null };
+  /** Answered once no peer is served whose certificate they name. In place of those before. */
+  'set-revocations': { readonly args: { readonly lists: readonly RevokedSerials[] }; readonly result: null };
   /** Answered once the ports are open, with where. */
   listen: {
     readonly args: { readonly hbone: ListenOn; readonly plain: readonly PlainPort[] };

@@ -60,6 +60,7 @@ export async function runWorkerThread(): Promise<void> {
     'set-backends': plane['set-backends'],
     'set-session-keys': plane['set-session-keys'],
     'set-svid': plane['set-svid'],
+    'set-revocations': plane['set-revocations'],
     listen: plane.listen,
     metrics: plane.metrics,
     endpoints: plane.endpoints,

@@ -1,14 +1,7 @@
-import { identitiesOfSame, type SpiffeId, type TrustDomains } from '@ambit/mesh/model';
-import {
-  type CertificateName,
-  clientVerifier,
-  noRevocations,
-  PeerRefusedError,
-  type PeerTrust,
-  readChainNames,
-  type Revocations,
-  serverVerifier,
-} from '@ambit/mesh/tls';
+import type { SpiffeId } from '../model/spiffe-id.ts';
+import { identitiesOfSame, type TrustDomains } from '../model/trust-domains.ts';
+import { type CertificateName, noRevocations, readChainNames, type Revocations } from './revocation.ts';
+import { clientVerifier, PeerRefusedError, type PeerTrust, serverVerifier } from './verify-peer.ts';
 
 /** Who is at the other end of a tunnel connection, for as long as that lives. */
 export interface TunnelPeer {

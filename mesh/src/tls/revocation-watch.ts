@@ -1,19 +1,17 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import type { Clock, Logger } from '@ambit/mesh/runtime';
-import {
-  parseRevocationFile,
-  REVOCATION_FILE_BYTES_MAX,
-  type RevocationList,
-  type RevokedSerials,
-  TlsError,
-} from '@ambit/mesh/tls';
+import type { Clock } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/logger.ts';
+import { TlsError } from './errors.ts';
+import type { RevokedSerials } from './revocation.ts';
+import { parseRevocationFile, REVOCATION_FILE_BYTES_MAX } from './revocation-file.ts';
+import type { RevocationList } from './revocation-list.ts';
 
 const WATCH_INTERVAL_MS = 1000;
 /** How often one warns of lists that should have been replaced. */
 const EXPIRED_WARNING_MS = 3_600_000;
 
-export interface RevocationFileOptions {
+export interface RevocationWatchOptions {
   readonly path: string;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -26,8 +24,8 @@ export interface RevocationFileOptions {
  * one that is missing is no error at the start only: it may be mounted later. One with fewer lists counts once it has stood still for
  * one look.
  */
-export class RevocationFile {
-  readonly #options: RevocationFileOptions;
+export class RevocationWatch {
+  readonly #options: RevocationWatchOptions;
   #lists: readonly RevocationList[] = [];
   /** What the file looked like when it was last read. */
   #seen = '';
@@ -36,7 +34,7 @@ export class RevocationFile {
   #failure: string | null = null;
   #warnedMs = Number.NEGATIVE_INFINITY;
 
-  constructor(options: RevocationFileOptions) {
+  constructor(options: RevocationWatchOptions) {
     this.#options = options;
   }
 

@@ -4,9 +4,11 @@ import { mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { LogFields, Logger } from '@ambit/mesh/runtime';
-import { createTestCa, ManualClock, until } from '@ambit/mesh/testing';
-import { RevocationFile } from './revocation-file.ts';
+import type { LogFields, Logger } from '../runtime/logger.ts';
+import { ManualClock } from '../testing/manual-clock.ts';
+import { createTestCa } from '../testing/test-ca.ts';
+import { until } from '../testing/until.ts';
+import { RevocationWatch } from './revocation-watch.ts';
 
 const ca = createTestCa();
 const [one, two] = [ca.issueCertificate().certificate, ca.issueCertificate().certificate];
@@ -19,7 +21,7 @@ class Watched implements AsyncDisposable {
   readonly log: string[] = [];
   /** Entries of each set of lists that was put in force. */
   readonly published: number[] = [];
-  readonly file: RevocationFile;
+  readonly file: RevocationWatch;
   readonly #stop = new AbortController();
   #watching: Promise<void> | undefined;
 
@@ -35,7 +37,7 @@ class Watched implements AsyncDisposable {
       error: line('error'),
       child: () => logger,
     };
-    this.file = new RevocationFile({
+    this.file = new RevocationWatch({
       path: this.path,
       clock: this.clock,
       logger,
