@@ -4,7 +4,8 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { BUNDLES, type Built, buildBundles } from './build.ts';
+import type { Metafile } from 'esbuild';
+import { BUNDLES, type Built, buildBundles, compileBundles } from './build.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** A bundle must stay quick to load; today the largest is below 2 MiB. */
@@ -53,6 +54,50 @@ test('the bundle of the data worker loads everything it imports and refuses to b
   assert.match(output, /a data worker runs in a worker thread/);
   assert.notEqual(status, 0);
 });
+
+/** What a process loads as it starts: the file of this name and whatever it imports, but not what it loads when it needs it. */
+const loadedAtStart = (
+  { outputs }: Metafile,
+  file: string,
+): { readonly inputs: string[]; readonly externals: string[] } => {
+  const seen = new Set<string>();
+  const inputs: string[] = [];
+  const externals: string[] = [];
+  const visit = (path: string): void => {
+    const output = outputs[path];
+    if (output === undefined || seen.has(path)) return;
+    seen.add(path);
+    inputs.push(...Object.keys(output.inputs));
+    for (const { path: imported, kind, external } of output.imports) {
+      if (kind !== 'import-statement') continue;
+      if (external === true) externals.push(imported);
+      else visit(imported);
+    }
+  };
+  visit(file);
+  return { inputs, externals };
+};
+
+// Each costs every node a megabyte and more, in a process or thread that may never need it.
+for (const [name, unwanted] of [
+  ['node-agent', /node_modules\/(?:@grpc|protobufjs|@opentelemetry|prom-client|pino)\//],
+  ['node-agent-worker', /node_modules\/(?:@grpc|@bufbuild|protobufjs|@opentelemetry|prom-client|pino)\//],
+] as const) {
+  test(`the bundle of ${name} loads no library before it needs it, and no HTTP client ever`, async () => {
+    const outdir = relative(ROOT, join(folder, name));
+    const { inputs, externals } = loadedAtStart(await compileBundles(ROOT, [name], outdir), `${outdir}/${name}.mjs`);
+    assert.ok(inputs.length > 50 && externals.includes('node:net'), 'it was looked at');
+    assert.deepEqual(
+      inputs.filter((path) => unwanted.test(path)),
+      [],
+    );
+    // `import` of it, other than `require`, loads every part of it, a client among them.
+    assert.deepEqual(
+      externals.filter((path) => path === 'node:http' || path === 'node:https'),
+      [],
+    );
+  });
+}
 
 test('buildBundles() refuses a name it does not know', async () => {
   await assert.rejects(buildBundles(ROOT, ['nothing']), /no such bundle: nothing/);

@@ -1,4 +1,4 @@
-import { type ControllerUpstream, readControllerUpstream } from '@ambit/mesh/grpc';
+import { type ControllerUpstream, readControllerUpstream } from '@ambit/mesh/upstream';
 import {
   createSpiffeId,
   createTrustDomains,

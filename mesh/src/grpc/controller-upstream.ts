@@ -1,46 +1,10 @@
-import { parsePort } from '../model/address.ts';
 import type { Clock } from '../runtime/clock.ts';
-import type { EnvironmentReader } from '../runtime/environment.ts';
 import type { Logger } from '../runtime/logger.ts';
+import type { ControllerUpstream } from '../upstream/upstream-settings.ts';
 import type { ControllerAccess } from './controller-access.ts';
 import { openNodeAccess } from './node-access.ts';
 import type { SvidStore } from './svid-store.ts';
 import { createTokenAccess, watchRoots } from './token-access.ts';
-
-/** Where the controller is, and how a process proves to it who it is. */
-export interface ControllerUpstream {
-  /** `host:port`. */
-  readonly address: string;
-  readonly serverName: string;
-  /** Single-use token of a controller in file mode, exchanged for a node certificate kept in `stateDirectory`. */
-  readonly joinTokenFile: string | undefined;
-  /** A bearer token sent with every call instead of a node certificate, and the roots of the controller's certificate. */
-  readonly bearer: { readonly tokenFile: string; readonly rootFile: string } | undefined;
-  readonly stateDirectory: string;
-}
-
-/** A name, an IPv4 address, or an IPv6 address in brackets. */
-const HOST_AND_PORT = /^(?:\[[0-9A-Fa-f:.]+\]|[^\s:/[\]]+):\d{1,5}$/;
-
-/** The settings of an upstream; unless it is needed its address may be absent. @throws EnvironmentError. */
-export function readControllerUpstream(
-  read: EnvironmentReader,
-  fallback: { readonly serverName: string; readonly stateDirectory: string },
-  isNeeded: boolean,
-): ControllerUpstream {
-  return {
-    joinTokenFile: read.optional('AMBIT_JOIN_TOKEN_FILE'),
-    bearer: readBearer(read),
-    serverName: read.text('AMBIT_CONTROLLER_SERVER_NAME', fallback.serverName),
-    stateDirectory: read.text('AMBIT_STATE_DIR', fallback.stateDirectory),
-    address: read.parsed(
-      'AMBIT_CONTROLLER_ADDRESS',
-      'HOST:PORT of the controller',
-      parseHostAndPort,
-      isNeeded ? undefined : '',
-    ),
-  };
-}
 
 /** What access needs of the process that asks for it. */
 export interface AccessOptions {
@@ -78,22 +42,4 @@ export function renewWithRoots(
     svids.renewAll();
   };
   running.push(watchRoots(bearer.rootFile, clock, renew, signal));
-}
-
-/** Both or neither: a token shown to a controller that nothing vouches for would be anybody's. */
-function readBearer(read: EnvironmentReader): ControllerUpstream['bearer'] {
-  const tokenFile = read.optional('AMBIT_TOKEN_FILE');
-  const rootFile = read.optional('AMBIT_CONTROLLER_ROOT_FILE');
-  if (tokenFile === undefined && rootFile === undefined) return undefined;
-  const expected = 'the path of a file, as the other of AMBIT_TOKEN_FILE and AMBIT_CONTROLLER_ROOT_FILE is set';
-  return {
-    tokenFile: read.required('AMBIT_TOKEN_FILE', expected),
-    rootFile: read.required('AMBIT_CONTROLLER_ROOT_FILE', expected),
-  };
-}
-
-function parseHostAndPort(text: string): string {
-  if (!HOST_AND_PORT.test(text)) throw new RangeError('not HOST:PORT');
-  parsePort(text.slice(text.lastIndexOf(':') + 1));
-  return text;
 }

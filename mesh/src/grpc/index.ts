@@ -2,13 +2,7 @@ export { type CaClient, createCaClient, type IssuedCertificate, requestSvid } fr
 export { ConnectionGate } from './connection-gate.ts';
 export { CONTROLLER_SERVER_NAME, type ControllerAccess, type ControllerCredentials } from './controller-access.ts';
 export { type AccessKind, hintedTransport, withHint } from './controller-hints.ts';
-export {
-  type AccessOptions,
-  type ControllerUpstream,
-  openControllerAccess,
-  readControllerUpstream,
-  renewWithRoots,
-} from './controller-upstream.ts';
+export { type AccessOptions, openControllerAccess, renewWithRoots } from './controller-upstream.ts';
 export { GrpcError, type GrpcErrorCode } from './errors.ts';
 export {
   type JoinOptions,

@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { createBackoff } from '../runtime/backoff.ts';
 import { openPrivateDirectory } from '../tls/private-directory.ts';
 import type { ControllerAccess } from './controller-access.ts';
-import type { AccessOptions, ControllerUpstream } from './controller-upstream.ts';
+import type { ControllerUpstream } from '../upstream/upstream-settings.ts';
+import type { AccessOptions } from './controller-upstream.ts';
 import { GrpcError } from './errors.ts';
 import { openNodeIdentity } from './node-identity.ts';
 

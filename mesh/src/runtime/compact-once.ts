@@ -2,8 +2,8 @@ import type { Clock } from './clock.ts';
 import { compactHeap } from './heap.ts';
 import type { Logger } from './logger.ts';
 
-/** Lets the first connections through before. */
-const DELAY_MS = 1000;
+/** What was under way when the process got ready comes first. No longer: code that connections have compiled by then would be lost. */
+const DELAY_MS = 200;
 
 export interface CompactOnceOptions {
   readonly clock: Clock;

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { SecureContext } from 'node:tls';
 import { type Probe, parsePort } from '@ambit/mesh/model';
 import { recordProbe, recordRefusal } from '../connection-record.ts';
 import { type DialFailure, dialPlain, spoofedSource } from '../dial.ts';
@@ -6,13 +7,10 @@ import type { FailureReason } from '../failures.ts';
 import type { InboundConnection, ProbeAdmission } from '../inbound-admission.ts';
 import { refusedSubject } from '../inbound-subject.ts';
 import { type PodContext, refuseSocket } from '../pod-context.ts';
-import { answerGrpc } from './answer-grpc.ts';
 import { answerHttp, TLS_HANDSHAKE } from './answer-http.ts';
-import { askGrpc } from './ask-grpc.ts';
 import { askHttp } from './ask-http.ts';
 import { NotAProbeError } from './errors.ts';
 import { PROBE_LIMITS } from './limits.ts';
-import { probeSecureContext } from './probe-certificate.ts';
 import { nextBytes } from './socket-bytes.ts';
 
 type Plaintext = InboundConnection & { readonly peer: null };
@@ -142,7 +140,7 @@ export class ProbeServer {
 
   async #serveHttp(exchange: Exchange, isTls: boolean): Promise<void> {
     const { socket, admission, abort } = exchange;
-    const secureContext = isTls ? await probeSecureContext(this.#context.clock.now()) : null;
+    const secureContext = isTls ? await this.#secureContext() : null;
     const status = await answerHttp(
       socket,
       admission.probes,
@@ -160,6 +158,8 @@ export class ProbeServer {
 
   async #serveGrpc(exchange: Exchange): Promise<void> {
     const { socket, admission, abort } = exchange;
+    // Few nodes have such probes, and the messages of gRPC and what reads them take memory in every worker.
+    const [{ answerGrpc }, { askGrpc }] = await Promise.all([import('./answer-grpc.ts'), import('./ask-grpc.ts')]);
     const answer = await answerGrpc(
       socket,
       admission.probes,
@@ -171,6 +171,12 @@ export class ProbeServer {
     );
     const detail = answer.kind === 'health' ? `health ${answer.health}` : `code ${answer.code}`;
     this.#record(exchange, 'grpc', answer.kind === 'health' && answer.health === SERVING, detail);
+  }
+
+  /** Where nobody asks by TLS, nothing that makes certificates is loaded. */
+  async #secureContext(): Promise<SecureContext> {
+    const { probeSecureContext } = await import('./probe-certificate.ts');
+    return probeSecureContext(this.#context.clock.now());
   }
 
   /** The caller has said what it asks: from now on it waits for the application as long as it declared it would. */

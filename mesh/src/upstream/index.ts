@@ -1,0 +1,1 @@
+export { type ControllerUpstream, readControllerUpstream } from './upstream-settings.ts';
