@@ -95,8 +95,17 @@ describe('resolved names', () => {
     await world.names.resolve('n0.example', pod);
     assert.equal(world.names.lookupCount, NAME_LIMITS.namesMax + 2);
     world.answer = () => new Promise(() => {});
-    for (let i = 0; i < NAME_LIMITS.lookupsMax; i++) void world.names.resolve(`m${i}.example`, pod);
+    const pods = Array.from({ length: NAME_LIMITS.lookupsMax / NAME_LIMITS.lookupsPerPodMax }, () => ({}));
+    for (const [index, each] of pods.entries()) {
+      for (let i = 0; i < NAME_LIMITS.lookupsPerPodMax; i++)
+        void world.names.resolve(`m${i}.of-${index}.example`, each);
+      assert.deepEqual(await world.names.resolve('too-many.example', each), []);
+    }
+    assert.equal(world.names.lookupCount, NAME_LIMITS.namesMax + 2 + NAME_LIMITS.lookupsMax, 'a pod has its share');
     assert.deepEqual(await world.names.resolve('too-many.example', pod), []);
+    await world.clock.advance(NAME_LIMITS.waitMs);
+    world.answer = async () => [ip('192.0.2.1')];
+    assert.deepEqual(await world.names.resolve('room-again.example', pods[0] ?? pod), one);
   });
 
   test('keep so many waiting, of one pod and in all, and no more, who are all answered', async () => {

@@ -17,6 +17,8 @@ export const NAME_LIMITS = {
   namesMax: 1024,
   /** Beyond these nothing is looked up: the name has no address. */
   lookupsMax: 256,
+  /** Those that one pod began among them. */
+  lookupsPerPodMax: 64,
   /** Connections that wait for any of them; for one more the name has no address. */
   waitingMax: 10_000,
   /** Those of one pod among them. */
@@ -42,6 +44,7 @@ export class ResolvedNames {
   readonly #known = new Map<string, Known>();
   readonly #underWay = new Map<string, Promise<readonly IpAddress[]>>();
   readonly #places = new WaitingPlaces({ inAll: NAME_LIMITS.waitingMax, perPod: NAME_LIMITS.waitingPerPodMax });
+  readonly #lookups = new WaitingPlaces({ inAll: NAME_LIMITS.lookupsMax, perPod: NAME_LIMITS.lookupsPerPodMax });
   /** Lookups begun so far; those that came from what is kept do not count. */
   lookupCount = 0;
 
@@ -57,13 +60,16 @@ export class ResolvedNames {
     const known = this.#known.get(hostname);
     if (known !== undefined && known.untilMs > this.#clock.monotonic()) return Promise.resolve(known.addresses);
     if (!this.#places.take(pod)) return Promise.resolve(NOTHING);
-    const lookup = this.#underWay.get(hostname) ?? this.#begin(hostname) ?? Promise.resolve(NOTHING);
+    const lookup = this.#underWay.get(hostname) ?? this.#begin(hostname, pod) ?? Promise.resolve(NOTHING);
     return lookup.finally(() => this.#places.giveBack(pod));
   }
 
-  #begin(hostname: string): Promise<readonly IpAddress[]> | null {
-    if (this.#underWay.size >= NAME_LIMITS.lookupsMax) return null;
-    const lookup = this.#ask(hostname).finally(() => this.#underWay.delete(hostname));
+  #begin(hostname: string, pod: object): Promise<readonly IpAddress[]> | null {
+    if (!this.#lookups.take(pod)) return null;
+    const lookup = this.#ask(hostname).finally(() => {
+      this.#underWay.delete(hostname);
+      this.#lookups.giveBack(pod);
+    });
     this.#underWay.set(hostname, lookup);
     return lookup;
   }

@@ -1,4 +1,4 @@
-/** Places for connections that wait for one thing, of which one pod has a share: it must not take the others' places. */
+/** Places for what waits for one thing, of which one pod has a share: it must not take the others' places. */
 export class WaitingPlaces {
   readonly #inAll: number;
   readonly #perPod: number;
