@@ -20,6 +20,8 @@ const REOPEN_ATTEMPTS = 50;
 /** The HTTP servers of one agent. While another agent of the host has their addresses they may be closed and opened again. */
 export class AgentServers implements AsyncDisposable {
   readonly #options: AgentServersOptions;
+  /** Aborted for good: whatever is being opened is given up. */
+  readonly #end = new AbortController();
   #open: AdminServer[] = [];
 
   private constructor(options: AgentServersOptions) {
@@ -40,18 +42,26 @@ export class AgentServers implements AsyncDisposable {
     }
   }
 
-  /** Opens them again, once whoever has the addresses has gone. Never rejects. */
+  /** Closes them, so that another agent can have their addresses. */
+  async release(): Promise<void> {
+    await Promise.all(this.#open.splice(0).map((server) => server[Symbol.asyncDispose]()));
+  }
+
+  /** Opens them again, once whoever has the addresses has gone, unless this agent ends first. Never rejects. */
   async reopen(): Promise<void> {
     try {
-      await this[Symbol.asyncDispose]();
+      await this.release();
       await this.#openAll(true);
     } catch (error) {
+      if (this.#end.signal.aborted) return;
       this.#options.logger.error('admin, metrics and readiness are not served any more', { error });
     }
   }
 
+  /** Closes them for good. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#open.splice(0).map((server) => server[Symbol.asyncDispose]()));
+    this.#end.abort(new DOMException('the agent ends', 'AbortError'));
+    await this.release();
   }
 
   /** `isPatient`: whoever has an address is about to give it back. */
@@ -69,14 +79,17 @@ export class AgentServers implements AsyncDisposable {
     const { ip, port } = config[`${name}Address`];
     const open = (): Promise<AdminServer> => openAdminServer({ host: ip, port, sections: sections[name], logger });
     for (let attempt = 0; ; attempt++) {
+      this.#end.signal.throwIfAborted();
       try {
         const server = await open();
-        this.#open.push(server);
+        // It may have ended meanwhile, and would not hear of this one.
+        if (this.#end.signal.aborted) await server[Symbol.asyncDispose]();
+        else this.#open.push(server);
         return server;
       } catch (error) {
         if (!isPatient || !isInUse(error) || attempt === REOPEN_ATTEMPTS) throw error;
         if (attempt === 0 && release !== null) await release();
-        else await clock.sleep(REOPEN_INTERVAL_MS);
+        else await clock.sleep(REOPEN_INTERVAL_MS, this.#end.signal);
       }
     }
   }

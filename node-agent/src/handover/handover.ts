@@ -61,7 +61,7 @@ export class Handover implements Disposable {
       logger,
       lender,
       listenAt: listenForDescriptorChannels,
-      releaseServers: () => servers[Symbol.asyncDispose](),
+      releaseServers: () => servers.release(),
       reopenServers: () => servers.reopen(),
     });
     this.#server = server;
