@@ -111,7 +111,9 @@ export class InboundPlaintextProxy {
     const again = this.#decide(connection);
     if (again.kind !== 'allowed' || context.isClosed() || socket.destroyed) {
       destination.destroy();
-      this.#refuse(socket, connection, again, again.kind === 'allowed' ? 'pod-removed' : again.reason, startedMs);
+      // What is left when the pod stays and may be called: its caller is gone.
+      const reason = again.kind === 'allowed' ? (context.isClosed() ? 'pod-removed' : 'copy') : again.reason;
+      this.#refuse(socket, connection, again, reason, startedMs);
       return;
     }
     const tap = inboundTap(context, connection, admission, true);
