@@ -16,7 +16,10 @@ const endpoints = Array.from({ length: 60 }, (_, i) =>
 );
 const mesh = {
   services: [
-    buildService({ name: 'web', namespace: 'shop', addresses: ['10.96.0.1', 'fd96::1'] }),
+    buildService({
+      ...{ name: 'web', namespace: 'shop', addresses: ['10.96.0.1', 'fd96::1'] },
+      portNames: new Map([['http', 80]]),
+    }),
     buildService({ name: 'db', namespace: 'shop', addresses: [] }),
     buildService({ name: 'api', namespace: 'bank', hostname: '*.example.com', addresses: ['240.0.0.1'] }),
   ],
@@ -36,6 +39,10 @@ test(
       [question('web.shop.shop.svc.cluster.local', 'A'), ['NOERROR', 'CNAME web.shop', 'A 10.96.0.1']],
       [
         question('_80._tcp.web', 'SRV'),
+        ['NOERROR', 'SRV {priority:0,weight:100,port:80,target:web.shop.svc.cluster.local}'],
+      ],
+      [
+        question('_http._tcp.web.shop.svc.cluster.local', 'SRV'),
         ['NOERROR', 'SRV {priority:0,weight:100,port:80,target:web.shop.svc.cluster.local}'],
       ],
     ] as const;

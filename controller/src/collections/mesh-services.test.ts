@@ -25,6 +25,7 @@ test('deriveMesh makes a whole service, and keeps ExternalName services out', ()
       { network: 'net', ip: 'fd00::9' },
     ],
     ports: [{ servicePort: 443, targetPort: 0, appProtocol: 'tls' }],
+    portNames: new Map([['https', 443]]),
     subjectAltNames: [],
     weightedWaypoints: [],
     loadBalancing: { mode: 'failover', routingPreference: ['network', 'region', 'zone'], healthPolicy: 'only-healthy' },

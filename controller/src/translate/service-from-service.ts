@@ -45,6 +45,7 @@ export function serviceFromService(
     hostname: frontHostname(name, home, service.ofClusterSet === true, settings),
     addresses: networks.flatMap((network) => service.clusterIps.map((ip) => ({ network, ip }))),
     ports: service.ports.filter((port) => port.protocol === 'TCP').map(servicePort),
+    ...portNamesOf(service),
     subjectAltNames: around.identities,
     ...(waypoint === undefined ? {} : { waypoint }),
     ...(around.callers.size === 0 ? {} : { callerWaypoints: callerWaypointsOf(around.callers, settings) }),
@@ -77,6 +78,13 @@ function servicePort(port: KubeService['ports'][number]): ServicePort {
     targetPort: typeof port.targetPort === 'number' ? port.targetPort : 0,
     appProtocol: appProtocolOf(port),
   };
+}
+
+/** Of a headless service the cluster's own DNS is asked, which knows the names of its pods as well. */
+function portNamesOf({ ports, clusterIps }: KubeService): Pick<Service, 'portNames'> {
+  const named = ports.filter(({ protocol, name }) => protocol === 'TCP' && name !== '');
+  if (named.length === 0 || clusterIps.length === 0) return {};
+  return { portNames: new Map(named.map(({ name, port }) => [name, port])) };
 }
 
 /** Protocol.md 4.8, the mapping of Istio's controller. `Local` wins over any distribution. */

@@ -46,6 +46,8 @@ export interface Service {
   readonly hostname: string;
   readonly addresses: readonly ServiceAddress[];
   readonly ports: readonly ServicePort[];
+  /** Names of ports that have one, as SRV records are asked for by them. */
+  readonly portNames?: ReadonlyMap<string, number>;
   /** Identities accepted beside the workload's own (SPIFFE IDs as text; unparsable ones never match). */
   readonly subjectAltNames: readonly string[];
   readonly waypoint?: WaypointRef;

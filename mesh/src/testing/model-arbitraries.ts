@@ -163,6 +163,10 @@ export const anyService: fc.Arbitrary<Service> = fc
       'callerWaypoints',
       fc.dictionary(name, anyWaypoint, { maxKeys: 3 }).map((waypoints) => new Map(Object.entries(waypoints))),
     ),
+    optional<Service, 'portNames'>(
+      'portNames',
+      fc.dictionary(name, fc.nat(65_535), { maxKeys: 3 }).map((ports) => new Map(Object.entries(ports))),
+    ),
     optional<Service, 'balanceBy'>('balanceBy', fc.constantFrom('least-request', 'round-robin', 'random')),
     optional<Service, 'loadBalancing'>('loadBalancing', anyLoadBalancing),
   )

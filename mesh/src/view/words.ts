@@ -43,6 +43,7 @@ export const FIELD_NAMES: readonly string[] = [
   'port',
   'key',
   'ports',
+  'portNames',
   'subjectAltNames',
   'callerWaypoints',
   'weightedWaypoints',

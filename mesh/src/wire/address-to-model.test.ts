@@ -8,6 +8,7 @@ import { wireRefusal } from '../testing/wire-refusal.ts';
 import { buildWorkload } from '../testing/workload-builder.ts';
 import { WireError } from './errors.ts';
 import { CallerWaypointsSchema } from './gen/ambit/workload/v1/callers_pb.ts';
+import { PortNamesSchema } from './gen/ambit/workload/v1/port-names_pb.ts';
 import {
   AddressSchema,
   type ExtensionSchema,
@@ -38,6 +39,16 @@ function callers(
   const value = toBinary(CallerWaypointsSchema, create(CallerWaypointsSchema, { waypoints }));
   const typeUrl = 'type.googleapis.com/ambit.workload.v1.CallerWaypoints';
   return { name: 'ambit.dev/caller-waypoints', config: { typeUrl, value } };
+}
+
+function portNames(
+  names: NonNullable<MessageInitShape<typeof PortNamesSchema>['names']>,
+): MessageInitShape<typeof ExtensionSchema> {
+  const value = toBinary(PortNamesSchema, create(PortNamesSchema, { names }));
+  return {
+    name: 'ambit.dev/port-names',
+    config: { typeUrl: 'type.googleapis.com/ambit.workload.v1.PortNames', value },
+  };
 }
 
 test('parseAddressResource() takes a load balancer that a newer controller knows for none', () => {
@@ -301,6 +312,21 @@ describe('parseAddressResource() of a service', () => {
       'too many callers',
       { extensions: [callers(Array.from({ length: 4097 }, () => ({})))] },
       'over-limit service.extensions.waypoints',
+    ],
+    [
+      'a port without a name',
+      { extensions: [portNames([{ servicePort: 80 }])] },
+      'invalid-field service.extensions.names[0].name',
+    ],
+    [
+      'a name of a port 65536',
+      { extensions: [portNames([{ name: 'http', servicePort: 65_536 }])] },
+      'invalid-field service.extensions.names[0].service_port',
+    ],
+    [
+      'too many names of ports',
+      { extensions: [portNames(Array.from({ length: 4097 }, () => ({})))] },
+      'over-limit service.extensions.names',
     ],
     [
       'an unknown balance mode',

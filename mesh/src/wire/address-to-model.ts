@@ -19,6 +19,7 @@ import * as words from './enum-words.ts';
 import { invalidField, readEnum, readList, readModel, readName, readText, readWirePort } from './field-reader.ts';
 import type * as pb from './gen/istio/workload/workload_pb.ts';
 import { LIMITS } from './limits.ts';
+import { portNamesToModel } from './port-names-extension.ts';
 import { probesToModel } from './probes-extension.ts';
 
 /** Where gateways listen unless they say otherwise (protocol.md 1.1). */
@@ -96,6 +97,7 @@ export function serviceToModel(message: pb.Service): Service {
   const namespace = readName(at('namespace'), message.namespace);
   const hostname = readName(at('hostname'), message.hostname);
   const balanceBy = balancerToModel(message.extensions);
+  const portNames = portNamesToModel(message.extensions, at('extensions'));
   const callers = callerWaypointsToModel(message.extensions, at('extensions'), gatewayToModel);
   return {
     key: readModel(at('namespace or hostname'), () => parseServiceKey(serviceKey({ namespace, hostname }))),
@@ -104,6 +106,7 @@ export function serviceToModel(message: pb.Service): Service {
     hostname,
     addresses: readList(at('addresses'), LIMITS.addressesPerService, message.addresses, serviceAddressToModel),
     ports: readList(at('ports'), LIMITS.portsPerService, message.ports, portToModel),
+    ...(portNames === undefined ? {} : { portNames }),
     subjectAltNames: readList(
       at('subject_alt_names'),
       LIMITS.subjectAltNamesPerService,

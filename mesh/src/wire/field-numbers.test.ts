@@ -7,6 +7,7 @@ import { file_ambit_node_v1_node as nodeFile } from './gen/ambit/node/v1/node_pb
 import { file_ambit_waypoint_v1_backend as backendFile } from './gen/ambit/waypoint/v1/backend_pb.ts';
 import { file_ambit_waypoint_v1_routes as routesFile } from './gen/ambit/waypoint/v1/routes_pb.ts';
 import { file_ambit_workload_v1_callers as callersFile } from './gen/ambit/workload/v1/callers_pb.ts';
+import { file_ambit_workload_v1_port_names as portNamesFile } from './gen/ambit/workload/v1/port-names_pb.ts';
 import { file_ambit_workload_v1_load_balancer as balancerFile } from './gen/ambit/workload/v1/load-balancer_pb.ts';
 import { file_ambit_workload_v1_egress as egressFile } from './gen/ambit/workload/v1/egress_pb.ts';
 import { file_ambit_workload_v1_probes as probesFile } from './gen/ambit/workload/v1/probes_pb.ts';
@@ -79,6 +80,8 @@ const MESSAGES: Readonly<Record<string, string>> = {
   'ambit.workload.v1.CallerWaypoint': 'namespace=1 waypoint=2',
   'ambit.workload.v1.CallerWaypoints': 'waypoints=1',
   'ambit.workload.v1.LoadBalancer': 'algorithm=1',
+  'ambit.workload.v1.PortName': 'name=1 service_port=2',
+  'ambit.workload.v1.PortNames': 'names=1',
   'ambit.workload.v1.Egress': 'allowed=1',
   'ambit.workload.v1.AllowedBlock': 'address=1 prefix_length=2 ports=3',
   'ambit.workload.v1.Probes': 'node_addresses=1 probes=2',
@@ -168,6 +171,7 @@ const FILES = [
   rangesFile,
   balancerFile,
   callersFile,
+  portNamesFile,
   egressFile,
   probesFile,
   backendFile,

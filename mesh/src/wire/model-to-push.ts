@@ -28,6 +28,7 @@ import {
 import { encodeBalancer } from './balancer-extension.ts';
 import { encodeCallerWaypoints } from './callers-extension.ts';
 import { encodeEgress } from './egress-extension.ts';
+import { encodePortNames } from './port-names-extension.ts';
 import { encodeProbes } from './probes-extension.ts';
 import type { PushedObject } from './push-resource.ts';
 import { encodeRanges } from './ranges-message.ts';
@@ -130,6 +131,7 @@ function encodeService(service: Service): EncodedResource {
     extensions: [
       ...encodeCallerWaypoints(service.callerWaypoints, encodeGateway),
       ...encodeBalancer(service.balanceBy),
+      ...encodePortNames(service.portNames),
     ],
     canonical: service.canonical,
     ingressUseWaypoint: service.ingressUseWaypoint,

@@ -92,8 +92,9 @@ function decidePort(view: MeshView, name: string, client: DnsClient, naming: Dns
   return { kind: 'port', target: found.isWildcard ? host : found.service.hostname, port: number, addresses };
 }
 
+/** By its name or its number. */
 function portOf(service: Service, label: string): number | null {
-  const number = /^\d{1,5}$/.test(label) ? Number(label) : 0;
+  const number = service.portNames?.get(label) ?? (/^\d{1,5}$/.test(label) ? Number(label) : 0);
   return service.ports.some(({ servicePort }) => servicePort === number && number > 0) ? number : null;
 }
 

@@ -12,7 +12,7 @@ export interface AdsResource {
   readonly name: string;
   readonly version: string;
   readonly value: unknown;
-  /** Names of a workload's extensions. */
+  /** Names of the extensions of a workload or service. */
   readonly extensions: readonly string[];
   /** Bytes of fields that those types do not have. */
   readonly unknown: number;

@@ -211,7 +211,8 @@ describe("a Go delta discovery client that decodes with Istio's types", { skip: 
       'shop/server.shop.svc.cluster.local',
     ]);
     assert.deepEqual(named(addresses, 'Kubernetes//Pod/shop/server')?.value, SERVER_VALUE);
-    assert.deepEqual(named(addresses, 'shop/server.shop.svc.cluster.local')?.value, SERVICE_VALUE);
+    const service = named(addresses, 'shop/server.shop.svc.cluster.local');
+    assert.deepEqual([service?.value, service?.extensions], [SERVICE_VALUE, ['ambit.dev/port-names']]);
     assert.deepEqual(named(addresses, VAULT_VALUE.workload.uid)?.value, VAULT_VALUE);
     assert.deepEqual(namesOf(policies), ['ambit-system/ambit_strict', 'shop/observed', 'shop/rich']);
     assert.deepEqual(named(policies, 'ambit-system/ambit_strict')?.value, STRICT_VALUE);

@@ -50,7 +50,7 @@ type resource struct {
 	Name    string          `json:"name"`
 	Version string          `json:"version"`
 	Value   json.RawMessage `json:"value"`
-	// Extensions are the names of what a workload carries beyond its fields; Istio's types cannot say what is in them.
+	// Extensions are the names of what a workload or service carries beyond its fields; Istio's types cannot say what is in them.
 	Extensions []string `json:"extensions"`
 	// Unknown counts bytes of fields that Istio's types do not have.
 	Unknown int `json:"unknown"`
@@ -204,17 +204,22 @@ func decode(response *discovery.DeltaDiscoveryResponse) (received, error) {
 	return told, nil
 }
 
-// takeExtensions removes a workload's extensions, whose types nobody here knows, and names them.
+// takeExtensions removes the extensions of a workload or service, whose types nobody here knows, and names them.
 func takeExtensions(message proto.Message) []string {
 	names := []string{}
 	address, ok := message.(*workloadapi.Address)
-	if !ok || address.GetWorkload() == nil {
+	if !ok {
 		return names
 	}
-	for _, extension := range address.GetWorkload().GetExtensions() {
+	for _, extension := range append(address.GetWorkload().GetExtensions(), address.GetService().GetExtensions()...) {
 		names = append(names, extension.GetName())
 	}
-	address.GetWorkload().Extensions = nil
+	if workload := address.GetWorkload(); workload != nil {
+		workload.Extensions = nil
+	}
+	if service := address.GetService(); service != nil {
+		service.Extensions = nil
+	}
 	return names
 }
 
