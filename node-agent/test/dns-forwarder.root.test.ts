@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parsePort, parseIpAddress } from '@ambit/mesh/model';
+import { DatagramBatch, DatagramListener } from '@ambit/mesh/linux';
+import { parseIpAddress, parsePort, parseSocketAddress } from '@ambit/mesh/model';
 import { ManualClock, rootTestOptions, until } from '@ambit/mesh/testing';
 import { DnsCounts } from '../src/dns/dns-counts.ts';
 import { DnsForwarder, OutstandingBudget } from '../src/dns/dns-forwarder.ts';
@@ -78,7 +79,10 @@ test('OutstandingBudget leaves room for other pods, until there is none for anyb
 test('DnsForwarder takes no answer that is not one to the question', options, async () => {
   await using world = await DnsTestWorld.create({}, []);
   using server = new TestNameserver(world.dns, first);
-  const answers = [Buffer.alloc(3), question('x', 'A'), echoed(question('x', 'A', { id: 8 })), Buffer.alloc(0)];
+  const answers = [
+    ...[Buffer.alloc(3), question('x', 'A'), echoed(question('x', 'A', { id: 8 })), Buffer.alloc(0)],
+    ...[echoed(question('y', 'A')), echoed(question('x', 'AAAA'))],
+  ];
   server.answer = () => answers.shift() ?? echoed(question('x', 'A'));
   const servers = [{ ip: parseIpAddress(first), port: parsePort(53), isOwn: false }];
   const budget = new OutstandingBudget();
@@ -88,12 +92,53 @@ test('DnsForwarder takes no answer that is not one to the question', options, as
   using forwarder = new DnsForwarder(settings);
   const row = new DnsCounts().row('A', 'udp', null);
   const got: (Buffer | null)[] = [];
-  for (let i = 1; i <= 5; i++) {
+  for (let i = 1; i <= 7; i++) {
     forwarder.forward(question('x', 'A'), row, (answer) => got.push(answer === null ? null : Buffer.from(answer)));
     await until('the server is asked', () => server.heard.length === i);
   }
   await until('the last is answered', () => got.length === 1);
   assert.deepEqual(got, [echoed(question('x', 'A'))]);
-  assert.equal(budget.taken, 4);
+  assert.equal(budget.taken, 6);
   forwarder[Symbol.dispose]();
 });
+
+test(
+  'DnsForwarder takes answers from the name server that it asked, from no other port or address',
+  options,
+  async () => {
+    await using world = await DnsTestWorld.create({}, []);
+    using stack = new DisposableStack();
+    const batch = new DatagramBatch(512);
+    const listen = (address: string, onReadable: () => void): DatagramListener =>
+      stack.use(new DatagramListener(world.dns.handle, { address: parseSocketAddress(address) }, onReadable));
+    // They know everything of a question but where it has to be answered from.
+    const forgers = [`${first}:54`, `${second}:53`].map((address) => listen(address, () => {}));
+    let forged = 0;
+    const real = listen(`${first}:53`, () => {
+      for (let count = batch.receive(real); count > 0; count = batch.receive(real)) {
+        const answer = echoed(Buffer.from(batch.datagram(0)));
+        for (const [index, from] of [...forgers, real].entries()) {
+          const said = Buffer.from(answer);
+          said[3] = index;
+          batch.reply(0, said.copy(batch.replyBuffer()));
+          batch.flush(from);
+          if (from !== real) forged++;
+        }
+      }
+    });
+    const servers = [{ ip: parseIpAddress(first), port: parsePort(53), isOwn: false }];
+    const clock = new ManualClock();
+    const settings = { clock, netns: world.app.handle, packetMark: 0x539, nameservers: { current: () => servers } };
+    using forwarder = new DnsForwarder({ ...settings, budget: new OutstandingBudget() });
+    const got: (number | undefined)[] = [];
+    for (let i = 1; i <= 20; i++) {
+      forwarder.forward(question('x', 'A'), new DnsCounts().row('A', 'udp', null), (answer) => got.push(answer?.[3]));
+      await until('it is answered', () => got.length === i);
+    }
+    assert.equal(forged, 40);
+    assert.deepEqual(
+      got,
+      Array.from({ length: 20 }, () => 2),
+    );
+  },
+);

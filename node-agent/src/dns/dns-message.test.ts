@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { type Answer, AUTHORITATIVE_ANSWER, decode, encode, type Packet, RECURSION_DESIRED } from 'dns-packet';
 import { type IpAddress, parseIpAddress } from '@ambit/mesh/model';
 import type { DnsDecision } from './decide-dns-answer.ts';
-import { type DnsQuery, readDnsMessage, writeDnsAnswer, writeDnsFailure } from './dns-message.ts';
+import { answersMessage, type DnsQuery, readDnsMessage, writeDnsAnswer, writeDnsFailure } from './dns-message.ts';
 
 const opt: Answer = {
   type: 'OPT',
@@ -209,6 +209,48 @@ test('writeDnsAnswer() refuses a name that cannot be written', () => {
   for (const target of ['a..b', `${'x'.repeat(64)}.b`, Array.from({ length: 130 }, () => 'a').join('.')]) {
     assert.equal(answer(question, { kind: 'port', target, port: 80, addresses: [] }).length, 0);
   }
+});
+
+test('answersMessage() takes what is of the id and to the question alone', () => {
+  const message = ask('web.example', 'A', { additionals: [opt] });
+  const answered = (change: (answer: Buffer) => Buffer | void): Buffer => {
+    const bytes = Buffer.from(message);
+    bytes.writeUInt16BE(0x8180, 2);
+    return change(bytes) ?? bytes;
+  };
+  const bare = (rcode: number): Buffer => {
+    const bytes = answered((all) => all.subarray(0, 12));
+    bytes.writeUInt16BE(0, 4);
+    bytes.writeUInt16BE(0, 10);
+    bytes[3] = rcode;
+    return bytes;
+  };
+  const rows: readonly (readonly [why: string, answer: Buffer, expected: boolean])[] = [
+    ['an answer', answered(() => {}), true],
+    ['a name in other letters', answered((all) => void all.write('WEB', 13)), true],
+    ['a refusal that is a header alone', bare(1), true],
+    ['nothing but a header, without a refusal', bare(0), false],
+    ['another id', answered((all) => void all.writeUInt16BE(0x1235, 0)), false],
+    ['a question', message, false],
+    ['another operation', answered((all) => void all.writeUInt16BE(0xa180, 2)), false],
+    ['another name', answered((all) => void all.write('wex', 13)), false],
+    ['a name of other labels', answered((all) => void all.writeUInt8(2, 12)), false],
+    ['another type', answered((all) => void all.writeUInt16BE(28, 25)), false],
+    ['another class', answered((all) => void all.writeUInt16BE(3, 27)), false],
+    ['two questions', answered((all) => void all.writeUInt16BE(2, 4)), false],
+    ['one that ends within the question', answered((all) => all.subarray(0, 28)), false],
+    ['one that ends within the header', answered((all) => all.subarray(0, 11)), false],
+  ];
+  assert.deepEqual(
+    rows.map(([why, bytes]) => [why, answersMessage(bytes, message)]),
+    rows.map(([why, , expected]) => [why, expected]),
+  );
+  const update = Buffer.from(message);
+  update.writeUInt16BE(0x2800, 2);
+  const updated = Buffer.from(update.subarray(0, 12));
+  updated.fill(0, 4);
+  updated.writeUInt16BE(0xa800, 2);
+  assert.ok(answersMessage(updated, update), 'of an update nothing need be repeated');
 });
 
 test('writeDnsFailure() repeats the question where there is one', () => {

@@ -31,6 +31,7 @@ const OPCODE = 0x7800;
 const AA = 0x0400;
 const TC = 0x0200;
 const RA = 0x0080;
+const RCODE = 0x000f;
 /** What an answer repeats: recursion desired, checking disabled. */
 const REPEATED = 0x0110;
 /** A pointer to the name of the question, which always stands right behind the header. */
@@ -126,13 +127,33 @@ export function writeDnsFailure(into: Buffer, message: Buffer, code: ResponseCod
   return hasQuestion ? HEADER_BYTES + message.copy(into, HEADER_BYTES, HEADER_BYTES, nameEnd + 4) : HEADER_BYTES;
 }
 
-/** Whether `answer` can be one to `message`, as far as that can be told without reading names. */
+/** Whether `answer` can be one to `message`: of its id and operation, and to its question. */
 export function answersMessage(answer: Buffer, message: Buffer): boolean {
-  return (
-    answer.length >= HEADER_BYTES &&
-    (answer.readUInt16BE(2) & QR) !== 0 &&
-    answer.readUInt16BE(0) === message.readUInt16BE(0)
-  );
+  if (answer.length < HEADER_BYTES || answer.readUInt16BE(0) !== message.readUInt16BE(0)) return false;
+  const flags = answer.readUInt16BE(2);
+  if ((flags & (QR | OPCODE)) !== (QR | (message.readUInt16BE(2) & OPCODE))) return false;
+  const isPlain = (flags & OPCODE) === 0 && message.readUInt16BE(4) === 1;
+  const nameEnd = isPlain ? endOfName(message) : null;
+  // Of operations with sections of their own servers repeat what they like.
+  if (nameEnd === null) return true;
+  // One who could not read the question refuses with nothing but a header.
+  if (answer.readUInt16BE(4) === 0) return answer.length === HEADER_BYTES && (flags & RCODE) !== 0;
+  return answer.readUInt16BE(4) === 1 && isSameQuestion(answer, message, nameEnd);
+}
+
+/** Servers may write letters as they like (RFC 4343). */
+function isSameQuestion(answer: Buffer, message: Buffer, nameEnd: number): boolean {
+  const end = nameEnd + 4;
+  if (answer.length < end || answer.compare(message, nameEnd, end, nameEnd, end) !== 0) return false;
+  // The lengths of labels, at most 63, are no letters.
+  for (let at = HEADER_BYTES; at < nameEnd; at++) {
+    if (lowerCase(answer[at] ?? 0) !== lowerCase(message[at] ?? 0)) return false;
+  }
+  return true;
+}
+
+function lowerCase(byte: number): number {
+  return byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte;
 }
 
 /** Names of record types, as metrics show them. */
