@@ -52,5 +52,5 @@ export * from './share-reads.ts';
 export * from './sum-samples.ts';
 export * from './usable-host.ts';
 export * from './wide.ts';
-export { answerWorkerCalls, type WorkerHandlers } from './worker-calls.ts';
+export { answerWorkerCalls, postWorkerEvent, type WorkerHandlers } from './worker-calls.ts';
 export * from './worker-pool.ts';

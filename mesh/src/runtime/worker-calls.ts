@@ -22,6 +22,17 @@ export type WorkerResponse =
   | { readonly id: number; readonly kind: 'result'; readonly result: unknown }
   | { readonly id: number; readonly kind: 'error'; readonly error: SerializedError };
 
+/** What a worker says unasked. */
+export interface WorkerEventMessage {
+  readonly kind: 'event';
+  readonly event: unknown;
+}
+
+/** Tells the main thread something that it did not ask for; plain data. */
+export function postWorkerEvent(port: MessagePort, event: unknown): void {
+  port.postMessage({ kind: 'event', event } satisfies WorkerEventMessage);
+}
+
 /** Answers the main thread's calls from now on. They are begun in order of arrival; answers may overtake each other. */
 export function answerWorkerCalls<Calls extends WorkerCallsOf<Calls>>(
   port: MessagePort,

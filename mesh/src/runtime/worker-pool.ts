@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { MeshError } from './errors.ts';
 import type { Logger } from './logger.ts';
-import type { WorkerCallsOf, WorkerRequest, WorkerResponse } from './worker-calls.ts';
+import type { WorkerCallsOf, WorkerEventMessage, WorkerRequest, WorkerResponse } from './worker-calls.ts';
 
 /** `worker-failed`: the worker could not do what was asked; `data.reason` is its error. `worker-lost`: it ended. */
 export class WorkerError extends MeshError<'worker-failed' | 'worker-lost'> {
@@ -31,12 +31,20 @@ interface Pending {
   readonly reject: (error: Error) => void;
 }
 
-/** The data workers of a process and typed calls to them. */
-export class WorkerPool<Calls extends WorkerCallsOf<Calls>> implements AsyncDisposable {
+/** The data workers of a process, typed calls to them, and events of them (`postWorkerEvent`). */
+export class WorkerPool<Calls extends WorkerCallsOf<Calls>, Event = never> implements AsyncDisposable {
   readonly #handles: readonly WorkerHandle[];
+  #onEvent: (event: Event) => void = () => {};
 
   constructor(options: WorkerPoolOptions) {
-    this.#handles = Array.from({ length: options.count }, (_, index) => new WorkerHandle(options, index));
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a worker of this very program posts no other events
+    const onEvent = (event: unknown): void => this.#onEvent(event as Event);
+    this.#handles = Array.from({ length: options.count }, (_, index) => new WorkerHandle(options, index, onEvent));
+  }
+
+  /** In place of whoever heard of them before. What comes while nobody does is lost. */
+  onEvent(listener: (event: Event) => void): void {
+    this.#onEvent = listener;
   }
 
   get count(): number {
@@ -78,7 +86,11 @@ class WorkerHandle {
   #lastId = 0;
   #ended = false;
 
-  constructor({ program, config, logger, onLost }: WorkerPoolOptions, index: number) {
+  constructor(
+    { program, config, logger, onLost }: WorkerPoolOptions,
+    index: number,
+    onEvent: (event: unknown) => void,
+  ) {
     const lose = (error: Error): void => {
       if (this.#ended) return;
       this.#ended = true;
@@ -91,7 +103,10 @@ class WorkerHandle {
       resourceLimits: HEAP_LIMITS,
       name: `data-${index}`,
     })
-      .on('message', (response: WorkerResponse) => this.#settle(response))
+      .on('message', (message: WorkerResponse | WorkerEventMessage) => {
+        if (message.kind === 'event') onEvent(message.event);
+        else this.#settle(message);
+      })
       .on('messageerror', (cause) =>
         lose(new WorkerError('worker-lost', 'a data worker sent what cannot be read', { cause })),
       )
