@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { DatagramBatch, DatagramExchange, DatagramListener, NetnsHandle } from '@ambit/mesh/linux';
+import { DatagramBatch, DatagramListener, NetnsHandle } from '@ambit/mesh/linux';
 import { parseSocketAddress } from '@ambit/mesh/model';
 import { until } from '@ambit/mesh/testing';
 import type { MeshWorld } from '../world/mesh-world.ts';
 import { NETNS_DIRECTORY } from '../world/network.ts';
 import { requireSandbox } from '../world/sandbox.ts';
+import { askForAddress, podNetnsName } from './dns-client.ts';
 import { addressesOf, type Manifest, ManifestDirectory, namespace, NODES, pod, service } from './manifests.ts';
 import { logsOf, startMesh } from './scenario.ts';
 
@@ -20,16 +21,6 @@ const DIRECTORY = '/run/scenario-dns';
 /** What the name server gives for every name: nothing of the mesh has it. */
 const FOREIGN = '192.0.2.53';
 const MESH = '10.20.0.7';
-const ANSWER_MS = 5000;
-/** As resolvers do: a datagram may get lost. */
-const ASK_AGAIN_MS = 2000;
-
-/** A question for an A record, as it is on the wire. */
-function question(name: string, id = 1): Buffer {
-  const labels = name.split('.').map((label) => Buffer.concat([Buffer.from([label.length]), Buffer.from(label)]));
-  const header = Buffer.from([id >> 8, id & 255, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
-  return Buffer.concat([header, ...labels, Buffer.from([0, 0, 1, 0, 1])]);
-}
 
 /** The answer to `message` with one address. */
 function answerOf(message: Buffer, ip: string): Buffer {
@@ -41,9 +32,6 @@ function answerOf(message: Buffer, ip: string): Buffer {
   answer[7] = 1;
   return answer;
 }
-
-/** The last address of an answer. */
-const addressIn = (answer: Buffer): string => [...answer.subarray(-4)].join('.');
 
 describe('DNS of captured pods', { skip: requireSandbox() }, () => {
   const cleanup = new AsyncDisposableStack();
@@ -91,25 +79,8 @@ describe('DNS of captured pods', { skip: requireSandbox() }, () => {
     }
   }
 
-  /** The address that a pod is given for a name by a client that asks again when nothing comes; null when nothing does in time. */
-  async function ask(name: string, of: string, ip: string = nameServers[0]): Promise<string | null> {
-    using netns = NetnsHandle.open(`${NETNS_DIRECTORY}/${podNetnsName(of)}`);
-    const into = Buffer.alloc(512);
-    const answered = Promise.withResolvers<string | null>();
-    const destination = parseSocketAddress(ip.includes(':') ? `[${ip}]:53` : `${ip}:53`);
-    using exchange = new DatagramExchange(netns, { destination }, () => {
-      const length = exchange.receive(into);
-      if (typeof length === 'number') answered.resolve(addressIn(into.subarray(0, length)));
-      else if (length === 'refused') answered.resolve(null);
-    });
-    exchange.send(question(name));
-    const again = setInterval(() => void exchange.send(question(name)), ASK_AGAIN_MS);
-    const timer = setTimeout(() => answered.resolve(null), ANSWER_MS);
-    return await answered.promise.finally(() => {
-      clearInterval(again);
-      clearTimeout(timer);
-    });
-  }
+  const ask = (name: string, of: string, ip: string = nameServers[0]): Promise<string | null> =>
+    askForAddress(name, of, ip);
   const becomes = (name: string, of: string, expected: string): Promise<true> =>
     until(`${of} is told ${expected} for ${name}`, async () => (await ask(name, of)) === expected);
 
@@ -163,7 +134,3 @@ describe('DNS of captured pods', { skip: requireSandbox() }, () => {
     for (const name of ['client', 'late']) await becomes('web', name, MESH);
   });
 });
-
-function podNetnsName(name: string): string {
-  return `shop-${name}`;
-}
