@@ -24,7 +24,7 @@ import { MeshViewPublisher } from './state/mesh-view-publisher.ts';
 import { agentMetrics } from './telemetry/agent-metrics.ts';
 import { openTraces } from './telemetry/open-traces.ts';
 import { registerWorkerMetrics } from './telemetry/worker-metrics.ts';
-import type { WorkerCalls, WorkerConfig } from './worker/worker-protocol.ts';
+import type { WorkerCalls, WorkerConfig, WorkerEvent } from './worker/worker-protocol.ts';
 
 // Threads: this module and everything it constructs runs on the main thread: control plane, pods, admin. The sockets
 // and tunnels of the pods live in data workers (worker/), which read nothing but what is posted to them, and the mesh view in memory that all threads share.
@@ -48,7 +48,7 @@ export interface AgentParts {
   readonly config: NodeAgentConfig;
   readonly clock: Clock;
   readonly logger: RootLogger;
-  readonly workers: WorkerPool<WorkerCalls>;
+  readonly workers: WorkerPool<WorkerCalls, WorkerEvent>;
   readonly mesh: MeshViewPublisher;
   readonly metrics: Metrics;
   readonly readiness: Readiness;
@@ -81,7 +81,7 @@ export async function createNodeAgent(options: NodeAgentOptions): Promise<NodeAg
   const stack = new AsyncDisposableStack();
   try {
     const workers = stack.use(
-      new WorkerPool<WorkerCalls>({
+      new WorkerPool<WorkerCalls, WorkerEvent>({
         program: options.workerProgram,
         count: config.workers,
         config: workerConfig(options),
@@ -232,6 +232,9 @@ function workerConfig({ config, logFd }: NodeAgentOptions): Omit<WorkerConfig, '
     trustDomains: config.trustDomains,
     watchesRevocation: config.revocationFile !== null,
     meshRanges: config.meshRanges,
+    // A file is known whole.
+    onDemand: config.xdsOnDemand && config.upstream.kind === 'controller',
+    clusterDomain: config.clusterDomain,
     packetMark: config.packetMark,
     localhostApplicationTunnel: config.localhostApplicationTunnel,
     patienceMs: PATIENCE_MS,

@@ -23,6 +23,8 @@ describe('parseConfig()', () => {
       },
       meshRanges: [],
       followNodeRanges: false,
+      xdsOnDemand: false,
+      clusterDomain: 'cluster.local',
       network: '',
       clusterId: 'Kubernetes',
       trustDomains: { own: 'cluster.local', aliases: [] },

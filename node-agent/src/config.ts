@@ -34,6 +34,8 @@ export interface NodeAgentConfig {
   readonly meshRanges: readonly Cidr[];
   /** Those of nodes count as well, as they come and go. */
   readonly followNodeRanges: boolean;
+  /** Addresses are asked for as they are needed, not all of them. */
+  readonly xdsOnDemand: boolean;
   readonly network: string;
   readonly clusterId: string;
   readonly trustDomains: TrustDomains;
@@ -74,6 +76,8 @@ export interface NodeAgentConfig {
   readonly slot: AgentSlot;
   /** Null: no listening sockets are handed over. */
   readonly handoverDirectory: string | null;
+  /** Of the names of the cluster's services. */
+  readonly clusterDomain: string;
   /** Null: DNS of pods is not served. */
   readonly dns: DnsSettings | null;
 }
@@ -134,6 +138,11 @@ export const SETTINGS: readonly Setting[] = [
     name: 'AMBIT_FOLLOW_NODE_RANGES',
     fallback: 'false',
     describe: 'The ranges that nodes give to their pods count as well, as the controller tells of them.',
+  },
+  {
+    name: 'AMBIT_XDS_ON_DEMAND',
+    fallback: 'false',
+    describe: 'Ask the controller for workloads and services as they are needed, not for all of them.',
   },
   { name: 'AMBIT_NETWORK', fallback: '', describe: 'Network id of this node.' },
   { name: 'AMBIT_CLUSTER_ID', fallback: 'Kubernetes', describe: 'Cluster id, the first part of the uid of every pod.' },
@@ -269,6 +278,7 @@ export function parseConfig(environment: Environment): NodeAgentConfig {
   const read = new EnvironmentReader(withZtunnelSettings(environment));
   const socketAddress = (name: string): ListenAddress =>
     read.parsed(name, 'IP:port', parseListenAddress, parseListenAddress(fallbackOf(SETTINGS, name)));
+  const clusterDomain = read.parsed('AMBIT_CLUSTER_DOMAIN', 'a domain', parseDomain, 'cluster.local');
   const config: NodeAgentConfig = {
     upstream: readUpstream(read),
     nodeName:
@@ -277,6 +287,7 @@ export function parseConfig(environment: Environment): NodeAgentConfig {
         : read.text('AMBIT_NODE_NAME', 'local'),
     meshRanges: read.list('AMBIT_MESH_CIDRS', 'address blocks such as 10.0.0.0/8,fd00::/8', parseCidr, []),
     followNodeRanges: read.boolean('AMBIT_FOLLOW_NODE_RANGES', false),
+    xdsOnDemand: read.boolean('AMBIT_XDS_ON_DEMAND', false),
     network: read.text('AMBIT_NETWORK', ''),
     clusterId: read.text('AMBIT_CLUSTER_ID', fallbackOf(SETTINGS, 'AMBIT_CLUSTER_ID')),
     trustDomains: createTrustDomains(
@@ -322,7 +333,8 @@ export function parseConfig(environment: Environment): NodeAgentConfig {
     aloneTerminationDeadlineMs: read.durationMs('AMBIT_ALONE_TERMINATION_DEADLINE', 5000),
     slot: read.oneOf('AMBIT_SLOT', ['a', 'b'], 'a'),
     handoverDirectory: read.optional('AMBIT_HANDOVER_DIR') ?? null,
-    dns: readDns(read),
+    clusterDomain,
+    dns: readDns(read, clusterDomain),
   };
   read.refuseUnknown();
   return config;
@@ -335,10 +347,10 @@ function parseDomain(text: string): string {
   return text;
 }
 
-function readDns(read: EnvironmentReader): DnsSettings | null {
+function readDns(read: EnvironmentReader, clusterDomain: string): DnsSettings | null {
   const settings = {
     naming: {
-      clusterDomain: read.parsed('AMBIT_CLUSTER_DOMAIN', 'a domain', parseDomain, 'cluster.local'),
+      clusterDomain,
       preferredNamespace: read.text('AMBIT_DNS_PREFERRED_NAMESPACE', ''),
     },
     resolvConf: read.text('AMBIT_DNS_RESOLV_CONF', fallbackOf(SETTINGS, 'AMBIT_DNS_RESOLV_CONF')),

@@ -52,6 +52,7 @@ export const ZTUNNEL_SETTINGS: readonly ZtunnelSetting[] = [
   { name: 'CA_ROOT_CA', meaning: 'AMBIT_CONTROLLER_ROOT_FILE', note: 'As XDS_ROOT_CA.', translate: rootFile },
   { name: 'AUTH_TOKEN', meaning: 'AMBIT_TOKEN_FILE', note: '', translate: same },
   { name: 'INPOD_UDS', meaning: 'AMBIT_ZDS_SOCKET', note: '', translate: same },
+  { name: 'XDS_ON_DEMAND', meaning: 'AMBIT_XDS_ON_DEMAND', note: 'DNS may be served beside it.', translate: same },
   { name: 'NETWORK', meaning: 'AMBIT_NETWORK', note: '', translate: same },
   { name: 'CLUSTER_ID', meaning: 'AMBIT_CLUSTER_ID', note: '', translate: same },
   { name: 'ISTIO_META_CLUSTER_ID', meaning: 'AMBIT_CLUSTER_ID', note: 'Unless CLUSTER_ID is set.', translate: same },

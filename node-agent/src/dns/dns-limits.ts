@@ -7,6 +7,8 @@ export const DNS_LIMITS = {
   streamsPerPod: 64,
   /** Forwarded and not answered of one of them: nothing more is read from it meanwhile. */
   outstandingPerStream: 64,
+  /** How long a question waits for what the controller knows of its name, where that has to be asked. */
+  askMs: 2000,
   /** When the next name server is asked too. */
   nextServerMs: 1500,
   /** When a question fails that no name server answered. */

@@ -11,14 +11,16 @@ import {
 import { parseIpAddress, parsePort, type SocketAddress, type Workload } from '@ambit/mesh/model';
 import type { Clock, Logger } from '@ambit/mesh/runtime';
 import type { MeshState } from '../state/mesh-state.ts';
+import type { NameDemand } from '../state/name-demand.ts';
 import type { DnsNaming } from './decide-dns-answer.ts';
 import { DnsCounts, type DnsRow } from './dns-counts.ts';
 import { DnsForwarder, type DnsForwarderOptions, OutstandingBudget } from './dns-forwarder.ts';
 import { DNS_LIMITS } from './dns-limits.ts';
 import { DATAGRAM_BYTES_MAX, writeDnsFailure } from './dns-message.ts';
 import { DnsResponder } from './dns-responder.ts';
-import { DnsStream } from './dns-stream.ts';
+import { DnsStream, type DnsStreamOptions } from './dns-stream.ts';
 import { Nameservers } from './nameservers.ts';
+import { whenAsked } from './when-asked.ts';
 
 /** Where DNS is redirected to inside a pod. */
 export const DNS_PORT = 15053;
@@ -42,6 +44,8 @@ export interface DnsSettings {
 export interface DnsWorld {
   readonly clock: Clock;
   readonly state: MeshState;
+  /** Null: the view has the whole mesh. */
+  readonly demand: NameDemand | null;
   readonly counts: DnsCounts;
   readonly naming: DnsNaming;
   readonly network: string;
@@ -54,7 +58,9 @@ export interface DnsWorld {
 }
 
 export function createDnsWorld(
-  options: Pick<DnsWorld, 'clock' | 'state' | 'network' | 'packetMark' | 'random'> & { readonly logger: Logger },
+  options: Pick<DnsWorld, 'clock' | 'state' | 'demand' | 'network' | 'packetMark' | 'random'> & {
+    readonly logger: Logger;
+  },
   { naming, resolvConf }: DnsSettings,
 ): DnsWorld {
   const { clock, logger } = options;
@@ -81,10 +87,12 @@ export class DnsProxy implements Disposable {
   readonly #pod: DnsPod;
   readonly #responder: DnsResponder;
   readonly #forwarder: DnsForwarder;
-  readonly #streamOptions: DnsForwarderOptions;
+  readonly #streamOptions: DnsForwarderOptions & Pick<DnsStreamOptions, 'demand' | 'pod'>;
   readonly #listeners: DatagramListener[] = [];
   readonly #servers: Server[] = [];
   readonly #streams = new Set<DnsStream>();
+  /** Questions whose names the controller was asked for. */
+  #held = 0;
   /** While another agent is to take over. */
   #retirement: Disposable | null = null;
 
@@ -93,7 +101,7 @@ export class DnsProxy implements Disposable {
     this.#world = world;
     this.#pod = pod;
     this.#responder = new DnsResponder({ ...world, namespace: pod.namespace, workload: pod.workload });
-    this.#streamOptions = { ...world, netns: pod.netns, budget: world.budget.forPod() };
+    this.#streamOptions = { ...world, pod, netns: pod.netns, budget: world.budget.forPod() };
     this.#forwarder = new DnsForwarder(this.#streamOptions);
   }
 
@@ -138,7 +146,7 @@ export class DnsProxy implements Disposable {
   }
 
   #closeWhenIdle(): void {
-    if (this.#retirement !== null && this.#forwarder.outstanding === 0) this.#closePorts();
+    if (this.#retirement !== null && this.#forwarder.outstanding + this.#held === 0) this.#closePorts();
   }
 
   /** What has arrived by then is answered. */
@@ -193,10 +201,23 @@ export class DnsProxy implements Disposable {
         if (verdict.kind === 'answer') batch.reply(i, verdict.length);
         else if (verdict.kind === 'forward')
           this.#forward(listener, Buffer.from(message), batch.sender(i), verdict.row);
+        else if (verdict.kind === 'ask') this.#hold(listener, Buffer.from(message), batch.sender(i), verdict.names);
       }
       batch.flush(listener);
       if (count < DATAGRAMS_PER_BATCH_MAX) return;
     }
+  }
+
+  #hold(listener: DatagramListener, message: Buffer, sender: Buffer, names: readonly string[]): void {
+    this.#held++;
+    void whenAsked(this.#world, names, this.#pod).then(() => {
+      this.#held--;
+      if (listener.isClosed) return;
+      const verdict = this.#responder.respond(message, held, 'udp', true);
+      if (verdict.kind === 'answer') sendDatagram(listener, held.subarray(0, verdict.length), sender);
+      else if (verdict.kind === 'forward') this.#forward(listener, message, sender, verdict.row);
+      this.#closeWhenIdle();
+    });
   }
 
   #forward(listener: DatagramListener, message: Buffer, sender: Buffer, row: DnsRow): void {
@@ -209,5 +230,7 @@ export class DnsProxy implements Disposable {
   }
 }
 
+/** Per thread: an answer is sent before the turn ends. */
+const held = Buffer.allocUnsafeSlow(DATAGRAM_BYTES_MAX);
 /** Per thread. */
 const failure = Buffer.allocUnsafeSlow(600);

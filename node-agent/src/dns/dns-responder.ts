@@ -1,5 +1,6 @@
-import type { Workload } from '@ambit/mesh/model';
+import type { MeshView, Workload } from '@ambit/mesh/model';
 import type { MeshState } from '../state/mesh-state.ts';
+import type { NameDemand } from '../state/name-demand.ts';
 import { decideDnsAnswer, type DnsClient, type DnsDecision, type DnsNaming } from './decide-dns-answer.ts';
 import type { DnsCounts, DnsProtocol, DnsRow } from './dns-counts.ts';
 import { DNS_LIMITS } from './dns-limits.ts';
@@ -16,12 +17,17 @@ export type DnsVerdict =
   /** The first `length` bytes of the buffer given are the answer. */
   | { readonly kind: 'answer'; readonly length: number; readonly row: DnsRow }
   | { readonly kind: 'forward'; readonly row: DnsRow }
+  /** The controller has to be asked for these names first; then once more, with `asked`. */
+  | { readonly kind: 'ask'; readonly names: readonly string[] }
   | { readonly kind: 'drop' };
 
+const NOTHING: readonly string[] = [];
 const DROP: DnsVerdict = { kind: 'drop' };
 
 export interface DnsResponderOptions {
   readonly state: MeshState;
+  /** Null: the view has the whole mesh. */
+  readonly demand: NameDemand | null;
   readonly naming: DnsNaming;
   readonly counts: DnsCounts;
   /** Network of who is not known yet. */
@@ -56,15 +62,19 @@ export class DnsResponder {
     this.#client = options;
   }
 
-  /** Decides about one message of a client; counts it. `into` has room for the longest answer over the protocol. Never throws. */
-  respond(message: Buffer, into: Buffer, protocol: DnsProtocol): DnsVerdict {
+  /**
+   * Decides about one message of a client; counts it. `into` has room for the longest answer over the protocol. `asked`: whatever it had to
+   * be asked for is known, or will not be in time. Never throws.
+   */
+  respond(message: Buffer, into: Buffer, protocol: DnsProtocol, asked = false): DnsVerdict {
     if (this.#options.state.view.epoch !== this.#epoch) this.#startEpoch();
+    if (asked) return this.#decide(message, into, protocol, undefined, true);
     if (protocol === 'tcp' || message.length > DNS_LIMITS.rememberedBytes) return this.#decide(message, into, protocol);
     // All but the id.
     const key = message.toString('latin1', 2);
     const known = this.#remembered.get(key);
     if (known === undefined) return this.#decide(message, into, protocol, key);
-    if (known.verdict.kind !== 'drop') known.verdict.row.requests++;
+    if (known.verdict.kind === 'answer' || known.verdict.kind === 'forward') known.verdict.row.requests++;
     if (known.answer !== null) {
       known.answer.copy(into, 2, 2);
       into[0] = message[0] ?? 0;
@@ -83,16 +93,18 @@ export class DnsResponder {
     this.#client = { namespace, network: this.#workload?.network ?? network };
   }
 
-  #decide(message: Buffer, into: Buffer, protocol: DnsProtocol, key?: string): DnsVerdict {
+  #decide(message: Buffer, into: Buffer, protocol: DnsProtocol, key?: string, asked = false): DnsVerdict {
     const read = readDnsMessage(message);
     if (read.kind === 'noise') return DROP;
     const row = this.#row(read, protocol);
-    row.requests++;
+    if (!asked) row.requests++;
     if (read.kind === 'malformed') {
       return { kind: 'answer', length: writeDnsFailure(into, message, 'format-error'), row };
     }
     const forward: DnsVerdict = { kind: 'forward', row };
-    const decision = read.kind === 'other' ? null : this.#ask(read);
+    const found = read.kind === 'other' ? null : this.#look(read);
+    if (found !== null && found.missing.length > 0 && !asked) return { kind: 'ask', names: found.missing };
+    const decision = found?.decision ?? null;
     if (read.kind === 'other' || decision === null || decision.kind === 'forward') {
       return this.#remember(key, forward, null);
     }
@@ -106,11 +118,13 @@ export class DnsResponder {
       : verdict;
   }
 
-  #ask(query: DnsQuery): DnsDecision {
-    const { state, naming, random } = this.#options;
-    const decision = decideDnsAnswer(state.view, query.question, this.#client, naming);
-    if (decision.kind !== 'addresses' || decision.order === 'given') return decision;
-    return { ...decision, addresses: shuffled(decision.addresses, random) };
+  #look({ question }: DnsQuery): { readonly decision: DnsDecision; readonly missing: readonly string[] } {
+    const { state, demand, naming, random, namespace } = this.#options;
+    const decide = (view: MeshView): DnsDecision => decideDnsAnswer(view, question, this.#client, naming);
+    const { decision, missing } =
+      demand === null ? { decision: decide(state.view), missing: NOTHING } : demand.look(namespace, decide);
+    if (decision.kind !== 'addresses' || decision.order === 'given') return { decision, missing };
+    return { decision: { ...decision, addresses: shuffled(decision.addresses, random) }, missing };
   }
 
   #remember(key: string | undefined, verdict: DnsVerdict, answer: Buffer | null): DnsVerdict {

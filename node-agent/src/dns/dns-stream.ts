@@ -7,9 +7,14 @@ import { STREAM_BYTES_MAX, writeDnsFailure } from './dns-message.ts';
 import type { DnsResponder } from './dns-responder.ts';
 import { framed, MessageFramer } from './message-framer.ts';
 import type { Nameserver } from './nameservers.ts';
+import type { NameDemand } from '../state/name-demand.ts';
+import { whenAsked } from './when-asked.ts';
 
 export interface DnsStreamOptions extends DnsForwarderOptions {
   readonly responder: DnsResponder;
+  readonly demand: NameDemand | null;
+  /** Always the same one for the same pod. */
+  readonly pod: object;
   /** Knows which name server to ask first. */
   readonly forwarder: Pick<DnsForwarder, 'servers' | 'avoid'>;
 }
@@ -35,6 +40,8 @@ export class DnsStream implements Disposable {
   readonly #framer = new MessageFramer();
   readonly #outstanding: Outstanding[] = [];
   #upstream: Upstream | null = null;
+  /** Questions whose names the controller was asked for. */
+  #held = 0;
   #ended = false;
   #closed = false;
 
@@ -75,6 +82,7 @@ export class DnsStream implements Disposable {
       const verdict = this.#options.responder.respond(message, answer, 'tcp');
       if (verdict.kind === 'answer') this.#client.write(framed(answer.subarray(0, verdict.length)));
       else if (verdict.kind === 'forward') this.#forward(Buffer.from(message), verdict.row);
+      else if (verdict.kind === 'ask') this.#hold(Buffer.from(message), verdict.names);
     }
     if (this.#closed) return;
     // Who does not read its answers, or asks faster than they come, is not read.
@@ -85,7 +93,19 @@ export class DnsStream implements Disposable {
   }
 
   #isFull(): boolean {
-    return this.#client.writableNeedDrain || this.#outstanding.length >= DNS_LIMITS.outstandingPerStream;
+    return this.#client.writableNeedDrain || this.#outstanding.length + this.#held >= DNS_LIMITS.outstandingPerStream;
+  }
+
+  #hold(message: Buffer, names: readonly string[]): void {
+    this.#held++;
+    void whenAsked(this.#options, names, this.#options.pod).then(() => {
+      this.#held--;
+      if (this.#closed) return;
+      const verdict = this.#options.responder.respond(message, answer, 'tcp', true);
+      if (verdict.kind === 'answer') this.#client.write(framed(answer.subarray(0, verdict.length)));
+      else if (verdict.kind === 'forward') this.#forward(message, verdict.row);
+      this.#serve();
+    });
   }
 
   #forward(message: Buffer, row: DnsRow): void {
@@ -135,7 +155,7 @@ export class DnsStream implements Disposable {
   }
 
   #endWhenDone(): void {
-    if (this.#ended && this.#outstanding.length === 0 && !this.#closed) this.#client.end();
+    if (this.#ended && this.#outstanding.length + this.#held === 0 && !this.#closed) this.#client.end();
   }
 
   /** Nothing has come or gone for a while: neither the client nor the name server will say any more. */

@@ -49,6 +49,7 @@ export const FAILURES: Readonly<Record<FailureReason, Failure>> = {
   'illegal-port': entry('the port is one of the node agent itself'),
   'unknown-source': entry('the source workload is not known'),
   'unknown-destination': entry('the destination is inside the mesh but not known'),
+  'not-answered': entry('the controller has not said in time who the destination is'),
   'egress-locked': entry('the destination is outside the mesh, and the egress of the workload is locked', 'DENY'),
   'no-healthy-endpoint': entry('the service has no healthy endpoint'),
   'no-service-port': entry('the service has no such port'),

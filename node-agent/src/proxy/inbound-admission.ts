@@ -34,6 +34,7 @@ export interface InboundConnection {
 }
 
 export type AdmissionRefusal =
+  | 'not-answered'
   | 'bad-authority'
   | 'authority-mismatch'
   | 'unknown-workload'
@@ -90,6 +91,9 @@ export interface ProbeAdmission {
   readonly reason: AdmissionRefusal;
   readonly decision: AuthorizationDecision;
 }
+
+/** The answer where nobody has said in time what the admission depends on. */
+export const NOT_ANSWERED: Extract<Admission, { kind: 'refused' }> = refused(503, 'not-answered');
 
 const NO_ALIASES: readonly SpiffeId[] = [];
 const LOOPBACK_V4: IpAddress = parseIpAddress('127.0.0.1');

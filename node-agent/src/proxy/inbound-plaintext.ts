@@ -1,11 +1,18 @@
 import type { Socket } from 'node:net';
 import { readOriginalDestination } from '@ambit/mesh/linux';
-import type { SocketAddress } from '@ambit/mesh/model';
+import type { MeshView, SocketAddress } from '@ambit/mesh/model';
 import { ConnectionRecord, recordRefusal } from './connection-record.ts';
 import { dialPlain, spoofedSource } from './dial.ts';
 import type { FailureReason } from './failures.ts';
 import { KEEPALIVE_MS } from './keepalive.ts';
-import { type Admission, admitPlaintext, type InboundConnection, type ProbeAdmission } from './inbound-admission.ts';
+import {
+  type Admission,
+  admitPlaintext,
+  type InboundConnection,
+  NOT_ANSWERED,
+  type ProbeAdmission,
+} from './inbound-admission.ts';
+import { settleInbound } from './inbound-demand.ts';
 import { inboundSubject, refusedSubject } from './inbound-subject.ts';
 import { PlainSplice, type SpliceResult } from './plain-splice.ts';
 import { ProbeServer } from './probes/probe-server.ts';
@@ -60,9 +67,9 @@ export class InboundPlaintextProxy {
     this.#probes.close();
   }
 
-  #decide(connection: Plaintext): Admission | ProbeAdmission {
+  #decide(connection: Plaintext, view: MeshView = this.#context.state.view): Admission | ProbeAdmission {
     const context = this.#context;
-    return admitPlaintext(context.state.view, workloadOf(context), connection, context.pod.nodeAddresses);
+    return admitPlaintext(view, workloadOf(context), connection, context.pod.nodeAddresses);
   }
 
   async #admit(socket: Socket, connection: Plaintext): Promise<void> {
@@ -72,8 +79,11 @@ export class InboundPlaintextProxy {
       const deadlineMs = startedMs + context.settings.patienceMs;
       if ((await context.state.nextChange(deadlineMs, context)) !== 'changed') break;
     }
+    const isSettled =
+      context.demand === null ||
+      (await settleInbound(context, connection.source.ip, (view) => this.#decide(connection, view), startedMs));
     if (context.isClosed() || socket.destroyed) return refuseSocket(socket);
-    const admission = this.#decide(connection);
+    const admission = isSettled ? this.#decide(connection) : NOT_ANSWERED;
     reportDryRun(context, admission, connection);
     if (admission.kind === 'refused') {
       this.#refuse(socket, connection, admission, admission.reason, startedMs);

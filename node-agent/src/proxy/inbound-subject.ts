@@ -1,5 +1,5 @@
 import type { TunnelRequest } from '@ambit/mesh/hbone';
-import { type Service, type Workload, workloadIdentity } from '@ambit/mesh/model';
+import { type IpAddress, type Service, type Workload, workloadIdentity } from '@ambit/mesh/model';
 import {
   BAGGAGE_HEADER,
   FORWARDED_HEADER,
@@ -68,13 +68,25 @@ function traceOf({ sinks }: PodContext, request: Request | null): ConnectionTrac
   return parent === undefined ? sinks.tracer.begin() : sinks.tracer.join(parent);
 }
 
+/** The address to look for the source by: null where that is one of another network. */
+export function sourceOf(
+  context: PodContext,
+  { source }: InboundConnection,
+  request: Pick<Request, 'header'> | null,
+): IpAddress | null {
+  const from = request?.header(FORWARDED_NETWORK_HEADER);
+  return from === undefined || from === networkOf(context) ? source.ip : null;
+}
+
+function networkOf(context: PodContext): string {
+  return workloadOf(context)?.network ?? context.settings.network;
+}
+
 /** By its address where the mesh knows it there under the very identity it proved, else by what it says of itself. */
 function sourceParty(context: PodContext, connection: InboundConnection, request: Request | null): Party {
-  const { state, settings, parties } = context;
-  const from = request?.header(FORWARDED_NETWORK_HEADER);
-  const network = workloadOf(context)?.network ?? settings.network;
-  const workload =
-    from === undefined || from === network ? state.view.workloadByAddress(network, connection.source.ip) : undefined;
+  const { state, parties } = context;
+  const ip = sourceOf(context, connection, request);
+  const workload = ip === null ? undefined : state.view.workloadByAddress(networkOf(context), ip);
   if (workload !== undefined && (connection.peer === null || isIdentityOf(workload, connection))) {
     return parties.ofWorkload(workload);
   }

@@ -9,7 +9,7 @@ import {
   type TunnelEnd,
   type TunnelRequest,
 } from '@ambit/mesh/hbone';
-import type { SocketAddress } from '@ambit/mesh/model';
+import type { MeshView, SocketAddress } from '@ambit/mesh/model';
 import { secureContextOf, type TunnelPeer, validUntilMs } from '@ambit/mesh/tls';
 import { formatProxyHeader } from '@ambit/mesh/wire';
 import type { ServerEnd } from '../same-node/server-ends.ts';
@@ -17,8 +17,9 @@ import type { ServedPod } from '../same-node/shortcuts.ts';
 import { ConnectionRecord, recordRefusal } from './connection-record.ts';
 import { dialPlain, spoofedSource } from './dial.ts';
 import { FAILURES, type FailureReason, failureOfTunnel, peerRefusalOf } from './failures.ts';
-import { type Admission, admitInbound, type InboundConnection } from './inbound-admission.ts';
-import { inboundSubject, refusedSubject } from './inbound-subject.ts';
+import { type Admission, admitInbound, type InboundConnection, NOT_ANSWERED } from './inbound-admission.ts';
+import { settleInbound } from './inbound-demand.ts';
+import { inboundSubject, refusedSubject, sourceOf } from './inbound-subject.ts';
 import { type PodContext, refuseSocket, reportDryRun, svidLater, svidNow, workloadOf } from './pod-context.ts';
 import { inboundTap } from './inbound-tap.ts';
 import { localAddressOf, remoteAddressOf } from './socket-addresses.ts';
@@ -203,10 +204,15 @@ export class InboundProxy {
     while (workloadOf(context) === undefined) {
       if ((await context.state.nextChange(deadlineMs, context)) !== 'changed') break;
     }
+    const admit = (view: MeshView): Admission =>
+      admitInbound(view, workloadOf(context), connection, request.authority, context.settings);
+    const isSettled =
+      context.demand === null ||
+      (await settleInbound(context, sourceOf(context, connection, request), admit, startedMs));
     if (request.aborted) return;
     const { view } = context.state;
     const { epoch } = view;
-    const admission = admitInbound(view, workloadOf(context), connection, request.authority, context.settings);
+    const admission = isSettled ? admit(view) : NOT_ANSWERED;
     reportDryRun(context, admission, connection);
     if (admission.kind === 'refused') {
       this.#reject(request, connection, admission.reason, startedMs, admission);

@@ -31,6 +31,7 @@ export type OutboundRefusal =
   | 'illegal-port'
   | 'unknown-source'
   | 'unknown-destination'
+  | 'not-answered'
   | 'egress-locked'
   | 'no-healthy-endpoint'
   | 'no-service-port'
@@ -51,6 +52,8 @@ export type OutboundRoute =
   | RouteToWorkload
   | { readonly kind: 'passthrough'; readonly address: SocketAddress; readonly service?: Service }
   | { readonly kind: 'wait'; readonly for: 'source' | 'destination' }
+  /** Not by `decideOutbound`, which has no names to ask for: it may have another answer once these are known. */
+  | { readonly kind: 'wait'; readonly for: 'names'; readonly names: readonly string[] }
   | ResolveRoute
   | { readonly kind: 'refused'; readonly reason: OutboundRefusal; readonly service?: Service };
 

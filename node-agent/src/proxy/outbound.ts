@@ -14,13 +14,8 @@ import { keepsFirstWords } from './first-words.ts';
 import { KEEPALIVE_MS } from './keepalive.ts';
 import { type FarTunnel, openFarTunnel } from './double-hbone.ts';
 import type { RouteToWorkload, TunnelRoute } from './next-hop.ts';
-import {
-  decideOutbound,
-  type OutboundOptions,
-  type OutboundRoute,
-  type ResolveRoute,
-  routeToResolved,
-} from './outbound-route.ts';
+import { OutboundDecider, type SettledRoute as Settled } from './outbound-decider.ts';
+import { type OutboundRoute, type ResolveRoute, routeToResolved } from './outbound-route.ts';
 import { ownSource, type PodContext, refuseSocket, svidLater, svidNow, workloadOf } from './pod-context.ts';
 import type { Party } from './party.ts';
 import { PlainSplice, type SpliceResult } from './plain-splice.ts';
@@ -29,7 +24,6 @@ import { detailOf, isNotListening } from './tunnel-failure.ts';
 import { outboundHeaders } from './tunnel-headers.ts';
 import { isSameWay, tunnelKey } from './tunnel-key.ts';
 
-type Settled = Exclude<OutboundRoute, { readonly kind: 'wait' }>;
 type Tunnelled = Exclude<RouteToWorkload, { readonly kind: 'direct-tcp' }>;
 
 type OpenedStream = Pick<OpenedTunnel<TunnelPeer, TunnelEnd>, 'stream' | 'peer'> &
@@ -60,18 +54,13 @@ interface KnownTarget {
 /** Port 15001 of one pod: captured outbound connections go where `decideOutbound` sends them, or are refused. */
 export class OutboundProxy {
   readonly #context: PodContext;
-  readonly #options: OutboundOptions;
-  /** Of a decision that waits no more. */
-  readonly #lastOptions: OutboundOptions;
+  readonly #decider: OutboundDecider;
   /** The last way to each workload: connections repeat. */
   readonly #targets = new WeakMap<Workload, KnownTarget>();
 
   constructor(context: PodContext) {
     this.#context = context;
-    const { settings, random, openConnections } = context;
-    const { meshRanges } = settings;
-    this.#options = { meshRanges, random, openConnections: (uid) => openConnections.count(uid), waited: false };
-    this.#lastOptions = { ...this.#options, waited: true };
+    this.#decider = new OutboundDecider(context);
   }
 
   /** Takes over an accepted, paused socket. */
@@ -92,9 +81,9 @@ export class OutboundProxy {
     const trace = sinks.tracer === null ? null : sinks.tracer.begin();
     const captured: Captured = { socket, source, destination, startedMs: clock.monotonic(), trace };
     try {
-      const route = this.#decide(destination, false);
+      const route = this.#decider.decide(destination, false);
       if (route.kind !== 'wait') this.#follow(captured, route);
-      else this.#wait(captured).catch((error: unknown) => this.#fail(captured, error));
+      else this.#wait(captured, route).catch((error: unknown) => this.#fail(captured, error));
     } catch (error) {
       this.#fail(captured, error);
     }
@@ -102,8 +91,7 @@ export class OutboundProxy {
 
   /** Whether a connection past the tunnels would be let out of the mesh now. */
   mayLeave(destination: OriginalDestination): boolean {
-    const route = this.#decide(destination, true);
-    return route.kind !== 'refused' || route.reason !== 'egress-locked';
+    return this.#decider.mayLeave(destination);
   }
 
   #fail(captured: Captured, error: unknown): void {
@@ -121,26 +109,11 @@ export class OutboundProxy {
     else this.#tunnel(captured, route).catch((error: unknown) => this.#fail(captured, error));
   }
 
-  #decide(destination: OriginalDestination, waited: boolean): OutboundRoute {
-    const options = waited ? this.#lastOptions : this.#options;
-    return decideOutbound(this.#context.state.view, workloadOf(this.#context), destination, options);
-  }
-
-  /** Asks again after every update until there is an answer or patience ends. */
-  async #wait(captured: Captured): Promise<void> {
-    const { state, settings } = this.#context;
-    const deadlineMs = captured.startedMs + settings.patienceMs;
-    for (;;) {
-      const outcome = await state.nextChange(deadlineMs, this.#context);
-      if (outcome === 'too-many') {
-        this.#refuse(captured, 'too-many-waiting');
-        return;
-      }
-      const route = this.#decide(captured.destination, outcome === 'timeout');
-      if (route.kind === 'wait') continue;
-      this.#follow(captured, route);
-      return;
-    }
+  async #wait(captured: Captured, first: OutboundRoute & { readonly kind: 'wait' }): Promise<void> {
+    const deadlineMs = captured.startedMs + this.#context.settings.patienceMs;
+    const route = await this.#decider.wait(first, captured.destination, deadlineMs);
+    if (route === 'too-many') this.#refuse(captured, 'too-many-waiting');
+    else this.#follow(captured, route);
   }
 
   #abandoned(captured: Captured): boolean {
@@ -264,7 +237,7 @@ export class OutboundProxy {
     if (clock.monotonic() + delayMs > captured.startedMs + settings.notListeningMs) return false;
     await clock.sleep(delayMs);
     if (this.#abandoned(captured)) return true;
-    const route = this.#decide(captured.destination, true);
+    const route = this.#decider.decide(captured.destination, true);
     if (route.kind === 'wait' || !keepsFirstWords(captured.socket, route)) return false;
     this.#follow(captured, route);
     return true;

@@ -9,6 +9,7 @@ import type { Shortcuts } from '../same-node/shortcuts.ts';
 import type { SvidLookup, SvidTable } from '../identity/svid-table.ts';
 import type { ResolvedNames } from '../names/resolved-names.ts';
 import type { MeshState } from '../state/mesh-state.ts';
+import type { NameDemand } from '../state/name-demand.ts';
 import type { BufferGuard } from '../accounting/buffer-guard.ts';
 import type { Accounts } from '../accounting/accounts.ts';
 import type { ConnectionRecord, RecordSinks, WorkerSinks } from './connection-record.ts';
@@ -41,6 +42,10 @@ export interface ProxySettings {
   /** Lists of revoked certificates may come. */
   readonly watchesRevocation: boolean;
   readonly meshRanges: readonly Cidr[];
+  /** The view has what was asked for, not the whole mesh. */
+  readonly onDemand: boolean;
+  /** Of the names of the cluster's services. */
+  readonly clusterDomain: string;
   readonly packetMark: number;
   /** Applications that are told by PROXY headers who calls are dialled on loopback. */
   readonly localhostApplicationTunnel: boolean;
@@ -75,6 +80,8 @@ export interface ProxyDependencies {
   readonly state: MeshState;
   readonly svids: SvidTable;
   readonly names: ResolvedNames;
+  /** Null: the view has the whole mesh. */
+  readonly demand: NameDemand | null;
   readonly openConnections: OpenConnections;
   readonly peers: TunnelPeers;
   readonly parties: PartyTable;

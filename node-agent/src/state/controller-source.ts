@@ -11,7 +11,7 @@ import {
   SvidStore,
   withHint,
 } from '@ambit/mesh/grpc';
-import { PushClient, type PushEvent } from '@ambit/mesh/push';
+import { type Demand, PushClient, type PushEvent } from '@ambit/mesh/push';
 import type { MetricSample } from '@ambit/mesh/runtime';
 import type { DiscoveryNode } from '@ambit/mesh/wire';
 import type { AgentParts, CreateSupervisor, Source } from '../app.ts';
@@ -20,6 +20,7 @@ import { ServableIdentities } from '../identity/servable-identities.ts';
 import type { PodSupervisor } from '../pods/pod-supervisor.ts';
 import { ZdsClient } from '../pods/zds-client.ts';
 import { agentMetrics } from '../telemetry/agent-metrics.ts';
+import { openDemand } from './open-demand.ts';
 import { RangeWatch } from './range-watch.ts';
 
 type ControllerUpstream = Upstream & { readonly kind: 'controller' };
@@ -66,7 +67,8 @@ export async function openControllerSource(
   };
   supervisor.onChange(showPending);
   const ranges = new RangeWatch({ ranges: config.meshRanges, network: config.network, logger });
-  const push = createPushClient(parts, access, kind, failures, ranges, () => {
+  const demand = config.xdsOnDemand ? openDemand(parts) : null;
+  const push = createPushClient(parts, access, kind, failures, { ranges, demand }, () => {
     stateReady.done();
     servable.viewIsThere();
   });
@@ -90,6 +92,7 @@ export async function openControllerSource(
     kind: 'controller',
     address: upstream.address,
     push: push.status(),
+    ...(demand === null ? {} : { namesFollowed: demand.size }),
     cniAgentConnected: zds.connected,
   });
   return { supervisor, source: { certificates: () => svids.status(), status } };
@@ -100,7 +103,7 @@ function createPushClient(
   access: ControllerAccess,
   kind: AccessKind,
   countFailure: CountFailure,
-  ranges: RangeWatch,
+  { ranges, demand }: { readonly ranges: RangeWatch; readonly demand: Demand | null },
   onReady: () => void,
 ): PushClient {
   const { config, clock, logger, mesh } = parts;
@@ -114,6 +117,7 @@ function createPushClient(
       await mesh.apply(update);
     },
     withRanges: config.followNodeRanges,
+    ...(demand === null ? {} : { demand }),
     onReady,
     onEvent: countPushEvents(parts),
   });

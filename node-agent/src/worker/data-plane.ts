@@ -25,6 +25,7 @@ import { Shortcuts } from '../same-node/shortcuts.ts';
 import type { WorkerChannel } from '../same-node/worker-ends.ts';
 import { RequestTable } from '../requests/request-table.ts';
 import { MeshState } from '../state/mesh-state.ts';
+import { NameDemand } from '../state/name-demand.ts';
 import type { WorkloadUsage } from '../accounting/pod-account.ts';
 import type {
   ConnectionSummary,
@@ -48,6 +49,8 @@ export interface DataPlaneOptions {
   readonly random: () => number;
   /** For workloads that are known by name alone. */
   readonly lookUpName: LookUpName;
+  /** Tells the main thread of names that are wanted. */
+  readonly askForNames: (names: readonly string[]) => void;
   /** Where the data workers of this process reach each other; null when there is one. */
   readonly channel: WorkerChannel | null;
   /** CPU time of this thread so far, in microseconds. */
@@ -64,6 +67,7 @@ export class DataPlane
   readonly #state: MeshState;
   readonly #svids: SvidTable;
   readonly #names: ResolvedNames;
+  readonly #demand: NameDemand | null;
   readonly #dependencies: ProxyDependencies;
   readonly #sinks: WorkerSinks;
   readonly #accounts: Accounts;
@@ -82,6 +86,7 @@ export class DataPlane
     this.#bufferGuard = new BufferGuard({ clock, maxBytes: settings.bufferedBytesMax, pods: () => this.#guarded() });
     this.#accounts = new Accounts({ clock, threadCpuUs: options.threadCpuUs });
     this.#state = new MeshState({ clock });
+    this.#demand = createDemand(options, this.#state);
     this.#svids = new SvidTable({ clock });
     this.#names = new ResolvedNames({ clock, lookUp: options.lookUpName });
     this.#dryRun = new DryRunReporter({ clock, logger });
@@ -110,6 +115,7 @@ export class DataPlane
       state: this.#state,
       svids: this.#svids,
       names: this.#names,
+      demand: this.#demand,
       openConnections: new OpenConnections(),
       peers: this.#peers,
       parties: new PartyTable(),
@@ -122,7 +128,15 @@ export class DataPlane
         settings.dns === null
           ? null
           : createDnsWorld(
-              { clock, logger, random, state: this.#state, network: settings.network, packetMark: settings.packetMark },
+              {
+                clock,
+                logger,
+                random,
+                state: this.#state,
+                demand: this.#demand,
+                network: settings.network,
+                packetMark: settings.packetMark,
+              },
               settings.dns,
             ),
       shortcuts: this.#shortcuts,
@@ -138,6 +152,11 @@ export class DataPlane
 
   'adopt-view' = ({ publication }: Args<'adopt-view'>): null => {
     this.#accounts.measureOwn(() => this.#state.adopt(publication));
+    return null;
+  };
+
+  'answer-names' = ({ answers }: Args<'answer-names'>): null => {
+    this.#demand?.answer(answers);
     return null;
   };
 
@@ -170,6 +189,7 @@ export class DataPlane
     const scoped = logger.child({ 'pod.namespace': pod.namespace, 'pod.name': pod.name });
     const proxy = new PodProxy(instance, pod, NetnsHandle.borrow(netnsFd), { ...this.#dependencies, logger: scoped });
     this.#pods.set(instance, proxy);
+    this.#demand?.want([pod.workload]);
     try {
       await proxy.open(given);
     } catch (error) {
@@ -311,6 +331,11 @@ export class DataPlane
   *#live(): Iterable<ConnectionRecord> {
     for (const { live } of this.#pods.values()) yield* live;
   }
+}
+
+function createDemand({ clock, settings, askForNames }: DataPlaneOptions, { view }: MeshState): NameDemand | null {
+  const { onDemand, clusterDomain } = settings;
+  return onDemand ? new NameDemand({ clock, view, clusterDomain, ask: askForNames }) : null;
 }
 
 function unreadOf(requests: RequestTable | null): WorkerMetrics['unread'] {

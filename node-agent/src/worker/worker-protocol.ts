@@ -1,4 +1,5 @@
 import type { SpiffeId } from '@ambit/mesh/model';
+import type { NameAnswer } from '@ambit/mesh/push';
 import type { AccessLogTarget, CpuProfile, LogFormat, SeriesSnapshot } from '@ambit/mesh/runtime';
 import type { RevokedSerials, Svid } from '@ambit/mesh/tls';
 import type { ViewPublication } from '@ambit/mesh/view';
@@ -73,10 +74,18 @@ export interface WorkerMetrics {
   readonly logLinesSuppressed: number;
 }
 
+/** What a data worker says unasked: decisions need to know what there is of these names. Each is answered by `answer-names`. */
+export interface WorkerEvent {
+  readonly kind: 'wanted';
+  readonly names: readonly string[];
+}
+
 /** What the main thread asks of a data worker. Requests are handled in order of arrival; answers may overtake each other. */
 export interface WorkerCalls {
   /** Answered once every decision of this worker sees the update. */
   'adopt-view': { readonly args: { readonly publication: ViewPublication }; readonly result: null };
+  /** What is said to be there was adopted before. */
+  'answer-names': { readonly args: { readonly answers: readonly NameAnswer[] }; readonly result: null };
   'set-svid': { readonly args: { readonly identity: SpiffeId; readonly svid: Svid }; readonly result: null };
   'forget-svid': { readonly args: { readonly identity: SpiffeId }; readonly result: null };
   /** Answered once every peer that these lists withdraw is cut, and none of them is accepted any more. */

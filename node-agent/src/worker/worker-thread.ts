@@ -7,6 +7,7 @@ import {
   createRootLogger,
   type LineSink,
   openAccessLog,
+  postWorkerEvent,
   recordCpuProfile,
   RestingHeap,
   type RootLogger,
@@ -16,7 +17,7 @@ import {
 } from '@ambit/mesh/runtime';
 import { createDnsLookup } from '../names/dns-lookup.ts';
 import { DataPlane } from './data-plane.ts';
-import type { WorkerCalls, WorkerConfig } from './worker-protocol.ts';
+import type { WorkerCalls, WorkerConfig, WorkerEvent } from './worker-protocol.ts';
 
 const silentSink: LineSink = { write: () => {}, dropped: 0, flush: async () => {}, flushSync: () => {} };
 
@@ -54,10 +55,12 @@ export async function runWorkerThread({ threadCpuUsage }: Pick<NodeJS.Process, '
       return user + system;
     },
     lookUpName: createDnsLookup(),
+    askForNames: (names) => postWorkerEvent(port, { kind: 'wanted', names } satisfies WorkerEvent),
   });
   const heap = new RestingHeap(clock);
   const handlers: WorkerHandlers<WorkerCalls> = {
     'adopt-view': plane['adopt-view'],
+    'answer-names': plane['answer-names'],
     'set-svid': plane['set-svid'],
     'forget-svid': plane['forget-svid'],
     'set-revocations': plane['set-revocations'],

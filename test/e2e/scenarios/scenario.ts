@@ -11,7 +11,10 @@ import { LINE_PORT, type ManifestDirectory, MESH_RANGES } from './manifests.ts';
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 export const CALL_MS = 8000;
 
-/** Builds the programs and starts the mesh that `manifests` describes; resolves once the pods named are served and known. */
+/**
+ * Builds the programs and starts the mesh that `manifests` describes; resolves once the pods named are served and known, everywhere unless
+ * agents ask for what they need alone.
+ */
 export async function startMesh(
   manifests: ManifestDirectory,
   pods: readonly string[],
@@ -21,7 +24,7 @@ export async function startMesh(
   const world = await MeshWorld.start({ manifests: manifests.path, form: 'bundle', meshRanges: MESH_RANGES, ...more });
   try {
     await world.captured(pods);
-    await world.tunnelled(pods);
+    if (more.variables?.['node-agent']?.['AMBIT_XDS_ON_DEMAND'] !== 'true') await world.tunnelled(pods);
     return world;
   } catch (error) {
     console.error(logsOf(world));
