@@ -1,6 +1,11 @@
 import { type DiscoveryServerStream, GrpcError } from '@ambit/mesh/grpc';
 import type { Clock, Logger } from '@ambit/mesh/runtime';
-import { AUTHORIZATION_TYPE_URL, type DiscoveryRequest, type DiscoveryResponse } from '@ambit/mesh/wire';
+import {
+  AMBIT_CONTROL_PLANE,
+  AUTHORIZATION_TYPE_URL,
+  type DiscoveryRequest,
+  type DiscoveryResponse,
+} from '@ambit/mesh/wire';
 import { PUSH_LIMITS } from './limits.ts';
 import type { PushMetrics } from './metrics.ts';
 import type { ResourceStore } from './resource-store.ts';
@@ -127,7 +132,7 @@ export class Subscriber {
         this.#record(response);
         // Before: a client that does not read holds this up for ever.
         this.#watchPatience();
-        await this.#options.stream.send(response);
+        await this.#options.stream.send({ ...response, controlPlane: AMBIT_CONTROL_PLANE });
       }
     } finally {
       // In the same turn as the last look for work: an answer that is read later must start the pump again.

@@ -1,16 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ManualClock } from '../testing/manual-clock.ts';
+import { buildService } from '../testing/service-builder.ts';
 import {
   addresses,
   policies,
+  resource,
   type RunningPushClient,
   type ScriptedStream,
   startClient,
   UID,
   web,
 } from '../testing/push-world.ts';
-import { ADDRESS_TYPE_URL } from '../wire/discovery-messages.ts';
+import { ADDRESS_TYPE_URL, AMBIT_CONTROL_PLANE } from '../wire/discovery-messages.ts';
 import { Demand, DEMAND_LIMITS, type NameAnswer } from './demand.ts';
 
 interface World {
@@ -80,8 +82,8 @@ describe('Demand', () => {
     const stream = await world.stream();
     world.demand.want(['n/10.0.0.1', 'n/10.0.0.2', UID]);
     await world.run.settle();
-    const resource = { ...web('1'), aliases: ['n/10.0.0.1'] };
-    stream.push(addresses({ resources: [resource], removedResources: ['n/10.0.0.2'] }));
+    const found = { ...web('1'), aliases: ['n/10.0.0.1'] };
+    stream.push(addresses({ resources: [found], removedResources: ['n/10.0.0.2'] }));
     await world.run.settle();
     assert.deepEqual(world.answers, [`${UID} there`, 'n/10.0.0.1 there', 'n/10.0.0.2 absent']);
     assert.ok(world.run.view.workload(UID));
@@ -125,6 +127,33 @@ describe('Demand', () => {
     await world.run.settle();
     assert.deepEqual(asked(stream).slice(1), ['+n/10.0.0.2', '-n/10.0.0.2', '+n/10.0.0.2']);
     assert.equal(world.answers.length, 1);
+  });
+
+  test('asks a server that tells of everything no name twice, and one that does not for its services now and then', async () => {
+    const service = buildService();
+    for (const [controlPlane, expected] of [
+      [AMBIT_CONTROL_PLANE, []],
+      ['istiod', [`-${service.key}`, `+${service.key}`]],
+    ] as const) {
+      await using world = start();
+      const stream = await world.stream();
+      world.demand.want([service.key, 'n/10.0.0.2']);
+      await world.run.settle();
+      const resources = [resource({ kind: 'service', service }, '1')];
+      stream.push({ ...addresses({ resources, removedResources: ['n/10.0.0.2'] }), controlPlane });
+      await world.run.settle();
+      await world.clock.advance(DEMAND_LIMITS.servicesMs);
+      if (controlPlane === AMBIT_CONTROL_PLANE) world.demand.want(['n/10.0.0.2']);
+      await world.run.settle();
+      assert.deepEqual(asked(stream).slice(2), expected);
+      stream.push({ ...addresses({ nonce: 'a2', removedResources: [service.key] }), controlPlane });
+      await world.run.settle();
+      await world.clock.advance(DEMAND_LIMITS.servicesMs);
+      assert.deepEqual(asked(stream).slice(2), expected);
+      stream.end();
+      await world.run.settle();
+      assert.equal(world.clock.pending, 0);
+    }
   });
 
   test("follows no more names than its bound: one that is nobody's gives way", async () => {

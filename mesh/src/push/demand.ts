@@ -1,5 +1,5 @@
 import type { Clock } from '../runtime/clock.ts';
-import type { DiscoveryResponse } from '../wire/discovery-messages.ts';
+import { AMBIT_CONTROL_PLANE, type DiscoveryResponse } from '../wire/discovery-messages.ts';
 import { NameTable } from './name-table.ts';
 
 /** What is said to who wants a name: a resource has it and is in force, none has it, or there is no room to ask. */
@@ -26,8 +26,13 @@ export interface DemandOptions {
 export const DEMAND_LIMITS = {
   /** Names of one request. */
   perRequestMax: 1000,
-  /** After this a name that no resource had is asked for again when it is wanted: Istio's controller does not tell when one comes to be. */
+  /**
+   * Istio's controller does not tell when a resource comes to be that has a name which none had: after this it is asked for again when it is
+   * wanted.
+   */
   absentMs: 30_000,
+  /** Nor does it tell of endpoints that a service gets: so often all services are asked for again. */
+  servicesMs: 30_000,
 } as const;
 
 /**
@@ -41,6 +46,11 @@ export class Demand {
   readonly #unsubscribe = new Set<string>();
   /** Without an answer when the stream was opened: its first response is about them. */
   #opening: readonly string[] = [];
+  /** The names of services that are held. */
+  readonly #services = new Set<string>();
+  /** The server tells of everything that comes to be under a name. */
+  #tellsAll = false;
+  #refresh: Disposable | null = null;
   #send: ((request: NamesRequest) => Promise<void>) | null = null;
   #sending = false;
 
@@ -58,7 +68,8 @@ export class Demand {
   want(names: readonly string[]): void {
     const answers: NameAnswer[] = [];
     for (const name of names) {
-      const wanted = this.#table.want(name, this.#options.clock.monotonic(), DEMAND_LIMITS.absentMs);
+      const absentMs = this.#tellsAll ? Number.POSITIVE_INFINITY : DEMAND_LIMITS.absentMs;
+      const wanted = this.#table.want(name, this.#options.clock.monotonic(), absentMs);
       if (wanted.kind === 'full') answers.push({ name, kind: 'too-many' });
       else if (wanted.kind === 'there' || wanted.kind === 'absent') answers.push({ name, kind: wanted.kind });
       else if (wanted.kind === 'ask') this.#ask(name, wanted.again, wanted.forgotten);
@@ -84,10 +95,13 @@ export class Demand {
   /** For `PushClient`: the stream is over. */
   close(): void {
     this.#send = null;
+    this.#refresh?.[Symbol.dispose]();
+    this.#refresh = null;
   }
 
   /** For `PushClient`: what it says is in force. */
-  answered({ resources, removedResources }: DiscoveryResponse): void {
+  answered({ resources, removedResources, controlPlane }: DiscoveryResponse): void {
+    this.#tellsAll = controlPlane === AMBIT_CONTROL_PLANE;
     const answers: NameAnswer[] = [];
     const nowMs = this.#options.clock.monotonic();
     const answer = (name: string, kind: 'there' | 'absent'): void => {
@@ -96,14 +110,29 @@ export class Demand {
     for (const { name, aliases } of resources) {
       answer(name, 'there');
       for (const alias of aliases) answer(alias, 'there');
+      if (isService(name)) this.#services.add(name);
     }
-    for (const name of removedResources) answer(name, 'absent');
+    for (const name of removedResources) {
+      answer(name, 'absent');
+      this.#services.delete(name);
+    }
     // What is held in the version that the server has does not come again.
     for (const name of this.#opening) {
       if (this.#table.asked.has(name) && this.#options.isThere(name)) answer(name, 'there');
     }
     this.#opening = [];
     if (answers.length > 0) this.#options.onAnswers(answers);
+    if (!this.#tellsAll) this.#refreshLater();
+  }
+
+  #refreshLater(): void {
+    if (this.#send === null) return;
+    this.#refresh ??= this.#options.clock.setTimer(DEMAND_LIMITS.servicesMs, () => {
+      this.#refresh = null;
+      for (const name of this.#services) this.#ask(name, true, null);
+      this.#pump();
+      this.#refreshLater();
+    });
   }
 
   #ask(name: string, again: boolean, forgotten: string | null): void {
@@ -134,6 +163,11 @@ export class Demand {
       else await send({ subscribe: take(this.#subscribe), unsubscribe: [] });
     }
   }
+}
+
+/** `namespace/hostname`; the uid of a workload has more parts (protocol.md 3.5). */
+function isService(name: string): boolean {
+  return name.indexOf('/') === name.lastIndexOf('/');
 }
 
 function take(names: Set<string>): readonly string[] {

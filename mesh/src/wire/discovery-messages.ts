@@ -60,7 +60,12 @@ export interface DiscoveryResponse {
   readonly systemVersion: string;
   readonly resources: readonly DiscoveryResource[];
   readonly removedResources: readonly string[];
+  /** What the server calls itself, if it does. */
+  readonly controlPlane?: string;
 }
+
+/** What Ambit's controller calls itself: it tells a client of whatever comes to be under the names that it follows. */
+export const AMBIT_CONTROL_PLANE = 'ambit';
 
 export function encodeDiscoveryRequest(request: DiscoveryRequest): Uint8Array {
   const { node, errorDetail } = request;
@@ -109,6 +114,7 @@ export function encodeDiscoveryResponse(response: DiscoveryResponse): Uint8Array
         resource: { typeUrl: resource.typeUrl, value: resource.value },
       })),
       removedResources: [...response.removedResources],
+      ...(response.controlPlane === undefined ? {} : { controlPlane: { identifier: response.controlPlane } }),
     }),
   );
 }
@@ -128,5 +134,6 @@ export function decodeDiscoveryResponse(bytes: Uint8Array): DiscoveryResponse {
       value: resource.resource?.value ?? new Uint8Array(0),
     })),
     removedResources: message.removedResources,
+    ...(message.controlPlane === undefined ? {} : { controlPlane: message.controlPlane.identifier }),
   };
 }
