@@ -73,6 +73,8 @@ export class LocalEnd implements TunnelEnd, SocketOwner, BudgetedReader, WriteOw
   private queue: ChunkQueue | undefined;
   /** Memory that only this socket is read into, while it brings much. */
   private bulk: Buffer | undefined;
+  /** Where the socket's next read lands, as far as Node has been told. */
+  private readMemory: Buffer = sourceRead;
   private endQueued = false;
 
   constructor(onOver: () => void, internals: ReadInternals | undefined) {
@@ -222,7 +224,13 @@ export class LocalEnd implements TunnelEnd, SocketOwner, BudgetedReader, WriteOw
     peer.readOn();
   }
 
-  private readonly memoryOfNextRead = (): Buffer => this.bulk ?? sourceRead;
+  // Undefined where nothing changes: Node looks into whatever it is given, after every read.
+  private readonly memoryOfNextRead = (): Buffer | undefined => {
+    const memory = this.bulk ?? sourceRead;
+    if (memory === this.readMemory) return undefined;
+    this.readMemory = memory;
+    return memory;
+  };
 
   /** The first `bytes` of `memory` were brought. */
   private note(memory: Buffer, bytes: number): void {
