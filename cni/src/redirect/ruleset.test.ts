@@ -16,7 +16,7 @@ table inet ambit {
   }
   chain mark_replies {
     type route hook output priority mangle; policy accept;
-    ct mark & 0xfff == 0x111 meta mark set ct mark
+    ct direction reply ct mark & 0xfff == 0x111 meta mark set ct mark
     ct state new oifname != "lo" meta l4proto tcp tcp flags & (syn | ack) != syn meta mark & 0xfff != 0x539 ct mark set (ct mark & 0xfffff000) | 0x112
   }
   chain borrowed_zone {
@@ -69,7 +69,7 @@ table inet ambit {
   }
   chain mark_replies {
     type route hook output priority mangle; policy accept;
-    ct mark & 0xfff == 0x111 meta mark set ct mark
+    ct direction reply ct mark & 0xfff == 0x111 meta mark set ct mark
     ct state new oifname != "lo" meta l4proto tcp tcp flags & (syn | ack) != syn meta mark & 0xfff != 0x2a ct mark set (ct mark & 0xfffff000) | 0x112
   }
   chain borrowed_zone {
