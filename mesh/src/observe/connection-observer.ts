@@ -10,6 +10,8 @@ export class ConnectionObserver {
   private readonly nowMs: () => number;
   /** Made by the first byte: idle connections should cost little. Null once nothing is read any more. */
   private conversation: Conversation | undefined | null;
+  /** Until it is known what the conversation is. */
+  private detection: Detection | undefined;
 
   /** `nowMs`: milliseconds that only grow. */
   constructor(sink: ExchangeSink, nowMs: () => number) {
@@ -22,7 +24,8 @@ export class ConnectionObserver {
     const { conversation } = this;
     if (conversation === null || start === end) return;
     try {
-      this.settle((conversation ?? this.begin()).request(memory, start, end));
+      const reason = (conversation ?? this.begin()).request(memory, start, end);
+      if (reason !== null || this.detection !== undefined) this.settle(reason);
     } catch {
       // Whatever it was, the bytes go on.
       this.settle('failed');
@@ -34,7 +37,8 @@ export class ConnectionObserver {
     const { conversation } = this;
     if (conversation === null || start === end) return;
     try {
-      this.settle((conversation ?? this.begin()).response(memory, start, end));
+      const reason = (conversation ?? this.begin()).response(memory, start, end);
+      if (reason !== null || this.detection !== undefined) this.settle(reason);
     } catch {
       this.settle('failed');
     }
@@ -52,17 +56,19 @@ export class ConnectionObserver {
   }
 
   private begin(): Conversation {
-    const detection = new Detection(this.sink, this.nowMs);
-    this.conversation = detection;
-    return detection;
+    this.detection = new Detection(this.sink, this.nowMs);
+    this.conversation = this.detection;
+    return this.detection;
   }
 
   private settle(reason: StopReason | null): void {
     if (reason !== null) {
       this.conversation = null;
+      this.detection = undefined;
       this.sink.onStopped(reason);
-    } else if (this.conversation instanceof Detection) {
-      this.conversation = this.conversation.conversation ?? this.conversation;
+    } else if (this.detection?.conversation !== undefined) {
+      this.conversation = this.detection.conversation;
+      this.detection = undefined;
     }
   }
 }

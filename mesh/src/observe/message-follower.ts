@@ -1,6 +1,7 @@
 import { COLON, COMMA, CR, HEX_VALUE, HT, LF, LOWER, SP } from '../http1/characters.ts';
 import { OBSERVE_LIMITS } from './contract.ts';
-import { passLine } from './pass-line.ts';
+import { type Framing, NOT_SKIMMED, skimFields } from './skim-fields.ts';
+import { passLine, wordsOf } from './words.ts';
 
 /** Where in a message the next byte is. */
 const Part = {
@@ -30,6 +31,11 @@ const NONE = -1;
 /** A coding that is not `chunked`. */
 const OTHER_CODING = 100;
 
+/** A head that is not whole in so many bytes is read as it comes. */
+const SKIMMED_MAX_BYTES = 16 * 1024;
+/** Of the head that was skimmed last, by anyone of this thread. */
+const framing: Framing = { contentLength: NONE, isChunked: false };
+
 /**
  * Follows the messages of one direction of HTTP/1 (RFC 9112), as much of them as framing needs: heads byte by byte, bodies by their
  * lengths. Keeps no bytes, so that its state has one size whatever is sent. Laxer than a server has to be: it decides nothing, and what
@@ -37,6 +43,8 @@ const OTHER_CODING = 100;
  */
 export abstract class MessageFollower {
   private part: number = Part.startLine;
+  /** Nothing of the next message has been read. */
+  private isBetween = true;
   private headBytes = 0;
   private inTrailers = false;
   private contentLength: number = NONE;
@@ -61,8 +69,10 @@ export abstract class MessageFollower {
   push(memory: Buffer, start: number, end: number): void {
     let at = start;
     while (at < end) {
-      if (this.part <= Part.restOfLine) at = this.readHead(memory, at, end);
-      else if (this.part === Part.fixedBody) at = this.skipBody(at, end);
+      if (this.part <= Part.restOfLine) {
+        const next = this.isBetween ? this.skimHead(memory, at, end) : NOT_SKIMMED;
+        at = next === NOT_SKIMMED ? this.readHead(memory, at, end) : next;
+      } else if (this.part === Part.fixedBody) at = this.skipBody(at, end);
       else if (this.part >= Part.untilEnd) return;
       else at = this.readChunks(memory, at, end);
     }
@@ -73,6 +83,13 @@ export abstract class MessageFollower {
     this.part = Part.broken;
   }
 
+  /**
+   * Reads a start line from `at` in one go, if it is whole and plain. Returns where it ends, or `NOT_SKIMMED`: then nothing was done that
+   * reading it once more does not do.
+   */
+  protected abstract skimStartLine(memory: Buffer, at: number, end: number): number;
+  /** A whole head was skimmed; `frame` follows. */
+  protected abstract onSkimmed(): void;
   /**
    * Reads a start line from `at`, byte by byte wherever it is cut; calls `beginFields` behind its end. Returns where it stopped.
    */
@@ -88,10 +105,23 @@ export abstract class MessageFollower {
     this.isChunked = false;
   }
 
+  private skimHead(memory: Buffer, start: number, end: number): number {
+    const limit = Math.min(end, start + SKIMMED_MAX_BYTES);
+    const fieldsAt = this.skimStartLine(memory, start, limit);
+    if (fieldsAt === NOT_SKIMMED) return NOT_SKIMMED;
+    const headEnd = skimFields(memory, fieldsAt, limit, framing);
+    if (headEnd === NOT_SKIMMED) return NOT_SKIMMED;
+    this.contentLength = framing.contentLength;
+    this.isChunked = framing.isChunked;
+    this.onSkimmed();
+    return this.endFields(headEnd);
+  }
+
   private readHead(memory: Buffer, start: number, end: number): number {
+    this.isBetween = false;
     const at =
       this.part === Part.startLine ? this.readStartLine(memory, start, end) : this.readFields(memory, start, end);
-    this.headBytes += at - start;
+    if (!this.isBetween) this.headBytes += at - start;
     if (this.headBytes > OBSERVE_LIMITS.headMaxBytes) this.giveUp();
     return at;
   }
@@ -102,7 +132,7 @@ export abstract class MessageFollower {
     let { part } = this;
     while (at < end) {
       if (part === Part.restOfLine) {
-        at = passLine(memory, at, end);
+        at = passLine(memory, wordsOf(memory), at, end);
         if (memory[at - 1] !== LF) break;
         part = Part.lineStart;
         continue;
@@ -217,6 +247,7 @@ export abstract class MessageFollower {
 
   private endMessage(): void {
     this.part = Part.startLine;
+    this.isBetween = true;
     this.headBytes = 0;
     this.inTrailers = false;
     this.onMessageEnd();

@@ -1,13 +1,15 @@
 import { CR, LF, SP, TOKEN } from '../http1/characters.ts';
 import { MessageFollower } from './message-follower.ts';
-import { passLine } from './pass-line.ts';
+import { LINE_END, NOT_SKIMMED } from './skim-fields.ts';
 import { VERSION_PREFIX } from './version-prefix.ts';
+import { passLine, wordOf, wordsOf } from './words.ts';
 
 const HEAD = Buffer.from('HEAD');
 const CONNECT = Buffer.from('CONNECT');
-/** What a request line ends with; any digit will do. */
-const LINE_END = Buffer.from(' HTTP/1.1\r\n');
-const DIGIT_AT: number = LINE_END.length - 3;
+/** What a request line ends with, in words. */
+const VERSION_BYTES: number = ' HTTP/1.1\r\n'.length;
+const SPACE_HTT = wordOf(' HTT');
+const P_SLASH_1_POINT = wordOf('P/1.');
 
 /** What a client's requests mean for whoever pairs them with answers. */
 export interface RequestOwner {
@@ -39,6 +41,24 @@ export class RequestFollower extends MessageFollower {
     this.owner = owner;
   }
 
+  protected skimStartLine(memory: Buffer, start: number, end: number): number {
+    const words = wordsOf(memory);
+    // Either may begin a method that matters.
+    const first = words.getUint8(start);
+    if (first === HEAD[0] || first === CONNECT[0]) return NOT_SKIMMED;
+    let at = start;
+    while (at < end && TOKEN[words.getUint8(at)] === 1) at += 1;
+    if (at === start || at === end || words.getUint8(at) !== SP) return NOT_SKIMMED;
+    const lineEnd = passLine(memory, words, at + 1, end);
+    return lineEnd - at > VERSION_BYTES && endsInVersion(words, lineEnd) ? lineEnd : NOT_SKIMMED;
+  }
+
+  protected onSkimmed(): void {
+    this.method = undefined;
+    this.isHttp = true;
+    this.owner.onRequestBegin();
+  }
+
   protected readStartLine(memory: Buffer, start: number, end: number): number {
     for (let at = start; at < end; at += 1) {
       const byte = memory[at] ?? 0;
@@ -48,12 +68,6 @@ export class RequestFollower extends MessageFollower {
       } else if (byte === SP && this.methodBytes > 0) {
         this.linePart = 'rest';
         this.versionBytes = 0;
-        const lineEnd = passLine(memory, at + 1, end);
-        // Nearly always the line is whole, and what it ends with is looked at in one go.
-        if (lineEnd - at > LINE_END.length && endsLine(memory, lineEnd)) {
-          this.versionBytes = VERSION_PREFIX.length;
-          return this.endLine(lineEnd);
-        }
       } else if (TOKEN[byte] === 1) {
         this.readMethod(byte);
       } else if (this.linePart === 'method' || (byte !== CR && byte !== LF)) {
@@ -111,11 +125,12 @@ export class RequestFollower extends MessageFollower {
   }
 }
 
-/** Whether a whole request line of HTTP/1 ends at `end`. */
-function endsLine(memory: Buffer, end: number): boolean {
-  const start = end - LINE_END.length;
-  for (let i = 0; i < LINE_END.length; i += 1) {
-    if (i !== DIGIT_AT && memory[start + i] !== LINE_END[i]) return false;
-  }
-  return true;
+/** Whether a whole request line of HTTP/1 ends at `end`; any digit will do behind the point. */
+function endsInVersion(words: DataView, end: number): boolean {
+  const at = end - VERSION_BYTES;
+  return (
+    words.getInt32(at, true) === SPACE_HTT &&
+    words.getInt32(at + 4, true) === P_SLASH_1_POINT &&
+    words.getUint16(end - 2, true) === LINE_END
+  );
 }

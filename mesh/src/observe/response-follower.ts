@@ -1,12 +1,17 @@
 import { LF, SP } from '../http1/characters.ts';
 import { MessageFollower } from './message-follower.ts';
-import { passLine } from './pass-line.ts';
+import { NOT_SKIMMED } from './skim-fields.ts';
 import { VERSION_PREFIX } from './version-prefix.ts';
+import { passLine, wordOf, wordsOf } from './words.ts';
 
 const ZERO = 0x30;
 /** `HTTP/1.x `, then the status. */
 const STATUS_AT: number = VERSION_PREFIX.length + 2;
 const STATUS_END: number = STATUS_AT + 3;
+/** A status line begins with it, in words. */
+const HTTP = wordOf('HTTP');
+const SLASH_1_POINT: number = wordOf('/1.\0');
+const THREE_BYTES = 0xffffff;
 const SWITCHING_PROTOCOLS = 101;
 const NO_CONTENT = 204;
 const NOT_MODIFIED = 304;
@@ -33,6 +38,25 @@ export class ResponseFollower extends MessageFollower {
     this.owner = owner;
   }
 
+  protected skimStartLine(memory: Buffer, start: number, end: number): number {
+    const words = wordsOf(memory);
+    if (start + STATUS_END > end || words.getInt32(start, true) !== HTTP) return NOT_SKIMMED;
+    // Then `/1.`, a digit and a space.
+    if ((words.getInt32(start + 4, true) & THREE_BYTES) !== SLASH_1_POINT || words.getUint8(start + 8) !== SP) {
+      return NOT_SKIMMED;
+    }
+    const hundreds = words.getUint8(start + STATUS_AT) - ZERO;
+    const tens = words.getUint8(start + STATUS_AT + 1) - ZERO;
+    const ones = words.getUint8(start + STATUS_AT + 2) - ZERO;
+    const isStatus = hundreds > 0 && hundreds <= 9 && tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9;
+    if (!isStatus) return NOT_SKIMMED;
+    this.status = hundreds * 100 + tens * 10 + ones;
+    const lineEnd = passLine(memory, words, start + STATUS_END, end);
+    return words.getUint8(lineEnd - 1) === LF ? lineEnd : NOT_SKIMMED;
+  }
+
+  protected onSkimmed(): void {}
+
   protected readStartLine(memory: Buffer, start: number, end: number): number {
     let at = start;
     for (; at < end && this.lineBytes < STATUS_END; at += 1) {
@@ -41,7 +65,7 @@ export class ResponseFollower extends MessageFollower {
       return end;
     }
     if (at === end) return end;
-    at = passLine(memory, at, end);
+    at = passLine(memory, wordsOf(memory), at, end);
     if (memory[at - 1] === LF) this.beginFields();
     return at;
   }
