@@ -8,7 +8,7 @@ import { REQUEST_LABELS } from './request-metrics.ts';
 import { RequestTable } from './request-table.ts';
 
 test('RequestTable has a series of its own for every status that is registered, and one for others of a class', () => {
-  const table = new RequestTable();
+  const table = new RequestTable(() => 0);
   const { unknown } = new PartyTable();
   const series: TrafficSeries = {
     direction: 'inbound',

@@ -30,12 +30,18 @@ export type UnreadCounts = Record<TrafficSeries['direction'], Map<StopReason, nu
 
 /** The request metrics of one data worker: a row of numbers per series, so that a request adds without hashing labels. */
 export class RequestTable {
+  /** Milliseconds that only grow, by which requests are timed. */
+  readonly nowMs: () => number;
   readonly unread: UnreadCounts = { inbound: new Map(), outbound: new Map() };
   readonly #rows = new SeriesRows({
     columns: HISTOGRAM_COLUMNS,
     labelCount: REQUEST_LABELS.length,
     seriesMax: REQUEST_SERIES_MAX,
   });
+
+  constructor(nowMs: () => number) {
+    this.nowMs = nowMs;
+  }
 
   /** Where the row of requests with this outcome is, for the life of the table. `series` says nothing of the outcome. */
   row(series: TrafficSeries, status: number, isGrpc: boolean, grpcStatus: number): number {

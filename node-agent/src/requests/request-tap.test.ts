@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { countsOf, HISTOGRAM_COLUMNS, histogramsIn } from '@ambit/mesh/runtime';
-import { ManualClock } from '@ambit/mesh/testing';
 import { PartyTable } from '../proxy/party.ts';
 import type { TrafficSeries } from '../proxy/traffic-table.ts';
 import { REQUEST_LABELS } from './request-metrics.ts';
@@ -27,12 +26,11 @@ function countsIn(table: RequestTable): readonly string[] {
 }
 
 test('RequestTap counts what its connection says under what is known of it, whichever way it goes', () => {
-  const clock = new ManualClock();
-  const requests = new RequestTable();
+  const requests = new RequestTable(() => 0);
   const asked = Buffer.from('GET / HTTP/1.1\r\n\r\n');
   const answered = Buffer.from('HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n');
-  const sends = RequestTap.create({ requests, clock }, { direction: 'outbound', sendsRequest: true });
-  const receives = RequestTap.create({ requests, clock }, { direction: 'inbound', sendsRequest: false });
+  const sends = RequestTap.create({ requests }, { direction: 'outbound', sendsRequest: true });
+  const receives = RequestTap.create({ requests }, { direction: 'inbound', sendsRequest: false });
   sends?.onSent(asked, 0, asked.length);
   sends?.begin(series);
   sends?.onReceived(answered, 0, answered.length);
@@ -43,12 +41,12 @@ test('RequestTap counts what its connection says under what is known of it, whic
   receives?.end();
   assert.deepEqual(countsIn(requests), ['http 404 - 1', 'http 404 - 1']);
   assert.deepEqual([[...requests.unread.outbound], [...requests.unread.inbound]], [[], [['unreadable', 1]]]);
-  assert.equal(RequestTap.create({ requests: null, clock }, { direction: 'inbound', sendsRequest: false }), null);
+  assert.equal(RequestTap.create({ requests: null }, { direction: 'inbound', sendsRequest: false }), null);
 });
 
 test('RequestTap counts every outcome of a connection, however many there are', () => {
-  const requests = new RequestTable();
-  const tap = RequestTap.create({ requests, clock: new ManualClock() }, { direction: 'outbound', sendsRequest: true });
+  const requests = new RequestTable(() => 0);
+  const tap = RequestTap.create({ requests }, { direction: 'outbound', sendsRequest: true });
   tap?.begin(series);
   for (let round = 0; round < 2; round += 1) {
     for (const status of [200, 201, 204, 304, 404, 503, 0, 599]) tap?.onExchange(status, false, -1, 1);
@@ -62,7 +60,7 @@ test('RequestTap counts every outcome of a connection, however many there are', 
 });
 
 test('RequestTable keeps a bounded number of series and counts the rest together', () => {
-  const requests = new RequestTable();
+  const requests = new RequestTable(() => 0);
   for (let i = 0; i < REQUEST_SERIES_MAX + 10; i += 1) {
     const source = parties.ofDescription({ ...parties.unknown.description, workload: `w${i}` });
     requests.add(requests.row({ ...series, source }, 200, false, -1), 1);

@@ -1,6 +1,5 @@
 import type { PayloadTap } from '@ambit/mesh/hbone';
 import { ConnectionObserver, type ExchangeSink, type StopReason } from '@ambit/mesh/observe';
-import type { Clock } from '@ambit/mesh/runtime';
 import type { TrafficSeries } from '../proxy/traffic-table.ts';
 import type { RequestTable } from './request-table.ts';
 
@@ -28,20 +27,22 @@ export class RequestTap implements PayloadTap, ExchangeSink {
   readonly #observer: ConnectionObserver;
   #series: TrafficSeries | undefined;
   #outcomes: Outcome[] = [];
+  /** Nearly always the next one too. */
+  #last: Outcome | undefined;
 
-  private constructor(table: RequestTable, clock: Pick<Clock, 'monotonic'>, options: RequestTapOptions) {
+  private constructor(table: RequestTable, options: RequestTapOptions) {
     this.#table = table;
     this.#direction = options.direction;
     this.#sendsRequest = options.sendsRequest;
-    this.#observer = new ConnectionObserver(this, () => clock.monotonic());
+    this.#observer = new ConnectionObserver(this, table.nowMs);
   }
 
   /** Null when requests are not counted. */
   static create(
-    { requests, clock }: { readonly requests: RequestTable | null; readonly clock: Pick<Clock, 'monotonic'> },
+    { requests }: { readonly requests: RequestTable | null },
     options: RequestTapOptions,
   ): RequestTap | null {
-    return requests === null ? null : new RequestTap(requests, clock, options);
+    return requests === null ? null : new RequestTap(requests, options);
   }
 
   /** What there is to know of the connection is known; before that no request can be over. */
@@ -64,24 +65,28 @@ export class RequestTap implements PayloadTap, ExchangeSink {
   }
 
   onExchange(status: number, isGrpc: boolean, grpcStatus: number, durationMs: number): void {
-    for (const outcome of this.#outcomes) {
-      if (outcome.status === status && outcome.grpcStatus === grpcStatus && outcome.isGrpc === isGrpc) {
-        this.#table.add(outcome.row, durationMs);
-        return;
-      }
-    }
-    this.#addNew(status, isGrpc, grpcStatus, durationMs);
+    const known = this.#last;
+    if (known?.status === status && known.grpcStatus === grpcStatus && known.isGrpc === isGrpc) {
+      this.#table.add(known.row, durationMs);
+    } else this.#addOther(status, isGrpc, grpcStatus, durationMs);
   }
 
   onStopped(reason: StopReason): void {
     this.#table.countUnread(this.#direction, reason);
   }
 
-  #addNew(status: number, isGrpc: boolean, grpcStatus: number, durationMs: number): void {
+  #addOther(status: number, isGrpc: boolean, grpcStatus: number, durationMs: number): void {
+    for (const outcome of this.#outcomes) {
+      if (outcome.status !== status || outcome.grpcStatus !== grpcStatus || outcome.isGrpc !== isGrpc) continue;
+      this.#last = outcome;
+      this.#table.add(outcome.row, durationMs);
+      return;
+    }
     if (this.#series === undefined) return;
     const row = this.#table.row(this.#series, status, isGrpc, grpcStatus);
     this.#table.add(row, durationMs);
     if (this.#outcomes.length === OUTCOMES_MAX) this.#outcomes = [];
-    this.#outcomes.push({ status, isGrpc, grpcStatus, row });
+    this.#last = { status, isGrpc, grpcStatus, row };
+    this.#outcomes.push(this.#last);
   }
 }

@@ -24,6 +24,7 @@ import { SPANS_WAITING_MAX, type TakenSpans } from '../telemetry/trace-export.ts
 import { Shortcuts } from '../same-node/shortcuts.ts';
 import type { WorkerChannel } from '../same-node/worker-ends.ts';
 import { RequestTable } from '../requests/request-table.ts';
+import { turnTime } from '../requests/turn-time.ts';
 import { MeshState } from '../state/mesh-state.ts';
 import { NameDemand } from '../state/name-demand.ts';
 import type { WorkloadUsage } from '../accounting/pod-account.ts';
@@ -99,7 +100,7 @@ export class DataPlane
     this.#sinks = {
       clock,
       traffic: new TrafficTable(),
-      requests: settings.httpMetrics ? new RequestTable() : null,
+      requests: settings.httpMetrics ? new RequestTable(turnTime(clock)) : null,
       accessLog,
       accessLogFormat,
       accessLogLevel: { current: accessLogLevelOf(options.logFilter) },
