@@ -49,6 +49,27 @@ describe('FairStarts', () => {
     for (const index of pods.keys()) assert.equal(began.filter((each) => each === index).length, 2);
   });
 
+  test('begins no more in a turn because each takes its time', async () => {
+    const clock = new ManualClock();
+    let nowMs = 0;
+    const slow = { monotonic: () => nowMs, setTimer: clock.setTimer.bind(clock) };
+    const pod = new FairStarts({ clock: slow, ratePerSecond: 1000 }).forPod();
+    let began = 0;
+    const begin = (): void => {
+      began++;
+      nowMs += 1;
+    };
+    for (let count = 0; count < 50; count++) pod.begin(begin);
+    assert.equal(began, 16);
+    await turn();
+    assert.equal(began, 17);
+    for (let count = 0; count < 33; count++) await turn();
+    assert.equal(began, 50);
+    nowMs += 1;
+    for (let count = 0; count < 20; count++) pod.begin(begin);
+    assert.equal(began, 66);
+  });
+
   test('holds what is over the rate of a pod until its time, and nobody else', async () => {
     const clock = new ManualClock();
     const starts = new FairStarts({ clock, ratePerSecond: 2 });

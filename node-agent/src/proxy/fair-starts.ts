@@ -9,7 +9,10 @@ export interface FairStartsOptions {
   readonly ratePerSecond: number;
 }
 
-/** While nothing waits so many may begin at once, and as many again a moment later: of what comes now and then nothing waits. */
+/**
+ * While nothing waits so many may begin at once, and as many again once none began for a moment: of what comes now and then nothing waits.
+ * Beginning takes time itself, so that the clock alone would tell of a new moment within one turn of the event loop.
+ */
 const STARTS_AT_ONCE = 16;
 const MOMENT_MS = 0.25;
 /** Once something waits every pod begins one per turn of the event loop, so that a turn is over soon enough for all. */
@@ -26,9 +29,10 @@ export class FairStarts {
   readonly #options: FairStartsOptions;
   /** Pods with something waiting, in the order of their turns. */
   readonly #waiting = new Set<PodStarts>();
-  /** Of this moment. */
+  /** Of those at once. */
   #startsLeft: number = STARTS_AT_ONCE;
-  #momentMs = Number.NEGATIVE_INFINITY;
+  /** When the last one had begun. */
+  #begunMs = Number.NEGATIVE_INFINITY;
   #isTurnComing = false;
   #retry: Disposable | null = null;
 
@@ -46,6 +50,7 @@ export class FairStarts {
     const nowMs = this.#options.clock.monotonic();
     if (this.#waiting.size === 0 && this.#hasRoom(nowMs) && pod.take(nowMs)) {
       start();
+      this.#begunMs = this.#options.clock.monotonic();
       return;
     }
     pod.wait(start);
@@ -60,10 +65,7 @@ export class FairStarts {
   }
 
   #hasRoom(nowMs: number): boolean {
-    if (nowMs - this.#momentMs >= MOMENT_MS) {
-      this.#momentMs = nowMs;
-      this.#startsLeft = STARTS_AT_ONCE;
-    }
+    if (nowMs - this.#begunMs >= MOMENT_MS) this.#startsLeft = STARTS_AT_ONCE;
     if (this.#startsLeft === 0) return false;
     this.#startsLeft--;
     return true;
@@ -97,6 +99,7 @@ export class FairStarts {
       this.#waiting.add(pod);
       isAnyReady ||= pod.hasRate;
     }
+    this.#startsLeft = startsLeft;
     if (this.#waiting.size === 0) return;
     if (isAnyReady) this.#comeAgain();
     else this.#retryLater();
