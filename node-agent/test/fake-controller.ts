@@ -13,6 +13,7 @@ import {
   ADDRESS_TYPE_URL,
   AUTHORIZATION_TYPE_URL,
   type DiscoveryResource,
+  type EncodedResource,
   encodePushedObject,
   type PushedObject,
   RANGES_TYPE_URL,
@@ -86,11 +87,13 @@ export class FakeController implements AsyncDisposable {
 
   /** Adds or replaces objects, ready to be sent. */
   keep(objects: Iterable<PushedObject>): void {
+    this.keepResources(Array.from(objects, encodePushedObject));
+  }
+
+  /** The same for what is encoded already. */
+  keepResources(resources: Iterable<EncodedResource>): void {
     const version = String(++this.#version);
-    for (const object of objects) {
-      const resource = encodePushedObject(object);
-      this.#resources.set(resource.name, { ...resource, version });
-    }
+    for (const resource of resources) this.#resources.set(resource.name, { ...resource, version });
   }
 
   /** Pushes what was kept to whoever is connected. */

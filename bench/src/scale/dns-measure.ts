@@ -13,6 +13,7 @@ const NAMES = 32;
 const SERVICES = 1000;
 const WARM_MS = 1500;
 const MEASURED_MS = 3000;
+const QUICK_MEASURED_MS = 2000;
 
 /**
  * Questions of a pod for services of a mesh of 1,000, redirected by the rules of the CNI agent, A and AAAA in turn, as many as the agent
@@ -31,8 +32,8 @@ export const dnsMeasure: ScaleMeasure = {
         name: 'dns_qps_per_core',
         words: 'DNS answers of the mesh to a second of CPU',
         unit: '1/s',
-        must: '15000',
-        aim: '30000',
+        must: '>= 15000',
+        aim: '>= 30000',
         values,
       },
     ];
@@ -57,15 +58,16 @@ async function answersPerCore(site: ScaleSite, round: number): Promise<number> {
     args: [`/run/netns/${site.pair.clientNetns}`, `${site.pair.serverAddress}:53`, ...names],
     failure: 'who asks the DNS proxy failed',
   });
+  const measuredMs = site.quick ? QUICK_MEASURED_MS : MEASURED_MS;
   await systemClock.sleep(WARM_MS, site.signal);
   await load.ask();
   const cpuBefore = readCpuSeconds([agent.pid]);
-  await systemClock.sleep(MEASURED_MS, site.signal);
+  await systemClock.sleep(measuredMs, site.signal);
   const answers = Number(await load.ask());
   const cpu = readCpuSeconds([agent.pid]) - cpuBefore;
   agent.assertAlive();
   site.say(
-    `dns: ${Math.round(answers / (MEASURED_MS / 1000))} answers a second, ${(cpu / (MEASURED_MS / 1000)).toFixed(2)} of a core`,
+    `dns: ${Math.round(answers / (measuredMs / 1000))} answers a second, ${(cpu / (measuredMs / 1000)).toFixed(2)} of a core`,
   );
   return answers / cpu;
 }

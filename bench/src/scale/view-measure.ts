@@ -1,5 +1,6 @@
 import { systemClock } from '@ambit/mesh/runtime';
 import { until } from '@ambit/mesh/testing';
+import { encodePushedObject, type EncodedResource } from '@ambit/mesh/wire';
 import { readMemory } from '../measure/process-usage.ts';
 import { BenchError } from '../errors.ts';
 import type { ScaleFigure, ScaleMeasure, ScaleSite } from './figure.ts';
@@ -21,20 +22,22 @@ const MANY_WORKERS = 4;
 export const viewMeasure: ScaleMeasure = {
   name: 'view',
   async measure(site) {
-    const objects = [...meshOf(LARGE_MESH)];
+    let encoded: LargeMesh | undefined;
+    // Once, and while the first agent rests.
+    const mesh = (): LargeMesh => (encoded ??= Array.from(meshOf(LARGE_MESH), encodePushedObject));
     const ingestS: number[] = [];
     const pauseMs: number[] = [];
     const one: number[] = [];
     const four: number[] = [];
     for (let round = 0; round < site.rounds; round++) {
       site.say(`view, round ${round + 1} of ${site.rounds}: a mesh comes to a running agent`);
-      const ingest = await ingestInto(site, objects, round);
+      const ingest = await ingestInto(site, mesh, round);
       ingestS.push(ingest.seconds);
       pauseMs.push(ingest.worstMs);
       const memoryOf = async (workers: number): Promise<number> => {
         site.say(`view, round ${round + 1} of ${site.rounds}: an agent of ${workers} at rest`);
         const without = workers === 1 ? ingest.restBytes : await restBytes(site, `small-${workers}-${round}`, workers);
-        return (await restBytes(site, `large-${workers}-${round}`, workers, objects)) - without;
+        return (await restBytes(site, `large-${workers}-${round}`, workers, mesh())) - without;
       };
       one.push(await memoryOf(1));
       if (!site.quick) four.push(await memoryOf(MANY_WORKERS));
@@ -44,24 +47,24 @@ export const viewMeasure: ScaleMeasure = {
         name: 'bytes_per_workload',
         words: 'memory of the mesh per workload, services and policies included, one worker',
         unit: 'bytes',
-        must: '1000',
-        aim: '600',
+        must: '<= 1000',
+        aim: '<= 600',
         values: one.map((bytes) => bytes / LARGE_MESH.workloads),
       },
       {
         name: 'ingest_s',
         words: 'until all of it is acknowledged',
         unit: 's',
-        must: '8',
-        aim: '4',
+        must: '<= 8',
+        aim: '<= 4',
         values: ingestS,
       },
       {
         name: 'max_pause_ms',
         words: 'longest time that 64 bytes took to and fro on a running stream meanwhile',
         unit: 'ms',
-        must: '50',
-        aim: '20',
+        must: '<= 50',
+        aim: '<= 20',
         values: pauseMs,
       },
     ];
@@ -72,15 +75,15 @@ export const viewMeasure: ScaleMeasure = {
         name: 'four_workers_memory',
         words: 'memory of the mesh with four workers, to that with one',
         unit: '',
-        must: '1.15',
-        aim: '1.15',
+        must: '<= 1.15',
+        aim: '<= 1.15',
         values: four.map((bytes, round) => bytes / (one[round] ?? Number.NaN)),
       },
     ];
   },
 };
 
-type Objects = ReturnType<typeof meshOf>;
+type LargeMesh = readonly EncodedResource[];
 
 interface Ingest {
   /** With two pods in the mesh. */
@@ -89,9 +92,11 @@ interface Ingest {
   readonly worstMs: number;
 }
 
-async function ingestInto(site: ScaleSite, objects: Objects, round: number): Promise<Ingest> {
+async function ingestInto(site: ScaleSite, mesh: () => LargeMesh, round: number): Promise<Ingest> {
   await using agent = await startScaleAgent(site, { name: `ingest-${round}`, workers: 1 });
-  await systemClock.sleep(REST_MS, site.signal);
+  const restedMs = performance.now() + REST_MS;
+  agent.controller.keepResources(mesh());
+  await systemClock.sleep(Math.max(0, restedMs - performance.now()), site.signal);
   const bytes = readMemory([agent.pid]).rssBytes;
   await using pulse = await openPulse({
     node: site.node,
@@ -99,7 +104,6 @@ async function ingestInto(site: ScaleSite, objects: Objects, round: number): Pro
     serverNetnsPath: `/run/netns/${site.pair.serverNetns}`,
     destination: `${site.pair.serverAddress}:${POD_PORT}`,
   });
-  agent.controller.keep(objects);
   // What opening the stream took does not count.
   await pulse.worstMs();
   await systemClock.sleep(QUIET_MS, site.signal);
@@ -114,11 +118,11 @@ async function ingestInto(site: ScaleSite, objects: Objects, round: number): Pro
   return { restBytes: bytes, seconds, worstMs };
 }
 
-async function restBytes(site: ScaleSite, name: string, workers: number, objects?: Objects): Promise<number> {
+async function restBytes(site: ScaleSite, name: string, workers: number, mesh?: LargeMesh): Promise<number> {
   await using agent = await startScaleAgent(site, {
     name,
     workers,
-    ...(objects === undefined ? {} : { prepare: (controller) => controller.keep(objects) }),
+    ...(mesh === undefined ? {} : { prepare: (controller) => controller.keepResources(mesh) }),
   });
   await systemClock.sleep(REST_MS, site.signal);
   agent.assertAlive();
