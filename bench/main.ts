@@ -15,7 +15,7 @@ import { runL4Bench, writeL4Results } from './src/l4/l4-bench.ts';
 import { markdownReport } from './src/l4/markdown-report.ts';
 import { FULL_PLAN, QUICK_PLAN, type L4Plan } from './src/l4/plan.ts';
 import { quickFigures } from './src/l4/quick-line.ts';
-import { runScaleBench, scaleLine, scaleReport } from './src/scale/scale-bench.ts';
+import { runScaleBench, scaleLine, scaleReport, writeScaleResults } from './src/scale/scale-bench.ts';
 import { type L7BenchOptions, runL7Bench, writeL7Results } from './src/l7/l7-bench.ts';
 import { l7Report } from './src/l7/l7-report.ts';
 import { L7_FULL_PLAN, L7_QUICK_PLAN, type L7Plan } from './src/l7/plan.ts';
@@ -65,10 +65,15 @@ async function runL7(command: BenchCommand & { kind: 'l7' }, signal: AbortSignal
 
 async function runScale(command: BenchCommand & { kind: 'scale' }, signal: AbortSignal): Promise<void> {
   const rounds = command.rounds ?? (command.quick ? 1 : 3);
-  const figures = await runScaleBench({ ...surroundings(undefined, signal), quick: command.quick, rounds });
-  // A quick run is a check, not a result to keep.
-  if (command.quick) process.stdout.write(`${scaleReport(figures)}\n${JSON.stringify(scaleLine(figures))}\n`);
-  else await writeReport('scale.md', 'A node agent in a large mesh', rounds, scaleReport(figures));
+  const { quick, measures } = command;
+  const only = measures === undefined ? {} : { measures };
+  const results = await runScaleBench({ ...surroundings(undefined, signal), quick, rounds, ...only });
+  process.stdout.write(`${scaleReport(results.figures)}\n`);
+  // A quick run is a check, and a part no result to keep.
+  if (quick) process.stdout.write(`${JSON.stringify(scaleLine(results.figures))}\n`);
+  else if (measures === undefined) {
+    for (const file of await writeScaleResults(results, join(import.meta.dirname, 'results'))) say(`wrote ${file}`);
+  }
 }
 
 /** What a bench beside peers needs to know of this process. */

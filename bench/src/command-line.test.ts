@@ -13,6 +13,11 @@ test('parseCommandLine() understands what the help says', () => {
   assert.deepEqual(parseCommandLine(['routes']), { kind: 'routes' });
   assert.deepEqual(parseCommandLine(['scale']), { kind: 'scale', quick: false });
   assert.deepEqual(parseCommandLine(['scale', '--rounds', '2', '--quick']), { kind: 'scale', quick: true, rounds: 2 });
+  assert.deepEqual(parseCommandLine(['scale', '--measures', 'dns,view']), {
+    kind: 'scale',
+    quick: false,
+    measures: ['view', 'dns'],
+  });
   assert.deepEqual(parseCommandLine(['l4']), { kind: 'l4', quick: false, profile: false });
   assert.deepEqual(parseCommandLine(['l4', '--quick']), { kind: 'l4', quick: true, profile: false });
   assert.deepEqual(
@@ -53,6 +58,7 @@ test('parseCommandLine() names the argument it does not understand', () => {
     [['http1', '--rounds'], '--rounds'],
     [['scale', '--rounds'], '--rounds'],
     [['scale', '--peers', 'ambit'], '--peers'],
+    [['scale', '--measures', 'dns,none'], '--measures none'],
     [['l4', '--fast'], '--fast'],
     [['l4', '--rounds'], '--rounds'],
     [['l4', '--rounds', '0'], '--rounds 0'],

@@ -1,6 +1,7 @@
 import { BenchError } from './errors.ts';
 import type { PeerName } from './l4/peer.ts';
 import { LOADS, type LoadName } from './l4/plan.ts';
+import { MEASURE_NAMES } from './scale/scale-bench.ts';
 import { L7_LOADS, L7_PEERS, type L7LoadName, type L7PeerName } from './l7/plan.ts';
 
 /** What the user asked for. */
@@ -11,7 +12,7 @@ export type BenchCommand =
   | { readonly kind: 'http2' }
   | { readonly kind: 'policies' }
   | { readonly kind: 'routes' }
-  | { readonly kind: 'scale'; readonly quick: boolean; readonly rounds?: number }
+  | ({ readonly kind: 'scale' } & ScaleCommand)
   | ({ readonly kind: 'l4' } & PeerBench<PeerName, LoadName>)
   | ({ readonly kind: 'l7' } & PeerBench<L7PeerName, L7LoadName>);
 
@@ -24,6 +25,13 @@ export interface PeerBench<Peer, Load> {
   readonly rounds?: number;
   readonly seconds?: number;
   readonly out?: string;
+}
+
+export interface ScaleCommand {
+  readonly quick: boolean;
+  readonly rounds?: number;
+  /** Absent: all. */
+  readonly measures?: readonly string[];
 }
 
 const PEERS: readonly PeerName[] = ['direct', 'nginx', 'envoy', 'ambit'];
@@ -55,6 +63,7 @@ options of l4 and l7
 
 options of scale
   --quick           at most 55 s; the last line is one JSON object of figures
+  --measures A,B    only these, and nothing is written: ${MEASURE_NAMES.join(', ')}
   --rounds N        rounds (default 3)
 
 l4, l7, scale and accept-dial need root: they create network namespaces (all removed at the end, also after Ctrl-C)
@@ -82,19 +91,37 @@ export function parseCommandLine(args: readonly string[]): BenchCommand {
   };
 }
 
-function parseScale(rest: readonly string[]): { readonly quick: boolean; readonly rounds?: number } {
-  let quick = false;
-  let rounds: number | undefined;
+function parseScale(rest: readonly string[]): ScaleCommand {
+  const { flags, values } = parseOptions(rest, ['--quick'], ['--measures', '--rounds']);
+  const measures = values['--measures'];
+  const rounds = values['--rounds'];
+  return {
+    quick: flags.has('--quick'),
+    ...(measures === undefined ? {} : { measures: parseNames('--measures', measures, MEASURE_NAMES) }),
+    ...(rounds === undefined ? {} : { rounds: parseCount('--rounds', rounds) }),
+  };
+}
+
+/** @throws BenchError of one that is in neither list, or lacks its value. */
+function parseOptions(
+  rest: readonly string[],
+  flagNames: readonly string[],
+  valueNames: readonly string[],
+): { readonly flags: ReadonlySet<string>; readonly values: Readonly<Record<string, string>> } {
+  const values: Record<string, string> = {};
+  const flags = new Set<string>();
   for (let index = 0; index < rest.length; index++) {
     const option = rest[index] ?? '';
+    if (flagNames.includes(option)) {
+      flags.add(option);
+      continue;
+    }
     const value = rest[index + 1];
-    if (option === '--quick') quick = true;
-    else if (option === '--rounds' && value !== undefined) {
-      rounds = parseCount(option, value);
-      index += 1;
-    } else throw badArgument(option);
+    if (!valueNames.includes(option) || value === undefined) throw badArgument(option);
+    values[option] = value;
+    index += 1;
   }
-  return { quick, ...(rounds === undefined ? {} : { rounds }) };
+  return { flags, values };
 }
 
 function parsePeerBench<Peer extends string, Load extends string>(
@@ -102,20 +129,11 @@ function parsePeerBench<Peer extends string, Load extends string>(
   knownPeers: readonly Peer[],
   knownLoads: readonly Load[],
 ): PeerBench<Peer, Load> {
-  const values: Record<string, string> = {};
-  const flags = new Set<string>();
-  for (let index = 0; index < rest.length; index++) {
-    const option = rest[index] ?? '';
-    if (option === '--quick' || option === '--profile') {
-      flags.add(option);
-      continue;
-    }
-    const value = rest[index + 1];
-    if (!['--peers', '--loads', '--rounds', '--seconds', '--out'].includes(option) || value === undefined)
-      throw badArgument(option);
-    values[option] = value;
-    index += 1;
-  }
+  const { flags, values } = parseOptions(
+    rest,
+    ['--quick', '--profile'],
+    ['--peers', '--loads', '--rounds', '--seconds', '--out'],
+  );
   const peers = values['--peers'];
   const loads = values['--loads'];
   const rounds = values['--rounds'];

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { ChildProcesses } from '../host/child-processes.ts';
 import { runCommand } from '../host/command.ts';
 import { ensureEnvoy } from '../host/envoy-install.ts';
+import { describeMachine } from '../host/machine.ts';
 import { ensurePrograms, L4_PROGRAMS } from '../host/system-packages.ts';
-import { CONGESTION_CONTROL, openTopology } from '../host/topology.ts';
+import { openTopology } from '../host/topology.ts';
 import { BenchError } from '../errors.ts';
 import { createCertificates } from './certificates.ts';
 import { markdownReport } from './markdown-report.ts';
@@ -128,18 +129,4 @@ async function createAmbit(options: L4BenchOptions): Promise<Peer> {
       return ['--cpu-prof', `--cpu-prof-dir=${join(profileDirectory, side)}`];
     },
   });
-}
-
-async function describeMachine(): Promise<Record<string, string | number>> {
-  const processors = cpus();
-  const firstLineOf = async (command: string): Promise<string> =>
-    (await runCommand('sh', ['-c', `${command} 2>&1 | head -1`])).trim();
-  return {
-    cpu: processors[0]?.model ?? 'unknown',
-    cores: processors.length,
-    kernel: release(),
-    congestion: CONGESTION_CONTROL,
-    wrk: (await firstLineOf('wrk -v')).split(' ').slice(1, 3).join(' '),
-    iperf3: (await firstLineOf('iperf3 -v')).split(' ')[1] ?? '',
-  };
 }

@@ -1,7 +1,7 @@
 import type { ChildProcesses } from '../host/child-processes.ts';
 import type { PodPair, Topology } from '../host/topology.ts';
 
-/** What a figure is measured on: agents are built, pods are there and captured, nothing runs yet. */
+/** What a figure is measured on: agents are built, pods are there and captured unless said, nothing runs yet. */
 export interface ScaleSite {
   /** For this measure alone: a client pod and a server pod on two hosts. */
   readonly pair: PodPair;
@@ -29,6 +29,7 @@ export interface ScaleFigure {
   readonly name: string;
   readonly words: string;
   readonly unit: string;
+  /** `<= 2`, `>= 2`, or `-` where nothing is bound. */
   readonly must: string;
   readonly aim: string;
   readonly values: readonly number[];
@@ -39,6 +40,8 @@ export interface ScaleMeasure {
   readonly name: string;
   /** Pairs of pods that it needs; one unless said. */
   readonly pairCount?: number;
+  /** So many of them, the last ones, are outside of the mesh: nothing is captured there. */
+  readonly plainPairCount?: number;
   /** No figure of the last line is its own: a quick run leaves it out. */
   readonly isFullOnly?: boolean;
   measure(site: ScaleSite): Promise<readonly ScaleFigure[]>;

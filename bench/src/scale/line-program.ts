@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { BenchError } from '../errors.ts';
+import { pinnedCommand } from '../host/child-processes.ts';
 
 export interface LineProgramOptions {
   readonly node: string;
@@ -9,6 +10,16 @@ export interface LineProgramOptions {
   readonly args: readonly string[];
   /** What it means when it ends by itself. */
   readonly failure: string;
+  /** Absent: where the bench is. */
+  readonly place?: ProgramPlace;
+}
+
+/** Where a program runs, and who goes before whom there. */
+export interface ProgramPlace {
+  readonly netns: string;
+  readonly core: number;
+  /** From -20, before all others, to 19, when nobody else has anything to do. */
+  readonly niceness: number;
 }
 
 /** A program that says `ready` and then answers every line with a line. Disposing it ends it, with its input. */
@@ -18,9 +29,10 @@ export interface LineProgram extends AsyncDisposable {
 }
 
 /** Resolves once the program is ready. @throws BenchError `peer-failed` when it ends before. */
-export async function openLineProgram({ node, program, args, failure }: LineProgramOptions): Promise<LineProgram> {
-  const command = ['--pdeathsig', 'KILL', node, '--conditions=source', program, ...args];
-  const child = spawn('setpriv', command, { stdio: ['pipe', 'pipe', 'pipe'] });
+export async function openLineProgram(options: LineProgramOptions): Promise<LineProgram> {
+  const { failure } = options;
+  const [program, ...args] = commandOf(options);
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
   child.on('error', () => {});
   child.stdin.on('error', () => {});
   let said = '';
@@ -49,4 +61,10 @@ export async function openLineProgram({ node, program, args, failure }: LineProg
     throw error;
   }
   return running;
+}
+
+function commandOf({ node, program, args, place }: LineProgramOptions): [string, ...string[]] {
+  const command = [node, '--conditions=source', program, ...args] as const;
+  if (place === undefined) return ['setpriv', '--pdeathsig', 'KILL', ...command];
+  return pinnedCommand(place.netns, place.core, ['nice', '-n', String(place.niceness), ...command]);
 }

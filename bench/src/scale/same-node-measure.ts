@@ -1,14 +1,15 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { BenchError } from '../errors.ts';
 import { startApplications } from '../l4/applications.ts';
 import { type BenchCertificates, createCertificates } from '../l4/certificates.ts';
 import { CLIENT_CORE, SERVER_CORE, type RunningPeer } from '../l4/peer.ts';
-import { ambitConfig, ambitEnvironment } from '../l4/peers/ambit-config.ts';
+import { ambitConfig } from '../l4/peers/ambit-config.ts';
 import { namedLoad } from '../l4/plan.ts';
 import { waitUntilReady } from '../l4/preflight.ts';
 import { runLoad } from '../l4/run-load.ts';
 import type { ScaleFigure, ScaleMeasure, ScaleSite } from './figure.ts';
+import { type LocalAgent, startLocalAgent } from './local-agent.ts';
 
 /** Between the two pods stand two agents, or one that serves both. */
 type Way = 'cross-node' | 'same-node';
@@ -138,31 +139,14 @@ async function measureWay(run: Run, way: Way): Promise<ReadonlyMap<MeasuredLoad,
 }
 
 async function startAgents({ site, certificates }: Run, way: Way, directory: string): Promise<RunningPeer> {
-  const { pair, children } = site;
+  const { pair } = site;
   const of = (side: Side): object => {
     const netnsPath = `/run/netns/${side === 'client' ? pair.clientNetns : pair.serverNetns}`;
     const { clientAddress, serverAddress } = pair;
     return ambitConfig({ clientAddress, serverAddress, certificates, side, netnsPath });
   };
-  const accessLogs: string[] = [];
-  const start = async (name: string, core: number, config: object): Promise<ReturnType<typeof children.start>> => {
-    const configFile = join(directory, `${name}.json`);
-    await writeFile(configFile, JSON.stringify(config));
-    const accessLog = join(directory, `${name}-access.log`);
-    accessLogs.push(accessLog);
-    const anywhere = '127.0.0.1:0';
-    return children.start({
-      name: `${way}-${name}-${directory.slice(directory.lastIndexOf('-') + 1)}`,
-      core,
-      command: [site.node, join(site.root, 'dist', 'node-agent.mjs')],
-      env: {
-        ...ambitEnvironment({ path: site.path, configFile, accessLog }),
-        AMBIT_ADMIN_ADDRESS: anywhere,
-        AMBIT_METRICS_ADDRESS: anywhere,
-        AMBIT_READINESS_ADDRESS: anywhere,
-      },
-    });
-  };
+  const start = (name: string, core: number, config: object): Promise<LocalAgent> =>
+    startLocalAgent(site, { name: `${basename(directory)}-${name}`, directory, core, config });
   const [client, server] = [of('client'), of('server')];
   const agents =
     way === 'same-node'
@@ -171,7 +155,7 @@ async function startAgents({ site, certificates }: Run, way: Way, directory: str
   return {
     clientPids: agents.map(({ pid }) => pid),
     serverPids: [],
-    accessLogs,
+    accessLogs: agents.map(({ accessLog }) => accessLog),
     assertAlive: () => agents.forEach((agent) => agent.assertAlive()),
     stop: async () => void (await Promise.all(agents.map((agent) => agent.stop()))),
   };

@@ -21,13 +21,31 @@ export interface AmbitConfigInput {
  * The mesh as one node agent reads it from AMBIT_LOCAL_CONFIG: both workloads, the policy that admits the client by its
  * principal, and the pod, certificate and key of its own node.
  */
-export function ambitConfig(input: AmbitConfigInput): object {
-  const { side, certificates } = input;
+export function ambitConfig({ clientAddress, serverAddress, netnsPath, ...agent }: AmbitConfigInput): object {
+  const pods = [
+    { side: 'client', name: 'client', address: clientAddress, netnsPath },
+    { side: 'server', name: 'server', address: serverAddress, netnsPath },
+  ] as const;
+  return ambitMeshConfig({ pods, ...agent });
+}
+
+/** A pod of the client node or of the server node, with the identity of its side. */
+export interface AmbitPod {
+  readonly side: 'client' | 'server';
+  /** Unique in the mesh. */
+  readonly name: string;
+  readonly address: string;
+  readonly netnsPath: string;
+}
+
+export interface AmbitMeshInput extends Pick<AmbitConfigInput, 'certificates' | 'side'> {
+  readonly pods: readonly AmbitPod[];
+}
+
+/** As {@link ambitConfig}, with as many pods on each side as one likes: the agent proxies those of its side. */
+export function ambitMeshConfig({ pods, certificates, side }: AmbitMeshInput): object {
   return {
-    workloads: [
-      workload('client', input.clientAddress, []),
-      workload('server', input.serverAddress, [`${NAMESPACE}/${POLICY}`]),
-    ],
+    workloads: pods.map((pod) => workload(pod, pod.side === 'server' ? [`${NAMESPACE}/${POLICY}`] : [])),
     services: [],
     policies: [
       {
@@ -41,11 +59,15 @@ export function ambitConfig(input: AmbitConfigInput): object {
     certificates: [
       { chain: certificates[side].certificate, privateKey: certificates[side].key, roots: certificates.authority },
     ],
-    pods: [{ uid: `bench-${side}`, name: side, namespace: NAMESPACE, serviceAccount: side, netns: input.netnsPath }],
+    pods: pods
+      .filter((pod) => pod.side === side)
+      .map(({ name, netnsPath: netns }) => ({
+        ...{ uid: `bench-${name}`, name, namespace: NAMESPACE, serviceAccount: side, netns },
+      })),
   };
 }
 
-function workload(name: 'client' | 'server', address: string, policies: readonly string[]): object {
+function workload({ side, name, address }: AmbitPod, policies: readonly string[]): object {
   return {
     uid: `${CLUSTER}//Pod/${NAMESPACE}/${name}`,
     name,
@@ -53,8 +75,8 @@ function workload(name: 'client' | 'server', address: string, policies: readonly
     addresses: [Buffer.from(address.split('.').map(Number)).toString('base64')],
     tunnelProtocol: 'HBONE',
     trustDomain: 'cluster.local',
-    serviceAccount: name,
-    node: `node-of-${name}`,
+    serviceAccount: side,
+    node: `node-of-${side}`,
     canonicalName: name,
     canonicalRevision: 'latest',
     workloadType: 'DEPLOYMENT',
