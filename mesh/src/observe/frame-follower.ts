@@ -1,6 +1,7 @@
 import { FRAME_HEADER_BYTES, FrameFlag, FrameType, Http2Violation, STREAM_ID_MAX } from '../hbone/frame-codec.ts';
 import { OBSERVE_LIMITS } from './contract.ts';
 import { HeaderFollower } from './header-follower.ts';
+import { wordsOf } from './words.ts';
 
 const SETTING_BYTES = 6;
 const HEADER_TABLE_SIZE = 1;
@@ -86,6 +87,7 @@ export class FrameFollower {
   private readFrameHeader(memory: Buffer, start: number, end: number): number {
     let at = start;
     if (this.headerBytes === 0) {
+      if (end - start >= FRAME_HEADER_BYTES) return this.readWholeFrameHeader(memory, start);
       this.length = 0;
       this.streamId = 0;
     }
@@ -99,6 +101,18 @@ export class FrameFollower {
       at += 1;
     }
     return at;
+  }
+
+  /** Nearly always it is. */
+  private readWholeFrameHeader(memory: Buffer, at: number): number {
+    const words = wordsOf(memory);
+    const lengthAndType = words.getUint32(at);
+    this.length = lengthAndType >>> 8;
+    this.type = lengthAndType & 0xff;
+    this.flags = words.getUint8(at + 4);
+    this.streamId = words.getUint32(at + 5) & STREAM_ID_MAX;
+    this.headerBytes = FRAME_HEADER_BYTES;
+    return at + FRAME_HEADER_BYTES;
   }
 
   private beginFrame(): void {

@@ -7,7 +7,10 @@ const HIGH_BITS: number = 0x80808080 | 0;
 /** Up to here a loop is quicker than a call out of the engine. */
 const NEAR_BYTES = 64;
 
-/** Memory that was looked at last, and the one before: all connections of a thread are read into few, and views are dear to make. */
+/** Memory of this size is read into again and again, each connection having its own; what is smaller mostly comes once. */
+const KEPT_MIN_BYTES = 16 * 1024;
+const kept = new WeakMap<Buffer, DataView>();
+/** Memory that was looked at last, and the one before. Views are dear to make, and even to find. */
 let recent: Buffer = Buffer.alloc(0);
 let recentWords: DataView = viewOf(recent);
 let earlier: Buffer = recent;
@@ -16,11 +19,21 @@ let earlierWords: DataView = recentWords;
 /** `memory` as whoever reads four bytes at a time wants it, in a quarter of the time. */
 export function wordsOf(memory: Buffer): DataView {
   if (memory === recent) return recentWords;
-  const words = memory === earlier ? earlierWords : viewOf(memory);
+  const words = memory === earlier ? earlierWords : findWords(memory);
   earlier = recent;
   earlierWords = recentWords;
   recent = memory;
   recentWords = words;
+  return words;
+}
+
+function findWords(memory: Buffer): DataView {
+  if (memory.length < KEPT_MIN_BYTES) return viewOf(memory);
+  let words = kept.get(memory);
+  if (words === undefined) {
+    words = viewOf(memory);
+    kept.set(memory, words);
+  }
   return words;
 }
 
