@@ -37,7 +37,7 @@ export class HpackDecoder extends HpackReader {
    * @throws Http2Violation COMPRESSION_ERROR; the connection cannot go on.
    */
   decode(block: Buffer): DecodedHeaders {
-    this.beginBlock(block);
+    this.beginBlock(block, 0, block.length);
     const fields: HeaderField[] = [];
     let listBytes = 0;
     let oversized = false;

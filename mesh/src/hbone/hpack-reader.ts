@@ -10,14 +10,18 @@ const EMPTY: Buffer = Buffer.alloc(0);
 export abstract class HpackReader {
   protected block: Buffer = EMPTY;
   protected at = 0;
+  /** Where the block ends in its memory. */
+  protected end = 0;
   /** Of the string that was passed over last. */
   protected textIsHuffman = false;
   protected textStart = 0;
   protected textEnd = 0;
 
-  protected beginBlock(block: Buffer): void {
-    this.block = block;
-    this.at = 0;
+  /** The block is `[start, end)` of `memory`. */
+  protected beginBlock(memory: Buffer, start: number, end: number): void {
+    this.block = memory;
+    this.at = start;
+    this.end = end;
   }
 
   /** The block belongs to its connection again. */
@@ -43,15 +47,15 @@ export abstract class HpackReader {
     const length = this.readInteger(0x7f);
     this.textStart = this.at;
     this.textEnd = this.at + length;
-    if (this.textEnd > this.block.length) failCompression('string beyond the block');
+    if (this.textEnd > this.end) failCompression('string beyond the block');
     this.at = this.textEnd;
   }
 
   private readByte(): number {
-    const byte = this.block[this.at];
-    if (byte === undefined) return failCompression('block ends within a field');
-    this.at += 1;
-    return byte;
+    const { at } = this;
+    if (at >= this.end) return failCompression('block ends within a field');
+    this.at = at + 1;
+    return this.block[at] ?? 0;
   }
 }
 

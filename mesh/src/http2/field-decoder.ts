@@ -122,7 +122,7 @@ export class FieldDecoder<Head extends MessageHead> extends HpackReader {
   }
 
   private begin(block: Buffer): void {
-    this.beginBlock(block);
+    this.beginBlock(block, 0, block.length);
     this.table.tidy();
     this.head.clear();
     this.fault = undefined;

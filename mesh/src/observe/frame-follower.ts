@@ -172,14 +172,14 @@ export class FrameFollower {
     const bytes = this.blockBytes;
     this.openStream = 0;
     this.blockBytes = 0;
-    this.finish(held.subarray(0, bytes), streamId, this.openEndsStream, this.openIsPromise);
+    this.finish(held, 0, bytes, streamId, this.openEndsStream, this.openIsPromise);
     if (held.length > KEPT_BLOCK_BYTES) this.held = NOTHING;
   }
 
   private decode(memory: Buffer, from: number, to: number, type: number): void {
     const [start, end] = this.fragment(memory, from, to, type);
     if (start > end) this.isBroken = true;
-    else this.finish(memory.subarray(start, end), this.streamId, (this.flags & FrameFlag.endStream) !== 0, false);
+    else this.finish(memory, start, end, this.streamId, (this.flags & FrameFlag.endStream) !== 0, false);
   }
 
   /** What is left of a payload without padding and what comes before the fragment; its start is behind its end when nothing is. */
@@ -192,9 +192,16 @@ export class FrameFollower {
     return [start, to - padding];
   }
 
-  private finish(block: Buffer, streamId: number, endStream: boolean, isPromise: boolean): void {
+  private finish(
+    memory: Buffer,
+    start: number,
+    end: number,
+    streamId: number,
+    endStream: boolean,
+    isPromise: boolean,
+  ): void {
     try {
-      this.headers.decode(block);
+      this.headers.decode(memory, start, end);
     } catch (error) {
       if (!(error instanceof Http2Violation)) throw error;
       this.isBroken = true;

@@ -63,13 +63,13 @@ export class HeaderFollower extends HpackReader {
   }
 
   /** @throws Http2Violation when the table cannot be followed any further. */
-  decode(block: Buffer): void {
+  decode(memory: Buffer, start: number, end: number): void {
     this.status = NO_STATUS;
     this.grpcStatus = NO_GRPC_STATUS;
     this.isGrpc = false;
-    this.beginBlock(block);
-    while (this.at < block.length) {
-      const first = block[this.at] ?? 0;
+    this.beginBlock(memory, start, end);
+    while (this.at < end) {
+      const first = memory[this.at] ?? 0;
       if (first >= 0x80) this.note(this.factOf(this.readInteger(0x7f)));
       else if (first >= 0x40) this.readLiteral(0x3f, true);
       else if (first >= 0x20) this.resize(this.readInteger(0x1f));
