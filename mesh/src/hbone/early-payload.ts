@@ -1,5 +1,5 @@
-import type { Socket } from 'node:net';
 import type { PayloadTap } from './carrier.ts';
+import type { PlainSocket } from './plain-socket.ts';
 import { sourceRead } from './read-memory.ts';
 import { ownSocket, prepareReads, type SocketOwner } from './spliced-socket.ts';
 import type { Stream } from './stream.ts';
@@ -15,7 +15,7 @@ let keptBytes = 0;
  * there will be none is taken over by whoever makes the next request for the same socket.
  */
 export class EarlyPayload implements SocketOwner {
-  private readonly socket: Socket;
+  private readonly socket: PlainSocket;
   private readonly tap: PayloadTap | null;
   private stream: Stream | undefined;
   private kept: Buffer | undefined;
@@ -24,7 +24,7 @@ export class EarlyPayload implements SocketOwner {
   private repeatable = true;
   private settled = false;
 
-  constructor(socket: Socket, tap: PayloadTap | null = null) {
+  constructor(socket: PlainSocket, tap: PayloadTap | null = null) {
     this.socket = socket;
     this.tap = tap;
   }

@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net';
 import { bug } from '../runtime/errors.ts';
 import { WIDE } from '../runtime/wide.ts';
 import type { CarrierResult, PayloadTap } from './carrier.ts';
@@ -16,6 +15,7 @@ import {
 } from './node-internals.ts';
 import type { BudgetedReader, ReadBudget } from './read-budget.ts';
 import { giveStage, sourceRead, takeBulkStage, takeStage } from './read-memory.ts';
+import { type PlainSocket, resetSocket } from './plain-socket.ts';
 import { ownSocket, prepareReads, type SocketOwner } from './spliced-socket.ts';
 import type { TunnelEnd } from './tunnel.ts';
 import { GATHERED_MAX_BYTES, type GatheredWriter, writeGatherer } from './write-gatherer.ts';
@@ -52,7 +52,7 @@ export class LocalEnd implements TunnelEnd, SocketOwner, BudgetedReader, WriteOw
   private onOver: (() => void) | undefined;
   private readonly internals: ReadInternals | undefined;
   private readonly writes: SocketWrites;
-  private socket: Socket | undefined;
+  private socket: PlainSocket | undefined;
   private tap: PayloadTap | null = null;
   private budget: ReadBudget | null = null;
   private heldByBudget = false;
@@ -91,7 +91,7 @@ export class LocalEnd implements TunnelEnd, SocketOwner, BudgetedReader, WriteOw
   }
 
   splice(
-    socket: Socket,
+    socket: PlainSocket,
     onDone: (result: CarrierResult) => void,
     tap: PayloadTap | null = null,
     budget: ReadBudget | null = null,
@@ -275,7 +275,7 @@ export class LocalEnd implements TunnelEnd, SocketOwner, BudgetedReader, WriteOw
     else this.readOn();
   }
 
-  private write(to: Socket, chunk: Uint8Array, stage: Buffer | undefined): void {
+  private write(to: PlainSocket, chunk: Uint8Array, stage: Buffer | undefined): void {
     const result = this.writes.writeNow(to, chunk, this);
     if (result === 1) {
       this.isWriting = true;
@@ -355,11 +355,4 @@ export class LocalEnd implements TunnelEnd, SocketOwner, BudgetedReader, WriteOw
 
 function peerReset(): HboneError {
   return new HboneError('reset', { data: { http2Code: Http2Code.connectError } });
-}
-
-function resetSocket(socket: Socket): void {
-  // While the kernel is asked to send our FIN, libuv refuses to reset; the connection is half gone by then anyway.
-  const isShuttingDown = socket.writableEnded && !socket.writableFinished && socket.writableLength === 0;
-  if (isShuttingDown) socket.destroy();
-  else socket.resetAndDestroy();
 }

@@ -1,6 +1,7 @@
 import net, { type Socket } from 'node:net';
 import { getSystemErrorName } from 'node:util';
 import type { Logger } from '../runtime/logger.ts';
+import type { PlainSocket } from './plain-socket.ts';
 import { WIDE } from '../runtime/wide.ts';
 
 // The only file of mesh/hbone that leans on what Node (24) does not document: the read buffer of `onread`, which the
@@ -12,7 +13,7 @@ import { WIDE } from '../runtime/wide.ts';
  * Called with the socket as `this` after `bytes` have landed at the start of the current read buffer. False stops
  * reading until `startReading`.
  */
-export type OnRead = (this: Socket, bytes: number) => boolean;
+export type OnRead = (this: PlainSocket, bytes: number) => boolean;
 /** Where the next read shall land; asked after every read. Undefined: where the last one did. */
 export type NextBuffer = () => Buffer | undefined;
 
@@ -21,10 +22,10 @@ export interface ReadInternals {
    * From now on reads of a connected socket land in `first` and `onRead` hears of them instead of 'data' listeners. `end`
    * and `error` stay as they are. Once per socket, before any byte was read.
    */
-  installReadBuffer(socket: Socket, first: Buffer, onRead: OnRead, next: NextBuffer | null): void;
+  installReadBuffer(socket: PlainSocket, first: Buffer, onRead: OnRead, next: NextBuffer | null): void;
   /** Takes effect at once, also for data the kernel has already announced in this loop turn. */
-  stopReading(socket: Socket): void;
-  startReading(socket: Socket): void;
+  stopReading(socket: PlainSocket): void;
+  startReading(socket: PlainSocket): void;
 }
 
 /** Who waits for a write that the kernel did not take at once. */
@@ -39,7 +40,7 @@ export interface SocketWrites {
    * Writes to a connected TCP socket. 0: everything has been taken. 1: `chunk` must stay as it is until `owner` hears that
    * it has left. Negative: a system error.
    */
-  writeNow(socket: Socket, chunk: Uint8Array, owner: WriteOwner): number;
+  writeNow(socket: PlainSocket, chunk: Uint8Array, owner: WriteOwner): number;
 }
 
 /** Node's own function for what a handle has read, or that there is nothing more to read. */
@@ -58,7 +59,7 @@ interface Handle {
 
 /** What belongs to an installed read buffer. */
 interface Reader {
-  readonly socket: Socket;
+  readonly socket: PlainSocket;
   readonly onRead: OnRead;
   readonly next: NextBuffer | null;
   readonly nodeOnRead: HandleOnRead;
@@ -67,6 +68,7 @@ interface Reader {
 const readerKey = Symbol('reader');
 const METHODS = ['readStart', 'readStop', 'useUserBuffer', 'writeBuffer'] as const;
 const ECANCELED = -125;
+const ENOTSUP = -95;
 
 /**
  * The internals, or undefined when this Node does not have them: then sockets are read through 'data' events. `socketType`
@@ -95,9 +97,11 @@ export function findReadInternals(
     installReadBuffer(target, first, onRead, next) {
       const handle = handleOf(target);
       if (handle === undefined) return;
-      Reflect.set(target, callbackKey, onRead);
-      Reflect.set(target, generatorKey, next);
-      Reflect.set(target, bufferKey, first);
+      if (target instanceof net.Socket) {
+        Reflect.set(target, callbackKey, onRead);
+        Reflect.set(target, generatorKey, next);
+        Reflect.set(target, bufferKey, first);
+      }
       handle.useUserBuffer(first);
       if (takeHandleRead === undefined) return;
       handle[readerKey] = { socket: target, onRead, next, nodeOnRead: handle.onread };
@@ -207,7 +211,7 @@ interface WithHandle {
 }
 
 /** Undefined once the socket is destroyed. A plain property access: this is on the path of every write. */
-function handleOf(socket: Socket): Handle | undefined {
+function handleOf(socket: PlainSocket): Handle | undefined {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- handleTypeHasMethods has seen that Node's handle is one
   return (socket as unknown as WithHandle)._handle ?? undefined;
 }
@@ -260,13 +264,14 @@ export function warnWithoutInternals(
 }
 
 /** The error of a negative status. */
-export function systemError(status: number): Error {
-  return Object.assign(new Error('write failed'), { code: getSystemErrorName(status), syscall: 'write' });
+export function systemError(status: number, syscall: 'write' | 'read' | 'shutdown' = 'write'): Error {
+  return Object.assign(new Error(`${syscall} failed`), { code: getSystemErrorName(status), syscall });
 }
 
-/** Writes through the stream of a socket: all public, slower. */
+/** Writes through the stream of a `net.Socket`: all public, slower. */
 export const publicWrites: SocketWrites = {
   writeNow(socket, chunk, owner) {
+    if (!(socket instanceof net.Socket)) return ENOTSUP;
     let waits = false;
     socket.write(chunk, (error) => {
       if (waits) owner.onWriteDone(error ? ECANCELED : 0);

@@ -1,6 +1,6 @@
-import type { Socket } from 'node:net';
 import { ChunkQueue } from './chunk-queue.ts';
 import { type SocketWrites, systemError, type WriteOwner } from './node-internals.ts';
+import type { PlainSocket } from './plain-socket.ts';
 import type { RecordSlab } from './read-memory.ts';
 
 /** Chunks below this are copied rather than pinning the slab they lie in while their socket is behind. */
@@ -16,7 +16,7 @@ export interface CreditReturn {
  * bounded by the credit of the peer, which is given back only for bytes that have left.
  */
 export class SocketOutlet implements WriteOwner {
-  private readonly socket: Socket;
+  private readonly socket: PlainSocket;
   private readonly writes: SocketWrites;
   private readonly credit: CreditReturn;
   private queue: ChunkQueue | undefined;
@@ -25,7 +25,7 @@ export class SocketOutlet implements WriteOwner {
   /** What becomes of the socket once everything has left. */
   private finish: 'nothing' | 'end' | 'close' = 'nothing';
 
-  constructor(socket: Socket, writes: SocketWrites, credit: CreditReturn) {
+  constructor(socket: PlainSocket, writes: SocketWrites, credit: CreditReturn) {
     this.socket = socket;
     this.writes = writes;
     this.credit = credit;

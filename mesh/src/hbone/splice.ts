@@ -1,9 +1,9 @@
-import type { Socket } from 'node:net';
 import type { LinkSource } from './connection-writer.ts';
 import { SMALL_PAYLOAD_BYTES } from './connection-writer.ts';
 import { HboneError } from './errors.ts';
 import { Http2Code } from './frame-codec.ts';
 import { publicWrites, writeInternals } from './node-internals.ts';
+import { type PlainSocket, resetSocket } from './plain-socket.ts';
 import type { BudgetedReader, ReadBudget } from './read-budget.ts';
 import { type RecordSlab, sourceRead } from './read-memory.ts';
 import { SocketOutlet } from './socket-outlet.ts';
@@ -18,7 +18,7 @@ import type { CarrierResult, PayloadTap } from './carrier.ts';
  */
 export class Splice implements StreamSink, LinkSource, SocketOwner, BudgetedReader {
   private readonly stream: Stream;
-  private readonly socket: Socket;
+  private readonly socket: PlainSocket;
   private readonly outlet: SocketOutlet;
   private readonly tap: PayloadTap | null;
   private readonly budget: ReadBudget | null;
@@ -34,7 +34,7 @@ export class Splice implements StreamSink, LinkSource, SocketOwner, BudgetedRead
 
   constructor(
     stream: Stream,
-    socket: Socket,
+    socket: PlainSocket,
     onDone: (result: CarrierResult) => void,
     tap: PayloadTap | null,
     budget: ReadBudget | null,
@@ -72,7 +72,7 @@ export class Splice implements StreamSink, LinkSource, SocketOwner, BudgetedRead
     this.stream.abort(Http2Code.connectError);
     this.streamGone = true;
     if (this.socketGone) this.finish();
-    else this.resetSocket();
+    else resetSocket(this.socket);
   }
 
   /** What the socket has not taken yet. */
@@ -113,7 +113,7 @@ export class Splice implements StreamSink, LinkSource, SocketOwner, BudgetedRead
       this.outlet.close();
     } else {
       this.error ??= error;
-      this.resetSocket();
+      resetSocket(this.socket);
     }
   }
 
@@ -208,14 +208,6 @@ export class Splice implements StreamSink, LinkSource, SocketOwner, BudgetedRead
     const { internals } = this.stream.connection;
     if (internals === undefined) this.socket.resume();
     else internals.startReading(this.socket);
-  }
-
-  private resetSocket(): void {
-    const { socket } = this;
-    // While the kernel is asked to send our FIN, libuv refuses to reset; the connection is half gone by then anyway.
-    const isShuttingDown = socket.writableEnded && !socket.writableFinished && socket.writableLength === 0;
-    if (isShuttingDown) socket.destroy();
-    else socket.resetAndDestroy();
   }
 
   private finish(): void {

@@ -1,5 +1,8 @@
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
+import { BareSocket } from './bare-socket.ts';
 import type { NextBuffer, ReadInternals } from './node-internals.ts';
+import type { PlainSocket } from './plain-socket.ts';
+import { bug } from '../runtime/errors.ts';
 import { sourceRead } from './read-memory.ts';
 
 /** What hears of the events of a plaintext socket; one at a time, a later one takes over. */
@@ -24,22 +27,27 @@ interface OwnedSocket extends Socket {
  * Hands the socket's events to `owner` from now on. Returns the owner before, which has set up the socket's reads, or
  * undefined. Listeners are functions shared by all sockets, not closures: an idle tunnel should cost little memory.
  */
-export function ownSocket(socket: Socket, owner: SocketOwner): SocketOwner | undefined {
-  const owned: OwnedSocket = socket;
+export function ownSocket(socket: PlainSocket, owner: SocketOwner): SocketOwner | undefined {
+  if (socket instanceof BareSocket) return socket.own(owner);
+  const owned = nodeSocket(socket);
   const before = owned[ownerKey];
   owned[ownerKey] = owner;
   if (before !== undefined) return before;
-  socket.allowHalfOpen = true;
-  socket.on('error', onSocketError);
-  socket.on('end', onSocketEnd);
-  socket.on('close', onSocketClose);
+  owned.allowHalfOpen = true;
+  owned.on('error', onSocketError);
+  owned.on('end', onSocketEnd);
+  owned.on('close', onSocketClose);
   return undefined;
 }
 
 /** True once `ownSocket` has given the socket an owner: it may have been read from. */
-export function isOwned(socket: Socket): boolean {
-  const owned: OwnedSocket = socket;
-  return owned[ownerKey] !== undefined;
+export function isOwned(socket: PlainSocket): boolean {
+  return socket instanceof BareSocket ? socket.isOwned : nodeSocket(socket)[ownerKey] !== undefined;
+}
+
+/** There are two kinds of plaintext sockets; the other one is known by its class. */
+function nodeSocket(socket: PlainSocket): OwnedSocket {
+  return socket instanceof Socket ? socket : bug('a plaintext socket of a third kind');
 }
 
 /**
@@ -47,21 +55,31 @@ export function isOwned(socket: Socket): boolean {
  * memory, until `next` says otherwise.
  */
 export function prepareReads(
-  socket: Socket,
+  socket: PlainSocket,
   owner: SocketOwner,
   internals: ReadInternals | undefined,
   next: NextBuffer | null = null,
 ): void {
-  if (internals === undefined) {
-    socket.on('data', onSocketData);
+  if (socket instanceof BareSocket) {
+    if (internals === undefined) bug('a bare socket at a tunnel that does without internals');
+    internals.installReadBuffer(socket, sourceRead, onBareRead, next);
     return;
   }
-  const early: unknown = socket.read();
+  const node = nodeSocket(socket);
+  if (internals === undefined) {
+    node.on('data', onSocketData);
+    return;
+  }
+  const early: unknown = node.read();
   internals.installReadBuffer(socket, sourceRead, onSocketRead, next);
   if (early instanceof Buffer) owner.takeChunk(early);
 }
 
-function onSocketRead(this: OwnedSocket, bytes: number): boolean {
+function onBareRead(this: PlainSocket, bytes: number): boolean {
+  return this instanceof BareSocket && this.read(bytes);
+}
+
+function onSocketRead(this: PlainSocket & { readonly [ownerKey]?: SocketOwner }, bytes: number): boolean {
   return this[ownerKey]?.takeRead(bytes) ?? false;
 }
 

@@ -1,7 +1,7 @@
-import type { Socket } from 'node:net';
 import type { Carrier, CarrierResult, PayloadTap } from './carrier.ts';
 import type { EarlyPayload } from './early-payload.ts';
 import type { HboneError } from './errors.ts';
+import type { PlainSocket } from './plain-socket.ts';
 import type { ReadBudget } from './read-budget.ts';
 
 /** Regular header fields in order of arrival, names in lower case; bounded by the limits of the connection. */
@@ -19,7 +19,7 @@ export interface TunnelEnd {
   readonly waitingBytes: number;
   /** As of `TunnelStream`. */
   splice(
-    socket: Socket,
+    socket: PlainSocket,
     onDone: (result: CarrierResult) => void,
     tap?: PayloadTap | null,
     budget?: ReadBudget | null,
@@ -43,7 +43,7 @@ export interface TunnelStream extends Carrier, TunnelEnd {
    * (`TunnelOpening.tap`). The socket is not read while `budget` holds it.
    */
   splice(
-    socket: Socket,
+    socket: PlainSocket,
     onDone: (result: CarrierResult) => void,
     tap?: PayloadTap | null,
     budget?: ReadBudget | null,
@@ -102,7 +102,7 @@ export interface TunnelOpening {
    * The socket that the tunnel will be spliced to, for a pool: what the application says first is sent without waiting for
    * the answer (one read at most). It stays the caller's until it is spliced, also when there will be no tunnel.
    */
-  readonly source?: Socket;
+  readonly source?: PlainSocket;
   /** Sees what is read from `source` meanwhile, once, however often it is said. To be spliced with afterwards. */
   readonly tap?: PayloadTap | null;
 }

@@ -2,7 +2,7 @@ import type net from 'node:net';
 import { type IpAddress, ipFamily, parseIpAddress, type SocketAddress } from '../model/address.ts';
 import { SyscallError } from './errors.ts';
 import { type NetnsHandle, runInNetns } from './netns.ts';
-import { unconnectedSocket } from './node-internals.ts';
+import { tcpHandleOf, unconnectedSocket } from './node-internals.ts';
 import { takeTcpSocket } from './socket-stock.ts';
 import { SOCKADDR_BYTES_MAX, writeSockaddr } from './socket-address.ts';
 import {
@@ -93,33 +93,85 @@ export function listenInNetns(netns: NetnsHandle, options: ListenOptions): numbe
  */
 export function dialInNetns(netns: NetnsHandle, options: DialOptions): net.Socket {
   const { destination, inside } = options;
+  if (inside === true) return dialInside(netns, options).takeSocket();
   const fd = openOutboundSocket(netns, options);
-  if (inside === true) return connectAtOnce(fd, destination);
   return unconnectedSocket(fd).connect({ host: destination.ip, port: destination.port });
+}
+
+/**
+ * As `dialInNetns` to a destination in the namespace itself, which the kernel connects to at once, without a socket of Node's until it
+ * is known what came of it. @throws SyscallError when the socket cannot be made, marked or bound.
+ */
+export function dialInside(netns: NetnsHandle, options: DialOptions): InsideDial {
+  const { ip, port } = options.destination;
+  const fd = openOutboundSocket(netns, options);
+  libc().connect(fd, address, writeSockaddr(address, ip, port));
+  return new InsideDial(fd, options.destination);
+}
+
+/** Owns its descriptor until it is taken. Ask for the outcome later, not in the turn in which it was dialled. */
+export class InsideDial implements Disposable {
+  readonly #destination: SocketAddress;
+  #fd: number;
+
+  /** @internal */
+  constructor(fd: number, destination: SocketAddress) {
+    this.#fd = fd;
+    this.#destination = destination;
+  }
+
+  /** `null`: it is connected. */
+  outcome(): SyscallError | 'waiting' | null {
+    const { ip, port } = this.#destination;
+    const result = connectOutcome(this.#fd, this.#destination);
+    return typeof result === 'number' ? new SyscallError('connect', result, { ip, port }) : result;
+  }
+
+  /** Node's handle around it, or undefined where Node has none; then it is still here. */
+  takeHandle(): object | undefined {
+    const handle = tcpHandleOf(this.#fd);
+    if (handle !== undefined) this.#fd = -1;
+    return handle;
+  }
+
+  /** A socket that emits 'connect' or 'error' later. */
+  takeSocket(): net.Socket {
+    const fd = this.#fd;
+    this.#fd = -1;
+    const socket = unconnectedSocket(fd);
+    queueMicrotask(() => followConnect(socket, fd, this.#destination));
+    return socket;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#fd !== -1) libc().close(this.#fd);
+    this.#fd = -1;
+  }
 }
 
 const ANY_IPV6 = parseIpAddress('::');
 const ANY_IPV4 = parseIpAddress('0.0.0.0');
 
-/** Connects by the system call itself; the socket emits 'connect' or 'error' after this has returned. */
-function connectAtOnce(fd: number, destination: SocketAddress): net.Socket {
-  const socket = unconnectedSocket(fd);
-  libc().connect(fd, address, writeSockaddr(address, destination.ip, destination.port));
-  queueMicrotask(() => {
-    if (!completeConnect(socket, fd, destination)) completeWhenWritable(socket, fd, destination);
-  });
-  return socket;
+function followConnect(socket: net.Socket, fd: number, destination: SocketAddress): void {
+  if (!completeConnect(socket, fd, destination)) completeWhenWritable(socket, fd, destination);
 }
 
 /** False while the connection is still being made. */
-function completeConnect(socket: net.Socket, fd: number, { ip, port }: SocketAddress): boolean {
+function completeConnect(socket: net.Socket, fd: number, destination: SocketAddress): boolean {
   if (socket.destroyed) return true;
-  // The second call reports how the first one ended.
-  const result = libc().connect(fd, address, writeSockaddr(address, ip, port));
-  if (result === -EALREADY || result === -EINPROGRESS) return false;
-  if (result === 0 || result === -EISCONN) socket.emit('connect');
-  else socket.destroy(new SyscallError('connect', -result, { ip, port }));
+  const outcome = connectOutcome(fd, destination);
+  if (outcome === 'waiting') return false;
+  const { ip, port } = destination;
+  if (outcome === null) socket.emit('connect');
+  else socket.destroy(new SyscallError('connect', outcome, { ip, port }));
   return true;
+}
+
+/** What came of the call before: `null`, or the errno of its failure. A second call reports how the first one ended. */
+function connectOutcome(fd: number, { ip, port }: SocketAddress): number | 'waiting' | null {
+  const result = libc().connect(fd, address, writeSockaddr(address, ip, port));
+  if (result === -EALREADY || result === -EINPROGRESS) return 'waiting';
+  return result === 0 || result === -EISCONN ? null : -result;
 }
 
 /** The kernel put delivery off, or the other side has to be waited for after all. */

@@ -42,8 +42,8 @@ type TcpHandleType = new (kind: number) => TcpHandle;
 const TCP_SOCKET = 0;
 let tcpHandleType: TcpHandleType | null | undefined;
 
-/** Undefined where this Node has no such handles. */
-function tcpHandleOf(fd: number): TcpHandle | undefined {
+/** A handle that takes over `fd`, which libuv then watches. Undefined, and nothing has changed, where this Node has no such handles. */
+export function tcpHandleOf(fd: number): TcpHandle | undefined {
   tcpHandleType ??= findTcpHandleType();
   if (tcpHandleType === null) return undefined;
   const handle = new tcpHandleType(TCP_SOCKET);

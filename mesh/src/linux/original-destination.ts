@@ -1,5 +1,5 @@
 import type net from 'node:net';
-import type { OriginalDestination } from '../model/address.ts';
+import type { OriginalDestination, SocketAddress } from '../model/address.ts';
 import { LinuxError, SyscallError } from './errors.ts';
 import { descriptorOf } from './node-internals.ts';
 import { readSockaddr, SOCKADDR_BYTES_MAX } from './socket-address.ts';
@@ -37,4 +37,10 @@ export function readOriginalDestinationOfFd(fd: number): OriginalDestination {
     throw new LinuxError('syscall-failed', { data: { syscall: 'getsockname', family: address[0] ?? 0 } });
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the place that makes an address an original destination
   return found as OriginalDestination;
+}
+
+/** The peer of a connected socket, or null when it is gone already. The descriptor stays the caller's. */
+export function readPeerAddressOfFd(fd: number): SocketAddress | null {
+  length[0] = SOCKADDR_BYTES_MAX;
+  return libc().getpeername(fd, address, length) < 0 ? null : readSockaddr(address);
 }

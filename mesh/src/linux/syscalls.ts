@@ -66,6 +66,7 @@ export interface Binding {
   /** `length` is in and out. */
   getsockopt(fd: number, level: number, option: number, value: Uint8Array, length: Uint32Array): number;
   getsockname(fd: number, address: Uint8Array, length: Uint32Array): number;
+  getpeername(fd: number, address: Uint8Array, length: Uint32Array): number;
   /** `header` is a msghdr whose pointers come from `addressOf`. */
   sendmsg(fd: number, header: Uint8Array, flags: number): number;
   recvmsg(fd: number, header: Uint8Array, flags: number): number;
@@ -135,6 +136,7 @@ function loadBinding(): Binding {
   const setsockopt = program.func('int setsockopt(int fd, int level, int option, const void *value, uint32_t length)');
   const getsockopt = program.func('int getsockopt(int fd, int level, int option, void *value, void *length)');
   const getsockname = program.func('int getsockname(int fd, void *address, void *length)');
+  const getpeername = program.func('int getpeername(int fd, void *address, void *length)');
   const sendmsg = program.func('intptr_t sendmsg(int fd, const void *header, int flags)');
   const recvmsg = program.func('intptr_t recvmsg(int fd, void *header, int flags)');
   const send = program.func('intptr_t send(int fd, const void *buffer, size_t length, int flags)');
@@ -158,6 +160,7 @@ function loadBinding(): Binding {
     setsockopt: (fd, level, option, value, length) => result(setsockopt(fd, level, option, value, length)),
     getsockopt: (fd, level, option, value, length) => result(getsockopt(fd, level, option, value, length)),
     getsockname: (fd, address, length) => result(getsockname(fd, address, length)),
+    getpeername: (fd, address, length) => result(getpeername(fd, address, length)),
     sendmsg: (fd, header, flags) => result(sendmsg(fd, header, flags)),
     recvmsg: (fd, header, flags) => result(recvmsg(fd, header, flags)),
     send: (fd, buffer, length, flags) => result(send(fd, buffer, length, flags)),

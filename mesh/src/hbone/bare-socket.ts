@@ -1,0 +1,242 @@
+import net, { type Server, type Socket } from 'node:net';
+import { bug } from '../runtime/errors.ts';
+import { readInternals, systemError, writeInternals } from './node-internals.ts';
+import type { PlainSocket } from './plain-socket.ts';
+import type { SocketOwner } from './spliced-socket.ts';
+
+// Like node-internals.ts, this leans on what Node (24) does not document: the handles of TCP sockets, and where a server gets them.
+// `findBareSockets` looks for what is needed on objects of this process before anyone relies on it.
+
+/** A TCP socket of libuv as JavaScript sees it. Errors are negative. */
+interface BareHandle {
+  readonly fd: number;
+  onread: ((this: BareHandle, memory: unknown) => Buffer | undefined) | undefined;
+  close(done: (this: BareHandle) => void): void;
+  reset(done: (this: BareHandle) => void): number;
+  shutdown(request: ShutdownRequest): number;
+  [socketKey]?: BareSocket;
+}
+
+interface ShutdownRequest {
+  oncomplete?: (this: ShutdownRequest, status: number) => void;
+  socket?: BareSocket;
+}
+
+const socketKey = Symbol('bare socket');
+const EOF = -4095;
+/** What a server's `allowHalfOpen` and `pauseOnConnect` make of an accepted socket. */
+const AS_ACCEPTED = { allowHalfOpen: true, pauseOnCreate: true, readable: true, writable: true } as const;
+
+/**
+ * A connected TCP socket without the two streams, the events and the timers of a `net.Socket`, which cost more than all else that
+ * a short connection makes JavaScript do. It can be read, written and joined to a tunnel by the internals of this folder only, and has
+ * one owner (`ownSocket`) in place of listeners. Nothing is read before. `toSocket` makes a `net.Socket` of it.
+ */
+export class BareSocket implements PlainSocket {
+  destroyed = false;
+  readableEnded = false;
+  writableEnded = false;
+  writableFinished = false;
+  readonly writableLength: number = 0;
+  /** Called once, when the handle has closed, whoever has it by then. */
+  onClosed: (() => void) | undefined;
+  /** Undefined until somebody takes it over. */
+  private owner: SocketOwner | undefined;
+  private closesWhenFinished = false;
+  // Node's name for it: node-internals.ts finds the handle of a socket there.
+  private _handle: BareHandle | null;
+
+  /** Takes over `handle`, of a connected socket that is not read from. */
+  constructor(handle: object) {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- findBareSockets has seen what Node's handles have
+    this._handle = handle as BareHandle;
+    this._handle[socketKey] = this;
+    this._handle.onread = onReadEnd;
+  }
+
+  /** -1 once it is closed. */
+  get fd(): number {
+    return this._handle?.fd ?? -1;
+  }
+
+  get isOwned(): boolean {
+    return this.owner !== undefined;
+  }
+
+  /** @internal As `ownSocket`. */
+  own(owner: SocketOwner): SocketOwner | undefined {
+    const before = this.owner;
+    this.owner = owner;
+    return before;
+  }
+
+  /** @internal `bytes` have landed in the source memory. */
+  read(bytes: number): boolean {
+    return this.owner?.takeRead(bytes) ?? false;
+  }
+
+  /** The same connection with all that Node has to offer, paused; this object is over. Only while nobody owns it. */
+  toSocket(): Socket {
+    const handle = this._handle;
+    if (this.owner !== undefined) bug('a socket was made of one that was read');
+    this.destroyed = true;
+    this._handle = null;
+    const { onClosed } = this;
+    this.onClosed = undefined;
+    const options: object = handle === null ? AS_ACCEPTED : { handle, ...AS_ACCEPTED };
+    const socket = new net.Socket(options).on('error', () => {});
+    if (onClosed !== undefined) socket.once('close', onClosed);
+    if (handle === null) socket.destroy();
+    return socket;
+  }
+
+  end(): void {
+    const handle = this._handle;
+    if (this.writableEnded || handle === null) return;
+    this.writableEnded = true;
+    const request = newShutdownRequest();
+    request.socket = this;
+    request.oncomplete = onShutdown;
+    const error = handle.shutdown(request);
+    if (error !== 0) this.onShutdown(error > 0 ? 0 : error);
+  }
+
+  destroy(error?: Error): void {
+    if (this.destroyed) return;
+    this.close(false);
+    if (error !== undefined) this.owner?.onSocketError(error);
+  }
+
+  destroySoon(): void {
+    if (this.writableFinished) this.destroy();
+    else {
+      this.closesWhenFinished = true;
+      this.end();
+    }
+  }
+
+  resetAndDestroy(): void {
+    if (!this.destroyed) this.close(true);
+  }
+
+  // By the internals only.
+  pause(): void {}
+  resume(): void {}
+
+  /** @internal What a read brought instead of bytes. */
+  onReadEnd(status: number): void {
+    if (this.destroyed) return;
+    if (status !== EOF) {
+      this.destroy(systemError(status, 'read'));
+      return;
+    }
+    if (this.readableEnded) return;
+    this.readableEnded = true;
+    this.owner?.onSocketEnd();
+    this.closeIfOver();
+  }
+
+  /** @internal */
+  onShutdown(status: number): void {
+    if (this.destroyed) return;
+    this.writableFinished = true;
+    if (status < 0) this.destroy(systemError(status, 'shutdown'));
+    else this.closeIfOver();
+  }
+
+  private closeIfOver(): void {
+    if (this.writableFinished && (this.readableEnded || this.closesWhenFinished)) this.destroy();
+  }
+
+  private close(byReset: boolean): void {
+    const handle = this._handle;
+    this.destroyed = true;
+    this._handle = null;
+    if (handle === null) return;
+    // While the kernel is asked to send our FIN libuv refuses to reset, and Node then forgets to close.
+    const isShuttingDown = this.writableEnded && !this.writableFinished;
+    if (byReset && !isShuttingDown) handle.reset(onHandleClosed);
+    else handle.close(onHandleClosed);
+  }
+
+  /** @internal */
+  onHandleClosed(): void {
+    this.onClosed?.();
+    this.onClosed = undefined;
+    this.owner?.onSocketGone();
+  }
+}
+
+function onHandleClosed(this: BareHandle): void {
+  this[socketKey]?.onHandleClosed();
+}
+
+function onReadEnd(this: BareHandle, _memory: unknown): undefined {
+  const { streamBaseState, kReadBytesOrError } = bareSockets ?? bug('a bare socket without its internals');
+  const status = streamBaseState[kReadBytesOrError] ?? 0;
+  if (status < 0) this[socketKey]?.onReadEnd(status);
+}
+
+function onShutdown(this: ShutdownRequest, status: number): void {
+  this.socket?.onShutdown(status);
+}
+
+function newShutdownRequest(): ShutdownRequest {
+  return new (bareSockets ?? bug('a bare socket without its internals')).ShutdownWrap();
+}
+
+interface BareInternals {
+  readonly ShutdownWrap: new () => ShutdownRequest;
+  readonly streamBaseState: Int32Array;
+  readonly kReadBytesOrError: number;
+}
+
+/** What bare sockets need, or undefined when this Node does not have it. `binding` is what is examined. */
+export function findBareSockets(binding: unknown): BareInternals | undefined {
+  if (!isBareBinding(binding)) return undefined;
+  const socket = net.connect({ port: 9, host: '127.0.0.1' }).on('error', () => {});
+  const handle: unknown = Reflect.get(socket, '_handle');
+  socket.destroy();
+  if (typeof handle !== 'object' || handle === null) return undefined;
+  const isComplete = ['close', 'reset', 'shutdown'].every((name) => typeof Reflect.get(handle, name) === 'function');
+  return isComplete && 'fd' in handle ? binding : undefined;
+}
+
+/**
+ * From now on what `server`, which listens, accepts comes to `take` as bare sockets: it counts no connections, knows no limit of
+ * them and emits 'connection' no more. False, and nothing has changed, when this Node lacks what it takes.
+ */
+export function acceptBare(server: Server, take: (socket: BareSocket) => void): boolean {
+  if (!hasBareSockets()) return false;
+  const listening: unknown = Reflect.get(server, '_handle');
+  if (typeof listening !== 'object' || listening === null) return false;
+  const before: unknown = Reflect.get(listening, 'onconnection');
+  if (typeof before !== 'function') return false;
+  Reflect.set(listening, 'onconnection', function onConnection(this: object, status: number, handle: unknown) {
+    if (status === 0 && typeof handle === 'object' && handle !== null) take(new BareSocket(handle));
+    else Reflect.apply(before, this, [status, handle]);
+  });
+  return true;
+}
+
+function streamBinding(): unknown {
+  // oxlint-disable-next-line no-restricted-globals -- the shutdown request's constructor is nowhere else to be had
+  const find: unknown = Reflect.get(process, 'binding');
+  return typeof find === 'function' ? find('stream_wrap') : undefined;
+}
+
+function isBareBinding(binding: unknown): binding is BareInternals {
+  if (typeof binding !== 'object' || binding === null) return false;
+  return (
+    typeof Reflect.get(binding, 'ShutdownWrap') === 'function' &&
+    Reflect.get(binding, 'streamBaseState') instanceof Int32Array &&
+    typeof Reflect.get(binding, 'kReadBytesOrError') === 'number'
+  );
+}
+
+const bareSockets: BareInternals | undefined = findBareSockets(streamBinding());
+
+/** Whether this Node has what bare sockets take: also that of node-internals.ts, without which they cannot be read or written. */
+export function hasBareSockets(): boolean {
+  return bareSockets !== undefined && readInternals !== undefined && writeInternals !== undefined;
+}
