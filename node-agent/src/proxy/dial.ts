@@ -1,5 +1,13 @@
 import type { Socket } from 'node:net';
-import { type DialOptions, dialInNetns, type NetnsHandle, SyscallError } from '@ambit/mesh/linux';
+import { BareSocket, hasBareSockets, type PlainSocket } from '@ambit/mesh/hbone';
+import {
+  type DialOptions,
+  dialInNetns,
+  dialInside,
+  type InsideDial,
+  type NetnsHandle,
+  SyscallError,
+} from '@ambit/mesh/linux';
 import { type IpAddress, isLoopback } from '@ambit/mesh/model';
 import type { Clock } from '@ambit/mesh/runtime';
 import type { FailureReason } from './failures.ts';
@@ -21,7 +29,82 @@ export interface Dialing {
  */
 export function dialPlain(
   netns: NetnsHandle,
-  options: DialOptions & { readonly clock: Clock; readonly timeoutMs: number },
+  options: TimedDial,
+  onConnected: (socket: Socket) => void,
+  onFailed: (failure: DialFailure) => void,
+): Dialing {
+  return follow(() => dialInNetns(netns, options), options, onConnected, onFailed);
+}
+
+/** As `dialPlain`, to an application in the namespace: a bare socket where Node has what it takes and the kernel has connected it at once. */
+export function dialInsideBare(
+  netns: NetnsHandle,
+  options: TimedDial,
+  onConnected: (socket: PlainSocket) => void,
+  onFailed: (failure: DialFailure) => void,
+): Dialing {
+  if (!hasBareSockets()) return dialPlain(netns, { ...options, inside: true }, onConnected, onFailed);
+  let dial: InsideDial;
+  try {
+    dial = dialInside(netns, options);
+  } catch (error) {
+    return failLater(error, onFailed);
+  }
+  return new BareDialing(dial, options, onConnected, onFailed);
+}
+
+interface TimedDial extends DialOptions {
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+}
+
+class BareDialing implements Dialing {
+  readonly #dial: InsideDial;
+  readonly #options: TimedDial;
+  readonly #onConnected: (socket: PlainSocket) => void;
+  readonly #onFailed: (failure: DialFailure) => void;
+  #cancelled = false;
+  /** When the kernel has to be waited for after all. */
+  #waiting: Dialing | null = null;
+
+  constructor(
+    dial: InsideDial,
+    options: TimedDial,
+    onConnected: (socket: PlainSocket) => void,
+    onFailed: (failure: DialFailure) => void,
+  ) {
+    this.#dial = dial;
+    this.#options = options;
+    this.#onConnected = onConnected;
+    this.#onFailed = onFailed;
+    queueMicrotask(() => this.#settle());
+  }
+
+  cancel(): void {
+    this.#cancelled = true;
+    this.#waiting?.cancel();
+    this.#dial[Symbol.dispose]();
+  }
+
+  #settle(): void {
+    if (this.#cancelled) return;
+    const dial = this.#dial;
+    const outcome = dial.outcome();
+    if (outcome !== 'waiting' && outcome !== null) {
+      dial[Symbol.dispose]();
+      this.#onFailed({ reason: 'destination-connect', detail: outcome.errno });
+      return;
+    }
+    const handle = outcome === null ? dial.takeHandle() : undefined;
+    if (handle !== undefined) this.#onConnected(new BareSocket(handle));
+    else this.#waiting = follow(() => dial.takeSocket(), this.#options, this.#onConnected, this.#onFailed);
+  }
+}
+
+/** Waits for a socket that connects; `begin` makes it. */
+function follow(
+  begin: () => Socket,
+  options: Pick<TimedDial, 'clock' | 'timeoutMs'>,
   onConnected: (socket: Socket) => void,
   onFailed: (failure: DialFailure) => void,
 ): Dialing {
@@ -37,10 +120,9 @@ export function dialPlain(
   const onError = (error: Error): void => fail({ reason: 'destination-connect', detail: codeOf(error) });
   let timer: Disposable | null = null;
   try {
-    socket = dialInNetns(netns, options).on('error', onError);
+    socket = begin().on('error', onError);
   } catch (error) {
-    queueMicrotask(() => fail({ reason: 'dial', detail: codeOf(error) }));
-    return { cancel: () => void (settled = true) };
+    return failLater(error, onFailed);
   }
   // Not read until somebody takes what arrives; each direction ends on its own.
   socket.pause();
@@ -66,6 +148,14 @@ export function dialPlain(
       socket.destroy();
     },
   };
+}
+
+function failLater(error: unknown, onFailed: (failure: DialFailure) => void): Dialing {
+  let cancelled = false;
+  queueMicrotask(() => {
+    if (!cancelled) onFailed({ reason: 'dial', detail: codeOf(error) });
+  });
+  return { cancel: () => void (cancelled = true) };
 }
 
 function codeOf(error: unknown): string {

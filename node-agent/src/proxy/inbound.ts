@@ -6,6 +6,7 @@ import {
   type HboneConnection,
   HboneError,
   type HboneEnvironment,
+  type PlainSocket,
   type TunnelEnd,
   type TunnelRequest,
 } from '@ambit/mesh/hbone';
@@ -15,7 +16,7 @@ import { formatProxyHeader } from '@ambit/mesh/wire';
 import type { ServerEnd } from '../same-node/server-ends.ts';
 import type { ServedPod } from '../same-node/shortcuts.ts';
 import { ConnectionRecord, recordRefusal } from './connection-record.ts';
-import { dialPlain, spoofedSource } from './dial.ts';
+import { type DialFailure, dialInsideBare, dialPlain, spoofedSource } from './dial.ts';
 import { FAILURES, type FailureReason, failureOfTunnel, peerRefusalOf } from './failures.ts';
 import { type Admission, admitInbound, type InboundConnection, NOT_ANSWERED } from './inbound-admission.ts';
 import { settleInbound } from './inbound-demand.ts';
@@ -229,20 +230,27 @@ export class InboundProxy {
     startedMs: number,
   ): void {
     const context = this.#context;
-    const dialing = dialPlain(
-      context.netns,
-      {
-        destination: admission.target,
-        mark: context.settings.packetMark,
-        inside: true,
-        clock: context.clock,
-        timeoutMs: context.settings.connectTimeoutMs,
-        ...spoofedSource(connection.source.ip, admission.target.ip),
-      },
-      (socket) =>
-        this.#carry(request, connection, this.#confirm(request, connection, admission, epoch), socket, startedMs),
-      ({ reason, detail }) => this.#reject(request, connection, reason, startedMs, admission, detail),
-    );
+    const options = {
+      destination: admission.target,
+      mark: context.settings.packetMark,
+      inside: true,
+      clock: context.clock,
+      timeoutMs: context.settings.connectTimeoutMs,
+      ...spoofedSource(connection.source.ip, admission.target.ip),
+    };
+    const failed = ({ reason, detail }: DialFailure): void =>
+      this.#reject(request, connection, reason, startedMs, admission, detail);
+    const carry = (socket: PlainSocket): void =>
+      this.#carry(request, connection, this.#confirm(request, connection, admission, epoch), socket, startedMs);
+    // Says first who calls.
+    const introduce = (socket: Socket): void => {
+      const now = this.#confirm(request, connection, admission, epoch);
+      this.#carry(request, connection, now, socket, startedMs, socket);
+    };
+    const dialing =
+      admission.applicationTunnel === undefined
+        ? dialInsideBare(context.netns, options, carry, failed)
+        : dialPlain(context.netns, options, introduce, failed);
     request.onAborted(() => dialing.cancel());
   }
 
@@ -259,8 +267,9 @@ export class InboundProxy {
     request: Request,
     connection: InboundConnection,
     admission: Admission,
-    socket: Socket,
+    socket: PlainSocket,
     startedMs: number,
+    introduced: Socket | null = null,
   ): void {
     const context = this.#context;
     if (request.aborted || context.isClosed()) {
@@ -288,7 +297,7 @@ export class InboundProxy {
       },
     );
     context.live.add(record);
-    if (applicationTunnel !== undefined) socket.write(formatProxyHeader(applicationTunnel));
+    if (applicationTunnel !== undefined) introduced?.write(formatProxyHeader(applicationTunnel));
     const done = (result: CarrierResult): void => {
       context.live.delete(record);
       record.end(result.error === undefined ? null : failureOfTunnel(result.error));

@@ -1,11 +1,18 @@
-import { type Socket } from 'node:net';
-import { type CarrierResult, HboneError, type OpenedTunnel, type PoolTarget, type TunnelEnd } from '@ambit/mesh/hbone';
-import { dialInNetns, readOriginalDestination } from '@ambit/mesh/linux';
-import type { IpAddress, OriginalDestination, SocketAddress, SpiffeId, Workload } from '@ambit/mesh/model';
-import { type Backoff, createBackoff } from '@ambit/mesh/runtime';
-import { secureContextOf, type Svid, type TunnelPeer } from '@ambit/mesh/tls';
+import type { Socket } from 'node:net';
+import {
+  type BareSocket,
+  type CarrierResult,
+  HboneError,
+  type HeaderList,
+  type OpenedTunnel,
+  type PoolTarget,
+  type TunnelEnd,
+} from '@ambit/mesh/hbone';
+import type { OriginalDestination, SocketAddress, SpiffeId, Workload } from '@ambit/mesh/model';
+import { createBackoff } from '@ambit/mesh/runtime';
+import type { Svid, TunnelPeer } from '@ambit/mesh/tls';
+import { asNodeSocket, type Captured } from './captured.ts';
 import { ConnectionRecord, type ConnectionSubject, recordRefusal } from './connection-record.ts';
-import type { ConnectionTrace } from './connection-tracer.ts';
 import { dialPlain } from './dial.ts';
 import { FAILURES, type FailureReason, failureOfTunnel } from './failures.ts';
 import { decideOutboundCounting } from '../requests/decide-request-counting.ts';
@@ -19,52 +26,39 @@ import { type OutboundRoute, type ResolveRoute, routeToResolved } from './outbou
 import { ownSource, type PodContext, refuseSocket, svidLater, svidNow, workloadOf } from './pod-context.ts';
 import type { Party } from './party.ts';
 import { PlainSplice, type SpliceResult } from './plain-splice.ts';
-import { remoteAddressOf } from './socket-addresses.ts';
+import { originalDestinationOf, remoteAddressOf } from './socket-addresses.ts';
 import { detailOf, isNotListening } from './tunnel-failure.ts';
 import { outboundHeaders } from './tunnel-headers.ts';
-import { isSameWay, tunnelKey } from './tunnel-key.ts';
+import { TunnelTargets } from './tunnel-targets.ts';
 
 type Tunnelled = Exclude<RouteToWorkload, { readonly kind: 'direct-tcp' }>;
 
 type OpenedStream = Pick<OpenedTunnel<TunnelPeer, TunnelEnd>, 'stream' | 'peer'> &
   Partial<Pick<FarTunnel, 'party' | 'release'>>;
 
-/** One captured connection while it has not been handed to a carrier. */
-interface Captured {
-  readonly socket: Socket;
-  readonly source: SocketAddress;
-  readonly destination: OriginalDestination;
-  readonly startedMs: number;
-  readonly trace: ConnectionTrace | null;
-  /** Of attempts at a peer that did not listen. */
-  backoff?: Backoff;
-  /** Set once what the application says first may be read. */
-  tap?: RequestTap | null;
-}
-
 const NOT_LISTENING_BACKOFF = { initialMs: 20, maxMs: 320, factor: 2, jitter: 0.2 } as const;
 
-interface KnownTarget {
-  readonly bind: IpAddress | null;
-  readonly svid: Svid;
-  readonly route: TunnelRoute;
+interface FarOpening {
   readonly target: PoolTarget<TunnelPeer>;
+  readonly headers: HeaderList;
+  readonly source: Workload;
+  readonly svid: Svid;
 }
 
 /** Port 15001 of one pod: captured outbound connections go where `decideOutbound` sends them, or are refused. */
 export class OutboundProxy {
   readonly #context: PodContext;
   readonly #decider: OutboundDecider;
-  /** The last way to each workload: connections repeat. */
-  readonly #targets = new WeakMap<Workload, KnownTarget>();
+  readonly #targets: TunnelTargets;
 
   constructor(context: PodContext) {
     this.#context = context;
     this.#decider = new OutboundDecider(context);
+    this.#targets = new TunnelTargets(context);
   }
 
   /** Takes over an accepted, paused socket. */
-  accept(socket: Socket): void {
+  accept(socket: Socket | BareSocket): void {
     const source = remoteAddressOf(socket);
     if (source === null) {
       socket.destroy();
@@ -72,7 +66,7 @@ export class OutboundProxy {
     }
     let destination: OriginalDestination;
     try {
-      destination = readOriginalDestination(socket);
+      destination = originalDestinationOf(socket);
     } catch {
       refuseSocket(socket);
       return;
@@ -106,7 +100,7 @@ export class OutboundProxy {
     else if (route.kind === 'resolve')
       this.#resolve(captured, route).catch((error: unknown) => this.#fail(captured, error));
     else if (route.kind === 'direct-tcp' || route.kind === 'passthrough') this.#plain(captured, route);
-    else this.#tunnel(captured, route).catch((error: unknown) => this.#fail(captured, error));
+    else void this.#tunnel(captured, route);
   }
 
   async #wait(captured: Captured, first: OutboundRoute & { readonly kind: 'wait' }): Promise<void> {
@@ -131,12 +125,36 @@ export class OutboundProxy {
     else this.#follow(captured, found);
   }
 
-  /** Balancing sees it from now on, and no more once it is over. */
+  /**
+   * Never rejects. One function and not several, as each that waits costs every connection. Balancing sees the connection from the beginning, and no
+   * more once it is over.
+   */
   async #tunnel(captured: Captured, route: Tunnelled): Promise<void> {
+    const context = this.#context;
     this.#count(route, 'add');
     let isCarried = false;
     try {
-      isCarried = await this.#openTunnel(captured, route);
+      const use = svidNow(context) ?? (await svidLater(context));
+      if (this.#abandoned(captured)) return;
+      const source = workloadOf(context);
+      if (use.kind === 'none' || source === undefined) {
+        this.#refuse(captured, use.kind === 'none' ? use.reason : 'unknown-source', route);
+        return;
+      }
+      const tap = this.#tapOf(captured, route);
+      let opened: OpenedStream;
+      try {
+        opened = await this.#openStream(captured, route, source, use.svid, tap);
+      } catch (error) {
+        if (!(error instanceof HboneError)) throw error;
+        if (!(isNotListening(error) || error.isUnheard) || !(await this.#again(captured))) {
+          this.#refuse(captured, failureOfTunnel(error), route, detailOf(error), error.data['isLocal'] === true);
+        }
+        return;
+      }
+      isCarried = this.#carry(captured, route, opened, tap);
+    } catch (error) {
+      this.#fail(captured, error);
     } finally {
       if (!isCarried) this.#count(route, 'remove');
     }
@@ -148,33 +166,15 @@ export class OutboundProxy {
     if (route.kind === 'double-hbone') openConnections[by](route.far.uid);
   }
 
-  /** False when it will not be carried by what was opened here. */
-  async #openTunnel(captured: Captured, route: Tunnelled): Promise<boolean> {
+  /** False when it is over already. */
+  #carry(captured: Captured, route: Tunnelled, opened: OpenedStream, tap: RequestTap | null): boolean {
     const context = this.#context;
-    const use = svidNow(context) ?? (await svidLater(context));
-    if (this.#abandoned(captured)) return false;
-    const source = workloadOf(context);
-    if (use.kind === 'none' || source === undefined) {
-      this.#refuse(captured, use.kind === 'none' ? use.reason : 'unknown-source', route);
-      return false;
-    }
-    const tap = this.#tapOf(captured, route);
-    let opened: OpenedStream;
-    try {
-      opened = await this.#openStream(captured, route, source, use.svid, tap);
-    } catch (error) {
-      if (!(error instanceof HboneError)) throw error;
-      if (!(isNotListening(error) || error.isUnheard) || !(await this.#again(captured))) {
-        this.#refuse(captured, failureOfTunnel(error), route, detailOf(error), error.data['isLocal'] === true);
-      }
-      return false;
-    }
-    if (this.#abandoned(captured)) {
-      opened.stream.reset();
-      opened.release?.();
-      return false;
-    }
     const { stream, peer, party, release } = opened;
+    if (this.#abandoned(captured)) {
+      stream.reset();
+      release?.();
+      return false;
+    }
     if (context.peers.isRevoked(peer)) {
       // A list came while the tunnel was being opened; its connection was nobody's to cut then.
       stream.reset();
@@ -201,28 +201,32 @@ export class OutboundProxy {
     return true;
   }
 
-  async #openStream(
+  #openStream(
     captured: Captured,
     route: Tunnelled,
     source: Workload,
     svid: Svid,
     tap: RequestTap | null,
   ): Promise<OpenedStream> {
-    const context = this.#context;
-    const { authority } = route;
+    const { pool, shortcuts } = this.#context;
     const headers = outboundHeaders(source, captured.source, captured.trace, route.service);
-    const target = this.#target(captured, route, source, svid);
-    if (route.kind !== 'double-hbone') {
-      const opening = { authority, headers, source: captured.socket, tap };
-      const shortcut = context.shortcuts?.open({
-        destination: route.workload.uid,
-        pool: context.pool,
-        target,
-        opening,
-      });
-      return (shortcut && (await shortcut)) ?? context.pool.openTunnel(target, opening);
-    }
-    const outer = await context.pool.openTunnel(target, { authority, headers });
+    const target = this.#targets.of(captured.source.ip, route, source, svid);
+    if (route.kind === 'double-hbone') return this.#openFar(captured, route, { target, headers, source, svid });
+    const opening = { authority: route.authority, headers, source: captured.socket, tap };
+    const shortcut = shortcuts?.open({ destination: route.workload.uid, pool, target, opening }) ?? null;
+    if (shortcut === null) return pool.openTunnel(target, opening);
+    return shortcut.then((opened): OpenedStream | Promise<OpenedStream> => opened ?? pool.openTunnel(target, opening));
+  }
+
+  async #openFar(
+    captured: Captured,
+    route: Tunnelled & { readonly kind: 'double-hbone' },
+    { target, headers, source, svid }: FarOpening,
+  ): Promise<OpenedStream> {
+    const context = this.#context;
+    // The inner tunnel goes through no socket of its own.
+    asNodeSocket(captured);
+    const outer = await context.pool.openTunnel(target, { authority: route.authority, headers });
     return openFarTunnel(context, outer, route, { source, client: captured.source, trace: captured.trace, svid });
   }
 
@@ -241,35 +245,6 @@ export class OutboundProxy {
     if (route.kind === 'wait' || !keepsFirstWords(captured.socket, route)) return false;
     this.#follow(captured, route);
     return true;
-  }
-
-  #target(captured: Captured, route: TunnelRoute, source: Workload, svid: Svid): PoolTarget<TunnelPeer> {
-    const bind = ownSource(source, captured.source.ip, route.hboneAddress.ip);
-    const known = this.#targets.get(route.workload);
-    if (known !== undefined && known.bind === bind && known.svid === svid && isSameWay(known.route, route)) {
-      return known.target;
-    }
-    const target = this.#createTarget(route, bind, svid);
-    this.#targets.set(route.workload, { bind, svid, route, target });
-    return target;
-  }
-
-  #createTarget(route: TunnelRoute, bind: IpAddress | null, svid: Svid): PoolTarget<TunnelPeer> {
-    const { netns, peers, settings, sinks } = this.#context;
-    const { hboneAddress, expectedIdentities } = route;
-    return {
-      key: tunnelKey(bind, svid.id, route),
-      openSocket: () => {
-        sinks.account.handshake();
-        return dialInNetns(netns, {
-          destination: hboneAddress,
-          mark: settings.packetMark,
-          ...(bind === null ? {} : { source: { ip: bind } }),
-        });
-      },
-      secureContext: () => secureContextOf(svid),
-      verifyPeer: peers.serverVerifier(expectedIdentities),
-    };
   }
 
   #plain(captured: Captured, route: Settled & { readonly kind: 'direct-tcp' | 'passthrough' }): void {
@@ -309,7 +284,7 @@ export class OutboundProxy {
           count('remove');
           record.end(error === null ? null : 'copy');
         };
-        const splice = new PlainSplice(captured.socket, destination, done, tap, { source: context.sendRate });
+        const splice = new PlainSplice(asNodeSocket(captured), destination, done, tap, { source: context.sendRate });
         const record = new ConnectionRecord(context.sinks, this.#subject(captured, route, null), splice, {
           sendsRequest: true,
           admitted: null,

@@ -1,5 +1,4 @@
-import type { Socket } from 'node:net';
-import type { HboneEnvironment, HbonePool } from '@ambit/mesh/hbone';
+import type { HboneEnvironment, HbonePool, PlainSocket } from '@ambit/mesh/hbone';
 import type { Cidr, IpAddress, SpiffeId, TrustDomains, Workload, WorkloadUid } from '@ambit/mesh/model';
 import type { NetnsHandle } from '@ambit/mesh/linux';
 import type { Clock, Logger } from '@ambit/mesh/runtime';
@@ -178,6 +177,6 @@ export function reportDryRun(
 }
 
 /** The application sees a reset rather than an orderly end: nothing was served. */
-export function refuseSocket(socket: Socket): void {
+export function refuseSocket(socket: PlainSocket): void {
   if (!socket.destroyed) socket.resetAndDestroy();
 }

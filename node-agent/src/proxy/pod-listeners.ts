@@ -1,4 +1,5 @@
 import net, { type Server, type Socket } from 'node:net';
+import { acceptBare, type BareSocket } from '@ambit/mesh/hbone';
 import { descriptorOf, duplicateDescriptor, listenInNetns, type NetnsHandle, OwnedDescriptor } from '@ambit/mesh/linux';
 import type { Logger } from '@ambit/mesh/runtime';
 
@@ -14,9 +15,17 @@ export interface PodListenersOptions {
   readonly packetMark: number;
   readonly connectionsMax: number;
   /** Takes over an accepted, paused socket, which has its error listener. */
-  readonly accept: Readonly<Record<PodPort, (socket: Socket) => void>>;
+  readonly accept: Readonly<Record<15008 | 15006, (socket: Socket) => void>> & {
+    /** A bare one where Node has what it takes. */
+    readonly 15001: (socket: Socket | BareSocket) => void;
+  };
   /** A connection over the limit was closed. */
   readonly onDrop: (port: PodPort) => void;
+}
+
+/** Connections that are open and were accepted past the server. */
+interface OpenCount {
+  count: number;
 }
 
 export type PodPort = 15008 | 15006 | 15001;
@@ -36,8 +45,10 @@ export const POD_PORTS: readonly PodPort[] = [15008, 15006, 15001];
  */
 export class PodListeners {
   readonly #options: PodListenersOptions;
-  #servers: { readonly port: PodPort; readonly server: Server }[] = [];
+  #servers: { readonly port: PodPort; readonly server: Server; readonly bare: OpenCount }[] = [];
   #closing = 0;
+  /** Of servers that are closed and have connections open that they do not count. */
+  #leftBare: OpenCount[] = [];
 
   constructor(options: PodListenersOptions) {
     this.#options = options;
@@ -71,15 +82,17 @@ export class PodListeners {
 
   /** True while a connection is open that was accepted before the last `close`, carried or not yet decided about. */
   get hasLeftovers(): boolean {
-    return this.#closing > 0;
+    return this.#closing > 0 || this.#leftBare.some(({ count }) => count > 0);
   }
 
   /** Accepts nothing more. Connections that wait stay with whoever else has the sockets; otherwise the kernel resets or moves them. */
   close(): void {
-    for (const { server } of this.#servers) {
+    for (const { server, bare } of this.#servers) {
       this.#closing++;
       server.close(() => this.#closing--);
+      this.#leftBare.push(bare);
     }
+    this.#leftBare = this.#leftBare.filter(({ count }) => count > 0);
     this.#servers = [];
   }
 
@@ -94,6 +107,22 @@ export class PodListeners {
     });
   }
 
+  /** The limit and the count that a server would keep. */
+  #acceptBare(server: Server, open: OpenCount): void {
+    const { connectionsMax, accept, onDrop } = this.#options;
+    const closed = (): void => void open.count--;
+    acceptBare(server, (socket) => {
+      if (open.count >= connectionsMax) {
+        socket.destroy();
+        onDrop(15001);
+        return;
+      }
+      open.count++;
+      socket.onClosed = closed;
+      accept[15001](socket);
+    });
+  }
+
   async #listen(port: PodPort, fd: number): Promise<void> {
     const { logger, connectionsMax, accept, onDrop } = this.#options;
     const server = net
@@ -104,11 +133,13 @@ export class PodListeners {
       .on('error', (error) => logger.error('pod listener failed', { port, error }))
       .on('drop', () => onDrop(port));
     server.maxConnections = connectionsMax;
-    this.#servers.push({ port, server });
+    const bare: OpenCount = { count: 0 };
+    this.#servers.push({ port, server, bare });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen({ fd }, BACKLOG, () => {
         server.off('error', reject);
+        if (port === 15001) this.#acceptBare(server, bare);
         resolve();
       });
     });

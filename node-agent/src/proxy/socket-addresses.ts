@@ -1,11 +1,25 @@
 import type { Socket } from 'node:net';
-import { type IpAddress, parseIpAddress, parsePort, type SocketAddress } from '@ambit/mesh/model';
+import { BareSocket } from '@ambit/mesh/hbone';
+import { readOriginalDestination, readOriginalDestinationOfFd, readPeerAddressOfFd } from '@ambit/mesh/linux';
+import {
+  type IpAddress,
+  type OriginalDestination,
+  parseIpAddress,
+  parsePort,
+  type SocketAddress,
+} from '@ambit/mesh/model';
 
 const MAPPED_PREFIX = '::ffff:';
 
 /** The peer of an accepted socket, or null when it is gone already. */
-export function remoteAddressOf(socket: Socket): SocketAddress | null {
+export function remoteAddressOf(socket: Socket | BareSocket): SocketAddress | null {
+  if (socket instanceof BareSocket) return readPeerAddressOfFd(socket.fd);
   return toSocketAddress(socket.remoteAddress, socket.remotePort);
+}
+
+/** Where the peer of an accepted socket dialled before redirection. @throws SyscallError when the socket is gone already. */
+export function originalDestinationOf(socket: Socket | BareSocket): OriginalDestination {
+  return socket instanceof BareSocket ? readOriginalDestinationOfFd(socket.fd) : readOriginalDestination(socket);
 }
 
 /** Our end of an accepted socket, or null when it is gone already. */
