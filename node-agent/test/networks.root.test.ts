@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import {
@@ -13,6 +14,7 @@ import {
 } from '@ambit/mesh/model';
 import { buildPolicy, buildService, buildWorkload, rootTestOptions } from '@ambit/mesh/testing';
 import { type PodPlan, PodWorld, readAll, type TestPod, until } from './pod-world.ts';
+import { renewCertificate, tellRevocations } from './revoked.ts';
 import { startGateway } from './test-gateway.ts';
 
 // Two networks on one link: what is in `east` is reached from `west` through the gateway alone.
@@ -164,6 +166,44 @@ describe('a service of another network', () => {
     // The gateway is told that nobody waits any more.
     await until(() => world.nodeOf('client').metrics().open.source === 0);
   });
+
+  for (const [revoked, at, direction] of [
+    ['web-1', 'client', 'outbound'],
+    ['client', 'web-1', 'inbound'],
+  ] as const) {
+    test(
+      `is cut at ${at} when the certificate of ${revoked} is revoked, and the tunnel to the gateway stays`,
+      options,
+      async () => {
+        await using world = await createWorld();
+        await using gateway = await startGateway(world, 'gateway', () => FIRST);
+        await world.pod('web-1').serve(8080, (socket) => void socket.on('data', (bytes) => socket.write(bytes)));
+        const certificate = renewCertificate(world, revoked);
+        const open = async (): Promise<Socket> => {
+          const socket = world.pod('client').dial(`${VIP}:80`);
+          socket.write('x');
+          await once(socket, 'data', { signal: AbortSignal.timeout(10_000) });
+          return socket;
+        };
+        const held = await open();
+        const broken = new Promise((resolve) => held.once('error', resolve));
+        tellRevocations(world, at, world.ca.revocationList([certificate]));
+        assert.equal(((await broken) as NodeJS.ErrnoException).code, refusal.code);
+        await assert.rejects(world.pod('client').exchange(`${VIP}:80`, 'x'), refusal);
+        await until(() => world.nodeOf(at).records(direction).length === 2);
+        assert.deepEqual(
+          world
+            .nodeOf(at)
+            .records(direction)
+            .map((record) => record.get('error')),
+          Array.from({ length: 2 }, () => 'the certificate of the tunnel peer is revoked'),
+        );
+        assert.equal(gateway.connectionCount, 1, 'the gateway is not who was revoked');
+        renewCertificate(world, revoked);
+        (await open()).destroy();
+      },
+    );
+  }
 
   test('is refused when the gateway finds nobody', options, async () => {
     await using world = await createWorld();

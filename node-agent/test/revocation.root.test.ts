@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type SpiffeId, workloadIdentity } from '@ambit/mesh/model';
 import { rootTestOptions } from '@ambit/mesh/testing';
-import { parseRevocationFile, type Svid } from '@ambit/mesh/tls';
 import { type PodPlan, PodWorld, until } from './pod-world.ts';
+import { renewCertificate, tellRevocations } from './revoked.ts';
 
 const options = { ...rootTestOptions(), timeout: 30_000 };
 const refusal = { code: 'ECONNRESET' };
@@ -12,7 +11,7 @@ const REVOKED = 'the certificate of the tunnel peer is revoked';
 /** A client and a server that echoes; the nodes are told what is revoked one by one, as their files would be read. */
 class Revoked implements AsyncDisposable {
   readonly world: PodWorld;
-  readonly #certificates = new Map<string, Svid>();
+  readonly #certificates = new Map<string, Buffer>();
 
   private constructor(world: PodWorld) {
     this.world = world;
@@ -31,21 +30,15 @@ class Revoked implements AsyncDisposable {
 
   /** Gives the pod another certificate. */
   renew(name: string): void {
-    const identity: SpiffeId = workloadIdentity(this.world.pod(name).workload);
-    const svid = this.world.ca.issue(identity);
-    this.#certificates.set(name, svid);
-    this.world.nodeOf(name).plane['set-svid']({ identity, svid });
+    this.#certificates.set(name, renewCertificate(this.world, name));
   }
 
   certificate(name: string): Buffer {
-    const pem = this.#certificates.get(name)?.chainPem.split('-----END')[0] ?? '';
-    return Buffer.from(pem.replace(/-----.*-----|\s/g, ''), 'base64');
+    return this.#certificates.get(name) ?? Buffer.alloc(0);
   }
 
-  /** The node of `at` hears of a file that says `pem`. */
   tell(at: string, pem: string): void {
-    const lists = parseRevocationFile(Buffer.from(pem)).map(({ serials }) => serials);
-    this.world.nodeOf(at).plane['set-revocations']({ lists });
+    tellRevocations(this.world, at, pem);
   }
 
   exchange(): Promise<string> {
