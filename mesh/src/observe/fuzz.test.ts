@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { anyRequests, anyResponses, mutated } from '../testing/http1-corpus.ts';
 import { observe, recut, type Said } from '../testing/observed.ts';
 import { randomOf } from '../testing/random.ts';
+import { OBSERVE_LIMITS } from './contract.ts';
 import { FrameFollower } from './frame-follower.ts';
 
 const SEED = 20261126;
@@ -68,4 +69,38 @@ test('what a header follower keeps of a table is bounded by the table', () => {
   for (let count = 0; count < 2000; count += 1) follower.push(frame, 0, frame.length);
   assert.equal(follower.isBroken, false);
   assert.ok(follower.tableEntries <= 3 * (4096 / 34), String(follower.tableEntries));
+});
+
+test('hostile headers get no larger table than is followed, whatever is announced, and no end of frames for a block', () => {
+  const ignore = { onHeaders: () => {}, onEndStream: () => {}, onReset: () => {}, onTableSize: () => {} };
+  const begun = (): FrameFollower => {
+    const follower = new FrameFollower(ignore);
+    follower.push(Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]), 0, 9);
+    follower.announceTable(2 ** 32 - 1);
+    return follower;
+  };
+  const say = (follower: FrameFollower, type: number, flags: number, payload: Buffer): void => {
+    const header = Buffer.from([0, payload.length >> 8, payload.length & 0xff, type, flags, 0, 0, 0, 1]);
+    // Byte by byte, so that nothing is read where it lies.
+    for (const bytes of [header, payload])
+      for (let at = 0; at < bytes.length; at += 1) follower.push(bytes, at, at + 1);
+  };
+  const grow = (tableBytes: number): Buffer => {
+    const rest = tableBytes - 31;
+    return Buffer.from([0x3f, (rest & 0x7f) | 0x80, ((rest >> 7) & 0x7f) | 0x80, rest >> 14]);
+  };
+  const filled = begun();
+  say(filled, 1, 4, grow(OBSERVE_LIMITS.tableMaxBytes));
+  const fields = Buffer.from(Array.from({ length: 200 }, () => [0x40, 1, 0x61, 1, 0x61]).flat());
+  for (let count = 0; count < 100; count += 1) say(filled, 1, 4, fields);
+  assert.equal(filled.isBroken, false);
+  assert.ok(filled.tableEntries <= 3 * (OBSERVE_LIMITS.tableMaxBytes / 34), String(filled.tableEntries));
+  say(filled, 1, 4, grow(OBSERVE_LIMITS.tableMaxBytes + 1));
+  assert.equal(filled.isBroken, true, 'a larger one is not followed');
+
+  const endless = begun();
+  say(endless, 1, 0, fields);
+  let frames = 0;
+  for (; !endless.isBroken && frames < 1000; frames += 1) say(endless, 9, 0, fields);
+  assert.equal(frames, Math.floor(OBSERVE_LIMITS.headerBlockMaxBytes / fields.length));
 });
