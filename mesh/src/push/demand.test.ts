@@ -30,7 +30,7 @@ function start(namesMax?: number): World {
   const clock = new ManualClock();
   const demand: Demand = new Demand({
     clock,
-    isThere: (name) => name === UID && run.view.workload(UID) !== undefined,
+    isThere: (name) => (name === UID || name === 'n/10.0.0.1') && run.view.workload(UID) !== undefined,
     onAnswers: (all: readonly NameAnswer[]) => answers.push(...all.map(({ name, kind }) => `${name} ${kind}`)),
     ...(namesMax === undefined ? {} : { namesMax }),
   });
@@ -127,6 +127,23 @@ describe('Demand', () => {
     await world.run.settle();
     assert.deepEqual(asked(stream).slice(1), ['+n/10.0.0.2', '-n/10.0.0.2', '+n/10.0.0.2']);
     assert.equal(world.answers.length, 1);
+  });
+
+  test('asks again for an address whose workload is gone, where the server has not said that of the address', async () => {
+    await using world = start();
+    const stream = await world.stream();
+    world.demand.want(['n/10.0.0.1']);
+    await world.run.settle();
+    stream.push(addresses({ resources: [{ ...web('1'), aliases: ['n/10.0.0.1'] }] }));
+    await world.run.settle();
+    stream.push(addresses({ nonce: 'a2', removedResources: [UID] }));
+    await world.run.settle();
+    world.demand.want(['n/10.0.0.1']);
+    await world.run.settle();
+    assert.deepEqual(asked(stream).slice(2), ['-n/10.0.0.1', '+n/10.0.0.1']);
+    stream.push(addresses({ nonce: 'a3', removedResources: ['n/10.0.0.1'] }));
+    await world.run.settle();
+    assert.deepEqual(world.answers, ['n/10.0.0.1 there', 'n/10.0.0.1 absent']);
   });
 
   test('asks a server that tells of everything no name twice, and one that does not for its services now and then', async () => {

@@ -70,7 +70,11 @@ export class Demand {
     for (const name of names) {
       const absentMs = this.#tellsAll ? Number.POSITIVE_INFINITY : DEMAND_LIMITS.absentMs;
       const wanted = this.#table.want(name, this.#options.clock.monotonic(), absentMs);
-      if (wanted.kind === 'full') answers.push({ name, kind: 'too-many' });
+      // Istio's controller tells that a workload is gone, and not that its address is nobody's since.
+      if (wanted.kind === 'there' && !this.#tellsAll && !this.#options.isThere(name)) {
+        this.#table.askAgain(name);
+        this.#ask(name, true, null);
+      } else if (wanted.kind === 'full') answers.push({ name, kind: 'too-many' });
       else if (wanted.kind === 'there' || wanted.kind === 'absent') answers.push({ name, kind: wanted.kind });
       else if (wanted.kind === 'ask') this.#ask(name, wanted.again, wanted.forgotten);
     }

@@ -67,6 +67,11 @@ export class NameTable {
     return { kind: 'ask', again: false, forgotten };
   }
 
+  /** What a resource had is to be asked for once more. */
+  askAgain(name: string): void {
+    if (this.#there.delete(name)) this.#asked.add(name);
+  }
+
   /** Says whether somebody waits to hear of it. What nobody has asked for is left out. */
   answer(name: string, state: 'there' | 'absent', nowMs: number): boolean {
     const isAwaited = this.#asked.delete(name);
