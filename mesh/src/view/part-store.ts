@@ -19,11 +19,11 @@ export class PartStore {
     this.#options = options;
   }
 
-  /** The part of this value, held once more. */
-  hold(value: object, epoch: number): RecordRef {
+  /** The part of this value without some of its fields, held once more. */
+  hold(value: object, epoch: number, leftOut?: ReadonlySet<string>): RecordRef {
     const { seed, memory, index } = this.#options;
     this.#values.reset();
-    this.#values.write(value);
+    this.#values.writeObject(value, leftOut);
     const { bytes } = this.#values;
     const hash = hashBytes(seed, KEY.part, bytes);
     let ref = this.#find(hash, bytes);
@@ -48,10 +48,11 @@ export class PartStore {
   }
 
   #find(hash: number, bytes: Uint8Array): RecordRef {
-    const { table } = this.#options.index;
+    const { index, memory } = this.#options;
+    const { table } = index;
     for (let place = findPlace(table, hash, hash); place >= 0; place = findPlace(table, hash, place + 1)) {
       const ref = refAt(table, place);
-      const words = this.#options.memory.chunks.words(ref);
+      const words = memory.chunks.words(ref);
       const isPart = words[wordOf(ref) + WORD.kind] === RECORD.part;
       if (isPart && words[wordOf(ref) + WORD.valueBytes] === bytes.length && this.#isSame(ref, bytes)) return ref;
     }
@@ -59,7 +60,10 @@ export class PartStore {
   }
 
   #isSame(ref: RecordRef, bytes: Uint8Array): boolean {
-    return this.#bytesOf(ref, bytes.length).every((byte, i) => byte === bytes[i]);
+    const ofRecord = this.#options.memory.chunks.bytes(ref);
+    const start = byteOf(ref) + HEAD_BYTES;
+    for (let i = 0; i < bytes.length; i++) if (ofRecord[start + i] !== bytes[i]) return false;
+    return true;
   }
 
   #bytesOf(ref: RecordRef, length: number): Uint8Array {

@@ -46,6 +46,17 @@ export function wordsAfterValue(valueBytes: number): number {
   return HEAD_WORDS + ((valueBytes + 3) >>> 2);
 }
 
+/** Of a workload, what is no part of its shape. */
+const NOT_OF_SHAPE: Readonly<Record<keyof OwnFacts | keyof PlaceFacts, true>> = {
+  uid: true,
+  name: true,
+  addresses: true,
+  status: true,
+  node: true,
+  locality: true,
+};
+export const FIELDS_NOT_OF_SHAPE: ReadonlySet<string> = new Set(Object.keys(NOT_OF_SHAPE));
+
 /** What a workload has alone. */
 export interface OwnFacts {
   /** Absent when it is as Kubernetes' pods are named. */

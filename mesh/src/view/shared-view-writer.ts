@@ -9,7 +9,17 @@ import { findPlace, HashIndex, refAt } from './hash-index.ts';
 import { hashKey, KEY } from './key-hash.ts';
 import { PartStore } from './part-store.ts';
 import { byteOf, RecordMemory, type RecordRef, wordOf } from './record-memory.ts';
-import { ALIVE, HEAD_BYTES, podUid, RECORD, type RecordKind, Records, WORD, wordsAfterValue } from './records.ts';
+import {
+  ALIVE,
+  FIELDS_NOT_OF_SHAPE,
+  HEAD_BYTES,
+  podUid,
+  RECORD,
+  type RecordKind,
+  Records,
+  WORD,
+  wordsAfterValue,
+} from './records.ts';
 import { blockText } from './shared-view-reader.ts';
 import type { ViewPublication } from './shared-view.ts';
 import { ValueWriter } from './value-codec.ts';
@@ -93,12 +103,12 @@ export class SharedViewWriter {
   }
 
   #putWorkload(workload: Workload): void {
-    const { uid, name, addresses, status, node, locality, ...shape } = workload;
+    const { uid, name, addresses, status, node, locality } = workload;
     const beforeRef = this.#findWorkload(uid);
     const before = beforeRef === 0 ? undefined : this.#records.workload(beforeRef);
-    const shapeRef = this.#parts.hold(shape, this.#epoch);
+    const shapeRef = this.#parts.hold(workload, this.#epoch, FIELDS_NOT_OF_SHAPE);
     const placeRef = this.#parts.hold({ node, locality }, this.#epoch);
-    const isPod = uid === podUid(shape, name);
+    const isPod = uid === podUid(workload, name);
     this.#values.reset();
     this.#values.write({ ...(isPod ? {} : { uid }), name, addresses, status });
     const ref = this.#create(RECORD.workload, claimCount(workload));

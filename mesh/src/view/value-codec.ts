@@ -23,6 +23,8 @@ const INITIAL_BYTES = 1024;
 
 const fieldNumbers = new Map(FIELD_NAMES.map((name, number) => [name, number]));
 const commonNumbers = new Map(COMMON_TEXTS.map((text, number) => [text, number]));
+const NO_NAMES: ReadonlySet<string> = new Set();
+const COMMON_LENGTH_MAX = Math.max(...COMMON_TEXTS.map(({ length }) => length));
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -53,12 +55,12 @@ export class ValueWriter {
     else if (Array.isArray(value)) this.#writeList(value);
     else if (value instanceof Map) this.#writeMap(value);
     else if (value instanceof Uint8Array) this.#writeBytes(value);
-    else if (typeof value === 'object') this.#writeObject(value);
+    else if (typeof value === 'object') this.writeObject(value);
     else throw new TypeError(`a ${typeof value} is no value of the model`);
   }
 
   #writeText(text: string): void {
-    const common = commonNumbers.get(text);
+    const common = text.length > COMMON_LENGTH_MAX ? undefined : commonNumbers.get(text);
     if (common !== undefined) {
       this.#put(COMMON);
       this.#put(common);
@@ -108,11 +110,16 @@ export class ValueWriter {
     }
   }
 
-  #writeObject(value: object): void {
-    const entries = Object.entries(value);
+  /** An object as `write` does, but for some of its fields: that spares a copy of it. */
+  writeObject(value: object, leftOut: ReadonlySet<string> = NO_NAMES): void {
+    const names = Object.keys(value);
+    let count = 0;
+    // Each field is read by its name, without a list of pairs: a mesh has millions of them.
+    for (const name of names) if (!leftOut.has(name) && Reflect.get(value, name) !== undefined) count++;
     this.#put(OBJECT);
-    this.#writeLength(entries.reduce((count, [, field]) => count + (field === undefined ? 0 : 1), 0));
-    for (const [name, field] of entries) {
+    this.#writeLength(count);
+    for (const name of names) {
+      const field: unknown = leftOut.has(name) ? undefined : Reflect.get(value, name);
       if (field === undefined) continue;
       const number = fieldNumbers.get(name);
       this.#put(number ?? SPELT_OUT);
