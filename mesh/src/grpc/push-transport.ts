@@ -1,10 +1,6 @@
 import type { PushStream, PushTransport } from '../push/transport.ts';
-import {
-  decodeDiscoveryResponse,
-  DELTA_DISCOVERY_PATH,
-  type DiscoveryResponse,
-  encodeDiscoveryRequest,
-} from '../wire/discovery-messages.ts';
+import { DELTA_DISCOVERY_PATH, type DiscoveryResponse, encodeDiscoveryRequest } from '../wire/discovery-messages.ts';
+import { decodeDiscoveryResponse } from '../wire/discovery-response.ts';
 import { WireError } from '../wire/errors.ts';
 import { callMetadata, type ControllerAccess, openChannel } from './controller-access.ts';
 import { GrpcError } from './errors.ts';

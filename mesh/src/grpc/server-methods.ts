@@ -1,11 +1,7 @@
 import { create, type DescMessage, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf';
 import type { Server } from '@grpc/grpc-js';
-import {
-  decodeDiscoveryRequest,
-  DELTA_DISCOVERY_PATH,
-  type DiscoveryRequest,
-  encodeDiscoveryResponse,
-} from '../wire/discovery-messages.ts';
+import { decodeDiscoveryRequest, DELTA_DISCOVERY_PATH, type DiscoveryRequest } from '../wire/discovery-messages.ts';
+import { encodeDiscoveryResponse } from '../wire/discovery-response.ts';
 import { WireError } from '../wire/errors.ts';
 import {
   JoinRequestSchema,

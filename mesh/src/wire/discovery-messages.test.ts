@@ -2,14 +2,16 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { wireRefusal } from '../testing/wire-refusal.ts';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import {
   decodeDiscoveryRequest,
-  decodeDiscoveryResponse,
   type DiscoveryRequest,
   type DiscoveryResponse,
   encodeDiscoveryRequest,
-  encodeDiscoveryResponse,
 } from './discovery-messages.ts';
+import { decodeDiscoveryResponse, encodeDiscoveryResponse } from './discovery-response.ts';
+import { WireError } from './errors.ts';
+import { DeltaDiscoveryResponseSchema } from './gen/envoy/service/discovery/v3/discovery_pb.ts';
 
 const EMPTY_REQUEST: DiscoveryRequest = {
   typeUrl: '',
@@ -97,21 +99,78 @@ describe('discovery responses', () => {
     const { resources } = decodeDiscoveryResponse(Uint8Array.of(0x12, 3, 0x1a, 1, 0x72));
     assert.deepEqual(resources, [{ name: 'r', version: '', aliases: [], typeUrl: '', value: new Uint8Array(0) }]);
   });
-  test('round trip whatever is in them', () => {
-    const response: fc.Arbitrary<DiscoveryResponse> = plain({
-      typeUrl: text,
-      nonce: text,
-      systemVersion: text,
-      resources: fc.array(
-        plain({ name: text, version: text, aliases: fc.array(text), typeUrl: text, value: fc.uint8Array() }),
-      ),
-      removedResources: fc.array(text),
+  const anyTypeUrl = fc.oneof(fc.constant('type.googleapis.com/x'), text);
+  /** Around where a length takes one more byte. */
+  const anyValue = fc.oneof(
+    fc.uint8Array(),
+    fc.constantFrom(110, 127, 128, 16_370, 16_384).map((length) => new Uint8Array(length)),
+  );
+  const anyResponse: fc.Arbitrary<DiscoveryResponse> = fc
+    .tuple(
+      plain({
+        typeUrl: text,
+        nonce: text,
+        systemVersion: text,
+        resources: fc.array(
+          plain({ name: text, version: text, aliases: fc.array(text), typeUrl: anyTypeUrl, value: anyValue }),
+          { maxLength: 4 },
+        ),
+        removedResources: fc.array(text),
+      }),
+      fc.option(text, { nil: undefined }),
+    )
+    .map(([response, controlPlane]) => (controlPlane === undefined ? response : { ...response, controlPlane }));
+  const messageOf = (response: DiscoveryResponse, ttl?: bigint) =>
+    create(DeltaDiscoveryResponseSchema, {
+      typeUrl: response.typeUrl,
+      nonce: response.nonce,
+      systemVersionInfo: response.systemVersion,
+      resources: response.resources.map(({ name, version, aliases, typeUrl, value }) => ({
+        ...{ name, version, aliases: [...aliases], resource: { typeUrl, value } },
+        ...(ttl === undefined ? {} : { ttl: { seconds: ttl } }),
+      })),
+      removedResources: [...response.removedResources],
+      ...(response.controlPlane === undefined ? {} : { controlPlane: { identifier: response.controlPlane } }),
     });
+  test('round trip whatever is in them, in the very bytes of a codec that knows the schema', () => {
     fc.assert(
-      fc.property(response, (given) =>
-        assert.deepEqual(decodeDiscoveryResponse(encodeDiscoveryResponse(given)), given),
-      ),
+      fc.property(anyResponse, (given) => {
+        const bytes = encodeDiscoveryResponse(given);
+        assert.deepEqual(decodeDiscoveryResponse(bytes), given);
+        assert.deepEqual(bytes, toBinary(DeltaDiscoveryResponseSchema, messageOf(given)));
+      }),
       { seed: 20261121, numRuns: 300 },
+    );
+  });
+  test('may hold fields that nobody here reads', () => {
+    fc.assert(
+      fc.property(anyResponse, fc.bigInt({ min: 0n, max: 1_000_000n }), (given, ttl) => {
+        const bytes = toBinary(DeltaDiscoveryResponseSchema, messageOf(given, ttl));
+        // A varint, eight bytes, four bytes, and a group, each of a number that there is not.
+        const unknown = [
+          0xf8, 0x01, 0x96, 0x01, 0xf9, 0x01, 1, 2, 3, 4, 5, 6, 7, 8, 0xfd, 0x01, 1, 2, 3, 4, 0xfb, 0x01, 0xfc, 0x01,
+        ];
+        assert.deepEqual(decodeDiscoveryResponse(Uint8Array.of(...unknown, ...bytes)), given);
+      }),
+      { seed: 20261121, numRuns: 100 },
+    );
+  });
+  test('that were changed on the way are refused, or read as another one', () => {
+    fc.assert(
+      fc.property(anyResponse, fc.nat(), fc.nat(255), (given, at, byte) => {
+        const bytes = encodeDiscoveryResponse(given).slice(0, 2000);
+        if (bytes.length > 0) bytes[at % bytes.length] = byte;
+        let read: DiscoveryResponse | undefined;
+        try {
+          read = decodeDiscoveryResponse(bytes);
+        } catch (error) {
+          assert.ok(error instanceof WireError);
+          return;
+        }
+        assert.ok(read.resources.every(({ value }) => value.length <= bytes.length));
+        assert.doesNotThrow(() => fromBinary(DeltaDiscoveryResponseSchema, encodeDiscoveryResponse(read)));
+      }),
+      { seed: 20261121, numRuns: 1000 },
     );
   });
 });
@@ -122,8 +181,19 @@ test('discovery messages that are none are refused', () => {
     wireRefusal(() => decodeDiscoveryRequest(broken)),
     'malformed DeltaDiscoveryRequest',
   );
-  assert.equal(
-    wireRefusal(() => decodeDiscoveryResponse(broken)),
-    'malformed DeltaDiscoveryResponse',
-  );
+  for (const bytes of [
+    broken,
+    // A resource longer than its message; a name longer than its resource; a body longer than that; text that is none; a group that does not begin.
+    Uint8Array.of(0x12, 5, 0x1a, 1, 0x72),
+    Uint8Array.of(0x12, 3, 0x1a, 2, 0x72, 0x72),
+    Uint8Array.of(0x12, 3, 0x12, 2, 0x0a, 0, 0x2a, 0),
+    Uint8Array.of(0x2a, 1, 0xff),
+    Uint8Array.of(0x12, 4, 0x12, 3, 0x0a, 1, 0xff),
+    Uint8Array.of(0xfc, 0x01),
+  ]) {
+    assert.equal(
+      wireRefusal(() => decodeDiscoveryResponse(bytes)),
+      'malformed DeltaDiscoveryResponse',
+    );
+  }
 });

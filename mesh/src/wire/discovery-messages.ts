@@ -1,9 +1,6 @@
 import { create, type JsonObject, toBinary } from '@bufbuild/protobuf';
 import { decodeMessage } from './decode-message.ts';
-import {
-  DeltaDiscoveryRequestSchema,
-  DeltaDiscoveryResponseSchema,
-} from './gen/envoy/service/discovery/v3/discovery_pb.ts';
+import { DeltaDiscoveryRequestSchema } from './gen/envoy/service/discovery/v3/discovery_pb.ts';
 
 /** gRPC path of the one method of delta discovery. */
 export const DELTA_DISCOVERY_PATH = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources';
@@ -97,43 +94,5 @@ export function decodeDiscoveryRequest(bytes: Uint8Array): DiscoveryRequest {
     responseNonce: message.responseNonce,
     ...(node === undefined ? {} : { node: { id: node.id, cluster: node.cluster, metadata: node.metadata ?? {} } }),
     ...(errorDetail === undefined ? {} : { errorDetail: { code: errorDetail.code, message: errorDetail.message } }),
-  };
-}
-
-export function encodeDiscoveryResponse(response: DiscoveryResponse): Uint8Array {
-  return toBinary(
-    DeltaDiscoveryResponseSchema,
-    create(DeltaDiscoveryResponseSchema, {
-      typeUrl: response.typeUrl,
-      nonce: response.nonce,
-      systemVersionInfo: response.systemVersion,
-      resources: response.resources.map((resource) => ({
-        name: resource.name,
-        version: resource.version,
-        aliases: [...resource.aliases],
-        resource: { typeUrl: resource.typeUrl, value: resource.value },
-      })),
-      removedResources: [...response.removedResources],
-      ...(response.controlPlane === undefined ? {} : { controlPlane: { identifier: response.controlPlane } }),
-    }),
-  );
-}
-
-/** A resource without a body decodes with empty `typeUrl` and `value`. @throws WireError `malformed`. */
-export function decodeDiscoveryResponse(bytes: Uint8Array): DiscoveryResponse {
-  const message = decodeMessage(DeltaDiscoveryResponseSchema, bytes);
-  return {
-    typeUrl: message.typeUrl,
-    nonce: message.nonce,
-    systemVersion: message.systemVersionInfo,
-    resources: message.resources.map((resource) => ({
-      name: resource.name,
-      version: resource.version,
-      aliases: resource.aliases,
-      typeUrl: resource.resource?.typeUrl ?? '',
-      value: resource.resource?.value ?? new Uint8Array(0),
-    })),
-    removedResources: message.removedResources,
-    ...(message.controlPlane === undefined ? {} : { controlPlane: message.controlPlane.identifier }),
   };
 }

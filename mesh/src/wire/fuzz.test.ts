@@ -3,13 +3,8 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { anyPolicy, anyService, anyWorkload } from '../testing/model-arbitraries.ts';
 import { parseAuthority } from './authority.ts';
-import {
-  ADDRESS_TYPE_URL,
-  decodeDiscoveryRequest,
-  decodeDiscoveryResponse,
-  encodeDiscoveryRequest,
-  encodeDiscoveryResponse,
-} from './discovery-messages.ts';
+import { ADDRESS_TYPE_URL, decodeDiscoveryRequest, encodeDiscoveryRequest } from './discovery-messages.ts';
+import { decodeDiscoveryResponse, encodeDiscoveryResponse } from './discovery-response.ts';
 import { WireError } from './errors.ts';
 import { encodePushedObject } from './model-to-push.ts';
 import {

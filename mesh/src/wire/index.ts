@@ -1,5 +1,6 @@
 export * from './authority.ts';
 export * from './discovery-messages.ts';
+export * from './discovery-response.ts';
 export * from './errors.ts';
 export * from './hbone-headers.ts';
 export * from './health-check.ts';
