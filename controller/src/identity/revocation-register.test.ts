@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -56,6 +56,13 @@ test('revokeCertificate() lists a certificate beside those before it, and only w
     for (const wrong of [foreign, 'no certificate']) {
       assert.throws(() => revokeCertificate(state, wrong, clock.now()), { code: 'not-issued-here' });
     }
+    // Each list has a number of its own, whoever made it and however soon after another.
+    const numbers = readdirSync(join(state.path, 'revocation-list-number'));
+    assert.deepEqual(numbers, [String(Math.floor(clock.now() / 1000) + 4)]);
+
+    const later = clock.now() + 26 * 3_600_000;
+    assert.deepEqual(revoked(revokeCertificate(state, second, later)), [false, false, false], 'all ended a day ago');
+    assert.deepEqual(readdirSync(join(state.path, 'revoked-certificates')), []);
     writeFileSync(join(state.path, 'revoked-certificates', 'ab'), 'not an issuer', { mode: 0o600 });
     assert.throws(() => revokeCertificate(state, first, clock.now()), { code: 'state-damaged' });
   } finally {
