@@ -177,6 +177,9 @@ test('parseCommand reads the commands for operators', () => {
     stateDirectory: 's',
     node: 'host-a',
   });
+  const inCluster = parseCommand(['revoke', '--kubernetes', '--certificate', '-'], NOTHING);
+  assert.ok(inCluster.kind === 'revoke-on-kubernetes');
+  assert.deepEqual([inCluster.certificateFile, inCluster.kubernetes.namespace], ['-', 'ambit-system']);
   assert.deepEqual(parseCommand(['revoke', '--certificate', 'web.pem', '--state', 's'], NOTHING), {
     kind: 'revoke-certificate',
     stateDirectory: 's',
@@ -195,6 +198,9 @@ test('parseCommand refuses wrong arguments in words', () => {
     [['--state', '--manifests', 'm'], /^--state has no value: expected --state VALUE/],
     [[...RUN, '--certificate', 'a'], /--certificate goes with revoke only/],
     [['revoke', '--state', 's', '--node', 'a', '--certificate', 'b'], /--certificate does not go with --node/],
+    [['revoke', '--kubernetes'], /--certificate is missing: expected a file/],
+    [['revoke', '--kubernetes', '--node', 'a'], /--node does not go with --kubernetes/],
+    [['revoke', '--kubernetes', '--state', 's', '--certificate', 'a'], /--state does not go with revoke --kubernetes/],
     [[...RUN, '--node', 'a'], /--node goes with token and revoke only/],
     [[...RUN, '--listen', '127.0.0.1'], /--listen "127\.0\.0\.1" is not IP:PORT/],
     [[...RUN, '--listen', 'localhost:1'], /is not IP:PORT/],

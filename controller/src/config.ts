@@ -1,5 +1,5 @@
 import { type IpAddress, parseIpAddress, parseSocketAddress } from '@ambit/mesh/model';
-import { type Environment, type LogFormat, parseDurationMs, readArguments, UsageError } from '@ambit/mesh/runtime';
+import { bug, type Environment, type LogFormat, parseDurationMs, readArguments, UsageError } from '@ambit/mesh/runtime';
 import { DNS_NAME, type KubernetesConfig, parseEnvironment } from './config-environment.ts';
 import type { MeshSettings } from './translate/mesh-settings.ts';
 
@@ -39,7 +39,8 @@ export type ControllerCommand =
   | { readonly kind: 'run'; readonly config: ControllerConfig }
   | { readonly kind: 'token'; readonly stateDirectory: string; readonly node: string; readonly validityMs?: number }
   | { readonly kind: 'revoke'; readonly stateDirectory: string; readonly node: string }
-  | { readonly kind: 'revoke-certificate'; readonly stateDirectory: string; readonly certificateFile: string };
+  | { readonly kind: 'revoke-certificate'; readonly stateDirectory: string; readonly certificateFile: string }
+  | { readonly kind: 'revoke-on-kubernetes'; readonly kubernetes: KubernetesConfig; readonly certificateFile: string };
 
 export const USAGE = `Usage:
   controller --manifests DIR --state DIR [--listen IP:PORT] [--metrics IP:PORT] [--health IP:PORT] [--debug IP:PORT]
@@ -51,7 +52,9 @@ export const USAGE = `Usage:
   controller revoke --state DIR --node NAME
       Takes a node's certificates away.
   controller revoke --state DIR --certificate FILE
-      Prints the list (CRL) that withdraws a workload's certificate, and those before it, for AMBIT_CRL_FILE of node agents.
+      Prints the list (CRL) that withdraws a workload's certificate, and those before it, for AMBIT_CRL_FILE of proxies.
+  controller revoke --kubernetes --certificate FILE
+      Withdraws a workload's certificate in the whole cluster, by the authority that the controller keeps there.
 
 Options:
   --manifests DIR    directory of Kubernetes YAML or JSON, read recursively and watched
@@ -66,7 +69,7 @@ Options:
   --peers IP:PORT    what other replicas ask, with --kubernetes only (default 15018 on all addresses); they are asked at
                      the same port
   --node NAME        name of the node, as in spec.nodeName of its pods
-  --certificate FILE PEM of a workload's certificate that the authority in DIR has signed
+  --certificate FILE PEM of a workload's certificate that the authority has signed; - is the standard input
   --valid DURATION   how long the token may be used, such as 10m (default and at most 1h)
   --help, --version
 
@@ -99,8 +102,11 @@ export function parseCommand(args: readonly string[], environment: Environment):
     throw new UsageError('--certificate goes with revoke only');
   if (values.valid !== undefined && command !== 'token') throw new UsageError('--valid goes with token only');
   const kubernetes = flags.has('kubernetes');
-  if (kubernetes && command !== undefined) throw new UsageError(`--kubernetes does not go with ${command}`);
+  const inCluster = kubernetes && command === 'revoke';
+  if (kubernetes && command !== undefined && !inCluster)
+    throw new UsageError(`--kubernetes does not go with ${command}`);
   const settings = parseEnvironment(environment, kubernetes);
+  if (inCluster) return revokeOnKubernetes(values, settings.kubernetes);
   const stateDirectory = required(values, 'state', 'a directory for keys and certificates');
   switch (command) {
     case undefined:
@@ -116,6 +122,17 @@ export function parseCommand(args: readonly string[], environment: Environment):
     default:
       throw new UsageError(`unknown command ${JSON.stringify(command)}: expected token, revoke or none`);
   }
+}
+
+function revokeOnKubernetes(values: Values, kubernetes: KubernetesConfig | null): ControllerCommand {
+  if (values.node !== undefined) throw new UsageError('--node does not go with --kubernetes: nodes do not join there');
+  if (values.state !== undefined) throw new UsageError('--state does not go with revoke --kubernetes');
+  const certificateFile = required(values, 'certificate', "a file with a workload's certificate");
+  return {
+    kind: 'revoke-on-kubernetes',
+    kubernetes: kubernetes ?? bug('no environment of Kubernetes'),
+    certificateFile,
+  };
 }
 
 /** The configuration as it is shown: nothing in it is secret. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { ObjectProblem } from '@ambit/mesh/kinds';
 import { createKubeClient, type KubeClient, openKubeAccess } from '@ambit/mesh/kube';
-import { bug, type Environment, type Lifetime, type Metrics } from '@ambit/mesh/runtime';
+import { bug, type Clock, type Environment, type Lifetime, Metrics } from '@ambit/mesh/runtime';
 import type { ControllerDependencies } from './app.ts';
 import type { ControllerConfig } from './config.ts';
 import type { KubernetesConfig } from './config-environment.ts';
@@ -10,6 +10,8 @@ import {
   AuthorityKeeper,
   type ControllerIdentity,
   createKubernetesIdentity,
+  IdentityError,
+  revokeInCluster,
   SecretAuthority,
   SecretStore,
 } from './identity/index.ts';
@@ -23,7 +25,7 @@ import type { RefusedObject } from './reconcile/decide-problem-events.ts';
 import { LabelledObjects } from './reconcile/labelled-objects.ts';
 import { ProblemEvents } from './reconcile/problem-events.ts';
 import { StartupTaints } from './reconcile/startup-taints.ts';
-import { TrustBundles } from './reconcile/trust-bundles.ts';
+import { createRevocationLists, createTrustBundles } from './reconcile/trust-bundles.ts';
 import { boundServicesKind } from './reconcile/waypoints/bound-services.ts';
 import { WaypointGateways } from './reconcile/waypoints/waypoint-gateways.ts';
 import { WaypointPods } from './reconcile/waypoints/waypoint-pods.ts';
@@ -74,6 +76,24 @@ export async function openKubernetes(
   return { config, client, gate: tasks };
 }
 
+/**
+ * `controller revoke --kubernetes --certificate`, beside running controllers.
+ * @throws IdentityError, as `revokeInCluster` does, and `authority-not-ours`; EnvironmentError when no API server is known.
+ */
+export async function revokeOnKubernetes(
+  { caSecret, namespace }: KubernetesConfig,
+  certificatePem: string,
+  dependencies: { readonly clock: Clock; readonly environment: Environment; readonly version: string },
+  signal: AbortSignal,
+): Promise<void> {
+  const { clock, environment, version } = dependencies;
+  if (caSecret !== null) throw new IdentityError('authority-not-ours', { data: { secret: caSecret } });
+  const access = await openKubeAccess({ environment, clock });
+  const userAgent = `ambit-controller/${version}`;
+  using client = createKubeClient({ access, clock, metrics: new Metrics(), userAgent });
+  await revokeInCluster({ store: new SecretStore(client, namespace), certificatePem, clock, signal });
+}
+
 /** Identity of the cluster, once there is an authority to sign with. Rejects when `signal` aborts before. */
 export async function openKubernetesIdentity(
   { config: own, client, gate }: KubernetesParts,
@@ -111,7 +131,7 @@ export async function openKubernetesIdentity(
 }
 
 /**
- * What the leader keeps as it should be in the cluster: trust bundles, startup taints, and events about what is not taken. It
+ * What the leader keeps as it should be in the cluster: trust bundles, revocation lists, startup taints, and events about what is not taken. It
  * follows the objects from before the first of them; what is returned begins it, once there is something to write.
  */
 export function prepareUpkeep(
@@ -135,7 +155,8 @@ export function prepareUpkeep(
   pipeline.onChange(() => statuses.poke());
   const waypoints = prepareWaypoints(parts, pipeline, dependencies);
   let current: ControllerIdentity | null = null;
-  const bundles = new TrustBundles({
+  const lists = createRevocationLists({ ...common, listsPem: () => current?.revocations?.revocationLists ?? null });
+  const bundles = createTrustBundles({
     ...common,
     excludedNamespaces: config.mesh.excludedNamespaces,
     bundlePem: () =>
@@ -145,7 +166,9 @@ export function prepareUpkeep(
     current = identity;
     // A change of the roots brings another server certificate with it.
     identity.onServerTls(() => bundles.changed());
+    identity.revocations?.onRevocations(() => lists.changed());
     gate.whileLeading('trust bundles', bundles.work);
+    gate.whileLeading('revocation lists', lists.work);
     gate.whileLeading('events of what is not taken', events.work);
     if (taints !== null) gate.whileLeading('startup taints', taints.work);
     gate.whileLeading('statuses of Gateway API', statuses.work);

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import {
   createLineSink,
   createRootLogger,
@@ -8,6 +9,7 @@ import {
 } from '@ambit/mesh/runtime';
 import { startController } from './app.ts';
 import { type ControllerConfig, parseCommand, USAGE } from './config.ts';
+import { revokeOnKubernetes } from './kubernetes-parts.ts';
 import { issueJoinToken, revokeNode, revokeWorkload } from './identity/index.ts';
 
 const VERSION = '0.1.0';
@@ -25,8 +27,16 @@ await runMain({
         context.print(await issueJoinToken({ ...command, clock: systemClock }));
         return undefined;
       case 'revoke-certificate': {
-        const certificatePem = readNamedFile('--certificate', command.certificateFile);
+        const certificatePem = readCertificate(command.certificateFile);
         context.print(revokeWorkload({ ...command, certificatePem, clock: systemClock }).trimEnd());
+        return undefined;
+      }
+      case 'revoke-on-kubernetes': {
+        const { environment, signal } = context;
+        const certificatePem = readCertificate(command.certificateFile);
+        const dependencies = { clock: systemClock, environment, version: VERSION };
+        await revokeOnKubernetes(command.kubernetes, certificatePem, dependencies, signal);
+        context.print('the certificate is revoked: node agents and waypoints hear of it within two minutes');
         return undefined;
       }
       case 'revoke': {
@@ -38,6 +48,11 @@ await runMain({
     }
   },
 });
+
+/** `-`: what a command in the controller's pod is given, whose user may open no file of others. */
+function readCertificate(file: string): string {
+  return file === '-' ? readFileSync(0, 'utf8') : readNamedFile('--certificate', file);
+}
 
 async function serve(config: ControllerConfig, context: MainContext): Promise<undefined> {
   const sink = createLineSink({ fd: context.logFd, clock: systemClock });

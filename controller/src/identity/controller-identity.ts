@@ -35,10 +35,20 @@ export interface IdentityOptions {
 /** The node, and on Kubernetes the pod, of whoever reads from us. */
 export type CallerPlace = Pick<SubscribingCaller, 'node' | 'pod'>;
 
+/** Revocation lists that the controller distributes. */
+export interface RevocationLists {
+  /** PEM; empty where there are none, null while they cannot be used. */
+  readonly revocationLists: string | null;
+  /** Hears of others. */
+  onRevocations(listener: () => void): void;
+}
+
 /** Everything the controller knows about identity. Disposing it stops renewal; what was issued stays valid. */
 export interface ControllerIdentity extends Disposable {
   /** What workloads verify each other against. */
   readonly trustBundle: TrustBundle;
+  /** Revocation lists kept beside the authority; absent where whoever revokes hands them out. */
+  readonly revocations?: RevocationLists;
   /** The server certificate to use now. */
   readonly serverTls: GrpcServerTls;
   readonly certificates: NonNullable<GrpcServices['certificates']>;

@@ -7,6 +7,9 @@ const MESSAGES = {
   'authority-unusable': 'an authority cannot be used for signing',
   'session-secret-unusable': 'what keys of sessions come from cannot be used',
   'not-issued-here': 'not a certificate that the authority of this state directory has signed',
+  'authority-not-ours':
+    'the Secret of the authority is kept by somebody else: put its revocation list there, under ca-crl.pem',
+  'too-many-revoked': 'too many certificates are withdrawn that have not ended yet: replace the authority instead',
   'too-many-tokens': 'too many join tokens wait to be used',
 } as const;
 

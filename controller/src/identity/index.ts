@@ -1,6 +1,7 @@
 export { type ControllerIdentity, type IdentityOptions, openIdentity } from './controller-identity.ts';
+export { IdentityError } from './errors.ts';
 export { createKubernetesIdentity } from './kubernetes-identity.ts';
-export { issueJoinToken, revokeNode, revokeWorkload } from './operator-commands.ts';
+export { issueJoinToken, revokeInCluster, revokeNode, revokeWorkload } from './operator-commands.ts';
 export { AUTHORITY_SECRETS, AuthorityKeeper } from './secrets/authority-keeper.ts';
 export { SecretAuthority } from './secrets/secret-authority.ts';
 export { SecretStore } from './secrets/secret-store.ts';

@@ -6,7 +6,7 @@ import type { Clock, Logger, Metrics } from '@ambit/mesh/runtime';
 import { admitTokenCaller } from './admit-token-caller.ts';
 import { type PodCaller, refusalKey, type RefusedCaller } from './caller.ts';
 import type { SubscribedPod } from '../push/scope.ts';
-import type { CallerPlace, ControllerIdentity } from './controller-identity.ts';
+import type { CallerPlace, ControllerIdentity, RevocationLists } from './controller-identity.ts';
 import type { TokenClaims } from './decide-token-shape.ts';
 import { createCertificateService } from './issue-certificate.ts';
 import { WORKLOAD_VALIDITY_MS } from './limits.ts';
@@ -19,7 +19,7 @@ import { TokenReviewer } from './token-reviewer.ts';
 
 export interface KubernetesIdentityOptions {
   readonly client: KubeClient;
-  readonly authority: SigningAuthority;
+  readonly authority: SigningAuthority & RevocationLists;
   readonly trustDomain: TrustDomain;
   /** A caller's token must be for one of them. */
   readonly audiences: readonly string[];
@@ -70,6 +70,7 @@ export function createKubernetesIdentity(options: KubernetesIdentityOptions): Co
     get trustBundle() {
       return authority.trustBundle;
     },
+    revocations: authority,
     get serverTls() {
       return server.current;
     },

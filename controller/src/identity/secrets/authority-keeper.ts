@@ -10,6 +10,7 @@ import {
   isRootNeeded,
   type RotationStep,
 } from './decide-rotation.ts';
+import { updateRevocations, REVOCATION_KEYS } from './revocations-in-secret.ts';
 import type { SecretStore, StoredSecret } from './secret-store.ts';
 
 /** Names of the Secrets that the controller makes for itself. */
@@ -64,14 +65,15 @@ export class AuthorityKeeper {
     }
   }
 
-  /** Takes the step that is due now, if any, and answers which. */
-  async step(signal: AbortSignal): Promise<RotationStep> {
+  /** Takes the step that is due now, if any, and answers which; `relist`: the revocation list is made anew. */
+  async step(signal: AbortSignal): Promise<RotationStep | { readonly kind: 'relist' }> {
     const { store, clock, validity = {} } = this.#options;
     const stored = await store.read(AUTHORITY_SECRETS.intermediate, signal);
     const intermediate = stored && {
       stored,
       material: parseAuthorityMaterial(stored.texts, AUTHORITY_SECRETS.intermediate),
     };
+    if (intermediate !== null && (await this.#relist(intermediate, signal))) return { kind: 'relist' };
     const state = intermediate && stateOf(intermediate);
     if (!isRootNeeded(state, clock.now())) return { kind: 'none' };
     const root = await this.#readRoot(signal);
@@ -83,6 +85,17 @@ export class AuthorityKeeper {
     });
     if (step.kind !== 'none') await this.#take(step, root, intermediate, signal);
     return step;
+  }
+
+  /** What has ended is left out in time, and a list is made anew before those who read it take it for an old one. */
+  async #relist({ stored, material }: Intermediate, signal: AbortSignal): Promise<boolean> {
+    const { store, clock, logger } = this.#options;
+    const name = AUTHORITY_SECRETS.intermediate;
+    const texts = updateRevocations(stored.texts, material.signer, null, clock.now(), name);
+    if (texts === null) return false;
+    const done = await store.replace(name, stored, { ...stored, texts }, signal);
+    if (done) logger.info('authority: revocation list made anew');
+    return true;
   }
 
   async #take(
@@ -143,6 +156,11 @@ export class AuthorityKeeper {
     const name = AUTHORITY_SECRETS.intermediate;
     if (intermediate === null) return await store.create(name, { texts, annotations: new Map() }, signal);
     const { stored } = intermediate;
+    // Its predecessor's certificates go on to be used: what is withdrawn of them stays so.
+    for (const key of Object.values(REVOCATION_KEYS)) {
+      const text = stored.texts.get(key);
+      if (text !== undefined) texts.set(key, text);
+    }
     return await store.replace(name, stored, { texts, annotations: stored.annotations }, signal);
   }
 

@@ -6,7 +6,7 @@ import { after, test } from 'node:test';
 import { createSpiffeId, DEFAULT_TRUST_DOMAIN } from '@ambit/mesh/model';
 import { type Clock, type LogFields, type Logger, silentLogger, systemClock } from '@ambit/mesh/runtime';
 import { until } from '@ambit/mesh/testing';
-import { createKeyPairSync, parseSvid, privateKeyToPem } from '@ambit/mesh/tls';
+import { createKeyPairSync, parseRevocationFile, parseSvid, privateKeyToPem } from '@ambit/mesh/tls';
 import { TestApiServer } from '../../../../test/e2e/kube/api-server.ts';
 import { applyObject, coreKind, testClient } from '../../../../test/e2e/kube/clients.ts';
 import { AUTHORITY_SECRETS, AuthorityKeeper, ROTATE_ANNOTATION } from './authority-keeper.ts';
@@ -110,6 +110,26 @@ test('a root rotates with both roots believed in between, and replicas follow wi
   assert.deepEqual(authority.trustBundle.rootsPem, [fresh]);
   assert.ok(changes >= 3);
   stop.abort();
+});
+
+test('what is revoked stays so under the successor of an intermediate', async () => {
+  const store = await storeIn('revoked');
+  let aheadMs = 0;
+  const clock: Clock = { ...systemClock, now: () => Date.now() + aheadMs };
+  const keeper = new AuthorityKeeper({ store, clock, logger: silentLogger });
+  for (let kind = ''; kind !== 'none'; ) ({ kind } = await keeper.step(soon()));
+  const before = (await store.read(AUTHORITY_SECRETS.intermediate, soon())) ?? assert.fail();
+  const texts = new Map([...before.texts, ['revoked', `list 1 1\nff ${10 ** 14}\n`]]);
+  await store.replace(AUTHORITY_SECRETS.intermediate, before, { ...before, texts }, soon());
+  aheadMs = 190 * 24 * HOUR_MS;
+  const kinds: string[] = [];
+  for (let kind = ''; kind !== 'none'; kinds.push(kind)) ({ kind } = await keeper.step(soon()));
+  assert.deepEqual(kinds, ['relist', 'sign', 'none']);
+  const renewed = (await store.read(AUTHORITY_SECRETS.intermediate, soon())) ?? assert.fail();
+  assert.notEqual(renewed.texts.get('tls.crt'), before.texts.get('tls.crt'));
+  assert.match(renewed.texts.get('revoked') ?? '', /^list 2 [0-9]+\nff 100000000000000\n$/);
+  const [list] = parseRevocationFile(Buffer.from(renewed.texts.get('ca-crl.pem') ?? ''));
+  assert.equal(list?.entryCount, 1);
 });
 
 test('an authority of somebody else is used as it is, and replaced when they replace it', async () => {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Logger } from '@ambit/mesh/runtime';
-import type { TrustBundle } from '@ambit/mesh/tls';
+import { parseRevocationFile, type TrustBundle } from '@ambit/mesh/tls';
 import { callWithin } from '../../call-within.ts';
 import {
   type IssuedLeaf,
@@ -12,6 +12,7 @@ import {
 import { SERVER_VALIDITY_MS } from '../limits.ts';
 import type { SigningAuthority } from '../signing-authority.ts';
 import { type AuthorityMaterial, parseAuthorityMaterial, SECRET_KEYS } from './authority-material.ts';
+import { REVOCATION_KEYS } from './revocations-in-secret.ts';
 import type { SecretStore } from './secret-store.ts';
 
 /** Between two looks at the Secret, for a change or for its appearance. */
@@ -38,14 +39,17 @@ export interface SecretAuthorityOptions {
 export class SecretAuthority implements SigningAuthority {
   readonly #options: SecretAuthorityOptions;
   readonly #listeners: (() => void)[] = [];
+  readonly #revocationListeners: (() => void)[] = [];
+  #revocationLists: string | null = null;
   #material: AuthorityMaterial;
   #version: string;
   #renewed = true;
 
-  private constructor(options: SecretAuthorityOptions, material: AuthorityMaterial, version: string) {
+  private constructor(options: SecretAuthorityOptions, { material, version, revocationLists }: ReadMaterial) {
     this.#options = options;
     this.#material = material;
     this.#version = version;
+    this.#useLists(revocationLists);
   }
 
   /** Waits until there is a usable Secret, however long; follows it until `signal` aborts. Rejects only when that happens first. */
@@ -54,7 +58,7 @@ export class SecretAuthority implements SigningAuthority {
     for (let told = false; ; ) {
       const found = await findFirst(options, signal);
       if (found !== null && found.material.signer.notAfterMs > clock.now()) {
-        const authority = new SecretAuthority(options, found.material, found.version);
+        const authority = new SecretAuthority(options, found);
         void authority.#follow(signal);
         return authority;
       }
@@ -74,6 +78,16 @@ export class SecretAuthority implements SigningAuthority {
 
   get intermediateNotAfterMs(): number {
     return this.#material.signer.notAfterMs;
+  }
+
+  /** PEM of the revocation lists beside the authority; empty where there are none, null while they cannot be used. */
+  get revocationLists(): string | null {
+    return this.#revocationLists;
+  }
+
+  /** Hears of other revocation lists. */
+  onRevocations(listener: () => void): void {
+    this.#revocationListeners.push(listener);
   }
 
   issueWorkload(request: Parameters<SigningAuthority['issueWorkload']>[0]): IssuedLeaf {
@@ -117,8 +131,11 @@ export class SecretAuthority implements SigningAuthority {
     }
   }
 
-  #replace({ material, version }: ReadMaterial): void {
+  #replace(read: ReadMaterial): void {
+    const { material, version, revocationLists } = read;
     this.#version = version;
+    this.#useLists(revocationLists);
+    if (isSame(material, this.#material)) return;
     this.#material = material;
     this.#renewed = true;
     this.#options.logger.info('authority replaced', {
@@ -127,12 +144,39 @@ export class SecretAuthority implements SigningAuthority {
     });
     for (const listener of this.#listeners) listener();
   }
+
+  /** Whoever distributes lists is told of no other until they can be used. */
+  #useLists(text: string): void {
+    if (text === this.#revocationLists) return;
+    const { logger, secret } = this.#options;
+    try {
+      const lists = parseRevocationFile(Buffer.from(text));
+      const entries = lists.reduce((sum, { entryCount }) => sum + entryCount, 0);
+      if (text !== '') logger.info('revocation lists read', { secret, lists: lists.length, entries });
+    } catch (error) {
+      logger.error('revocation lists beside the authority cannot be used: those of before stay', { secret, error });
+      return;
+    }
+    this.#revocationLists = text;
+    for (const listener of this.#revocationListeners) listener();
+  }
+}
+
+function isSame(one: AuthorityMaterial, other: AuthorityMaterial): boolean {
+  return (
+    one.signer.certificatePem === other.signer.certificatePem &&
+    one.signer.privateKeyPem === other.signer.privateKeyPem &&
+    one.intermediatePem === other.intermediatePem &&
+    one.trustBundle.rootsPem.join('') === other.trustBundle.rootsPem.join('')
+  );
 }
 
 interface ReadMaterial {
   readonly material: AuthorityMaterial;
   /** Empty for one that was not read from the API server. */
   readonly version: string;
+  /** PEM; empty where there are none. */
+  readonly revocationLists: string;
 }
 
 /** From the API server, or, when that does not answer, from the directory. Null when it is not there or cannot be used. */
@@ -146,9 +190,9 @@ async function findFirst(options: SecretAuthorityOptions, signal: AbortSignal): 
   }
   if (directory === null) return null;
   try {
-    const material = parseAuthorityMaterial(await readMounted(directory), directory);
+    const read = readMaterial(await readMounted(directory), directory, '');
     logger.info('authority taken from the mounted Secret', { directory });
-    return { material, version: '' };
+    return read;
   } catch (error) {
     logger.warn('authority cannot be read from the mounted Secret either', { directory, error });
     return null;
@@ -159,11 +203,16 @@ async function readSecret(options: SecretAuthorityOptions, signal: AbortSignal):
   const { store, secret, clock } = options;
   const stored = await callWithin(clock, READ_MS, signal, (within) => store.read(secret, within));
   if (stored === null) return null;
-  return { material: parseAuthorityMaterial(stored.texts, secret), version: stored.resourceVersion };
+  return readMaterial(stored.texts, secret, stored.resourceVersion);
+}
+
+function readMaterial(texts: ReadonlyMap<string, string>, where: string, version: string): ReadMaterial {
+  const revocationLists = texts.get(REVOCATION_KEYS.list) ?? '';
+  return { material: parseAuthorityMaterial(texts, where), version, revocationLists };
 }
 
 async function readMounted(directory: string): Promise<ReadonlyMap<string, string>> {
-  const keys = Object.values(SECRET_KEYS);
+  const keys = [...Object.values(SECRET_KEYS), REVOCATION_KEYS.list];
   const texts = await Promise.all(keys.map((key) => readFile(join(directory, key), 'utf8').catch(orNothing)));
   return new Map(keys.map((key, index) => [key, texts[index] ?? '']));
 }

@@ -85,6 +85,7 @@ const CONTAINER = {
     { name: 'AMBIT_CLUSTER_ID', value: 'Kubernetes' },
     { name: 'AMBIT_TRUST_DOMAIN', value: 'cluster.local' },
     { name: 'AMBIT_TRUST_DOMAIN_ALIASES', value: 'old.local,older.local' },
+    { name: 'AMBIT_CRL_FILE', value: '/var/run/ambit-crl/ca-crl.pem' },
     { name: 'AMBIT_WORKERS', value: '1' },
     { name: 'AMBIT_ACCESS_LOG', value: 'stdout' },
     { name: 'AMBIT_FORWARD_CLIENT_CERT', value: 'off' },
@@ -107,6 +108,7 @@ const CONTAINER = {
   volumeMounts: [
     { name: 'token', mountPath: '/var/run/secrets/tokens', readOnly: true },
     { name: 'root-cert', mountPath: '/var/run/secrets/ambit', readOnly: true },
+    { name: 'revocation-lists', mountPath: '/var/run/ambit-crl', readOnly: true },
   ],
 };
 const POD = {
@@ -130,6 +132,7 @@ const POD = {
       },
     },
     { name: 'root-cert', configMap: { name: 'ambit-ca-root-cert' } },
+    { name: 'revocation-lists', configMap: { name: 'ambit-ca-crl', optional: true } },
   ],
   nodeSelector: { 'kubernetes.io/os': 'linux' },
   topologySpreadConstraints: [spread('kubernetes.io/hostname'), spread('topology.kubernetes.io/zone')],

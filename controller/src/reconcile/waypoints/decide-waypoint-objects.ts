@@ -7,6 +7,7 @@ import {
   WAYPOINT_CLASS,
   waypointServiceName,
 } from '@ambit/mesh/kinds';
+import { REVOCATION_LISTS } from '../decide-copies.ts';
 import type { WaypointParameters } from './decide-waypoint-parameters.ts';
 import type { JsonObject, WaypointMesh, WaypointSettings } from './waypoint-settings.ts';
 
@@ -34,6 +35,7 @@ const METRICS_PORT = 15_020;
 const READINESS_PORT = 15_021;
 const TOKENS = '/var/run/secrets/tokens';
 const ROOTS = '/var/run/secrets/ambit';
+const REVOCATIONS = '/var/run/ambit-crl';
 /** Of the images: nobody's. */
 const USER = 65_532;
 /** A pod has to close what is left after its deadline. */
@@ -175,6 +177,8 @@ function podSpec(plan: WaypointPlan, name: string): JsonObject {
         },
       },
       { name: 'root-cert', configMap: { name: 'ambit-ca-root-cert' } },
+      // It may come later: until then nothing is revoked.
+      { name: 'revocation-lists', configMap: { name: REVOCATION_LISTS.name, optional: true } },
     ],
     nodeSelector: { 'kubernetes.io/os': 'linux', ...nodeSelector },
     ...(tolerations === undefined ? {} : { tolerations }),
@@ -210,6 +214,7 @@ function container({ parameters, settings, mesh }: WaypointPlan): JsonObject {
         ...(settings.trustDomainAliases.length === 0
           ? {}
           : { AMBIT_TRUST_DOMAIN_ALIASES: settings.trustDomainAliases.join(',') }),
+        AMBIT_CRL_FILE: `${REVOCATIONS}/${REVOCATION_LISTS.key}`,
         AMBIT_WORKERS: String(settings.workers),
         AMBIT_ACCESS_LOG: settings.accessLog,
         AMBIT_FORWARD_CLIENT_CERT: settings.forwardClientCert,
@@ -233,6 +238,7 @@ function container({ parameters, settings, mesh }: WaypointPlan): JsonObject {
     volumeMounts: [
       { name: 'token', mountPath: TOKENS, readOnly: true },
       { name: 'root-cert', mountPath: ROOTS, readOnly: true },
+      { name: 'revocation-lists', mountPath: REVOCATIONS, readOnly: true },
     ],
   };
 }
