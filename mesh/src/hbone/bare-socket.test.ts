@@ -68,7 +68,7 @@ async function accept({ owned = true } = {}): Promise<Accepted> {
   const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true });
   server.on('connection', () => assert.fail('the server emitted a connection'));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const accepted = new Promise<BareSocket>((resolve) => assert.equal(acceptBare(server, resolve), true));
+  const accepted = new Promise<BareSocket>((resolve) => assert.equal(acceptBare(server, server, resolve), true));
   const peer = net.connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', allowHalfOpen: true });
   peer.on('error', () => {});
   const bare = await accepted;
@@ -218,7 +218,7 @@ test('toSocket() refuses one that was read', async () => {
 
 test('acceptBare() needs a server that listens', () => {
   assert.equal(
-    acceptBare(net.createServer(), () => {}),
+    acceptBare(net.createServer(), {}, () => {}),
     false,
   );
 });

@@ -1,5 +1,6 @@
 import net, { type Server, type Socket } from 'node:net';
 import { bug } from '../runtime/errors.ts';
+import { type Ending, FairEnds } from './fair-ends.ts';
 import { readInternals, systemError, writeInternals } from './node-internals.ts';
 import type { PlainSocket } from './plain-socket.ts';
 import type { SocketOwner } from './spliced-socket.ts';
@@ -22,6 +23,7 @@ interface ShutdownRequest {
   socket?: BareSocket;
 }
 
+const fairEnds = new FairEnds();
 const socketKey = Symbol('bare socket');
 const EOF = -4095;
 /** What a server's `allowHalfOpen` and `pauseOnConnect` make of an accepted socket. */
@@ -32,12 +34,13 @@ const AS_ACCEPTED = { allowHalfOpen: true, pauseOnCreate: true, readable: true, 
  * a short connection makes JavaScript do. It can be read, written and joined to a tunnel by the internals of this folder only, and has
  * one owner (`ownSocket`) in place of listeners. Nothing is read before. `toSocket` makes a `net.Socket` of it.
  */
-export class BareSocket implements PlainSocket {
+export class BareSocket implements PlainSocket, Ending {
   destroyed = false;
   readableEnded = false;
   writableEnded = false;
   writableFinished = false;
   readonly writableLength: number = 0;
+  readonly group: object;
   /** Called once, when the handle has closed, whoever has it by then. */
   onClosed: (() => void) | undefined;
   /** Undefined until somebody takes it over. */
@@ -46,8 +49,9 @@ export class BareSocket implements PlainSocket {
   // Node's name for it: node-internals.ts finds the handle of a socket there.
   private _handle: BareHandle | null;
 
-  /** Takes over `handle`, of a connected socket that is not read from. */
-  constructor(handle: object) {
+  /** Takes over `handle`, of a connected socket that is not read from. Ends of sockets of several groups are heard of in turns. */
+  constructor(handle: object, group: object) {
+    this.group = group;
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- findBareSockets has seen what Node's handles have
     this._handle = handle as BareHandle;
     this._handle[socketKey] = this;
@@ -130,7 +134,12 @@ export class BareSocket implements PlainSocket {
       this.destroy(systemError(status, 'read'));
       return;
     }
-    if (this.readableEnded) return;
+    if (!this.readableEnded) fairEnds.end(this);
+  }
+
+  /** @internal */
+  onEndTurn(): void {
+    if (this.destroyed || this.readableEnded) return;
     this.readableEnded = true;
     this.owner?.onSocketEnd();
     this.closeIfOver();
@@ -203,17 +212,17 @@ export function findBareSockets(binding: unknown): BareInternals | undefined {
 }
 
 /**
- * From now on what `server`, which listens, accepts comes to `take` as bare sockets: it counts no connections, knows no limit of
+ * From now on what `server`, which listens, accepts comes to `take` as bare sockets of `group`: it counts no connections, knows no limit of
  * them and emits 'connection' no more. False, and nothing has changed, when this Node lacks what it takes.
  */
-export function acceptBare(server: Server, take: (socket: BareSocket) => void): boolean {
+export function acceptBare(server: Server, group: object, take: (socket: BareSocket) => void): boolean {
   if (!hasBareSockets()) return false;
   const listening: unknown = Reflect.get(server, '_handle');
   if (typeof listening !== 'object' || listening === null) return false;
   const before: unknown = Reflect.get(listening, 'onconnection');
   if (typeof before !== 'function') return false;
   Reflect.set(listening, 'onconnection', function onConnection(this: object, status: number, handle: unknown) {
-    if (status === 0 && typeof handle === 'object' && handle !== null) take(new BareSocket(handle));
+    if (status === 0 && typeof handle === 'object' && handle !== null) take(new BareSocket(handle, group));
     else Reflect.apply(before, this, [status, handle]);
   });
   return true;

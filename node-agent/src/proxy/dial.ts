@@ -50,7 +50,7 @@ export function dialInsideBare(
   } catch (error) {
     return failLater(error, onFailed);
   }
-  return new BareDialing(dial, options, onConnected, onFailed);
+  return new BareDialing(dial, netns, options, onConnected, onFailed);
 }
 
 interface TimedDial extends DialOptions {
@@ -60,6 +60,7 @@ interface TimedDial extends DialOptions {
 
 class BareDialing implements Dialing {
   readonly #dial: InsideDial;
+  readonly #group: object;
   readonly #options: TimedDial;
   readonly #onConnected: (socket: PlainSocket) => void;
   readonly #onFailed: (failure: DialFailure) => void;
@@ -69,11 +70,13 @@ class BareDialing implements Dialing {
 
   constructor(
     dial: InsideDial,
+    group: object,
     options: TimedDial,
     onConnected: (socket: PlainSocket) => void,
     onFailed: (failure: DialFailure) => void,
   ) {
     this.#dial = dial;
+    this.#group = group;
     this.#options = options;
     this.#onConnected = onConnected;
     this.#onFailed = onFailed;
@@ -96,7 +99,7 @@ class BareDialing implements Dialing {
       return;
     }
     const handle = outcome === null ? dial.takeHandle() : undefined;
-    if (handle !== undefined) this.#onConnected(new BareSocket(handle));
+    if (handle !== undefined) this.#onConnected(new BareSocket(handle, this.#group));
     else this.#waiting = follow(() => dial.takeSocket(), this.#options, this.#onConnected, this.#onFailed);
   }
 }

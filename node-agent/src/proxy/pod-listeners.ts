@@ -111,7 +111,7 @@ export class PodListeners {
   #acceptBare(server: Server, open: OpenCount): void {
     const { connectionsMax, accept, onDrop } = this.#options;
     const closed = (): void => void open.count--;
-    acceptBare(server, (socket) => {
+    acceptBare(server, this.#options.netns, (socket) => {
       if (open.count >= connectionsMax) {
         socket.destroy();
         onDrop(15001);
