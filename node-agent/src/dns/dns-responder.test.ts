@@ -5,6 +5,7 @@ import type { MeshViewUpdate } from '@ambit/mesh/model';
 import { buildService, buildWorkload, ManualClock, randomOf } from '@ambit/mesh/testing';
 import { SharedViewWriter } from '@ambit/mesh/view';
 import { question, spoiledQuestions, told } from '../../test/dns-world.ts';
+import { NAME_DEMAND_LIMITS, NameDemand } from '../state/name-demand.ts';
 import { MeshState } from '../state/mesh-state.ts';
 import { DnsCounts } from './dns-counts.ts';
 import { DnsResponder, type DnsVerdict } from './dns-responder.ts';
@@ -18,17 +19,22 @@ const workloads = [1, 2, 3].map((i) =>
 );
 
 class World {
-  readonly state = new MeshState({ clock: new ManualClock() });
+  readonly clock = new ManualClock();
+  readonly state = new MeshState({ clock: this.clock });
+  readonly demand: NameDemand | null;
   readonly #view = new SharedViewWriter(1);
   readonly counts = new DnsCounts();
   readonly into = Buffer.alloc(65_535);
   readonly responder: DnsResponder;
 
-  constructor() {
+  constructor(ask?: (names: readonly string[]) => void) {
     this.update({ services, workloads });
+    const { clock } = this;
+    this.demand =
+      ask === undefined ? null : new NameDemand({ clock, view: this.state.view, clusterDomain: 'cluster.local', ask });
     this.responder = new DnsResponder({
       state: this.state,
-      demand: null,
+      demand: this.demand,
       counts: this.counts,
       naming: { clusterDomain: 'cluster.local', preferredNamespace: '' },
       network: '',
@@ -98,4 +104,22 @@ test('DnsResponder survives any bytes, and what it says can be read', () => {
   }
   assert.ok(Math.min(...Object.values(kinds)) > 500, JSON.stringify(kinds));
   assert.ok(world.counts.snapshot().length < 40);
+});
+
+test('DnsResponder asks again, where names are asked for, once an answer is too old, though the view is the same', async () => {
+  const asked: string[] = [];
+  const world = new World((names) => void asked.push(...names));
+  const { demand, clock } = world;
+  assert.ok(demand);
+  const message = question('nobody.example', 'A');
+  const verdict = world.respond(message);
+  assert.ok(verdict.kind === 'ask');
+  const { names } = verdict;
+  demand.want(names);
+  await clock.advance(0);
+  demand.answer(names.map((name) => ({ name, kind: 'absent' })));
+  for (let i = 0; i < 2; i++) assert.equal(world.ask(message), 'forward');
+  await clock.advance(NAME_DEMAND_LIMITS.answerMs);
+  assert.equal(world.ask(message), 'ask');
+  assert.deepEqual(asked, names);
 });

@@ -47,7 +47,8 @@ interface Remembered {
 
 /**
  * Answers the questions of one pod from the mesh view. An application asks the same few things over and over, so what was answered over
- * UDP is remembered by the bytes of the question until the view changes: nothing has to be read or decided again.
+ * UDP is remembered by the bytes of the question until the view changes: nothing has to be read or decided again. Not where the view has only
+ * what was asked for: there an answer that nobody has a name counts for a while alone, and the view does not change when it is over.
  */
 export class DnsResponder {
   readonly #options: DnsResponderOptions;
@@ -69,7 +70,9 @@ export class DnsResponder {
   respond(message: Buffer, into: Buffer, protocol: DnsProtocol, asked = false): DnsVerdict {
     if (this.#options.state.view.epoch !== this.#epoch) this.#startEpoch();
     if (asked) return this.#decide(message, into, protocol, undefined, true);
-    if (protocol === 'tcp' || message.length > DNS_LIMITS.rememberedBytes) return this.#decide(message, into, protocol);
+    // What was asked for by name counts for a while, not until the view changes.
+    const isKept = protocol === 'udp' && this.#options.demand === null && message.length <= DNS_LIMITS.rememberedBytes;
+    if (!isKept) return this.#decide(message, into, protocol);
     // All but the id.
     const key = message.toString('latin1', 2);
     const known = this.#remembered.get(key);
