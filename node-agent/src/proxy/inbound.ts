@@ -205,21 +205,26 @@ export class InboundProxy {
     while (workloadOf(context) === undefined) {
       if ((await context.state.nextChange(deadlineMs, context)) !== 'changed') break;
     }
-    const admit = (view: MeshView): Admission =>
-      admitInbound(view, workloadOf(context), connection, request.authority, context.settings);
-    const isSettled =
-      context.demand === null ||
-      (await settleInbound(context, sourceOf(context, connection, request), admit, startedMs));
+    const isSettled = context.demand === null || (await this.#settle(request, connection, startedMs));
     if (request.aborted) return;
     const { view } = context.state;
     const { epoch } = view;
-    const admission = isSettled ? admit(view) : NOT_ANSWERED;
+    const admission = isSettled ? this.#decide(view, request, connection) : NOT_ANSWERED;
     reportDryRun(context, admission, connection);
     if (admission.kind === 'refused') {
       this.#reject(request, connection, admission.reason, startedMs, admission);
       return;
     }
     this.#dial(request, connection, admission, epoch, startedMs);
+  }
+
+  #settle(request: Request, connection: InboundConnection, startedMs: number): Promise<boolean> {
+    const source = sourceOf(this.#context, connection, request);
+    return settleInbound(this.#context, source, (view) => this.#decide(view, request, connection), startedMs);
+  }
+
+  #decide(view: MeshView, { authority }: Request, connection: InboundConnection): Admission {
+    return admitInbound(view, workloadOf(this.#context), connection, authority, this.#context.settings);
   }
 
   #dial(
@@ -259,7 +264,7 @@ export class InboundProxy {
     const context = this.#context;
     const { view } = context.state;
     if (view.epoch === epoch) return admission;
-    const again = admitInbound(view, workloadOf(context), connection, request.authority, context.settings);
+    const again = this.#decide(view, request, connection);
     return again.kind === 'refused' ? again : admission;
   }
 
