@@ -69,9 +69,12 @@ function dumpProbes({ nodeAddresses, probes }: PodProbes): unknown {
   };
 }
 
-function dumpService(service: Service): Record<string, unknown> {
+export function dumpService(service: Service): Record<string, unknown> {
+  const { portNames, callerWaypoints } = service;
   return {
     ...service,
+    ...(portNames === undefined ? {} : { portNames: Object.fromEntries(portNames) }),
+    ...(callerWaypoints === undefined ? {} : { callerWaypoints: Object.fromEntries(callerWaypoints) }),
     vips: service.addresses.map(
       ({ network, ip, cidr }) => `${network}/${ip}${cidr === undefined ? '' : `/${cidr.prefixLength}`}`,
     ),
