@@ -208,6 +208,7 @@ const FORBIDDEN_IMPORTS: readonly (readonly [rule: string, from: string, to: str
   ['D2-http1', 'mesh/src/http1/a.ts', 'mesh/src/hbone/b.ts'],
   ['D2-http2', 'mesh/src/http2/a.ts', 'mesh/src/push/b.ts'],
   ['D2-grpc', 'mesh/src/grpc/a.ts', 'mesh/src/hbone/b.ts'],
+  ['D2-upstream', 'mesh/src/upstream/a.ts', 'mesh/src/grpc/b.ts'],
   ['D2-push', 'mesh/src/push/a.ts', 'mesh/src/grpc/b.ts'],
   ['D2-linux', 'mesh/src/linux/a.ts', 'mesh/src/wire/b.ts'],
   ['D2-routes', 'mesh/src/routes/a.ts', 'mesh/src/kinds/b.ts'],

@@ -28,7 +28,7 @@ export const HPACK_MUTATIONS: readonly Mutation[] = [
   decoder('fields.length >= this.limits.headerCountMax', 'fields.length > this.limits.headerCountMax'),
   decoder('if (indexed) this.table.add(field);', 'this.table.add(field);'),
   decoder('indexed ? 0x3f : 0x0f', 'indexed ? 0x3f : 0x1f'),
-  reader('if (this.textEnd > this.block.length)', 'if (this.textEnd > this.block.length + 1)'),
+  reader('if (this.textEnd > this.end)', 'if (this.textEnd > this.end + 1)'),
   table('if (index <= STATIC_FIELDS.length)', 'if (index < STATIC_FIELDS.length)'),
   table('return at >= this.first ?', 'return at >= 0 ?'),
   table('if (bytes > this.capacityBytes) return;', 'if (bytes >= this.capacityBytes) return;'),
