@@ -15,7 +15,7 @@ export { DEFAULT_LIMITS, type HboneLimits } from './limits.ts';
 export { type LocalTunnelOptions, type LocalTunnelRequest, openLocalTunnel } from './local-tunnel.ts';
 export { acceptBare, BareSocket, hasBareSockets } from './bare-socket.ts';
 export { createPlainCarrier } from './plain-carrier.ts';
-export type { PlainSocket } from './plain-socket.ts';
+export { type PlainSocket, resetSocket } from './plain-socket.ts';
 export type { BudgetedReader, ReadBudget } from './read-budget.ts';
 export { createHbonePool } from './pool.ts';
 export { acceptHbone } from './server.ts';

@@ -11,6 +11,8 @@ checkLeaks();
 class SpliceWorld implements AsyncDisposable {
   readonly source: Socket;
   readonly destination: Socket;
+  /** The ends that are joined. */
+  readonly near: { readonly source: Socket; readonly destination: Socket };
   readonly splice: PlainSplice;
   readonly done: Promise<SpliceResult>;
   doneCount = 0;
@@ -18,6 +20,7 @@ class SpliceWorld implements AsyncDisposable {
   private constructor(source: readonly [Socket, Socket], destination: readonly [Socket, Socket]) {
     [this.source] = source;
     [this.destination] = destination;
+    this.near = { source: source[1], destination: destination[1] };
     const { promise, resolve } = Promise.withResolvers<SpliceResult>();
     this.done = promise;
     this.splice = new PlainSplice(source[1], destination[1], (result) => {
@@ -98,6 +101,18 @@ describe('PlainSplice', () => {
     const { error } = await world.done;
     world.splice.cut('again');
     assert.deepEqual([error?.message, world.doneCount], ['no longer allowed', 1]);
+  });
+
+  test('closes both sides also when it is cut while one is told of the end', async () => {
+    await using world = await SpliceWorld.create();
+    const { near } = world;
+    world.source.end();
+    await once(near.source, 'end');
+    // The FIN leaves in the next turn of the event loop; until then libuv refuses to reset.
+    assert.deepEqual([near.destination.writableEnded, near.destination.writableFinished], [true, false]);
+    world.splice.cut('no longer allowed');
+    await world.done;
+    assert.deepEqual([near.source.closed, near.destination.closed, world.doneCount], [true, true, 1]);
   });
 
   test('stops reading a source whose destination does not read', async () => {

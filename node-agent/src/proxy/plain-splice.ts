@@ -1,4 +1,4 @@
-import type { BudgetedReader, PayloadTap, ReadBudget } from '@ambit/mesh/hbone';
+import { type BudgetedReader, type PayloadTap, type ReadBudget, resetSocket } from '@ambit/mesh/hbone';
 import { WIDE } from '@ambit/mesh/runtime';
 import type { Socket } from 'node:net';
 import type { Carrier } from './connection-record.ts';
@@ -71,20 +71,20 @@ export class PlainSplice implements Carrier {
 
   cut(reason: string): void {
     this.#error ??= new Error(reason);
-    this.#source.resetAndDestroy();
-    this.#destination.resetAndDestroy();
+    resetSocket(this.#source);
+    resetSocket(this.#destination);
   }
 
   #watch(socket: Socket, other: Socket): void {
     const closed = (): void => {
       this.#open--;
       // A side that ended without both FINs was reset: so is the other.
-      if (!socket.readableEnded && !other.destroyed) other.resetAndDestroy();
+      if (!socket.readableEnded && !other.destroyed) resetSocket(other);
       if (this.#open === 0) this.#onDone({ error: this.#error });
     };
     socket.on('error', (error) => {
       this.#error ??= error;
-      if (!other.destroyed) other.resetAndDestroy();
+      if (!other.destroyed) resetSocket(other);
     });
     if (socket.closed) closed();
     else socket.once('close', closed);

@@ -1,4 +1,4 @@
-import type { HboneEnvironment, HbonePool, PlainSocket } from '@ambit/mesh/hbone';
+import { type HboneEnvironment, type HbonePool, type PlainSocket, resetSocket } from '@ambit/mesh/hbone';
 import type { Cidr, IpAddress, SpiffeId, TrustDomains, Workload, WorkloadUid } from '@ambit/mesh/model';
 import type { NetnsHandle } from '@ambit/mesh/linux';
 import type { Clock, Logger } from '@ambit/mesh/runtime';
@@ -178,5 +178,5 @@ export function reportDryRun(
 
 /** The application sees a reset rather than an orderly end: nothing was served. */
 export function refuseSocket(socket: PlainSocket): void {
-  if (!socket.destroyed) socket.resetAndDestroy();
+  if (!socket.destroyed) resetSocket(socket);
 }
