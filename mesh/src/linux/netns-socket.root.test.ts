@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import net from 'node:net';
@@ -8,7 +9,7 @@ import { type IpAddress, parseIpAddress, parsePort } from '../model/address.ts';
 import { rootTestOptions, TestNetns } from '../testing/test-netns.ts';
 import { SyscallError } from './errors.ts';
 import { NetnsHandle } from './netns.ts';
-import { dialInNetns, type ListenOptions, listenInNetns } from './netns-socket.ts';
+import { dialInNetns, dialInside, type ListenOptions, listenInNetns } from './netns-socket.ts';
 import { descriptorOf, selfTestNodeInternals } from './node-internals.ts';
 import { IPPROTO_TCP, libc, TCP_NODELAY } from './syscalls.ts';
 
@@ -171,6 +172,32 @@ test('dialInNetns() emits an error when nothing listens there', options, async (
   const socket = dialInNetns(handle, { destination: { ip: loopback4, port: parsePort(9) } });
   const [error] = (await once(socket, 'error')) as [NodeJS.ErrnoException];
   assert.equal(error.code, 'ECONNREFUSED');
+});
+
+test('a dial inside that has to wait fails, and nothing else, when there is no descriptor left', options, async () => {
+  await using netns = await TestNetns.create();
+  using handle = NetnsHandle.open(netns.path);
+  const listener = listenInNetns(handle, listenOptions(loopback4, { backlog: 0 }));
+  const destination = { ip: loopback4, port: parsePort(15006) };
+  // The first one fills the queue of what waits to be accepted.
+  using first = dialInside(handle, { destination });
+  assert.equal(first.outcome(), null);
+  using second = dialInside(handle, { destination });
+  assert.equal(second.outcome(), 'waiting');
+  const [, most = ''] = /Max open files\s+(\d+)/.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
+  const limit = (max: string): string => `prlimit --pid ${process.pid} --nofile=${max}:`;
+  // A child that is there already: without descriptors none can be made.
+  const child = spawn('sh', ['-c', `${limit('3')} && echo && read line; ${limit(most)}`], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const restored = once(child, 'exit');
+  await once(child.stdout, 'data');
+  const [error] = await once(second.takeSocket(), 'error');
+  child.stdin.end();
+  await restored;
+  libc().close(listener);
+  assert.ok(error instanceof SyscallError);
+  assert.deepEqual([error.syscall, error.errno], ['dup', 'EMFILE']);
 });
 
 test('namespaced sockets work in a worker thread with a borrowed descriptor', options, async () => {

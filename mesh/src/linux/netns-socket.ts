@@ -177,7 +177,11 @@ function connectOutcome(fd: number, { ip, port }: SocketAddress): number | 'wait
 /** The kernel put delivery off, or the other side has to be waited for after all. */
 function completeWhenWritable(socket: net.Socket, fd: number, destination: SocketAddress): void {
   // Not the descriptor itself: the event loop knows each by one watcher, and the socket may close it under this one.
-  const watched = checked('dup', libc().dup(fd));
+  const watched = libc().dup(fd);
+  if (watched < 0) {
+    socket.destroy(new SyscallError('dup', -watched));
+    return;
+  }
   const watch = libc().watch(watched, () => {
     if (completeConnect(socket, fd, destination)) stop();
   });
