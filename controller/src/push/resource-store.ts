@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { cidrContains, parseIpAddress, type ServiceAddress } from '@ambit/mesh/model';
+import { cidrContains, type IpAddress, parseIpAddress, type ServiceAddress } from '@ambit/mesh/model';
 import type { DiscoveryResource } from '@ambit/mesh/wire';
 
 /** A resource as it is sent, and what else finds it. The bytes are shared by all subscribers. */
@@ -53,6 +53,8 @@ export class ResourceStore {
   readonly #byHostname = new Map<string, Set<string>>();
   /** Those with blocks of addresses. */
   readonly #blocks = new Set<string>();
+  /** Of all wildcards that there ever were, the most labels: a long name is looked for by no longer ends of it than can be found. */
+  #wildcardLabelsMax = 0;
   #revision = 0;
 
   constructor(typeUrl: string) {
@@ -86,8 +88,7 @@ export class ResourceStore {
       for (const alias of resource.aliases) add(this.#byAlias, alias, resource.name);
       for (const service of resource.backs) add(this.#backends, service, resource.name);
       if (resource.node !== undefined && resource.node !== '') add(this.#byNode, resource.node, resource.name);
-      if (resource.covers !== undefined) add(this.#byHostname, resource.covers.hostname, resource.name);
-      if (resource.covers !== undefined && resource.covers.blocks.length > 0) this.#blocks.add(resource.name);
+      if (resource.covers !== undefined) this.#addCovering(resource.name, resource.covers);
     }
   }
 
@@ -104,13 +105,26 @@ export class ResourceStore {
     return this.#byNode.get(node) ?? [];
   }
 
+  #addCovering(name: string, { hostname, blocks }: NonNullable<PushResource['covers']>): void {
+    add(this.#byHostname, hostname, name);
+    if (isWildcard(hostname)) {
+      this.#wildcardLabelsMax = Math.max(this.#wildcardLabelsMax, hostname.split('.').length - 1);
+    }
+    if (blocks.length > 0) this.#blocks.add(name);
+  }
+
   #covering(asked: string): readonly string[] {
     if (asked.startsWith(ANY_NAMESPACE)) {
-      return hostnamesFor(asked.slice(ANY_NAMESPACE.length)).flatMap((name) => [...(this.#byHostname.get(name) ?? [])]);
+      return hostnamesFor(asked.slice(ANY_NAMESPACE.length), this.#wildcardLabelsMax).flatMap((name) => [
+        ...(this.#byHostname.get(name) ?? []),
+      ]);
     }
+    if (this.#blocks.size === 0) return [];
+    const address = addressIn(asked);
+    if (address === null) return [];
     return [...this.#blocks].filter((name) => {
       const blocks = this.#resources.get(name)?.covers?.blocks ?? [];
-      return blocks.some((block) => isInBlock(asked, block));
+      return blocks.some((block) => isInBlock(address, block));
     });
   }
 
@@ -134,27 +148,46 @@ export function coveredNames(asked: ReadonlySet<string>, { covers }: PushResourc
   if (covers === undefined) return [];
   const { hostname, blocks } = covers;
   const own = `${ANY_NAMESPACE}${hostname}`;
-  if (blocks.length === 0 && !hostname.startsWith('*.')) return asked.has(own) ? [own] : [];
-  return [...asked].filter((name) =>
-    name.startsWith(ANY_NAMESPACE)
-      ? hostnamesFor(name.slice(ANY_NAMESPACE.length)).includes(hostname)
-      : blocks.some((block) => isInBlock(name, block)),
-  );
+  if (blocks.length === 0 && !isWildcard(hostname)) return asked.has(own) ? [own] : [];
+  return [...asked].filter((name) => {
+    if (name.startsWith(ANY_NAMESPACE))
+      return name === own || (isWildcard(hostname) && name.endsWith(hostname.slice(1)));
+    if (blocks.length === 0) return false;
+    const address = addressIn(name);
+    return address !== null && blocks.some((block) => isInBlock(address, block));
+  });
 }
 
-/** The name, then the wildcards that cover it. */
-function hostnamesFor(name: string): readonly string[] {
-  const names = [name];
-  for (let dot = name.indexOf('.'); dot !== -1; dot = name.indexOf('.', dot + 1)) names.push(`*${name.slice(dot)}`);
-  return names;
+function isWildcard(hostname: string): boolean {
+  return hostname.startsWith('*.');
 }
 
-/** `name` is `network/address`. */
-function isInBlock(name: string, { network, cidr }: ServiceAddress): boolean {
+/** The name, then the wildcards that cover it, of at most so many labels beside the `*`. */
+function hostnamesFor(name: string, labelsMax: number): readonly string[] {
+  const names: string[] = [];
+  let dot = name.length;
+  for (let labels = 1; labels <= labelsMax && dot > 0; labels++) {
+    dot = name.lastIndexOf('.', dot - 1);
+    if (dot === -1) break;
+    names.unshift(`*${name.slice(dot)}`);
+  }
+  return [name, ...names];
+}
+
+interface Address {
+  readonly network: string;
+  readonly ip: IpAddress;
+}
+
+/** Of a name that is `network/address`. */
+function addressIn(name: string): Address | null {
   const slash = name.indexOf('/');
   const ip = name.slice(slash + 1);
-  if (cidr === undefined || name.slice(0, slash) !== network || isIP(ip) === 0) return false;
-  return cidrContains(cidr, parseIpAddress(ip));
+  return isIP(ip) === 0 ? null : { network: name.slice(0, slash), ip: parseIpAddress(ip) };
+}
+
+function isInBlock({ network, ip }: Address, block: ServiceAddress): boolean {
+  return block.cidr !== undefined && network === block.network && cidrContains(block.cidr, ip);
 }
 
 function add(index: Map<string, Set<string>>, key: string, name: string): void {
