@@ -132,16 +132,50 @@ test('TypeSubscription serves on demand by name, alias and service, and says wha
   assert.deepEqual(shown(state.next('5'))?.toSorted(), ['-/10.0.0.9', '-uid-9']);
 });
 
-test('TypeSubscription stops following what is unsubscribed and answers again when it is asked for again', () => {
+test('TypeSubscription takes back what is unsubscribed and answers again when it is asked for again', () => {
   const store = storeOf(resource('a'), resource('b'));
   const state = new TypeSubscription(store);
   state.accept(request({ subscribe: ['a', 'b'] }));
   assert.deepEqual(shown(state.next('1')), ['a@1', 'b@1']);
   state.accept(request({ responseNonce: '1', unsubscribe: ['a'] }));
+  assert.equal(state.busy, true);
+  assert.deepEqual(shown(state.next('2')), ['-a']);
+  state.accept(request({ responseNonce: '2' }));
   change(store, state, [], [resource('a', '2')]);
-  assert.equal(state.next('2'), null);
+  assert.equal(state.next('3'), null);
   state.accept(request({ subscribe: ['a', 'b'] }));
-  assert.deepEqual(shown(state.next('2'))?.toSorted(), ['a@2', 'b@1']);
+  assert.deepEqual(shown(state.next('3'))?.toSorted(), ['a@2', 'b@1']);
+});
+
+test('TypeSubscription takes back what came by a name that is unsubscribed, but for what another one or the node brings', () => {
+  const web = 'shop/web.example';
+  const store = storeOf(
+    resource(web, '1', { aliases: ['/10.96.0.1'] }),
+    resource('far', '1', { backs: [web], aliases: ['/10.0.0.1'] }),
+    resource('called', '1', { backs: [web], aliases: ['/10.0.0.2'] }),
+    resource('here', '1', { backs: [web], node: 'n1' }),
+  );
+  const state = new TypeSubscription(store, { node: 'n1' });
+  state.accept(request({ subscribe: ['*', web, '/10.96.0.1', '/10.0.0.2'], unsubscribe: ['*'] }));
+  assert.equal(state.next('1')?.resources.length, 4);
+  state.accept(request({ responseNonce: '1', unsubscribe: ['/10.96.0.1', 'never asked for', '*/', '/'] }));
+  assert.equal(state.next('2'), null);
+  state.accept(request({ unsubscribe: [web] }));
+  assert.deepEqual(shown(state.next('2'))?.toSorted(), ['-far', `-${web}`]);
+  // Asked for again before it was told: there is nothing to take.
+  state.accept(request({ unsubscribe: ['/10.0.0.2'] }));
+  state.accept(request({ subscribe: ['/10.0.0.2'], responseNonce: '2' }));
+  assert.deepEqual(shown(state.next('3')), ['called@1']);
+});
+
+test('TypeSubscription takes a returning client that holds more than may be asked for by name, and then no more names', () => {
+  const state = new TypeSubscription(storeOf());
+  const { subscribedNamesMax } = PUSH_LIMITS;
+  const held = new Map(Array.from({ length: subscribedNamesMax + 1 }, (_, index) => [`n${index}`, '1']));
+  const first = request({ subscribe: ['*', 'a'], unsubscribe: ['*'], initialResourceVersions: held });
+  assert.equal(state.accept(first).withinLimits, true);
+  const subscribe = Array.from({ length: subscribedNamesMax }, (_, index) => `m${index}`);
+  assert.equal(state.accept(request({ subscribe })).withinLimits, false);
 });
 
 test('TypeSubscription refuses names beyond its limits', () => {

@@ -26,6 +26,10 @@ export class TypeSubscription {
   /** Version by name; empty where the client was told that the name does not exist. */
   readonly #sent = new Map<string, string>();
   #candidates = new Set<string>();
+  /** What the client has and does not ask for any more, to be taken from it. */
+  readonly #dropped = new Set<string>();
+  /** Of the names subscribed to, those at most that it said to hold and did not ask for. */
+  #heldAtFirst = 0;
   #mustRespond = false;
   #awaitedNonce: string | null = null;
   /** Of the response that is not answered yet: what it carried, and how far the client has come with its answer. */
@@ -47,7 +51,7 @@ export class TypeSubscription {
 
   /** Something may still have to be sent, or was sent and not answered. */
   get busy(): boolean {
-    return this.#candidates.size > 0 || this.#mustRespond || this.#awaitedNonce !== null;
+    return this.#candidates.size + this.#dropped.size > 0 || this.#mustRespond || this.#awaitedNonce !== null;
   }
 
   /**
@@ -86,7 +90,8 @@ export class TypeSubscription {
     const after = nextSubscription(before, request);
     this.#subscription = after;
     const answer = this.#answerOf(request);
-    if (!withinLimits(request, after)) return { answer, withinLimits: false };
+    if (first && !after.wildcard) this.#heldAtFirst = request.initialResourceVersions.size;
+    if (!withinLimits(request, after, this.#heldAtFirst)) return { answer, withinLimits: false };
     if (first) {
       // Without a version: it has been asked for, and the answer is not there yet.
       for (const [name, version] of request.initialResourceVersions) if (version !== '') this.#sent.set(name, version);
@@ -104,6 +109,7 @@ export class TypeSubscription {
       for (const resolved of [name, ...this.#store.resolve(name)]) {
         if (!first) this.#sent.delete(resolved);
         this.#candidates.add(resolved);
+        this.#dropped.delete(resolved);
       }
       this.#mustRespond = true;
     }
@@ -131,7 +137,7 @@ export class TypeSubscription {
   next(nonce: string, holdRemovals = false): DiscoveryResponse | null {
     const subscription = this.#subscription;
     if (subscription === null || this.#awaitedNonce !== null) return null;
-    if (this.#candidates.size === 0 && !this.#mustRespond) return null;
+    if (this.#candidates.size + this.#dropped.size === 0 && !this.#mustRespond) return null;
     const delta = decideDelta(
       this.#candidates,
       this.#sent,
@@ -141,8 +147,14 @@ export class TypeSubscription {
     );
     const absent = this.#newlyAbsent(subscription);
     this.#candidates = new Set(delta.rest);
-    if (delta.resources.length + delta.removed.length + absent.length === 0 && !this.#mustRespond) return null;
-    for (const resource of delta.resources) this.#sent.set(resource.name, resource.version);
+    const told = delta.resources.length + delta.removed.length + absent.length + this.#dropped.size;
+    if (told === 0 && !this.#mustRespond) return null;
+    for (const resource of delta.resources) {
+      this.#sent.set(resource.name, resource.version);
+      this.#dropped.delete(resource.name);
+    }
+    const dropped = [...this.#dropped];
+    this.#dropped.clear();
     for (const name of delta.removed) this.#sent.delete(name);
     for (const name of absent) this.#sent.set(name, '');
     this.#mustRespond = false;
@@ -156,7 +168,7 @@ export class TypeSubscription {
       nonce,
       systemVersion: String(this.#store.revision),
       resources: subscription.wildcard ? delta.resources : delta.resources.map((one) => this.#named(subscription, one)),
-      removedResources: [...new Set([...delta.removed, ...absent])],
+      removedResources: [...new Set([...delta.removed, ...absent, ...dropped])],
     };
   }
 
@@ -184,7 +196,7 @@ export class TypeSubscription {
     for (const name of this.#refused) if (this.#store.get(name) === undefined) this.#refused.delete(name);
   }
 
-  /** The client drops what it unsubscribes; so do we, unless another name still asks for it. */
+  /** What the client unsubscribes is taken from it with all that came by it, unless another name still asks for that. */
   #forget(name: string, after: Subscription): void {
     if (after.wildcard) return;
     if (name === '*') {
@@ -194,7 +206,9 @@ export class TypeSubscription {
       return;
     }
     for (const resolved of [name, ...this.#store.resolve(name)]) {
-      if (!this.#isWanted(after, resolved)) this.#sent.delete(resolved);
+      if (this.#isWanted(after, resolved)) continue;
+      if ((this.#sent.get(resolved) ?? '') !== '') this.#dropped.add(resolved);
+      this.#sent.delete(resolved);
     }
   }
 
@@ -231,8 +245,9 @@ export class TypeSubscription {
   }
 }
 
-function withinLimits(request: DiscoveryRequest, after: Subscription): boolean {
-  if (after.names.size > PUSH_LIMITS.subscribedNamesMax) return false;
+/** What a client holds was served to it by names within the limits: refusing it that would be to refuse it for ever. */
+function withinLimits(request: DiscoveryRequest, after: Subscription, held: number): boolean {
+  if (after.names.size - held > PUSH_LIMITS.subscribedNamesMax) return false;
   return request.subscribe.every((name) => name.length <= PUSH_LIMITS.nameLengthMax);
 }
 
