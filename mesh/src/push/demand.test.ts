@@ -184,6 +184,25 @@ describe('Demand', () => {
     world.demand.want(['c']);
     await world.run.settle();
     assert.deepEqual(asked(stream).slice(1), ['+a +b', '-a', '+c']);
-    assert.equal(world.demand.size, 2);
+    assert.deepEqual([world.answers.slice(1), world.demand.size], [['a absent', 'a forgotten'], 2]);
+  });
+
+  test('gives up names of what it holds for others, with a server that takes that back, and asks anew when it is wanted', async () => {
+    await using world = start(1);
+    const stream = await world.stream();
+    world.demand.want(['n/10.0.0.1']);
+    await world.run.settle();
+    const resources = [{ ...web('1'), aliases: ['n/10.0.0.1'] }];
+    stream.push({ ...addresses({ resources }), controlPlane: AMBIT_CONTROL_PLANE });
+    await world.run.settle();
+    world.demand.want(['b']);
+    await world.run.settle();
+    stream.push({ ...addresses({ nonce: 'a2', removedResources: [UID, 'b'] }), controlPlane: AMBIT_CONTROL_PLANE });
+    await world.run.settle();
+    assert.equal(world.run.view.workload(UID), undefined);
+    world.demand.want(['n/10.0.0.1']);
+    await world.run.settle();
+    assert.deepEqual(asked(stream).slice(2), ['-n/10.0.0.1', '+b', '-b', '+n/10.0.0.1']);
+    assert.deepEqual(world.answers, ['n/10.0.0.1 there', 'n/10.0.0.1 forgotten', 'b absent', 'b forgotten']);
   });
 });

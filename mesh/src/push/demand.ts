@@ -2,10 +2,13 @@ import type { Clock } from '../runtime/clock.ts';
 import { AMBIT_CONTROL_PLANE, type DiscoveryResponse } from '../wire/discovery-messages.ts';
 import { NameTable } from './name-table.ts';
 
-/** What is said to who wants a name: a resource has it and is in force, none has it, or there is no room to ask. */
+/**
+ * What is said to who wants a name: a resource has it and is in force, none has it, or there is no room to ask. `forgotten`: another name
+ * took its place, so that what was said of it holds no more.
+ */
 export interface NameAnswer {
   readonly name: string;
-  readonly kind: 'there' | 'absent' | 'too-many';
+  readonly kind: 'there' | 'absent' | 'too-many' | 'forgotten';
 }
 
 /** A change of the names of a stream. */
@@ -18,7 +21,7 @@ export interface DemandOptions {
   readonly clock: Clock;
   /** Whether something of this name is in force, from wherever it is known. */
   readonly isThere: (name: string) => boolean;
-  /** Each name that was wanted, once per time that it had to be asked for. */
+  /** Each name that was wanted, once per time that it had to be asked for, and those that are forgotten. */
   readonly onAnswers: (answers: readonly NameAnswer[]) => void;
   readonly namesMax?: number;
 }
@@ -69,14 +72,19 @@ export class Demand {
     const answers: NameAnswer[] = [];
     for (const name of names) {
       const absentMs = this.#tellsAll ? Number.POSITIVE_INFINITY : DEMAND_LIMITS.absentMs;
-      const wanted = this.#table.want(name, this.#options.clock.monotonic(), absentMs);
+      // Only Ambit's controller takes back what is not asked for any more.
+      const wanted = this.#table.want(name, this.#options.clock.monotonic(), absentMs, this.#tellsAll);
       // Istio's controller tells that a workload is gone, and not that its address is nobody's since.
       if (wanted.kind === 'there' && !this.#tellsAll && !this.#options.isThere(name)) {
         this.#table.askAgain(name);
         this.#ask(name, true, null);
       } else if (wanted.kind === 'full') answers.push({ name, kind: 'too-many' });
       else if (wanted.kind === 'there' || wanted.kind === 'absent') answers.push({ name, kind: wanted.kind });
-      else if (wanted.kind === 'ask') this.#ask(name, wanted.again, wanted.forgotten);
+      else if (wanted.kind === 'ask') {
+        const { again, forgotten } = wanted;
+        if (forgotten !== null) answers.push({ name: forgotten, kind: 'forgotten' });
+        this.#ask(name, again, forgotten);
+      }
     }
     if (answers.length > 0) this.#options.onAnswers(answers);
     this.#pump();

@@ -4,8 +4,8 @@ import { NAME_TABLE_LIMITS, NameTable } from './name-table.ts';
 
 const ABSENT_MS = 100;
 
-function want(table: NameTable, name: string, nowMs = 0): string {
-  const wanted = table.want(name, nowMs, ABSENT_MS);
+function want(table: NameTable, name: string, nowMs = 0, mayForgetThere = false): string {
+  const wanted = table.want(name, nowMs, ABSENT_MS, mayForgetThere);
   if (wanted.kind !== 'ask') return wanted.kind;
   return [wanted.again ? 'ask again' : 'ask', wanted.forgotten].filter((part) => part !== null).join(' for ');
 }
@@ -47,4 +47,15 @@ test('NameTable takes no name longer than any resource has', () => {
   const table = new NameTable();
   assert.equal(want(table, 'x'.repeat(NAME_TABLE_LIMITS.lengthMax + 1)), 'full');
   assert.equal(want(table, 'x'.repeat(NAME_TABLE_LIMITS.lengthMax)), 'ask');
+});
+
+test('NameTable gives the place of a name of something where that may be, the one that was wanted longest ago', () => {
+  const table = new NameTable(3);
+  for (const name of ['a', 'b', 'nobody']) {
+    want(table, name);
+    table.answer(name, name === 'nobody' ? 'absent' : 'there', 0);
+  }
+  assert.equal(want(table, 'a'), 'there');
+  const wants = ['c', 'd', 'e', 'f'].map((name) => want(table, name, 0, true));
+  assert.deepEqual(wants, ['ask for nobody', 'ask for b', 'ask for a', 'full']);
 });

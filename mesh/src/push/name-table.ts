@@ -8,7 +8,7 @@ export type Wanted =
   | { readonly kind: 'full' };
 
 export const NAME_TABLE_LIMITS = {
-  /** Names followed at a time. Beyond these one that no resource has gives way, the one that was wanted longest ago first. */
+  /** Names followed at a time. Beyond these one gives way, of those that no resource has if there are any, that was wanted longest ago. */
   namesMax: 20_000,
   /** Of a name; no resource has a longer one. */
   lengthMax: 512,
@@ -18,6 +18,7 @@ export const NAME_TABLE_LIMITS = {
 export class NameTable {
   readonly #namesMax: number;
   readonly #asked = new Set<string>();
+  /** The one that was wanted longest ago first. */
   readonly #there = new Set<string>();
   /** With the time of the answer; the one that was wanted longest ago first. */
   readonly #absent = new Map<string, number>();
@@ -41,10 +42,16 @@ export class NameTable {
     return this.#asked;
   }
 
-  /** `absentMs`: how long an answer that there is none counts, of a server that does not tell when there comes to be one. */
-  want(name: string, nowMs: number, absentMs: number): Wanted {
+  /**
+   * `absentMs`: how long an answer that there is none counts, of a server that does not tell when there comes to be one.
+   * `mayForgetThere`: the server takes back what has a name that is not followed any more, so that one may give way.
+   */
+  want(name: string, nowMs: number, absentMs: number, mayForgetThere: boolean): Wanted {
     if (this.#asked.has(name)) return { kind: 'asked' };
-    if (this.#there.has(name)) return { kind: 'there' };
+    if (this.#there.delete(name)) {
+      this.#there.add(name);
+      return { kind: 'there' };
+    }
     const answeredMs = this.#absent.get(name);
     if (answeredMs !== undefined) {
       this.#absent.delete(name);
@@ -58,13 +65,18 @@ export class NameTable {
     if (name.length > NAME_TABLE_LIMITS.lengthMax) return { kind: 'full' };
     let forgotten: string | null = null;
     if (this.size >= this.#namesMax) {
-      const [oldest] = this.#absent.keys();
-      if (oldest === undefined) return { kind: 'full' };
-      this.#absent.delete(oldest);
-      forgotten = oldest;
+      forgotten = this.#forget(mayForgetThere);
+      if (forgotten === null) return { kind: 'full' };
     }
     this.#asked.add(name);
     return { kind: 'ask', again: false, forgotten };
+  }
+
+  #forget(mayForgetThere: boolean): string | null {
+    const [absent] = this.#absent.keys();
+    const [oldest = null] = absent !== undefined ? [absent] : mayForgetThere ? this.#there : [];
+    if (oldest !== null && !this.#absent.delete(oldest)) this.#there.delete(oldest);
+    return oldest;
   }
 
   /** What a resource had is to be asked for once more. */

@@ -95,3 +95,19 @@ test('NameDemand.settle() goes on until a decision misses nothing', async () => 
   assert.equal(await settled, 'settled');
   assert.deepEqual(asked, [['/10.0.0.1'], ['far/10.0.0.1']]);
 });
+
+test('NameDemand asks anew for a name that the main thread follows no more, at once', async () => {
+  const { clock, demand, asked } = start();
+  demand.want(['a']);
+  await clock.advance(0);
+  demand.answer([{ name: 'a', kind: 'absent' }]);
+  demand.answer([{ name: 'a', kind: 'forgotten' }]);
+  demand.want(['a']);
+  // Of before it was asked for again: the answer is still to come.
+  demand.answer([{ name: 'a', kind: 'forgotten' }]);
+  await clock.advance(0);
+  assert.deepEqual(asked, [['a'], ['a']]);
+  const wait = demand.wait(['a'], 5000, pod);
+  demand.answer([{ name: 'a', kind: 'there' }]);
+  assert.equal(await wait, 'answered');
+});

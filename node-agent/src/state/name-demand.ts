@@ -118,6 +118,10 @@ export class NameDemand {
   answer(answers: readonly NameAnswer[]): void {
     const untilMs = this.#options.clock.monotonic() + NAME_DEMAND_LIMITS.answerMs;
     for (const { name, kind } of answers) {
+      if (kind === 'forgotten') {
+        this.#answers.delete(name);
+        continue;
+      }
       const asked = this.#asked.get(name);
       if (asked === undefined) continue;
       this.#asked.delete(name);
