@@ -13,14 +13,14 @@ function resource(name: string, version: string, bytes = 1): DiscoveryResource {
 
 test('nextSubscription follows the wildcard and name rules of delta discovery', () => {
   const named = (...names: string[]): Subscription => ({ wildcard: false, names: new Set(names) });
-  const all: Subscription = { wildcard: true, names: new Set() };
+  const all = (...names: string[]): Subscription => ({ wildcard: true, names: new Set(names) });
   const cases: [string, Subscription | null, DiscoveryRequest, Subscription][] = [
-    ['first request naming nothing', null, request([]), all],
-    ['first request naming "*"', null, request(['*']), all],
+    ['first request naming nothing', null, request([]), all()],
+    ['first request naming "*"', null, request(['*']), all()],
     ['on-demand start', null, request(['*'], ['*']), named()],
     ['first request with names', null, request(['a', 'b']), named('a', 'b')],
     ['acknowledgement on demand', named('a'), request([]), named('a')],
-    ['acknowledgement of everything', all, request([]), all],
+    ['acknowledgement of everything', all(), request([]), all()],
     ['one more, one less', named('a', 'b'), request(['c'], ['a']), named('b', 'c')],
     [
       'what a returning client holds',
@@ -32,12 +32,12 @@ test('nextSubscription follows the wildcard and name rules of delta discovery', 
       'what a returning client of everything holds',
       null,
       { ...request([]), initialResourceVersions: new Map([['b', '1']]) },
-      all,
+      all(),
     ],
     ['both ways at once', named(), request(['a'], ['a']), named()],
-    ['name beside everything', all, request(['a']), { wildcard: true, names: new Set(['a']) }],
-    ['everything later', named('a'), request(['*']), { wildcard: true, names: new Set(['a']) }],
-    ['no longer everything', { wildcard: true, names: new Set(['a']) }, request([], ['*']), named('a')],
+    ['name beside everything', all(), request(['a']), all('a')],
+    ['everything later', named('a'), request(['*']), all('a')],
+    ['no longer everything', all('a'), request([], ['*']), named('a')],
   ];
   for (const [what, before, asked, expected] of cases)
     assert.deepEqual(nextSubscription(before, asked), expected, what);

@@ -6,16 +6,17 @@ export const WILDCARD = '*';
 /** What a client asked for on one stream, for one type. */
 export interface Subscription {
   readonly wildcard: boolean;
-  readonly names: ReadonlySet<string>;
+  readonly names: Set<string>;
 }
 
 /**
  * The subscription after a request. The first request of a type on a stream that names nothing asks for everything; later
  * ones that name nothing only acknowledge. A name both subscribed and unsubscribed in one request ends unsubscribed, so that
- * `["*"]` with `["*"]` starts an on-demand stream.
+ * `["*"]` starts an on-demand stream. The names of `before` are taken over: there may be many, and a request for one more is to cost
+ * no more than that one.
  */
 export function nextSubscription(before: Subscription | null, request: DiscoveryRequest): Subscription {
-  const names = new Set(before?.names ?? []);
+  const names = before?.names ?? new Set<string>();
   const { subscribe, unsubscribe } = request;
   let wildcard = before?.wildcard ?? (subscribe.length === 0 && unsubscribe.length === 0);
   for (const name of subscribe) {

@@ -178,6 +178,29 @@ test('TypeSubscription takes a returning client that holds more than may be aske
   assert.equal(state.accept(request({ subscribe })).withinLimits, false);
 });
 
+test('TypeSubscription looks at a name once, and again when what stands for it changes before it is sent', () => {
+  const large = { value: new Uint8Array(PUSH_LIMITS.responseBytesMax) };
+  const store = storeOf(resource('a', '1', large), resource('b', '1', { ...large, aliases: ['/10.0.0.1'] }));
+  const looked: string[] = [];
+  const resolve = store.resolve.bind(store);
+  store.resolve = (name) => {
+    looked.push(name);
+    return resolve(name);
+  };
+  const state = new TypeSubscription(store);
+  state.accept(request({ subscribe: ['a', '/10.0.0.1'] }));
+  assert.deepEqual(shown(state.next('1')), ['a@1']);
+  change(store, state, ['b'], []);
+  state.accept(request({ responseNonce: '1' }));
+  assert.deepEqual(shown(state.next('2')), ['-/10.0.0.1']);
+  state.accept(request({ responseNonce: '2' }));
+  looked.length = 0;
+  state.accept(request({ subscribe: ['c'] }));
+  change(store, state, [], [resource('stranger')]);
+  assert.deepEqual(shown(state.next('3')), ['-c']);
+  assert.deepEqual(new Set(looked), new Set(['c']));
+});
+
 test('TypeSubscription refuses names beyond its limits', () => {
   const state = new TypeSubscription(storeOf());
   assert.equal(state.accept(request({ subscribe: ['x'.repeat(PUSH_LIMITS.nameLengthMax + 1)] })).withinLimits, false);

@@ -30,6 +30,8 @@ export class TypeSubscription {
   readonly #dropped = new Set<string>();
   /** Of the names subscribed to, those at most that it said to hold and did not ask for. */
   #heldAtFirst = 0;
+  /** Names of which it is to be seen whether they stand for something; null: all, since what stands for them has changed. */
+  #unexamined: Set<string> | null = null;
   #mustRespond = false;
   #awaitedNonce: string | null = null;
   /** Of the response that is not answered yet: what it carried, and how far the client has come with its answer. */
@@ -105,6 +107,7 @@ export class TypeSubscription {
     }
     for (const name of first && !after.wildcard ? after.names : request.subscribe) {
       if (name === '*') continue;
+      this.#unexamined?.add(name);
       // A name asked for again is answered again: the client may have lost it.
       for (const resolved of [name, ...this.#store.resolve(name)]) {
         if (!first) this.#sent.delete(resolved);
@@ -122,11 +125,14 @@ export class TypeSubscription {
     const subscription = this.#subscription;
     if (subscription === null) return;
     for (const name of names) {
+      if (this.#candidates.has(name)) this.#unexamined = null;
       if (subscription.wildcard) this.#candidates.add(name);
       else if ((this.#sent.get(name) ?? '') !== '') this.#candidates.add(name);
       // A service that comes to be brings workloads that were there before it.
       else if (this.#isWanted(subscription, name))
         for (const one of this.#store.resolve(name)) this.#candidates.add(one);
+      else continue;
+      this.#unexamined = null;
     }
   }
 
@@ -235,12 +241,14 @@ export class TypeSubscription {
   /** Subscribed names that stand for nothing, which the client must learn to stop waiting. Forgets those that came to be. */
   #newlyAbsent(subscription: Subscription): readonly string[] {
     const absent: string[] = [];
-    for (const name of subscription.names) {
+    for (const name of this.#unexamined ?? subscription.names) {
+      if (!subscription.names.has(name)) continue;
       const exists = this.#store.resolve(name).some((one) => this.#resource(one) !== undefined);
       const told = this.#sent.get(name) === '';
       if (exists && told) this.#sent.delete(name);
       if (!exists && !told) absent.push(name);
     }
+    this.#unexamined = new Set();
     return absent;
   }
 }
