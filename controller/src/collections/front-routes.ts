@@ -1,5 +1,6 @@
 import type { ServiceRoutes } from '@ambit/mesh/routes';
 import { decideCallerWaypoints } from '../translate/decide-caller-waypoints.ts';
+import { type CanaryBinding, decideCanaryWaypoint } from '../translate/decide-canary-waypoint.ts';
 import {
   decideWaypointBinding,
   type WaypointBinding,
@@ -18,6 +19,8 @@ export interface FrontRoutes {
   readonly routes: ServiceRoutes;
   /** The waypoint before it. */
   readonly binding: WaypointBinding;
+  /** The one that takes a share of its connections. */
+  readonly canary: CanaryBinding;
   /** Where there is none: the waypoints of callers' namespaces that have routes of their own to it, by namespace. */
   readonly callers: ReadonlyMap<string, Extract<WaypointBinding, { readonly kind: 'bound' }>>;
 }
@@ -51,8 +54,9 @@ export function deriveFronts(
     if (found === null) return null;
     const around = (home: string): WaypointSurroundings => waypointSurroundings(objects, home, read);
     const binding = decideWaypointBinding({ meta: front.meta, traffic: 'service' }, around(namespace));
+    const canary = decideCanaryWaypoint(front.meta, around(namespace));
     const callers = decideCallerWaypoints(binding, found, around);
-    return { routes: found, binding, callers };
+    return { routes: found, binding, canary, callers };
   });
   return { fronts, routes };
 }

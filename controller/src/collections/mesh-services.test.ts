@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { MeshObject } from '@ambit/mesh/kinds';
 import { type Service } from '@ambit/mesh/model';
+import { encodePushedObject, parseAddressResource } from '@ambit/mesh/wire';
 import { MeshWorld, type Json, all, object, pod, service, slice, SHOP, ports } from '../../test/mesh-world.ts';
 
 test('deriveMesh makes a whole service, and keeps ExternalName services out', () => {
@@ -72,6 +73,37 @@ test('deriveMesh publishes waypoints as they are bound, and their pods as taking
   assert.deepEqual(bound(), [here, here]);
   const { tunnelProtocol, nativeTunnel, waypoint } = world.workload('wp-1');
   assert.deepEqual([tunnelProtocol, nativeTunnel, waypoint], ['hbone', true, undefined]);
+});
+
+test('deriveMesh puts a canary waypoint on the wire, by its share', () => {
+  const waypoints = ['wp', 'next'].map((name) =>
+    object('gateway.networking.k8s.io/v1', 'Gateway', name, {
+      spec: { gatewayClassName: 'ambit-waypoint', listeners: [] },
+    }),
+  );
+  const [primary, canary] = ['wp-ambit-waypoint.shop.svc.cluster.local', 'next-ambit-waypoint.shop.svc.cluster.local'];
+  const labels = { 'ambit.dev/waypoint': 'wp', 'ambit.dev/waypoint-canary': 'next' };
+  const world = new MeshWorld(SHOP, ...waypoints);
+  const sent = (weight: string): unknown => {
+    world.put(service('web', {}, { labels, annotations: { 'ambit.dev/waypoint-canary-weight': weight } }));
+    const { value } = encodePushedObject({ kind: 'service', service: world.service('web') });
+    const read = parseAddressResource(value);
+    const { waypoint, weightedWaypoints } = read.kind === 'service' ? read.service : assert.fail();
+    assert.equal(waypoint?.destination.kind === 'hostname' && waypoint.destination.hostname.hostname, primary);
+    return weightedWaypoints.map(({ waypoint: { destination }, weight: share }) =>
+      destination.kind === 'hostname' ? [destination.hostname.hostname, share] : destination,
+    );
+  };
+  assert.deepEqual(sent('25'), [
+    [primary, 75],
+    [canary, 25],
+  ]);
+  assert.deepEqual(sent('much'), [
+    [primary, 100],
+    [canary, 0],
+  ]);
+  world.remove('Gateway/shop/next');
+  assert.deepEqual(sent('25'), []);
 });
 
 test('deriveMesh maps services to pods by selector, ports by number and by name of each pod', () => {
@@ -169,7 +201,10 @@ test('deriveMesh makes a service of an import by the endpoints of the Service of
     service(
       'web',
       { selector: { app: 'web' }, ports: both },
-      { labels: { 'ambit.dev/waypoint': 'wp' }, annotations: { 'ambit.dev/load-balancer': 'random' } },
+      {
+        labels: { 'ambit.dev/waypoint': 'wp', 'ambit.dev/waypoint-canary': 'next' },
+        annotations: { 'ambit.dev/load-balancer': 'random' },
+      },
     ),
     // Some make the address of an import that of a Service of their own.
     service('derived-x', { clusterIP: '10.42.0.1' }),

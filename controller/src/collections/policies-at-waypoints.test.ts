@@ -23,9 +23,9 @@ const SELECTED = { selector: { matchLabels: { app: 'web' } } };
 const GET: Json = { to: [{ methods: ['GET'] }] };
 const FROM_CHECKOUT: Json = { from: [{ serviceAccounts: ['checkout'] }] };
 
-function service(name: string, labels: Json = {}): Json {
+function service(name: string, labels: Json = {}, annotations: Json = {}): Json {
   const spec = { selector: { app: name }, clusterIP: '10.9.0.1', ports: [{ port: 80, targetPort: 8080 }] };
-  return core('Service', 'shop', name, { spec }, { labels });
+  return core('Service', 'shop', name, { spec }, { labels, annotations });
 }
 
 function gateway(name: string, waypointFor = 'service'): Json {
@@ -86,11 +86,12 @@ class World {
     return `${decision.verdict}${'policy' in decision ? ` ${decision.policy}` : ''}`;
   }
 
-  /** What a waypoint says of a request of `shop/<account>` to Service `web`. */
-  through(account: string, method = 'GET', name: PolicySetName = WEB): string {
+  /** What a waypoint, of Gateway `shop/<at>`, says of a request of `shop/<account>` to Service `web`. */
+  through(account: string, method = 'GET', name: PolicySetName = WEB, at = 'wp'): string {
     const sets = new Map(
       [...this.#mesh.policySets.entries()].map(([, one]) => {
-        const { set }: { readonly set: PolicySet } = one.kind === 'policies' ? one : assert.fail();
+        const { set: forAll, atCanary } = one.kind === 'policies' ? one : assert.fail();
+        const set: PolicySet = atCanary?.gateway === `shop/${at}` ? atCanary.set : forAll;
         return [set.name, set] as const;
       }),
     );
@@ -355,4 +356,28 @@ test('a policy for a Service holds for requests that reach its endpoints by the 
     [world.through('checkout', 'GET', name), world.through('other', 'GET', name), world.direct('checkout')],
     ['allow shop/p', 'access-denied', GUARD],
   );
+});
+
+test('a canary waypoint is let in, and enforces what is attached to its own Gateway', () => {
+  const world = new World([
+    namespace(),
+    ...['wp', 'next'].map((name) => gateway(name)),
+    service('web', { [WAYPOINT]: 'wp', 'ambit.dev/waypoint-canary': 'next' }),
+    web(),
+    policy('first', target('Gateway', 'wp')),
+    policy('second', { ...target('Gateway', 'next'), rules: [FROM_CHECKOUT] }),
+    policy('third', { ...target('Service', 'web'), action: 'Deny', rules: [{ to: [{ methods: ['PUT'] }] }] }),
+  ]);
+  const guard = 'deny ambit-system/ambit_waypoint_shop_next_shop_wp';
+  assert.deepEqual(
+    [THE_WAYPOINT, 'next-ambit-waypoint', 'checkout'].map((account) => world.direct(account)),
+    ['allow', 'allow', guard],
+  );
+  const asked = (at: string): readonly string[] => [
+    world.through('checkout', 'GET', WEB, at),
+    world.through('other', 'GET', WEB, at),
+    world.through('checkout', 'PUT', WEB, at),
+  ];
+  assert.deepEqual(asked('wp'), ['allow shop/first', 'allow shop/first', 'access-denied shop/third']);
+  assert.deepEqual(asked('next'), ['allow shop/second', 'access-denied', 'access-denied shop/third']);
 });

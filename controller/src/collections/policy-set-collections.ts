@@ -1,6 +1,7 @@
 import { type AccessPolicyObject, requestPolicyOf } from '@ambit/mesh/kinds';
 import { type PolicySet, type PolicySetName, servicePolicySet, workloadPolicySet } from '@ambit/mesh/policies';
 import type { ServedObject } from '../push/encode-resource.ts';
+import { type CanaryBinding, decideCanaryWaypoint } from '../translate/decide-canary-waypoint.ts';
 import { decideWaypointBinding, type WaypointBinding } from '../translate/decide-waypoint-binding.ts';
 import type { MeshSettings } from '../translate/mesh-settings.ts';
 import { frontKey, type ServiceFront } from '../translate/service-front.ts';
@@ -43,12 +44,12 @@ export function derivePolicySets(
     if (type === 'ExternalName') return null;
     const { namespace } = meta;
     const key = frontKey(front, settings);
-    const binding = decideWaypointBinding({ meta, traffic: 'service' }, policies.waypoints(namespace, read));
+    const around = policies.waypoints(namespace, read);
+    const binding = decideWaypointBinding({ meta, traffic: 'service' }, around);
     const selecting = read.lookup(selectedBehind, key).flatMap((one) => one.policies.selecting);
-    return served(servicePolicySet(key), includes(namespace, binding, read), [
-      ...policies.ofService(meta, read),
-      ...selecting,
-    ]);
+    const found = [...policies.ofService(meta, read), ...selecting];
+    const set = setOf(servicePolicySet(key), includes(namespace, binding, read), found);
+    return withCanary(set, decideCanaryWaypoint(meta, around), (there) => includes(namespace, there, read));
   };
   const services = graph.derive('policies of services', objects.services, ofFront);
   const imports = graph.derive('policies of imported services', objects.importFronts, ofFront);
@@ -89,14 +90,33 @@ function ofMesh(policies: PolicySurroundings, rootNamespace: string, read: Reade
   return [...policies.ofNamespace(rootNamespace, read), ...policies.ofGatewayClass(read)];
 }
 
+/** What is attached to one of the two Gateways is not for the other. */
+function withCanary(
+  set: PolicySet,
+  canary: CanaryBinding,
+  includesBehind: (binding: WaypointBinding) => readonly PolicySetName[],
+): ServedObject {
+  if (canary.kind !== 'canary') return { kind: 'policies', set };
+  const { waypoint } = canary;
+  const includes = includesBehind({ kind: 'bound', waypoint, fault: null });
+  return {
+    kind: 'policies',
+    set,
+    atCanary: { gateway: `${waypoint.namespace}/${waypoint.name}`, set: { ...set, includes } },
+  };
+}
+
+function served(...of: Parameters<typeof setOf>): ServedObject {
+  return { kind: 'policies', set: setOf(...of) };
+}
+
 /** Each policy once, in an order that does not depend on how they were found. */
-function served(
+function setOf(
   name: PolicySetName,
   includes: readonly PolicySetName[],
   found: readonly AccessPolicyObject[],
-): ServedObject {
+): PolicySet {
   const byKey = new Map(found.map((policy) => [`${policy.meta.namespace}/${policy.meta.name}`, policy]));
   const policies = [...byKey].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, policy]) => requestPolicyOf(policy));
-  const set: PolicySet = { name, includes, policies };
-  return { kind: 'policies', set };
+  return { name, includes, policies };
 }

@@ -6,6 +6,7 @@ import {
   WAYPOINT_CLASS,
 } from '@ambit/mesh/kinds';
 import type { PolicyKey } from '@ambit/mesh/model';
+import { decideCanaryWaypoint } from '../translate/decide-canary-waypoint.ts';
 import {
   decideWaypointBinding,
   type WaypointName,
@@ -170,8 +171,14 @@ export class PolicySurroundings {
       const binding = decideWaypointBinding({ meta: service.meta, traffic: 'service' }, around);
       const own = this.ofService(service.meta, read);
       if ((binding.kind !== 'bound' && own.length === 0) || !backs(candidate)) continue;
-      if (binding.kind !== 'bound') unbound.push(...own);
-      else stands(binding, bypassOf(meta.labels, service.meta.labels, around.namespace?.meta.labels), own);
+      if (binding.kind !== 'bound') {
+        unbound.push(...own);
+        continue;
+      }
+      const bypass = bypassOf(meta.labels, service.meta.labels, around.namespace?.meta.labels);
+      stands(binding, bypass, own);
+      const canary = decideCanaryWaypoint(service.meta, around);
+      if (canary.kind === 'canary') stands({ waypoint: canary.waypoint, fault: null }, bypass, own);
     }
     const around = this.waypoints(meta.namespace, read);
     const binding = decideWaypointBinding({ meta, traffic: 'workload' }, around);

@@ -4,6 +4,7 @@ import { parseIpAddress, parsePort, type Workload } from '@ambit/mesh/model';
 import { buildWorkload } from '@ambit/mesh/testing';
 import { parseAddressResource } from '@ambit/mesh/wire';
 import { encodeResource, sameResource } from './encode-resource.ts';
+import { resourceFor } from './resource-store.ts';
 
 const probed = buildWorkload({
   probes: {
@@ -45,4 +46,16 @@ test('sameResource tells a change that only the node sees', () => {
   assert.equal(sameResource(of(probed), of({ ...probed })), true);
   assert.equal(sameResource(of(probed), of(buildWorkload())), false);
   assert.equal(sameResource(of(probed), of({ ...probed, probes: { nodeAddresses: [], probes: [] } })), false);
+});
+
+test('a set of policies is another one at the canary waypoint of a service', () => {
+  const set = { name: 'service/shop/web', includes: ['gateway/shop/wp'], policies: [] } as const;
+  const atNext = { ...set, includes: ['gateway/shop/next'] } as const;
+  const both = encodeResource({ kind: 'policies', set, atCanary: { gateway: 'shop/next', set: atNext } });
+  const alone = encodeResource({ kind: 'policies', set });
+  const sent = (gateway?: string): string | undefined =>
+    resourceFor({ node: 'n', ...(gateway === undefined ? {} : { gateway }) }, both)?.version;
+  const next = encodeResource({ kind: 'policies', set: atNext }).version;
+  assert.deepEqual([sent(), sent('shop/wp'), sent('shop/next')], [alone.version, alone.version, next]);
+  assert.deepEqual([sameResource(alone, both), sameResource(both, { ...both })], [false, true]);
 });

@@ -13,7 +13,12 @@ const VERSION_LENGTH = 16;
 export type ServedObject =
   | PushedObject
   | { readonly kind: 'backend'; readonly backend: BackendSecurity }
-  | { readonly kind: 'policies'; readonly set: PolicySet }
+  | {
+      readonly kind: 'policies';
+      readonly set: PolicySet;
+      /** The set of that name as waypoints of one Gateway, `namespace/name`, get it. */
+      readonly atCanary?: { readonly gateway: string; readonly set: PolicySet };
+    }
   | { readonly kind: 'session-keys'; readonly keys: SessionKeys }
   | {
       readonly kind: 'routes';
@@ -33,7 +38,7 @@ export function encodeResource(object: ServedObject): PushResource {
   if (object.kind === 'session-keys') {
     return { ...versioned(encodeSessionKeys(object.keys)), backs: [], forGateways: [object.keys.gateway] };
   }
-  if (object.kind === 'policies') return { ...versioned(encodePolicySet(object.set)), backs: [] };
+  if (object.kind === 'policies') return encodePolicies(object);
   if (object.kind === 'backend') return { ...versioned(encodeBackend(object.backend)), backs: [] };
   if (object.kind === 'service') {
     const { hostname, addresses } = object.service;
@@ -54,6 +59,13 @@ export function encodeResource(object: ServedObject): PushResource {
   return { ...forAll, forNode: { node: workload.node, version, value } };
 }
 
+function encodePolicies({ set, atCanary }: ServedObject & { readonly kind: 'policies' }): PushResource {
+  const forAll = { ...versioned(encodePolicySet(set)), backs: [] };
+  if (atCanary === undefined) return forAll;
+  const { version, value } = versioned(encodePolicySet(atCanary.set));
+  return { ...forAll, forGateway: { gateway: atCanary.gateway, version, value } };
+}
+
 function encodeVersioned(object: PushedObject): DiscoveryResource {
   return versioned(encodePushedObject(object));
 }
@@ -67,6 +79,8 @@ export function sameResource(before: PushResource, after: PushResource): boolean
     before.version === after.version &&
     before.name === after.name &&
     before.forGateways?.join() === after.forGateways?.join() &&
+    before.forGateway?.gateway === after.forGateway?.gateway &&
+    before.forGateway?.version === after.forGateway?.version &&
     before.forNode?.node === after.forNode?.node &&
     before.forNode?.version === after.forNode?.version
   );

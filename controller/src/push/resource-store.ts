@@ -16,6 +16,8 @@ export interface PushResource extends DiscoveryResource {
   };
   /** `namespace/name` of the Gateways whose waypoints may see it, in order. Absent: whoever may read the type. */
   readonly forGateways?: readonly string[];
+  /** What waypoints of that Gateway, `namespace/name`, get in place of what all others do. */
+  readonly forGateway?: Pick<DiscoveryResource, 'version' | 'value'> & { readonly gateway: string };
   /** What subscribers of that node get in place of what all others do. */
   readonly forNode?: Pick<DiscoveryResource, 'version' | 'value'> & { readonly node: string };
 }
@@ -35,9 +37,10 @@ export function resourceFor(
   if (resource?.forGateways !== undefined && (gateway === undefined || !resource.forGateways.includes(gateway))) {
     return undefined;
   }
-  const own = resource?.forNode;
-  if (resource === undefined || own === undefined || own.node !== node) return resource;
-  return { ...resource, version: own.version, value: own.value };
+  if (resource === undefined) return undefined;
+  const { forNode, forGateway } = resource;
+  const own = forNode?.node === node ? forNode : forGateway?.gateway === gateway ? forGateway : undefined;
+  return own === undefined ? resource : { ...resource, version: own.version, value: own.value };
 }
 
 /**

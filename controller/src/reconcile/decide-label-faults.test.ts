@@ -17,6 +17,10 @@ const labels = (waypoint: string, more: Json = {}): Json => ({ labels: { 'ambit.
 const gateway = (name: string, gatewayClassName = 'ambit-waypoint', meta: Json = {}): MeshObject =>
   object('Gateway', name, meta, { gatewayClassName, listeners: [] });
 const service = (meta: Json): MeshObject => object('Service', 'web', meta, { ports: [{ port: 80 }] });
+const canary = (name: string, weight: string): Json => ({
+  ...labels('wp', { 'ambit.dev/waypoint-canary': name }),
+  annotations: { 'ambit.dev/waypoint-canary-weight': weight },
+});
 const OTHERS = { 'ambit.dev/waypoint-namespace': 'infra' };
 
 /** Of all objects, as `kind namespace/name code: reason`. */
@@ -71,6 +75,28 @@ test('decideLabelFaults() tells of labels that name no waypoint, where the label
       told(service(labels('wp', OTHERS)), gateway('wp', 'ambit-waypoint', { namespace: 'infra' })),
       [
         'Service shop/web AttachmentDenied: label ambit.dev/waypoint names Gateway infra/wp, no listener of which allows this namespace: callers are refused',
+      ],
+    ],
+    ['a canary', told(service(canary('next', '10')), gateway('wp'), gateway('next')), []],
+    [
+      'a misspelt canary',
+      told(service(canary('nxt', '10')), gateway('wp'), gateway('next')),
+      [
+        'Service shop/web CanaryMissing: canary Gateway shop/nxt is not there: it takes no connections; did you mean next?',
+      ],
+    ],
+    [
+      'a weight that is none, where the label is',
+      told(object('Namespace', 'shop', canary('next', '110')), service({}), gateway('wp'), gateway('next')),
+      [
+        'Namespace shop/shop CanaryInvalidWeight: annotation ambit.dev/waypoint-canary-weight must be a whole number from 0 to 100: canary Gateway shop/next takes no connections',
+      ],
+    ],
+    [
+      'a canary of no waypoint',
+      told(service({ labels: { 'ambit.dev/waypoint-canary': 'next' } }), gateway('next')),
+      [
+        'Service shop/web CanaryWithoutWaypoint: canary Gateway shop/next is one of no waypoint (label ambit.dev/waypoint): it takes no connections',
       ],
     ],
     ['a load balancer', told(service({ annotations: { 'ambit.dev/load-balancer': 'random' } })), []],

@@ -1,4 +1,5 @@
 import type { ObjectProblem } from '@ambit/mesh/kinds';
+import type { CanaryCode } from './waypoints/decide-waypoint-bound.ts';
 
 /** An object that is not taken as it is, or not as somebody meant it, and why. */
 export interface RefusedObject {
@@ -7,7 +8,7 @@ export interface RefusedObject {
   readonly namespace: string;
   readonly name: string;
   /** In one word, as events have it; that of a condition where there is one. */
-  readonly code: 'NotTaken' | 'WaypointMissing' | 'WrongClass' | 'AttachmentDenied';
+  readonly code: 'NotTaken' | 'WaypointMissing' | 'WrongClass' | 'AttachmentDenied' | CanaryCode;
   readonly reason: string;
 }
 

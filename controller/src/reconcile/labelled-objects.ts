@@ -1,4 +1,10 @@
-import { type KubeService, LOAD_BALANCER_ANNOTATION, type Pod, WAYPOINT_LABEL } from '@ambit/mesh/kinds';
+import {
+  type KubeService,
+  LOAD_BALANCER_ANNOTATION,
+  type Pod,
+  WAYPOINT_CANARY_LABEL,
+  WAYPOINT_LABEL,
+} from '@ambit/mesh/kinds';
 import type { Gateway } from '@ambit/mesh/kinds';
 import type { Index } from '../collections/collection.ts';
 import type { ObjectCollections } from '../collections/object-collections.ts';
@@ -19,7 +25,11 @@ export class LabelledObjects {
   constructor(objects: ObjectCollections) {
     this.#objects = objects;
     this.#services = objects.services.index(({ meta }) =>
-      meta.labels.has(WAYPOINT_LABEL) || meta.annotations.has(LOAD_BALANCER_ANNOTATION) ? [LABELLED] : [],
+      meta.labels.has(WAYPOINT_LABEL) ||
+      meta.labels.has(WAYPOINT_CANARY_LABEL) ||
+      meta.annotations.has(LOAD_BALANCER_ANNOTATION)
+        ? [LABELLED]
+        : [],
     );
     this.#pods = objects.pods.index(({ meta }) => (meta.labels.has(WAYPOINT_LABEL) ? [LABELLED] : []));
     this.#gateways = objects.gateways.index(({ meta }) => [meta.namespace]);

@@ -54,7 +54,7 @@ export interface WaypointSurroundings {
  * services, and for the workloads that name it themselves.
  */
 export function decideWaypointBinding(
-  { meta, traffic }: { readonly meta: ObjectMeta; readonly traffic: WaypointTraffic },
+  { meta, traffic }: { readonly meta: Pick<ObjectMeta, 'labels' | 'namespace'>; readonly traffic: WaypointTraffic },
   { namespace, gateway: find }: WaypointSurroundings,
 ): WaypointBinding {
   if (isOfWaypoint(meta.labels)) return { kind: 'none', reason: 'own-waypoint' };
@@ -70,39 +70,57 @@ function decideBinding(
   labels: ReadonlyMap<string, string>,
   home: string,
   traffic: WaypointTraffic,
-  { namespace, gateway: find }: WaypointSurroundings,
+  around: WaypointSurroundings,
 ): WaypointBinding {
   const own = nameIn(labels, home);
-  const named = own ?? nameIn(namespace?.meta.labels ?? NO_LABELS, home);
+  const named = own ?? nameIn(around.namespace?.meta.labels ?? NO_LABELS, home);
   if (named === null) return { kind: 'none', reason: 'not-labelled' };
   if (named === OPT_OUT) return { kind: 'none', reason: 'opted-out' };
+  const fault = decideWaypointFault(named, { home, traffic }, around);
+  const isElsewhere = fault === 'missing' && traffic === 'workload' && own === null;
+  if (fault === 'not-covered' || isElsewhere) return { kind: 'not-covered', waypoint: named };
+  return { kind: 'bound', waypoint: named, fault };
+}
+
+/** Whether a Gateway can stand before such traffic of a namespace, `home`; `not-covered` where it is not for it. */
+export function decideWaypointFault(
+  named: WaypointName,
+  { home, traffic }: { readonly home: string; readonly traffic: WaypointTraffic },
+  { namespace, gateway: find }: WaypointSurroundings,
+): WaypointFault | 'not-covered' | null {
   const gateway = find(named);
-  if (gateway === undefined) {
-    const isCovered = traffic === 'service' || own !== null;
-    return isCovered ? { kind: 'bound', waypoint: named, fault: 'missing' } : { kind: 'not-covered', waypoint: named };
-  }
-  if (gateway.className !== WAYPOINT_CLASS) return { kind: 'bound', waypoint: named, fault: 'wrong-class' };
+  if (gateway === undefined) return 'missing';
+  if (gateway.className !== WAYPOINT_CLASS) return 'wrong-class';
   // A word that is not known covers everything: to refuse is safer than to go past what somebody meant to be there.
   const covers = waypointFor(gateway) ?? 'all';
-  if (covers !== 'all' && covers !== traffic) return { kind: 'not-covered', waypoint: named };
-  const isAllowed = named.namespace === home || takesNamespace(gateway, home, namespace);
-  return { kind: 'bound', waypoint: named, fault: isAllowed ? null : 'not-allowed' };
+  if (covers !== 'all' && covers !== traffic) return 'not-covered';
+  return named.namespace === home || takesNamespace(gateway, home, namespace) ? null : 'not-allowed';
 }
 
 /** What agents are told of a binding; undefined when there is nothing in between. */
 export function waypointRefOf(binding: WaypointBinding, settings: MeshSettings): WaypointRef | undefined {
-  if (binding.kind !== 'bound') return undefined;
-  const { namespace, name } = binding.waypoint;
+  return binding.kind === 'bound' ? refToWaypoint(binding.waypoint, settings) : undefined;
+}
+
+/** As agents look for the pods of that waypoint, whether it is there or not. */
+export function refToWaypoint({ namespace, name }: WaypointName, settings: MeshSettings): WaypointRef {
   const hostname = serviceHostname(waypointServiceName(name), namespace, settings);
   return { destination: { kind: 'hostname', hostname: { namespace, hostname } }, hboneMtlsPort: HBONE_PORT };
 }
 
-function nameIn(labels: ReadonlyMap<string, string>, home: string): WaypointName | typeof OPT_OUT | null {
-  const name = labels.get(WAYPOINT_LABEL) ?? '';
-  if (name === '') return null;
+function nameIn(labels: ReadonlyMap<string, string>, home: string): ReturnType<typeof namedWaypoint> {
+  return namedWaypoint(labels.get(WAYPOINT_LABEL), labels.get(WAYPOINT_NAMESPACE_LABEL), home);
+}
+
+/** The Gateway that two labels name; null where they name none. */
+export function namedWaypoint(
+  name: string | undefined,
+  namespace: string | undefined,
+  home: string,
+): WaypointName | typeof OPT_OUT | null {
+  if (name === undefined || name === '') return null;
   if (name === OPT_OUT) return OPT_OUT;
-  const namespace = labels.get(WAYPOINT_NAMESPACE_LABEL) ?? '';
-  return { namespace: namespace === '' ? home : namespace, name };
+  return { namespace: namespace === undefined || namespace === '' ? home : namespace, name };
 }
 
 /** As for routes: a listener says from which namespaces. */

@@ -2,6 +2,7 @@ import type { KubeService } from '@ambit/mesh/kinds';
 import { LOAD_BALANCER_ANNOTATION, LOAD_BALANCERS } from '@ambit/mesh/kinds';
 import type { LoadBalancing, Service, ServicePort, SpiffeId, WaypointRef } from '@ambit/mesh/model';
 import { appProtocolOf } from './app-protocol.ts';
+import { decideCanaryWaypoint, weightedWaypointsOf } from './decide-canary-waypoint.ts';
 import {
   decideWaypointBinding,
   type WaypointBinding,
@@ -49,7 +50,7 @@ export function serviceFromService(
     subjectAltNames: around.identities,
     ...(waypoint === undefined ? {} : { waypoint }),
     ...(around.callers.size === 0 ? {} : { callerWaypoints: callerWaypointsOf(around.callers, settings) }),
-    weightedWaypoints: [],
+    weightedWaypoints: weightedWaypointsOf(waypoint, decideCanaryWaypoint(service.meta, around), settings),
     ...(loadBalancing === undefined ? {} : { loadBalancing }),
     ...(balanceBy === undefined ? {} : { balanceBy }),
     ipFamilies: ipFamiliesOf(service),

@@ -2,6 +2,8 @@ import {
   type KubeService,
   type ServiceImport,
   WAYPOINT_BYPASS_LABEL,
+  WAYPOINT_CANARY_LABEL,
+  WAYPOINT_CANARY_NAMESPACE_LABEL,
   WAYPOINT_LABEL,
   WAYPOINT_NAMESPACE_LABEL,
 } from '@ambit/mesh/kinds';
@@ -65,8 +67,13 @@ function withWaypointOf(
     const value = service.get(name);
     if (value !== undefined) labels.set(name, value);
   };
-  // Of the two labels that name a Gateway one without the other would name another one.
-  if (!imported.has(WAYPOINT_LABEL)) for (const name of [WAYPOINT_LABEL, WAYPOINT_NAMESPACE_LABEL]) inherit(name);
+  // Of the two labels that name a Gateway one without the other would name another one, and a canary is one of that Gateway.
+  if (!imported.has(WAYPOINT_LABEL)) {
+    for (const name of [WAYPOINT_LABEL, WAYPOINT_NAMESPACE_LABEL]) inherit(name);
+    if (!imported.has(WAYPOINT_CANARY_LABEL)) {
+      for (const name of [WAYPOINT_CANARY_LABEL, WAYPOINT_CANARY_NAMESPACE_LABEL]) inherit(name);
+    }
+  }
   if (!imported.has(WAYPOINT_BYPASS_LABEL)) inherit(WAYPOINT_BYPASS_LABEL);
   return labels;
 }

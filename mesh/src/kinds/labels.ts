@@ -29,3 +29,8 @@ export const WAYPOINT_LABEL: 'ambit.dev/waypoint' = `${AMBIT_DOMAIN}/waypoint`;
 export const WAYPOINT_BYPASS_LABEL: 'ambit.dev/waypoint-bypass' = `${AMBIT_DOMAIN}/waypoint-bypass`;
 export const WAYPOINT_BYPASS = 'allow';
 export const WAYPOINT_NAMESPACE_LABEL: 'ambit.dev/waypoint-namespace' = `${AMBIT_DOMAIN}/waypoint-namespace`;
+/** On Namespace and Service: a second Gateway, which takes a share of the connections, or `none`. */
+export const WAYPOINT_CANARY_LABEL: 'ambit.dev/waypoint-canary' = `${AMBIT_DOMAIN}/waypoint-canary`;
+export const WAYPOINT_CANARY_NAMESPACE_LABEL: 'ambit.dev/waypoint-canary-namespace' = `${AMBIT_DOMAIN}/waypoint-canary-namespace`;
+/** Beside that label: how many connections of a hundred it takes, from 0 to 100. */
+export const WAYPOINT_CANARY_WEIGHT_ANNOTATION: 'ambit.dev/waypoint-canary-weight' = `${AMBIT_DOMAIN}/waypoint-canary-weight`;

@@ -3,6 +3,8 @@ import {
   MODE_LABEL,
   NETWORK_LABEL,
   WAYPOINT_BYPASS_LABEL,
+  WAYPOINT_CANARY_LABEL,
+  WAYPOINT_CANARY_NAMESPACE_LABEL,
   WAYPOINT_LABEL,
   WAYPOINT_NAMESPACE_LABEL,
 } from './labels.ts';
@@ -17,6 +19,8 @@ const KNOWN: readonly string[] = [
   NETWORK_LABEL,
   WAYPOINT_LABEL,
   WAYPOINT_NAMESPACE_LABEL,
+  WAYPOINT_CANARY_LABEL,
+  WAYPOINT_CANARY_NAMESPACE_LABEL,
   WAYPOINT_FOR_LABEL,
   WAYPOINT_BYPASS_LABEL,
 ];
@@ -26,6 +30,8 @@ const ISTIO: ReadonlyMap<string, string> = new Map([
   ['istio.io/dataplane-mode', MODE_LABEL],
   ['istio.io/use-waypoint', WAYPOINT_LABEL],
   ['istio.io/use-waypoint-namespace', WAYPOINT_NAMESPACE_LABEL],
+  ['istio.io/use-waypoint-canary', WAYPOINT_CANARY_LABEL],
+  ['istio.io/use-waypoint-canary-namespace', WAYPOINT_CANARY_NAMESPACE_LABEL],
   ['istio.io/waypoint-for', WAYPOINT_FOR_LABEL],
 ]);
 

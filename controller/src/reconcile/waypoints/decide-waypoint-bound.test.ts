@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { CanaryBinding, CanaryFault } from '../../translate/decide-canary-waypoint.ts';
 import type { WaypointBinding, WaypointFault } from '../../translate/decide-waypoint-binding.ts';
 import { decideWaypointBound } from './decide-waypoint-bound.ts';
 import { decideClassStatus } from './decide-class-status.ts';
 
 const waypoint = { namespace: 'infra', name: 'wp' };
 const bound = (fault: WaypointFault | null): WaypointBinding => ({ kind: 'bound', waypoint, fault });
+
+const NO_CANARY: CanaryBinding = { kind: 'none' };
 
 describe('decideWaypointBound()', () => {
   const rows: readonly (readonly [WaypointBinding, readyPods: number, status: string, message: string])[] = [
@@ -33,14 +36,62 @@ describe('decideWaypointBound()', () => {
   ];
   for (const [binding, readyPods, status, message] of rows) {
     test(status, () => {
-      const decided = decideWaypointBound(binding, readyPods);
+      const decided = decideWaypointBound(binding, NO_CANARY, { waypoint: readyPods, canary: 0 });
       const text = `${decided?.status} ${decided?.reason}`;
       assert.deepEqual([decided?.type, text, decided?.message], ['ambit.dev/WaypointBound', status, message]);
     });
   }
 
   test('nothing of a Service that names none', () => {
-    assert.equal(decideWaypointBound({ kind: 'none', reason: 'not-labelled' }, 1), null);
+    const none: WaypointBinding = { kind: 'none', reason: 'not-labelled' };
+    assert.equal(decideWaypointBound(none, NO_CANARY, { waypoint: 1, canary: 0 }), null);
+  });
+
+  const canary = (weight: number, fault: 'invalid-weight' | null = null): CanaryBinding => ({
+    ...{ kind: 'canary', waypoint: { namespace: 'shop', name: 'next' }, weight, fault },
+  });
+  const unused = (fault: CanaryFault): CanaryBinding => ({
+    ...{ kind: 'unused', waypoint: { namespace: 'shop', name: 'next' }, fault },
+  });
+  const through = 'callers go through Gateway infra/wp';
+  const canaries: readonly (readonly [CanaryBinding, readyPods: number, status: string, message: string])[] = [
+    [canary(10), 1, 'True WaypointAccepted', `${through}, 10 % of connections through Gateway shop/next`],
+    [canary(10), 0, 'False CanaryIsNotReady', `${through}, as no pod of canary Gateway shop/next is ready`],
+    [
+      canary(0, 'invalid-weight'),
+      1,
+      'False CanaryInvalidWeight',
+      `${through}; annotation ambit.dev/waypoint-canary-weight must be a whole number from 0 to 100: canary Gateway shop/next takes no connections`,
+    ],
+    [
+      unused('missing'),
+      0,
+      'False CanaryMissing',
+      `${through}; canary Gateway shop/next is not there: it takes no connections`,
+    ],
+    [
+      unused('same-as-primary'),
+      1,
+      'False CanarySameAsPrimary',
+      `${through}; canary Gateway shop/next is the waypoint itself: it takes no connections`,
+    ],
+  ];
+  for (const [one, ready, status, message] of canaries) {
+    test(`${status}, of a canary`, () => {
+      const decided = decideWaypointBound(bound(null), one, { waypoint: 1, canary: ready });
+      assert.deepEqual([`${decided?.status} ${decided?.reason}`, decided?.message], [status, message]);
+    });
+  }
+
+  test('a canary of no waypoint is told', () => {
+    const none: WaypointBinding = { kind: 'none', reason: 'not-labelled' };
+    const decided = decideWaypointBound(none, unused('no-primary'), { waypoint: 0, canary: 0 });
+    assert.equal(decided?.reason, 'CanaryWithoutWaypoint');
+  });
+
+  test('what refuses callers comes first', () => {
+    const decided = decideWaypointBound(bound('missing'), unused('missing'), { waypoint: 0, canary: 0 });
+    assert.equal(decided?.reason, 'WaypointMissing');
   });
 });
 
