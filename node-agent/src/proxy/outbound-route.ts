@@ -140,7 +140,10 @@ function routeToService(call: Call, service: Service): OutboundRoute {
   const waypoint = pickServiceWaypoint(service, options.random) ?? service.callerWaypoints?.get(source.namespace);
   if (waypoint !== undefined) {
     const route = routeToWaypoint(call, waypoint, service);
-    if (route !== null) return route;
+    // A canary without a pod leaves its share to the waypoint that it is a canary of, past which nobody goes either way.
+    const isLost = route?.kind === 'refused' && route.reason === 'waypoint-missing';
+    const instead = isLost && service.waypoint !== undefined ? routeToWaypoint(call, service.waypoint, service) : route;
+    if (instead !== null) return instead;
   }
   if (service.loadBalancing?.mode === 'passthrough') return { kind: 'passthrough', address: destination, service };
   if (!hasServicePort(view, service, destination.port)) return refused('no-service-port', service);

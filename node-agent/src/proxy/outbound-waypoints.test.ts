@@ -97,6 +97,10 @@ describe('decideOutbound() and waypoints', () => {
       ['canary', 'canary'],
     );
     assert.equal(chosen(weighted(0, 0), 0), 'gateway');
+    const lost = { services: [{ ...weighted(0, 100), waypoint: buildWaypointRef(gateway.key) }, gateway, canary] };
+    const left = decide({ ...lost, workloads: [waypoint] }, '10.96.0.1:80');
+    assert.equal(left.kind === 'waypoint-hbone' && left.workload.name, 'gateway', 'the canary has no pod');
+    assert.equal(decide(lost, '10.96.0.1:80').kind, 'refused');
   });
 
   const missing: readonly (readonly [string, MeshViewUpdate])[] = [
