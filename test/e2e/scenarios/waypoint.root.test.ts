@@ -15,6 +15,8 @@ const V2 = { name: 'v2', host: 'host-b', number: 22 } as const;
 const OPEN = '10.20.0.4';
 /** The waypoint through which callers of the namespace go where they have routes of their own. */
 const OTHERS_WAYPOINT = { 'ambit.dev/waypoint': 'wp', 'ambit.dev/waypoint-namespace': 'shop' };
+/** Of the Service that has a canary waypoint. */
+const TRIED = '10.20.0.5';
 /** Of ServiceImport `web`. */
 const OF_SET = '10.20.0.9';
 const WEB = { v4: '10.20.0.1', v6: 'fd10:20::1' } as const;
@@ -26,6 +28,17 @@ function canary(percent: number): readonly Manifest[] {
     { matches: [{ headers: [{ name: 'x-canary', value: 'yes' }] }], backendRefs: [to('web-v2', 1)] },
     { backendRefs: [to('web-v1', 100 - percent), to('web-v2', percent)] },
   ];
+}
+
+/** So many connections of a hundred go through waypoint `next`. */
+function tried(percent: number): Manifest {
+  const metadata = {
+    name: 'tried',
+    namespace: 'shop',
+    labels: { 'ambit.dev/waypoint': 'wp', 'ambit.dev/waypoint-canary': 'next' },
+    annotations: { 'ambit.dev/waypoint-canary-weight': `${percent}` },
+  };
+  return { ...service('tried', 5, 'v1'), metadata };
 }
 
 describe('a waypoint', { skip: requireSandbox() }, () => {
@@ -44,6 +57,7 @@ describe('a waypoint', { skip: requireSandbox() }, () => {
       'pods.yaml',
       ...[CLIENT, GUEST, V1, V2].map(pod),
       ...waypoint('wp', { host: 'host-a', number: 30 }),
+      ...waypoint('next', { host: 'host-b', number: 31 }),
     );
     manifests.write(
       'services.yaml',
@@ -53,6 +67,7 @@ describe('a waypoint', { skip: requireSandbox() }, () => {
       service('web-v2', 3, 'v2'),
     );
     manifests.write('route.yaml', httpRoute('canary', 'web', canary(0)));
+    manifests.write('tried.yaml', tried(0));
     world = await startMesh(manifests, ['other/guest', 'shop/client', 'shop/v1', 'shop/v2']);
   });
   afterEach((t) => {
@@ -142,6 +157,40 @@ describe('a waypoint', { skip: requireSandbox() }, () => {
     assert.deepEqual(await servers([call('client', {}, OPEN), call('guest', {}, OPEN)]), ['v1', 'v2']);
     manifests.remove('open-consumer.yaml');
     await until('the route is gone', async () => (await call('guest', {}, OPEN)).servedBy === 'v1');
+  });
+
+  test('leaves a share of the connections to its canary, which has the same routes and policies of its own', async () => {
+    const ask = (headers: Readonly<Record<string, string>> = {}): Promise<AppResult> => call('client', headers, TRIED);
+    const give = (percent: number): void => {
+      manifests.write('tried.yaml', tried(percent));
+    };
+    manifests.write('tried-route.yaml', httpRoute('tried', 'tried', canary(0)));
+    manifests.write('next-policy.yaml', {
+      apiVersion: 'ambit.dev/v1alpha1',
+      kind: 'AccessPolicy',
+      metadata: { name: 'next-lets-nobody-in', namespace: 'shop' },
+      spec: {
+        targetRefs: [{ group: 'gateway.networking.k8s.io', kind: 'Gateway', name: 'next' }],
+        action: 'Deny',
+        rules: [{}],
+      },
+    });
+    await until('the route counts', async () => (await ask(asks)).servedBy === 'v2');
+    give(100);
+    await until('the canary refuses', async () => (await ask()).status === 403);
+    give(50);
+    const seen = new Set<number | undefined>();
+    await until('both are reached', async () => seen.add((await ask()).status).size === 2);
+    assert.deepEqual(seen, new Set([200, 403]));
+    give(0);
+    await until('the canary has no share', async () => {
+      const last = await Promise.all(Array.from({ length: 16 }, () => ask()));
+      return last.every(({ status }) => status === 200);
+    });
+    manifests.remove('next-policy.yaml');
+    give(100);
+    await until('the canary lets them in', async () => (await ask(asks)).servedBy === 'v2');
+    assert.deepEqual(await servers([ask(), ask(asks)]), ['v1', 'v2']);
   });
 
   test('routes what is asked of a ServiceImport by its own routes, at its own address', async () => {
