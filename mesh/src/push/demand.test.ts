@@ -31,7 +31,13 @@ function start(namesMax?: number): World {
   const demand: Demand = new Demand({
     clock,
     isThere: (name) => (name === UID || name === 'n/10.0.0.1') && run.view.workload(UID) !== undefined,
-    onAnswers: (all: readonly NameAnswer[]) => answers.push(...all.map(({ name, kind }) => `${name} ${kind}`)),
+    onAnswers: (all: readonly NameAnswer[]) =>
+      answers.push(
+        ...all.map(
+          ({ name, kind, forMs = Number.POSITIVE_INFINITY }) =>
+            `${name} ${kind}${Number.isFinite(forMs) ? ` ${forMs}` : ''}`,
+        ),
+      ),
     ...(namesMax === undefined ? {} : { namesMax }),
   });
   const run = startClient(undefined, 0, false, { demand });
@@ -89,7 +95,7 @@ describe('Demand', () => {
     assert.ok(world.run.view.workload(UID));
     world.demand.want(['n/10.0.0.1', 'n/10.0.0.2']);
     await world.run.settle();
-    assert.deepEqual(world.answers.slice(3), ['n/10.0.0.1 there', 'n/10.0.0.2 absent']);
+    assert.deepEqual(world.answers.slice(3), ['n/10.0.0.1 there', 'n/10.0.0.2 absent 30000']);
     assert.equal(asked(stream).length, 2);
   });
 
@@ -122,11 +128,14 @@ describe('Demand', () => {
     await world.run.settle();
     stream.push(addresses({ removedResources: ['n/10.0.0.2'] }));
     await world.run.settle();
-    await world.clock.advance(DEMAND_LIMITS.absentMs);
+    await world.clock.advance(DEMAND_LIMITS.absentMs - 1);
+    world.demand.want(['n/10.0.0.2']);
+    assert.equal(world.answers.at(-1), 'n/10.0.0.2 absent 1');
+    await world.clock.advance(1);
     world.demand.want(['n/10.0.0.2']);
     await world.run.settle();
     assert.deepEqual(asked(stream).slice(1), ['+n/10.0.0.2', '-n/10.0.0.2', '+n/10.0.0.2']);
-    assert.equal(world.answers.length, 1);
+    assert.equal(world.answers.length, 2);
   });
 
   test('asks again for an address whose workload is gone, where the server has not said that of the address', async () => {

@@ -9,6 +9,8 @@ import { NameTable } from './name-table.ts';
 export interface NameAnswer {
   readonly name: string;
   readonly kind: 'there' | 'absent' | 'too-many' | 'forgotten';
+  /** For how long it counts at most, where that is known. */
+  readonly forMs?: number;
 }
 
 /** A change of the names of a stream. */
@@ -79,7 +81,8 @@ export class Demand {
         this.#table.askAgain(name);
         this.#ask(name, true, null);
       } else if (wanted.kind === 'full') answers.push({ name, kind: 'too-many' });
-      else if (wanted.kind === 'there' || wanted.kind === 'absent') answers.push({ name, kind: wanted.kind });
+      else if (wanted.kind === 'there') answers.push({ name, kind: 'there' });
+      else if (wanted.kind === 'absent') answers.push({ name, kind: 'absent', forMs: wanted.leftMs });
       else if (wanted.kind === 'ask') {
         const { again, forgotten } = wanted;
         if (forgotten !== null) answers.push({ name: forgotten, kind: 'forgotten' });

@@ -4,7 +4,9 @@ export type NameState = 'asked' | 'there' | 'absent';
 /** What becomes of a name that is wanted: `ask` the server now, `forgotten` gives its place; `full`: there is no room for it. */
 export type Wanted =
   | { readonly kind: 'ask'; readonly again: boolean; readonly forgotten: string | null }
-  | { readonly kind: NameState }
+  | { readonly kind: Exclude<NameState, 'absent'> }
+  /** Counts for so long. */
+  | { readonly kind: 'absent'; readonly leftMs: number }
   | { readonly kind: 'full' };
 
 export const NAME_TABLE_LIMITS = {
@@ -55,9 +57,10 @@ export class NameTable {
     const answeredMs = this.#absent.get(name);
     if (answeredMs !== undefined) {
       this.#absent.delete(name);
-      if (nowMs - answeredMs < absentMs) {
+      const leftMs = answeredMs + absentMs - nowMs;
+      if (leftMs > 0) {
         this.#absent.set(name, answeredMs);
-        return { kind: 'absent' };
+        return { kind: 'absent', leftMs };
       }
       this.#asked.add(name);
       return { kind: 'ask', again: true, forgotten: null };

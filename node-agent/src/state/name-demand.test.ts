@@ -111,3 +111,19 @@ test('NameDemand asks anew for a name that the main thread follows no more, at o
   demand.answer([{ name: 'a', kind: 'there' }]);
   assert.equal(await wait, 'answered');
 });
+
+test('NameDemand keeps an answer no longer than it counts', async () => {
+  const { clock, demand, asked } = start();
+  demand.want(['a', 'b']);
+  await clock.advance(0);
+  demand.answer([
+    { name: 'a', kind: 'absent', forMs: 100 },
+    { name: 'b', kind: 'absent', forMs: Number.POSITIVE_INFINITY },
+  ]);
+  await clock.advance(100);
+  demand.want(['a', 'b']);
+  await clock.advance(NAME_DEMAND_LIMITS.answerMs - 100);
+  demand.want(['b']);
+  await clock.advance(0);
+  assert.deepEqual(asked, [['a', 'b'], ['a'], ['b']]);
+});

@@ -116,8 +116,8 @@ export class NameDemand {
 
   /** From the main thread; what it says is in force here. */
   answer(answers: readonly NameAnswer[]): void {
-    const untilMs = this.#options.clock.monotonic() + NAME_DEMAND_LIMITS.answerMs;
-    for (const { name, kind } of answers) {
+    const nowMs = this.#options.clock.monotonic();
+    for (const { name, kind, forMs = Number.POSITIVE_INFINITY } of answers) {
       if (kind === 'forgotten') {
         this.#answers.delete(name);
         continue;
@@ -125,7 +125,7 @@ export class NameDemand {
       const asked = this.#asked.get(name);
       if (asked === undefined) continue;
       this.#asked.delete(name);
-      if (kind !== 'too-many') this.#keep(name, untilMs);
+      if (kind !== 'too-many') this.#keep(name, nowMs + Math.min(forMs, NAME_DEMAND_LIMITS.answerMs));
       for (const hear of [...asked.waiting]) hear(kind);
     }
   }
