@@ -32,7 +32,7 @@ export interface NodeProgress {
   readonly node: string;
   /** By type: the revision of its store up to which everything is acknowledged; -1 before any. */
   readonly settled: ReadonlyMap<string, number>;
-  /** By type: resources of which a response was refused and none accepted since. */
+  /** By type: resources that were refused and not accepted since, all of a response where nothing was named. */
   readonly refused: ReadonlyMap<string, ReadonlySet<string>>;
 }
 

@@ -291,6 +291,33 @@ test('TypeSubscription.refusedNames remembers what was in a refused response unt
   assert.deepEqual(refused(), ['b']);
 });
 
+test('TypeSubscription.refusedNames are those that the client names, and all where it names none or others', () => {
+  const refusedOf = (refusedNames?: readonly string[]): readonly string[] => {
+    const state = new TypeSubscription(storeOf(resource('a'), resource('b')));
+    state.accept(request());
+    state.next('1');
+    const errorDetail = { code: 3, message: 'no', ...(refusedNames === undefined ? {} : { refusedNames }) };
+    state.accept(request({ responseNonce: '1', errorDetail }));
+    return [...state.refusedNames].toSorted();
+  };
+  assert.deepEqual(refusedOf(['b']), ['b']);
+  assert.deepEqual(refusedOf(['b', 'b', 'a']), ['a', 'b']);
+  for (const names of [undefined, [], ['c'], ['a', 'c']]) assert.deepEqual(refusedOf(names), ['a', 'b']);
+});
+
+test('TypeSubscription.refusedNames forgets what was refused before and is not named now', () => {
+  const store = storeOf(resource('a'), resource('b'));
+  const state = new TypeSubscription(store);
+  state.accept(request());
+  state.next('1');
+  const errorDetail = { code: 3, message: 'no', refusedNames: ['a'] };
+  state.accept(request({ responseNonce: '1', errorDetail }));
+  change(store, state, [], [resource('a', '2'), resource('b', '2')]);
+  state.next('2');
+  state.accept(request({ responseNonce: '2', errorDetail: { ...errorDetail, refusedNames: ['b'] } }));
+  assert.deepEqual([...state.refusedNames], ['b']);
+});
+
 test('TypeSubscription shows a waypoint what is for its Gateway, and takes it back when it is no more', () => {
   const store = storeOf(
     resource('mine', '1', { forGateways: ['shop/a'] }),

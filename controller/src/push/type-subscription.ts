@@ -38,7 +38,7 @@ export class TypeSubscription {
   #awaited: { readonly names: readonly string[]; readonly revision: number | null } | null = null;
   /** The last revision of the store of which the client is known to have all that it wants; -1 before any. */
   #settledRevision = -1;
-  /** Names of resources in responses that the client refused and has not accepted since. */
+  /** Resources that the client refused and has not accepted since: those it named, or all of the response. */
   readonly #refused = new Set<string>();
 
   constructor(store: ResourceStore, reader: ResourceReader = { node: '' }) {
@@ -64,7 +64,10 @@ export class TypeSubscription {
     return this.busy || this.#subscription === null ? this.#settledRevision : this.#store.revision;
   }
 
-  /** Resources of responses that the client refused, of which it has accepted none since. To be read at once: it changes. */
+  /**
+   * Resources that the client refused and has not accepted since; all of a response of which it did not say what it refused. To be
+   * read at once: it changes.
+   */
   get refusedNames(): ReadonlySet<string> {
     return this.#refused;
   }
@@ -188,14 +191,15 @@ export class TypeSubscription {
     const { names = [], revision = null } = this.#awaited ?? {};
     this.#awaited = null;
     if (revision !== null) this.#settledRevision = revision;
-    this.#recordRefusal(names, request.errorDetail !== undefined);
+    this.#recordRefusal(names, request.errorDetail);
     if (request.errorDetail === undefined) return { kind: 'accepted' };
     return { kind: 'refused', reason: request.errorDetail.message.slice(0, PUSH_LIMITS.refusalLengthMax) };
   }
 
-  #recordRefusal(names: readonly string[], refused: boolean): void {
+  #recordRefusal(names: readonly string[], errorDetail: DiscoveryRequest['errorDetail']): void {
+    const refused = refusedOf(names, errorDetail);
     for (const name of names) {
-      if (!refused) this.#refused.delete(name);
+      if (!refused.has(name)) this.#refused.delete(name);
       else if (this.#refused.size < PUSH_LIMITS.refusedNamesMax) this.#refused.add(name);
     }
     // What is gone can no longer be refused.
@@ -251,6 +255,14 @@ export class TypeSubscription {
     this.#unexamined = new Set();
     return absent;
   }
+}
+
+/** Of a response's resources; all of them, when the client does not say which, or names others. */
+function refusedOf(names: readonly string[], errorDetail: DiscoveryRequest['errorDetail']): ReadonlySet<string> {
+  if (errorDetail === undefined) return new Set();
+  const all = new Set(names);
+  const named = new Set(errorDetail.refusedNames);
+  return named.size > 0 && [...named].every((name) => all.has(name)) ? named : all;
 }
 
 /** What a client holds was served to it by names within the limits: refusing it that would be to refuse it for ever. */

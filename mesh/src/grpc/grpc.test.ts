@@ -86,6 +86,8 @@ async function failureOf(work: Promise<unknown>): Promise<string> {
 
 const signal = new AbortController().signal;
 
+const REFUSAL = { code: 3, message: 'no', refusedNames: ['shop/web', 'shop/db'] };
+
 test('a push stream carries requests and responses in order and tells the server who calls', async () => {
   const seen: unknown[] = [];
   await using server = await startServer({
@@ -104,7 +106,7 @@ test('a push stream carries requests and responses in order and tells the server
   const stream = await transport.open(signal);
   const received: DiscoveryResponse[] = [];
   const iterator = stream.responses[Symbol.asyncIterator]();
-  for (const each of [request(), request({ responseNonce: 'n3', errorDetail: { code: 3, message: 'no' } })]) {
+  for (const each of [request(), request({ responseNonce: 'n3', errorDetail: REFUSAL })]) {
     await stream.send(each);
     const next = await iterator.next();
     assert.equal(next.done, false);
@@ -115,7 +117,7 @@ test('a push stream carries requests and responses in order and tells the server
     { kind: 'identified', id: node },
     't',
     request(),
-    request({ responseNonce: 'n3', errorDetail: { code: 3, message: 'no' } }),
+    request({ responseNonce: 'n3', errorDetail: REFUSAL }),
   ]);
   assert.deepEqual(received, [response('n3'), response('n4')]);
 });

@@ -10,6 +10,7 @@ import {
   type DiscoveryResponse,
   RANGES_TYPE_URL,
 } from '../wire/discovery-messages.ts';
+import { LIMITS } from '../wire/limits.ts';
 import type { Demand } from './demand.ts';
 import type { OtherType } from './other-type.ts';
 import { partsOf } from './response-parts.ts';
@@ -20,8 +21,11 @@ import type { PushStream, PushTransport } from './transport.ts';
 export const PUSH_BACKOFF = { initialMs: 10, maxMs: 15_000, factor: 2, jitter: 0.2 } as const;
 /** Refused resources that one response gets logged; their number is logged in any case. */
 const REFUSALS_LOGGED_MAX = 10;
-/** Of the parts of one response before its last: refused resources that the controller is told of. Its message has no room for more. */
-const REFUSALS_TOLD_MAX = 1000;
+/**
+ * Of the parts of one response before its last: refused resources that are remembered for the answer. Its message has no room for more, and
+ * one more than it may name tells that it must not name them.
+ */
+const REFUSALS_TOLD_MAX = LIMITS.refusedNames + 1;
 
 /** What happened, for counters; in order, synchronously. Observers must not throw. */
 export type PushEvent =

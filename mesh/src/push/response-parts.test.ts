@@ -54,6 +54,7 @@ test('PushClient puts a large response in force part by part, and answers once: 
   assert.deepEqual(summary(world.transport.stream(0)).at(-1), 'addresses nack a1');
   const { errorDetail } = world.transport.stream(0).sent.at(-1) ?? {};
   assert.match(errorDetail?.message ?? '', /^cluster-1\/\/Pod\/shop\/web: .*; also: /);
+  assert.deepEqual(errorDetail?.refusedNames, [bad.name, 'also']);
   assert.equal(world.client.status().types[1]?.resources, resources.length);
   const event = world.events.at(-1);
   assert.equal(event?.kind === 'response' ? event.refused : undefined, 2);

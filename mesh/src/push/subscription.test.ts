@@ -177,7 +177,14 @@ describe('Subscription', () => {
     const request = subscription.commit(read);
     assert.deepEqual(
       [request.responseNonce, request.errorDetail],
-      ['n1', { code: 3, message: 'cluster-1//Pod/shop/web: malformed: Address: not the bytes of this message' }],
+      [
+        'n1',
+        {
+          code: 3,
+          message: 'cluster-1//Pod/shop/web: malformed: Address: not the bytes of this message',
+          refusedNames: ['cluster-1//Pod/shop/web'],
+        },
+      ],
     );
     assert.deepEqual(versions(subscription), { 'cluster-1//Pod/shop/db': '1' });
     assert.deepEqual(subscription.refused, [
@@ -238,7 +245,7 @@ describe('Subscription', () => {
       ],
     });
     for (const { name, version, reason } of subscription.refused) {
-      assert.ok(name.length + version.length <= 2 * 256);
+      assert.ok(name.length + version.length <= 2 * 1024);
       assert.match(reason, /over-limit: resource\.(?:name|version): more than 1024 characters/);
     }
     // Nothing would deny where a policy without a name holds; where one has a name that can be, its stand-in does.

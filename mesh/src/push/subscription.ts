@@ -20,8 +20,8 @@ import type { NamedChanges, OtherType } from './other-type.ts';
 const RESOURCES_MAX = 2_000_000;
 /** Most refused resources remembered for the status page. */
 const REFUSED_KEPT_MAX = 1000;
-/** What is kept of the name and version of a refused resource: they may be of any length. */
-const REFUSED_NAME_LENGTH_MAX = 256;
+/** What is kept of the name and version of a refused resource: they may be of any length. Names that can be held are whole. */
+const REFUSED_NAME_LENGTH_MAX = LIMITS.textLength;
 /** Longest text of a refusal that is sent: it is read by people in the controller's log. */
 const REFUSAL_MESSAGE_LENGTH_MAX = 4096;
 const SEED_MAX = 0x1_0000_0000;
@@ -208,7 +208,8 @@ export class Subscription {
     const request = { ...this.#request(), responseNonce: read.nonce };
     const refused = [...before, ...read.refused];
     if (refused.length === 0) return request;
-    return { ...request, errorDetail: { code: INVALID_ARGUMENT, message: refusalMessage(refused) } };
+    const refusedNames = [...new Set(refused.map(({ name }) => name))];
+    return { ...request, errorDetail: { code: INVALID_ARGUMENT, message: refusalMessage(refused), refusedNames } };
   }
 
   /** A version that was read once stays in force; what never was must not leave its place open. */

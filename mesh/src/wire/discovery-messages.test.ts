@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { wireRefusal } from '../testing/wire-refusal.ts';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { anyPack } from '@bufbuild/protobuf/wkt';
 import {
   decodeDiscoveryRequest,
   type DiscoveryRequest,
@@ -11,7 +12,12 @@ import {
 } from './discovery-messages.ts';
 import { decodeDiscoveryResponse, encodeDiscoveryResponse } from './discovery-response.ts';
 import { WireError } from './errors.ts';
-import { DeltaDiscoveryResponseSchema } from './gen/envoy/service/discovery/v3/discovery_pb.ts';
+import { RefusedResourcesSchema } from './gen/ambit/mesh/v1/refusal_pb.ts';
+import {
+  DeltaDiscoveryRequestSchema,
+  DeltaDiscoveryResponseSchema,
+} from './gen/envoy/service/discovery/v3/discovery_pb.ts';
+import { LIMITS } from './limits.ts';
 
 const EMPTY_REQUEST: DiscoveryRequest = {
   typeUrl: '',
@@ -50,6 +56,41 @@ describe('discovery requests', () => {
   test('of a node without metadata have empty metadata', () => {
     const { node } = decodeDiscoveryRequest(Uint8Array.of(0x0a, 3, 0x0a, 1, 0x69));
     assert.deepEqual(node, { id: 'i', cluster: '', metadata: {} });
+  });
+  test('name what is refused in the details of the status, which others skip', () => {
+    const bytes = encodeDiscoveryRequest({
+      ...EMPTY_REQUEST,
+      errorDetail: { code: 3, message: 'm', refusedNames: ['a', 'b'] },
+    });
+    const { errorDetail } = fromBinary(DeltaDiscoveryRequestSchema, bytes);
+    assert.deepEqual(
+      [errorDetail?.code, errorDetail?.message, errorDetail?.details.map(({ typeUrl }) => typeUrl)],
+      [3, 'm', ['type.googleapis.com/ambit.mesh.v1.RefusedResources']],
+    );
+    assert.deepEqual(decodeDiscoveryRequest(bytes).errorDetail?.refusedNames, ['a', 'b']);
+  });
+  test('name nothing rather than a part, and take no details that are others, broken or too long', () => {
+    const namesAfter = (names: readonly string[]): unknown => {
+      const errorDetail = { code: 3, message: 'm', refusedNames: names };
+      return decodeDiscoveryRequest(encodeDiscoveryRequest({ ...EMPTY_REQUEST, errorDetail })).errorDetail;
+    };
+    const many = Array.from({ length: LIMITS.refusedNames + 1 }, (_, index) => `n${index}`);
+    const long = 'n'.repeat(LIMITS.textLength + 1);
+    for (const names of [many, [long]]) assert.deepEqual(namesAfter(names), { code: 3, message: 'm' });
+    const whole = { code: 3, message: 'm', refusedNames: many.slice(1) };
+    assert.deepEqual(namesAfter(many.slice(1)), whole);
+    const ours = anyPack(RefusedResourcesSchema, create(RefusedResourcesSchema, { names: many }));
+    for (const detail of [
+      ours,
+      { ...ours, value: Uint8Array.of(0xff) },
+      { ...ours, typeUrl: 'type.googleapis.com/google.rpc.BadRequest' },
+    ]) {
+      const message = create(DeltaDiscoveryRequestSchema, {
+        errorDetail: { code: 3, message: 'm', details: [detail] },
+      });
+      const { errorDetail } = decodeDiscoveryRequest(toBinary(DeltaDiscoveryRequestSchema, message));
+      assert.deepEqual(errorDetail, { code: 3, message: 'm' });
+    }
   });
   test('round trip whatever is in them', () => {
     const request: fc.Arbitrary<DiscoveryRequest> = fc.record(

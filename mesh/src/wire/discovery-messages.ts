@@ -1,5 +1,6 @@
 import { create, type JsonObject, toBinary } from '@bufbuild/protobuf';
 import { decodeMessage } from './decode-message.ts';
+import { decodeErrorDetail, type DiscoveryErrorDetail, encodeErrorDetail } from './error-detail.ts';
 import { DeltaDiscoveryRequestSchema } from './gen/envoy/service/discovery/v3/discovery_pb.ts';
 
 /** gRPC path of the one method of delta discovery. */
@@ -17,13 +18,6 @@ export interface DiscoveryNode {
   readonly id: string;
   readonly cluster: string;
   readonly metadata: JsonObject;
-}
-
-/** Status a client gives when it refuses a response. */
-export interface DiscoveryErrorDetail {
-  /** A gRPC status code; 3 is INVALID_ARGUMENT. */
-  readonly code: number;
-  readonly message: string;
 }
 
 /** Client to server: a subscription change, an acknowledgement, or both. */
@@ -75,9 +69,7 @@ export function encodeDiscoveryRequest(request: DiscoveryRequest): Uint8Array {
       initialResourceVersions: Object.fromEntries(request.initialResourceVersions),
       responseNonce: request.responseNonce,
       ...(node === undefined ? {} : { node: { id: node.id, cluster: node.cluster, metadata: node.metadata } }),
-      ...(errorDetail === undefined
-        ? {}
-        : { errorDetail: { code: errorDetail.code, message: errorDetail.message, details: [] } }),
+      ...(errorDetail === undefined ? {} : { errorDetail: encodeErrorDetail(errorDetail) }),
     }),
   );
 }
@@ -93,6 +85,6 @@ export function decodeDiscoveryRequest(bytes: Uint8Array): DiscoveryRequest {
     initialResourceVersions: new Map(Object.entries(message.initialResourceVersions)),
     responseNonce: message.responseNonce,
     ...(node === undefined ? {} : { node: { id: node.id, cluster: node.cluster, metadata: node.metadata ?? {} } }),
-    ...(errorDetail === undefined ? {} : { errorDetail: { code: errorDetail.code, message: errorDetail.message } }),
+    ...(errorDetail === undefined ? {} : { errorDetail: decodeErrorDetail(errorDetail) }),
   };
 }

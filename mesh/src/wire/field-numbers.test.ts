@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import type { DescEnum, DescMessage, DescService } from '@bufbuild/protobuf';
 import { DELTA_DISCOVERY_PATH } from './discovery-messages.ts';
 import { file_ambit_mesh_v1_ranges as rangesFile } from './gen/ambit/mesh/v1/ranges_pb.ts';
+import { file_ambit_mesh_v1_refusal as refusalFile } from './gen/ambit/mesh/v1/refusal_pb.ts';
 import { file_ambit_node_v1_node as nodeFile } from './gen/ambit/node/v1/node_pb.ts';
 import { file_ambit_waypoint_v1_backend as backendFile } from './gen/ambit/waypoint/v1/backend_pb.ts';
 import { file_ambit_waypoint_v1_routes as routesFile } from './gen/ambit/waypoint/v1/routes_pb.ts';
@@ -77,6 +78,7 @@ const MESSAGES: Readonly<Record<string, string>> = {
   'ambit.node.v1.RenewResponse': 'cert_chain=1',
   'ambit.mesh.v1.AddressRanges': 'name=1 network=2 blocks=3',
   'ambit.mesh.v1.AddressBlock': 'address=1 prefix_length=2',
+  'ambit.mesh.v1.RefusedResources': 'names=1',
   'ambit.workload.v1.CallerWaypoint': 'namespace=1 waypoint=2',
   'ambit.workload.v1.CallerWaypoints': 'waypoints=1',
   'ambit.workload.v1.LoadBalancer': 'algorithm=1',
@@ -169,6 +171,7 @@ const FILES = [
   statusFile,
   nodeFile,
   rangesFile,
+  refusalFile,
   balancerFile,
   callersFile,
   portNamesFile,

@@ -5,6 +5,8 @@
 export const LIMITS = {
   /** Longest free text of a resource: names, versions, regions. Kubernetes names have at most 253 characters. */
   textLength: 1024,
+  /** Of one response, by name; of more the names are not told. As many as the controller remembers. */
+  refusedNames: 1000,
   /** A dual-stack pod has two; several networks and VM interfaces a few more. */
   addressesPerWorkload: 64,
   /** ServiceEntry objects may list many hosts and blocks. */
