@@ -8,6 +8,7 @@ type PeerLimit =
   | 'reportNodesMax'
   | 'reportVersionsMax'
   | 'reportRefusalsMax'
+  | 'reportAddressesMax'
   | 'reportBytesMax'
   | 'textLengthMax'
   | 'requestMs'
@@ -40,6 +41,8 @@ export const PEER_LIMITS: Readonly<Record<PeerLimit, number>> = {
   reportNodesMax: 10_000,
   reportVersionsMax: 50_000,
   reportRefusalsMax: 200_000,
+  /** Refused addresses that are named, all nodes together: each has its share, and of one that refuses more nothing is named. */
+  reportAddressesMax: 20_000,
   reportBytesMax: 20 * 1024 * 1024,
   /** Of a name in a report; the longest key has a kind, a namespace and a name. */
   textLengthMax: 512,

@@ -8,6 +8,7 @@ import type { VersionInForce } from '../status/policy-versions.ts';
 import { PEER_LIMITS } from './limits.ts';
 import { encodeReport, findExcess, parseReport, type Report } from './report.ts';
 import type { ReplicaProgress } from '../status/mesh-progress.ts';
+import { UNNAMED } from '../status/decide-carriers.ts';
 
 const SEED = 20261126;
 const KEY = 'AccessPolicy/shop/p';
@@ -23,7 +24,10 @@ const VERSION: VersionInForce = { uid: 'u', generation: 3, revisions: revisions(
 const NODE: NodeProgress = {
   node: 'n1',
   settled: revisions(9, -1),
-  refused: new Map([[AUTHORIZATION_TYPE_URL, new Set(['shop/p'])]]),
+  refused: new Map([
+    [AUTHORIZATION_TYPE_URL, new Set(['shop/p'])],
+    [ADDRESS_TYPE_URL, new Set(['shop/a.example'])],
+  ]),
 };
 
 function textOf(report: Report): string {
@@ -62,6 +66,8 @@ test('parseReport takes nothing of a text of which it cannot read all', () => {
     { versions: [], nodes: [['n', [1, -2], []]] },
     { versions: [], nodes: [['n', [1, 2], [3]]] },
     { versions: [], nodes: [[1, [1, 2], []]] },
+    { versions: [], nodes: [['n', [1, 2], [], [3]]] },
+    { versions: [], nodes: [['n', [1, 2], [], null]] },
   ];
   for (const value of refused)
     assert.equal(parseReport(JSON.stringify(value)).kind, 'malformed', JSON.stringify(value));
@@ -124,3 +130,27 @@ function textOfAny({ versions, nodes }: Report): string {
     nodes: nodes.map(({ node, refused }) => [node, [0, 0], [...(refused.get(AUTHORIZATION_TYPE_URL) ?? [])]]),
   });
 }
+
+test('a replica of an earlier version names no refused addresses', () => {
+  const [node] = read('{"versions":[],"nodes":[["n",[1,2],["shop/p"]]]}').nodes;
+  assert.deepEqual(
+    [...(node?.refused ?? [])],
+    [
+      [AUTHORIZATION_TYPE_URL, new Set(['shop/p'])],
+      [ADDRESS_TYPE_URL, new Set()],
+    ],
+  );
+});
+
+test('of a node that refuses more addresses than its share a report says so and names none', () => {
+  const told = (count: number, nodes: number, name = 'n'): unknown => {
+    const names = new Set(Array.from({ length: count }, (_, index) => `${name}${index}`));
+    const one = { ...NODE, refused: new Map([[ADDRESS_TYPE_URL, names]]) };
+    const refused = read(textOf({ versions: [], nodes: Array.from({ length: nodes }, () => one) })).nodes[0]?.refused;
+    const addresses = refused?.get(ADDRESS_TYPE_URL);
+    return addresses?.has(UNNAMED) === true ? UNNAMED : addresses?.size;
+  };
+  const share = PEER_LIMITS.reportAddressesMax / 1000;
+  assert.deepEqual([told(share, 1000), told(share + 1, 1000), told(1, 10_000)], [share, UNNAMED, 1]);
+  assert.equal(told(1, 1, 'n'.repeat(PEER_LIMITS.textLengthMax)), UNNAMED);
+});

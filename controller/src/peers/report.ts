@@ -1,7 +1,8 @@
 import type { ObjectKey } from '@ambit/mesh/kinds';
-import { AUTHORIZATION_TYPE_URL } from '@ambit/mesh/wire';
+import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL } from '@ambit/mesh/wire';
 import { isRecord, jsonItems } from '../json.ts';
 import type { NodeProgress } from '../push/push-server.ts';
+import { UNNAMED } from '../status/decide-carriers.ts';
 import { PROGRESS_TYPES } from '../status/decide-presence.ts';
 import type { ReplicaProgress } from '../status/mesh-progress.ts';
 import type { VersionInForce } from '../status/policy-versions.ts';
@@ -49,7 +50,8 @@ export type ParsedReport =
   | { readonly kind: 'malformed' };
 
 /**
- * As JSON, revisions in the order of `PROGRESS_TYPES`: `{ versions: [[key, uid, generation, [revision by type]]], nodes: [[name, [revision by type], [refused policy]]] }`.
+ * As JSON, revisions in the order of `PROGRESS_TYPES`: `{ versions: [[key, uid, generation, [revision by type]]], nodes: [[name, [revision by type], [refused policy], [refused address]]] }`.
+ * Replicas of earlier versions write no refused addresses, and read none.
  * It grows with objects plus nodes and not with their product: a replica says since which of its revisions an object's version
  * is in force, and up to which of them a node has everything. Who reads it compares the two.
  */
@@ -68,6 +70,7 @@ export function encodeReport({ versions, nodes }: Report): EncodedReport {
       node,
       PROGRESS_TYPES.map((typeUrl) => settled.get(typeUrl) ?? -1),
       [...(refused.get(AUTHORIZATION_TYPE_URL) ?? [])],
+      toldAddresses(refused.get(ADDRESS_TYPE_URL) ?? new Set(), nodes.length),
     ]),
   });
   const tooLong = findExcess({ bytes: Buffer.byteLength(text) });
@@ -92,16 +95,27 @@ function countRefusals(nodes: readonly NodeProgress[]): number {
   return nodes.reduce((sum, { refused }) => sum + (refused.get(AUTHORIZATION_TYPE_URL)?.size ?? 0), 0);
 }
 
+/** An agent may refuse every pod there is: then it is told that there are more, and not which. No report is too large for that. */
+function toldAddresses(refused: ReadonlySet<string>, nodes: number): readonly string[] {
+  const countMax = Math.max(1, Math.floor(PEER_LIMITS.reportAddressesMax / nodes));
+  const isWhole = refused.size <= countMax && [...refused].every(isText);
+  return isWhole ? [...refused] : [UNNAMED];
+}
+
 function readVersion([key, uid, generation, revisions]: readonly unknown[]): [string, VersionInForce] | null {
   const byType = readRevisions(revisions);
   if (!isText(key) || !isText(uid) || !isRevision(generation) || byType === null) return null;
   return [key, { uid, generation, revisions: byType }];
 }
 
-function readNode([node, revisions, refused]: readonly unknown[]): NodeProgress | null {
+function readNode([node, revisions, policies, addresses = []]: readonly unknown[]): NodeProgress | null {
   const settled = readRevisions(revisions);
-  if (!isText(node) || settled === null || !Array.isArray(refused) || !refused.every(isText)) return null;
-  return { node, settled, refused: new Map([[AUTHORIZATION_TYPE_URL, new Set(refused)]]) };
+  if (!isText(node) || settled === null || !isTexts(policies) || !isTexts(addresses)) return null;
+  const refused = new Map([
+    [AUTHORIZATION_TYPE_URL, new Set(policies)],
+    [ADDRESS_TYPE_URL, new Set(addresses)],
+  ]);
+  return { node, settled, refused };
 }
 
 function readRevisions(value: unknown): ReadonlyMap<string, number> | null {
@@ -132,6 +146,10 @@ function parseJson(text: string): unknown {
 
 function isText(value: unknown): value is string {
   return typeof value === 'string' && value.length <= PEER_LIMITS.textLengthMax;
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every(isText);
 }
 
 function isRevision(value: unknown): value is number {

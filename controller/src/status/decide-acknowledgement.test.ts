@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ObjectKey } from '@ambit/mesh/kinds';
 import { ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL } from '@ambit/mesh/wire';
-import { own, parsed, SETTINGS } from '../../test/policy-objects.ts';
+import { core, own, parsed, pod, worldOf } from '../../test/policy-objects.ts';
 import type { NodeProgress } from '../push/push-server.ts';
 import { decideAcknowledgement } from './decide-acknowledgement.ts';
+import { UNNAMED } from './decide-carriers.ts';
 import { decidePresence, NOBODY_SEEN } from './decide-presence.ts';
 import type { MeshProgress, ReplicaProgress } from './mesh-progress.ts';
 
@@ -90,7 +91,7 @@ test('decideAcknowledgement compares each node with the revisions of the replica
   for (const [what, replicas, [acknowledged, pending, refused]] of table) {
     const expected = { acknowledged, pending, refused, unheard: [], missing: [], silent: [] };
     const progress = progressAt(replicas.map((one, index) => ({ ...one, id: `r${index}` })));
-    assert.deepEqual(decideAcknowledgement(POLICY, progress, SETTINGS), expected, what);
+    assert.deepEqual(decideAcknowledgement(POLICY, progress, worldOf([])), expected, what);
   }
 });
 
@@ -99,5 +100,60 @@ test('decideAcknowledgement does not look for a resource of what has none', () =
   const object = parsed(external, 'ExternalWorkload');
   const { id, version, nodes } = replica({ since: [1, 1] }, { a: [1, 1, 'shop/p'] });
   const progress = progressAt([{ id, nodes, version: () => version(KEY) }]);
-  assert.deepEqual(decideAcknowledgement(object, progress, SETTINGS).acknowledged, ['a']);
+  assert.deepEqual(decideAcknowledgement(object, progress, worldOf([])).acknowledged, ['a']);
+});
+
+test('decideAcknowledgement counts a refusal of the resource that carries an object against that object alone', () => {
+  const version = { uid: 'u', generation: 2 };
+  const hosts = (host: string, age: number) =>
+    [
+      { hosts: [host, 'shared.example'], ports: [{ port: 443 }], resolution: 'DNS' },
+      { ...version, creationTimestamp: new Date(age).toISOString() },
+    ] as const;
+  const egress = own('EgressPolicy', 'shop', 'p', { unknownDestinations: 'Refuse' }, version);
+  const open = own('EgressPolicy', 'open', 'p', { unknownDestinations: 'Allow' }, version);
+  const older = own('ExternalService', 'shop', 'older', ...hosts('a.example', 1000));
+  const younger = own('ExternalService', 'shop', 'younger', ...hosts('b.example', 2000));
+  const machine = own('ExternalWorkload', 'shop', 'p', { addresses: ['192.0.2.1'] }, version);
+  const ambient = { labels: { 'ambit.dev/mode': 'ambient' } };
+  const world = worldOf([
+    ...['shop', 'open'].map((name) => core('Namespace', '', name, {}, ambient)),
+    ...[egress, open, older, younger, machine],
+    ...[pod('shop', 'web', 'web'), pod('open', 'web', 'web')],
+  ]);
+  const shopPod = 'Kubernetes//Pod/shop/web';
+  const place = (name: string, host: string): string => `Kubernetes/ambit.dev/ExternalService/shop/${name}/${host}`;
+  const objects = {
+    egress: parsed(egress, 'EgressPolicy'),
+    open: parsed(open, 'EgressPolicy'),
+    older: parsed(older, 'ExternalService'),
+    younger: parsed(younger, 'ExternalService'),
+    machine: parsed(machine, 'ExternalWorkload'),
+  };
+  const table: readonly (readonly [node: string, refused: string, expected: readonly (keyof typeof objects)[]])[] = [
+    ['node-a', shopPod, ['egress']],
+    // What it may call is told to the agent of its own node alone.
+    ['node-b', shopPod, []],
+    ['node-a', 'Kubernetes//Pod/open/web', []],
+    ['node-a', 'shop/a.example', ['older']],
+    ['node-a', 'shop/b.example', ['younger']],
+    ['node-a', 'shop/shared.example', ['older']],
+    ['node-a', place('older', 'a.example'), ['older']],
+    ['node-b', place('younger', 'b.example'), ['younger']],
+    ['node-a', 'Kubernetes/ambit.dev/ExternalWorkload/shop/p', ['machine']],
+    ['node-a', 'shop/p', []],
+    ['node-a', UNNAMED, ['egress', 'older', 'younger', 'machine']],
+    ['node-b', UNNAMED, ['older', 'younger', 'machine']],
+  ];
+  for (const [node, name, expected] of table) {
+    const settled = new Map([ADDRESS_TYPE_URL, AUTHORIZATION_TYPE_URL].map((typeUrl) => [typeUrl, 1]));
+    const refused = new Map([[ADDRESS_TYPE_URL, new Set([name])]]);
+    const progress = progressAt([
+      { id: 'r', version: () => ({ ...version, revisions: settled }), nodes: [{ node, settled, refused }] },
+    ]);
+    const refusing = Object.entries(objects)
+      .filter(([, object]) => decideAcknowledgement(object, progress, world).refused.includes(node))
+      .map(([key]) => key);
+    assert.deepEqual(refusing, expected, `${node} ${name}`);
+  }
 });

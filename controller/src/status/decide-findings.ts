@@ -87,7 +87,7 @@ export function decideFindings(world: PolicyWorld, object: OwnObject): Findings 
  * Whom an EgressPolicy is for: that of the mesh not for namespaces with one of their own. Machines without a node agent are called, and
  * call nobody by the mesh.
  */
-function callersOf(world: PolicyWorld, namespace: string): readonly MatchedWorkload[] {
+export function callersOf(world: PolicyWorld, namespace: string): readonly MatchedWorkload[] {
   const all = matchWorkloads(world, { namespace, target: { kind: 'namespace' } });
   const isTheirs = (of: string): boolean => of === namespace || world.egressPolicies(of).length === 0;
   return all.filter((workload) => workload.escape !== 'no-node-agent' && isTheirs(workload.namespace));

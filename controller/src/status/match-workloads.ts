@@ -19,6 +19,8 @@ export interface MatchedWorkload {
   readonly name: string;
   readonly labels: ReadonlyMap<string, string>;
   readonly meta: ObjectMeta;
+  /** Where it runs; empty where nobody says. */
+  readonly node: string;
   /** Null: the policy holds there. */
   readonly escape: Escape | null;
 }
@@ -76,11 +78,12 @@ function matchPod(world: PolicyWorld, pod: Pod): MatchedWorkload {
     name,
     labels,
     meta: pod.meta,
+    node: pod.nodeName,
     escape: enrolment.kind === 'enrolled' ? null : enrolment.reason,
   };
 }
 
-function matchExternal({ meta, tunnel }: ExternalWorkload): MatchedWorkload {
+function matchExternal({ meta, tunnel, nodeName }: ExternalWorkload): MatchedWorkload {
   const { namespace, name, labels } = meta;
   return {
     kind: 'ExternalWorkload',
@@ -88,6 +91,7 @@ function matchExternal({ meta, tunnel }: ExternalWorkload): MatchedWorkload {
     name,
     labels,
     meta,
+    node: nodeName,
     escape: tunnel === 'HBONE' ? null : 'no-node-agent',
   };
 }

@@ -13,7 +13,7 @@ import type { MeshSettings } from '../translate/mesh-settings.ts';
 
 /** The objects that decide what becomes of one of ours, as one moment shows them. */
 export interface PolicyWorld {
-  readonly settings: Pick<MeshSettings, 'rootNamespace' | 'excludedNamespaces'>;
+  readonly settings: Pick<MeshSettings, 'clusterId' | 'rootNamespace' | 'excludedNamespaces'>;
   namespace(name: string): Namespace | undefined;
   /** Of one namespace; of all for null. */
   pods(namespace: string | null): readonly Pod[];

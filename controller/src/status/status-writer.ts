@@ -156,7 +156,7 @@ export class StatusWriter {
   #decider(progress: MeshProgress): (object: OwnObject) => StatusDecision {
     const world = this.#options.world();
     return (object) => {
-      const acknowledgement = decideAcknowledgement(object, progress, world.settings);
+      const acknowledgement = decideAcknowledgement(object, progress, world);
       return decideStatus(object, decideFindings(world, object), acknowledgement);
     };
   }

@@ -104,7 +104,7 @@ export function workloadOfPlace(
   const ports = portsOf(external);
   const workload = plainWorkload(
     {
-      path: `${EXTERNAL_PLACE}${namespace}/${name}/${place}`,
+      path: placePath(external, place),
       name,
       namespace,
       addresses: isName ? [] : [parseIpAddress(place)],
@@ -116,6 +116,19 @@ export function workloadOfPlace(
     settings,
   );
   return { ...workload, capacity: external.endpoints.find(({ address }) => address === place)?.weight ?? 1 };
+}
+
+/** Names the workload that `workloadOfPlace` gives. */
+export function placeUid(
+  external: ExternalService,
+  place: string,
+  { clusterId }: Pick<MeshSettings, 'clusterId'>,
+): string {
+  return `${clusterId}${placePath(external, place)}`;
+}
+
+function placePath({ meta: { namespace, name } }: ExternalService, place: string): string {
+  return `${EXTERNAL_PLACE}${namespace}/${name}/${place}`;
 }
 
 function portsOf({ ports }: ExternalService): readonly ServicePort[] {

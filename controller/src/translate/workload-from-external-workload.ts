@@ -1,10 +1,11 @@
-import { AMBIT_DOMAIN, type ExternalWorkload } from '@ambit/mesh/kinds';
+import { AMBIT_DOMAIN, type ExternalWorkload, type ObjectMeta } from '@ambit/mesh/kinds';
 import {
   type LockedEgress,
   parseWorkloadUid,
   type PolicyKey,
   type WaypointRef,
   type Workload,
+  type WorkloadUid,
 } from '@ambit/mesh/model';
 import { canonicalService } from './canonical-service.ts';
 import { decideWaypointBinding, waypointRefOf, type WaypointSurroundings } from './decide-waypoint-binding.ts';
@@ -33,7 +34,7 @@ export function workloadFromExternalWorkload(
   const network = external.network ?? networkOf(undefined, around.namespace, settings);
   const networkGateway = around.networkGateway(network);
   return {
-    uid: parseWorkloadUid(`${settings.clusterId}/${AMBIT_DOMAIN}/ExternalWorkload/${namespace}/${name}`),
+    uid: externalWorkloadUid(external, settings),
     name,
     namespace,
     addresses: external.addresses,
@@ -59,6 +60,14 @@ export function workloadFromExternalWorkload(
     ...(networkGateway === undefined ? {} : { networkGateway }),
     ...(around.egress === undefined || external.tunnel !== 'HBONE' ? {} : { egress: around.egress }),
   };
+}
+
+/** Names the workload of one. */
+export function externalWorkloadUid(
+  { meta }: { readonly meta: Pick<ObjectMeta, 'namespace' | 'name'> },
+  { clusterId }: Pick<MeshSettings, 'clusterId'>,
+): WorkloadUid {
+  return parseWorkloadUid(`${clusterId}/${AMBIT_DOMAIN}/ExternalWorkload/${meta.namespace}/${meta.name}`);
 }
 
 /** The services that an ExternalWorkload backs. */

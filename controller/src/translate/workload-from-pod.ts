@@ -6,6 +6,7 @@ import {
   REGION_LABEL,
   SUBZONE_LABEL,
   ZONE_LABEL,
+  type ObjectMeta,
 } from '@ambit/mesh/kinds';
 import {
   type Locality,
@@ -14,6 +15,7 @@ import {
   type PolicyKey,
   type WaypointRef,
   type Workload,
+  type WorkloadUid,
 } from '@ambit/mesh/model';
 import { canonicalService } from './canonical-service.ts';
 import { decideWaypointBinding, waypointRefOf, type WaypointSurroundings } from './decide-waypoint-binding.ts';
@@ -49,7 +51,7 @@ export function workloadFromPod(pod: Pod, around: PodSurroundings, settings: Mes
   const probes = enrolment.kind === 'enrolled' ? probesOfPod(pod, around.node) : undefined;
   const egress = enrolment.kind === 'enrolled' ? around.egress : undefined;
   return {
-    uid: parseWorkloadUid(`${settings.clusterId}//Pod/${namespace}/${name}`),
+    uid: podUid(pod, settings),
     name,
     namespace,
     addresses: pod.podIps,
@@ -81,4 +83,12 @@ export function workloadFromPod(pod: Pod, around: PodSurroundings, settings: Mes
 function localityOf(node: Node | undefined): Locality {
   const label = (name: string): string => node?.meta.labels.get(name) ?? '';
   return { region: label(REGION_LABEL), zone: label(ZONE_LABEL), subzone: label(SUBZONE_LABEL) };
+}
+
+/** Names the workload of one. */
+export function podUid(
+  { meta }: { readonly meta: Pick<ObjectMeta, 'namespace' | 'name'> },
+  { clusterId }: Pick<MeshSettings, 'clusterId'>,
+): WorkloadUid {
+  return parseWorkloadUid(`${clusterId}//Pod/${meta.namespace}/${meta.name}`);
 }
