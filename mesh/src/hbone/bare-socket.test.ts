@@ -3,6 +3,7 @@ import net, { type AddressInfo, type Socket } from 'node:net';
 import { once } from 'node:events';
 import test from 'node:test';
 import { acceptBare, type BareSocket, findBareSockets, hasBareSockets } from './bare-socket.ts';
+import { ENDS_PER_TURN } from './fair-ends.ts';
 import { readInternals, writeInternals } from './node-internals.ts';
 import { sourceRead } from './read-memory.ts';
 import { isOwned, ownSocket, prepareReads, type SocketOwner } from './spliced-socket.ts';
@@ -128,6 +129,26 @@ test('a reset by the peer is an error', async () => {
   it.peer.resetAndDestroy();
   await it.heard.until('gone');
   assert.deepEqual(it.heard.events, ['error ECONNRESET', 'gone']);
+});
+
+test('of many that are reset at once few are told in a turn, and all in the end', async () => {
+  await using scope = new AsyncDisposableStack();
+  const all: Accepted[] = [];
+  for (let i = 0; i < 3 * ENDS_PER_TURN; i++) all.push(scope.use(await accept()));
+  const told: number[] = [];
+  let isOver = false;
+  const count = (): void => {
+    told.push(all.filter(({ heard }) => heard.events.length > 0).length);
+    if (!isOver) setImmediate(count);
+  };
+  for (const { peer } of all) peer.resetAndDestroy();
+  // Everything has arrived before the event loop looks again.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+  setImmediate(count);
+  await Promise.all(all.map(({ heard }) => heard.until('gone')));
+  isOver = true;
+  for (const { heard } of all) assert.deepEqual(heard.events, ['error ECONNRESET', 'gone']);
+  for (let i = 1; i < told.length; i++) assert.ok((told[i] ?? 0) - (told[i - 1] ?? 0) <= 2 * ENDS_PER_TURN);
 });
 
 test('resetAndDestroy() resets, once', async () => {

@@ -46,6 +46,8 @@ export class BareSocket implements PlainSocket, Ending {
   /** Undefined until somebody takes it over. */
   private owner: SocketOwner | undefined;
   private closesWhenFinished = false;
+  /** What ended reading, maybe not yet told: EOF or an error. */
+  private endStatus = 0;
   // Node's name for it: node-internals.ts finds the handle of a socket there.
   private _handle: BareHandle | null;
 
@@ -127,19 +129,20 @@ export class BareSocket implements PlainSocket, Ending {
   pause(): void {}
   resume(): void {}
 
-  /** @internal What a read brought instead of bytes. */
+  /** @internal What a read brought instead of bytes, once. */
   onReadEnd(status: number): void {
-    if (this.destroyed) return;
-    if (status !== EOF) {
-      this.destroy(systemError(status, 'read'));
-      return;
-    }
-    if (!this.readableEnded) fairEnds.end(this);
+    if (this.destroyed || this.endStatus !== 0) return;
+    this.endStatus = status;
+    fairEnds.end(this);
   }
 
   /** @internal */
   onEndTurn(): void {
-    if (this.destroyed || this.readableEnded) return;
+    if (this.destroyed) return;
+    if (this.endStatus !== EOF) {
+      this.destroy(systemError(this.endStatus, 'read'));
+      return;
+    }
     this.readableEnded = true;
     this.owner?.onSocketEnd();
     this.closeIfOver();

@@ -1,3 +1,5 @@
+import { Fifo } from '../runtime/fifo.ts';
+
 /** What has ended and is told so when its turn has come. Must not throw. */
 export interface Ending {
   /** Whose it is: groups take turns. */
@@ -14,7 +16,7 @@ export const ENDS_PER_TURN = 16;
  */
 export class FairEnds {
   /** By group, in the order of their turns. */
-  private readonly waiting = new Map<object, Ending[]>();
+  private readonly waiting = new Map<object, Fifo<Ending>>();
   private left: number = ENDS_PER_TURN;
   private isTurnComing = false;
 
@@ -26,9 +28,12 @@ export class FairEnds {
       ending.onEndTurn();
       return;
     }
-    const queue = this.waiting.get(ending.group);
-    if (queue === undefined) this.waiting.set(ending.group, [ending]);
-    else queue.push(ending);
+    let queue = this.waiting.get(ending.group);
+    if (queue === undefined) {
+      queue = new Fifo();
+      this.waiting.set(ending.group, queue);
+    }
+    queue.push(ending);
   }
 
   private comeAgain(): void {
@@ -42,16 +47,14 @@ export class FairEnds {
 
   private turn(): void {
     this.left = ENDS_PER_TURN;
-    while (this.left > 0 && this.waiting.size > 0) {
-      // One of each group; more of it only when there is room for more than one round.
-      for (const [group, queue] of [...this.waiting]) {
-        if (this.left === 0) break;
-        this.left--;
-        const next = queue.shift();
-        this.waiting.delete(group);
-        if (queue.length > 0) this.waiting.set(group, queue);
-        next?.onEndTurn();
-      }
+    // A map hands out what is added while it is walked: a group that has more comes again behind the others.
+    for (const [group, queue] of this.waiting) {
+      if (this.left === 0) break;
+      this.left--;
+      const next = queue.shift();
+      this.waiting.delete(group);
+      if (queue.length > 0) this.waiting.set(group, queue);
+      next?.onEndTurn();
     }
     if (this.waiting.size > 0) this.comeAgain();
   }

@@ -1,3 +1,5 @@
+import { Fifo } from './fifo.ts';
+
 /** What happens to an item that finds the queue full. */
 export type FullPolicy = 'refuse' | 'drop-oldest';
 
@@ -7,8 +9,7 @@ export type FullPolicy = 'refuse' | 'drop-oldest';
 export class BoundedQueue<T> {
   readonly capacity: number;
   readonly #whenFull: FullPolicy;
-  #items: T[] = [];
-  #head = 0;
+  readonly #items = new Fifo<T>();
   #lost = 0;
   #waiter: (() => void) | null = null;
 
@@ -20,7 +21,7 @@ export class BoundedQueue<T> {
   }
 
   get length(): number {
-    return this.#items.length - this.#head;
+    return this.#items.length;
   }
 
   /** Items refused or dropped since creation. */
@@ -41,15 +42,7 @@ export class BoundedQueue<T> {
   }
 
   shift(): T | undefined {
-    if (this.length === 0) return undefined;
-    const item = this.#items[this.#head];
-    this.#head++;
-    // Compacting at half keeps shift() constant on average and lets go of taken items.
-    if (this.#head * 2 >= this.#items.length) {
-      this.#items = this.#items.slice(this.#head);
-      this.#head = 0;
-    }
-    return item;
+    return this.#items.shift();
   }
 
   /** Waits for an item. Rejects with the signal's reason. @throws Error when another caller already waits. */

@@ -3,6 +3,7 @@ export * from './admin-sections.ts';
 export * from './admin-server.ts';
 export * from './backoff.ts';
 export * from './bounded-queue.ts';
+export { Fifo } from './fifo.ts';
 export * from './clock.ts';
 export * from './compact-once.ts';
 export * from './connection-metrics.ts';

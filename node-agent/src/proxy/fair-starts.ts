@@ -1,4 +1,4 @@
-import type { Clock } from '@ambit/mesh/runtime';
+import { type Clock, Fifo } from '@ambit/mesh/runtime';
 
 /** Work that begins a connection of some pod. Must not throw. */
 export type Start = () => void;
@@ -118,8 +118,7 @@ export class FairStarts {
 export class PodStarts {
   readonly #all: FairStarts;
   readonly #options: FairStartsOptions;
-  #queue: Start[] = [];
-  #head = 0;
+  readonly #queue = new Fifo<Start>();
   #tokens: number;
   #filledMs: number;
 
@@ -137,7 +136,7 @@ export class PodStarts {
   }
 
   get waitingCount(): number {
-    return this.#queue.length - this.#head;
+    return this.#queue.length;
   }
 
   /** Everything that waits begins now: of a pod that is gone, only to be refused. */
@@ -167,13 +166,7 @@ export class PodStarts {
 
   /** @internal */
   startNext(): void {
-    const start = this.#queue[this.#head];
-    this.#head++;
-    if (this.#head === this.#queue.length) {
-      this.#queue = [];
-      this.#head = 0;
-    }
-    start?.();
+    this.#queue.shift()?.();
   }
 
   #fill(nowMs: number): void {
