@@ -6,6 +6,7 @@ import { ChunkQueue } from './chunk-queue.ts';
 import { HboneError } from './errors.ts';
 import { publicWrites, readInternals, systemError, type WriteOwner, writeInternals } from './node-internals.ts';
 import { giveStage, sourceRead, takeStage } from './read-memory.ts';
+import { resetSocket } from './plain-socket.ts';
 import { ownSocket, prepareReads, type SocketOwner } from './spliced-socket.ts';
 import { GATHERED_MAX_BYTES, type GatheredWriter, writeGatherer } from './write-gatherer.ts';
 
@@ -96,10 +97,7 @@ class PlainCarrier implements Carrier, SocketOwner, WriteOwner, GatheredWriter {
   reset(): void {
     if (this.closed) return;
     this.settle();
-    const { socket } = this;
-    // While the kernel is asked to send our FIN, libuv refuses to reset; the connection is half gone by then anyway.
-    if (socket.writableEnded && !socket.writableFinished) socket.destroy();
-    else socket.resetAndDestroy();
+    resetSocket(this.socket);
     this.finish();
   }
 

@@ -8,7 +8,6 @@ import {
   type NetnsHandle,
   SyscallError,
 } from '@ambit/mesh/linux';
-import { type IpAddress, isLoopback } from '@ambit/mesh/model';
 import type { Clock } from '@ambit/mesh/runtime';
 import type { FailureReason } from './failures.ts';
 
@@ -53,7 +52,7 @@ export function dialInsideBare(
   return new BareDialing(dial, netns, options, onConnected, onFailed);
 }
 
-interface TimedDial extends DialOptions {
+export interface TimedDial extends DialOptions {
   readonly clock: Clock;
   readonly timeoutMs: number;
 }
@@ -164,10 +163,4 @@ function failLater(error: unknown, onFailed: (failure: DialFailure) => void): Di
 function codeOf(error: unknown): string {
   if (error instanceof SyscallError) return error.errno;
   return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
-}
-
-/** The application sees the true peer, unless it is dialled on loopback or by itself (protocol.md 2.4). */
-export function spoofedSource(source: IpAddress, destination: IpAddress): Pick<DialOptions, 'source'> {
-  const sameFamily = source.includes(':') === destination.includes(':');
-  return source === destination || isLoopback(destination) || !sameFamily ? {} : { source: { ip: source } };
 }

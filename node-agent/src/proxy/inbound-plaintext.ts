@@ -2,7 +2,8 @@ import type { Socket } from 'node:net';
 import { readOriginalDestination } from '@ambit/mesh/linux';
 import type { MeshView, SocketAddress } from '@ambit/mesh/model';
 import { ConnectionRecord, recordRefusal } from './connection-record.ts';
-import { dialPlain, spoofedSource } from './dial.ts';
+import { applicationDial } from './application-dial.ts';
+import { dialPlain } from './dial.ts';
 import type { FailureReason } from './failures.ts';
 import { KEEPALIVE_MS } from './keepalive.ts';
 import {
@@ -95,14 +96,7 @@ export class InboundPlaintextProxy {
     }
     dialPlain(
       context.netns,
-      {
-        destination: admission.target,
-        mark: context.settings.packetMark,
-        inside: true,
-        clock: context.clock,
-        timeoutMs: context.settings.connectTimeoutMs,
-        ...spoofedSource(connection.source.ip, admission.target.ip),
-      },
+      applicationDial(context, connection.source.ip, admission.target),
       (destination) => this.#carry(socket, destination, connection, admission, startedMs),
       ({ reason, detail }) => this.#refuse(socket, connection, admission, reason, startedMs, detail),
     );

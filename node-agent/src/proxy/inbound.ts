@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import {
   acceptHbone,
   type CarrierResult,
@@ -11,12 +11,14 @@ import {
   type TunnelRequest,
 } from '@ambit/mesh/hbone';
 import type { MeshView, SocketAddress } from '@ambit/mesh/model';
+import { bug } from '@ambit/mesh/runtime';
 import { secureContextOf, type TunnelPeer, validUntilMs } from '@ambit/mesh/tls';
 import { formatProxyHeader } from '@ambit/mesh/wire';
 import type { ServerEnd } from '../same-node/server-ends.ts';
 import type { ServedPod } from '../same-node/shortcuts.ts';
 import { ConnectionRecord, recordRefusal } from './connection-record.ts';
-import { type DialFailure, dialInsideBare, dialPlain, spoofedSource } from './dial.ts';
+import { applicationDial } from './application-dial.ts';
+import { type DialFailure, dialInsideBare, dialPlain } from './dial.ts';
 import { FAILURES, type FailureReason, failureOfTunnel, peerRefusalOf } from './failures.ts';
 import { type Admission, admitInbound, type InboundConnection, NOT_ANSWERED } from './inbound-admission.ts';
 import { settleInbound } from './inbound-demand.ts';
@@ -235,27 +237,14 @@ export class InboundProxy {
     startedMs: number,
   ): void {
     const context = this.#context;
-    const options = {
-      destination: admission.target,
-      mark: context.settings.packetMark,
-      inside: true,
-      clock: context.clock,
-      timeoutMs: context.settings.connectTimeoutMs,
-      ...spoofedSource(connection.source.ip, admission.target.ip),
-    };
+    const options = applicationDial(context, connection.source.ip, admission.target);
     const failed = ({ reason, detail }: DialFailure): void =>
       this.#reject(request, connection, reason, startedMs, admission, detail);
     const carry = (socket: PlainSocket): void =>
       this.#carry(request, connection, this.#confirm(request, connection, admission, epoch), socket, startedMs);
-    // Says first who calls.
-    const introduce = (socket: Socket): void => {
-      const now = this.#confirm(request, connection, admission, epoch);
-      this.#carry(request, connection, now, socket, startedMs, socket);
-    };
-    const dialing =
-      admission.applicationTunnel === undefined
-        ? dialInsideBare(context.netns, options, carry, failed)
-        : dialPlain(context.netns, options, introduce, failed);
+    // A bare socket cannot be written to before it is spliced.
+    const dial = admission.applicationTunnel === undefined ? dialInsideBare : dialPlain;
+    const dialing = dial(context.netns, options, carry, failed);
     request.onAborted(() => dialing.cancel());
   }
 
@@ -274,7 +263,6 @@ export class InboundProxy {
     admission: Admission,
     socket: PlainSocket,
     startedMs: number,
-    introduced: Socket | null = null,
   ): void {
     const context = this.#context;
     if (request.aborted || context.isClosed()) {
@@ -302,7 +290,10 @@ export class InboundProxy {
       },
     );
     context.live.add(record);
-    if (applicationTunnel !== undefined) introduced?.write(formatProxyHeader(applicationTunnel));
+    if (applicationTunnel !== undefined) {
+      if (!(socket instanceof Socket)) bug('who calls cannot be written to a bare socket');
+      socket.write(formatProxyHeader(applicationTunnel));
+    }
     const done = (result: CarrierResult): void => {
       context.live.delete(record);
       record.end(result.error === undefined ? null : failureOfTunnel(result.error));

@@ -2,7 +2,8 @@ import type { Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import { type Probe, parsePort } from '@ambit/mesh/model';
 import { recordProbe, recordRefusal } from '../connection-record.ts';
-import { type DialFailure, dialPlain, spoofedSource } from '../dial.ts';
+import { applicationDial } from '../application-dial.ts';
+import { type DialFailure, dialPlain } from '../dial.ts';
 import type { FailureReason } from '../failures.ts';
 import type { InboundConnection, ProbeAdmission } from '../inbound-admission.ts';
 import { refusedSubject } from '../inbound-subject.ts';
@@ -187,19 +188,11 @@ export class ProbeServer {
   }
 
   #dial({ connection, admission, abort }: Exchange): Promise<Socket> {
-    const { netns, settings, clock } = this.#context;
     const { promise, resolve, reject } = Promise.withResolvers<Socket>();
-    const destination = admission.policyTarget;
+    const { ip, port } = admission.policyTarget;
     const dialing = dialPlain(
-      netns,
-      {
-        destination: { ip: destination.ip, port: parsePort(destination.port) },
-        mark: settings.packetMark,
-        inside: true,
-        clock,
-        timeoutMs: settings.connectTimeoutMs,
-        ...spoofedSource(connection.source.ip, destination.ip),
-      },
+      this.#context.netns,
+      applicationDial(this.#context, connection.source.ip, { ip, port: parsePort(port) }),
       (socket) => {
         socket.on('error', () => {});
         resolve(socket);
