@@ -7,7 +7,12 @@ export * from './netns-socket.ts';
 export * from './datagram-batch.ts';
 export * from './datagram-socket.ts';
 export { descriptorOf, selfTestNodeInternals } from './node-internals.ts';
-export { readOriginalDestination, readOriginalDestinationOfFd, readPeerAddressOfFd } from './original-destination.ts';
+export {
+  readLocalAddressOfFd,
+  readOriginalDestination,
+  readOriginalDestinationOfFd,
+  readPeerAddressOfFd,
+} from './original-destination.ts';
 export { forgetTrackedConnections, readRulesetGeneration } from './netfilter-netlink.ts';
 export * from './netns-command.ts';
 export { capturePackets, type PacketCapture } from './packet-socket.ts';

@@ -44,3 +44,9 @@ export function readPeerAddressOfFd(fd: number): SocketAddress | null {
   length[0] = SOCKADDR_BYTES_MAX;
   return libc().getpeername(fd, address, length) < 0 ? null : readSockaddr(address);
 }
+
+/** Its own end, likewise. */
+export function readLocalAddressOfFd(fd: number): SocketAddress | null {
+  length[0] = SOCKADDR_BYTES_MAX;
+  return libc().getsockname(fd, address, length) < 0 ? null : readSockaddr(address);
+}

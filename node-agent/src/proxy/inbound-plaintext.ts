@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net';
-import { readOriginalDestination } from '@ambit/mesh/linux';
 import type { MeshView, SocketAddress } from '@ambit/mesh/model';
 import { ConnectionRecord, recordRefusal } from './connection-record.ts';
 import { applicationDial } from './application-dial.ts';
@@ -19,7 +18,7 @@ import { PlainSplice, type SpliceResult } from './plain-splice.ts';
 import { ProbeServer } from './probes/probe-server.ts';
 import { type PodContext, refuseSocket, reportDryRun, workloadOf } from './pod-context.ts';
 import { inboundTap } from './inbound-tap.ts';
-import { remoteAddressOf } from './socket-addresses.ts';
+import { originalDestinationOf, remoteAddressOf } from './socket-addresses.ts';
 
 type Plaintext = InboundConnection & { readonly peer: null };
 
@@ -48,7 +47,7 @@ export class InboundPlaintextProxy {
     }
     let destination: SocketAddress;
     try {
-      destination = readOriginalDestination(socket);
+      destination = originalDestinationOf(socket);
     } catch {
       refuseSocket(socket);
       return;
