@@ -1,7 +1,15 @@
 import net, { type Server, type Socket } from 'node:net';
 import { bug } from '../runtime/errors.ts';
 import { type Ending, FairEnds } from './fair-ends.ts';
-import { readInternals, systemError, writeInternals } from './node-internals.ts';
+import {
+  handlesHave,
+  isReadState,
+  type ReadState,
+  readInternals,
+  streamBinding,
+  systemError,
+  writeInternals,
+} from './node-internals.ts';
 import type { PlainSocket } from './plain-socket.ts';
 import type { SocketOwner } from './spliced-socket.ts';
 
@@ -197,21 +205,13 @@ function newShutdownRequest(): ShutdownRequest {
   return new (bareSockets ?? bug('a bare socket without its internals')).ShutdownWrap();
 }
 
-interface BareInternals {
+interface BareInternals extends ReadState {
   readonly ShutdownWrap: new () => ShutdownRequest;
-  readonly streamBaseState: Int32Array;
-  readonly kReadBytesOrError: number;
 }
 
 /** What bare sockets need, or undefined when this Node does not have it. `binding` is what is examined. */
 export function findBareSockets(binding: unknown): BareInternals | undefined {
-  if (!isBareBinding(binding)) return undefined;
-  const socket = net.connect({ port: 9, host: '127.0.0.1' }).on('error', () => {});
-  const handle: unknown = Reflect.get(socket, '_handle');
-  socket.destroy();
-  if (typeof handle !== 'object' || handle === null) return undefined;
-  const isComplete = ['close', 'reset', 'shutdown'].every((name) => typeof Reflect.get(handle, name) === 'function');
-  return isComplete && 'fd' in handle ? binding : undefined;
+  return isBareBinding(binding) && handlesHave(['close', 'reset', 'shutdown']) ? binding : undefined;
 }
 
 /**
@@ -231,19 +231,8 @@ export function acceptBare(server: Server, group: object, take: (socket: BareSoc
   return true;
 }
 
-function streamBinding(): unknown {
-  // oxlint-disable-next-line no-restricted-globals -- the shutdown request's constructor is nowhere else to be had
-  const find: unknown = Reflect.get(process, 'binding');
-  return typeof find === 'function' ? find('stream_wrap') : undefined;
-}
-
 function isBareBinding(binding: unknown): binding is BareInternals {
-  if (typeof binding !== 'object' || binding === null) return false;
-  return (
-    typeof Reflect.get(binding, 'ShutdownWrap') === 'function' &&
-    Reflect.get(binding, 'streamBaseState') instanceof Int32Array &&
-    typeof Reflect.get(binding, 'kReadBytesOrError') === 'number'
-  );
+  return isReadState(binding) && typeof Reflect.get(binding, 'ShutdownWrap') === 'function';
 }
 
 const bareSockets: BareInternals | undefined = findBareSockets(streamBinding());

@@ -66,7 +66,7 @@ interface Reader {
 }
 
 const readerKey = Symbol('reader');
-const METHODS = ['readStart', 'readStop', 'useUserBuffer', 'writeBuffer'] as const;
+const METHODS = ['onread', 'readStart', 'readStop', 'useUserBuffer', 'writeBuffer'] as const;
 const ECANCELED = -125;
 const ENOTSUP = -95;
 
@@ -91,7 +91,7 @@ export function findReadInternals(
   socket.destroy();
   fixed.destroy();
   if (bufferKey === undefined || callbackKey === undefined || generatorKey === undefined) return undefined;
-  if (!handleTypeHasMethods()) return undefined;
+  if (!handlesHave(METHODS)) return undefined;
   const takeHandleRead = makeHandleRead(binding);
   return {
     installReadBuffer(target, first, onRead, next) {
@@ -153,10 +153,14 @@ interface WriteRequest {
 }
 
 /** What `process.binding` gives: names are checked below. */
-interface StreamBinding {
+interface StreamBinding extends ReadState {
   readonly WriteWrap: new () => WriteRequest;
-  readonly streamBaseState: Int32Array;
   readonly kLastWriteWasAsync: number;
+}
+
+/** @internal Of the last event of a handle. */
+export interface ReadState {
+  readonly streamBaseState: Int32Array;
   readonly kReadBytesOrError: number;
 }
 
@@ -165,7 +169,7 @@ interface StreamBinding {
  * `binding` is what is examined; tests pass their own.
  */
 export function findWriteInternals(binding: unknown = streamBinding()): SocketWrites | undefined {
-  if (!isStreamBinding(binding) || !handleTypeHasMethods()) return undefined;
+  if (!isStreamBinding(binding) || !handlesHave(METHODS)) return undefined;
   const { WriteWrap, streamBaseState, kLastWriteWasAsync } = binding;
   const oncomplete = function oncomplete(this: WriteRequest, status: number): void {
     this.owner?.onWriteDone(status);
@@ -190,18 +194,26 @@ export function findWriteInternals(binding: unknown = streamBinding()): SocketWr
   };
 }
 
-function streamBinding(): unknown {
-  // oxlint-disable-next-line no-restricted-globals -- the write request's constructor is nowhere else to be had
+/** @internal What Node's streams are made of; see `isReadState` for what is known of it. */
+export function streamBinding(): unknown {
+  // oxlint-disable-next-line no-restricted-globals -- the constructors of requests are nowhere else to be had
   const find: unknown = Reflect.get(process, 'binding');
   return typeof find === 'function' ? find('stream_wrap') : undefined;
 }
 
 function isStreamBinding(binding: unknown): binding is StreamBinding {
+  return (
+    isReadState(binding) &&
+    typeof Reflect.get(binding, 'WriteWrap') === 'function' &&
+    typeof Reflect.get(binding, 'kLastWriteWasAsync') === 'number'
+  );
+}
+
+/** @internal Whether it tells what a read has brought. */
+export function isReadState(binding: unknown): binding is ReadState {
   if (typeof binding !== 'object' || binding === null) return false;
   return (
-    typeof Reflect.get(binding, 'WriteWrap') === 'function' &&
     Reflect.get(binding, 'streamBaseState') instanceof Int32Array &&
-    typeof Reflect.get(binding, 'kLastWriteWasAsync') === 'number' &&
     typeof Reflect.get(binding, 'kReadBytesOrError') === 'number'
   );
 }
@@ -212,7 +224,7 @@ interface WithHandle {
 
 /** Undefined once the socket is destroyed. A plain property access: this is on the path of every write. */
 function handleOf(socket: PlainSocket): Handle | undefined {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- handleTypeHasMethods has seen that Node's handle is one
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- handlesHave has seen that Node's handle is one
   return (socket as unknown as WithHandle)._handle ?? undefined;
 }
 
@@ -220,16 +232,21 @@ function keyHolding(target: object, value: unknown): symbol | undefined {
   return Object.getOwnPropertySymbols(target).find((key) => Reflect.get(target, key) === value);
 }
 
-/** Looks at the TCP handle of a socket about to connect; it is destroyed in the same turn, before a packet could leave. */
-function handleTypeHasMethods(): boolean {
+/** @internal Whether Node's TCP handles have all of these, as functions. */
+export function handlesHave(names: readonly string[]): boolean {
+  sample ??= sampleHandle();
+  return names.every((name) => typeof sample?.[name] === 'function');
+}
+
+let sample: Readonly<Record<string, unknown>> | undefined;
+
+/** The handle of a socket about to connect; it is destroyed in the same turn, before a packet could leave. */
+function sampleHandle(): Readonly<Record<string, unknown>> {
   const socket = net.connect({ port: 9, host: '127.0.0.1' }).on('error', () => {});
   const handle = handleOf(socket);
-  const complete =
-    handle !== undefined &&
-    typeof handle.onread === 'function' &&
-    METHODS.every((name) => typeof Reflect.get(handle, name) === 'function');
   socket.destroy();
-  return complete;
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- to look at it by name
+  return (handle ?? {}) as unknown as Readonly<Record<string, unknown>>;
 }
 
 /** What this thread's connections use; undefined when this Node lacks it. */
