@@ -62,6 +62,29 @@ describe('accounts of the pods of a node', options, () => {
     });
   }
 
+  test('tell what is on its way until it is carried, refused or given up', async () => {
+    await using world = await PodWorld.create([
+      { name: 'client', onNode: 'a' },
+      { name: 'server', onNode: 'b' },
+      { name: 'stranger', onNode: 'b', captured: false },
+    ]);
+    await serveEcho(world.pod('server'));
+    const node = world.nodeOf('client');
+    const opening = (): number | undefined => rowsOf(node).get('client')?.connectionsOpening;
+    // By tunnel; nobody listens; past the tunnels; a port of the agent itself; an address that nobody has.
+    assert.equal(await world.pod('client').exchange(SERVER, TEXT), TEXT);
+    for (const address of ['10.77.0.2:8099', '10.77.0.3:8099', '10.77.0.2:15008']) {
+      const refused = world.pod('client').dial(address);
+      await new Promise((resolve) => refused.once('close', resolve));
+    }
+    await until(() => opening() === 0);
+    const nowhere = world.pod('client').dial('10.77.0.99:8080');
+    await until(() => opening() === 1);
+    nowhere.resetAndDestroy();
+    await until(() => opening() === 0);
+    assert.equal(rowsOf(node).get('client')?.connectionsWaiting, 0);
+  });
+
   test('show what waits for a slow reader, a refusal, and what a pod that is gone used', async () => {
     await using world = await PodWorld.create([
       { name: 'client', onNode: 'a' },

@@ -70,6 +70,8 @@ test('Accounts: what a pod that is gone used stays in the sum', () => {
     handshakes: 0,
     sentBytes: 7,
     receivedBytes: 5,
+    connectionsOpening: 0,
+    connectionsWaiting: 0,
     bufferedBytes: 0,
     cpuMicroseconds: 10,
   } satisfies WorkloadUsage);

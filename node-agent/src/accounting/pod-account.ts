@@ -11,6 +11,10 @@ export interface WorkloadUsage {
   readonly connectionsOpened: number;
   readonly connectionsRefused: number;
   readonly connectionsOpen: number;
+  /** Opened by the pod, neither there yet nor over. */
+  readonly connectionsOpening: number;
+  /** That have not begun: others come first. */
+  readonly connectionsWaiting: number;
   /** Of tunnel connections, asked for or answered: their CPU time is the agent's, as many connections share them. */
   readonly handshakes: number;
   /** By the pod, to others. */
@@ -42,6 +46,8 @@ export class PodAccount {
   readonly name: string;
   workload = '';
   waitingBytes: number = WIDE;
+  openingCount = 0;
+  waitingCount = 0;
   /** Given by `Accounts`. */
   cpuUs: number = WIDE;
   #opened = 0;
@@ -125,6 +131,8 @@ export class PodAccount {
       connectionsOpened: this.#opened,
       connectionsRefused: this.#refused,
       connectionsOpen: this.#open,
+      connectionsOpening: this.openingCount,
+      connectionsWaiting: this.waitingCount,
       handshakes: this.#handshakes,
       sentBytes: this.#sentBytes,
       receivedBytes: this.#receivedBytes,

@@ -23,6 +23,16 @@ export const workloadMetrics: Readonly<Record<WorkloadCount, MetricSpec<'counter
     help: 'Connections of the pod that are being carried.',
     labels,
   }),
+  connectionsOpening: gauge({
+    name: 'ambit_workload_connections_opening',
+    help: 'Connections that the pod opened and that are on their way to their destinations.',
+    labels,
+  }),
+  connectionsWaiting: gauge({
+    name: 'ambit_workload_connections_waiting',
+    help: 'Connections of the pod that wait for their turn to begin, in both directions.',
+    labels,
+  }),
   handshakes: counter({
     name: 'ambit_workload_handshakes_total',
     help: 'Tunnel connections that were opened or accepted for the pod.',

@@ -12,6 +12,8 @@ export interface Captured {
   readonly destination: OriginalDestination;
   readonly startedMs: number;
   readonly trace: ConnectionTrace | null;
+  /** Until it is carried, refused or given up. */
+  isOpening: boolean;
   /** Of attempts at a peer that did not listen. */
   backoff?: Backoff;
   /** Set once what the application says first may be read. */

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { ManualClock } from '@ambit/mesh/testing';
 import { FairStarts } from './fair-starts.ts';
 
+const RESTED = (): { active: number; idle: number } => ({ active: 0, idle: 0 });
 const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
 describe('FairStarts', () => {
@@ -14,7 +15,7 @@ describe('FairStarts', () => {
   });
 
   test('lets pods take turns, in order within each', async () => {
-    const starts = new FairStarts({ clock: new ManualClock(), ratePerSecond: 1000 });
+    const starts = new FairStarts({ clock: new ManualClock(), ratePerSecond: 1000, loopTimes: RESTED });
     const [greedy, modest] = [starts.forPod(), starts.forPod()];
     const began: string[] = [];
     for (let count = 0; count < 100; count++) greedy.begin(() => began.push(`greedy ${count}`));
@@ -94,6 +95,66 @@ describe('FairStarts', () => {
       await turn();
     }
     assert.deepEqual([began, fast.waitingCount], [4, 0]);
+  });
+
+  test('holds a pod with many connections on their way while others are served, but never for long', async () => {
+    const clock = new ManualClock();
+    const starts = new FairStarts({ clock, ratePerSecond: 100_000, loopTimes: RESTED });
+    let opening = 64;
+    let began = 0;
+    const full = starts.forPod({ isServed: () => true, openingCount: () => opening });
+    const other = starts.forPod({ isServed: () => true, openingCount: () => 0 });
+    for (let count = 0; count < 4; count++) full.begin(() => began++);
+    await turn();
+    assert.deepEqual([began, full.waitingCount], [1, 3]);
+    // Nobody else waits for it.
+    other.begin(() => began++);
+    await turn();
+    assert.deepEqual([began, full.waitingCount], [2, 3]);
+    await clock.advance(1);
+    await turn();
+    await turn();
+    assert.deepEqual([began, full.waitingCount], [3, 2]);
+    opening = 63;
+    await clock.advance(1);
+    for (let count = 0; count < 3; count++) await turn();
+    assert.deepEqual([began, full.waitingCount], [5, 0]);
+  });
+
+  test('holds nobody where nobody else is served', async () => {
+    const clock = new ManualClock();
+    const starts = new FairStarts({ clock, ratePerSecond: 100_000, loopTimes: () => ({ active: 1e9, idle: 0 }) });
+    let began = 0;
+    const alone = starts.forPod({ isServed: () => true, openingCount: () => 1000 });
+    starts.forPod({ isServed: () => false, openingCount: () => 0 });
+    for (let count = 0; count < 200; count++) alone.begin(() => began++);
+    for (let count = 0; count < 184; count++) await turn();
+    assert.equal(began, 200);
+  });
+
+  test('leaves half of the thread to others while more of one pod waits than any sane one has', async () => {
+    const clock = new ManualClock();
+    const times = { active: 0, idle: 0 };
+    const starts = new FairStarts({ clock, ratePerSecond: 100_000, loopTimes: () => ({ ...times }) });
+    const began = { flood: 0, other: 0 };
+    const served = { isServed: () => true, openingCount: () => 0 };
+    const [flood, other] = [starts.forPod(served), starts.forPod(served)];
+    for (let count = 0; count < 82; count++) flood.begin(() => (began.flood += times.active += 2));
+    assert.deepEqual([began.flood > 0, flood.waitingCount], [true, 66]);
+    await turn();
+    assert.equal(flood.waitingCount, 65);
+    await turn();
+    assert.equal(flood.waitingCount, 65);
+    other.begin(() => began.other++);
+    await turn();
+    assert.deepEqual([began.other, flood.waitingCount], [1, 65]);
+    times.idle += 10;
+    await clock.advance(1);
+    await turn();
+    assert.ok(flood.waitingCount <= 64);
+    // What waits now could be anybody's.
+    for (let count = 0; count < 64; count++) await turn();
+    assert.equal(flood.waitingCount, 0);
   });
 
   test('flush() begins all that waits', async () => {

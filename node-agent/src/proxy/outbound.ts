@@ -49,6 +49,7 @@ interface FarOpening {
 export class OutboundProxy {
   readonly #context: PodContext;
   readonly #decider: OutboundDecider;
+  #openingCount = 0;
   readonly #targets: TunnelTargets;
 
   constructor(context: PodContext) {
@@ -73,7 +74,8 @@ export class OutboundProxy {
     }
     const { clock, sinks } = this.#context;
     const trace = sinks.tracer === null ? null : sinks.tracer.begin();
-    const captured: Captured = { socket, source, destination, startedMs: clock.monotonic(), trace };
+    const captured: Captured = { socket, source, destination, startedMs: clock.monotonic(), trace, isOpening: true };
+    this.#openingCount++;
     try {
       const route = this.#decider.decide(destination, false);
       if (route.kind !== 'wait') this.#follow(captured, route);
@@ -83,12 +85,24 @@ export class OutboundProxy {
     }
   }
 
+  /** Connections that are neither there yet nor over. */
+  get openingCount(): number {
+    return this.#openingCount;
+  }
+
   /** Whether a connection past the tunnels would be let out of the mesh now. */
   mayLeave(destination: OriginalDestination): boolean {
     return this.#decider.mayLeave(destination);
   }
 
+  #settle(captured: Captured): void {
+    if (!captured.isOpening) return;
+    captured.isOpening = false;
+    this.#openingCount--;
+  }
+
   #fail(captured: Captured, error: unknown): void {
+    this.#settle(captured);
     this.#context.logger.error('outbound connection failed unexpectedly', { error }, { limitBy: String(error) });
     refuseSocket(captured.socket);
   }
@@ -112,7 +126,9 @@ export class OutboundProxy {
 
   #abandoned(captured: Captured): boolean {
     if (this.#context.isClosed()) refuseSocket(captured.socket);
-    return captured.socket.destroyed;
+    const { destroyed } = captured.socket;
+    if (destroyed) this.#settle(captured);
+    return destroyed;
   }
 
   async #resolve(captured: Captured, route: ResolveRoute): Promise<void> {
@@ -191,6 +207,7 @@ export class OutboundProxy {
       tap,
     });
     context.live.add(record);
+    this.#settle(captured);
     const done = (result: CarrierResult): void => {
       context.live.delete(record);
       this.#count(route, 'remove');
@@ -278,6 +295,7 @@ export class OutboundProxy {
           this.#refuse(captured, 'egress-locked', route);
           return;
         }
+        this.#settle(captured);
         const tap = this.#tapOf(captured, route);
         const done = ({ error }: SpliceResult): void => {
           context.live.delete(record);
@@ -315,6 +333,7 @@ export class OutboundProxy {
     detail?: string,
     isLocal = false,
   ): void {
+    this.#settle(captured);
     const durationMs = this.#context.clock.monotonic() - captured.startedMs;
     recordRefusal(this.#context.sinks, this.#subject(captured, route, null, { isLocal }), reason, durationMs, detail);
     refuseSocket(captured.socket);

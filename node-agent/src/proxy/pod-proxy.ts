@@ -57,7 +57,10 @@ export class PodProxy {
     const limits = { connectTimeoutMs: settings.connectTimeoutMs };
     const environment: HboneEnvironment = { clock, logger, limits };
     this.#pool = createHbonePool<TunnelPeer>(environment);
-    const starts = dependencies.fairStarts.forPod();
+    const starts = dependencies.fairStarts.forPod({
+      isServed: () => this.live.size > 0,
+      openingCount: () => this.#outbound.openingCount,
+    });
     const bytesPerSecond = settings.bytesPerSecondMax;
     this.#sendRate = bytesPerSecond === 0 ? null : new SendRate({ clock, bytesPerSecond });
     this.#account = dependencies.accounts.open(pod, (openCount) => dependencies.bufferGuard.note(openCount));
@@ -146,6 +149,8 @@ export class PodProxy {
     const workload = workloadOf(this.#context);
     if (workload !== undefined) this.#account.workload = workload.workloadName;
     this.#account.waitingBytes = waitingBytes;
+    this.#account.openingCount = this.#outbound.openingCount;
+    this.#account.waitingCount = this.#context.starts.waitingCount;
     return waitingBytes;
   }
 
