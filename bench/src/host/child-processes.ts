@@ -27,6 +27,9 @@ export interface Child {
   stop(): Promise<void>;
 }
 
+/** Before a command: it runs only while nobody else has anything to do on its core. */
+export const IDLE_COMMAND = ['chrt', '--idle', '0'] as const;
+
 /** Command line that enters a namespace, dies with its parent and stays on one core; each step replaces itself by exec. */
 export function pinnedCommand(netns: string, core: number, command: readonly string[]): [string, ...string[]] {
   return placedCommand({ netns, core, command });

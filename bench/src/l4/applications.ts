@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { IDLE_COMMAND } from '../host/child-processes.ts';
 import { BULK_PORT, REQUEST_PORT, SERVER_CORE, type Site } from './peer.ts';
 
 const RESPONSE_BYTES = 1024;
@@ -26,18 +27,31 @@ http {
 `;
 }
 
+export interface ApplicationPlace extends Pick<Site, 'pair' | 'directory' | 'children'> {
+  /** Of the server pod's node. */
+  readonly core?: number;
+  /** Whether they run only while nobody else has anything to do on their core. */
+  readonly isIdle?: boolean;
+}
+
 /** Starts the two applications of a server pod: nginx for requests, iperf3 for bulk. They end with `site.children`. */
-export async function startApplications(site: Pick<Site, 'pair' | 'directory' | 'children'>): Promise<void> {
+export async function startApplications(site: ApplicationPlace): Promise<void> {
   const directory = join(site.directory, 'application');
   await mkdir(directory, { recursive: true });
   const config = join(directory, 'nginx.conf');
   await writeFile(config, applicationConfig(directory));
-  const at = { netns: site.pair.serverNetns, core: SERVER_CORE };
+  const at = { netns: site.pair.serverNetns, core: site.core ?? SERVER_CORE };
+  const scheduled = (...command: readonly [string, ...string[]]): readonly [string, ...string[]] =>
+    site.isIdle === true ? [...IDLE_COMMAND, ...command] : command;
   const name = site.directory.slice(site.directory.lastIndexOf('/') + 1);
   site.children.start({
     name: `${name}-application`,
     ...at,
-    command: ['nginx', '-p', directory, '-e', 'stderr', '-c', config],
+    command: scheduled('nginx', '-p', directory, '-e', 'stderr', '-c', config),
   });
-  site.children.start({ name: `${name}-iperf3`, ...at, command: ['iperf3', '-s', '-p', String(BULK_PORT)] });
+  site.children.start({
+    name: `${name}-iperf3`,
+    ...at,
+    command: scheduled('iperf3', '-s', '-p', String(BULK_PORT)),
+  });
 }

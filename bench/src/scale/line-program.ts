@@ -1,13 +1,15 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { BenchError } from '../errors.ts';
-import { pinnedCommand } from '../host/child-processes.ts';
+import { IDLE_COMMAND, pinnedCommand } from '../host/child-processes.ts';
 
 export interface LineProgramOptions {
   readonly node: string;
   /** TypeScript, run from source. */
   readonly program: string;
   readonly args: readonly string[];
+  /** Of Node. */
+  readonly nodeArgs?: readonly string[];
   /** What it means when it ends by itself. */
   readonly failure: string;
   /** Absent: where the bench is. */
@@ -18,8 +20,8 @@ export interface LineProgramOptions {
 export interface ProgramPlace {
   readonly netns: string;
   readonly core: number;
-  /** From -20, before all others, to 19, when nobody else has anything to do. */
-  readonly niceness: number;
+  /** From -20, before all others, to 19; `idle`: only while nobody else has anything to do. */
+  readonly niceness: number | 'idle';
 }
 
 /** A program that says `ready` and then answers every line with a line. Disposing it ends it, with its input. */
@@ -63,8 +65,10 @@ export async function openLineProgram(options: LineProgramOptions): Promise<Line
   return running;
 }
 
-function commandOf({ node, program, args, place }: LineProgramOptions): [string, ...string[]] {
-  const command = [node, '--conditions=source', program, ...args] as const;
+function commandOf({ node, nodeArgs = [], program, args, place }: LineProgramOptions): [string, ...string[]] {
+  const command = [node, '--conditions=source', ...nodeArgs, program, ...args] as const;
   if (place === undefined) return ['setpriv', '--pdeathsig', 'KILL', ...command];
-  return pinnedCommand(place.netns, place.core, ['nice', '-n', String(place.niceness), ...command]);
+  const { netns, core, niceness } = place;
+  const scheduled = niceness === 'idle' ? IDLE_COMMAND : ['nice', '-n', String(niceness)];
+  return pinnedCommand(netns, core, [...scheduled, ...command]);
 }

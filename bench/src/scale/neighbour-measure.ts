@@ -22,12 +22,16 @@ const ALONE_MS = 6000;
 const ATTEMPTS = 50;
 const RETRY_MS = 200;
 /**
- * The agent of both clients has a core of its own: who waits there waits for the agent. On the other one the modest pod and its server go
- * before all, as nobody is to see them wait for programs of the bench, then the agent of the servers, then who floods and whom.
+ * Who waits is to wait for agents, and not for programs of the bench. So the modest pod and its server, which do little and go before all,
+ * are where the agent of both clients is; who floods and whom are on the core of the other agent, and run only while that rests.
  */
-const AGENT_CORE = CLIENT_CORE;
-const OTHER_CORE = SERVER_CORE;
-const NICENESS = { modest: -20, agents: -10, flood: 0 } as const;
+const PLACES = {
+  modest: { core: CLIENT_CORE, niceness: -20 },
+  flood: { core: SERVER_CORE, niceness: 'idle' },
+} as const;
+const AGENT_NICENESS = -10;
+/** No helper threads, which would go before the agent as well. */
+const NODE_ARGS = ['--single-threaded'];
 
 /** The programs of a modest pod and of one that floods. */
 interface Neighbours {
@@ -107,12 +111,12 @@ async function startAgents(
   });
   const start = async (side: AmbitPod['side'], core: number): Promise<LocalAgent> => {
     const config = ambitMeshConfig({ pods, side, certificates });
-    const niceness = NICENESS.agents;
+    const niceness = AGENT_NICENESS;
     const agent = await startLocalAgent(site, { name: `neighbour-${side}`, directory, core, niceness, config });
     scope.defer(() => agent.stop());
     return agent;
   };
-  return [await start('server', OTHER_CORE), await start('client', AGENT_CORE)];
+  return [await start('server', SERVER_CORE), await start('client', CLIENT_CORE)];
 }
 
 async function openNeighbours(
@@ -123,14 +127,15 @@ async function openNeighbours(
 ): Promise<Neighbours> {
   const directory = join(site.directory, flooding.serverNetns);
   await mkdir(directory);
-  await startApplications({ pair: flooding, directory, children: site.children });
+  await startApplications({ pair: flooding, directory, children: site.children, isIdle: true });
   const open = (name: 'modest' | 'flood', { clientNetns: netns }: PodPair, args: readonly string[]) =>
     openPatiently(site, {
       node: site.node,
       program: join(import.meta.dirname, `${name}-main.ts`),
       args,
+      nodeArgs: NODE_ARGS,
       failure: `a connection of the program ${name} failed`,
-      place: { netns, core: OTHER_CORE, niceness: NICENESS[name] },
+      place: { netns, ...PLACES[name] },
     });
   const server = [`/run/netns/${modest.serverNetns}`, `${modest.serverAddress}:${POD_PORT}`];
   const many = [`${flooding.serverAddress}:${REQUEST_PORT}`, String(CONNECTIONS), String(AT_ONCE)];

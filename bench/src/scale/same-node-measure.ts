@@ -1,5 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { bug } from '@ambit/mesh/runtime';
+import type { PodPair } from '../host/topology.ts';
 import { BenchError } from '../errors.ts';
 import { startApplications } from '../l4/applications.ts';
 import { type BenchCertificates, createCertificates } from '../l4/certificates.ts';
@@ -11,8 +13,11 @@ import { runLoad } from '../l4/run-load.ts';
 import type { ScaleFigure, ScaleMeasure, ScaleSite } from './figure.ts';
 import { type LocalAgent, startLocalAgent } from './local-agent.ts';
 
-/** Between the two pods stand two agents, or one that serves both. */
-type Way = 'cross-node' | 'same-node';
+/**
+ * Between the two pods stand two agents, or one that serves both. A node is one core, as in the L4 bench, which the one has to itself and
+ * shares with both pods; or it has another one for the application.
+ */
+type Way = 'cross-node' | 'same-node' | 'same-node-two-cores';
 
 type Side = 'client' | 'server';
 
@@ -30,34 +35,38 @@ const SECONDS = 3;
 const QUICK_SECONDS = 2;
 
 /**
- * What the shortcut saves: the same pods, load generators and applications as of the L4 bench, with two agents and with one. The CPU
- * of both agents counts against that of the one.
+ * What the shortcut saves: pods, load generators and applications as of the L4 bench, with two agents and with one. The CPU of both agents
+ * counts against that of the one.
  */
 export const sameNodeMeasure: ScaleMeasure = {
   name: 'same-node',
+  pairCount: 2,
   async measure(site) {
     const directory = join(site.directory, 'same-node');
     await mkdir(directory, { recursive: true });
     const certificates = await createCertificates(directory);
-    await startApplications({ ...site, directory });
-    const ratios: Record<'requests' | 'lone' | 'bulk' | 'speed', number[]> = {
+    const [apart = bug('two pairs'), together = bug('two pairs')] = site.pairs;
+    await startApplications({ ...site, pair: apart, directory: join(directory, 'apart') });
+    await startApplications({ ...site, pair: together, directory: join(directory, 'together'), core: CLIENT_CORE });
+    const ratios: Record<'requests' | 'lone' | 'bulk' | 'twoCores' | 'speed', number[]> = {
       requests: [],
       lone: [],
       bulk: [],
+      twoCores: [],
       speed: [],
     };
     for (let round = 0; round < site.rounds; round++) {
       site.say(`same node, round ${round + 1} of ${site.rounds}: two agents, then one`);
-      const cross = await measureWay({ site, directory, certificates, round }, 'cross-node');
-      const same = await measureWay({ site, directory, certificates, round }, 'same-node');
-      const ratio = (load: MeasuredLoad, per: (cost: Cost) => number): number[] => {
-        const [one, two] = [same.get(load), cross.get(load)];
-        return one === undefined || two === undefined ? [] : [per(one) / per(two)];
-      };
-      ratios.requests.push(...ratio('c32', perCpu));
-      ratios.lone.push(...ratio('c1', perCpu));
-      ratios.bulk.push(...ratio('bulk1', perCpu));
-      ratios.speed.push(...ratio('bulk1', perSecond));
+      const run = { site, directory, certificates, round };
+      const cross = await measureWay(run, apart, 'cross-node');
+      const same = await measureWay(run, together, 'same-node');
+      ratios.requests.push(...ratio(same, cross, 'c32', perCpu));
+      ratios.lone.push(...ratio(same, cross, 'c1', perCpu));
+      ratios.bulk.push(...ratio(same, cross, 'bulk1', perCpu));
+      if (site.quick) continue;
+      const wide = await measureWay(run, apart, 'same-node-two-cores');
+      ratios.twoCores.push(...ratio(wide, cross, 'c32', perCpu));
+      ratios.speed.push(...ratio(wide, cross, 'bulk1', perSecond));
     }
     const figures: ScaleFigure[] = [
       {
@@ -84,6 +93,12 @@ export const sameNodeMeasure: ScaleMeasure = {
         values: ratios.bulk,
       },
       {
+        name: 'samenode_two_cores_per_cpu_vs_crossnode',
+        words:
+          'requests per CPU second as above, but the application has a core of its own, which it sleeps on and is woken from',
+        ...{ unit: 'x', must: '-', aim: '-', values: ratios.twoCores },
+      },
+      {
         name: 'samenode_bulk_vs_crossnode',
         words: 'bytes per second, one stream; two cores carry the load, the applications and the agents',
         unit: 'x',
@@ -104,13 +119,27 @@ interface Run {
 
 type MeasuredLoad = 'c32' | 'c1' | 'bulk1';
 
-async function measureWay(run: Run, way: Way): Promise<ReadonlyMap<MeasuredLoad, Cost>> {
+type Costs = ReadonlyMap<MeasuredLoad, Cost>;
+
+/** Of one load; none when either was not measured with it. */
+function ratio(one: Costs, other: Costs, load: MeasuredLoad, per: (cost: Cost) => number): readonly number[] {
+  const [a, b] = [one.get(load), other.get(load)];
+  return a === undefined || b === undefined ? [] : [per(a) / per(b)];
+}
+
+const LOADS_OF: Readonly<Record<Way, readonly MeasuredLoad[]>> = {
+  'cross-node': ['c32', 'bulk1', 'c1'],
+  'same-node': ['c32', 'bulk1', 'c1'],
+  'same-node-two-cores': ['c32', 'bulk1'],
+};
+
+async function measureWay(run: Run, pair: PodPair, way: Way): Promise<Costs> {
   const { site, round } = run;
   const directory = join(run.directory, `${way}-${round}`);
   await mkdir(directory);
-  const place = { ...site, directory };
+  const place = { ...site, pair, directory };
   const peer = { name: 'ambit' } as const;
-  const running = await startAgents(run, way, directory);
+  const running = await startAgents(run, pair, way, directory);
   try {
     await waitUntilReady(peer, running, place, site.node);
     const costOf = async (load: MeasuredLoad, seconds: number): Promise<Cost> => {
@@ -126,8 +155,7 @@ async function measureWay(run: Run, way: Way): Promise<ReadonlyMap<MeasuredLoad,
       };
     };
     const costs = new Map<MeasuredLoad, Cost>();
-    const loads: readonly MeasuredLoad[] = site.quick ? ['c32'] : ['c32', 'bulk1', 'c1'];
-    for (const load of loads) {
+    for (const load of site.quick ? (['c32'] as const) : LOADS_OF[way]) {
       await costOf(load, WARM_UP_SECONDS);
       costs.set(load, await costOf(load, site.quick ? QUICK_SECONDS : SECONDS));
     }
@@ -138,8 +166,12 @@ async function measureWay(run: Run, way: Way): Promise<ReadonlyMap<MeasuredLoad,
   }
 }
 
-async function startAgents({ site, certificates }: Run, way: Way, directory: string): Promise<RunningPeer> {
-  const { pair } = site;
+async function startAgents(
+  { site, certificates }: Run,
+  pair: PodPair,
+  way: Way,
+  directory: string,
+): Promise<RunningPeer> {
   const of = (side: Side): object => {
     const netnsPath = `/run/netns/${side === 'client' ? pair.clientNetns : pair.serverNetns}`;
     const { clientAddress, serverAddress } = pair;
@@ -149,9 +181,9 @@ async function startAgents({ site, certificates }: Run, way: Way, directory: str
     startLocalAgent(site, { name: `${basename(directory)}-${name}`, directory, core, config });
   const [client, server] = [of('client'), of('server')];
   const agents =
-    way === 'same-node'
-      ? [await start('both', CLIENT_CORE, together(client, server))]
-      : [await start('server', SERVER_CORE, server), await start('client', CLIENT_CORE, client)];
+    way === 'cross-node'
+      ? [await start('server', SERVER_CORE, server), await start('client', CLIENT_CORE, client)]
+      : [await start('both', CLIENT_CORE, together(client, server))];
   return {
     clientPids: agents.map(({ pid }) => pid),
     serverPids: [],
@@ -176,7 +208,7 @@ async function assertWay({ accessLogs }: RunningPeer, way: Way): Promise<void> {
   const lines = (await Promise.all(accessLogs.map((log) => readFile(log, 'utf8')))).join('').split('\n');
   const short = lines.filter((line) => line.includes(' via="same-node"')).length;
   const carried = lines.filter((line) => line.includes('connection complete')).length;
-  if (carried > 0 && short === (way === 'same-node' ? carried : 0)) return;
+  if (carried > 0 && short === (way === 'cross-node' ? 0 : carried)) return;
   throw new BenchError('peer-failed', 'connections between the pods went another way', {
     data: { way, carried, short },
   });
