@@ -5,6 +5,7 @@ import type { DiscoveryRequest, DiscoveryResponse } from '@ambit/mesh/wire';
 import { PUSH_LIMITS } from './limits.ts';
 import { type PushResource, ResourceStore } from './resource-store.ts';
 import { TypeSubscription } from './type-subscription.ts';
+import { UNNAMED } from '../status/decide-carriers.ts';
 
 const TYPE = 'type.googleapis.com/istio.workload.Address';
 
@@ -316,6 +317,28 @@ test('TypeSubscription.refusedNames forgets what was refused before and is not n
   state.next('2');
   state.accept(request({ responseNonce: '2', errorDetail: { ...errorDetail, refusedNames: ['b'] } }));
   assert.deepEqual([...state.refusedNames], ['b']);
+});
+
+test('TypeSubscription.refusedNames says that there are more than it remembers, and no more than it remembers', () => {
+  const names = Array.from({ length: PUSH_LIMITS.refusedNamesMax + 1 }, (_, index) => `r${index}`);
+  const store = storeOf(...names.map((name) => resource(name)));
+  const state = new TypeSubscription(store);
+  state.accept(request());
+  state.next('1');
+  const errorDetail = { code: 3, message: 'no' };
+  state.accept(request({ responseNonce: '1', errorDetail }));
+  assert.equal(state.refusedNames.size, PUSH_LIMITS.refusedNamesMax + 1);
+  assert.equal(state.refusedNames.has(UNNAMED), true);
+  // Which of them is accepted now is not known of those that it does not remember.
+  change(
+    store,
+    state,
+    [],
+    names.map((name) => resource(name, '2')),
+  );
+  state.next('2');
+  state.accept(request({ responseNonce: '2' }));
+  assert.deepEqual([...state.refusedNames], [UNNAMED]);
 });
 
 test('TypeSubscription shows a waypoint what is for its Gateway, and takes it back when it is no more', () => {

@@ -8,6 +8,7 @@ import {
   type ResourceReader,
   type ResourceStore,
 } from './resource-store.ts';
+import { UNNAMED } from '../status/decide-carriers.ts';
 
 /** How a client answered a response. */
 export type Answer =
@@ -40,6 +41,8 @@ export class TypeSubscription {
   #settledRevision = -1;
   /** Resources that the client refused and has not accepted since: those it named, or all of the response. */
   readonly #refused = new Set<string>();
+  /** More than are in `#refused`. */
+  #isRefusedUnnamed = false;
 
   constructor(store: ResourceStore, reader: ResourceReader = { node: '' }) {
     this.#store = store;
@@ -65,8 +68,8 @@ export class TypeSubscription {
   }
 
   /**
-   * Resources that the client refused and has not accepted since; all of a response of which it did not say what it refused. To be
-   * read at once: it changes.
+   * Resources that the client refused and has not accepted since; all of a response of which it did not say what it refused. With
+   * `UNNAMED` once there were too many to remember: which of those it accepts later is not known. To be read at once: it changes.
    */
   get refusedNames(): ReadonlySet<string> {
     return this.#refused;
@@ -201,9 +204,11 @@ export class TypeSubscription {
     for (const name of names) {
       if (!refused.has(name)) this.#refused.delete(name);
       else if (this.#refused.size < PUSH_LIMITS.refusedNamesMax) this.#refused.add(name);
+      else if (!this.#refused.has(name)) this.#isRefusedUnnamed = true;
     }
     // What is gone can no longer be refused.
     for (const name of this.#refused) if (this.#store.get(name) === undefined) this.#refused.delete(name);
+    if (this.#isRefusedUnnamed) this.#refused.add(UNNAMED);
   }
 
   /** What the client unsubscribes is taken from it with all that came by it, unless another name still asks for that. */
