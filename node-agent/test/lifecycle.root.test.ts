@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import { DEFAULT_LIMITS } from '@ambit/mesh/hbone';
-import { workloadIdentity } from '@ambit/mesh/model';
+import { type SpiffeId, workloadIdentity } from '@ambit/mesh/model';
 import { buildPolicy, rootTestOptions } from '@ambit/mesh/testing';
 import { PodWorld, until } from './pod-world.ts';
 
@@ -280,6 +280,30 @@ describe('the certificate of a pod', () => {
     });
     await assert.rejects(world.pod('client').exchange('10.77.0.2:8080', 'x'), refusal);
     assert.deepEqual(plane.metrics().refusals, [['outbound', 'svid-expired', 1]]);
+  });
+
+  test('that is replaced while a tunnel connection is being opened does not open the next one', options, async () => {
+    await using world = await PodWorld.create([{ name: 'client' }, { name: 'server' }], {
+      settings: { patienceMs: 5000 },
+    });
+    await world.pod('server').serve(8080, (socket) => socket.end('ok'));
+    const identityOf = (name: string): SpiffeId => workloadIdentity(world.pod(name).workload);
+    const give = (name: string, validity: { notBeforeMs?: number; notAfterMs?: number } = {}): void => {
+      const identity = identityOf(name);
+      world.nodeOf(name).plane['set-svid']({ identity, svid: world.ca.issue(identity, validity) });
+    };
+    const oldEndsMs = Date.now() + 4000;
+    give('client', { notBeforeMs: Date.now() - 60_000, notAfterMs: oldEndsMs });
+    // Its handshake waits for a certificate of the server, and shows the client's of before.
+    world.nodeOf('server').plane['forget-svid']({ identity: identityOf('server') });
+    const first = world.pod('client').exchange('10.77.0.2:8080', 'x');
+    // Where it has not begun by then, this proves nothing, and passes.
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    give('client');
+    give('server');
+    assert.equal(await first, 'ok');
+    await until(() => Date.now() > oldEndsMs, 6000);
+    assert.equal(await world.pod('client').exchange('10.77.0.2:8080', 'x'), 'ok');
   });
 
   test('that is missing at the destination refuses whoever calls', options, async () => {

@@ -3,7 +3,7 @@ import { dialInNetns } from '@ambit/mesh/linux';
 import type { IpAddress, Workload } from '@ambit/mesh/model';
 import { secureContextOf, type Svid, type TunnelPeer } from '@ambit/mesh/tls';
 import type { TunnelRoute } from './next-hop.ts';
-import { ownSource, type PodContext } from './pod-context.ts';
+import { ownSource, type PodContext, svidNow } from './pod-context.ts';
 import { isSameWay, tunnelKey } from './tunnel-key.ts';
 
 interface KnownTarget {
@@ -48,7 +48,8 @@ export class TunnelTargets {
           ...(bind === null ? {} : { source: { ip: bind } }),
         });
       },
-      secureContext: () => secureContextOf(svid),
+      // Not that of whoever has waited longest: it may have been replaced meanwhile, and would end before what it opens is retired.
+      secureContext: () => secureContextOf(svidNow(this.#context)?.svid ?? svid),
       verifyPeer: peers.serverVerifier(expectedIdentities),
     };
   }
