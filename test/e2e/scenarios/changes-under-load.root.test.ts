@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { until } from '@ambit/mesh/testing';
-import { LoadBackend } from '../load/load-backend.ts';
-import { LoadGenerator } from '../load/load-generator.ts';
-import { DEFAULT_PLAN, DEFAULT_REQUESTS, type LoadPlan } from '../load/load-plan.ts';
+import type { LoadBackend } from '../load/load-backend.ts';
+import type { LoadGenerator } from '../load/load-generator.ts';
 import type { LoadReport } from '../load/load-report.ts';
 import type { MeshWorld } from '../world/mesh-world.ts';
 import { requireSandbox } from '../world/sandbox.ts';
@@ -18,70 +17,46 @@ import {
   pod,
   type PodOptions,
 } from './manifests.ts';
-import { SERVICE_IP, spawnInPod, summaryOf } from './mixed-load.ts';
+import { summaryOf } from './mixed-load.ts';
 import { callLine, logsOf, startMesh } from './scenario.ts';
+import {
+  assertNothingLost,
+  moreAnswered,
+  startWebBackends,
+  startWebLoad,
+  WEB_MANIFESTS,
+  WEB_PODS,
+  WEB_STREAMS,
+  webPlan,
+} from './web-load.ts';
 
 // What changes is about others than those who send: not one of their requests may fail, a fifth of which have a connection of their own.
 
 /** A second; few, as this promises no rate. */
 const RATE = 60;
-const STREAMS = 20;
-const BACKENDS = [
-  { name: 'near', host: 'host-a', number: 20 },
-  { name: 'far', host: 'host-b', number: 20 },
-] as const;
 const GUEST = { name: 'guest', host: 'host-b', number: 30 } as const;
 const CALLER = { name: 'caller', host: 'host-a', number: 11 } as const;
-const ENROLLED = ['shop/client', 'shop/caller', 'shop/near', 'shop/far'];
+const ENROLLED = ['shop/client', 'shop/caller', ...WEB_PODS];
 /** How a connection of the one that was killed ends. */
 const CONNECTION_BROKE = /^(ECONNRESET|EPIPE|socket hang up|aborted)/;
-const PORTS = { http: { port: 80, targetPort: 7080 }, tcp: { port: 83, targetPort: 7083 } } as const;
-
-const service: Manifest = {
-  apiVersion: 'v1',
-  kind: 'Service',
-  metadata: { name: 'web', namespace: 'shop' },
-  spec: {
-    clusterIP: SERVICE_IP,
-    clusterIPs: [SERVICE_IP],
-    selector: { app: 'web' },
-    ports: Object.entries(PORTS).map(([name, port]) => ({ name, ...port })),
-  },
-};
-
-const PLAN: LoadPlan = {
-  ...DEFAULT_PLAN,
-  seconds: 300,
-  // A machine with other work on it may be slow, and is not judged here.
-  timeoutMs: 20_000,
-  targets: [
-    { protocol: 'http1', host: SERVICE_IP, port: PORTS.http.port, perSecond: RATE, ...DEFAULT_REQUESTS },
-    { protocol: 'tcp', host: SERVICE_IP, port: PORTS.tcp.port, perSecond: STREAMS, streams: STREAMS, streamMs: null },
-  ],
-};
 
 describe('a mesh that changes under load', { skip: requireSandbox() }, () => {
   let manifests: ManifestDirectory;
   let world: MeshWorld;
-  const backends: LoadBackend[] = [];
+  let backends: readonly LoadBackend[] = [];
 
   const writeGuest = (mode: PodOptions['mode']): void =>
     manifests.write('guest.yaml', pod({ ...GUEST, mode: mode ?? 'none' }));
 
   before(async () => {
     manifests = new ManifestDirectory('/run/scenario-changes');
-    const pods = BACKENDS.map((backend) => pod({ ...backend, app: 'web', serviceAccount: 'web' }));
-    const client = pod({ name: 'client', host: 'host-a', number: 10 });
-    manifests.write('world.yaml', ...NODES, namespace('shop', 'ambient'), client, pod(CALLER), ...pods, service);
+    manifests.write('world.yaml', ...NODES, namespace('shop', 'ambient'), ...WEB_MANIFESTS, pod(CALLER));
     writeGuest('none');
     world = await startMesh(manifests, ENROLLED, {
-      idle: BACKENDS.map(({ name }) => `shop/${name}`),
+      idle: WEB_PODS,
       variables: { 'node-agent': { AMBIT_WORKERS: '2' } },
     });
-    for (const { name } of BACKENDS) {
-      const ports = { httpPort: PORTS.http.targetPort, tcpPort: PORTS.tcp.targetPort };
-      backends.push(await LoadBackend.start({ name, ...ports, lameDuckMs: 0, drainMs: 0 }, spawnInPod(world, name)));
-    }
+    backends = await startWebBackends(world);
   });
   afterEach((t) => {
     if ('passed' in t && !t.passed) console.error(logsOf(world));
@@ -94,21 +69,10 @@ describe('a mesh that changes under load', { skip: requireSandbox() }, () => {
 
   /** The load's report of the time in which `change` runs, and of as many more requests as show that all goes on. */
   async function during(change: (load: LoadGenerator) => Promise<void>): Promise<LoadReport> {
-    await using load = await LoadGenerator.start(PLAN, spawnInPod(world, 'client'));
-    const answered = async (): Promise<number> => (await load.soFar()).protocols.http1?.answered ?? 0;
-    await until('requests are answered', async () => (await answered()) > RATE / 2);
-    await until('streams are open', async () => (await load.soFar()).protocols.tcp?.streams.opened === STREAMS);
+    await using load = await startWebLoad(world, 'client', webPlan(RATE));
     await change(load);
-    const before = await answered();
-    await until('more requests are answered', async () => (await answered()) > before + RATE / 2);
+    await moreAnswered(load, RATE / 2);
     return await load.stop();
-  }
-
-  function assertNothingLost(report: LoadReport): void {
-    assert.deepEqual(report.failures, [], summaryOf(report));
-    const { http1, tcp } = report.protocols;
-    assert.deepEqual([http1?.answered, tcp?.answered], [http1?.sent, tcp?.sent]);
-    assert.deepEqual([tcp?.streams.opened, tcp?.streams.cut], [STREAMS, 0]);
   }
 
   test('pods are enrolled and released: their neighbours lose nothing, and they themselves are called before and after', async (t) => {
@@ -185,7 +149,8 @@ describe('a mesh that changes under load', { skip: requireSandbox() }, () => {
       const { protocols } = await until('others answer', async () => {
         const report = await load.soFar();
         return (
-          (report.events[0]?.answeredAfter.tcp ?? 0) + (report.protocols.tcp?.streams.cut ?? 0) === STREAMS && report
+          (report.events[0]?.answeredAfter.tcp ?? 0) + (report.protocols.tcp?.streams.cut ?? 0) === WEB_STREAMS &&
+          report
         );
       });
       assert.ok((protocols.tcp?.streams.cut ?? 0) > 0);
@@ -198,8 +163,8 @@ describe('a mesh that changes under load', { skip: requireSandbox() }, () => {
     const { http1, tcp } = report.protocols;
     const [killed] = report.events;
     assert.equal(report.failures.length, lost, `nothing is lost later: ${JSON.stringify(report.failures)}`);
-    assert.equal(killed?.open.tcp, STREAMS);
-    assert.equal(tcp?.streams.cut, STREAMS - (killed.answeredAfter.tcp ?? 0), 'who was not cut lived on');
+    assert.equal(killed?.open.tcp, WEB_STREAMS);
+    assert.equal(tcp?.streams.cut, WEB_STREAMS - (killed.answeredAfter.tcp ?? 0), 'who was not cut lived on');
     assert.ok((killed.answeredAfter.tcp ?? 0) > 0, 'the other one carries as many');
     // Requests that were on their way in it end with their connections; none was refused, and none was without an answer.
     for (const { protocol, reason } of report.failures) {

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { until } from '@ambit/mesh/testing';
+import { LoadBackend } from '../load/load-backend.ts';
+import { LoadGenerator } from '../load/load-generator.ts';
+import { DEFAULT_PLAN, DEFAULT_REQUESTS, type LoadPlan } from '../load/load-plan.ts';
+import type { LoadReport } from '../load/load-report.ts';
+import type { MeshWorld } from '../world/mesh-world.ts';
+import { type Manifest, pod } from './manifests.ts';
+import { SERVICE_IP, spawnInPod, summaryOf } from './mixed-load.ts';
+
+/** A Service before a pod of each host, and open-loop load on it: short requests, a fifth on connections of their own, and streams as long as the run. */
+const PORTS = { http: { port: 80, targetPort: 7080 }, tcp: { port: 83, targetPort: 7083 } } as const;
+const BACKENDS = [
+  { name: 'near', host: 'host-a', number: 20 },
+  { name: 'far', host: 'host-b', number: 20 },
+] as const;
+/** `<namespace>/<name>`: nothing is started in them but what `startWebBackends` starts. */
+export const WEB_PODS: readonly string[] = BACKENDS.map(({ name }) => `shop/${name}`);
+export const WEB_STREAMS = 20;
+
+/** The Service `web` at `SERVICE_IP`, its pods, and the pod `client` of host-a. */
+export const WEB_MANIFESTS: readonly Manifest[] = [
+  pod({ name: 'client', host: 'host-a', number: 10 }),
+  ...BACKENDS.map((backend) => pod({ ...backend, app: 'web', serviceAccount: 'web' })),
+  {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'web', namespace: 'shop' },
+    spec: {
+      clusterIP: SERVICE_IP,
+      clusterIPs: [SERVICE_IP],
+      selector: { app: 'web' },
+      ports: Object.entries(PORTS).map(([name, port]) => ({ name, ...port })),
+    },
+  },
+];
+
+/** The caller owns them. */
+export async function startWebBackends(world: MeshWorld): Promise<readonly LoadBackend[]> {
+  const ports = { httpPort: PORTS.http.targetPort, tcpPort: PORTS.tcp.targetPort };
+  const started: LoadBackend[] = [];
+  for (const { name } of BACKENDS) {
+    started.push(await LoadBackend.start({ name, ...ports, lameDuckMs: 0, drainMs: 0 }, spawnInPod(world, name)));
+  }
+  return started;
+}
+
+/** `rate` requests a second, until it is stopped. */
+export function webPlan(rate: number): LoadPlan {
+  const { http, tcp } = PORTS;
+  return {
+    ...DEFAULT_PLAN,
+    seconds: 300,
+    // A machine with other work on it may be slow, and is not judged here.
+    timeoutMs: 20_000,
+    targets: [
+      { protocol: 'http1', host: SERVICE_IP, port: http.port, perSecond: rate, ...DEFAULT_REQUESTS },
+      {
+        ...{ protocol: 'tcp', host: SERVICE_IP, port: tcp.port, perSecond: WEB_STREAMS },
+        ...{ streams: WEB_STREAMS, streamMs: null },
+      },
+    ],
+  };
+}
+
+/** Load of `plan` from that pod; resolves once requests are answered and all streams are open. */
+export async function startWebLoad(world: MeshWorld, from: string, plan: LoadPlan): Promise<LoadGenerator> {
+  const load = await LoadGenerator.start(plan, spawnInPod(world, from));
+  await moreAnswered(load, 30);
+  await until('streams are open', async () => (await load.soFar()).protocols.tcp?.streams.opened === WEB_STREAMS);
+  return load;
+}
+
+/** Resolves when `count` more requests are answered. */
+export async function moreAnswered(load: LoadGenerator, count: number): Promise<void> {
+  const answered = async (): Promise<number> => (await load.soFar()).protocols.http1?.answered ?? 0;
+  const before = await answered();
+  await until(`${count} more requests are answered`, async () => (await answered()) >= before + count);
+}
+
+/** Every request was answered and every stream lived as long as the run. */
+export function assertNothingLost(report: LoadReport): void {
+  assert.deepEqual(report.failures, [], summaryOf(report));
+  const { http1, tcp } = report.protocols;
+  assert.deepEqual([http1?.answered, tcp?.answered], [http1?.sent, tcp?.sent]);
+  assert.deepEqual([tcp?.streams.opened, tcp?.streams.cut], [WEB_STREAMS, 0]);
+}
