@@ -5,7 +5,7 @@ import { LoadGenerator } from '../load/load-generator.ts';
 import { DEFAULT_PLAN, DEFAULT_REQUESTS, type LoadPlan } from '../load/load-plan.ts';
 import type { LoadReport } from '../load/load-report.ts';
 import type { MeshWorld } from '../world/mesh-world.ts';
-import { type Manifest, pod } from './manifests.ts';
+import { addressesOf, type Manifest, pod } from './manifests.ts';
 import { SERVICE_IP, spawnInPod, summaryOf } from './mixed-load.ts';
 
 /** A Service before a pod of each host, and open-loop load on it: short requests, a fifth on connections of their own, and streams as long as the run. */
@@ -45,18 +45,20 @@ export async function startWebBackends(world: MeshWorld): Promise<readonly LoadB
   return started;
 }
 
-/** `rate` requests a second, until it is stopped. */
-export function webPlan(rate: number): LoadPlan {
+/** `rate` requests a second, until it is stopped, on the Service or on its pod of host-a alone. */
+export function webPlan(rate: number, on: 'service' | 'near' = 'service'): LoadPlan {
   const { http, tcp } = PORTS;
+  const [near] = addressesOf(BACKENDS[0]);
+  const [host, port] = on === 'near' ? ([near, 'targetPort'] as const) : ([SERVICE_IP, 'port'] as const);
   return {
     ...DEFAULT_PLAN,
     seconds: 300,
     // A machine with other work on it may be slow, and is not judged here.
     timeoutMs: 20_000,
     targets: [
-      { protocol: 'http1', host: SERVICE_IP, port: http.port, perSecond: rate, ...DEFAULT_REQUESTS },
+      { protocol: 'http1', host, port: http[port], perSecond: rate, ...DEFAULT_REQUESTS },
       {
-        ...{ protocol: 'tcp', host: SERVICE_IP, port: tcp.port, perSecond: WEB_STREAMS },
+        ...{ protocol: 'tcp', host, port: tcp[port], perSecond: WEB_STREAMS },
         ...{ streams: WEB_STREAMS, streamMs: null },
       },
     ],
@@ -76,6 +78,39 @@ export async function moreAnswered(load: LoadGenerator, count: number): Promise<
   const answered = async (): Promise<number> => (await load.soFar()).protocols.http1?.answered ?? 0;
   const before = await answered();
   await until(`${count} more requests are answered`, async () => (await answered()) >= before + count);
+}
+
+/** Resolves once `count` requests were answered in a row while none failed. */
+export async function untilSpared(load: LoadGenerator, count: number): Promise<void> {
+  const failed = async (): Promise<number> => (await load.soFar()).protocols.http1?.failed ?? 0;
+  await until('nothing fails any more', async () => {
+    const before = await failed();
+    await moreAnswered(load, count);
+    return (await failed()) === before;
+  });
+}
+
+/** As `/config_dump` shows a certificate. */
+export interface HeldCertificate {
+  readonly identity: string;
+  readonly state: string;
+  readonly certChain: readonly {
+    readonly pem: string;
+    readonly serialNumber: string;
+    readonly expirationTime: string;
+  }[];
+}
+
+/** The certificates of all agents, by `<host> <identity>`. */
+export async function heldCertificates(world: MeshWorld): Promise<ReadonlyMap<string, HeldCertificate>> {
+  const all = new Map<string, HeldCertificate>();
+  for (const { name } of world.hosts) {
+    const dump: { readonly certificates: readonly HeldCertificate[] } = JSON.parse(
+      (await world.ask(name, 'admin', '/config_dump')) ?? '{"certificates":[]}',
+    );
+    for (const certificate of dump.certificates) all.set(`${name} ${certificate.identity}`, certificate);
+  }
+  return all;
 }
 
 /** Every request was answered and every stream lived as long as the run. */
