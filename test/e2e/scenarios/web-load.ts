@@ -65,11 +65,17 @@ export function webPlan(rate: number, on: 'service' | 'near' = 'service'): LoadP
   };
 }
 
+/** `plan` without its streams. */
+export function requestsOnly(plan: LoadPlan): LoadPlan {
+  return { ...plan, targets: plan.targets.filter(({ protocol }) => protocol === 'http1') };
+}
+
 /** Load of `plan` from that pod; resolves once requests are answered and all streams are open. */
 export async function startWebLoad(world: MeshWorld, from: string, plan: LoadPlan): Promise<LoadGenerator> {
   const load = await LoadGenerator.start(plan, spawnInPod(world, from));
   await moreAnswered(load, 30);
-  await until('streams are open', async () => (await load.soFar()).protocols.tcp?.streams.opened === WEB_STREAMS);
+  const streams = plan.targets.some(({ protocol }) => protocol === 'tcp') ? WEB_STREAMS : 0;
+  await until('streams are open', async () => ((await load.soFar()).protocols.tcp?.streams.opened ?? 0) === streams);
   return load;
 }
 
