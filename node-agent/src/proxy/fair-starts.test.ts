@@ -10,7 +10,7 @@ describe('FairStarts', () => {
   test('begins at once what finds its turn free', () => {
     const pod = new FairStarts({ clock: new ManualClock(), ratePerSecond: 100 }).forPod();
     let began = 0;
-    pod.begin(() => began++);
+    pod.outbound.begin(() => began++);
     assert.deepEqual([began, pod.waitingCount], [1, 0]);
   });
 
@@ -18,9 +18,9 @@ describe('FairStarts', () => {
     const starts = new FairStarts({ clock: new ManualClock(), ratePerSecond: 1000, loopTimes: RESTED });
     const [greedy, modest] = [starts.forPod(), starts.forPod()];
     const began: string[] = [];
-    for (let count = 0; count < 100; count++) greedy.begin(() => began.push(`greedy ${count}`));
-    modest.begin(() => began.push('modest 0'));
-    modest.begin(() => began.push('modest 1'));
+    for (let count = 0; count < 100; count++) greedy.outbound.begin(() => began.push(`greedy ${count}`));
+    modest.outbound.begin(() => began.push('modest 0'));
+    modest.outbound.begin(() => began.push('modest 1'));
     assert.deepEqual([began.length, began.at(-1)], [16, 'greedy 15']);
     await turn();
     assert.deepEqual(began.slice(16), ['greedy 16', 'modest 0']);
@@ -39,8 +39,8 @@ describe('FairStarts', () => {
     const began: number[] = [];
     const pods = Array.from({ length: 40 }, () => starts.forPod());
     for (const [index, pod] of pods.entries()) {
-      pod.begin(() => began.push(index));
-      pod.begin(() => began.push(index));
+      pod.outbound.begin(() => began.push(index));
+      pod.outbound.begin(() => began.push(index));
     }
     assert.equal(began.length, 16);
     await turn();
@@ -60,14 +60,14 @@ describe('FairStarts', () => {
       began++;
       nowMs += 1;
     };
-    for (let count = 0; count < 50; count++) pod.begin(begin);
+    for (let count = 0; count < 50; count++) pod.outbound.begin(begin);
     assert.equal(began, 16);
     await turn();
     assert.equal(began, 17);
     for (let count = 0; count < 33; count++) await turn();
     assert.equal(began, 50);
     nowMs += 1;
-    for (let count = 0; count < 20; count++) pod.begin(begin);
+    for (let count = 0; count < 20; count++) pod.outbound.begin(begin);
     assert.equal(began, 66);
   });
 
@@ -76,11 +76,11 @@ describe('FairStarts', () => {
     const starts = new FairStarts({ clock, ratePerSecond: 2 });
     const [fast, slow] = [starts.forPod(), starts.forPod()];
     let began = 0;
-    for (let count = 0; count < 4; count++) fast.begin(() => began++);
+    for (let count = 0; count < 4; count++) fast.outbound.begin(() => began++);
     for (let count = 0; count < 5; count++) await turn();
     assert.deepEqual([began, fast.waitingCount], [2, 2]);
     let other = 0;
-    slow.begin(() => other++);
+    slow.outbound.begin(() => other++);
     await turn();
     assert.equal(other, 1);
     for (let ms = 0; ms < 500; ms += 10) {
@@ -104,11 +104,11 @@ describe('FairStarts', () => {
     let began = 0;
     const full = starts.forPod({ isServed: () => true, openingCount: () => opening });
     const other = starts.forPod({ isServed: () => true, openingCount: () => 0 });
-    for (let count = 0; count < 4; count++) full.begin(() => began++);
+    for (let count = 0; count < 4; count++) full.outbound.begin(() => began++);
     await turn();
     assert.deepEqual([began, full.waitingCount], [1, 3]);
     // Nobody else waits for it.
-    other.begin(() => began++);
+    other.outbound.begin(() => began++);
     await turn();
     assert.deepEqual([began, full.waitingCount], [2, 3]);
     await clock.advance(1);
@@ -121,13 +121,90 @@ describe('FairStarts', () => {
     assert.deepEqual([began, full.waitingCount], [5, 0]);
   });
 
+  test('holds such a pod also where it has nothing else, for the sake of a single other one', async () => {
+    const clock = new ManualClock();
+    const starts = new FairStarts({ clock, ratePerSecond: 100_000, loopTimes: RESTED });
+    let began = 0;
+    const full = starts.forPod({ isServed: () => false, openingCount: () => 64 });
+    const other = starts.forPod({ isServed: () => true, openingCount: () => 0 });
+    for (let count = 0; count < 3; count++) full.outbound.begin(() => began++);
+    assert.deepEqual([began, full.waitingCount], [1, 2]);
+    // The other one is gone.
+    other.flush();
+    await clock.advance(1);
+    for (let count = 0; count < 3; count++) await turn();
+    assert.equal(began, 3);
+  });
+
+  test('lets what comes to a pod pass by what it opens itself', async () => {
+    const clock = new ManualClock();
+    const starts = new FairStarts({ clock, ratePerSecond: 100_000, loopTimes: RESTED });
+    const pod = starts.forPod({ isServed: () => true, openingCount: () => 64 });
+    starts.forPod({ isServed: () => true, openingCount: () => 0 });
+    const began: string[] = [];
+    for (let count = 0; count < 100; count++) pod.outbound.begin(() => began.push('outbound'));
+    for (let count = 0; count < 2; count++) {
+      pod.tunnels.begin(() => began.push('tunnel'));
+      pod.plaintext.begin(() => began.push('plaintext'));
+    }
+    for (let count = 0; count < 2; count++) await turn();
+    assert.deepEqual(began, ['outbound', 'tunnel', 'plaintext', 'tunnel', 'plaintext']);
+    assert.equal(pod.waitingCount, 99);
+  });
+
+  test('looks at what is held as often as ever while another pod is over its rate', async () => {
+    const clock = new ManualClock();
+    const starts = new FairStarts({ clock, ratePerSecond: 5, loopTimes: RESTED });
+    let began = 0;
+    const over = starts.forPod();
+    for (let count = 0; count < 7; count++) over.outbound.begin(() => {});
+    for (let count = 0; count < 7; count++) await turn();
+    assert.equal(over.waitingCount, 2);
+    const full = starts.forPod({ isServed: () => true, openingCount: () => 64 });
+    for (let count = 0; count < 3; count++) full.outbound.begin(() => began++);
+    for (let ms = 0; ms < 2; ms++) {
+      await turn();
+      await turn();
+      await clock.advance(1);
+    }
+    await turn();
+    assert.deepEqual([began, over.waitingCount], [3, 2]);
+  });
+
+  test('takes no time of floods for one that is over its rate', async () => {
+    const clock = new ManualClock();
+    let active = 0;
+    const starts = new FairStarts({
+      clock,
+      ratePerSecond: 100,
+      loopTimes: () => ({ active: (active += 10), idle: 0 }),
+    });
+    const began = { over: 0, flood: 0 };
+    const [over, flood] = [starts.forPod(), starts.forPod()];
+    for (let count = 0; count < 300; count++) over.outbound.begin(() => began.over++);
+    // The loop finds no rest: what is held begins once in two milliseconds.
+    for (let ms = 0; ms < 250; ms++) {
+      for (let count = 0; count < 3; count++) await turn();
+      await clock.advance(1);
+    }
+    const before = began.over;
+    for (let count = 0; count < 90; count++) flood.outbound.begin(() => began.flood++);
+    for (let ms = 0; ms < 20; ms++) {
+      for (let count = 0; count < 3; count++) await turn();
+      await clock.advance(1);
+    }
+    assert.ok(before >= 100 && over.waitingCount > 64, `${before} began, ${over.waitingCount} wait`);
+    // Every second millisecond, but for the few that the other one has rate for.
+    assert.ok(began.flood + (began.over - before) >= 10, `${began.flood} and ${began.over - before}`);
+  });
+
   test('holds nobody where nobody else is served', async () => {
     const clock = new ManualClock();
     const starts = new FairStarts({ clock, ratePerSecond: 100_000, loopTimes: () => ({ active: 1e9, idle: 0 }) });
     let began = 0;
     const alone = starts.forPod({ isServed: () => true, openingCount: () => 1000 });
     starts.forPod({ isServed: () => false, openingCount: () => 0 });
-    for (let count = 0; count < 200; count++) alone.begin(() => began++);
+    for (let count = 0; count < 200; count++) alone.outbound.begin(() => began++);
     for (let count = 0; count < 184; count++) await turn();
     assert.equal(began, 200);
   });
@@ -139,13 +216,13 @@ describe('FairStarts', () => {
     const began = { flood: 0, other: 0 };
     const served = { isServed: () => true, openingCount: () => 0 };
     const [flood, other] = [starts.forPod(served), starts.forPod(served)];
-    for (let count = 0; count < 82; count++) flood.begin(() => (began.flood += times.active += 2));
+    for (let count = 0; count < 82; count++) flood.outbound.begin(() => (began.flood += times.active += 2));
     assert.deepEqual([began.flood > 0, flood.waitingCount], [true, 66]);
     await turn();
     assert.equal(flood.waitingCount, 65);
     await turn();
     assert.equal(flood.waitingCount, 65);
-    other.begin(() => began.other++);
+    other.outbound.begin(() => began.other++);
     await turn();
     assert.deepEqual([began.other, flood.waitingCount], [1, 65]);
     times.idle += 10;
@@ -161,7 +238,7 @@ describe('FairStarts', () => {
     const starts = new FairStarts({ clock: new ManualClock(), ratePerSecond: 1 });
     const pod = starts.forPod();
     let began = 0;
-    for (let count = 0; count < 5; count++) pod.begin(() => began++);
+    for (let count = 0; count < 5; count++) pod.outbound.begin(() => began++);
     pod.flush();
     assert.deepEqual([began, pod.waitingCount], [5, 0]);
     await turn();

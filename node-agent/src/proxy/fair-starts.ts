@@ -1,6 +1,6 @@
 import type { Clock } from '@ambit/mesh/runtime';
 import { LoopShare, type LoopTimes } from './loop-share.ts';
-import { type PodConnections, PodStarts, type Start, type Turns } from './pod-starts.ts';
+import { type PodConnections, PodStarts, type Start, type StartLine, type Turns } from './pod-starts.ts';
 
 export interface FairStartsOptions {
   readonly clock: Pick<Clock, 'monotonic' | 'setTimer'>;
@@ -16,7 +16,7 @@ export interface FairStartsOptions {
  */
 const STARTS_AT_ONCE = 16;
 const MOMENT_MS = 0.25;
-/** Once something waits every pod begins one per turn of the event loop, so that a turn is over soon enough for all. */
+/** Once something waits every line of a pod begins one per turn of the event loop, so that a turn is over soon enough for all. */
 const STARTS_PER_TURN = 16;
 /** Of a pod over its rate: how often it is looked at again. */
 const RETRY_MS = 10;
@@ -37,23 +37,23 @@ const NO_CONNECTIONS: PodConnections = { isServed: () => false, openingCount: ()
 /**
  * Lets connections begin in fair turns. The kernel hands over everything that waits at a listener in one turn of the event loop, and a
  * peer's tunnel brings a hundred requests in one read: begun all at once, thousands of connections of one pod would stop every
- * other pod for tenths of a second. What finds its turn free begins at once; the rest waits, and pods take turns. Where one pod opens
- * more than the rest of the node together, it is also held for the sake of the others.
+ * other pod for tenths of a second. What finds its turn free begins at once; the rest waits, and the lines of pods take turns. Where one
+ * pod opens more than the rest of the node together, it is also held for the sake of the others.
  */
 export class FairStarts implements Turns {
   readonly #options: FairStartsOptions;
   readonly #pods = new Set<PodStarts>();
-  /** Pods with something waiting, in the order of their turns. */
-  readonly #waiting = new Set<PodStarts>();
+  /** Lines with something waiting, in the order of their turns. */
+  readonly #waiting = new Set<StartLine>();
   readonly #loopShare: LoopShare;
   /** Of those at once. */
   #startsLeft: number = STARTS_AT_ONCE;
   /** When the last one had begun. */
   #begunMs = Number.NEGATIVE_INFINITY;
   #isTurnComing = false;
-  #retry: Disposable | null = null;
-  /** Whether more than one pod is served, and when that was looked at. */
-  #hasOthers = false;
+  #retry: { readonly delayMs: number; readonly timer: Disposable } | null = null;
+  /** Two pods that are served, or all that are where they are fewer, and when that was looked at. */
+  #served: PodStarts[] = [];
   #countedMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: FairStartsOptions) {
@@ -69,23 +69,26 @@ export class FairStarts implements Turns {
   }
 
   /** @internal */
-  begin(pod: PodStarts, start: Start): void {
+  begin(line: StartLine, start: Start): void {
     const nowMs = this.#options.clock.monotonic();
-    if (this.#waiting.size === 0 && !this.#isHeld(pod, nowMs) && this.#hasRoom(nowMs) && pod.take(nowMs)) {
+    const { hasRate } = line.pod;
+    if (this.#waiting.size === 0 && hasRate && !this.#isHeld(line, nowMs) && this.#hasRoom(nowMs)) {
+      line.take(nowMs);
       start();
       this.#begunMs = this.#options.clock.monotonic();
       return;
     }
-    pod.wait(start);
-    this.#waiting.add(pod);
-    if (pod.hasRate) this.#comeAgain();
+    line.wait(start);
+    this.#waiting.add(line);
+    if (hasRate) this.#comeAgain();
     else this.#retryLater(RETRY_MS);
   }
 
   /** @internal */
   forget(pod: PodStarts): void {
-    this.#waiting.delete(pod);
+    for (const line of pod.lines) this.#waiting.delete(line);
     this.#pods.delete(pod);
+    this.#served = this.#served.filter((each) => each !== pod);
   }
 
   #hasRoom(nowMs: number): boolean {
@@ -109,24 +112,25 @@ export class FairStarts implements Turns {
     let startsLeft = STARTS_PER_TURN;
     let isAnyReady = false;
     let isAnyHeld = false;
-    for (const pod of [...this.#waiting]) {
+    for (const line of [...this.#waiting]) {
       if (startsLeft === 0) {
         isAnyReady = true;
         break;
       }
-      if (this.#isHeld(pod, nowMs)) {
+      // Before it is asked whether it is held: a yes that is not used would be taken from others that are held.
+      if (!line.pod.hasRate) continue;
+      if (this.#isHeld(line, nowMs)) {
         isAnyHeld = true;
         continue;
       }
-      this.#waiting.delete(pod);
-      if (pod.take(nowMs)) {
-        startsLeft--;
-        pod.startNext();
-      }
+      this.#waiting.delete(line);
+      startsLeft--;
+      line.take(nowMs);
+      line.startNext();
       // Behind the others: who came late in this turn comes first in the next.
-      if (pod.waitingCount === 0) continue;
-      this.#waiting.add(pod);
-      isAnyReady ||= pod.hasRate;
+      if (line.waitingCount === 0) continue;
+      this.#waiting.add(line);
+      isAnyReady ||= line.pod.hasRate;
     }
     this.#startsLeft = startsLeft;
     if (this.#waiting.size === 0) return;
@@ -134,27 +138,34 @@ export class FairStarts implements Turns {
     else this.#retryLater(isAnyHeld ? HELD_RETRY_MS : RETRY_MS);
   }
 
-  #isHeld(pod: PodStarts, nowMs: number): boolean {
-    const isFlood = pod.waitingCount > FLOOD_WAITING;
-    const isFull = pod.connections.openingCount() >= OPENING && nowMs - pod.begunMs < OPENING_MS;
-    if (!(isFlood || isFull) || !this.#areOthersServed(nowMs)) return false;
+  #isHeld(line: StartLine, nowMs: number): boolean {
+    const isFlood = line.waitingCount > FLOOD_WAITING;
+    const isFull = line.openingCount() >= OPENING && nowMs - line.begunMs < OPENING_MS;
+    if (!(isFlood || isFull) || !this.#areOthersServed(line.pod, nowMs)) return false;
     return isFull || !this.#loopShare.goesOn(nowMs);
   }
 
-  #areOthersServed(nowMs: number): boolean {
-    if (nowMs - this.#countedMs < OTHERS_MS) return this.#hasOthers;
-    this.#countedMs = nowMs;
-    let served = 0;
-    for (const pod of this.#pods) if (pod.waitingCount > 0 || pod.connections.isServed()) served++;
-    this.#hasOthers = served > 1;
-    return this.#hasOthers;
+  #areOthersServed(pod: PodStarts, nowMs: number): boolean {
+    if (nowMs - this.#countedMs >= OTHERS_MS) {
+      this.#countedMs = nowMs;
+      this.#served = [];
+      for (const each of this.#pods) {
+        if (each.waitingCount === 0 && !each.connections.isServed()) continue;
+        if (this.#served.push(each) === 2) break;
+      }
+    }
+    return this.#served.some((each) => each !== pod);
   }
 
   #retryLater(delayMs: number): void {
-    if (this.#retry !== null) return;
-    this.#retry = this.#options.clock.setTimer(delayMs, () => {
+    if (this.#retry !== null) {
+      if (this.#retry.delayMs <= delayMs) return;
+      this.#retry.timer[Symbol.dispose]();
+    }
+    const timer = this.#options.clock.setTimer(delayMs, () => {
       this.#retry = null;
       this.#comeAgain();
     });
+    this.#retry = { delayMs, timer };
   }
 }

@@ -142,7 +142,7 @@ export class InboundProxy {
         },
         // A client may ask for a hundred at once.
         onTunnel: (request) =>
-          context.starts.begin(() => {
+          context.starts.tunnels.begin(() => {
             if (request.aborted) return;
             const isOver = context.clock.monotonic() >= peerLatestMs;
             this.#take(request, { source, destination, peerUntilMs: isOver ? 0 : peerUntilMs });

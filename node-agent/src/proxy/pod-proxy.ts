@@ -94,9 +94,9 @@ export class PodProxy {
       packetMark: settings.packetMark,
       connectionsMax: settings.connectionsPerPodMax,
       accept: {
-        15008: (socket) => starts.begin(() => this.#inbound.accept(socket)),
-        15006: (socket) => starts.begin(() => this.#plaintext.accept(socket)),
-        15001: (socket) => starts.begin(() => this.#outbound.accept(socket)),
+        15008: (socket) => starts.tunnels.begin(() => this.#inbound.accept(socket)),
+        15006: (socket) => starts.plaintext.begin(() => this.#plaintext.accept(socket)),
+        15001: (socket) => starts.outbound.begin(() => this.#outbound.accept(socket)),
       },
       onDrop: (port) => countDrop(context, port),
     });

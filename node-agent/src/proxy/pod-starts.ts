@@ -16,28 +16,85 @@ export interface PodStartsOptions {
   readonly ratePerSecond: number;
 }
 
-/** Who gives turns to pods. */
+/** Who gives turns to the lines of pods. */
 export interface Turns {
-  begin(pod: PodStarts, start: Start): void;
+  begin(line: StartLine, start: Start): void;
   forget(pod: PodStarts): void;
 }
 
-/** The connections of one pod that wait for their turn, and its share of turns. */
+const NONE_OPENING = (): number => 0;
+
+/**
+ * The connections of one pod that wait for their turn, and its share of turns. What it opens, what comes to it by tunnel and what comes in
+ * plaintext wait apart: ten thousand dials of its own must not stand before its callers, and neither before the probes of its node, which
+ * would have it killed.
+ */
 export class PodStarts {
+  readonly outbound: StartLine;
+  readonly tunnels: StartLine;
+  readonly plaintext: StartLine;
   readonly connections: PodConnections;
   readonly #turns: Turns;
   readonly #options: PodStartsOptions;
-  readonly #queue = new Fifo<Start>();
   #tokens: number;
   #filledMs: number;
-  #begunMs: number = Number.NEGATIVE_INFINITY;
 
   constructor(turns: Turns, options: PodStartsOptions, connections: PodConnections) {
     this.#turns = turns;
     this.#options = options;
     this.connections = connections;
+    this.outbound = new StartLine(turns, this, connections.openingCount);
+    this.tunnels = new StartLine(turns, this, NONE_OPENING);
+    this.plaintext = new StartLine(turns, this, NONE_OPENING);
     this.#tokens = options.ratePerSecond;
     this.#filledMs = options.clock.monotonic();
+  }
+
+  get waitingCount(): number {
+    return this.outbound.waitingCount + this.tunnels.waitingCount + this.plaintext.waitingCount;
+  }
+
+  /** Everything that waits begins now: of a pod that is gone, only to be refused. */
+  flush(): void {
+    this.#turns.forget(this);
+    for (const line of this.lines) while (line.waitingCount > 0) line.startNext();
+  }
+
+  get lines(): readonly StartLine[] {
+    return [this.outbound, this.tunnels, this.plaintext];
+  }
+
+  /** Whether its rate lets one more begin. */
+  get hasRate(): boolean {
+    if (this.#tokens < 1) this.#fill(this.#options.clock.monotonic());
+    return this.#tokens >= 1;
+  }
+
+  /** @internal One more begins, which its rate lets it. */
+  spend(): void {
+    this.#tokens--;
+  }
+
+  #fill(nowMs: number): void {
+    const { ratePerSecond } = this.#options;
+    this.#tokens = Math.min(ratePerSecond, this.#tokens + ((nowMs - this.#filledMs) / 1000) * ratePerSecond);
+    this.#filledMs = nowMs;
+  }
+}
+
+/** Connections of one kind of one pod: they begin in the order in which they came. */
+export class StartLine {
+  readonly pod: PodStarts;
+  /** How many of its kind are on their way. */
+  readonly openingCount: () => number;
+  readonly #turns: Turns;
+  readonly #queue = new Fifo<Start>();
+  #begunMs: number = Number.NEGATIVE_INFINITY;
+
+  constructor(turns: Turns, pod: PodStarts, openingCount: () => number) {
+    this.#turns = turns;
+    this.pod = pod;
+    this.openingCount = openingCount;
   }
 
   /** Runs `start` now, or when its turn has come. */
@@ -54,25 +111,10 @@ export class PodStarts {
     return this.#begunMs;
   }
 
-  /** Everything that waits begins now: of a pod that is gone, only to be refused. */
-  flush(): void {
-    this.#turns.forget(this);
-    while (this.waitingCount > 0) this.startNext();
-  }
-
-  /** Whether its rate lets one more begin. */
-  get hasRate(): boolean {
-    if (this.#tokens < 1) this.#fill(this.#options.clock.monotonic());
-    return this.#tokens >= 1;
-  }
-
-  /** One more may begin, and is counted; false when its rate does not let it. */
-  take(nowMs: number): boolean {
-    if (this.#tokens < 1) this.#fill(nowMs);
-    if (this.#tokens < 1) return false;
-    this.#tokens--;
+  /** @internal One more begins at `nowMs`, and is counted. */
+  take(nowMs: number): void {
+    this.pod.spend();
     this.#begunMs = nowMs;
-    return true;
   }
 
   /** @internal */
@@ -83,11 +125,5 @@ export class PodStarts {
   /** @internal */
   startNext(): void {
     this.#queue.shift()?.();
-  }
-
-  #fill(nowMs: number): void {
-    const { ratePerSecond } = this.#options;
-    this.#tokens = Math.min(ratePerSecond, this.#tokens + ((nowMs - this.#filledMs) / 1000) * ratePerSecond);
-    this.#filledMs = nowMs;
   }
 }
