@@ -116,6 +116,21 @@ describe('certificates', () => {
     },
   );
 
+  test('that could not be had are asked for as soon as the controller is there again', options, async () => {
+    await using world = await AgentWorld.create();
+    const { controller } = world;
+    controller.refuseCertificates = true;
+    await world.startAgent();
+    await world.announce();
+    const refused = (): number => world.log.filter((line) => line.includes('could not be obtained')).length;
+    await until('both were refused five times', () => refused() >= 10, 30_000);
+    await controller.stop();
+    controller.refuseCertificates = false;
+    await controller.start();
+    // By themselves they would be asked for after another 6.4 s at least.
+    await until('both are there', () => controller.issued.length >= 2, 5000);
+  });
+
   test('that a file comes to withdraw end what they carry, and the file is watched and counted', options, async () => {
     await using world = await AgentWorld.create();
     const file = join(world.directory, 'ca-crl.pem');

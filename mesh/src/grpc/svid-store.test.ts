@@ -211,6 +211,40 @@ describe('SvidStore', () => {
     await world.store[Symbol.asyncDispose]();
   });
 
+  test('asks at once, and once, for what waits since requests failed when it is told to, and for nothing else', async () => {
+    const world = new StoreWorld();
+    const other = testIdentity('shop', 'other');
+    world.store.hold(other);
+    await world.issue();
+    world.store.hold(web);
+    for (let attempt = 0; attempt < 10; attempt++) {
+      await world.fail();
+      await world.clock.advance(attempt < 9 ? 200_000 : 0);
+    }
+    const asked = world.asked.length;
+    world.store.retryDelayed();
+    world.store.retryDelayed();
+    await world.clock.advance(0);
+    assert.deepEqual(world.asked.slice(asked), [web]);
+    // Under way: no second request beside it.
+    world.store.retryDelayed();
+    await world.clock.advance(0);
+    assert.equal(world.asked.length, asked + 1);
+    await world.fail();
+    await world.clock.advance(100_000);
+    assert.equal(world.asked.length, asked + 1, 'the next one waits as long as before');
+    world.store.retryDelayed();
+    await world.clock.advance(0);
+    await world.issue();
+    assert.deepEqual(world.published, [other, web]);
+    const settledAsked = world.asked.length;
+    world.store.retryDelayed();
+    await world.clock.advance(0);
+    assert.equal(world.asked.length, settledAsked);
+    await world.store[Symbol.asyncDispose]();
+    assert.equal(world.clock.pending, 0);
+  });
+
   test('renews at half of the life', async () => {
     const world = new StoreWorld();
     world.store.hold(web);

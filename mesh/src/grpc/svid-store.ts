@@ -42,6 +42,8 @@ interface Entry {
   holds: number;
   svid: Svid | null;
   lastError: string | null;
+  /** The last request failed, and the next waits for its time. */
+  isDelayed: boolean;
   timer: Disposable | null;
 }
 
@@ -77,6 +79,7 @@ export class SvidStore implements AsyncDisposable {
         holds: 0,
         svid: null,
         lastError: null,
+        isDelayed: false,
         timer: null,
       };
       this.#entries.set(identity, entry);
@@ -101,6 +104,11 @@ export class SvidStore implements AsyncDisposable {
       if (entry.holds === 0) this.#forget(entry);
       else if (entry.svid !== null) this.#later(entry, 0, SVID_PRIORITY.warmUp);
     }
+  }
+
+  /** Asks at once for what waits since a request failed, for example because the authority is heard of again. It waits no shorter the next time. */
+  retryDelayed(): void {
+    for (const entry of this.#entries.values()) if (entry.isDelayed) this.#retry(entry, 0);
   }
 
   /** Identities that have pods here. */
@@ -131,6 +139,7 @@ export class SvidStore implements AsyncDisposable {
 
   /** The last pod is gone. */
   #rest(entry: Entry): void {
+    entry.isDelayed = false;
     const { svid } = entry;
     const leftMs = svid === null ? 0 : svid.notAfterMs - this.#options.clock.now();
     if (leftMs <= 0 || this.#closed) return this.#forget(entry);
@@ -165,6 +174,7 @@ export class SvidStore implements AsyncDisposable {
 
   #enqueue(entry: Entry, priority: SvidPriority): void {
     if (this.#closed || entry.abort.signal.aborted) return;
+    entry.isDelayed = false;
     const at = this.#queue.findIndex((job) => job.priority > priority);
     this.#queue.splice(at === -1 ? this.#queue.length : at, 0, { entry, priority });
     this.#pump();
@@ -215,12 +225,13 @@ export class SvidStore implements AsyncDisposable {
       this.#options.onFailure(error);
       const fields = entry.svid === null ? {} : { 'valid.until': new Date(entry.svid.notAfterMs).toISOString() };
       logger.warn('certificate could not be obtained, will try again', { identity: entry.identity, ...fields, error });
-      this.#later(
-        entry,
-        entry.backoff.nextMs(),
-        entry.svid === null ? SVID_PRIORITY.realTime : SVID_PRIORITY.background,
-      );
+      entry.isDelayed = true;
+      this.#retry(entry, entry.backoff.nextMs());
     }
+  }
+
+  #retry(entry: Entry, delayMs: number): void {
+    this.#later(entry, delayMs, entry.svid === null ? SVID_PRIORITY.realTime : SVID_PRIORITY.background);
   }
 
   #later(entry: Entry, delayMs: number, priority: SvidPriority): void {

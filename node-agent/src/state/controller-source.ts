@@ -68,10 +68,11 @@ export async function openControllerSource(
   supervisor.onChange(showPending);
   const ranges = new RangeWatch({ ranges: config.meshRanges, network: config.network, logger });
   const demand = config.xdsOnDemand ? openDemand(parts) : null;
-  const push = createPushClient(parts, access, kind, failures, { ranges, demand }, () => {
+  const onReady = (): void => {
     stateReady.done();
     servable.viewIsThere();
-  });
+  };
+  const push = createPushClient(parts, access, kind, failures, { ranges, demand, svids, onReady });
   collectPushStatus(parts, push, ranges);
   const zds = new ZdsClient({
     clock,
@@ -98,15 +99,25 @@ export async function openControllerSource(
   return { supervisor, source: { certificates: () => svids.status(), status } };
 }
 
+/** What the agent does with what is pushed, besides applying it. */
+interface PushUse {
+  readonly ranges: RangeWatch;
+  readonly demand: Demand | null;
+  /** A first state is in force. */
+  readonly onReady: () => void;
+  /** Told when the controller is there again. */
+  readonly svids: SvidStore;
+}
+
 function createPushClient(
   parts: AgentParts,
   access: ControllerAccess,
   kind: AccessKind,
   countFailure: CountFailure,
-  { ranges, demand }: { readonly ranges: RangeWatch; readonly demand: Demand | null },
-  onReady: () => void,
+  { ranges, demand, svids, onReady }: PushUse,
 ): PushClient {
   const { config, clock, logger, mesh } = parts;
+  const countEvent = countPushEvents(parts);
   return new PushClient({
     transport: hintedTransport(createPushTransport(access), kind, (error) => countFailure('discovery', error)),
     node: discoveryNode(config),
@@ -119,7 +130,10 @@ function createPushClient(
     withRanges: config.followNodeRanges,
     ...(demand === null ? {} : { demand }),
     onReady,
-    onEvent: countPushEvents(parts),
+    onEvent: (event) => {
+      countEvent(event);
+      if (event.kind === 'connected') svids.retryDelayed();
+    },
   });
 }
 

@@ -134,6 +134,9 @@ class ControllerSource implements Source {
       withPolicies: false,
       apply: (update) => this.#configure(update, this.#gate.see(update)),
       others: this.#types(),
+      onEvent: (event) => {
+        if (event.kind === 'connected') svids.retryDelayed();
+      },
       onReady: () => {
         this.#hasState = true;
         state.resolve();
