@@ -28,6 +28,7 @@ export const SCENARIOS: readonly Scenario[] = [
   { name: 'api-outage', runtimes: ONCE },
   { name: 'reboot', runtimes: BOTH },
   { name: 'upgrade', runtimes: ONCE },
+  { name: 'two-agents', runtimes: ONCE },
   { name: 'uninstall', runtimes: BOTH },
   { name: 'getting-started', runtimes: ONCE },
 ];

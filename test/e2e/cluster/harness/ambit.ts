@@ -11,7 +11,9 @@ export const NAMESPACE = 'ambit-system';
 export const RELEASE = 'ambit';
 export const CHART: string = fileURLToPath(new URL('../../../../charts/ambit', import.meta.url));
 export const COMPONENTS = ['ambit-controller', 'ambit-node-agent', 'ambit-cni'] as const;
-export type Component = (typeof COMPONENTS)[number];
+/** The node agents of a node with `nodeAgent.perNode: 2`. */
+export const BOTH_NODE_AGENTS = ['ambit-node-agent', 'ambit-node-agent-b'] as const;
+export type Component = (typeof COMPONENTS)[number] | (typeof BOTH_NODE_AGENTS)[number];
 
 const INSTALL_MS = 180_000;
 /** What is read of a log. */
@@ -36,9 +38,9 @@ export async function ensureAmbit(cluster: Cluster): Promise<void> {
   else await rolledOut(cluster);
 }
 
-/** Resolves when all pods of all components are there and Ready. */
-export async function rolledOut(cluster: Cluster): Promise<void> {
-  for (const component of COMPONENTS) {
+/** Resolves when all pods of these components are there and Ready. */
+export async function rolledOut(cluster: Cluster, components: readonly Component[] = COMPONENTS): Promise<void> {
+  for (const component of components) {
     const kind = component === 'ambit-controller' ? 'deployment' : 'daemonset';
     await cluster.kubectl(['-n', NAMESPACE, 'rollout', 'status', `${kind}/${component}`, '--timeout=150s'], {
       timeoutMs: INSTALL_MS,
@@ -96,7 +98,12 @@ export async function killComponent(cluster: Cluster, component: Component, node
   }
 }
 
-const METRICS_PORTS = { 'ambit-controller': 15_014, 'ambit-node-agent': 15_020, 'ambit-cni': 15_014 } as const;
+const METRICS_PORTS = {
+  'ambit-controller': 15_014,
+  'ambit-node-agent': 15_020,
+  'ambit-node-agent-b': 15_020,
+  'ambit-cni': 15_014,
+} as const satisfies Record<Component, number>;
 
 /** Sum of a metric's samples in all pods of a component. */
 export async function metric(
@@ -105,11 +112,19 @@ export async function metric(
   name: string,
   labels: Readonly<Record<string, string>> = {},
 ): Promise<number> {
-  const values = (await componentPods(cluster, component)).map(async ({ ip }) => {
-    const url = `http://${ip}:${METRICS_PORTS[component]}/metrics`;
-    return sumOfMetric(await run('curl', ['-sS', '--max-time', '5', url]), name, labels);
-  });
+  const values = (await componentPods(cluster, component)).map((pod) => podMetric(component, pod, name, labels));
   return (await Promise.all(values)).reduce((total, value) => total + value, 0);
+}
+
+/** The same of one of its pods. */
+export async function podMetric(
+  component: Component,
+  { ip }: ComponentPod,
+  name: string,
+  labels: Readonly<Record<string, string>> = {},
+): Promise<number> {
+  const url = `http://${ip}:${METRICS_PORTS[component]}/metrics`;
+  return sumOfMetric(await run('curl', ['-sS', '--max-time', '5', url]), name, labels);
 }
 
 /** What the node agent of a node logged about connections of one direction, oldest first. */

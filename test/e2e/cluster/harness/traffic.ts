@@ -8,6 +8,8 @@ import type { Scene } from './scene.ts';
 
 const INTERVAL_MS = 100;
 const HELD_INTERVAL_MS = 50;
+/** Of many: they shall not keep the machine busy. */
+const HELD_MANY_INTERVAL_MS = 500;
 const BODY_BYTES = 2000;
 const FAILURES_MAX = 50;
 
@@ -76,20 +78,38 @@ export class Traffic implements AsyncDisposable {
 export class HeldConnection {
   readonly #ended: Promise<HeldEnded>;
   readonly #release: () => Promise<unknown>;
+  /** `ip:port` of the caller, as its node agent shows it. */
+  readonly source: string;
   #end: HeldEnded | null = null;
 
-  private constructor(ended: Promise<HeldEnded>, release: () => Promise<unknown>) {
+  private constructor(source: string, ended: Promise<HeldEnded>, release: () => Promise<unknown>) {
+    this.source = source;
     this.#ended = ended.then((end) => (this.#end = end));
     this.#release = release;
   }
 
-  static async open(scene: Scene, from: string, to: string): Promise<HeldConnection> {
+  static async open(
+    scene: Scene,
+    from: string,
+    to: string,
+    intervalMs: number = HELD_INTERVAL_MS,
+  ): Promise<HeldConnection> {
     const client = scene.client(from);
     const { ip } = scene.pod(to);
-    const held = client.hold({ ip, port: LINE_PORT, intervalMs: HELD_INTERVAL_MS, timeoutMs: 8000 });
+    const held = client.hold({ ip, port: LINE_PORT, intervalMs, timeoutMs: 8000 });
     const opened = await held.opened;
     assert.ok(opened.ok, `${from} holds a connection to ${to}: ${opened.error}`);
-    return new HeldConnection(held.ended, () => client.run({ op: 'release', hold: held.id }));
+    return new HeldConnection(opened.localAddress, held.ended, () => client.run({ op: 'release', hold: held.id }));
+  }
+
+  static openMany(scene: Scene, from: string, to: string, count: number): Promise<HeldConnection[]> {
+    return Promise.all(
+      Array.from({ length: count }, () => HeldConnection.open(scene, from, to, HELD_MANY_INTERVAL_MS)),
+    );
+  }
+
+  get isBroken(): boolean {
+    return this.#end?.error !== undefined;
   }
 
   /** Resolves with why it broke; rejects if it does not in time. */
