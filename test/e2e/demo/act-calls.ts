@@ -37,6 +37,10 @@ export async function actCalls(world: MeshWorld, stage: Stage, calls: readonly P
   if (evidence.some((entry) => why(entry).includes('ambit_strict'))) {
     stage.say(stage.palette.dim('(ambit_strict: what "mode: Strict" in policy-mutual-tls.yaml becomes at the agents)'));
   }
+  if (evidence.some((entry) => why(entry).includes('inside the mesh but not known'))) {
+    const what = '(an address that nobody knows: the agent waits that long for the controller to tell of it)';
+    stage.say(stage.palette.dim(what));
+  }
   const asPlanned = evidence.filter(({ call, result }) => result.ok === (call.expect === 'allowed'));
   stage.check(asPlanned.length === calls.length, `${asPlanned.length} of ${calls.length} calls ended as policy says`);
   const explained = evidence.filter(({ call, ...entry }) => call.reason?.test(why(entry)) ?? true);

@@ -124,7 +124,10 @@ async function keepRunning(world: MeshWorld, stage: Stage, signal: AbortSignal):
   stage.act('The world stays up until Ctrl-C. In another terminal, try:');
   const inPod = (pod: string, command: string): string => `${enter} ip netns exec ${pod} ${command}`;
   for (const [what, command] of [
-    ['call the service catalog from the pod storefront', inPod('shop-storefront', 'curl -s http://10.20.0.2/items')],
+    [
+      'call the service catalog from the pod storefront',
+      inPod('shop-storefront', `curl -s -w '\\n' http://10.20.0.2/items`),
+    ],
     ['what the agent of host-a wrote about it', `${enter} tail -n 3 ${world.processes('host-a').accessLogFile}`],
     ['the redirection inside the pod cart', inPod('shop-cart', `${findNft()} list table inet ambit`)],
     [
@@ -140,11 +143,12 @@ async function keepRunning(world: MeshWorld, stage: Stage, signal: AbortSignal):
       `${enter} tail -n 3 ${world.waypoint('books/waypoint-1').accessLogFile}`,
     ],
     [
-      'what is amiss in the manifests: nothing, until you misspell something in that file',
+      'what is amiss in the manifests: nothing, until you misspell something in route.yaml',
       inPod('host.host-a', 'curl -s http://127.0.0.1:15016/problems http://127.0.0.1:15016/findings'),
     ],
+    ['what each pod used of host-a’s agent', inPod('host.host-a', 'curl -s http://127.0.0.1:15000/workloads')],
     ['all that host-a’s agent knows', inPod('host.host-a', 'curl -s http://127.0.0.1:15000/config_dump')],
-    ['a caller without identity is refused', inPod('legacy-scanner', 'curl -sS http://10.10.2.12:8080/')],
+    ['a caller without identity is refused', inPod('legacy-scanner', `curl -sS -w '\\n' http://10.10.2.12:8080/`)],
     [
       'let such callers in: edit the manifest, then call again',
       `${enter} sed -i s/Strict/Permissive/ ${world.options.manifests}/policy-mutual-tls.yaml`,

@@ -35,7 +35,7 @@ test('drawTopology() puts both hosts side by side and marks who is enrolled', ()
       '  │                               ╞════════╡ node agent                    │',
       '  │ node agent                    │        │ controller                    │',
       '  └───────────────────────────────┘        └───────────────────────────────┘',
-      '   ● to be enrolled   ◆ waypoint   ○ outside the mesh   ═ the link whose bytes are captured',
+      '   ● to be enrolled   ◆ waypoint   ○ outside the mesh   ═ captured link',
     ].join('\n'),
   );
 });
@@ -58,4 +58,10 @@ test('wrap() breaks between words and not by colour codes, and leaves a word tha
   assert.equal(wrap(`${colour.good('✓')} one two three`, 11, '  ', '    '), `  ${colour.good('✓')} one two\n    three`);
   assert.equal(wrap('1  short', 80, '', '   '), '1  short');
   assert.equal(wrap('a-word-too-long b', 5, '  ', '    '), '  a-word-too-long\n    b');
+});
+
+test('wrap() keeps a number and its unit together', () => {
+  assert.equal(wrap('enrolled in 1.4 s, none restarted', 16, '', ''), 'enrolled in\n1.4 s, none\nrestarted');
+  assert.equal(wrap('10 of 100 % and 2 MB', 9, '', ''), '10 of\n100 % and\n2 MB');
+  assert.equal(wrap('11 of 11 calls', 5, '', ''), '11 of\n11\ncalls');
 });

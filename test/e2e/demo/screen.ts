@@ -33,7 +33,7 @@ export function createPalette(colour: boolean): Palette {
   return { good: ansi(32), bad: ansi(31), dim: ansi(2), strong: ansi(1) };
 }
 
-/** Two hosts side by side with the link between them; fits 100 columns. */
+/** Two hosts side by side with the link between them; fits 80 columns. */
 export function drawTopology(hosts: readonly [TopologyHost, TopologyHost], palette: Palette): string {
   const boxes = hosts.map((host) => hostLines(host, palette));
   const width = Math.max(...boxes.flat().map(visibleWidth));
@@ -48,7 +48,7 @@ export function drawTopology(hosts: readonly [TopologyHost, TopologyHost], palet
   }
   rows.push(`  └${'─'.repeat(width + 2)}┘        └${'─'.repeat(width + 2)}┘`);
   rows.push(
-    `   ${markOf('enrolled', palette)} to be enrolled   ${markOf('waypoint', palette)} waypoint   ${markOf('outside', palette)} outside the mesh   ═ the link whose bytes are captured`,
+    `   ${markOf('enrolled', palette)} to be enrolled   ${markOf('waypoint', palette)} waypoint   ${markOf('outside', palette)} outside the mesh   ═ captured link`,
   );
   return rows.join('\n');
 }
@@ -82,11 +82,14 @@ export function drawTable(columns: readonly Column[], rows: readonly (readonly s
   return [palette.dim(line(columns.map((column) => column.title))), ...rows.map(line)].join('\n');
 }
 
+/** Between words, but not between a number and its unit. */
+const BREAKS = /(?<!\d(?= (?:%|s|ms|MB)(?!\w))) /;
+
 /** Breaks `text` between words so that no line is wider than `width`, unless a single word is. */
 export function wrap(text: string, width: number, firstIndent: string, furtherIndent: string): string {
   const lines: string[] = [];
   let line = '';
-  for (const word of text.split(' ')) {
+  for (const word of text.split(BREAKS)) {
     const indent = lines.length === 0 ? firstIndent : furtherIndent;
     if (line !== '' && visibleWidth(`${indent}${line} ${word}`) > width) {
       lines.push(indent + line);
