@@ -43,12 +43,17 @@ describe(DOCUMENT, { skip: requireSandbox() || missing }, () => {
       }
       const output = outputs.join('');
       assert.match(output, /hello ::ffff:10\.10\.1\.10\n/);
+      assert.match(output, /"podName": "web"[^]*"destination": "10\.10\.1\.11:15008"/);
+      assert.match(output, /"workload": "db"[^]*"cpuMicroseconds"/);
+      assert.match(output, /^istio_requests_total\{reporter="source",.*response_code="200"/m);
       assert.match(output, /policy\.yaml[^]*serviceAccount is not a known field/);
       assert.match(output, /\[\]\s*hello ::ffff:10\.10\.1\.13\nhello from version 2\nRBAC: access denied\s+\(403\)/);
       assert.match(output, /"HTTPRoute shop\/db"[^]*there is no Service shop\/dbb/);
       const said = logs.map((log) => readFileSync(log, 'utf8')).join('');
       assert.match(said, /src\.identity="spiffe:\/\/cluster\.local\/ns\/shop\/sa\/web".*direction="inbound"/);
       assert.match(said, /error=.*ALLOW policies exist, but none allowed/);
+      assert.match(said, /error="connection closed due to policy change"/);
+      assert.match(said, /via="same-node"/);
       assert.match(said, /path=\/admin\/users .*status=403 .*policy=shop\/no-admin/);
     } catch (error) {
       for (const log of logs) console.error(`--- ${log}\n${readFileSync(log, 'utf8').slice(-2000)}`);
