@@ -58,3 +58,35 @@ describe('a pod that dials where nobody answers', { ...rootTestOptions(), timeou
     await say(world.pod('neighbour').dial('10.77.0.3:8080'));
   });
 });
+
+describe('what waits at a pod that is removed', { ...rootTestOptions(), timeout: 60_000 }, () => {
+  test('is refused, and nothing of it gets to the application', async () => {
+    const clients = ['one', 'two', 'three', 'four'];
+    const plans = [{ name: 'server', onNode: 'b' }, ...clients.map((name) => ({ name, onNode: 'a' }))];
+    // Each client begins three, of which the server begins three in all: the handshakes of tunnels count too.
+    await using world = await PodWorld.create(plans, { settings: { connectionsPerSecondMax: 3, patienceMs: 10_000 } });
+    let served = 0;
+    const heard = new Set<number | undefined>();
+    await world.pod('server').serve(8080, (socket) => {
+      heard.add(socket.remotePort);
+      served++;
+    });
+    const usage = (): WorkloadUsage | undefined =>
+      world
+        .nodeOf('server')
+        .plane.workloads()
+        .find(({ pod }) => pod === 'server');
+    const calls = clients.flatMap((name) => [1, 2, 3].map(() => world.pod(name).dial('10.77.0.1:8080')));
+    const ends = calls.map((socket) => new Promise((resolve) => void socket.once('close', resolve)));
+    await until(() => (usage()?.connectionsWaiting ?? 0) >= 6, 10_000);
+    const before = served;
+    await world.remove('server');
+    // A client tries again for a while.
+    for (const name of clients) await world.remove(name);
+    await Promise.all(ends);
+    // The application hears of this one after whatever has come before.
+    const last = world.pod('server').dial('127.0.0.1:8080');
+    await until(() => heard.has(last.localPort));
+    assert.ok(served <= before + 2, `${before} before, ${served} after`);
+  });
+});

@@ -234,6 +234,22 @@ describe('FairStarts', () => {
     assert.equal(flood.waitingCount, 0);
   });
 
+  test('holds nothing of a pod that drains: what waits has until a deadline', async () => {
+    const clock = new ManualClock();
+    const loopTimes = (): { active: number; idle: number } => ({ active: clock.monotonic() * 2, idle: 0 });
+    const starts = new FairStarts({ clock, ratePerSecond: 100_000, loopTimes });
+    let began = 0;
+    const leaving = starts.forPod({ isServed: () => true, openingCount: () => 1000 });
+    starts.forPod({ isServed: () => true, openingCount: () => 0 });
+    for (let count = 0; count < 200; count++) leaving.outbound.begin(() => began++);
+    for (let count = 0; count < 10; count++) await turn();
+    assert.equal(began, 1);
+    leaving.hurry();
+    await clock.advance(1);
+    for (let count = 0; count < 200; count++) await turn();
+    assert.equal(began, 200);
+  });
+
   test('flush() begins all that waits', async () => {
     const starts = new FairStarts({ clock: new ManualClock(), ratePerSecond: 1 });
     const pod = starts.forPod();

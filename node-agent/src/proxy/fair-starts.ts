@@ -141,7 +141,7 @@ export class FairStarts implements Turns {
   #isHeld(line: StartLine, nowMs: number): boolean {
     const isFlood = line.waitingCount > FLOOD_WAITING;
     const isFull = line.openingCount() >= OPENING && nowMs - line.begunMs < OPENING_MS;
-    if (!(isFlood || isFull) || !this.#areOthersServed(line.pod, nowMs)) return false;
+    if (!(isFlood || isFull) || line.pod.isLeaving || !this.#areOthersServed(line.pod, nowMs)) return false;
     return isFull || !this.#loopShare.goesOn(nowMs);
   }
 

@@ -60,6 +60,11 @@ export class OutboundProxy {
 
   /** Takes over an accepted, paused socket. */
   accept(socket: Socket | BareSocket): void {
+    // It waited for its turn until the pod was gone: no decision is needed, nor one to be waited for.
+    if (this.#context.isClosed()) {
+      refuseSocket(socket);
+      return;
+    }
     const source = remoteAddressOf(socket);
     if (source === null) {
       socket.destroy();

@@ -172,6 +172,7 @@ export class PodProxy {
   /** Accepts nothing new; tunnels end in order. Resolves when nothing is carried any more or the deadline passed. */
   async drain(deadlineMs: number): Promise<void> {
     this.#listeners.close();
+    this.#context.starts.hurry();
     this.#dns?.retire();
     this.#inbound.drain();
     const pool = this.#pool.drain();
@@ -183,8 +184,6 @@ export class PodProxy {
   close(reason: FailureReason): void {
     if (this.#closed) return;
     this.#closed = true;
-    // Refused, as the pod is closed.
-    this.#context.starts.flush();
     this.#sendRate?.[Symbol.dispose]();
     this.#context.shortcuts?.removePod(this.#context.instance);
     this.#listeners.close();
@@ -195,6 +194,8 @@ export class PodProxy {
     }
     this.#inbound.close();
     this.#plaintext.close();
+    // Refused, as the pod is closed. After tunnels have ended, so that no application is dialled for requests that nobody waits for.
+    this.#context.starts.flush();
     this.#dns?.[Symbol.dispose]();
     void this.#pool[Symbol.asyncDispose]();
     this.#dependencies.accounts.close(this.#account);

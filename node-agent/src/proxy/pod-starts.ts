@@ -38,6 +38,7 @@ export class PodStarts {
   readonly #options: PodStartsOptions;
   #tokens: number;
   #filledMs: number;
+  #isLeaving = false;
 
   constructor(turns: Turns, options: PodStartsOptions, connections: PodConnections) {
     this.#turns = turns;
@@ -52,6 +53,15 @@ export class PodStarts {
 
   get waitingCount(): number {
     return this.outbound.waitingCount + this.tunnels.waitingCount + this.plaintext.waitingCount;
+  }
+
+  /** No more will come, and what waits has until a deadline: it takes its turns, but is held no longer for the sake of others. */
+  hurry(): void {
+    this.#isLeaving = true;
+  }
+
+  get isLeaving(): boolean {
+    return this.#isLeaving;
   }
 
   /** Everything that waits begins now: of a pod that is gone, only to be refused. */
