@@ -26,7 +26,7 @@ import {
 const RATE = 100;
 /** Renewed after some three seconds, which leaves a busy machine as many. */
 const CERTIFICATE_TTL = '6s';
-const ROTATIONS = 5;
+const ROTATIONS = 4;
 const CALLER = { name: 'caller', host: 'host-a', number: 11 } as const;
 const GUEST = { name: 'guest', host: 'host-b', number: 30 } as const;
 const PODS = ['shop/client', 'shop/caller', 'shop/guest', ...WEB_PODS];
