@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { describe, test } from 'node:test';
+import { workloadIdentity } from '@ambit/mesh/model';
 import { rootTestOptions } from '@ambit/mesh/testing';
 import type { WorkloadUsage } from '../src/accounting/pod-account.ts';
 import { PodWorld, readAll, type TestNode, type TestPod, until } from './pod-world.ts';
@@ -83,6 +85,51 @@ describe('accounts of the pods of a node', options, () => {
     nowhere.resetAndDestroy();
     await until(() => opening() === 0);
     assert.equal(rowsOf(node).get('client')?.connectionsWaiting, 0);
+  });
+
+  test('tell what waits for an identity, for a peer that does not listen or does not answer, until that is over', async () => {
+    await using world = await PodWorld.create(
+      [
+        { name: 'late', onNode: 'a', captured: false },
+        { name: 'server', onNode: 'b' },
+        { name: 'gone', onNode: 'c' },
+        { name: 'hole', onNode: 'd' },
+      ],
+      { settings: { patienceMs: 1000 } },
+    );
+    await world.capture('late', { svid: false });
+    const node = world.nodeOf('late');
+    const opening = (): number | undefined => rowsOf(node).get('late')?.connectionsOpening;
+    const dial = (address: string): Socket => world.pod('late').dial(address);
+    // No identity comes: one client stays, one goes.
+    dial('10.77.0.2:8080');
+    const impatient = dial('10.77.0.2:8080');
+    await until(() => opening() === 2);
+    impatient.resetAndDestroy();
+    await until(() => opening() === 0);
+    const identity = workloadIdentity(world.pod('late').workload);
+    node.plane['set-svid']({ identity, svid: world.ca.issue(identity) });
+    await world.remove('gone');
+    world
+      .pod('hole')
+      .netns.run(
+        'nft',
+        'table inet hole { chain input { type filter hook input priority -300; tcp dport 15008 drop; }; }',
+      );
+    for (const address of ['10.77.0.3:8080', '10.77.0.4:8080']) {
+      dial(address);
+      const leaving = dial(address);
+      await until(() => opening() === 2);
+      leaving.resetAndDestroy();
+      await until(() => opening() === 0, 10_000);
+    }
+    // A pod that is served anew counts from nothing.
+    dial('10.77.0.4:8080');
+    await until(() => opening() === 1);
+    await world.remove('late');
+    assert.equal(opening(), undefined);
+    await world.capture('late');
+    assert.equal(opening(), 0);
   });
 
   test('show what waits for a slow reader, a refusal, and what a pod that is gone used', async () => {
