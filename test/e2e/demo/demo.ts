@@ -146,6 +146,10 @@ async function keepRunning(world: MeshWorld, stage: Stage, signal: AbortSignal):
       'what is amiss in the manifests: nothing, until you misspell something in route.yaml',
       inPod('host.host-a', 'curl -s http://127.0.0.1:15016/problems http://127.0.0.1:15016/findings'),
     ],
+    [
+      'connections that are open at host-b’s agent: the waypoint keeps its own for some seconds after a call',
+      inPod('host.host-b', 'curl -s http://127.0.0.1:15000/connections'),
+    ],
     ['what each pod used of host-a’s agent', inPod('host.host-a', 'curl -s http://127.0.0.1:15000/workloads')],
     ['all that host-a’s agent knows', inPod('host.host-a', 'curl -s http://127.0.0.1:15000/config_dump')],
     ['a caller without identity is refused', inPod('legacy-scanner', `curl -sS -w '\\n' http://10.10.2.12:8080/`)],
