@@ -48,6 +48,8 @@ describe(DOCUMENT, { skip: requireSandbox() || missing }, () => {
       assert.match(output, /^istio_requests_total\{reporter="source",.*response_code="200"/m);
       assert.match(output, /policy\.yaml[^]*serviceAccount is not a known field/);
       assert.match(output, /\[\]\s*hello ::ffff:10\.10\.1\.13\nhello from version 2\nRBAC: access denied\s+\(403\)/);
+      assert.match(output, /^db 10\.10\.1\.100$/m);
+      assert.match(output, /^db\.shop\.svc\.cluster\.local 10\.10\.1\.100$/m);
       assert.match(output, /"HTTPRoute shop\/db"[^]*there is no Service shop\/dbb/);
       const said = logs.map((log) => readFileSync(log, 'utf8')).join('');
       assert.match(said, /src\.identity="spiffe:\/\/cluster\.local\/ns\/shop\/sa\/web".*direction="inbound"/);
