@@ -32,13 +32,14 @@ const TABLE_COLUMNS = 132;
 export async function actCalls(world: MeshWorld, stage: Stage, calls: readonly PlannedCall[]): Promise<void> {
   stage.act('2  Who calls whom: every value from the agents’ logs and from what the apps saw themselves');
   const evidence: Evidence[] = [];
+  stage.doing(`${calls.length} calls, one after the other; one to an address that nobody knows, which takes seconds`);
   for (const call of calls) evidence.push(await makeCall(world, call));
   stage.line(stage.width >= TABLE_COLUMNS ? wide(evidence, stage) : narrow(evidence, stage));
   if (evidence.some((entry) => why(entry).includes('ambit_strict'))) {
     stage.say(stage.palette.dim('(ambit_strict: what "mode: Strict" in policy-mutual-tls.yaml becomes at the agents)'));
   }
   if (evidence.some((entry) => why(entry).includes('inside the mesh but not known'))) {
-    const what = '(an address that nobody knows: the agent waits that long for the controller to tell of it)';
+    const what = '(an unknown address: the agent waits that long for the controller to tell of it)';
     stage.say(stage.palette.dim(what));
   }
   const asPlanned = evidence.filter(({ call, result }) => result.ok === (call.expect === 'allowed'));

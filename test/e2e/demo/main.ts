@@ -40,6 +40,7 @@ async function outside(args: readonly string[]): Promise<number> {
     process.stderr.write(`The demo cannot run here: ${support.reason}.\nWhat to do: ${support.remedy}.\n`);
     return 1;
   }
+  process.stdout.write('Building the programs ...\n');
   await buildBundles(fileURLToPath(new URL('../../../', import.meta.url)));
   return await runInSandbox(support.kind, ['--conditions=source', fileURLToPath(import.meta.url), ...args]);
 }

@@ -46,6 +46,11 @@ export class Stage {
     this.say(`${holds ? this.palette.good('✓') : this.palette.bad('✗ NOT TRUE:')} ${what}`);
   }
 
+  /** What goes on now, said before seconds pass in which nothing else is to be seen. */
+  doing(what: string): void {
+    this.say(`${this.palette.dim('…')} ${what}`);
+  }
+
   /** A sentence, broken between words where the terminal is too narrow for it. */
   say(text: string): void {
     this.line(wrap(text, this.width, '  ', '    '));
