@@ -1,22 +1,26 @@
 import { type ComponentPod, componentPid } from './ambit.ts';
 import type { Cluster } from './cluster.ts';
 
-/** What a node agent tells of a connection that it carries. */
-export interface LiveConnection {
+/** What `/connections` of a node agent is asked for (docs/reference/node-agent.md, Admin). */
+export interface LiveConnectionFilter {
   readonly direction: 'inbound' | 'outbound';
-  /** `ip:port` of the caller itself, or inbound of the tunnel that it came by. */
-  readonly source: string;
+  readonly namespace: string;
+  readonly pod: string;
+  readonly destination?: string;
 }
 
-/** Those to an `ip:port` that the node agent of this pod carries now. */
-export async function liveConnections(
+/**
+ * How many connections of this kind the node agent of a pod carries now. Which they are cannot be told by the callers' ports: where two
+ * connections of a pod have one source port and different destinations, the redirection gives the second another port.
+ */
+export async function liveConnectionCount(
   cluster: Cluster,
   agent: ComponentPod,
-  destination: string,
-): Promise<readonly LiveConnection[]> {
-  const url = `http://127.0.0.1:15000/connections?destination=${destination}`;
+  filter: LiveConnectionFilter,
+): Promise<number> {
+  const url = `http://127.0.0.1:15000/connections?${new URLSearchParams({ ...filter }).toString()}`;
   // The admin interface is on the loopback of the agent's pod, whose image has no programs.
   const enter = ['nsenter', '--target', await componentPid(cluster, agent), '--net'];
   const text = await cluster.onNode(agent.node, [...enter, 'curl', '-sSf', '--max-time', '5', url]);
-  return JSON.parse(text) as LiveConnection[]; // lint: a test fails on anything else
+  return (JSON.parse(text) as unknown[]).length; // lint: a test fails on anything else
 }

@@ -75,15 +75,12 @@ export class Traffic implements AsyncDisposable {
 }
 
 /** A connection on which lines go there and back until it breaks. */
-export class HeldConnection {
+export class HeldConnection implements AsyncDisposable {
   readonly #ended: Promise<HeldEnded>;
   readonly #release: () => Promise<unknown>;
-  /** `ip:port` of the caller, as its node agent shows it. */
-  readonly source: string;
   #end: HeldEnded | null = null;
 
-  private constructor(source: string, ended: Promise<HeldEnded>, release: () => Promise<unknown>) {
-    this.source = source;
+  private constructor(ended: Promise<HeldEnded>, release: () => Promise<unknown>) {
     this.#ended = ended.then((end) => (this.#end = end));
     this.#release = release;
   }
@@ -99,7 +96,7 @@ export class HeldConnection {
     const held = client.hold({ ip, port: LINE_PORT, intervalMs, timeoutMs: 8000 });
     const opened = await held.opened;
     assert.ok(opened.ok, `${from} holds a connection to ${to}: ${opened.error}`);
-    return new HeldConnection(opened.localAddress, held.ended, () => client.run({ op: 'release', hold: held.id }));
+    return new HeldConnection(held.ended, () => client.run({ op: 'release', hold: held.id }));
   }
 
   static openMany(scene: Scene, from: string, to: string, count: number): Promise<HeldConnection[]> {
@@ -119,9 +116,15 @@ export class HeldConnection {
 
   /** Ends it from the caller's side, and fails unless it was whole and carried lines to its end. */
   async assertWhole(): Promise<void> {
-    await this.#release();
+    await this[Symbol.asyncDispose]();
     const { lines, error } = await this.#ended;
     assert.equal(error, undefined, `the held connection broke after ${lines} lines`);
     assert.ok(lines > 1, 'lines went there and back');
+  }
+
+  /** Ends it from the caller's side. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#release();
+    await this.#ended;
   }
 }
