@@ -62,6 +62,7 @@ test('README: the port table names every port that a process listens on by defau
   const sources = [
     'node-agent/src/config.ts',
     'node-agent/src/proxy/illegal-ports.ts',
+    'node-agent/src/dns/dns-proxy.ts',
     'controller/src/config.ts',
     'cni/src/config.ts',
     'waypoint/src/config.ts',
