@@ -5,11 +5,12 @@
 import { fileURLToPath } from 'node:url';
 import { buildBundles } from '../../../scripts/build.ts';
 import { runTier } from '../../../scripts/tests/run-tier.ts';
+import { gatewayApiModule } from './gateway-api.ts';
 import { buildKubePrograms, KUBE_PROGRAMS_VARIABLE } from './programs.ts';
 
 const USAGE = `npm run test:kube [-- PART_OF_PATH ...]: controller, CRDs and access rights against a real etcd and kube-apiserver
 
-The first run builds them with Go, some seven minutes on two cores.
+The first run builds them with Go, some seven minutes on two cores, and fetches the definitions of Gateway API.
 AMBIT_KUBE_CACHE: where they are kept (default ~/.cache/ambit-kube/VERSION)`;
 
 async function main(filters: readonly string[]): Promise<number> {
@@ -21,6 +22,8 @@ async function main(filters: readonly string[]): Promise<number> {
   }
   const began = performance.now();
   process.env[KUBE_PROGRAMS_VARIABLE] = await buildKubePrograms((line) => console.log(`     ${line}`));
+  // Fetched now: the tests run in namespaces without a way to the internet.
+  gatewayApiModule();
   const root = fileURLToPath(new URL('../../../', import.meta.url));
   await buildBundles(root);
   console.log(`ok   ${((performance.now() - began) / 1000).toFixed(1).padStart(6)} s  programs`);
