@@ -1,26 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Json, routeManifest, versionRef } from '../testing/route-manifests.ts';
-import { parseObject } from './parse-object.ts';
-import { parseServiceVersion } from './service-version.ts';
-
-/** The route without what every object has. */
-function parsed(kind: string, spec: Json): Json {
-  const object = parseObject(routeManifest(kind, spec));
-  assert.ok(object !== null);
-  const { kind: _kind, meta: _meta, ...rest } = object;
-  return rest;
-}
+import { NO_FILTERS, parsed } from '../testing/parsed-routes.ts';
+import type { Json } from '../testing/route-manifests.ts';
 
 const SERVICE = { group: '', kind: 'Service', name: 'web' };
-const NO_FILTERS = {
-  requestHeaders: null,
-  responseHeaders: null,
-  redirect: null,
-  rewrite: null,
-  mirrors: [],
-  cors: null,
-};
 const RULE = {
   name: null,
   matches: [{ path: { kind: 'prefix', path: '/' }, headers: [], queryParams: [], method: null }],
@@ -39,25 +22,6 @@ const backend = (name: string, more: Json = {}): Json => ({
   port: 80,
   ...more,
 });
-
-test('parseServiceVersion() parts the name of a Service from its version', () => {
-  const table: readonly (readonly [name: string, service: string, version: string])[] = [
-    ['web.v2', 'web', 'v2'],
-    ['web.1.2.3', 'web', '1.2.3'],
-    ['my-web.A_b', 'my-web', 'A_b'],
-  ];
-  for (const [name, service, text] of table) {
-    assert.deepEqual(parseServiceVersion(name), { service, version: text });
-    const rules = [{ backendRefs: [versionRef(name)] }];
-    const { name: kept } = pick(parsed('HTTPRoute', { rules }));
-    assert.equal(kept, name);
-  }
-});
-
-function pick(spec: Json): Json {
-  const { rules } = spec as { readonly rules: readonly { readonly backends: readonly { readonly backend: Json }[] }[] };
-  return rules[0]?.backends[0]?.backend ?? {};
-}
 
 test('parseObject fills in what an HTTPRoute leaves out', () => {
   const table: readonly (readonly [what: string, spec: Json, expected: Json])[] = [
@@ -236,47 +200,6 @@ test('parseObject reads every field of an HTTPRoute', () => {
   });
 });
 
-test('parseObject reads redirects and lists that are only "*"', () => {
-  const filters = (filter: Json): unknown => {
-    const rules = parsed('HTTPRoute', { rules: [{ filters: [filter] }] })['rules'];
-    return Array.isArray(rules) && rules[0]?.filters;
-  };
-  const redirect = (requestRedirect: Json): unknown => filters({ type: 'RequestRedirect', requestRedirect });
-  const none = { scheme: null, hostname: null, path: null, port: null, statusCode: 302 };
-  const table: readonly (readonly [found: unknown, expected: Json])[] = [
-    [redirect({}), { redirect: none }],
-    [
-      redirect({ scheme: 'https', hostname: 'a.example', port: 8443, statusCode: 308 }),
-      { redirect: { ...none, scheme: 'https', hostname: 'a.example', port: 8443, statusCode: 308 } },
-    ],
-    [
-      redirect({ path: { type: 'ReplaceFullPath', replaceFullPath: '' } }),
-      { redirect: { ...none, path: { kind: 'full', path: '/' } } },
-    ],
-    [
-      redirect({ path: { type: 'ReplacePrefixMatch', replacePrefixMatch: '/new/' } }),
-      { redirect: { ...none, path: { kind: 'prefix', prefix: '/new' } } },
-    ],
-    [
-      filters({
-        type: 'CORS',
-        cors: { allowOrigins: ['*'], allowMethods: ['*'], allowHeaders: ['*'], exposeHeaders: ['*', 'a'] },
-      }),
-      {
-        cors: {
-          allowOrigins: null,
-          allowCredentials: false,
-          allowMethods: null,
-          allowHeaders: null,
-          exposeHeaders: null,
-          maxAgeSeconds: 5,
-        },
-      },
-    ],
-  ];
-  for (const [found, expected] of table) assert.deepEqual(found, { ...NO_FILTERS, ...expected });
-});
-
 test('parseObject reads GRPCRoute, TCPRoute and TLSRoute', () => {
   const match = { service: null, method: null, headers: [] };
   const exact = (value: string): Json => ({ kind: 'exact', value });
@@ -333,131 +256,4 @@ test('parseObject reads GRPCRoute, TCPRoute and TLSRoute', () => {
     hostnames: ['*.db.example'],
     rule,
   });
-});
-
-test('parseObject keeps a rule with something unknown, with its fault and what could be read of its matches', () => {
-  const faultOf = (rule: Json, kind = 'HTTPRoute'): unknown => {
-    const rules = parsed(kind, { rules: [rule] })['rules'];
-    return Array.isArray(rules) && [rules[0].fault, rules[0].matches.length];
-  };
-  const unsupported = (message: string, matches = 1): unknown => [{ reason: 'UnsupportedValue', message }, matches];
-  const filter = (type: string, more: Json = {}): Json => ({ filters: [{ type, ...more }] });
-  const known = 'RequestHeaderModifier, ResponseHeaderModifier, RequestRedirect, URLRewrite, RequestMirror, CORS';
-  const table: readonly (readonly [found: unknown, expected: unknown])[] = [
-    [
-      faultOf(filter('ExtensionRef', { extensionRef: { group: 'x.example', kind: 'Y', name: 'z' } })),
-      unsupported(
-        `spec.rules[0].filters[0].type "ExtensionRef" is not supported: no filter is known by reference; use ${known}`,
-      ),
-    ],
-    [
-      faultOf(filter('ExternalAuth', { externalAuth: {} })),
-      unsupported(`spec.rules[0].filters[0].type "ExternalAuth" is not supported: this version knows ${known}`),
-    ],
-    [
-      faultOf(filter('URLRewrite', { urlRewrite: {} }), 'GRPCRoute'),
-      unsupported(
-        'spec.rules[0].filters[0].type "URLRewrite" is not supported: this version knows RequestHeaderModifier, ResponseHeaderModifier, RequestMirror',
-      ),
-    ],
-    [
-      faultOf({ backendRefs: [{ name: 'web', port: 80, filters: [{ type: 'New' }] }] }),
-      unsupported(`spec.rules[0].backendRefs[0].filters[0].type "New" is not supported: this version knows ${known}`),
-    ],
-    [
-      faultOf({ matches: [{ path: { type: 'Glob', value: '/a' } }, { method: 'GET' }] }),
-      unsupported(
-        'spec.rules[0].matches[0].path.type "Glob" is not supported: this version knows Exact, PathPrefix, RegularExpression',
-      ),
-    ],
-    [
-      faultOf({ matches: [{ headers: [{ name: 'a', type: 'RegularExpression', value: '(a' }] }] }),
-      unsupported(
-        'spec.rules[0].matches[0].headers[0].value "(a" is not supported: an RE2 expression is expected: error parsing regexp: missing closing ): `(a`',
-        0,
-      ),
-    ],
-    [
-      faultOf({ matches: [{ method: 'PURGE' }] }),
-      unsupported(
-        'spec.rules[0].matches[0].method "PURGE" is not supported: this version knows GET, HEAD, POST, PUT, DELETE, CONNECT, OPTIONS, TRACE, PATCH',
-        0,
-      ),
-    ],
-    [
-      faultOf({
-        filters: [
-          { type: 'CORS', cors: {} },
-          { type: 'CORS', cors: {} },
-        ],
-      }),
-      unsupported('spec.rules[0].filters[1].type "CORS" is not supported: only RequestMirror may be repeated'),
-    ],
-    [
-      faultOf(filter('RequestRedirect', { requestRedirect: { statusCode: 418 } })),
-      unsupported(
-        'spec.rules[0].filters[0].requestRedirect.statusCode 418 is not supported: this version knows 301, 302, 303, 307, 308',
-      ),
-    ],
-    [
-      faultOf(filter('RequestHeaderModifier', { requestHeaderModifier: { set: [{ name: 'Host', value: 'a' }] } })),
-      unsupported(
-        'spec.rules[0].filters[0].requestHeaderModifier.set [{"name":"Host","value":"a"}] is not supported: a host is changed by URLRewrite',
-      ),
-    ],
-    [
-      faultOf(filter('ResponseHeaderModifier', { responseHeaderModifier: { remove: ['Content-Length'] } })),
-      unsupported(
-        'spec.rules[0].filters[0].responseHeaderModifier.remove ["Content-Length"] is not supported: content-length belongs to the connection',
-      ),
-    ],
-    [
-      faultOf(
-        filter('RequestHeaderModifier', {
-          requestHeaderModifier: { set: [{ name: 'a', value: 'b' }], remove: ['A'] },
-        }),
-      ),
-      unsupported(
-        'spec.rules[0].filters[0].requestHeaderModifier.set [{"name":"a","value":"b"}] is not supported: a may be named once in set, add and remove together',
-      ),
-    ],
-    [
-      faultOf(filter('URLRewrite', { urlRewrite: { path: { type: 'ReplaceFullPath', replaceFullPath: '/a?b' } } })),
-      unsupported(
-        'spec.rules[0].filters[0].urlRewrite.path.replaceFullPath "/a?b" is not supported: a path begins with "/" and has neither query nor fragment',
-      ),
-    ],
-    [
-      faultOf({ retry: { attempts: 26 } }),
-      unsupported('spec.rules[0].retry.attempts 26 is not supported: at most 25 are possible'),
-    ],
-    [
-      faultOf({ sessionPersistence: { sessionName: 'a b' } }),
-      unsupported(
-        'spec.rules[0].sessionPersistence.sessionName "a b" is not supported: it becomes the name of a cookie or header, which has letters, digits and a few signs',
-      ),
-    ],
-    [
-      faultOf({
-        filters: [
-          { type: 'RequestRedirect', requestRedirect: {} },
-          { type: 'URLRewrite', urlRewrite: {} },
-        ],
-      }),
-      [
-        { reason: 'IncompatibleFilters', message: 'spec.rules[0]: RequestRedirect and URLRewrite exclude each other' },
-        1,
-      ],
-    ],
-    [
-      faultOf({
-        matches: [{ path: { value: '/a' } }, { path: { value: '/b' } }],
-        filters: [
-          { type: 'URLRewrite', urlRewrite: { path: { type: 'ReplacePrefixMatch', replacePrefixMatch: '/c' } } },
-        ],
-      }),
-      unsupported('spec.rules[0]: ReplacePrefixMatch needs exactly one match, of type PathPrefix', 2),
-    ],
-  ];
-  for (const [found, expected] of table) assert.deepEqual(found, expected);
 });
