@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import {
@@ -9,115 +7,22 @@ import {
   createNodeIdentityClient,
   createPushTransport,
   type ControllerAccess,
-  type GrpcServer,
-  joinNode,
-  loadNodeCredentials,
   type NodeCredentials,
-  openNodeIdentity,
   renewNode,
   requestSvid,
-  startGrpcServer,
 } from '@ambit/mesh/grpc';
-import { DEFAULT_TRUST_DOMAIN } from '@ambit/mesh/model';
-import { type LogFields, type Logger, Metrics, silentLogger, systemClock } from '@ambit/mesh/runtime';
-import { failureOf, ManualClock, testIdentity, until } from '@ambit/mesh/testing';
+import { systemClock } from '@ambit/mesh/runtime';
+import { failureOf, ManualClock, testIdentity } from '@ambit/mesh/testing';
 import {
   createCertificateRequest,
   createKeyPairSync,
   handshakes,
-  formatJoinToken,
   identifyPeer,
   openPrivateDirectory,
-  parseJoinToken,
-  privateKeyToPem,
   secureContextOf,
 } from '@ambit/mesh/tls';
-import { type ControllerIdentity, type IdentityOptions, openIdentity } from './controller-identity.ts';
-import { issueJoinToken, revokeNode } from './operator-commands.ts';
-
-const web = testIdentity('shop', 'web');
-const signal = new AbortController().signal;
-
-interface World extends AsyncDisposable {
-  readonly identity: ControllerIdentity;
-  readonly server: GrpcServer;
-  readonly address: string;
-  readonly path: string;
-  /** `reason` of every warning so far. */
-  readonly reasons: readonly unknown[];
-  token(node: string, validityMs?: number): Promise<string>;
-  join(token: string, node?: string): Promise<NodeCredentials>;
-}
-
-/** A controller's identity behind its real server: node n1 runs shop/web, nothing else runs anywhere. */
-async function startWorld(change: Partial<IdentityOptions> = {}): Promise<World> {
-  const path = mkdtempSync(join(tmpdir(), 'ambit-identity-'));
-  const reasons: unknown[] = [];
-  const note = (_message: string, fields?: LogFields): void => void reasons.push(fields?.['reason']);
-  const logger: Logger = { ...silentLogger, warn: note };
-  const clock = change.clock ?? systemClock;
-  const stateDirectory = join(path, 'controller');
-  const identity = await openIdentity({
-    stateDirectory,
-    trustDomain: DEFAULT_TRUST_DOMAIN,
-    workloadsByNode: {
-      runsServiceAccount: (node, namespace, account) => `${node}/${namespace}/${account}` === 'n1/shop/web',
-    },
-    clock,
-    logger,
-    metrics: new Metrics(),
-    ...change,
-  });
-  const { certificates, nodes = assert.fail('nodes join'), serverTls } = identity;
-  const server = await startGrpcServer({
-    host: '127.0.0.1',
-    port: 0,
-    tls: serverTls,
-    services: {
-      certificates,
-      nodes,
-      discovery: async (stream) => {
-        await identity.authenticate(stream.peer);
-        await once(stream.signal, 'abort');
-      },
-    },
-    logger: silentLogger,
-  });
-  identity.onServerTls((tls) => server.updateTls(tls));
-  const address = `127.0.0.1:${server.port}`;
-  let joins = 0;
-  return {
-    identity,
-    server,
-    address,
-    path,
-    reasons,
-    token: (node, validityMs) =>
-      issueJoinToken({ stateDirectory, node, clock, ...(validityMs === undefined ? {} : { validityMs }) }),
-    join: (token, node) =>
-      joinNode({
-        address,
-        token,
-        state: openPrivateDirectory(join(path, `node${joins++}`)),
-        nowMs: 0,
-        signal,
-        ...(node === undefined ? {} : { node }),
-      }),
-    async [Symbol.asyncDispose]() {
-      identity[Symbol.dispose]();
-      await server[Symbol.asyncDispose]();
-      rmSync(path, { recursive: true });
-    },
-  };
-}
-
-function accessOf(world: World, credentials: NodeCredentials): ControllerAccess {
-  return {
-    address: world.address,
-    serverName: 'controller.ambit.dev',
-    credentials: () => credentials.controller,
-  };
-}
+import { accessOf, signal, startWorld, web } from '../../test/identity-world.ts';
+import { revokeNode } from './operator-commands.ts';
 
 test('a node joins by token and gets certificates for what runs on it, which two workloads accept', async () => {
   await using world = await startWorld();
@@ -231,140 +136,6 @@ test('certificates are refused without a reason, and the log has the reason', as
   ]);
 });
 
-test('a join token works once, within its time, for its node, at its controller', async () => {
-  await using world = await startWorld();
-  const used = await world.token('n1');
-  await world.join(used);
-  const short = await world.token('n1', 1000);
-  const forOther = await world.token('n2');
-  const parsed = parseJoinToken(await world.token('n1'));
-  assert.ok(parsed);
-  await using elsewhere = await startWorld();
-  await new Promise((resolve) => setTimeout(resolve, 1100));
-  const failures = {
-    reused: await failureOf(world.join(used)),
-    expired: await failureOf(world.join(short)),
-    'node goes by another name': await failureOf(world.join(forOther, 'n3')),
-    'name changed in the token': await failureOf(world.join(formatJoinToken({ ...parsed, node: 'n9' }))),
-    'secret invented': await failureOf(world.join(formatJoinToken({ ...parsed, secret: '0'.repeat(64) }))),
-    'other controller': await failureOf(world.join(await elsewhere.token('n1'))),
-    'not a token': await failureOf(world.join('ambit-join-1.x')),
-    // None of these attempts has spent it.
-    'right name': await failureOf(world.join(forOther, 'n2')),
-  };
-  assert.deepEqual(failures, {
-    reused: 'permission-denied',
-    expired: 'permission-denied',
-    'node goes by another name': 'permission-denied',
-    'name changed in the token': 'permission-denied',
-    'secret invented': 'permission-denied',
-    'other controller': 'untrusted-controller',
-    'not a token': 'invalid-argument',
-    'right name': 'none',
-  });
-  assert.deepEqual(world.reasons, [
-    'token-used',
-    'token-expired',
-    'token-for-other-node',
-    'token-for-other-node',
-    'unknown-token',
-  ]);
-});
-
-test('of many nodes with one token a single one joins', async () => {
-  await using world = await startWorld();
-  const token = await world.token('n1');
-  const outcomes = await Promise.all(Array.from({ length: 8 }, () => failureOf(world.join(token))));
-  assert.deepEqual(outcomes.toSorted(), ['none', ...Array.from({ length: 7 }, () => 'permission-denied')]);
-});
-
-test('a node renews its certificate with the current one, with a new key, and keeps it over a restart', async () => {
-  await using world = await startWorld();
-  const state = openPrivateDirectory(join(world.path, 'node'));
-  const token = await world.token('n1');
-  const first = await joinNode({ address: world.address, token, state, nowMs: Date.now(), signal });
-  const second = await renewNode(world.address, first, state, signal);
-  assert.notEqual(second.controller.client.privateKeyPem, first.controller.client.privateKeyPem);
-  assert.deepEqual(loadNodeCredentials(state), second);
-  using client = createCaClient(accessOf(world, second));
-  assert.equal((await requestSvid(client, { identity: web, validitySeconds: 60 }, signal)).id, web);
-});
-
-test('openNodeIdentity() spends each token once, and goes on with its certificate when a token is refused', async () => {
-  await using world = await startWorld();
-  const state = openPrivateDirectory(join(world.path, 'node'));
-  const options = { address: world.address, state, clock: systemClock, logger: silentLogger, signal };
-  assert.equal(await failureOf(openNodeIdentity(options)), 'unauthenticated');
-  const [token, spare] = [await world.token('n1'), await world.token('n1')];
-  const joined = await openNodeIdentity({ ...options, token });
-  const again = await openNodeIdentity({ ...options, token });
-  const without = await openNodeIdentity(options);
-  assert.deepEqual([again.current, without.current], [joined.current, joined.current]);
-  const anew = await openNodeIdentity({ ...options, token: spare });
-  assert.notDeepEqual(anew.current, joined.current);
-  assert.equal(await failureOf(world.join(spare)), 'permission-denied');
-  // Back to the first token, which is spent.
-  const refused = await openNodeIdentity({ ...options, token });
-  assert.deepEqual(refused.current, anew.current);
-  const other = await openNodeIdentity({ ...options, token: await world.token('n2') });
-  assert.equal(other.node, 'n2');
-});
-
-test('a damaged credentials file is as good as none: the node joins again', async () => {
-  await using world = await startWorld();
-  const state = openPrivateDirectory(join(world.path, 'node'));
-  const options = { address: world.address, state, clock: systemClock, logger: silentLogger, signal };
-  const joined = await openNodeIdentity({ ...options, token: await world.token('n1') });
-  const whole = state.read('node.json') ?? '';
-  const { privateKey } = createKeyPairSync();
-  const otherKey = JSON.stringify({ ...JSON.parse(whole), privateKeyPem: privateKeyToPem(privateKey) });
-  for (const damaged of ['', '{', 'null', '{}', whole.slice(0, -20), otherKey]) {
-    state.write('node.json', damaged);
-    assert.equal(loadNodeCredentials(state), undefined);
-  }
-  assert.equal(await failureOf(openNodeIdentity(options)), 'unauthenticated');
-  const again = await openNodeIdentity({ ...options, token: await world.token('n1') });
-  assert.notDeepEqual(again.current, joined.current);
-});
-
-test('a renewal that fails is tried again with growing pauses, and the old certificate stays in use', async () => {
-  await using world = await startWorld();
-  const clock = new ManualClock(Date.now());
-  const warnings: string[] = [];
-  const logger: Logger = { ...silentLogger, warn: (message) => void warnings.push(message) };
-  const state = openPrivateDirectory(join(world.path, 'node'));
-  const token = await world.token('n1');
-  const identity = await openNodeIdentity({ address: world.address, state, clock, logger, signal, token });
-  const first = identity.current;
-  await world.server[Symbol.asyncDispose]();
-  const stop = new AbortController();
-  const kept = identity.keepRenewed(stop.signal);
-  await clock.advance((first.notAfterMs - first.notBeforeMs) / 2 + 1000);
-  for (let failures = 1; failures <= 3; failures++) {
-    await until(`failure ${failures} is logged`, () => warnings.length === failures && clock.pending === 1);
-    await clock.advance(10_000);
-  }
-  stop.abort();
-  await kept;
-  assert.equal(identity.current, first);
-  assert.ok(warnings.every((message) => message === 'node certificate not renewed'));
-});
-
-test('a node keeps its certificate renewed at half of its life', async () => {
-  await using world = await startWorld({ validity: { nodeMs: 4000 } });
-  const state = openPrivateDirectory(join(world.path, 'node'));
-  const options = { address: world.address, state, clock: systemClock, logger: silentLogger, signal };
-  const identity = await openNodeIdentity({ ...options, token: await world.token('n1') });
-  const first = identity.current;
-  const stop = new AbortController();
-  const kept = identity.keepRenewed(stop.signal);
-  await until('the certificate is renewed', () => identity.current !== first, 5000);
-  stop.abort();
-  await kept;
-  assert.ok(Date.now() < first.notAfterMs);
-  assert.deepEqual(loadNodeCredentials(state), identity.current);
-});
-
 test('a revoked node is refused everything until it joins again with a later token', async () => {
   await using world = await startWorld();
   const { path } = world;
@@ -438,45 +209,6 @@ test('the validity is what was asked for, at most the limit and the end of the i
     [await lifeOf(60), await lifeOf(0), await lifeOf(1e9), await lifeOf(-5)],
     [60, 86_400, 86_400, 86_400],
   );
-});
-
-test('the state directory is private, survives a restart, and holds no token in the clear', async () => {
-  const path = mkdtempSync(join(tmpdir(), 'ambit-state-'));
-  try {
-    const stateDirectory = join(path, 'state');
-    const options = { stateDirectory, clock: systemClock };
-    const [first, second] = await Promise.all([
-      issueJoinToken({ ...options, node: 'n1' }),
-      issueJoinToken({ ...options, node: 'n1' }),
-    ]);
-    const tokens = [parseJoinToken(first), parseJoinToken(second)];
-    assert.equal(tokens[0]?.rootSha256, tokens[1]?.rootSha256);
-    const files = readdirSync(stateDirectory, { recursive: true, withFileTypes: true });
-    const modes = new Set<string>();
-    for (const file of files) {
-      const full = join(file.parentPath, file.name);
-      modes.add(`${file.isDirectory() ? 'directory' : 'file'} ${(statSync(full).mode & 0o777).toString(8)}`);
-      if (file.isFile()) {
-        const text = file.name + readFileSync(full, 'utf8');
-        for (const token of tokens) assert.equal(text.includes(token?.secret ?? 'missing'), false);
-      }
-    }
-    assert.deepEqual([...modes].toSorted(), ['directory 700', 'file 600']);
-    assert.equal(statSync(stateDirectory).mode & 0o777, 0o700);
-    for (const [what, mode] of [
-      ['root.secret.pem', 0o640],
-      ['.', 0o750],
-    ] as const) {
-      chmodSync(join(stateDirectory, what), mode);
-      await assert.rejects(issueJoinToken({ ...options, node: 'n1' }), { code: 'insecure-state' });
-      chmodSync(join(stateDirectory, what), what === '.' ? 0o700 : 0o600);
-    }
-    const reason = { code: 'token-lifetime' };
-    await assert.rejects(issueJoinToken({ ...options, node: 'n1', validityMs: 3_600_001 }), reason);
-    await assert.rejects(issueJoinToken({ ...options, node: 'N 1' }), { code: 'bad-node-name' });
-  } finally {
-    rmSync(path, { recursive: true });
-  }
 });
 
 test('the server certificate is replaced at half of its life, and agents follow', async () => {
