@@ -1,53 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseCidr, parseIpAddress } from '@ambit/mesh/model';
-import type { DiscoveryRequest, DiscoveryResponse } from '@ambit/mesh/wire';
+import { change, request, resource, shown, storeOf } from '../../test/push-subscription.ts';
 import { PUSH_LIMITS } from './limits.ts';
-import { type PushResource, ResourceStore } from './resource-store.ts';
+import type { PushResource } from './resource-store.ts';
 import { TypeSubscription } from './type-subscription.ts';
-import { UNNAMED } from '../status/decide-carriers.ts';
-
-const TYPE = 'type.googleapis.com/istio.workload.Address';
-
-function resource(name: string, version = '1', extra: Partial<PushResource> = {}): PushResource {
-  return { name, version, aliases: [], typeUrl: TYPE, value: new Uint8Array(1), backs: [], ...extra };
-}
-
-function storeOf(...resources: readonly PushResource[]): ResourceStore {
-  const store = new ResourceStore(TYPE);
-  store.update([], resources);
-  return store;
-}
-
-function request(fields: Partial<DiscoveryRequest> = {}): DiscoveryRequest {
-  return {
-    typeUrl: TYPE,
-    subscribe: [],
-    unsubscribe: [],
-    initialResourceVersions: new Map(),
-    responseNonce: '',
-    ...fields,
-  };
-}
-
-function shown(response: DiscoveryResponse | null): readonly string[] | null {
-  if (response === null) return null;
-  return [
-    ...response.resources.map((item) => `${item.name}@${item.version}`),
-    ...response.removedResources.map((name) => `-${name}`),
-  ];
-}
-
-/** Changes the store and tells the subscription, as the push server does. */
-function change(
-  store: ResourceStore,
-  state: TypeSubscription,
-  removed: readonly string[],
-  put: readonly PushResource[],
-): void {
-  store.update(removed, put);
-  state.changed([...removed, ...put.map(({ name }) => name)]);
-}
 
 test('TypeSubscription sends everything once, then changes, one unanswered response at a time', () => {
   const store = storeOf(resource('a'), resource('b'));
@@ -275,70 +232,6 @@ test('TypeSubscription.settledRevision stays behind while removals are held back
   assert.deepEqual(shown(state.next('3')), ['-a']);
   state.accept(request({ responseNonce: '3' }));
   assert.equal(state.settledRevision, 2);
-});
-
-test('TypeSubscription.refusedNames remembers what was in a refused response until it is accepted or gone', () => {
-  const store = storeOf(resource('a'), resource('b'), resource('c'));
-  const state = new TypeSubscription(store);
-  state.accept(request());
-  state.next('1');
-  state.accept(request({ responseNonce: '1', errorDetail: { code: 3, message: 'a: no' } }));
-  const refused = (): readonly string[] => [...state.refusedNames].toSorted();
-  assert.deepEqual(refused(), ['a', 'b', 'c']);
-  change(store, state, ['c'], [resource('a', '2')]);
-  state.next('2');
-  assert.deepEqual(refused(), ['a', 'b', 'c']);
-  state.accept(request({ responseNonce: '2' }));
-  assert.deepEqual(refused(), ['b']);
-});
-
-test('TypeSubscription.refusedNames are those that the client names, and all where it names none or others', () => {
-  const refusedOf = (refusedNames?: readonly string[]): readonly string[] => {
-    const state = new TypeSubscription(storeOf(resource('a'), resource('b')));
-    state.accept(request());
-    state.next('1');
-    const errorDetail = { code: 3, message: 'no', ...(refusedNames === undefined ? {} : { refusedNames }) };
-    state.accept(request({ responseNonce: '1', errorDetail }));
-    return [...state.refusedNames].toSorted();
-  };
-  assert.deepEqual(refusedOf(['b']), ['b']);
-  assert.deepEqual(refusedOf(['b', 'b', 'a']), ['a', 'b']);
-  for (const names of [undefined, [], ['c'], ['a', 'c']]) assert.deepEqual(refusedOf(names), ['a', 'b']);
-});
-
-test('TypeSubscription.refusedNames forgets what was refused before and is not named now', () => {
-  const store = storeOf(resource('a'), resource('b'));
-  const state = new TypeSubscription(store);
-  state.accept(request());
-  state.next('1');
-  const errorDetail = { code: 3, message: 'no', refusedNames: ['a'] };
-  state.accept(request({ responseNonce: '1', errorDetail }));
-  change(store, state, [], [resource('a', '2'), resource('b', '2')]);
-  state.next('2');
-  state.accept(request({ responseNonce: '2', errorDetail: { ...errorDetail, refusedNames: ['b'] } }));
-  assert.deepEqual([...state.refusedNames], ['b']);
-});
-
-test('TypeSubscription.refusedNames says that there are more than it remembers, and no more than it remembers', () => {
-  const names = Array.from({ length: PUSH_LIMITS.refusedNamesMax + 1 }, (_, index) => `r${index}`);
-  const store = storeOf(...names.map((name) => resource(name)));
-  const state = new TypeSubscription(store);
-  state.accept(request());
-  state.next('1');
-  const errorDetail = { code: 3, message: 'no' };
-  state.accept(request({ responseNonce: '1', errorDetail }));
-  assert.equal(state.refusedNames.size, PUSH_LIMITS.refusedNamesMax + 1);
-  assert.equal(state.refusedNames.has(UNNAMED), true);
-  // Which of them is accepted now is not known of those that it does not remember.
-  change(
-    store,
-    state,
-    [],
-    names.map((name) => resource(name, '2')),
-  );
-  state.next('2');
-  state.accept(request({ responseNonce: '2' }));
-  assert.deepEqual([...state.refusedNames], [UNNAMED]);
 });
 
 test('TypeSubscription shows a waypoint what is for its Gateway, and takes it back when it is no more', () => {

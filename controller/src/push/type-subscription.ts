@@ -41,8 +41,6 @@ export class TypeSubscription {
   #settledRevision = -1;
   /** Resources that the client refused and has not accepted since: those it named, or all of the response. */
   readonly #refused = new Set<string>();
-  /** More than are in `#refused`. */
-  #isRefusedUnnamed = false;
 
   constructor(store: ResourceStore, reader: ResourceReader = { node: '' }) {
     this.#store = store;
@@ -204,11 +202,12 @@ export class TypeSubscription {
     for (const name of names) {
       if (!refused.has(name)) this.#refused.delete(name);
       else if (this.#refused.size < PUSH_LIMITS.refusedNamesMax) this.#refused.add(name);
-      else if (!this.#refused.has(name)) this.#isRefusedUnnamed = true;
+      else if (!this.#refused.has(name)) this.#refused.add(UNNAMED);
     }
     // What is gone can no longer be refused.
-    for (const name of this.#refused) if (this.#store.get(name) === undefined) this.#refused.delete(name);
-    if (this.#isRefusedUnnamed) this.#refused.add(UNNAMED);
+    for (const name of this.#refused) {
+      if (name !== UNNAMED && this.#store.get(name) === undefined) this.#refused.delete(name);
+    }
   }
 
   /** What the client unsubscribes is taken from it with all that came by it, unless another name still asks for that. */
