@@ -297,8 +297,9 @@ describe('the certificate of a pod', () => {
     // Its handshake waits for a certificate of the server, and shows the client's of before.
     world.nodeOf('server').plane['forget-svid']({ identity: identityOf('server') });
     const first = world.pod('client').exchange('10.77.0.2:8080', 'x');
-    // Where it has not begun by then, this proves nothing, and passes.
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    // The client has spoken, so that it is too late for another certificate.
+    const connections = ['-tinH', 'state', 'established', 'sport = :15008'];
+    await until(() => /bytes_received:[1-9]/.test(world.pod('server').netns.run('ss', ...connections)));
     give('client');
     give('server');
     assert.equal(await first, 'ok');
