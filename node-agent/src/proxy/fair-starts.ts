@@ -1,11 +1,17 @@
 import type { Clock } from '@ambit/mesh/runtime';
 import { LoopShare, type LoopTimes } from './loop-share.ts';
-import { type PodConnections, PodStarts, type Start, type StartLine, type Turns } from './pod-starts.ts';
+import {
+  type PodConnections,
+  PodStarts,
+  type PodStartsOptions,
+  type Start,
+  type StartLine,
+  type Turns,
+} from './pod-starts.ts';
 
-export interface FairStartsOptions {
+/** The rate is that of every pod. */
+export interface FairStartsOptions extends PodStartsOptions {
   readonly clock: Pick<Clock, 'monotonic' | 'setTimer'>;
-  /** Of every pod, see `PodStartsOptions`. */
-  readonly ratePerSecond: number;
   /** Of this thread. */
   readonly loopTimes?: LoopTimes;
 }
