@@ -1,34 +1,15 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { until } from '@ambit/mesh/testing';
-import type { LoadBackend } from '../load/load-backend.ts';
 import type { LoadGenerator } from '../load/load-generator.ts';
 import type { LoadReport } from '../load/load-report.ts';
 import type { MeshWorld } from '../world/mesh-world.ts';
 import { requireSandbox } from '../world/sandbox.ts';
 import { SecondNodeAgent } from '../world/second-node-agent.ts';
-import {
-  addressesOf,
-  egressPolicy,
-  type Manifest,
-  ManifestDirectory,
-  namespace,
-  NODES,
-  pod,
-  type PodOptions,
-} from './manifests.ts';
+import { addressesOf, egressPolicy, type Manifest, type ManifestDirectory, pod, type PodOptions } from './manifests.ts';
 import { summaryOf } from './mixed-load.ts';
-import { callLine, logsOf, startMesh } from './scenario.ts';
-import {
-  assertNothingLost,
-  moreAnswered,
-  startWebBackends,
-  startWebLoad,
-  WEB_MANIFESTS,
-  WEB_PODS,
-  WEB_STREAMS,
-  webPlan,
-} from './web-load.ts';
+import { callLine, logsOf } from './scenario.ts';
+import { assertNothingLost, moreAnswered, startWebLoad, WEB_PODS, WEB_STREAMS, webPlan, WebWorld } from './web-load.ts';
 
 // What changes is about others than those who send: not one of their requests may fail, a fifth of which have a connection of their own.
 
@@ -36,36 +17,34 @@ import {
 const RATE = 60;
 const GUEST = { name: 'guest', host: 'host-b', number: 30 } as const;
 const CALLER = { name: 'caller', host: 'host-a', number: 11 } as const;
-const ENROLLED = ['shop/client', 'shop/caller', ...WEB_PODS];
+const ENROLLED = [...WEB_PODS, 'shop/caller'];
 /** How a connection of the one that was killed ends. */
 const CONNECTION_BROKE = /^(ECONNRESET|EPIPE|socket hang up|aborted)/;
 
 describe('a mesh that changes under load', { skip: requireSandbox() }, () => {
+  let web: WebWorld;
   let manifests: ManifestDirectory;
   let world: MeshWorld;
-  let backends: readonly LoadBackend[] = [];
 
-  const writeGuest = (mode: PodOptions['mode']): void =>
-    manifests.write('guest.yaml', pod({ ...GUEST, mode: mode ?? 'none' }));
+  const writeGuest = (mode: NonNullable<PodOptions['mode']>, directory = manifests): void =>
+    directory.write('guest.yaml', pod({ ...GUEST, mode }));
 
   before(async () => {
-    manifests = new ManifestDirectory('/run/scenario-changes');
-    manifests.write('world.yaml', ...NODES, namespace('shop', 'ambient'), ...WEB_MANIFESTS, pod(CALLER));
-    writeGuest('none');
-    world = await startMesh(manifests, ENROLLED, {
-      idle: WEB_PODS,
-      variables: { 'node-agent': { AMBIT_WORKERS: '2' } },
+    web = await WebWorld.start({
+      directory: '/run/scenario-changes',
+      write: (directory) => {
+        directory.write('caller.yaml', pod(CALLER));
+        writeGuest('none', directory);
+      },
+      pods: ['shop/caller'],
+      variables: { AMBIT_WORKERS: '2' },
     });
-    backends = await startWebBackends(world);
+    ({ manifests, world } = web);
   });
   afterEach((t) => {
     if ('passed' in t && !t.passed) console.error(logsOf(world));
   });
-  after(async () => {
-    for (const backend of backends) await backend[Symbol.asyncDispose]();
-    await world[Symbol.asyncDispose]();
-    manifests[Symbol.dispose]();
-  });
+  after(() => web[Symbol.asyncDispose]());
 
   /** The load's report of the time in which `change` runs, and of as many more requests as show that all goes on. */
   async function during(change: (load: LoadGenerator) => Promise<void>): Promise<LoadReport> {

@@ -2,24 +2,21 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { until } from '@ambit/mesh/testing';
 import { accessRecords } from '../demo/access-log.ts';
-import type { LoadBackend } from '../load/load-backend.ts';
 import type { LoadReport } from '../load/load-report.ts';
 import type { MeshWorld } from '../world/mesh-world.ts';
 import { requireSandbox } from '../world/sandbox.ts';
-import { addressesOf, ManifestDirectory, namespace, NODES, pod } from './manifests.ts';
+import { addressesOf, pod } from './manifests.ts';
 import { summaryOf } from './mixed-load.ts';
-import { callLine, holdLine, livesOn, logsOf, startMesh } from './scenario.ts';
+import { callLine, holdLine, livesOn, logsOf } from './scenario.ts';
 import {
   assertNothingLost,
   heldCertificates,
   moreAnswered,
-  startWebBackends,
   startWebLoad,
   untilSpared,
-  WEB_MANIFESTS,
-  WEB_PODS,
   WEB_STREAMS,
   webPlan,
+  WebWorld,
 } from './web-load.ts';
 
 /** A second, a fifth of them on connections of their own. */
@@ -29,7 +26,6 @@ const CERTIFICATE_TTL = '6s';
 const ROTATIONS = 4;
 const CALLER = { name: 'caller', host: 'host-a', number: 11 } as const;
 const GUEST = { name: 'guest', host: 'host-b', number: 30 } as const;
-const PODS = ['shop/client', 'shop/caller', 'shop/guest', ...WEB_PODS];
 /** On a host: its agent reaches the controller no more, and is told so at once. */
 const NO_CONTROLLER = `add table inet scenario
 add chain inet scenario output { type filter hook output priority 0; }
@@ -39,27 +35,22 @@ const REFUSED = /^(ECONNRESET|socket hang up)$/;
 const OWN_EXPIRED = 'the certificate of the pod has expired and could not be renewed';
 
 describe('certificates of seconds under load', { skip: requireSandbox() }, () => {
-  let manifests: ManifestDirectory;
+  let web: WebWorld;
   let world: MeshWorld;
-  let backends: readonly LoadBackend[] = [];
 
   before(async () => {
-    manifests = new ManifestDirectory('/run/scenario-expiry');
-    manifests.write('world.yaml', ...NODES, namespace('shop', 'ambient'), ...WEB_MANIFESTS, pod(CALLER), pod(GUEST));
-    world = await startMesh(manifests, PODS, {
-      idle: WEB_PODS,
-      variables: { 'node-agent': { AMBIT_CERTIFICATE_TTL: CERTIFICATE_TTL } },
+    web = await WebWorld.start({
+      directory: '/run/scenario-expiry',
+      write: (manifests) => manifests.write('pods.yaml', pod(CALLER), pod(GUEST)),
+      pods: ['shop/caller', 'shop/guest'],
+      variables: { AMBIT_CERTIFICATE_TTL: CERTIFICATE_TTL },
     });
-    backends = await startWebBackends(world);
+    ({ world } = web);
   });
   afterEach((t) => {
     if ('passed' in t && !t.passed) console.error(logsOf(world));
   });
-  after(async () => {
-    for (const backend of backends) await backend[Symbol.asyncDispose]();
-    await world[Symbol.asyncDispose]();
-    manifests[Symbol.dispose]();
-  });
+  after(() => web[Symbol.asyncDispose]());
 
   const areAll = async (state: string): Promise<boolean> =>
     [...(await heldCertificates(world)).values()].every((certificate) => certificate.state === state);
@@ -129,7 +120,7 @@ describe('certificates of seconds under load', { skip: requireSandbox() }, () =>
   });
 
   test('end on one host alone: its pods are refused both ways and keep what is open, and those of others lose nothing', async (t) => {
-    await using load = await startWebLoad(world, 'client', webPlan(RATE, 'near'));
+    await using load = await startWebLoad(world, 'client', webPlan(RATE, { on: 'near' }));
     const [to, from] = [addressesOf(GUEST)[0], addressesOf(CALLER)[0]];
     const held = { to: await holdLine(world, 'caller', to), from: await holdLine(world, 'guest', from) };
     const before = {

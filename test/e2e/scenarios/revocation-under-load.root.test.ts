@@ -4,24 +4,21 @@ import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { until } from '@ambit/mesh/testing';
 import { accessRecords } from '../demo/access-log.ts';
-import type { LoadBackend } from '../load/load-backend.ts';
 import type { LoadGenerator } from '../load/load-generator.ts';
 import type { MeshWorld } from '../world/mesh-world.ts';
 import { requireSandbox } from '../world/sandbox.ts';
-import { addressesOf, ManifestDirectory, namespace, NODES, pod } from './manifests.ts';
+import { addressesOf, pod } from './manifests.ts';
 import { summaryOf } from './mixed-load.ts';
-import { callLine, type HeldLine, holdLine, livesOn, logsOf, nodeAgentMetric, startMesh } from './scenario.ts';
+import { callLine, type HeldLine, holdLine, livesOn, logsOf, nodeAgentMetric } from './scenario.ts';
 import {
   assertNothingLost,
   heldCertificates,
   moreAnswered,
   requestsOnly,
-  startWebBackends,
   startWebLoad,
   untilSpared,
-  WEB_MANIFESTS,
-  WEB_PODS,
   webPlan,
+  WebWorld,
 } from './web-load.ts';
 
 /** A second: of those who are not revoked, and of the one who is. */
@@ -34,36 +31,32 @@ const PEERS = [
   // Connections with this one go by the shortcut.
   { name: 'neighbour', host: 'host-b', number: 32 },
 ] as const;
-const PODS = ['shop/client', ...WEB_PODS, 'shop/stolen', ...PEERS.map(({ name }) => `shop/${name}`)];
 const LISTS = '/run/scenario-revocation-lists';
 const LIST = join(LISTS, 'ca-crl.pem');
 const CUT = /^(ECONNRESET|EPIPE|socket hang up)$/;
 const REVOKED = 'the certificate of the tunnel peer is revoked';
 
 describe('a revocation list that is set and taken back under load', { skip: requireSandbox() }, () => {
-  let manifests: ManifestDirectory;
+  let web: WebWorld;
   let world: MeshWorld;
-  let backends: readonly LoadBackend[] = [];
 
   before(async () => {
     mkdirSync(LISTS);
     writeList('');
-    manifests = new ManifestDirectory('/run/scenario-revocation');
-    const pods = [STOLEN, ...PEERS].map(pod);
-    manifests.write('world.yaml', ...NODES, namespace('shop', 'ambient'), ...WEB_MANIFESTS, ...pods);
-    world = await startMesh(manifests, PODS, {
-      idle: WEB_PODS,
-      variables: { 'node-agent': { AMBIT_CRL_FILE: LIST, AMBIT_WORKERS: '2' } },
+    const pods = [STOLEN, ...PEERS];
+    web = await WebWorld.start({
+      directory: '/run/scenario-revocation',
+      write: (manifests) => manifests.write('pods.yaml', ...pods.map(pod)),
+      pods: pods.map(({ name }) => `shop/${name}`),
+      variables: { AMBIT_CRL_FILE: LIST, AMBIT_WORKERS: '2' },
     });
-    backends = await startWebBackends(world);
+    ({ world } = web);
   });
   afterEach((t) => {
     if ('passed' in t && !t.passed) console.error(logsOf(world));
   });
   after(async () => {
-    for (const backend of backends) await backend[Symbol.asyncDispose]();
-    await world[Symbol.asyncDispose]();
-    manifests[Symbol.dispose]();
+    await web[Symbol.asyncDispose]();
     rmSync(LISTS, { recursive: true });
   });
 

@@ -5,21 +5,28 @@ import { LoadGenerator } from '../load/load-generator.ts';
 import { DEFAULT_PLAN, DEFAULT_REQUESTS, type LoadPlan } from '../load/load-plan.ts';
 import type { LoadReport } from '../load/load-report.ts';
 import type { MeshWorld } from '../world/mesh-world.ts';
-import { addressesOf, type Manifest, pod } from './manifests.ts';
+import { addressesOf, type Manifest, ManifestDirectory, namespace, NODES, pod } from './manifests.ts';
 import { SERVICE_IP, spawnInPod, summaryOf } from './mixed-load.ts';
+import { startMesh } from './scenario.ts';
 
-/** A Service before a pod of each host, and open-loop load on it: short requests, a fifth on connections of their own, and streams as long as the run. */
+// A Service before a pod of each host, and open-loop load on it: short requests, a fifth on connections of their own, and streams as long as
+// the run.
+
 const PORTS = { http: { port: 80, targetPort: 7080 }, tcp: { port: 83, targetPort: 7083 } } as const;
 const BACKENDS = [
   { name: 'near', host: 'host-a', number: 20 },
   { name: 'far', host: 'host-b', number: 20 },
 ] as const;
-/** `<namespace>/<name>`: nothing is started in them but what `startWebBackends` starts. */
-export const WEB_PODS: readonly string[] = BACKENDS.map(({ name }) => `shop/${name}`);
+export const WEB_BACKENDS: readonly string[] = BACKENDS.map(({ name }) => name);
+/** Of the Service, as `<namespace>/<name>`; and of all that a `WebWorld` has by itself. */
+const BACKEND_PODS: readonly string[] = WEB_BACKENDS.map((name) => `shop/${name}`);
+export const WEB_PODS: readonly string[] = ['shop/client', ...BACKEND_PODS];
 export const WEB_STREAMS = 20;
+/** What a node agent calls the destination of a stream by. */
+export const WEB_STREAM_PORT: number = PORTS.tcp.targetPort;
 
 /** The Service `web` at `SERVICE_IP`, its pods, and the pod `client` of host-a. */
-export const WEB_MANIFESTS: readonly Manifest[] = [
+const WEB_MANIFESTS: readonly Manifest[] = [
   pod({ name: 'client', host: 'host-a', number: 10 }),
   ...BACKENDS.map((backend) => pod({ ...backend, app: 'web', serviceAccount: 'web' })),
   {
@@ -35,18 +42,58 @@ export const WEB_MANIFESTS: readonly Manifest[] = [
   },
 ];
 
-/** The caller owns them. */
-export async function startWebBackends(world: MeshWorld): Promise<readonly LoadBackend[]> {
-  const ports = { httpPort: PORTS.http.targetPort, tcpPort: PORTS.tcp.targetPort };
-  const started: LoadBackend[] = [];
-  for (const { name } of BACKENDS) {
-    started.push(await LoadBackend.start({ name, ...ports, lameDuckMs: 0, drainMs: 0 }, spawnInPod(world, name)));
-  }
-  return started;
+export interface WebWorldOptions {
+  /** Where its manifests are. */
+  readonly directory: string;
+  /** Writes what there is beside its own, before anything starts. */
+  readonly write?: (manifests: ManifestDirectory) => void;
+  /** Captured pods beside `WEB_PODS`, as `<namespace>/<name>`. */
+  readonly pods?: readonly string[];
+  /** Of the node agents. */
+  readonly variables?: Readonly<Record<string, string>>;
 }
 
-/** `rate` requests a second, until it is stopped, on the Service or on its pod of host-a alone. */
-export function webPlan(rate: number, on: 'service' | 'near' = 'service'): LoadPlan {
+/** The namespace `shop` with the Service `web`, which is answered, the pod `client`, and whatever else a scenario has. */
+export class WebWorld implements AsyncDisposable {
+  readonly manifests: ManifestDirectory;
+  readonly world: MeshWorld;
+  readonly #scope: AsyncDisposableStack;
+
+  private constructor(manifests: ManifestDirectory, world: MeshWorld, scope: AsyncDisposableStack) {
+    this.manifests = manifests;
+    this.world = world;
+    this.#scope = scope;
+  }
+
+  static async start({ directory, write, pods = [], variables = {} }: WebWorldOptions): Promise<WebWorld> {
+    await using scope = new AsyncDisposableStack();
+    const manifests = scope.use(new ManifestDirectory(directory));
+    manifests.write('world.yaml', ...NODES, namespace('shop', 'ambient'), ...WEB_MANIFESTS);
+    write?.(manifests);
+    const enrolled = [...WEB_PODS, ...pods];
+    const options = { idle: BACKEND_PODS, variables: { 'node-agent': variables } };
+    const world = scope.use(await startMesh(manifests, enrolled, options));
+    const ports = { httpPort: PORTS.http.targetPort, tcpPort: PORTS.tcp.targetPort };
+    for (const name of WEB_BACKENDS) {
+      const backend = { name, ...ports, lameDuckMs: 0, drainMs: 0 };
+      scope.use(await LoadBackend.start(backend, spawnInPod(world, name)));
+    }
+    return new WebWorld(manifests, world, scope.move());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#scope[Symbol.asyncDispose]();
+  }
+}
+
+export interface WebPlanOptions {
+  /** On the Service or on its pod of host-a alone. */
+  readonly on?: 'service' | 'near';
+  readonly streams?: number;
+}
+
+/** `rate` requests a second, until it is stopped. */
+export function webPlan(rate: number, { on = 'service', streams = WEB_STREAMS }: WebPlanOptions = {}): LoadPlan {
   const { http, tcp } = PORTS;
   const [near] = addressesOf(BACKENDS[0]);
   const [host, port] = on === 'near' ? ([near, 'targetPort'] as const) : ([SERVICE_IP, 'port'] as const);
@@ -57,10 +104,7 @@ export function webPlan(rate: number, on: 'service' | 'near' = 'service'): LoadP
     timeoutMs: 20_000,
     targets: [
       { protocol: 'http1', host, port: http[port], perSecond: rate, ...DEFAULT_REQUESTS },
-      {
-        ...{ protocol: 'tcp', host, port: tcp[port], perSecond: WEB_STREAMS },
-        ...{ streams: WEB_STREAMS, streamMs: null },
-      },
+      { protocol: 'tcp', host, port: tcp[port], perSecond: streams, streams, streamMs: null },
     ],
   };
 }
@@ -120,9 +164,9 @@ export async function heldCertificates(world: MeshWorld): Promise<ReadonlyMap<st
 }
 
 /** Every request was answered and every stream lived as long as the run. */
-export function assertNothingLost(report: LoadReport): void {
+export function assertNothingLost(report: LoadReport, streams: number = WEB_STREAMS): void {
   assert.deepEqual(report.failures, [], summaryOf(report));
   const { http1, tcp } = report.protocols;
   assert.deepEqual([http1?.answered, tcp?.answered], [http1?.sent, tcp?.sent]);
-  assert.deepEqual([tcp?.streams.opened, tcp?.streams.cut], [WEB_STREAMS, 0]);
+  assert.deepEqual([tcp?.streams.opened, tcp?.streams.cut], [streams, 0]);
 }
