@@ -148,7 +148,8 @@ for (const way of WAYS) {
       const digest = async (socket: Socket): Promise<string> => {
         const hash = createHash('sha256');
         let chunks = 0;
-        for await (const chunk of socket) {
+        // By itself the loop would destroy a socket that it has read to its end, with what that one has still to send.
+        for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
           hash.update(chunk as Buffer); // A socket without encoding gives buffers.
           if (++chunks % 16 === 0) await new Promise((resolve) => setImmediate(resolve));
         }
