@@ -56,7 +56,7 @@ export class AppClient {
       timeout: command.timeoutMs,
     });
     // The own address is gone once the socket is: note it while connected, or a refused call could not be traced.
-    request.on('socket', (socket) => socket.once('connect', () => answer.note(socket)));
+    request.on('socket', (socket) => answer.note(socket));
     request.on('timeout', () => request.destroy(new Error('ETIMEDOUT')));
     request.on('error', (error) => answer({ ok: false, error: codeOf(error) }));
     request.on('response', (response) => {
@@ -129,7 +129,7 @@ export class AppClient {
     const socket = connect({ host: command.ip, port: command.port, allowHalfOpen: true });
     socket.setTimeout(command.timeoutMs, () => socket.destroy(new Error('ETIMEDOUT')));
     socket.on('error', (error) => answer({ ok: false, error: codeOf(error) }));
-    socket.on('connect', () => answer.note(socket));
+    answer.note(socket);
     const received = exchangeAsClient(socket, command.bytes);
     socket.on('close', () => {
       const { receivedBytes, brokenAt } = received;
@@ -185,7 +185,7 @@ export class AppClient {
     socket.setTimeout(command.timeoutMs, () => socket.destroy(new Error('ETIMEDOUT')));
     socket.on('error', (error) => answer({ ok: false, error: codeOf(error) }));
     socket.on('close', () => answer({ ok: false, error: 'closed before an answer' }));
-    socket.on('connect', () => answer.note(socket));
+    answer.note(socket);
     socket.on('data', (chunk: Buffer) => {
       const lines = (pending + chunk.toString('utf8')).split('\n');
       pending = lines.pop() ?? '';
@@ -206,7 +206,10 @@ export class AppClient {
     };
     return Object.assign(answer, {
       note: (socket: Socket): void => {
-        localAddress = addressOf(socket.localAddress, socket.localPort);
+        // Where the other side resets at once Node tells of no connection, and by then the socket has no address.
+        process.nextTick(() => {
+          if (socket.localPort !== undefined) localAddress = addressOf(socket.localAddress, socket.localPort);
+        });
       },
     });
   }
@@ -215,6 +218,7 @@ export class AppClient {
 /** First call counts, later ones are ignored. */
 interface Answer {
   (outcome: Outcome): void;
+  /** Its address is that of the caller. In the turn in which it begins to connect, or later. */
   note(socket: Socket): void;
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
 import { listen, until } from '@ambit/mesh/testing';
 import { AppHandle } from './app-handle.ts';
@@ -41,6 +41,28 @@ test('an app serves HTTP and lines, calls others, and both record the same addre
       ['http', http.localAddress, 'POST /a'],
       ['line', line.localAddress, 'hello'],
     ],
+  );
+});
+
+test('a call that is reset before anything is told of it knows where it came from', async () => {
+  const sources: string[] = [];
+  const server = createServer((socket) => {
+    sources.push(`${socket.remoteAddress}:${socket.remotePort}`);
+    socket.resetAndDestroy();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo; // listens on an address
+  await using client = await AppHandle.start({ name: 'client' }, here);
+  const call = { ip: '127.0.0.1', port, timeoutMs: 2000 };
+  const results = [
+    await client.run({ op: 'line', ...call, line: 'x' }),
+    await client.run({ op: 'http', ...call, path: '/' }),
+    await client.run({ op: 'bulk', ...call, bytes: 10 }),
+  ];
+  server.close();
+  assert.deepEqual(
+    results.map(({ ok, localAddress }) => [ok, localAddress]),
+    sources.map((source) => [false, source]),
   );
 });
 
