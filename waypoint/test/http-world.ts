@@ -151,11 +151,13 @@ export class HttpWorld implements AsyncDisposable {
     if (mirror !== undefined) {
       const mirrorPort = typeof mirror === 'number' ? mirror : await world.#serve(mirror, world.mirrored);
       const mirrorEndpoint = world.#endpoint(mirrorPort, options);
-      mirrors.push(new Cluster('shop/copy:80', service, [mirrorEndpoint], () => 0, options.mirrorProtocol));
+      mirrors.push(
+        new Cluster('shop/copy:80', service, [mirrorEndpoint], { random: () => 0, protocol: options.mirrorProtocol }),
+      );
     }
     const forward: Forward = {
       // The first of two, always: what is tried after it is the other.
-      ...straightTo(new Cluster('shop/db:80', service, endpoints, () => 0, options.protocol)),
+      ...straightTo(new Cluster('shop/db:80', service, endpoints, { random: () => 0, protocol: options.protocol })),
       route: 'shop/route',
       delivery: mirrors.length === 0 ? null : { retry: null, attemptTimeoutMs: null, mirrors, session: null },
     };
@@ -268,6 +270,9 @@ export class HttpWorld implements AsyncDisposable {
       workload: undefined,
       capacity: 1,
       avoided: false,
+      get isClosed(): boolean {
+        return pool.isClosed;
+      },
       get load(): number {
         return pool.load + http2.load;
       },

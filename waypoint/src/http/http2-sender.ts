@@ -2,6 +2,7 @@ import { decideExpect, type FieldBlock, markHopByHop } from '@ambit/mesh/http1';
 import { markForbiddenTrailers } from '@ambit/mesh/http2';
 import { bug } from '@ambit/mesh/runtime';
 import type { Endpoint } from '../upstream/cluster.ts';
+import type { PoolRefusal } from '../upstream/connection-pool.ts';
 import type { Http2Call } from '../upstream/http2-call.ts';
 import type { Http2Connection } from '../upstream/http2-connection.ts';
 import type { Http2Waiter } from '../upstream/http2-pool.ts';
@@ -124,7 +125,7 @@ export class Http2Sender extends RequestAttempts implements Http2Waiter {
     return true;
   }
 
-  protected override send(endpoint: Endpoint): 'sent' | 'waiting' | 'overload' {
+  protected override send(endpoint: Endpoint): 'sent' | 'waiting' | PoolRefusal {
     this.#call = undefined;
     if (endpoint.wantsHttp1 === true && this.#mayBeHttp1) {
       this.#goOnInHttp1(endpoint, this.attempts - 1);

@@ -1,6 +1,7 @@
 import type { FieldBlock } from '@ambit/mesh/http1';
 import { type AttemptOutcome, decideRetry } from '@ambit/mesh/routes';
-import type { Endpoint } from '../upstream/cluster.ts';
+import { type Endpoint, endpointName } from '../upstream/cluster.ts';
+import type { PoolRefusal } from '../upstream/connection-pool.ts';
 import type { UpstreamCall } from '../upstream/upstream-call.ts';
 import type { CurrentRequest } from './current-request.ts';
 import { isRepeatable, isSentAgain, type LostCall } from './decide-retry.ts';
@@ -79,7 +80,7 @@ export abstract class RequestAttempts {
   abstract finish(): void;
 
   /** Asks the endpoint for a connection, and sends the request if there is one. */
-  protected abstract send(endpoint: Endpoint): 'sent' | 'waiting' | 'overload';
+  protected abstract send(endpoint: Endpoint): 'sent' | 'waiting' | PoolRefusal;
 
   /** The endpoint need not find a connection for us any more. */
   protected abstract cancel(endpoint: Endpoint): void;
@@ -136,6 +137,16 @@ export abstract class RequestAttempts {
     this.#readOn();
   }
 
+  /** The endpoint is gone from the view: no attempt has failed, and the request goes where one of now would. */
+  onPoolClosed(): void {
+    this.isWaiting = false;
+    const endpoint = this.#choose(undefined);
+    if (endpoint === undefined) this.owner.onSendFailed('no-endpoint');
+    else this.#sendTo(endpoint);
+    if (this.call !== undefined) this.flush();
+    this.#readOn();
+  }
+
   /** Takes a request over, `attempts` of whose attempts are over, to be sent to this endpoint alone. */
   protected adopt(from: RequestAttempts, endpoint: Endpoint, attempts: number): void {
     from.clearTimers();
@@ -147,23 +158,35 @@ export abstract class RequestAttempts {
   }
 
   protected next(except: Endpoint | undefined): void {
-    const endpoint = this.#pinned ?? this.#endpointOfSession(except) ?? this.forward?.cluster.pick(except);
+    const endpoint = this.#choose(except);
     if (endpoint === undefined) {
       this.owner.onSendFailed('no-endpoint');
       return;
     }
-    this.endpoint = endpoint;
     this.attempts += 1;
     const delivery = this.forward?.delivery ?? null;
     if (delivery !== null) this.#startAttempt(delivery);
+    this.#sendTo(endpoint);
+  }
+
+  #choose(except: Endpoint | undefined): Endpoint | undefined {
+    return this.#pinned ?? this.#endpointOfSession(except) ?? this.forward?.cluster.pick(except);
+  }
+
+  #sendTo(endpoint: Endpoint): void {
+    this.endpoint = endpoint;
     const sent = this.send(endpoint);
     if (sent === 'waiting') this.isWaiting = true;
     else if (sent === 'overload') this.owner.onSendFailed('overload');
+    // Not one that is chosen: the one that the request is written for, or all are, as the waypoint ends.
+    else if (sent === 'closed') this.owner.onSendFailed('no-endpoint');
   }
 
   /** A session stays where it is until it fails there. */
   #endpointOfSession(failed: Endpoint | undefined): Endpoint | undefined {
-    const endpoint = this.forward?.delivery?.session?.endpoint;
+    let endpoint = this.forward?.delivery?.session?.endpoint;
+    // The same by now, unless it is gone.
+    if (endpoint?.isClosed === true) endpoint = this.forward?.cluster.find(endpointName(endpoint));
     if (endpoint === undefined) return undefined;
     if (endpoint === failed || endpoint.avoided) this.#hasLeftSession = true;
     return this.#hasLeftSession ? undefined : endpoint;

@@ -12,6 +12,7 @@ import { markForbiddenTrailers } from '@ambit/mesh/http2';
 import { bug } from '@ambit/mesh/runtime';
 import type { ClientConnection } from '../upstream/client-connection.ts';
 import type { Endpoint } from '../upstream/cluster.ts';
+import type { PoolRefusal } from '../upstream/connection-pool.ts';
 import type { ConnectionWaiter } from '../upstream/endpoint-pool.ts';
 import { CLIENT_CERTIFICATE } from './client-certificate.ts';
 import type { LostCall } from './decide-retry.ts';
@@ -160,7 +161,7 @@ export class RequestSender extends RequestAttempts implements ConnectionWaiter {
     if (wasWaiting) this.owner.onConnected();
   }
 
-  protected override send(endpoint: Endpoint): 'sent' | 'waiting' | 'overload' {
+  protected override send(endpoint: Endpoint): 'sent' | 'waiting' | PoolRefusal {
     this.#connection = undefined;
     const connection = endpoint.pool.acquire(this);
     if (typeof connection === 'string') return connection;

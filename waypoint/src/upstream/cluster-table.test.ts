@@ -124,12 +124,12 @@ test('a cluster of one version has the endpoints of that version, and shares the
 
 test('ports of workloads, which callers choose, are forgotten when there are many, but for those in use', async () => {
   await using opened = openTable();
-  const { table } = opened;
+  const { table, store } = opened;
   const workload = buildWorkload({ addresses: ['127.0.0.1'], tunnelProtocol: 'none' });
-  const of = (port: number): Cluster => table.ofWorkload(workload, port as Port);
+  const of = (port: number): Cluster => table.ofWorkload(store.view, workload, port as Port);
   const used = of(1);
   let heard = false;
-  const waiter = { onConnection: () => {}, onNoConnection: () => void (heard = true) };
+  const waiter = { onConnection: () => {}, onNoConnection: () => {}, onPoolClosed: () => void (heard = true) };
   assert.equal(used.endpoints[0]?.pool.acquire(waiter), 'waiting');
   const idle = of(2);
   for (let port = 3; port <= WORKLOAD_PORTS_MAX + 1; port += 1) of(port);

@@ -126,13 +126,20 @@ export class ClusterTable {
       const workload = view.workload(uid as WorkloadUid);
       return workload?.services.has(service.key) === true ? reached(located(workload))[0] : undefined;
     };
-    const { balanceBy } = service;
-    return this.#keep(key, new Cluster(name, service, endpoints, this.#options.random, protocol, named, balanceBy));
+    const successor = (): Cluster | undefined => {
+      const known = view.service(service.key);
+      return known === undefined ? undefined : this.ofService(view, known, port, version, asItIs);
+    };
+    const options = { random: this.#options.random, protocol, named, algorithm: service.balanceBy, successor };
+    return this.#keep(key, new Cluster(name, service, endpoints, options));
   }
 
-  /** Of a port of one workload. To be asked for with every request: it is forgotten when there are many that nobody uses. */
-  ofWorkload(workload: Workload, port: Port): Cluster {
-    return this.#ofWorkloads.of(workload, port);
+  /**
+   * Of a port of one workload, as the view has it by now. To be asked for with every request: it is forgotten when there are many that
+   * nobody uses.
+   */
+  ofWorkload(view: MeshView, workload: Workload, port: Port): Cluster {
+    return this.#ofWorkloads.of(view, view.workload(workload.uid) ?? workload, port);
   }
 
   /** The view has changed: clusters are made anew. */
@@ -199,9 +206,10 @@ export class ClusterTable {
     const key = `${endpointKey(address)}|${workload.uid}${secured === null ? '' : `|${this.#idOf(secured)}`}`;
     const known = this.#endpoints.get(key);
     if (known !== undefined && known.workload === workload) return known;
-    known?.close();
     const endpoint = this.#create(address, workload, secured);
     this.#endpoints.set(key, endpoint);
+    // Only now: who waits there asks for this one at once.
+    known?.close();
     return endpoint;
   }
 
@@ -260,6 +268,10 @@ export class PooledEndpoint implements Endpoint {
   close(): void {
     this.pool.close();
     this.http2.close();
+  }
+
+  get isClosed(): boolean {
+    return this.pool.isClosed;
   }
 
   get capacity(): number {

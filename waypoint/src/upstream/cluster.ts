@@ -11,6 +11,8 @@ export interface Endpoint extends Candidate {
   /** Connections of HTTP/1.1. */
   readonly pool: EndpointPool;
   readonly http2: Http2Pool;
+  /** No workload of the view is it any more: it opens no connections, but for `open`. */
+  readonly isClosed: boolean;
   /** It has said that it wants requests in HTTP/1.1, whatever is declared. */
   wantsHttp1?: boolean;
   /** Who it is, for metrics. */
@@ -27,7 +29,22 @@ export function endpointName({ workload, address }: Endpoint): string {
   return workload?.uid ?? address;
 }
 
-/** The endpoints that serve requests of one kind: a service's port, or a part of it. Immutable; its endpoints' pools live on. */
+export interface ClusterOptions {
+  readonly random?: () => number;
+  /** Absent: nothing is declared. */
+  readonly protocol?: AppProtocol | undefined;
+  /** Absent: it knows its endpoints alone. */
+  readonly named?: FindEndpoint;
+  /** Absent: `least-request`. */
+  readonly algorithm?: BalanceAlgorithm | undefined;
+  /** The cluster of the same as the view has it by now; undefined when it has none. */
+  readonly successor?: () => Cluster | undefined;
+}
+
+/**
+ * The endpoints that serve requests of one kind: a service's port, or a part of it. Immutable; its endpoints' pools live on. Who holds one
+ * for longer than the view stays as it is, like a request that waits, is sent on by the cluster that took its place.
+ */
 export class Cluster {
   /** `namespace/name:port`, as logs and metrics name it. */
   readonly name: string;
@@ -37,15 +54,19 @@ export class Cluster {
   readonly #draw: Draw<Endpoint>;
   readonly #choose: Choose<Endpoint>;
   readonly #named: FindEndpoint;
+  readonly #successor: () => Cluster | undefined;
 
   constructor(
     name: string,
     service: Cluster['service'],
     endpoints: readonly Endpoint[],
-    random: () => number = Math.random,
-    protocol: AppProtocol = 'unknown',
-    named: FindEndpoint = (one) => endpoints.find((endpoint) => endpointName(endpoint) === one),
-    algorithm: BalanceAlgorithm = 'least-request',
+    {
+      random = Math.random,
+      protocol = 'unknown',
+      named = (one) => endpoints.find((endpoint) => endpointName(endpoint) === one),
+      algorithm = 'least-request',
+      successor = () => undefined,
+    }: ClusterOptions = {},
   ) {
     this.name = name;
     this.service = service;
@@ -53,6 +74,7 @@ export class Cluster {
     this.#draw = drawOf(endpoints);
     this.#choose = chooserOf(algorithm, random);
     this.#named = named;
+    this.#successor = successor;
   }
 
   get endpoints(): readonly Endpoint[] {
@@ -64,8 +86,11 @@ export class Cluster {
     return this.#named(name);
   }
 
-  /** Undefined when there is none. `except` has just failed. */
+  /** Undefined when there is none that takes requests. `except` has just failed. */
   pick(except?: Endpoint): Endpoint | undefined {
-    return this.#choose(this.#draw, except);
+    const endpoint = this.#choose(this.#draw, except);
+    if (endpoint?.isClosed !== true) return endpoint;
+    const successor = this.#successor();
+    return successor === this ? undefined : successor?.pick(except);
   }
 }

@@ -8,6 +8,8 @@ import type { UpstreamLimits } from './limits.ts';
 export interface PoolWaiter {
   /** The endpoint could not be reached; nothing has been sent. */
   onNoConnection(): void;
+  /** The endpoint serves nobody any more; nothing has been sent, and nothing has failed. */
+  onPoolClosed(): void;
 }
 
 export interface PooledConnection extends Waiting {
@@ -28,6 +30,9 @@ export interface EndpointPoolOptions {
   readonly name: string;
 }
 
+/** Why a pool takes nobody in: enough are waiting, or its endpoint is gone. */
+export type PoolRefusal = 'overload' | 'closed';
+
 /** The connections of one protocol to one endpoint and who waits for one; how many requests a connection takes is in subclasses. */
 export abstract class ConnectionPool<C extends PooledConnection, W extends PoolWaiter> {
   protected readonly options: EndpointPoolOptions;
@@ -45,10 +50,11 @@ export abstract class ConnectionPool<C extends PooledConnection, W extends PoolW
   }
 
   /** A connection that takes a request, in the same turn; `waiting`: the waiter will hear of one, or that there is none. */
-  acquire(waiter: W): C | 'waiting' | 'overload' {
+  acquire(waiter: W): C | 'waiting' | PoolRefusal {
     const connection = this.take(waiter);
     if (connection !== undefined) return connection;
-    if (this.waiters.length >= this.options.limits.waitersMax || this.isClosed) return 'overload';
+    if (this.isClosed) return 'closed';
+    if (this.waiters.length >= this.options.limits.waitersMax) return 'overload';
     this.waiters.push(waiter);
     this.openMore();
     return 'waiting';
@@ -69,10 +75,10 @@ export abstract class ConnectionPool<C extends PooledConnection, W extends PoolW
   close(): void {
     this.#stop.abort();
     this.retire();
-    for (const waiter of this.waiters.splice(0)) waiter.onNoConnection();
+    for (const waiter of this.waiters.splice(0)) waiter.onPoolClosed();
   }
 
-  protected get isClosed(): boolean {
+  get isClosed(): boolean {
     return this.#stop.signal.aborted;
   }
 

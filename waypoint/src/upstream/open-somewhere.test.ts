@@ -15,7 +15,7 @@ function clusterOf(...refuse: boolean[]): { readonly cluster: Cluster; readonly 
     };
     return { address: String(index), load: 0, capacity: 1, avoided: false, open } as unknown as Endpoint;
   });
-  return { cluster: new Cluster('shop/db:80', service, endpoints, () => 0), asked };
+  return { cluster: new Cluster('shop/db:80', service, endpoints, { random: () => 0 }), asked };
 }
 
 for (const [name, refuse, expected, asked] of [

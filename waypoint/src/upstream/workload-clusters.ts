@@ -32,17 +32,23 @@ export class WorkloadClusters<E extends Closable> {
     return [...this.#known.values()].flatMap(({ endpoint }) => endpoint ?? []);
   }
 
-  of(workload: Workload, port: Port): Cluster {
+  of(view: MeshView, workload: Workload, port: Port): Cluster {
     const key = `${workload.uid}:${port}`;
     const known = this.#known.get(key);
     if (known?.workload === workload) return known.cluster;
-    if (known !== undefined) this.#forget(key, known);
-    if (this.#known.size >= WORKLOAD_PORTS_MAX) this.#makeRoom();
+    if (known === undefined && this.#known.size >= WORKLOAD_PORTS_MAX) this.#makeRoom();
     const endpoint = this.#create(workload, port);
     const { namespace, name, hostname } = workload;
     const endpoints = endpoint === undefined ? [] : [endpoint];
-    const cluster = new Cluster(`${namespace}/${name}:${port}`, { namespace, name, hostname }, endpoints);
+    const successor = (): Cluster | undefined => {
+      const now = view.workload(workload.uid);
+      return now === undefined ? undefined : this.of(view, now, port);
+    };
+    const service = { namespace, name, hostname };
+    const cluster = new Cluster(`${namespace}/${name}:${port}`, service, endpoints, { successor });
     this.#known.set(key, { cluster, endpoint, workload });
+    // Only now: who waits there asks for this one at once.
+    known?.endpoint?.close();
     return cluster;
   }
 

@@ -143,7 +143,7 @@ export class ClientConnections {
     if (destination.kind === 'workload') {
       const { workload } = destination;
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- parsed with the authority
-      const clusterOf = (): Cluster => clusters.ofWorkload(workload, destination.port as Port);
+      const clusterOf = (): Cluster => clusters.ofWorkload(view(), workload, destination.port as Port);
       const access = (): Authorizer => policies.ofWorkload(workload, destination.port);
       const pipeline = this.#pipelineOfWorkload(workload, access, clusterOf);
       return accepted((carrier) => this.#detect(caller, carrier, pipeline, clusterOf, access));
