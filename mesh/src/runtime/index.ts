@@ -5,6 +5,7 @@ export * from './backoff.ts';
 export * from './bounded-queue.ts';
 export { Fifo } from './fifo.ts';
 export * from './clock.ts';
+export * from './collect-alone.ts';
 export * from './compact-once.ts';
 export * from './connection-metrics.ts';
 export * from './cpu-profile.ts';
