@@ -234,6 +234,34 @@ describe('FairStarts', () => {
     assert.equal(flood.waitingCount, 0);
   });
 
+  test('leaves three quarters of it to others while hundreds of one pod wait', async () => {
+    const clock = new ManualClock();
+    // A third of the time is work.
+    const loopTimes = (): { active: number; idle: number } => ({
+      active: clock.monotonic(),
+      idle: 2 * clock.monotonic(),
+    });
+    const starts = new FairStarts({ clock, ratePerSecond: 100_000, loopTimes });
+    const served = { isServed: () => true, openingCount: () => 0 };
+    starts.forPod(served);
+    const begunInTime = async (waiting: number): Promise<number> => {
+      const flood = starts.forPod(served);
+      for (let count = 0; count < waiting; count++) flood.outbound.begin(() => {});
+      const before = flood.waitingCount;
+      for (let ms = 0; ms < 40; ms++) {
+        await clock.advance(1);
+        await turn();
+        await turn();
+      }
+      const begun = before - flood.waitingCount;
+      flood.flush();
+      return begun;
+    };
+    const [hurried, flooding] = [await begunInTime(400), await begunInTime(700)];
+    assert.ok(hurried >= 40, `${hurried} of 400 began`);
+    assert.ok(flooding >= 20 && flooding < 30, `${flooding} of 700 began`);
+  });
+
   test('holds nothing of a pod that drains: what waits has until a deadline', async () => {
     const clock = new ManualClock();
     const loopTimes = (): { active: number; idle: number } => ({ active: clock.monotonic() * 2, idle: 0 });

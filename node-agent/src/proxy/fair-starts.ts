@@ -32,11 +32,23 @@ const RETRY_MS = 10;
  */
 const OPENING = 64;
 const OPENING_MS = 1;
-/** A pod of which more waits floods the agent: it gets half of the thread at most while others are served. */
-const FLOOD_WAITING = 64;
+/**
+ * A pod of which more waits gets half of the thread at most while others are served; one of which so many wait that no sane program has
+ * them, a quarter. Between the two are programs that are in a hurry, and to which half as much is already slow.
+ */
+const FLOODS: readonly Flood[] = [
+  { waiting: 512, restPerWork: 3 },
+  { waiting: 64, restPerWork: 1 },
+];
 /** How often a pod that is held is looked at again, and how often it is asked whether others are served. */
 const HELD_RETRY_MS = 1;
 const OTHERS_MS = 100;
+
+interface Flood {
+  readonly waiting: number;
+  /** That the thread has for others, for every millisecond of work. */
+  readonly restPerWork: number;
+}
 
 const NO_CONNECTIONS: PodConnections = { isServed: () => false, openingCount: () => 0 };
 
@@ -145,10 +157,10 @@ export class FairStarts implements Turns {
   }
 
   #isHeld(line: StartLine, nowMs: number): boolean {
-    const isFlood = line.waitingCount > FLOOD_WAITING;
+    const flood = FLOODS.find(({ waiting }) => line.waitingCount > waiting);
     const isFull = line.openingCount() >= OPENING && nowMs - line.begunMs < OPENING_MS;
-    if (!(isFlood || isFull) || line.pod.isLeaving || !this.#areOthersServed(line.pod, nowMs)) return false;
-    return isFull || !this.#loopShare.goesOn(nowMs);
+    if ((flood === undefined && !isFull) || line.pod.isLeaving || !this.#areOthersServed(line.pod, nowMs)) return false;
+    return isFull || (flood !== undefined && !this.#loopShare.goesOn(nowMs, flood.restPerWork));
   }
 
   #areOthersServed(pod: PodStarts, nowMs: number): boolean {

@@ -8,7 +8,7 @@ const AHEAD_MS_MAX = 4;
 /** Where others leave the loop no rest, what is held goes on so often nevertheless. */
 const HELD_MS_MAX = 2;
 
-/** Tells when work that can wait has to, so that the loop rests as long as it works: half of its time others find it free. */
+/** Tells when work that can wait has to, so that the loop rests so long for every millisecond of work: others find it free then. */
 export class LoopShare {
   readonly #times: LoopTimes;
   #active: number;
@@ -23,10 +23,13 @@ export class LoopShare {
     this.#idle = idle;
   }
 
-  /** Whether one more piece of such work may begin at `nowMs`, of the monotonic clock; a yes counts as its beginning. */
-  goesOn(nowMs: number): boolean {
+  /**
+   * Whether one more piece of such work may begin at `nowMs`, of the monotonic clock; a yes counts as its beginning. `restPerWork` of 1 leaves
+   * others half of the time, and 3 three quarters.
+   */
+  goesOn(nowMs: number, restPerWork: number): boolean {
     const { active, idle } = this.#times();
-    const aheadMs = this.#aheadMs + (active - this.#active) - (idle - this.#idle);
+    const aheadMs = this.#aheadMs + (active - this.#active) - (idle - this.#idle) / restPerWork;
     this.#aheadMs = Math.min(AHEAD_MS_MAX, Math.max(0, aheadMs));
     this.#active = active;
     this.#idle = idle;

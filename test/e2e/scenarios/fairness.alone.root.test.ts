@@ -23,7 +23,7 @@ const TIMEOUT_MS = 60_000;
 /** The ports of one address are few: those of connections that are over must be free for others soon. */
 const REUSE = ['net.ipv4.tcp_tw_reuse=1', 'net.ipv4.ip_local_port_range=16000 65535'];
 
-describe('pods that share a node agent', { skip: requireSandbox(), timeout: 180_000 }, () => {
+describe('pods that share a node agent', { skip: requireSandbox(), timeout: 300_000 }, () => {
   let manifests: ManifestDirectory;
   let world: MeshWorld;
 
