@@ -1,7 +1,7 @@
 /**
  * Opens very many connections, thousands at a time, as fast as they are carried: `node flood-main.ts ADDRESS COUNT AT-ONCE`. Every one asks the
- * HTTP server there for something and ends. Says `ready` after the first one; every line of input lets it begin, and is answered with the
- * seconds that all of them took. Ends with its input, and when one fails.
+ * HTTP server there for something and ends. Says `ready` after the first one; every line of input lets it begin, with so many if it is a number, and is
+ * answered with the seconds that all of them took. Ends with its input, and when one fails.
  */
 import net from 'node:net';
 import { createInterface } from 'node:readline';
@@ -14,9 +14,9 @@ const { ip: host, port } = parseSocketAddress(destination);
 
 await new Promise<void>(openOne);
 process.stdout.write('ready\n');
-for await (const _ of createInterface(process.stdin)) {
+for await (const line of createInterface(process.stdin)) {
   const startMs = performance.now();
-  await openAll(Number(count), Number(atOnce));
+  await openAll(Number(line === '' ? count : line), Number(atOnce));
   process.stdout.write(`${((performance.now() - startMs) / 1000).toFixed(3)}\n`);
 }
 process.exit(0);

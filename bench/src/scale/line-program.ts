@@ -26,8 +26,8 @@ export interface ProgramPlace {
 
 /** A program that says `ready` and then answers every line with a line. Disposing it ends it, with its input. */
 export interface LineProgram extends AsyncDisposable {
-  /** The answer to an empty line. @throws BenchError `peer-failed` when the program has ended. */
-  ask(): Promise<string>;
+  /** The answer to a line, an empty one unless it is given. @throws BenchError `peer-failed` when the program has ended. */
+  ask(line?: string): Promise<string>;
 }
 
 /** Resolves once the program is ready. @throws BenchError `peer-failed` when it ends before. */
@@ -47,8 +47,8 @@ export async function openLineProgram(options: LineProgramOptions): Promise<Line
     throw new BenchError('peer-failed', failure, { data: { said: said.slice(-300) } });
   };
   const running: LineProgram = {
-    ask() {
-      child.stdin.write('\n');
+    ask(line = '') {
+      child.stdin.write(`${line}\n`);
       return next();
     },
     async [Symbol.asyncDispose]() {

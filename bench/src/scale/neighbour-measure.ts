@@ -15,6 +15,8 @@ import { POD_PORT } from './scale-agent.ts';
 /** In all, and at a time. */
 const CONNECTIONS = 50_000;
 const AT_ONCE = 6000;
+/** Compiles what floods need. */
+const WARMING = 10_000;
 /** What follows a flood is not called being alone. */
 const REST_MS = 2000;
 const ALONE_MS = 6000;
@@ -42,6 +44,7 @@ interface Neighbours {
 interface RoundTimes {
   readonly alone: Latencies;
   readonly flooded: Latencies;
+  readonly floodSeconds: number;
 }
 
 /** Behind two agents, or without any. */
@@ -68,14 +71,14 @@ export const neighbourMeasure: ScaleMeasure = {
       direct: await openNeighbours(site, three, four, scope),
     };
     site.say('neighbour: a flood to warm up');
-    await flood(neighbours.meshed);
+    await neighbours.meshed.flood.ask(String(WARMING));
     const rounds: Record<Way, RoundTimes[]> = { meshed: [], direct: [] };
     for (let round = 0; round < site.rounds; round++) {
       const ways: readonly Way[] = ['meshed', 'direct'];
       for (const way of round % 2 === 0 ? ways : ways.toReversed()) {
         site.say(`neighbour, round ${round + 1} of ${site.rounds}: ${way}`);
         const alone = await timesAlone(site, neighbours[way]);
-        rounds[way].push({ alone, flooded: await flood(neighbours[way]) });
+        rounds[way].push({ alone, ...(await flood(neighbours[way])) });
       }
       for (const agent of agents) agent.assertAlive();
     }
@@ -90,11 +93,11 @@ async function timesAlone(site: ScaleSite, { modest }: Neighbours): Promise<Late
   return parseLatencies(await modest.ask());
 }
 
-/** The times of the modest pod meanwhile. */
-async function flood(neighbours: Neighbours): Promise<Latencies> {
+/** The times of the modest pod meanwhile, and how long it took. */
+async function flood(neighbours: Neighbours): Promise<Omit<RoundTimes, 'alone'>> {
   await neighbours.modest.ask();
-  await neighbours.flood.ask();
-  return parseLatencies(await neighbours.modest.ask());
+  const floodSeconds = Number(await neighbours.flood.ask());
+  return { flooded: parseLatencies(await neighbours.modest.ask()), floodSeconds };
 }
 
 async function startAgents(
@@ -189,6 +192,11 @@ function figuresOf(rounds: Readonly<Record<Way, readonly RoundTimes[]>>): readon
       ...{ name: 'neighbour_p99_flood_ms', unit: 'ms', ...none },
       words: 'p99 of its requests meanwhile',
       values: rounds.meshed.map(({ flooded }) => p99Ms(flooded, 'all')),
+    },
+    {
+      ...{ name: 'neighbour_flood_s', unit: 's', ...none },
+      words: 'how long the 50,000 connections take, of which none may fail',
+      values: rounds.meshed.map(({ floodSeconds }) => floodSeconds),
     },
   ];
 }
