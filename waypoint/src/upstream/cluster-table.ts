@@ -76,6 +76,8 @@ export class ClusterTable {
   /** Distinct for each object. */
   readonly #securityIds = new WeakMap<PortSecurity, number>();
   #securityCount = 0;
+  /** Endpoints that are asked for take no requests. */
+  #isClosed = false;
 
   constructor(options: ClusterTableOptions) {
     this.#options = options;
@@ -149,13 +151,14 @@ export class ClusterTable {
 
   /** Closes the connections of endpoints that no workload of the view is any more. */
   prune(view: MeshView): void {
-    this.#ofWorkloads.prune(view);
+    const gone = this.#ofWorkloads.takeGone(view);
     for (const [key, endpoint] of this.#endpoints) {
       const isOver = endpoint.obsolete && endpoint.load === 0;
       if (!isOver && view.workload(endpoint.workload.uid) === endpoint.workload) continue;
       this.#endpoints.delete(key);
-      endpoint.close();
+      gone.push(endpoint);
     }
+    closeAll(gone);
   }
 
   /** Connections to these services are to be secured in another way: those that there are serve no further request. */
@@ -179,7 +182,8 @@ export class ClusterTable {
   }
 
   close(): void {
-    for (const endpoint of this.endpoints) endpoint.close();
+    this.#isClosed = true;
+    closeAll([...this.endpoints]);
   }
 
   #keep(key: string, cluster: Cluster): Cluster {
@@ -221,7 +225,9 @@ export class ClusterTable {
     const secure = secureConnector(plain, secured?.security ?? null, clock);
     const connector = reachability.watch(openingWithin(limits.connectTimeoutMs, secure, clock));
     const options = { connector, limits, clock, deadlines, logger, name };
-    return new PooledEndpoint(workload, options, reachability, secured);
+    const endpoint = new PooledEndpoint(workload, options, reachability, secured);
+    if (this.#isClosed) endpoint.close();
+    return endpoint;
   }
 }
 
@@ -236,6 +242,7 @@ export class PooledEndpoint implements Endpoint {
   readonly secured: Secured | null;
   /** Its policy counts no more. */
   obsolete = false;
+  isClosed = false;
   readonly #reachability: Reachability;
 
   constructor(workload: Workload, options: EndpointPoolOptions, reachability: Reachability, secured: Secured | null) {
@@ -266,12 +273,9 @@ export class PooledEndpoint implements Endpoint {
   }
 
   close(): void {
+    this.isClosed = true;
     this.pool.close();
     this.http2.close();
-  }
-
-  get isClosed(): boolean {
-    return this.pool.isClosed;
   }
 
   get capacity(): number {
@@ -281,6 +285,15 @@ export class PooledEndpoint implements Endpoint {
   get avoided(): boolean {
     return this.#reachability.avoided;
   }
+}
+
+/**
+ * Who waits at one of them asks for another at once: by then it is known of all that they are closed, so that nobody goes from one to the
+ * next of them, and one change of a thousand workloads is not worked off within the call that tells of the first.
+ */
+function closeAll(endpoints: readonly PooledEndpoint[]): void {
+  for (const endpoint of endpoints) endpoint.isClosed = true;
+  for (const endpoint of endpoints) endpoint.close();
 }
 
 function identitiesOf(workload: Workload, alternatives: readonly string[]): readonly SpiffeId[] | null {

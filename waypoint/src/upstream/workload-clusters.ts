@@ -52,11 +52,15 @@ export class WorkloadClusters<E extends Closable> {
     return cluster;
   }
 
-  /** Closes the connections to what no workload of the view is any more. */
-  prune(view: MeshView): void {
-    for (const [key, known] of this.#known) {
-      if (view.workload(known.workload.uid) !== known.workload) this.#forget(key, known);
+  /** Forgets what no workload of the view is any more; the endpoints are to be closed. */
+  takeGone(view: MeshView): E[] {
+    const gone: E[] = [];
+    for (const [key, { workload, endpoint }] of this.#known) {
+      if (view.workload(workload.uid) === workload) continue;
+      this.#known.delete(key);
+      if (endpoint !== undefined) gone.push(endpoint);
     }
+    return gone;
   }
 
   #makeRoom(): void {

@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createHbonePool } from '@ambit/mesh/hbone';
+import {
+  createMeshViewStore,
+  createTrustDomains,
+  DEFAULT_TRUST_DOMAIN,
+  type Port,
+  type Workload,
+} from '@ambit/mesh/model';
+import { silentLogger } from '@ambit/mesh/runtime';
+import { buildService, buildWorkload, ManualClock } from '@ambit/mesh/testing';
+import { type TunnelPeer, TunnelPeers } from '@ambit/mesh/tls';
+import { Deadlines } from '../http/deadlines.ts';
+import type { Cluster, Endpoint } from './cluster.ts';
+import { ClusterTable } from './cluster-table.ts';
+import { DEFAULT_UPSTREAM_LIMITS } from './limits.ts';
+
+const SERVICE = buildService({ ports: ['80:0'] });
+
+function workload(index: number, capacity = 1): Workload {
+  return buildWorkload({
+    name: `web-${index}`,
+    addresses: [`127.1.${index >> 8}.${index & 255}`],
+    tunnelProtocol: 'none',
+    services: { [SERVICE.key]: ['80:1'] },
+    capacity,
+  });
+}
+
+function openTable() {
+  const clock = new ManualClock();
+  const stack = new AsyncDisposableStack();
+  const table = new ClusterTable({
+    clock,
+    logger: silentLogger,
+    deadlines: stack.use(new Deadlines(clock)),
+    limits: DEFAULT_UPSTREAM_LIMITS,
+    hbone: stack.use(createHbonePool<TunnelPeer>({ clock, logger: silentLogger })),
+    svid: () => undefined,
+    peers: new TunnelPeers({ domains: createTrustDomains(DEFAULT_TRUST_DOMAIN), watchesRevocation: false }),
+    network: '',
+    random: () => 0,
+    place: () => undefined,
+    securityOf: () => null,
+  });
+  const store = createMeshViewStore();
+  store.apply({ services: [SERVICE] });
+  return {
+    ...{ table, store },
+    of: (): Cluster => table.ofService(store.view, SERVICE, 80),
+    change(workloads: readonly Workload[]): void {
+      store.apply({ workloads });
+      table.forgetClusters();
+      table.prune(store.view);
+    },
+    async [Symbol.asyncDispose](): Promise<void> {
+      table.close();
+      await stack.disposeAsync();
+    },
+  };
+}
+
+/** Waits at an endpoint, and when that is closed for one that its cluster picks. */
+class Waiter {
+  closedCount = 0;
+  endpoint: Endpoint | undefined;
+  readonly #cluster: Cluster;
+
+  constructor(cluster: Cluster, endpoint: Endpoint | undefined) {
+    this.#cluster = cluster;
+    this.#wait(endpoint);
+  }
+
+  onConnection(): void {
+    assert.fail('nobody listens');
+  }
+
+  onNoConnection(): void {
+    // Nobody listens.
+  }
+
+  onPoolClosed(): void {
+    this.closedCount += 1;
+    this.#wait(this.#cluster.pick());
+  }
+
+  #wait(endpoint: Endpoint | undefined): void {
+    this.endpoint = endpoint;
+    if (endpoint !== undefined) assert.equal(endpoint.pool.acquire(this), 'waiting');
+  }
+}
+
+test('who waits for one of many endpoints that are replaced at once is told once, and waits at one of now', async () => {
+  const count = 1000;
+  await using opened = openTable();
+  opened.change(Array.from({ length: count }, (_, index) => workload(index)));
+  const cluster = opened.of();
+  const waiters = cluster.endpoints.map((endpoint) => new Waiter(cluster, endpoint));
+  opened.change(Array.from({ length: count }, (_, index) => workload(index, 2)));
+  assert.deepEqual(new Set(waiters.map(({ closedCount }) => closedCount)), new Set([1]));
+  const now = new Set(opened.of().endpoints);
+  assert.equal(now.size, count);
+  for (const { endpoint } of waiters) assert.ok(endpoint !== undefined && now.has(endpoint) && !endpoint.isClosed);
+  let load = 0;
+  for (const endpoint of opened.table.endpoints) load += endpoint.load;
+  assert.equal(load, count);
+});
+
+test('a table that is closed has no endpoint for who waited, not even one that it has never been asked for', async () => {
+  await using opened = openTable();
+  opened.change([workload(0)]);
+  const cluster = opened.of();
+  const waiter = new Waiter(cluster, cluster.endpoints[0]);
+  opened.change([workload(1)]);
+  opened.table.close();
+  assert.equal(waiter.closedCount, 1);
+  assert.equal(waiter.endpoint, undefined);
+  assert.equal(cluster.pick(), undefined);
+  assert.ok(opened.of().endpoints.every(({ isClosed }) => isClosed));
+});
+
+test('the port of a workload that is gone has one endpoint until the view changes, however often it is asked for', async () => {
+  await using opened = openTable();
+  const { table, store } = opened;
+  const one = workload(0);
+  opened.change([one]);
+  const of = (): Cluster => table.ofWorkload(store.view, one, 1 as Port);
+  const cluster = of();
+  const waiter = new Waiter(cluster, cluster.endpoints[0]);
+  store.apply({ removedWorkloads: [one.uid] });
+  opened.change([]);
+  assert.deepEqual([waiter.closedCount, waiter.endpoint], [1, undefined]);
+  const again = of();
+  assert.notEqual(again, cluster);
+  assert.equal(of(), again);
+  assert.equal([...table.endpoints].length, 1);
+  opened.change([]);
+  assert.equal([...table.endpoints].length, 0);
+});
