@@ -62,8 +62,7 @@ export abstract class ConnectionPool<C extends PooledConnection, W extends PoolW
 
   /** The waiter hears nothing more. */
   cancel(waiter: W): void {
-    const at = this.waiters.indexOf(waiter);
-    if (at >= 0) this.waiters.splice(at, 1);
+    this.takeOut(waiter);
   }
 
   /** Connections that there are serve no further requests: our certificate is a new one, or the endpoint goes. */
@@ -75,11 +74,20 @@ export abstract class ConnectionPool<C extends PooledConnection, W extends PoolW
   close(): void {
     this.#stop.abort();
     this.retire();
-    for (const waiter of this.waiters.splice(0)) waiter.onPoolClosed();
+    // One by one: who is told may end others that wait here, such as the copy of its request.
+    for (let waiter = this.waiters.shift(); waiter !== undefined; waiter = this.waiters.shift()) waiter.onPoolClosed();
   }
 
   get isClosed(): boolean {
     return this.#stop.signal.aborted;
+  }
+
+  /** Whether it still waited. */
+  protected takeOut(waiter: W): boolean {
+    const at = this.waiters.indexOf(waiter);
+    if (at < 0) return false;
+    this.waiters.splice(at, 1);
+    return true;
   }
 
   /** What is agreed upon where the server wants TLS. */

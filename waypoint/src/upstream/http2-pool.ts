@@ -89,6 +89,7 @@ export class Http2Pool extends ConnectionPool<Http2Connection, Http2Waiter> impl
   }
 
   protected override onUnreachable(): void {
-    for (const waiter of this.waiters.splice(0)) waiter.onNoConnection();
+    // Those of now, one by one: who is told may end others, such as the copy of its request, or wait here again.
+    for (const waiter of [...this.waiters]) if (this.takeOut(waiter)) waiter.onNoConnection();
   }
 }
