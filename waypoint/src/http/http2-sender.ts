@@ -25,6 +25,8 @@ const BODY_METHODS: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 export class Http2Sender extends RequestAttempts implements Http2Waiter {
   readonly #head = new KeptRequest();
   #call: Http2Call | undefined;
+  /** Has taken the request over. */
+  #http1: RequestSender | undefined;
   /** The head, unless it has memory of its own, and the body from `#start` on. */
   #memory: Buffer | undefined;
   #start = 0;
@@ -45,6 +47,7 @@ export class Http2Sender extends RequestAttempts implements Http2Waiter {
       return;
     }
     this.forward = forward;
+    this.#http1 = undefined;
     this.needsSettings = isWebsocket;
     this.replayable = true;
     this.complete = false;
@@ -116,6 +119,11 @@ export class Http2Sender extends RequestAttempts implements Http2Waiter {
     this.owner.onConnected();
   }
 
+  override goOn(): void {
+    if (this.#http1 === undefined) super.goOn();
+    else this.#http1.goOn();
+  }
+
   override retry(): boolean {
     const { endpoint, attempts } = this;
     if (this.lost !== 'http1' || endpoint === undefined) return super.retry();
@@ -153,6 +161,7 @@ export class Http2Sender extends RequestAttempts implements Http2Waiter {
 
   #goOnInHttp1(endpoint: Endpoint, attempts: number): void {
     const sender = new RequestSender(this.context, this.owner, this.request);
+    this.#http1 = sender;
     const body = this.#headOnly ? null : (this.#memory ?? NOTHING).subarray(this.#start, this.#end);
     this.owner.onSender(sender);
     this.#call = undefined;

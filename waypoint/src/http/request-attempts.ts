@@ -1,6 +1,6 @@
 import type { FieldBlock } from '@ambit/mesh/http1';
 import { type AttemptOutcome, decideRetry } from '@ambit/mesh/routes';
-import { type Endpoint, endpointName } from '../upstream/cluster.ts';
+import type { Endpoint } from '../upstream/cluster.ts';
 import type { PoolRefusal } from '../upstream/connection-pool.ts';
 import type { UpstreamCall } from '../upstream/upstream-call.ts';
 import type { CurrentRequest } from './current-request.ts';
@@ -134,7 +134,7 @@ export abstract class RequestAttempts {
       if (!this.#retryAfter(NOT_SENT)) this.owner.onSendFailed('connect');
     } else if (this.attempts < this.context.limits.attemptsMax) this.next(this.endpoint);
     else this.owner.onSendFailed('connect');
-    this.#readOn();
+    this.goOn();
   }
 
   /** The endpoint is gone from the view: no attempt has failed, and the request goes where one of now would. */
@@ -143,8 +143,17 @@ export abstract class RequestAttempts {
     const endpoint = this.#choose(undefined);
     if (endpoint === undefined) this.owner.onSendFailed('no-endpoint');
     else this.#sendTo(endpoint);
-    if (this.call !== undefined) this.flush();
-    this.#readOn();
+    this.goOn();
+  }
+
+  /**
+   * Behind an attempt that may have waited: the request is not read meanwhile, and goes on if the next attempt has a connection at
+   * once. Whoever waits for one hears of it later.
+   */
+  goOn(): void {
+    if (this.isWaiting || this.call === undefined) return;
+    this.flush();
+    if (this.call !== undefined) this.owner.onConnected();
   }
 
   /** Takes a request over, `attempts` of whose attempts are over, to be sent to this endpoint alone. */
@@ -170,7 +179,14 @@ export abstract class RequestAttempts {
   }
 
   #choose(except: Endpoint | undefined): Endpoint | undefined {
-    return this.#pinned ?? this.#endpointOfSession(except) ?? this.forward?.cluster.pick(except);
+    const pinned = this.#pinned;
+    if (pinned !== undefined) return this.#asOfNow(pinned);
+    return this.#endpointOfSession(except) ?? this.forward?.cluster.pick(except);
+  }
+
+  /** A workload that changes is the same one by another endpoint; undefined when it is gone. */
+  #asOfNow(endpoint: Endpoint | undefined): Endpoint | undefined {
+    return endpoint?.isClosed === true ? this.forward?.cluster.successorOf(endpoint) : endpoint;
   }
 
   #sendTo(endpoint: Endpoint): void {
@@ -178,15 +194,13 @@ export abstract class RequestAttempts {
     const sent = this.send(endpoint);
     if (sent === 'waiting') this.isWaiting = true;
     else if (sent === 'overload') this.owner.onSendFailed('overload');
-    // Not one that is chosen: the one that the request is written for, or all are, as the waypoint ends.
+    // Not one that is chosen: all are, as the waypoint ends.
     else if (sent === 'closed') this.owner.onSendFailed('no-endpoint');
   }
 
   /** A session stays where it is until it fails there. */
   #endpointOfSession(failed: Endpoint | undefined): Endpoint | undefined {
-    let endpoint = this.forward?.delivery?.session?.endpoint;
-    // The same by now, unless it is gone.
-    if (endpoint?.isClosed === true) endpoint = this.forward?.cluster.find(endpointName(endpoint));
+    const endpoint = this.#asOfNow(this.forward?.delivery?.session?.endpoint);
     if (endpoint === undefined) return undefined;
     if (endpoint === failed || endpoint.avoided) this.#hasLeftSession = true;
     return this.#hasLeftSession ? undefined : endpoint;
@@ -196,7 +210,7 @@ export abstract class RequestAttempts {
   #failedBy({ kind }: AttemptOutcome): Endpoint | undefined {
     const { endpoint } = this;
     const isThere = kind === 'status' || kind === 'timeout';
-    return isThere && endpoint === this.forward?.delivery?.session?.endpoint ? undefined : endpoint;
+    return isThere && endpoint === this.#asOfNow(this.forward?.delivery?.session?.endpoint) ? undefined : endpoint;
   }
 
   #startAttempt({ attemptTimeoutMs }: Delivery): void {
@@ -207,7 +221,7 @@ export abstract class RequestAttempts {
     if (attemptTimeoutMs === null) return;
     this.#attemptTimer = clock.setTimer(attemptTimeoutMs, () => {
       if (!this.#retryAfter(TIMEOUT)) this.owner.onSendFailed('timeout');
-      this.#readOn();
+      this.goOn();
     });
   }
 
@@ -242,17 +256,9 @@ export abstract class RequestAttempts {
       this.#backoff = undefined;
       this.isWaiting = false;
       this.next(failed);
-      this.#readOn();
+      this.goOn();
     });
     return true;
-  }
-
-  /**
-   * Behind an attempt that may have waited: the request is not read meanwhile, and goes on if the next attempt has a connection at
-   * once. Whoever waits for one hears of it later.
-   */
-  #readOn(): void {
-    if (!this.isWaiting && this.call !== undefined) this.owner.onConnected();
   }
 
   #leaveCall(): void {

@@ -86,6 +86,11 @@ export class Cluster {
     return this.#named(name);
   }
 
+  /** The same as an endpoint of ours that is closed, as the view has it by now; undefined when it is gone. */
+  successorOf(closed: Endpoint): Endpoint | undefined {
+    return this.#successor()?.find(endpointName(closed));
+  }
+
   /** Undefined when there is none that takes requests. `except` has just failed. */
   pick(except?: Endpoint): Endpoint | undefined {
     const endpoint = this.#choose(this.#draw, except);
