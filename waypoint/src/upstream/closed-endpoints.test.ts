@@ -8,12 +8,13 @@ import {
   type Port,
   type Workload,
 } from '@ambit/mesh/model';
+import type { PortSecurity } from '@ambit/mesh/routes';
 import { silentLogger } from '@ambit/mesh/runtime';
-import { buildService, buildWorkload, ManualClock } from '@ambit/mesh/testing';
+import { buildService, buildWorkload, createTestCa, ManualClock } from '@ambit/mesh/testing';
 import { type TunnelPeer, TunnelPeers } from '@ambit/mesh/tls';
 import { Deadlines } from '../http/deadlines.ts';
 import type { Cluster, Endpoint } from './cluster.ts';
-import { ClusterTable } from './cluster-table.ts';
+import { ClusterTable, PooledEndpoint } from './cluster-table.ts';
 import { DEFAULT_UPSTREAM_LIMITS } from './limits.ts';
 
 const SERVICE = buildService({ ports: ['80:0'] });
@@ -28,7 +29,7 @@ function workload(index: number, capacity = 1): Workload {
   });
 }
 
-function openTable() {
+function openTable(securityOf: () => PortSecurity | null = () => null) {
   const clock = new ManualClock();
   const stack = new AsyncDisposableStack();
   const table = new ClusterTable({
@@ -42,7 +43,7 @@ function openTable() {
     network: '',
     random: () => 0,
     place: () => undefined,
-    securityOf: () => null,
+    securityOf,
   });
   const store = createMeshViewStore();
   store.apply({ services: [SERVICE] });
@@ -137,4 +138,33 @@ test('the port of a workload that is gone has one endpoint until the view change
   assert.equal([...table.endpoints].length, 1);
   opened.change([]);
   assert.equal([...table.endpoints].length, 0);
+});
+
+test('who waits for a connection that is to be secured in another way waits for one that is, the endpoint of a session too', async () => {
+  const tls = (serverName: string): PortSecurity => ({
+    ...{ kind: 'tls', serverName, altNames: [] },
+    roots: { kind: 'pem', pem: createTestCa().rootPem },
+  });
+  const securities = [null, tls('one.example'), tls('two.example')] as const;
+  let security: PortSecurity | null = securities[0];
+  await using opened = openTable(() => security);
+  opened.change([workload(0)]);
+  const cluster = opened.of();
+  const waiter = new Waiter(cluster, cluster.endpoints[0]);
+  const securityOf = (endpoint: Endpoint | undefined): unknown =>
+    endpoint instanceof PooledEndpoint ? endpoint.secured?.security : assert.fail('no endpoint');
+  for (const next of securities.slice(1)) {
+    const before = waiter.endpoint ?? assert.fail('no endpoint');
+    security = next;
+    opened.table.resecure(new Set([SERVICE.key]));
+    assert.equal(securityOf(waiter.endpoint), next);
+    assert.equal(securityOf(cluster.successorOf(before)), next);
+  }
+  assert.equal(waiter.closedCount, 2);
+  // The workload changes as well: what is found for a session is not what there was.
+  const before = waiter.endpoint ?? assert.fail('no endpoint');
+  opened.change([workload(0, 2)]);
+  assert.equal(cluster.successorOf(before), waiter.endpoint);
+  assert.equal(securityOf(waiter.endpoint), securities[2]);
+  assert.equal([...opened.table.endpoints].length, 1);
 });

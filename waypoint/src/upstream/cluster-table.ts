@@ -161,19 +161,24 @@ export class ClusterTable {
     closeAll(gone);
   }
 
-  /** Connections to these services are to be secured in another way: those that there are serve no further request. */
+  /**
+   * Connections to these services are to be secured in another way: those that there are serve no further request, and no more of their
+   * kind are opened, for whoever waits either.
+   */
   resecure(services: ReadonlySet<ServiceKey>): void {
     if (services.size === 0) return;
     this.#clusters.clear();
-    for (const endpoint of this.#endpoints.values()) {
+    const gone: PooledEndpoint[] = [];
+    for (const [key, endpoint] of this.#endpoints) {
       const { secured, workload } = endpoint;
-      if (secured === null) {
-        if ([...workload.services.keys()].some((service) => services.has(service))) endpoint.retire();
-      } else if (services.has(secured.service)) {
-        endpoint.obsolete = true;
-        endpoint.retire();
-      }
+      // Without security it is also that of other services of the workload, which ask for it anew.
+      const names = secured === null ? [...workload.services.keys()] : [secured.service];
+      if (!names.some((service) => services.has(service))) continue;
+      gone.push(endpoint);
+      if (secured === null) this.#endpoints.delete(key);
+      else endpoint.obsolete = true;
     }
+    closeAll(gone);
   }
 
   /** Our certificate is a new one: connections with the old one serve no further request. */
@@ -209,7 +214,7 @@ export class ClusterTable {
   #endpoint(address: EndpointAddress, workload: Workload, secured: Secured | null): PooledEndpoint {
     const key = `${endpointKey(address)}|${workload.uid}${secured === null ? '' : `|${this.#idOf(secured)}`}`;
     const known = this.#endpoints.get(key);
-    if (known !== undefined && known.workload === workload) return known;
+    if (known !== undefined && known.workload === workload && !known.obsolete) return known;
     const endpoint = this.#create(address, workload, secured);
     this.#endpoints.set(key, endpoint);
     // Only now: who waits there asks for this one at once.
@@ -240,7 +245,7 @@ export class PooledEndpoint implements Endpoint {
   readonly open: Endpoint['open'];
   wantsHttp1 = false;
   readonly secured: Secured | null;
-  /** Its policy counts no more. */
+  /** Its policy counts no more; it is closed, and is known until what is under way is over. */
   obsolete = false;
   isClosed = false;
   readonly #reachability: Reachability;
