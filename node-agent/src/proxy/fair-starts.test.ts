@@ -262,6 +262,39 @@ describe('FairStarts', () => {
     assert.ok(flooding >= 20 && flooding < 30, `${flooding} of 700 began`);
   });
 
+  test('holds a pod that is in a hurry no more because another one floods, nor that one less', async () => {
+    const clock = new ManualClock();
+    // A third of the time is work.
+    const loopTimes = (): { active: number; idle: number } => ({
+      active: clock.monotonic(),
+      idle: 2 * clock.monotonic(),
+    });
+    const served = { isServed: () => true, openingCount: () => 0 };
+    for (const names of [
+      ['flood', 'hurried'],
+      ['hurried', 'flood'],
+    ] as const) {
+      const starts = new FairStarts({ clock, ratePerSecond: 100_000, loopTimes });
+      const pods = { flood: starts.forPod(served), hurried: starts.forPod(served) };
+      for (const name of names)
+        for (let count = 0; count < (name === 'flood' ? 700 : 400); count++) pods[name].outbound.begin(() => {});
+      const before = { flood: pods.flood.waitingCount, hurried: pods.hurried.waitingCount };
+      for (let ms = 0; ms < 40; ms++) {
+        await clock.advance(1);
+        await turn();
+        await turn();
+      }
+      const begun = {
+        flood: before.flood - pods.flood.waitingCount,
+        hurried: before.hurried - pods.hurried.waitingCount,
+      };
+      assert.ok(begun.hurried >= 40, `${begun.hurried} of the hurried began, ${names[0]} first`);
+      assert.ok(begun.flood >= 20 && begun.flood < 30, `${begun.flood} of the flood began, ${names[0]} first`);
+      pods.flood.flush();
+      pods.hurried.flush();
+    }
+  });
+
   test('holds nothing of a pod that drains: what waits has until a deadline', async () => {
     const clock = new ManualClock();
     const loopTimes = (): { active: number; idle: number } => ({ active: clock.monotonic() * 2, idle: 0 });

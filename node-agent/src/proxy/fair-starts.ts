@@ -63,7 +63,8 @@ export class FairStarts implements Turns {
   readonly #pods = new Set<PodStarts>();
   /** Lines with something waiting, in the order of their turns. */
   readonly #waiting = new Set<StartLine>();
-  readonly #loopShare: LoopShare;
+  /** One for each kind of flood: the rest that is much for one is little for the other, and must not be told of both. */
+  readonly #floods: readonly (Flood & { readonly share: LoopShare })[];
   /** Of those at once. */
   #startsLeft: number = STARTS_AT_ONCE;
   /** When the last one had begun. */
@@ -76,7 +77,7 @@ export class FairStarts implements Turns {
 
   constructor(options: FairStartsOptions) {
     this.#options = options;
-    this.#loopShare = new LoopShare(options.loopTimes);
+    this.#floods = FLOODS.map((flood) => ({ ...flood, share: new LoopShare(flood.restPerWork, options.loopTimes) }));
   }
 
   /** The side of one pod. It counts until `flush`. */
@@ -157,10 +158,10 @@ export class FairStarts implements Turns {
   }
 
   #isHeld(line: StartLine, nowMs: number): boolean {
-    const flood = FLOODS.find(({ waiting }) => line.waitingCount > waiting);
+    const flood = this.#floods.find(({ waiting }) => line.waitingCount > waiting);
     const isFull = line.openingCount() >= OPENING && nowMs - line.begunMs < OPENING_MS;
     if ((flood === undefined && !isFull) || line.pod.isLeaving || !this.#areOthersServed(line.pod, nowMs)) return false;
-    return isFull || (flood !== undefined && !this.#loopShare.goesOn(nowMs, flood.restPerWork));
+    return isFull || (flood !== undefined && !flood.share.goesOn(nowMs));
   }
 
   #areOthersServed(pod: PodStarts, nowMs: number): boolean {
