@@ -6,10 +6,12 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 
+/** `GONE` is where Node was when it started. */
 const PROGRAM = `
   import { collectAlone } from ${JSON.stringify(new URL('./collect-alone.ts', import.meta.url).href)};
-  const { pid, argv, execArgv, env: { NAME } } = process;
+  const { pid, argv, execArgv, env: { NAME, GONE } } = process;
   console.log(JSON.stringify({ pid, args: argv.slice(2), flags: execArgv, NAME }));
+  if (GONE !== undefined) Object.defineProperty(process, 'execPath', { value: GONE });
   collectAlone(process);
   console.log('goes on');
 `;
@@ -36,6 +38,11 @@ test('a process with one core begins anew without helper threads, once, and is t
   const same = { pid: first.pid, args: ['one', 'two'], NAME: 'value' };
   assert.deepEqual(first, { ...same, flags: ['--conditions=source'] });
   assert.deepEqual(second, { ...same, flags: ['--single-threaded-gc', '--conditions=source'] });
+  assert.deepEqual(rest, ['goes on']);
+});
+
+test('a process with one core whose program is not there any more goes on as it is', async () => {
+  const [, ...rest] = await run('GONE=/nowhere/node (deleted)', 'taskset', '-c', '0');
   assert.deepEqual(rest, ['goes on']);
 });
 

@@ -1,3 +1,4 @@
+import { accessSync, constants } from 'node:fs';
 import { availableParallelism } from 'node:os';
 
 /** V8 asks for it once, before it starts. */
@@ -11,10 +12,22 @@ type Self = Pick<NodeJS.Process, 'execve' | 'execPath' | 'execArgv' | 'argv' | '
  * another pod a third lower.
  *
  * Replaces this process by itself with that flag, under the same pid, with the same arguments and environment, unless it has the flag or
- * several cores: call it before anything else.
+ * several cores: call it before anything else. What is inherited beyond stdin, stdout and stderr is closed by it, as Node marks it so.
  */
 export function collectAlone(self: Self): void {
   const { execPath, execArgv, argv, env } = self;
   if (availableParallelism() > 1 || execArgv.includes(FLAG)) return;
+  // Whatever cannot be replaced goes on as it is: a failed `execve` ends the process by SIGABRT.
+  if (!isExecutable(execPath)) return;
   self.execve?.(execPath, [execPath, FLAG, ...execArgv, ...argv.slice(1)], env);
+}
+
+/** Not, for one, when the file was replaced by another since this process started: then its path ends with ` (deleted)`. */
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
