@@ -80,5 +80,7 @@ export class EndpointPool extends ConnectionPool<ClientConnection, ConnectionWai
 
   protected override onUnreachable(): void {
     this.waiters.shift()?.onNoConnection();
+    // For those for whom there was no room beside it: nobody else might.
+    this.openMore();
   }
 }
