@@ -4,22 +4,13 @@ import http2 from 'node:http2';
 import https from 'node:https';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
-import { createHbonePool } from '@ambit/mesh/hbone';
-import {
-  createMeshViewStore,
-  createTrustDomains,
-  DEFAULT_TRUST_DOMAIN,
-  type MeshView,
-  type Service,
-} from '@ambit/mesh/model';
+import type { MeshView, Service } from '@ambit/mesh/model';
 import type { BackendSecurity, BackendTls, PortSecurity } from '@ambit/mesh/routes';
-import { type TunnelPeer, TunnelPeers } from '@ambit/mesh/tls';
-import { silentLogger, systemClock } from '@ambit/mesh/runtime';
+import { systemClock } from '@ambit/mesh/runtime';
 import { buildService, buildWorkload, checkLeaks, createTestCa, until } from '@ambit/mesh/testing';
-import { Deadlines } from '../src/http/deadlines.ts';
 import { BackendTable } from '../src/secure/backend-table.ts';
-import { ClusterTable } from '../src/upstream/cluster-table.ts';
-import { DEFAULT_UPSTREAM_LIMITS } from '../src/upstream/limits.ts';
+import type { ClusterTable } from '../src/upstream/cluster-table.ts';
+import { openTable } from './cluster-tables.ts';
 import { HttpWorld, type Party } from './http-world.ts';
 
 checkLeaks();
@@ -53,8 +44,12 @@ class World implements AsyncDisposable {
     const world = half.use(new World());
     const service = speaks === 'http2' ? HTTP2_SERVICE : SERVICE;
     const port = await world.#serve(speaks);
-    const hbone = world.#stack.use(createHbonePool<TunnelPeer>({ clock: systemClock, logger: silentLogger }));
-    const store = createMeshViewStore();
+    const { table: clusters, store } = world.#stack.use(
+      openTable({
+        clock: systemClock,
+        securityOf: (service, servicePort) => world.backends.of(service, servicePort),
+      }),
+    );
     const workload = buildWorkload({
       name: 'web',
       addresses: ['127.0.0.1'],
@@ -62,19 +57,6 @@ class World implements AsyncDisposable {
       services: { [SERVICE.key]: [`443:${port}`] },
     });
     store.apply({ services: [service], workloads: [workload] });
-    const clusters = new ClusterTable({
-      clock: systemClock,
-      logger: silentLogger,
-      deadlines: world.#stack.use(new Deadlines(systemClock)),
-      limits: DEFAULT_UPSTREAM_LIMITS,
-      hbone,
-      svid: () => undefined,
-      peers: new TunnelPeers({ domains: createTrustDomains(DEFAULT_TRUST_DOMAIN), watchesRevocation: false }),
-      network: '',
-      random: () => 0,
-      place: () => undefined,
-      securityOf: (service, servicePort) => world.backends.of(service, servicePort),
-    });
     world.#clusters = clusters;
     world.#stack.defer(() => clusters.close());
     const view: MeshView = store.view;

@@ -1,20 +1,11 @@
-import { createHbonePool } from '@ambit/mesh/hbone';
-import {
-  createMeshViewStore,
-  createTrustDomains,
-  DEFAULT_TRUST_DOMAIN,
-  type MeshViewUpdate,
-  type Service,
-  type Workload,
-} from '@ambit/mesh/model';
-import { silentLogger, systemClock } from '@ambit/mesh/runtime';
+import type { MeshViewStore, MeshViewUpdate, Service, Workload } from '@ambit/mesh/model';
+import { systemClock } from '@ambit/mesh/runtime';
 import { buildService, buildWorkload, until, type WorkloadOptions } from '@ambit/mesh/testing';
-import { type TunnelPeer, TunnelPeers } from '@ambit/mesh/tls';
-import { Deadlines } from '../src/http/deadlines.ts';
 import type { Delivery } from '../src/http/pipeline.ts';
 import type { Cluster } from '../src/upstream/cluster.ts';
-import { ClusterTable } from '../src/upstream/cluster-table.ts';
+import type { ClusterTable } from '../src/upstream/cluster-table.ts';
 import { DEFAULT_UPSTREAM_LIMITS } from '../src/upstream/limits.ts';
+import { openTable } from './cluster-tables.ts';
 import { HttpWorld, type Party } from './http-world.ts';
 import { type Protocol, type Response, serve } from './peers.ts';
 
@@ -102,24 +93,15 @@ export interface WaitingOptions {
 export class WaitingWorld implements AsyncDisposable {
   readonly servers: Servers = { first: new Server('first'), second: new Server('second') };
   readonly clusters: ClusterTable;
-  readonly #store = createMeshViewStore();
+  readonly #store: MeshViewStore;
   readonly #stack = new AsyncDisposableStack();
   #http: HttpWorld | undefined;
 
   private constructor() {
-    this.clusters = new ClusterTable({
-      clock: systemClock,
-      logger: silentLogger,
-      deadlines: this.#stack.use(new Deadlines(systemClock)),
-      limits: { ...DEFAULT_UPSTREAM_LIMITS, connectionsMax: 1 },
-      hbone: this.#stack.use(createHbonePool<TunnelPeer>({ clock: systemClock, logger: silentLogger })),
-      svid: () => undefined,
-      peers: new TunnelPeers({ domains: createTrustDomains(DEFAULT_TRUST_DOMAIN), watchesRevocation: false }),
-      network: '',
-      random: () => 0,
-      place: () => undefined,
-      securityOf: () => null,
-    });
+    const limits = { ...DEFAULT_UPSTREAM_LIMITS, connectionsMax: 1 };
+    const { table, store } = this.#stack.use(openTable({ clock: systemClock, limits }));
+    this.clusters = table;
+    this.#store = store;
   }
 
   static async open({ protocol, delivery = () => null, ...options }: WaitingOptions): Promise<WaitingWorld> {

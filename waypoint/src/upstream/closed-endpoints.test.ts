@@ -1,21 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createHbonePool } from '@ambit/mesh/hbone';
-import {
-  createMeshViewStore,
-  createTrustDomains,
-  DEFAULT_TRUST_DOMAIN,
-  type Port,
-  type Workload,
-} from '@ambit/mesh/model';
+import type { Port, Workload } from '@ambit/mesh/model';
 import type { PortSecurity } from '@ambit/mesh/routes';
-import { silentLogger } from '@ambit/mesh/runtime';
-import { buildService, buildWorkload, createTestCa, ManualClock } from '@ambit/mesh/testing';
-import { type TunnelPeer, TunnelPeers } from '@ambit/mesh/tls';
-import { Deadlines } from '../http/deadlines.ts';
+import { buildService, buildWorkload, createTestCa } from '@ambit/mesh/testing';
+import { openTable } from '../../test/cluster-tables.ts';
 import type { Cluster, Endpoint } from './cluster.ts';
-import { ClusterTable, PooledEndpoint } from './cluster-table.ts';
-import { DEFAULT_UPSTREAM_LIMITS } from './limits.ts';
+import { PooledEndpoint } from './cluster-table.ts';
 
 const SERVICE = buildService({ ports: ['80:0'] });
 
@@ -29,23 +19,9 @@ function workload(index: number, capacity = 1): Workload {
   });
 }
 
-function openTable(securityOf: () => PortSecurity | null = () => null) {
-  const clock = new ManualClock();
-  const stack = new AsyncDisposableStack();
-  const table = new ClusterTable({
-    clock,
-    logger: silentLogger,
-    deadlines: stack.use(new Deadlines(clock)),
-    limits: DEFAULT_UPSTREAM_LIMITS,
-    hbone: stack.use(createHbonePool<TunnelPeer>({ clock, logger: silentLogger })),
-    svid: () => undefined,
-    peers: new TunnelPeers({ domains: createTrustDomains(DEFAULT_TRUST_DOMAIN), watchesRevocation: false }),
-    network: '',
-    random: () => 0,
-    place: () => undefined,
-    securityOf,
-  });
-  const store = createMeshViewStore();
+function openService(securityOf: () => PortSecurity | null = () => null) {
+  const opened = openTable({ securityOf });
+  const { table, store } = opened;
   store.apply({ services: [SERVICE] });
   return {
     ...{ table, store },
@@ -55,10 +31,7 @@ function openTable(securityOf: () => PortSecurity | null = () => null) {
       table.forgetClusters();
       table.prune(store.view);
     },
-    async [Symbol.asyncDispose](): Promise<void> {
-      table.close();
-      await stack.disposeAsync();
-    },
+    [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
   };
 }
 
@@ -94,7 +67,7 @@ class Waiter {
 
 test('who waits for one of many endpoints that are replaced at once is told once, and waits at one of now', async () => {
   const count = 1000;
-  await using opened = openTable();
+  await using opened = openService();
   opened.change(Array.from({ length: count }, (_, index) => workload(index)));
   const cluster = opened.of();
   const waiters = cluster.endpoints.map((endpoint) => new Waiter(cluster, endpoint));
@@ -109,7 +82,7 @@ test('who waits for one of many endpoints that are replaced at once is told once
 });
 
 test('a table that is closed has no endpoint for who waited, not even one that it has never been asked for', async () => {
-  await using opened = openTable();
+  await using opened = openService();
   opened.change([workload(0)]);
   const cluster = opened.of();
   const waiter = new Waiter(cluster, cluster.endpoints[0]);
@@ -122,7 +95,7 @@ test('a table that is closed has no endpoint for who waited, not even one that i
 });
 
 test('the port of a workload that is gone has one endpoint until the view changes, however often it is asked for', async () => {
-  await using opened = openTable();
+  await using opened = openService();
   const { table, store } = opened;
   const one = workload(0);
   opened.change([one]);
@@ -147,7 +120,7 @@ test('who waits for a connection that is to be secured in another way waits for 
   });
   const securities = [null, tls('one.example'), tls('two.example')] as const;
   let security: PortSecurity | null = securities[0];
-  await using opened = openTable(() => security);
+  await using opened = openService(() => security);
   opened.change([workload(0)]);
   const cluster = opened.of();
   const waiter = new Waiter(cluster, cluster.endpoints[0]);

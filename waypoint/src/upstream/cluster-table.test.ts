@@ -1,17 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createHbonePool } from '@ambit/mesh/hbone';
-import {
-  createMeshViewStore,
-  createTrustDomains,
-  DEFAULT_TRUST_DOMAIN,
-  type LoadBalancing,
-  type Port,
-  type Workload,
-} from '@ambit/mesh/model';
+import type { LoadBalancing, Port, Workload } from '@ambit/mesh/model';
 import type { PortSecurity } from '@ambit/mesh/routes';
-import { type TunnelPeer, TunnelPeers } from '@ambit/mesh/tls';
-import { silentLogger } from '@ambit/mesh/runtime';
 import {
   buildService,
   buildWorkload,
@@ -21,9 +11,8 @@ import {
   until,
   type WorkloadOptions,
 } from '@ambit/mesh/testing';
-import { Deadlines } from '../http/deadlines.ts';
+import { openTable } from '../../test/cluster-tables.ts';
 import type { Cluster } from './cluster.ts';
-import { ClusterTable, type ClusterTableOptions } from './cluster-table.ts';
 import { WORKLOAD_PORTS_MAX } from './workload-clusters.ts';
 import { DEFAULT_UPSTREAM_LIMITS } from './limits.ts';
 
@@ -42,27 +31,6 @@ const near = endpoint('near', { locality: zone('z1'), node: 'n1' });
 const besides = endpoint('besides', { locality: zone('z1'), node: 'n2' });
 const far = endpoint('far');
 const all = [near, besides, far];
-
-/** A table with nothing in it; `options` in place of what tests mostly do not care about. */
-function openTable(options: Partial<ClusterTableOptions> = {}) {
-  const { clock = new ManualClock() } = options;
-  const stack = new AsyncDisposableStack();
-  const table = new ClusterTable({
-    clock,
-    logger: silentLogger,
-    deadlines: stack.use(new Deadlines(clock)),
-    limits: DEFAULT_UPSTREAM_LIMITS,
-    hbone: stack.use(createHbonePool<TunnelPeer>({ clock, logger: silentLogger })),
-    svid: () => undefined,
-    peers: new TunnelPeers({ domains: createTrustDomains(DEFAULT_TRUST_DOMAIN), watchesRevocation: false }),
-    network: '',
-    random: () => 0,
-    place: () => undefined,
-    securityOf: () => null,
-    ...options,
-  });
-  return { table, store: createMeshViewStore(), [Symbol.asyncDispose]: () => stack.disposeAsync() };
-}
 
 for (const [name, workloads, service, place, expected] of [
   ['all there are', all, {}, here, ['near', 'besides', 'far']],

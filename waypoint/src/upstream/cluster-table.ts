@@ -153,8 +153,7 @@ export class ClusterTable {
   prune(view: MeshView): void {
     const gone = this.#ofWorkloads.takeGone(view);
     for (const [key, endpoint] of this.#endpoints) {
-      const isOver = endpoint.obsolete && endpoint.load === 0;
-      if (!isOver && view.workload(endpoint.workload.uid) === endpoint.workload) continue;
+      if (view.workload(endpoint.workload.uid) === endpoint.workload) continue;
       this.#endpoints.delete(key);
       gone.push(endpoint);
     }
@@ -174,9 +173,8 @@ export class ClusterTable {
       // Without security it is also that of other services of the workload, which ask for it anew.
       const names = secured === null ? [...workload.services.keys()] : [secured.service];
       if (!names.some((service) => services.has(service))) continue;
+      this.#endpoints.delete(key);
       gone.push(endpoint);
-      if (secured === null) this.#endpoints.delete(key);
-      else endpoint.obsolete = true;
     }
     closeAll(gone);
   }
@@ -214,7 +212,7 @@ export class ClusterTable {
   #endpoint(address: EndpointAddress, workload: Workload, secured: Secured | null): PooledEndpoint {
     const key = `${endpointKey(address)}|${workload.uid}${secured === null ? '' : `|${this.#idOf(secured)}`}`;
     const known = this.#endpoints.get(key);
-    if (known !== undefined && known.workload === workload && !known.obsolete) return known;
+    if (known !== undefined && known.workload === workload) return known;
     const endpoint = this.#create(address, workload, secured);
     this.#endpoints.set(key, endpoint);
     // Only now: who waits there asks for this one at once.
@@ -245,8 +243,6 @@ export class PooledEndpoint implements Endpoint {
   readonly open: Endpoint['open'];
   wantsHttp1 = false;
   readonly secured: Secured | null;
-  /** Its policy counts no more; it is closed, and is known until what is under way is over. */
-  obsolete = false;
   isClosed = false;
   readonly #reachability: Reachability;
 
