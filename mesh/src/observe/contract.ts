@@ -43,12 +43,14 @@ export interface Conversation {
 
 /** Bounds of what is kept per connection. */
 export const OBSERVE_LIMITS: Readonly<
-  Record<'inFlightMax' | 'headMaxBytes' | 'headerBlockMaxBytes' | 'tableMaxBytes', number>
+  Record<'inFlightMax' | 'headMaxBytes' | 'knownHeadMaxBytes' | 'headerBlockMaxBytes' | 'tableMaxBytes', number>
 > = {
   /** Requests under way at a time; HTTP/2 servers mostly take 100 or 250. */
   inFlightMax: 1024,
   /** A head, or trailers, longer than this is none: servers refuse far shorter ones. */
   headMaxBytes: 256 * 1024,
+  /** A head up to here is kept to be known when it comes again, one in each direction of a connection. */
+  knownHeadMaxBytes: 512,
   /** A header block of HTTP/2 that comes in pieces is held up to here. */
   headerBlockMaxBytes: 64 * 1024,
   /** The largest dynamic table of HPACK that is followed; browsers announce 64 KiB. */

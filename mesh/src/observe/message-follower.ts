@@ -1,5 +1,6 @@
 import { COLON, COMMA, CR, HEX_VALUE, HT, LF, LOWER, SP } from '../http1/characters.ts';
 import { OBSERVE_LIMITS } from './contract.ts';
+import { isWorthKeeping, KnownHead, type RecentHead } from './known-head.ts';
 import { type Framing, NOT_SKIMMED, skimFields } from './skim-fields.ts';
 import { passLine, wordsOf } from './words.ts';
 
@@ -38,7 +39,7 @@ const framing: Framing = { contentLength: NONE, isChunked: false };
 
 /**
  * Follows the messages of one direction of HTTP/1 (RFC 9112), as much of them as framing needs: heads byte by byte, bodies by their
- * lengths. Keeps no bytes, so that its state has one size whatever is sent. Laxer than a server has to be: it decides nothing, and what
+ * lengths. Keeps no bytes but those of one head, so that its state is small whatever is sent. Laxer than a server has to be: it decides nothing, and what
  * it cannot follow it gives up (`isBroken`).
  */
 export abstract class MessageFollower {
@@ -56,6 +57,17 @@ export abstract class MessageFollower {
   private valueEnded = false;
   /** Of a body, or of a chunk. */
   private remaining = 0;
+  /** Of an answer: what its start line says. */
+  status = 0;
+  /** The head that was kept last, and how many in a row were others. */
+  private known: KnownHead | undefined;
+  private strangers = 0;
+  private readonly recent: RecentHead;
+
+  /** `recent`: what was kept last by anyone who follows this direction in this thread; connections mostly say what others say. */
+  constructor(recent: RecentHead) {
+    this.recent = recent;
+  }
 
   get isBroken(): boolean {
     return this.part === Part.broken;
@@ -67,6 +79,7 @@ export abstract class MessageFollower {
   }
 
   push(memory: Buffer, start: number, end: number): void {
+    if (this.isBetween && this.takeWhole(memory, start, end)) return;
     let at = start;
     while (at < end) {
       if (this.part <= Part.restOfLine) {
@@ -96,6 +109,10 @@ export abstract class MessageFollower {
   protected abstract readStartLine(memory: Buffer, at: number, end: number): number;
   /** A head has ended: says how the body is framed. `length` is undefined without a Content-Length. */
   protected abstract frame(isChunked: boolean, length: number | undefined): 'none' | 'fixed' | 'chunked' | 'until-end';
+  /** How long the body is if only the head matters, or `NOT_WHOLE`. */
+  protected abstract bodyBytesOf(framing: Framing): number;
+  /** A whole message with a body of `bodyBytesOf` came: as if it had been read. False when more matters than its head; then nothing was done. */
+  protected abstract onWhole(status: number): boolean;
   /** A message has ended; the next start line follows. */
   protected abstract onMessageEnd(): void;
 
@@ -105,12 +122,42 @@ export abstract class MessageFollower {
     this.isChunked = false;
   }
 
+  /** Takes what is one message, whole, whose head is known, as most are that come again and again. */
+  private takeWhole(memory: Buffer, start: number, end: number): boolean {
+    const head = this.known;
+    if (head === undefined || end - start !== head.messageBytes) return false;
+    if (!head.isAt(wordsOf(memory), start, end) || !this.onWhole(head.status)) return false;
+    this.strangers = 1;
+    return true;
+  }
+
   private skimHead(memory: Buffer, start: number, end: number): number {
+    const words = wordsOf(memory);
+    let head = this.known;
+    if (head === undefined || !head.isAt(words, start, end)) {
+      head = this.recent.head;
+      if (head === undefined || !head.isAt(words, start, end)) return this.skimStranger(memory, words, start, end);
+      this.known = head;
+    }
+    this.strangers = 1;
+    this.status = head.status;
+    this.contentLength = head.contentLength;
+    this.isChunked = head.isChunked;
+    this.onSkimmed();
+    return this.endFields(start + head.bytes);
+  }
+
+  private skimStranger(memory: Buffer, words: DataView, start: number, end: number): number {
     const limit = Math.min(end, start + SKIMMED_MAX_BYTES);
     const fieldsAt = this.skimStartLine(memory, start, limit);
     if (fieldsAt === NOT_SKIMMED) return NOT_SKIMMED;
     const headEnd = skimFields(memory, fieldsAt, limit, framing);
     if (headEnd === NOT_SKIMMED) return NOT_SKIMMED;
+    this.strangers += 1;
+    if (isWorthKeeping(headEnd - start, this.strangers)) {
+      this.known = new KnownHead(words, start, headEnd, framing, this.status, this.bodyBytesOf(framing));
+      this.recent.head = this.known;
+    }
     this.contentLength = framing.contentLength;
     this.isChunked = framing.isChunked;
     this.onSkimmed();

@@ -1,6 +1,7 @@
 import { CR, LF, SP, TOKEN } from '../http1/characters.ts';
+import { NOT_WHOLE, type RecentHead } from './known-head.ts';
 import { MessageFollower } from './message-follower.ts';
-import { LINE_END, NOT_SKIMMED } from './skim-fields.ts';
+import { type Framing, LINE_END, NOT_SKIMMED } from './skim-fields.ts';
 import { VERSION_PREFIX } from './version-prefix.ts';
 import { passLine, wordOf, wordsOf } from './words.ts';
 
@@ -22,6 +23,8 @@ export interface RequestOwner {
 /** Where in a request line the next byte is. */
 type LinePart = 'before' | 'method' | 'rest';
 
+const recent: RecentHead = { head: undefined };
+
 /** Follows a client's requests. */
 export class RequestFollower extends MessageFollower {
   /** A request line was read: what this is, is HTTP/1. */
@@ -37,7 +40,7 @@ export class RequestFollower extends MessageFollower {
   private versionBytes = 0;
 
   constructor(owner: RequestOwner) {
-    super();
+    super(recent);
     this.owner = owner;
   }
 
@@ -57,6 +60,16 @@ export class RequestFollower extends MessageFollower {
     this.method = undefined;
     this.isHttp = true;
     this.owner.onRequestBegin();
+  }
+
+  protected bodyBytesOf({ isChunked, contentLength }: Framing): number {
+    return isChunked ? NOT_WHOLE : Math.max(contentLength, 0);
+  }
+
+  protected onWhole(): boolean {
+    this.owner.onRequestBegin();
+    this.owner.onRequestHead(false);
+    return true;
   }
 
   protected readStartLine(memory: Buffer, start: number, end: number): number {

@@ -1,6 +1,7 @@
 import { LF, SP } from '../http1/characters.ts';
+import { NOT_WHOLE, type RecentHead } from './known-head.ts';
 import { MessageFollower } from './message-follower.ts';
-import { NOT_SKIMMED } from './skim-fields.ts';
+import { type Framing, NOT_SKIMMED } from './skim-fields.ts';
 import { VERSION_PREFIX } from './version-prefix.ts';
 import { passLine, wordOf, wordsOf } from './words.ts';
 
@@ -25,16 +26,17 @@ export interface ResponseOwner {
   onResponseEnd(status: number): void;
 }
 
+const recent: RecentHead = { head: undefined };
+
 /** Follows a server's answers. */
 export class ResponseFollower extends MessageFollower {
   /** The connection carries something else from now on. */
   isUpgrade = false;
-  status = 0;
   private readonly owner: ResponseOwner;
   private lineBytes = 0;
 
   constructor(owner: ResponseOwner) {
-    super();
+    super(recent);
     this.owner = owner;
   }
 
@@ -56,6 +58,17 @@ export class ResponseFollower extends MessageFollower {
   }
 
   protected onSkimmed(): void {}
+
+  protected bodyBytesOf({ isChunked, contentLength }: Framing): number {
+    const isFramedByHead = !isChunked && contentLength >= 0 && this.status >= FINAL_STATUS_MIN;
+    return isFramedByHead && this.status !== NO_CONTENT && this.status !== NOT_MODIFIED ? contentLength : NOT_WHOLE;
+  }
+
+  protected onWhole(status: number): boolean {
+    if (this.owner.nextIsHead() !== false) return false;
+    this.owner.onResponseEnd(status);
+    return true;
+  }
 
   protected readStartLine(memory: Buffer, start: number, end: number): number {
     let at = start;
