@@ -1,5 +1,5 @@
 import { BenchError } from './errors.ts';
-import type { PeerName } from './l4/peer.ts';
+import { PEER_NAMES, type PeerName } from './l4/peer.ts';
 import { LOADS, type LoadName } from './l4/plan.ts';
 import { MEASURE_NAMES } from './scale/scale-bench.ts';
 import { L7_LOADS, L7_PEERS, type L7LoadName, type L7PeerName } from './l7/plan.ts';
@@ -34,7 +34,6 @@ export interface ScaleCommand {
   readonly measures?: readonly string[];
 }
 
-const PEERS: readonly PeerName[] = ['direct', 'nginx', 'envoy', 'ambit'];
 const LOAD_NAMES: readonly LoadName[] = LOADS.map(({ name }) => name);
 const COUNT_MAX = 1000;
 
@@ -52,7 +51,7 @@ benches
 
 options of l4 and l7
   --quick           at most 55 s; the last line is one JSON object of ratios
-  --peers A,B       only these of l4: ${PEERS.join(', ')}
+  --peers A,B       only these of l4: ${PEER_NAMES.join(', ')}
                     of l7: ${L7_PEERS.join(', ')}
   --loads A,B       only these of l4: ${LOADS.map(({ name }) => name).join(', ')}
                     of l7: ${L7_LOADS.map(({ name }) => name).join(', ')}
@@ -79,7 +78,7 @@ export function parseCommandLine(args: readonly string[]): BenchCommand {
     return { kind: name };
   }
   if (name === 'scale') return { kind: name, ...parseScale(rest) };
-  if (name === 'l4') return { kind: name, ...parsePeerBench(rest, PEERS, LOAD_NAMES) };
+  if (name === 'l4') return { kind: name, ...parsePeerBench(rest, PEER_NAMES, LOAD_NAMES) };
   if (name !== 'l7') throw badArgument(name);
   return {
     kind: name,

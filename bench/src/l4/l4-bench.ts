@@ -13,7 +13,7 @@ import { markdownReport } from './markdown-report.ts';
 import type { L4Plan } from './plan.ts';
 import type { Peer, PeerName } from './peer.ts';
 import { buildBundles } from '../../../scripts/build.ts';
-import { createAmbitPeer } from './peers/ambit.ts';
+import { createAmbitPeer, SECOND_AGENT_PORTS, type AmbitPeerOptions } from './peers/ambit.ts';
 import { createDirectPeer } from './peers/direct.ts';
 import { createEnvoyPeer } from './peers/envoy.ts';
 import { createNginxPeer } from './peers/nginx.ts';
@@ -111,22 +111,33 @@ async function createPeer(name: PeerName, options: L4BenchOptions): Promise<Peer
     case 'envoy':
       return createEnvoyPeer(await ensureEnvoy(options.cacheDirectory, options.say, options.signal));
     case 'ambit':
-      return createAmbit(options);
+      return createAmbit(name, options);
+    case 'ambit-http':
+      return createAmbit(name, options, {
+        variables: { AMBIT_HTTP_METRICS: 'true', ...SECOND_AGENT_PORTS },
+        features: ['HTTP requests counted as they pass'],
+      });
   }
 }
 
-async function createAmbit(options: L4BenchOptions): Promise<Peer> {
+async function createAmbit(
+  name: PeerName,
+  options: L4BenchOptions,
+  more?: Pick<AmbitPeerOptions, 'variables' | 'features'>,
+): Promise<Peer> {
   const { root, node, profileDirectory } = options;
   await buildBundles(root, ['node-agent', 'node-agent-worker']);
   const version = (await runCommand(node, ['--version'])).trim();
   return createAmbitPeer({
+    name,
+    ...more,
     version: `on Node ${version}`,
     program: join(root, 'dist', 'node-agent.mjs'),
     node,
     path: options.path,
     nodeArguments: (side) => {
       if (profileDirectory === undefined) return [];
-      return ['--cpu-prof', `--cpu-prof-dir=${join(profileDirectory, side)}`];
+      return ['--cpu-prof', `--cpu-prof-dir=${join(profileDirectory, `${name}-${side}`)}`];
     },
   });
 }

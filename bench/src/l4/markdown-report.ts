@@ -1,7 +1,7 @@
 import { formatNumber, formatSummary, markdownTable } from '../report/format.ts';
 import { loadFigures, memoryFigures } from './figures.ts';
 import type { LoadName } from './plan.ts';
-import type { PeerName } from './peer.ts';
+import { PEER_NAMES, type PeerName } from './peer.ts';
 import { quickFigures } from './quick-line.ts';
 import type { L4Results } from './samples.ts';
 
@@ -66,7 +66,7 @@ export function markdownReport(results: L4Results): string {
 
 /** Peers that were run, in the order in which they were. */
 export function peersOf(results: L4Results): readonly PeerName[] {
-  return (['direct', 'nginx', 'envoy', 'ambit'] as const).filter((peer) => results.peers[peer] !== undefined);
+  return PEER_NAMES.filter((peer) => results.peers[peer] !== undefined);
 }
 
 function requestTable(results: L4Results, peers: readonly PeerName[], loads: readonly LoadName[]): string {

@@ -2,7 +2,11 @@ import type { ChildProcesses } from '../host/child-processes.ts';
 import type { PodPair, Topology } from '../host/topology.ts';
 import type { BenchCertificates } from './certificates.ts';
 
-export type PeerName = 'direct' | 'nginx' | 'envoy' | 'ambit';
+/** `ambit-http` is Ambit with its passive HTTP metrics turned on. */
+export type PeerName = 'direct' | 'nginx' | 'envoy' | 'ambit' | 'ambit-http';
+
+/** In the order in which they run and are told of. */
+export const PEER_NAMES: readonly PeerName[] = ['direct', 'nginx', 'envoy', 'ambit', 'ambit-http'];
 
 /** The ports of the two applications in every server pod: small requests, and bulk. */
 export const REQUEST_PORT = 8080;

@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import { FULL_PLAN, QUICK_PLAN, roundOrder } from './plan.ts';
 
 test('roundOrder() runs every other round backwards', () => {
-  assert.deepEqual(roundOrder(FULL_PLAN, 0), ['direct', 'nginx', 'envoy', 'ambit']);
-  assert.deepEqual(roundOrder(FULL_PLAN, 1), ['ambit', 'envoy', 'nginx', 'direct']);
+  assert.deepEqual(roundOrder(FULL_PLAN, 0), ['direct', 'nginx', 'envoy', 'ambit', 'ambit-http']);
+  assert.deepEqual(roundOrder(FULL_PLAN, 1), ['ambit-http', 'ambit', 'envoy', 'nginx', 'direct']);
 });
 
 test('roundOrder() leaves direct out once its rounds are done', () => {

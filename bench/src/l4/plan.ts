@@ -1,5 +1,5 @@
 import { bug } from '@ambit/mesh/runtime';
-import type { PeerName } from './peer.ts';
+import { PEER_NAMES, type PeerName } from './peer.ts';
 
 /** One kind of load. Requests carry 1 KiB each way; bulk is an upload. */
 export type Load =
@@ -51,7 +51,7 @@ export interface L4Plan {
 }
 
 export const FULL_PLAN: L4Plan = {
-  peers: ['direct', 'nginx', 'envoy', 'ambit'],
+  peers: PEER_NAMES,
   rounds: 5,
   loads: LOADS,
   loadSeconds: 3,

@@ -15,6 +15,7 @@ const COLOURS: Readonly<Record<PeerName, string>> = {
   nginx: '#8fb7a3',
   envoy: '#c79ac4',
   ambit: '#2f6fde',
+  'ambit-http': '#86aef0',
 };
 
 interface LoadPanel {

@@ -5,7 +5,7 @@ import type { PodPair } from '../host/topology.ts';
 import { startApplications } from '../l4/applications.ts';
 import { type BenchCertificates, createCertificates } from '../l4/certificates.ts';
 import type { Peer, RunningPeer, Site } from '../l4/peer.ts';
-import { createAmbitPeer } from '../l4/peers/ambit.ts';
+import { createAmbitPeer, SECOND_AGENT_PORTS } from '../l4/peers/ambit.ts';
 import { type Load, LOADS } from '../l4/plan.ts';
 import { waitUntilReady } from '../l4/preflight.ts';
 import { runLoad } from '../l4/run-load.ts';
@@ -17,13 +17,6 @@ const WARM_UP_SECONDS = 6;
 const LOAD_SECONDS = 2;
 /** Of one round: its value is the median of what pairs of loads, one right behind the other, differ by. */
 const PAIRS_PER_ROUND = 4;
-
-/** Of the second agent of a host. */
-const OTHER_PORTS = {
-  AMBIT_ADMIN_ADDRESS: '127.0.0.1:15100',
-  AMBIT_METRICS_ADDRESS: '0.0.0.0:15120',
-  AMBIT_READINESS_ADDRESS: '0.0.0.0:15121',
-} as const;
 
 interface Entrant {
   readonly peer: Peer;
@@ -86,7 +79,7 @@ async function start(
     program: join(site.root, 'dist', 'node-agent.mjs'),
     node,
     path,
-    variables: { AMBIT_HTTP_METRICS: String(httpMetrics), ...(httpMetrics ? {} : OTHER_PORTS) },
+    variables: { AMBIT_HTTP_METRICS: String(httpMetrics), ...(httpMetrics ? {} : SECOND_AGENT_PORTS) },
     nodeArguments: () => [],
   });
   const own: Site = { topology, pair, certificates, directory, children, signal };

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HBONE_PORT } from '@ambit/cni/redirect';
 import { capturePod } from '../capture.ts';
-import { CLIENT_CORE, SERVER_CORE, type Peer, type RunningPeer, type Site } from '../peer.ts';
+import { CLIENT_CORE, SERVER_CORE, type Peer, type PeerName, type RunningPeer, type Site } from '../peer.ts';
 import { ambitConfig, ambitEnvironment } from './ambit-config.ts';
 import { startPair } from './proxy-pair.ts';
 
@@ -13,16 +13,27 @@ export interface AmbitPeerOptions {
   readonly node: string;
   /** Search path of the agents. */
   readonly path: string;
+  /** Absent: `ambit`. */
+  readonly name?: PeerName;
+  /** What is turned on by `variables`, in words. */
+  readonly features?: readonly string[];
   /** Settings beside those of every agent of the bench. */
   readonly variables?: Readonly<Record<string, string>>;
   /** Arguments of Node before the program, for example to profile. */
   readonly nodeArguments: (side: 'client' | 'server') => readonly string[];
 }
 
+/** Variables of the second agent of a host. */
+export const SECOND_AGENT_PORTS: Readonly<Record<string, string>> = {
+  AMBIT_ADMIN_ADDRESS: '127.0.0.1:15100',
+  AMBIT_METRICS_ADDRESS: '0.0.0.0:15120',
+  AMBIT_READINESS_ADDRESS: '0.0.0.0:15121',
+};
+
 /** A node agent on each host, with its sockets inside the pod's network namespace, main thread and one worker. */
 export function createAmbitPeer(options: AmbitPeerOptions): Peer {
   return {
-    name: 'ambit',
+    name: options.name ?? 'ambit',
     about: {
       version: options.version,
       features: [
@@ -33,6 +44,7 @@ export function createAmbitPeer(options: AmbitPeerOptions): Peer {
         'access log to a file on both sides, metrics on',
         'one worker per agent',
         'the application sees the address of the client pod',
+        ...(options.features ?? []),
       ],
     },
     start: (site) => startAmbit(options, site),
