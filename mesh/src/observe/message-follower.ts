@@ -39,8 +39,8 @@ const framing: Framing = { contentLength: NONE, isChunked: false };
 
 /**
  * Follows the messages of one direction of HTTP/1 (RFC 9112), as much of them as framing needs: heads byte by byte, bodies by their
- * lengths. Keeps no bytes but those of one head, so that its state is small whatever is sent. Laxer than a server has to be: it decides nothing, and what
- * it cannot follow it gives up (`isBroken`).
+ * lengths. Keeps no bytes but those of one head, so that its state is small whatever is sent. Laxer than a server has to be: it decides
+ * nothing, and what it cannot follow it gives up (`isBroken`).
  */
 export abstract class MessageFollower {
   private part: number = Part.startLine;
@@ -111,7 +111,10 @@ export abstract class MessageFollower {
   protected abstract frame(isChunked: boolean, length: number | undefined): 'none' | 'fixed' | 'chunked' | 'until-end';
   /** How long the body is if only the head matters, or `NOT_WHOLE`. */
   protected abstract bodyBytesOf(framing: Framing): number;
-  /** A whole message with a body of `bodyBytesOf` came: as if it had been read. False when more matters than its head; then nothing was done. */
+  /**
+   * A whole message with a body of `bodyBytesOf` came: as if it had been read. False when more matters than its head; then nothing was
+   * done.
+   */
   protected abstract onWhole(status: number): boolean;
   /** A message has ended; the next start line follows. */
   protected abstract onMessageEnd(): void;
@@ -133,21 +136,11 @@ export abstract class MessageFollower {
 
   private skimHead(memory: Buffer, start: number, end: number): number {
     const words = wordsOf(memory);
-    let head = this.known;
-    if (head === undefined || !head.isAt(words, start, end)) {
-      head = this.recent.head;
-      if (head === undefined || !head.isAt(words, start, end)) return this.skimStranger(memory, words, start, end);
-      this.known = head;
+    const head = this.knownAt(words, start, end);
+    if (head !== undefined) {
+      this.status = head.status;
+      return this.endSkimmed(head, start + head.bytes);
     }
-    this.strangers = 1;
-    this.status = head.status;
-    this.contentLength = head.contentLength;
-    this.isChunked = head.isChunked;
-    this.onSkimmed();
-    return this.endFields(start + head.bytes);
-  }
-
-  private skimStranger(memory: Buffer, words: DataView, start: number, end: number): number {
     const limit = Math.min(end, start + SKIMMED_MAX_BYTES);
     const fieldsAt = this.skimStartLine(memory, start, limit);
     if (fieldsAt === NOT_SKIMMED) return NOT_SKIMMED;
@@ -158,10 +151,26 @@ export abstract class MessageFollower {
       this.known = new KnownHead(words, start, headEnd, framing, this.status, this.bodyBytesOf(framing));
       this.recent.head = this.known;
     }
-    this.contentLength = framing.contentLength;
-    this.isChunked = framing.isChunked;
+    return this.endSkimmed(framing, headEnd);
+  }
+
+  /** The head at `start`, if it is the one that was kept last, here or by others. */
+  private knownAt(words: DataView, start: number, end: number): KnownHead | undefined {
+    let head = this.known;
+    if (head === undefined || !head.isAt(words, start, end)) {
+      head = this.recent.head;
+      if (head === undefined || !head.isAt(words, start, end)) return undefined;
+      this.known = head;
+    }
+    this.strangers = 1;
+    return head;
+  }
+
+  private endSkimmed({ contentLength, isChunked }: Framing, end: number): number {
+    this.contentLength = contentLength;
+    this.isChunked = isChunked;
     this.onSkimmed();
-    return this.endFields(headEnd);
+    return this.endFields(end);
   }
 
   private readHead(memory: Buffer, start: number, end: number): number {
