@@ -117,6 +117,16 @@ test('quickFigures() are ratios to Envoy where both sides have a figure', () => 
   });
 });
 
+test('quickFigures() tell those of Ambit that counts HTTP requests by names of their own', () => {
+  const peers = { ...RESULTS.peers, 'ambit-http': { version: '0.1.0', features: ['counting'] } };
+  const samples = [...RESULTS.samples, requests('ambit-http', 0, 21_000, 1.26)];
+  assert.deepEqual(quickFigures({ ...RESULTS, peers, samples }), {
+    ...quickFigures(RESULTS),
+    http_rps_c32_vs_envoy: 1,
+    http_cpu_c32_vs_envoy: 1,
+  });
+});
+
 test('markdownReport() has a row for every peer and shows ranges', () => {
   const page = markdownReport(RESULTS);
   assert.match(page, /\| 32 connections \| ambit \| 31500 \(30000-33000\) \|/);

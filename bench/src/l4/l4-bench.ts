@@ -45,6 +45,7 @@ export interface L4BenchOptions {
 export async function runL4Bench(options: L4BenchOptions): Promise<L4Results> {
   requireMachine(options);
   await ensurePrograms(L4_PROGRAMS, options);
+  await buildBundles(options.root, ['node-agent', 'node-agent-worker']);
   const peers: Peer[] = [];
   for (const name of options.plan.peers) peers.push(await createPeer(name, options));
   const startedAt = new Date().toISOString();
@@ -126,7 +127,6 @@ async function createAmbit(
   more?: Pick<AmbitPeerOptions, 'variables' | 'features'>,
 ): Promise<Peer> {
   const { root, node, profileDirectory } = options;
-  await buildBundles(root, ['node-agent', 'node-agent-worker']);
   const version = (await runCommand(node, ['--version'])).trim();
   return createAmbitPeer({
     name,

@@ -1,5 +1,6 @@
 import { ratio, toSignificant, type Summary } from '../measure/summary.ts';
 import { loadFigures, memoryFigures, type LoadFigures } from './figures.ts';
+import type { PeerName } from './peer.ts';
 import type { LoadName } from './plan.ts';
 import type { L4Results } from './samples.ts';
 
@@ -9,7 +10,10 @@ const DIGITS = 4;
 
 type Figure = Exclude<keyof LoadFigures, 'foreignCores'>;
 
-/** Ratios Ambit : Envoy by their name in the JSON line. Rates above 1 and costs below 1 are in Ambit's favour. */
+/**
+ * Ratios Ambit : Envoy by their name in the JSON line, those of `ambit-http` with `http_` in front. Rates above 1 and costs below 1 are in
+ * Ambit's favour.
+ */
 export const RATIOS: Readonly<Record<string, readonly [LoadName, Figure]>> = {
   rps_c32_vs_envoy: ['c32', 'rate'],
   rps_c128_vs_envoy: ['c128', 'rate'],
@@ -33,8 +37,9 @@ export function quickFigures(results: L4Results): Record<string, number> {
     if (value !== undefined && Number.isFinite(value)) figures[name] = toSignificant(value, DIGITS);
   };
   for (const [name, [load, figure]] of Object.entries(RATIOS)) {
-    const of = (peer: 'ambit' | 'envoy'): Summary | undefined => loadFigures(results, peer, load)[figure];
+    const of = (peer: PeerName): Summary | undefined => loadFigures(results, peer, load)[figure];
     put(name, ratio(of('ambit'), of('envoy')));
+    put(`http_${name}`, ratio(of('ambit-http'), of('envoy')));
   }
   const memory = memoryFigures(results, 'ambit');
   if (memory !== undefined) {
