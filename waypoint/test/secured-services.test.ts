@@ -58,7 +58,6 @@ class World implements AsyncDisposable {
     });
     store.apply({ services: [service], workloads: [workload] });
     world.#clusters = clusters;
-    world.#stack.defer(() => clusters.close());
     const view: MeshView = store.view;
     world.#http = world.#stack.use(
       await HttpWorld.open({

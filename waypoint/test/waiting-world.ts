@@ -120,7 +120,6 @@ export class WaitingWorld implements AsyncDisposable {
     const workloads = options.workloads?.(world.servers) ?? [workloadAt(first.port)];
     world.change({ services: [service, other], workloads });
     const clusterOf = (one: Service): Cluster => world.clusters.ofService(world.#store.view, one, 80);
-    stack.defer(() => world.clusters.close());
     for (const endpoint of clusterOf(service).endpoints)
       endpoint.wantsHttp1 =
         options.wantsHttp1 === (endpoint.address === `127.0.0.1:${first.port}` ? 'first' : 'second');
