@@ -2,40 +2,13 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { describe, test } from 'node:test';
-import type { SecureContext } from 'node:tls';
-import { connectHbone, HboneError } from '@ambit/mesh/hbone';
-import { dialInNetns } from '@ambit/mesh/linux';
-import { parseSocketAddress, workloadIdentity } from '@ambit/mesh/model';
-import { type Clock, silentLogger, systemClock } from '@ambit/mesh/runtime';
+import { workloadIdentity } from '@ambit/mesh/model';
+import { type Clock, systemClock } from '@ambit/mesh/runtime';
 import { buildPolicy, rootTestOptions } from '@ambit/mesh/testing';
-import { handshakes, secureContextOf } from '@ambit/mesh/tls';
-import { type NodeOptions, PodWorld, readAll, type TestNode, type TestPod, until } from './pod-world.ts';
-import { TEST_PACKET_MARK } from './redirect.ts';
+import { type TestPod, until } from './pod-world.ts';
+import { nft, SERVER, serveEcho, shortcuts, twoPods } from './same-node-world.ts';
 
 const options = { ...rootTestOptions(), timeout: 60_000 };
-const SERVER = '10.77.0.2:8080';
-
-function twoPods(more: NodeOptions & Parameters<typeof PodWorld.create>[1] = {}): Promise<PodWorld> {
-  return PodWorld.create(
-    [
-      { name: 'client', onNode: 'one' },
-      { name: 'server', onNode: 'one' },
-    ],
-    more,
-  );
-}
-
-/** Answers what it was sent, once that has ended. */
-async function serveEcho(pod: TestPod, peers: (string | undefined)[] = []): Promise<void> {
-  await pod.serve(8080, (socket) => {
-    peers.push(socket.remoteAddress);
-    void readAll(socket).then(
-      (text) => socket.end(text),
-      () => {},
-    );
-  });
-}
-
 /** Answers every piece as it comes. */
 function serveTalk(pod: TestPod): Promise<unknown> {
   return pod.serve(8080, (socket) => socket.on('data', (chunk) => void socket.write(chunk)));
@@ -51,11 +24,6 @@ async function breakOf(socket: Socket): Promise<string | undefined> {
   const [error] = (await once(socket.resume(), 'error')) as [NodeJS.ErrnoException];
   return error.code;
 }
-
-/** Connections that took the shortcut, over all workers of a node. */
-const shortcuts = ({ planes }: TestNode): number => planes.reduce((sum, plane) => sum + plane.metrics().sameNode, 0);
-
-const nft = (pod: TestPod, ...script: readonly string[]): string => pod.netns.run('nft', script.join(' '));
 
 /** Counts what reaches the tunnel port of a pod from now on. */
 function countTunnelBytes(pod: TestPod): () => number {
@@ -321,76 +289,6 @@ describe('without a session through the network there is no shortcut', () => {
     assert.deepEqual([shortcuts(old), shortcuts(next)], [sessions - elsewhere, 0]);
   });
 });
-
-describe('a hostile pod', () => {
-  test('that dials the tunnel port itself is served as by a stranger, whatever it says', options, async () => {
-    await using world = await twoPods();
-    await serveEcho(world.pod('server'));
-    const node = world.nodeOf('client');
-    assert.equal(await world.pod('client').exchange(SERVER, 'x'), 'x');
-    const identity = workloadIdentity(world.pod('client').workload);
-    // It escapes capture and has stolen a certificate: the most that it could have.
-    const session = await connectHbone({
-      clock: systemClock,
-      logger: silentLogger,
-      openSocket: () =>
-        dialInNetns(world.pod('client').handle, {
-          destination: parseSocketAddress('10.77.0.2:15008'),
-          mark: TEST_PACKET_MARK,
-        }),
-      secureContext: secureContextOf(world.ca.issue(identity)),
-      verifyPeer: () => workloadIdentity(world.pod('server').workload),
-    });
-    assert.equal(await session.askPeer(20_000), true);
-    const { stream } = await session.openTunnel({ authority: SERVER, headers: [] });
-    stream.reset();
-    await until(() => node.records('inbound').length === 2);
-    assert.equal(node.records('inbound')[1]?.get('via'), undefined);
-    session.destroy(new HboneError('closed'));
-    assert.equal(shortcuts(node), 1);
-  });
-
-  test(
-    'that stands between both with certificates of both gains nothing: the session is not one',
-    options,
-    async () => {
-      await using world = await PodWorld.create([
-        { name: 'client', onNode: 'one' },
-        { name: 'server', onNode: 'one' },
-        { name: 'middle', captured: false },
-      ]);
-      await serveEcho(world.pod('server'));
-      const sessions = await standBetween(world);
-      nft(world.pod('client'), 'add table ip divert');
-      nft(world.pod('client'), 'add chain ip divert out { type nat hook output priority -150; }');
-      nft(world.pod('client'), 'add rule ip divert out ip daddr 10.77.0.2 tcp dport 15008 dnat to 10.77.0.3:15008');
-      assert.equal(await world.pod('client').exchange(SERVER, 'x'), 'x');
-      assert.equal(await world.pod('client').exchange(SERVER, 'y'), 'y');
-      assert.equal(sessions.count, 1);
-      assert.equal(shortcuts(world.nodeOf('client')), 0);
-    },
-  );
-});
-
-/** Pod `middle` ends and begins TLS with the certificates of the pods it stands between. */
-async function standBetween(world: PodWorld): Promise<{ readonly count: number }> {
-  const middle = world.pod('middle');
-  const contextOf = (name: string): SecureContext =>
-    secureContextOf(world.ca.issue(workloadIdentity(world.pod(name).workload)));
-  const seen = { count: 0 };
-  await middle.serve(15008, (socket) => {
-    handshakes.serve(socket, contextOf('server'), (towardsClient) => {
-      const raw = dialInNetns(middle.handle, { destination: parseSocketAddress('10.77.0.2:15008') });
-      handshakes.start(raw, contextOf('client'), (towardsServer) => {
-        if (towardsClient.kind === 'failed' || towardsServer.kind === 'failed') return;
-        seen.count++;
-        const [a, b] = [towardsClient.socket.on('error', () => {}), towardsServer.socket.on('error', () => {})];
-        a.pipe(b).pipe(a);
-      });
-    });
-  });
-  return seen;
-}
 
 /** A clock that runs faster, so that what takes seconds takes less. */
 function hurried(times: number): Clock {

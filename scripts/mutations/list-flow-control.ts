@@ -13,7 +13,7 @@ const inFile =
   });
 
 const windows = inFile('flow-control.ts', 'flow-control.test.ts');
-const stream = inFile('stream.ts', 'credit.test.ts', 'interop.test.ts');
+const stream = inFile('stream.ts', 'credit.test.ts', 'interop-server.test.ts', 'interop-client.test.ts');
 const input = inFile('connection-input.ts', 'credit.test.ts', 'violation.test.ts');
 
 /** Who may send how much (RFC 9113 sections 5.2 and 6.9). */

@@ -4,58 +4,15 @@ import net from 'node:net';
 import { test } from 'node:test';
 import tls from 'node:tls';
 import { type LogFields, type Logger, silentLogger } from '../runtime/logger.ts';
-import { until } from '../testing/until.ts';
-import { createTestCa, type TestCertificate, testIdentity } from '../testing/test-ca.ts';
+import { failureOf } from '../testing/grpc-failure.ts';
+import { accessTo, ca, node, serverTls, startServer } from '../testing/grpc-world.ts';
+import { createTestCa } from '../testing/test-ca.ts';
 import { identifyPeer } from '../tls/peer-identity.ts';
 import { ADDRESS_TYPE_URL, type DiscoveryRequest, type DiscoveryResponse } from '../wire/discovery-messages.ts';
-import { createCaClient, requestSvid } from './ca-client.ts';
 import { CONTROLLER_SERVER_NAME, type ControllerAccess } from './controller-access.ts';
 import { GrpcError } from './errors.ts';
-import { createNodeIdentityClient } from './node-identity-client.ts';
 import { createPushTransport } from './push-transport.ts';
-import { type GrpcServer, startGrpcServer } from './server.ts';
-import type { CertificateRequest, DiscoveryServerStream, GrpcServices } from './services.ts';
-
-const ca = createTestCa();
-const clientCa = createTestCa({ name: 'clients' });
-const node = testIdentity('ambit', 'node');
-const serverCertificate = ca.issueCertificate({
-  altNames: [
-    { kind: 'dns', value: CONTROLLER_SERVER_NAME },
-    { kind: 'dns', value: 'localhost' },
-  ],
-});
-const clientCertificate = clientCa.issueCertificate({ altNames: [{ kind: 'uri', value: node }] });
-
-function serverTls(certificate: TestCertificate): { privateKeyPem: string; chainPem: string; clientRootsPem: string } {
-  return { ...certificate, clientRootsPem: clientCa.rootPem };
-}
-
-function startServer(
-  services: GrpcServices,
-  logger: Logger = silentLogger,
-  connectionsMax = 100,
-  port = 0,
-): Promise<GrpcServer> {
-  return startGrpcServer({
-    host: '127.0.0.1',
-    port,
-    tls: serverTls(serverCertificate),
-    services,
-    logger,
-    limits: { connectionsMax, requestBytesMax: 100_000 },
-  });
-}
-
-function accessTo(server: { readonly port: number }, change: Partial<ControllerAccess> = {}): ControllerAccess {
-  const credentials = { rootsPem: ca.rootPem, client: clientCertificate };
-  return {
-    address: `127.0.0.1:${server.port}`,
-    serverName: CONTROLLER_SERVER_NAME,
-    credentials: () => credentials,
-    ...change,
-  };
-}
+import type { DiscoveryServerStream } from './services.ts';
 
 function request(change: Partial<DiscoveryRequest> = {}): DiscoveryRequest {
   return {
@@ -71,17 +28,6 @@ function request(change: Partial<DiscoveryRequest> = {}): DiscoveryRequest {
 function response(nonce: string, bytes = 3): DiscoveryResponse {
   const resource = { name: 'a', version: '1', aliases: ['b'], typeUrl: ADDRESS_TYPE_URL, value: new Uint8Array(bytes) };
   return { typeUrl: ADDRESS_TYPE_URL, nonce, systemVersion: 'v', resources: [resource], removedResources: ['c'] };
-}
-
-/** The code of the GrpcError that `work` rejects with. */
-async function failureOf(work: Promise<unknown>): Promise<string> {
-  try {
-    await work;
-  } catch (error) {
-    if (error instanceof GrpcError) return error.code;
-    throw error;
-  }
-  return 'none';
 }
 
 const signal = new AbortController().signal;
@@ -299,106 +245,4 @@ test('a server shows new certificates to new connections', async () => {
   const open = (credentials: ControllerAccess['credentials']): Promise<string> =>
     failureOf(createPushTransport(accessTo(server, { credentials })).open(signal));
   assert.deepEqual([await open(() => roots), await open(() => oldRoots)], ['none', 'unavailable']);
-});
-
-test('a CA client sends identity, request and validity, and takes the chain apart', async () => {
-  const asked: CertificateRequest[] = [];
-  await using server = await startServer({
-    certificates: {
-      createCertificate: async (read) => {
-        asked.push(await read('n1'));
-        return ['leaf', 'intermediate\n', 'roots'];
-      },
-    },
-  });
-  using client = createCaClient(accessTo(server));
-  const issued = await client.createCertificate({ identity: node, csrPem: 'csr', validitySeconds: 86_400 }, signal);
-  assert.deepEqual(issued, { chainPem: 'leaf\nintermediate\n', rootsPem: 'roots' });
-  assert.deepEqual(asked, [{ csrPem: 'csr', validitySeconds: 86_400, impersonatedIdentity: node }]);
-});
-
-test('requestSvid() gives an SVID, or says what is wrong with the answer', async () => {
-  const answers: Record<string, (csrPem: string) => readonly string[]> = {
-    'one element': () => ['leaf'],
-    garbage: () => ['leaf', 'roots'],
-    'other key': () => [ca.issueCertificate({ altNames: [{ kind: 'uri', value: node }] }).chainPem, ca.rootPem],
-  };
-  const failures: Record<string, string> = {};
-  for (const [what, answer] of Object.entries(answers)) {
-    await using server = await startServer({
-      certificates: { createCertificate: async (read) => answer((await read('n1')).csrPem) },
-    });
-    using client = createCaClient(accessTo(server));
-    failures[what] = await failureOf(requestSvid(client, { identity: node, validitySeconds: 60 }, signal));
-  }
-  assert.deepEqual(failures, {
-    'one element': 'malformed-response',
-    garbage: 'malformed-response',
-    'other key': 'malformed-response',
-  });
-});
-
-test('a call that is aborted, refused or not served says so', async () => {
-  const started = Promise.withResolvers<AbortSignal>();
-  await using server = await startServer({
-    certificates: {
-      createCertificate: async (read, _peer, gone) => {
-        if ((await read('n1')).csrPem === 'refuse') throw new GrpcError('unauthenticated');
-        started.resolve(gone);
-        return once(gone, 'abort').then(() => []);
-      },
-    },
-  });
-  using client = createCaClient(accessTo(server));
-  const ask = (csrPem: string, until: AbortSignal): Promise<unknown> =>
-    client.createCertificate({ identity: node, csrPem, validitySeconds: 1 }, until);
-  assert.equal(await failureOf(ask('refuse', signal)), 'unauthenticated');
-  const abort = new AbortController();
-  const pending = ask('wait', abort.signal);
-  const gone = await started.promise;
-  abort.abort(new Error('enough'));
-  await assert.rejects(pending, /enough/);
-  if (!gone.aborted) await once(gone, 'abort');
-  const nodes = createNodeIdentityClient(accessTo(server));
-  assert.equal(await failureOf(nodes.join({ token: 't', csrPem: 'c' }, signal)), 'unimplemented');
-});
-
-test('a CA client works again soon after the controller came back', async () => {
-  const services: GrpcServices = { certificates: { createCertificate: async () => ['leaf', 'roots'] } };
-  const first = await startServer(services);
-  using client = createCaClient(accessTo(first));
-  const ask = (): Promise<string> =>
-    failureOf(client.createCertificate({ identity: node, csrPem: 'csr', validitySeconds: 1 }, signal));
-  assert.equal(await ask(), 'none');
-  await first[Symbol.asyncDispose]();
-  for (let attempt = 0; attempt < 5; attempt++) assert.equal(await ask(), 'unavailable');
-  await using second = await startServer(services, silentLogger, 100, first.port);
-  assert.equal(second.port, first.port);
-  await until('a call succeeds', async () => (await ask()) === 'none', 5000);
-});
-
-test('a node identity client joins and renews', async () => {
-  const asked: unknown[] = [];
-  await using server = await startServer({
-    nodes: {
-      join: async (each, peer) => {
-        asked.push(each, peer.certificate === undefined);
-        return ['leaf', 'ca'];
-      },
-      renew: async (read, peer) => {
-        asked.push(await read('n1'), identifyPeer(peer.certificate));
-        return ['leaf2', 'ca'];
-      },
-    },
-  });
-  const anonymous = { rootsPem: ca.rootPem };
-  const chains = [
-    await createNodeIdentityClient(accessTo(server, { credentials: () => anonymous })).join(
-      { token: 't', csrPem: 'c' },
-      signal,
-    ),
-    await createNodeIdentityClient(accessTo(server)).renew({ csrPem: 'd' }, signal),
-  ];
-  assert.deepEqual(chains, ['leaf\nca', 'leaf2\nca']);
-  assert.deepEqual(asked, [{ token: 't', csrPem: 'c' }, true, { csrPem: 'd' }, { kind: 'identified', id: node }]);
 });

@@ -9,10 +9,11 @@ import { createTestCa, testIdentity } from './test-ca.ts';
 import { identifyPeer } from '../tls/peer-identity.ts';
 import { secureContextOf } from '../tls/secure-context.ts';
 import type { Svid } from '../tls/svid.ts';
+import type { CarrierResult } from '../hbone/carrier.ts';
 import type { AcceptOptions, HboneEnvironment, HbonePool, PoolTarget } from '../hbone/contract.ts';
 import { encodeSettings, type Setting } from '../hbone/frame-codec.ts';
 import { createHbonePool } from '../hbone/pool.ts';
-import type { HboneConnection, TunnelRequest } from '../hbone/tunnel.ts';
+import type { HboneConnection, TunnelRequest, TunnelStream } from '../hbone/tunnel.ts';
 import { acceptHbone } from '../hbone/server.ts';
 
 // What tests of tunnels share: a CA, two identities, and servers on port 0.
@@ -118,4 +119,11 @@ export async function withPeers(
     limits: options.limits ?? {},
   });
   await run(listener.port, peers, pool);
+}
+
+/** Takes a tunnel and lets go of it when the peer does. */
+export function hold(stream: TunnelStream): Promise<CarrierResult> {
+  const { promise, resolve } = Promise.withResolvers<CarrierResult>();
+  stream.read({ onBytes: () => {}, onEnd: () => stream.end(), onClose: resolve });
+  return promise;
 }
