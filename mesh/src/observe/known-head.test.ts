@@ -44,11 +44,15 @@ const REQUESTS = [
   'POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello',
   'POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nGET /',
   'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n',
+  // A body that looks like a request.
+  'POST / HTTP/1.1\r\nContent-Length: 27\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n',
 ] as const;
 const ANSWERS = [
   'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello',
   'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhello!',
   'HTTP/1.1 404 Oh\r\nContent-Length: 5\r\n\r\nHTTP/',
+  'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n',
+  'HTTP/1.1 200 OK\r\nContent-Length: 38\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n',
   'HTTP/1.1 204 No\r\nContent-Length: 5\r\n\r\n',
   'HTTP/1.1 304 No\r\nContent-Length: 5\r\n\r\n',
   'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n',

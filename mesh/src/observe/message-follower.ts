@@ -44,7 +44,7 @@ const framing: Framing = { contentLength: NONE, isChunked: false };
  */
 export abstract class MessageFollower {
   private part: number = Part.startLine;
-  /** Nothing of the next message has been read. */
+  /** Nothing of a message has been read. */
   private isBetween = true;
   private headBytes = 0;
   private inTrailers = false;
@@ -167,6 +167,7 @@ export abstract class MessageFollower {
   }
 
   private endSkimmed({ contentLength, isChunked }: Framing, end: number): number {
+    this.isBetween = false;
     this.contentLength = contentLength;
     this.isChunked = isChunked;
     this.onSkimmed();
