@@ -1,7 +1,7 @@
 import { ChunkQueue } from './chunk-queue.ts';
 import { type SocketWrites, systemError, type WriteOwner } from './node-internals.ts';
 import type { PlainSocket } from './plain-socket.ts';
-import type { RecordSlab } from './read-memory.ts';
+import { type RecordSlab, viewOf } from './read-memory.ts';
 
 /** Chunks below this are copied rather than pinning the slab they lie in while their socket is behind. */
 const PIN_WORTH_BYTES = 32 * 1024;
@@ -42,16 +42,16 @@ export class SocketOutlet implements WriteOwner {
 
   /** As `StreamSink.onBytes`. */
   write(memory: Buffer, start: number, end: number, slab: RecordSlab | undefined): boolean {
-    const chunk = memory.subarray(start, end);
     if (this.socket.destroyed) {
-      this.credit.release(chunk.length);
+      this.credit.release(end - start);
       return true;
     }
     if (this.writingBytes === 0) {
-      if (!this.begin(chunk, slab)) return true;
+      if (!this.begin(viewOf(memory, start, end), slab)) return true;
       slab?.pin();
       return false;
     }
+    const chunk = memory.subarray(start, end);
     this.queue ??= new ChunkQueue();
     if (slab === undefined || chunk.length < PIN_WORTH_BYTES) {
       this.queue.append(chunk);
@@ -101,7 +101,7 @@ export class SocketOutlet implements WriteOwner {
   }
 
   /** Begins a write; true when it has to wait for the kernel. */
-  private begin(chunk: Buffer, slab: RecordSlab | undefined): boolean {
+  private begin(chunk: Uint8Array, slab: RecordSlab | undefined): boolean {
     const result = this.writes.writeNow(this.socket, chunk, this);
     if (result === 1) {
       this.writingBytes = chunk.length;
