@@ -2,6 +2,7 @@ import { Socket } from 'node:net';
 import type { ByteLink } from './byte-link.ts';
 import { FlushThreshold } from './flush-threshold.ts';
 import { FRAME_HEADER_BYTES, FrameFlag, FrameType, writeFrameHeader, writeUint32 } from './frame-codec.ts';
+import { atTurnEnd } from '../runtime/turn-end.ts';
 import { type SocketWrites, systemError, type WriteOwner } from './node-internals.ts';
 import { giveStage, sourceFrame, takeBulkStage, takeStage } from './read-memory.ts';
 
@@ -20,7 +21,7 @@ const BACKLOG_MAX_BYTES = 64 * 1024;
 const STAGE_WORTH_KEEPING_BYTES = 16 * 1024;
 
 /**
- * Writes frames to a TLS socket. Small ones are gathered ("staged") and leave together: in a setImmediate, that is once
+ * Writes frames to a TLS socket. Small ones are gathered ("staged") and leave together: at the end of the loop turn, that is once
  * per loop turn (nextTick would run after every callback and undo the batching), or earlier when `FlushThreshold` says.
  * A TLS write counts as busy until the check phase of the loop even when the kernel took it at once (TLSWrap reports
  * completion there), so there is at most one write per socket before that phase; what comes meanwhile waits here.
@@ -53,7 +54,7 @@ export class ConnectionWriter implements WriteOwner {
     this.flush();
   };
   private readonly onLaterTurn = (): void => {
-    setImmediate(this.onFlushTurn);
+    atTurnEnd(this.onFlushTurn);
   };
   private readonly onWritten = (): void => this.onWriteDone(0);
   private readonly writes: SocketWrites | undefined;
@@ -252,7 +253,7 @@ export class ConnectionWriter implements WriteOwner {
       return;
     }
     const result = writes.writeNow(direct, bytes, this);
-    if (result === 0) setImmediate(this.onWritten);
+    if (result === 0) atTurnEnd(this.onWritten);
     else if (result < 0) direct.destroy(systemError(result));
   }
 
@@ -326,7 +327,7 @@ export class ConnectionWriter implements WriteOwner {
   private schedule(flush: () => void = this.onFlushTurn): void {
     if (this.scheduled || this.busy) return;
     this.scheduled = true;
-    setImmediate(flush);
+    atTurnEnd(flush);
   }
 
   private releaseSources(): void {

@@ -1,4 +1,5 @@
 import { Socket } from 'node:net';
+import { atTurnEnd } from '../runtime/turn-end.ts';
 import type { ByteLink } from './byte-link.ts';
 import type { ReadInternals } from './node-internals.ts';
 import { RECORD_MAX_BYTES, type RecordSlab, takeRecordSlab } from './read-memory.ts';
@@ -100,7 +101,7 @@ export class RecordReader {
   /** Counts what was read in this turn, but for small records, of which no connection brings much. */
   private mayReadOn(bytes: number): boolean {
     if (bytes < COUNTED_MIN_BYTES) return true;
-    if (this.turnBytes === 0) setImmediate(this.onTurnEnd);
+    if (this.turnBytes === 0) atTurnEnd(this.onTurnEnd);
     this.turnBytes += bytes;
     if (this.turnBytes < TURN_BYTES) return true;
     this.flush();
@@ -135,13 +136,15 @@ export class RecordReader {
     this.nextBuffer = this.slab?.places[0] ?? this.landing;
   }
 
+  private readonly onFlushTurn = (): void => {
+    this.flushScheduled = false;
+    this.flush();
+  };
+
   /** If nothing follows in this loop turn, what is held back goes on alone. */
   private scheduleFlush(): void {
     if (this.flushScheduled) return;
     this.flushScheduled = true;
-    setImmediate(() => {
-      this.flushScheduled = false;
-      this.flush();
-    });
+    atTurnEnd(this.onFlushTurn);
   }
 }

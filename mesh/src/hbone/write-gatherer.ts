@@ -1,3 +1,4 @@
+import { atTurnEnd } from '../runtime/turn-end.ts';
 import { FlushThreshold } from './flush-threshold.ts';
 
 /** Whose writes are gathered. */
@@ -46,7 +47,7 @@ export class WriteGatherer {
     this.at += memory.copy(this.memory, this.at, start, end);
     if (!this.scheduled) {
       this.scheduled = true;
-      setImmediate(this.onTurnEnd);
+      atTurnEnd(this.onTurnEnd);
     }
     if (!this.threshold.staged()) return true;
     this.flush();

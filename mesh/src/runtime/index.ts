@@ -52,6 +52,7 @@ export * from './series-rows.ts';
 export * from './settings.ts';
 export * from './share-reads.ts';
 export * from './sum-samples.ts';
+export * from './turn-end.ts';
 export * from './usable-host.ts';
 export * from './wide.ts';
 export { answerWorkerCalls, postWorkerEvent, type WorkerHandlers } from './worker-calls.ts';
