@@ -17,14 +17,15 @@ test('with one frame a turn every frame leaves at once', () => {
   assert.equal(waiting(new FlushThreshold(), 50, 1), 0);
 });
 
-test('with many frames a turn the first half waits for its end', () => {
-  assert.equal(waiting(new FlushThreshold(), 100, 32), 15);
+test('with many frames a turn the first of them wait for others', () => {
+  assert.equal(waiting(new FlushThreshold(), 100, 32), 14);
+  assert.equal(waiting(new FlushThreshold(0.5), 100, 32), 15);
 });
 
 test('turns that became smaller because they were split do not split further soon', () => {
   const threshold = new FlushThreshold();
   waiting(threshold, 10, 32);
-  assert.equal(waiting(threshold, 10, 16), 15);
+  assert.equal(waiting(threshold, 10, 16), 14);
 });
 
 test('when the load has gone single frames leave at once again', () => {
