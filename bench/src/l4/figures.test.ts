@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { loadFigures, memoryFigures } from './figures.ts';
 import { markdownReport } from './markdown-report.ts';
 import { l4Plot } from './plot.ts';
-import { quickFigures } from './quick-line.ts';
+import { quickFigures, roundRatios } from './quick-line.ts';
 import type { L4Results, Sample } from './samples.ts';
 import type { PeerName } from './peer.ts';
 
@@ -102,6 +102,20 @@ test('memoryFigures() take the larger side at rest and each side per connection'
     serverIdleBytesPerConnection: 8 * 1024,
   });
   assert.equal(memoryFigures(RESULTS, 'envoy'), undefined);
+});
+
+test('roundRatios() compare peers of the same round, so that a slow round of both changes nothing', () => {
+  const samples = [
+    requests('envoy', 0, 20_000, 2),
+    requests('ambit', 0, 30_000, 1.5),
+    requests('envoy', 1, 10_000, 2),
+    requests('ambit', 1, 15_000, 1.5),
+    requests('envoy', 2, 20_000, 2),
+  ];
+  const { rps_c32_vs_envoy, cpu_c32_vs_envoy, ...others } = roundRatios({ ...RESULTS, samples });
+  assert.deepEqual(rps_c32_vs_envoy, { median: 1.5, min: 1.5, max: 1.5, count: 2 });
+  assert.deepEqual(cpu_c32_vs_envoy, { median: 0.5, min: 0.5, max: 0.5, count: 2 });
+  assert.deepEqual(others, {});
 });
 
 test('quickFigures() are ratios to Envoy where both sides have a figure', () => {

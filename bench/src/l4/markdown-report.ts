@@ -2,7 +2,7 @@ import { formatNumber, formatSummary, markdownTable } from '../report/format.ts'
 import { loadFigures, memoryFigures } from './figures.ts';
 import type { LoadName } from './plan.ts';
 import { PEER_NAMES, type PeerName } from './peer.ts';
-import { quickFigures } from './quick-line.ts';
+import { quickFigures, roundRatios } from './quick-line.ts';
 import type { L4Results } from './samples.ts';
 
 const MEGABYTE = 1024 * 1024;
@@ -127,8 +127,9 @@ function memoryTable(results: L4Results, peers: readonly PeerName[]): string {
 }
 
 function ratioTable(results: L4Results): string {
+  const byRound = roundRatios(results);
   return markdownTable(
-    ['figure', 'value'],
-    Object.entries(quickFigures(results)).map(([name, value]) => [name, String(value)]),
+    ['figure', 'value', 'ratio by round'],
+    Object.entries(quickFigures(results)).map(([name, value]) => [name, String(value), formatSummary(byRound[name])]),
   );
 }

@@ -1,4 +1,4 @@
-import { ratio, toSignificant, type Summary } from '../measure/summary.ts';
+import { ratio, summarise, toSignificant, type Summary } from '../measure/summary.ts';
 import { loadFigures, memoryFigures, type LoadFigures } from './figures.ts';
 import type { PeerName } from './peer.ts';
 import type { LoadName } from './plan.ts';
@@ -51,4 +51,29 @@ export function quickFigures(results: L4Results): Record<string, number> {
   const peaks = (['bulk1', 'bulk4'] as const).map((load) => loadFigures(results, 'ambit', load).peakRssBytes?.max ?? 0);
   if (Math.max(...peaks) > 0) put('bulk_rss_mb', Math.max(...peaks) / MEGABYTE);
   return figures;
+}
+
+/**
+ * The same ratios taken round by round: peers of one round ran within seconds of each other, and a machine that is faster in one round
+ * than in the next moves both. By name; what was not run is left out.
+ */
+export function roundRatios(results: L4Results): Readonly<Record<string, Summary>> {
+  const rounds = [...new Set(results.samples.map((sample) => sample.round))].map((round) => ({
+    ...results,
+    samples: results.samples.filter((sample) => sample.round === round),
+  }));
+  const found: Record<string, Summary> = {};
+  for (const [name, [load, figure]] of Object.entries(RATIOS)) {
+    for (const [prefix, peer] of [
+      ['', 'ambit'],
+      ['http_', 'ambit-http'],
+    ] as const) {
+      const ratios = rounds.map((round) =>
+        ratio(loadFigures(round, peer, load)[figure], loadFigures(round, 'envoy', load)[figure]),
+      );
+      const summary = summarise(ratios.filter((value) => value !== undefined));
+      if (summary !== undefined) found[`${prefix}${name}`] = summary;
+    }
+  }
+  return found;
 }
