@@ -117,6 +117,16 @@ const CASES: readonly (readonly [string, readonly Said[], Partial<Observed>])[] 
   ['a line that is none of HTTP', said(['client', 'SSH-2.0-OpenSSH_9.9\r\n']), { stopped: 'unknown-protocol' }],
   ['HTTP/0.9', said(['client', 'GET /\r\n']), { stopped: 'unknown-protocol' }],
   ['a request line of another version', said(['client', 'GET / HTTP/2.0\r\n\r\n']), { stopped: 'unknown-protocol' }],
+  [
+    'a request line without the last digit of its version',
+    said(['client', 'GET / HTTP/1. \r\n\r\n']),
+    { stopped: 'unknown-protocol' },
+  ],
+  [
+    'an answer without the last digit of its version',
+    said(['client', GET], ['server', OK.replace('1.1', '1.x')]),
+    { stopped: 'unreadable' },
+  ],
   ['bytes', said(['client', '\x00\x00\x00\x08\x04\xd2\x16\x2f']), { stopped: 'unknown-protocol' }],
   ['a command of Redis', said(['client', '*1\r\n$4\r\nPING\r\n']), { stopped: 'unknown-protocol' }],
   [

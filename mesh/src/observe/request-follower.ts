@@ -1,4 +1,4 @@
-import { CR, LF, SP, TOKEN } from '../http1/characters.ts';
+import { CR, DIGIT, LF, SP, TOKEN } from '../http1/characters.ts';
 import { NOT_WHOLE, type RecentHead } from './known-head.ts';
 import { MessageFollower } from './message-follower.ts';
 import { type Framing, LINE_END, NOT_SKIMMED } from './skim-fields.ts';
@@ -138,12 +138,13 @@ export class RequestFollower extends MessageFollower {
   }
 }
 
-/** Whether a whole request line of HTTP/1 ends at `end`; any digit will do behind the point. */
+/** Whether a whole request line of HTTP/1 ends at `end`; any digit will do behind the point, and nothing else. */
 function endsInVersion(words: DataView, end: number): boolean {
   const at = end - VERSION_BYTES;
   return (
     words.getInt32(at, true) === SPACE_HTT &&
     words.getInt32(at + 4, true) === P_SLASH_1_POINT &&
+    DIGIT[words.getUint8(at + 8)] === 1 &&
     words.getUint16(end - 2, true) === LINE_END
   );
 }

@@ -1,4 +1,4 @@
-import { LF, SP } from '../http1/characters.ts';
+import { DIGIT, LF, SP } from '../http1/characters.ts';
 import { NOT_WHOLE, type RecentHead } from './known-head.ts';
 import { MessageFollower } from './message-follower.ts';
 import { type Framing, NOT_SKIMMED } from './skim-fields.ts';
@@ -44,9 +44,8 @@ export class ResponseFollower extends MessageFollower {
     const words = wordsOf(memory);
     if (start + STATUS_END > end || words.getInt32(start, true) !== HTTP) return NOT_SKIMMED;
     // Then `/1.`, a digit and a space.
-    if ((words.getInt32(start + 4, true) & THREE_BYTES) !== SLASH_1_POINT || words.getUint8(start + 8) !== SP) {
-      return NOT_SKIMMED;
-    }
+    if ((words.getInt32(start + 4, true) & THREE_BYTES) !== SLASH_1_POINT) return NOT_SKIMMED;
+    if (DIGIT[words.getUint8(start + 7)] !== 1 || words.getUint8(start + 8) !== SP) return NOT_SKIMMED;
     const hundreds = words.getUint8(start + STATUS_AT) - ZERO;
     const tens = words.getUint8(start + STATUS_AT + 1) - ZERO;
     const ones = words.getUint8(start + STATUS_AT + 2) - ZERO;
