@@ -194,6 +194,24 @@ test('a head beyond all measure ends the reading, and none of it is kept', () =>
   assert.equal(stopped, 'unreadable');
 });
 
+test('how long a head may be does not depend on how it is cut', () => {
+  const long = (kib: number): string => `X-Long: ${'x'.repeat(kib * 1024)}\r\n`;
+  const chunked = 'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n';
+  const cases = [
+    [`GET / HTTP/1.1\r\n${long(257)}\r\n`, 'unreadable'],
+    [`${chunked}\r\n0\r\n${long(257)}\r\n`, 'unreadable'],
+    [`${chunked}${long(200)}\r\n1;${'x'.repeat(100 * 1024)}\r\na\r\n0\r\n${long(100)}\r\n`, null],
+    [`GET / HTTP/1.1\r\n${long(200)}\r\n`.repeat(2), null],
+  ] as const;
+  for (const [request, expected] of cases) {
+    for (const kib of [1, 16, 64, 1024]) {
+      const pieces = request.match(new RegExp(`[^]{1,${kib * 1024}}`, 'g')) ?? [];
+      const { stopped } = observe(said(...pieces.map((piece) => ['client', piece] as const)));
+      assert.equal(stopped, expected, `${request.slice(0, 60)} in pieces of ${kib} KiB`);
+    }
+  }
+});
+
 test('a large body is passed over', () => {
   const piece: Said = { by: 'server', bytes: Buffer.alloc(1024 * 1024) };
   const length = 16 * piece.bytes.length;

@@ -174,12 +174,18 @@ export abstract class MessageFollower {
     return this.endFields(end);
   }
 
+  /** Reads no further than a head may go: where one that is too long is cut makes no difference. */
   private readHead(memory: Buffer, start: number, end: number): number {
     this.isBetween = false;
+    const limit = Math.min(end, start + OBSERVE_LIMITS.headMaxBytes - this.headBytes);
+    if (limit === start) {
+      this.giveUp();
+      return end;
+    }
     const at =
-      this.part === Part.startLine ? this.readStartLine(memory, start, end) : this.readFields(memory, start, end);
-    if (!this.isBetween) this.headBytes += at - start;
-    if (this.headBytes > OBSERVE_LIMITS.headMaxBytes) this.giveUp();
+      this.part === Part.startLine ? this.readStartLine(memory, start, limit) : this.readFields(memory, start, limit);
+    // What follows the head counts anew.
+    if (!this.isBetween && this.part <= Part.restOfLine) this.headBytes += at - start;
     return at;
   }
 
