@@ -61,15 +61,44 @@ const ANSWERS = [
 ] as const;
 const TO_HEAD = 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n';
 
-/** How messages come in pieces: each alone, all at once, or cut behind every head and five bytes further on. */
-const oneEach = (messages: readonly string[]): readonly string[] => messages;
-const CUTS: readonly ((messages: readonly string[]) => readonly string[])[] = [
+/** How messages come in pieces: each alone, all at once, cut behind every head and five bytes further on, or anywhere. */
+type Cut = (messages: readonly string[], random: () => number) => readonly string[];
+const oneEach: Cut = (messages) => messages;
+const anywhere: Cut = (messages, random) => {
+  const text = messages.join('');
+  const [first = 0, second = 0] = [random(), random()]
+    .map((share) => Math.ceil(share * text.length))
+    .sort((a, b) => a - b);
+  return [text.slice(0, first), text.slice(first, second), text.slice(second)];
+};
+const CUTS: readonly Cut[] = [
   oneEach,
   oneEach,
   (messages) => [messages.join('')],
   (messages) => messages.join('').split(/(?<=\r\n\r\n)/),
   (messages) => messages.join('').split(/(?<=\r\n\r\n[^]{5})/),
+  anywhere,
 ];
+
+/** Each in its order, one behind the other or, now and then, mixed: answers begin before their requests end. */
+function together(asked: readonly Said[], answered: readonly Said[], random: () => number): Said[] {
+  if (random() < 0.8) return [...asked, ...answered];
+  const mixed = [...asked];
+  let at = 1;
+  for (const said of answered) {
+    at += Math.floor(random() * (mixed.length - at + 1));
+    mixed.splice(at, 0, said);
+    at += 1;
+  }
+  return mixed;
+}
+
+/** Changes a byte, mostly one of a head, into one that means something elsewhere. */
+function damage(said: readonly Said[], random: () => number): void {
+  const bytes = said[Math.floor(random() * said.length)]?.bytes;
+  if (bytes === undefined || bytes.length === 0) return;
+  bytes.write(' \r\n:0C\0'.charAt(Math.floor(random() * 7)), Math.floor(random() ** 2 * bytes.length));
+}
 
 /** Exchanges out of a few, so that most heads have been there before; sometimes requests come before answers to others. */
 function conversationOf(random: () => number): Said[] {
@@ -80,11 +109,13 @@ function conversationOf(random: () => number): Said[] {
     const asked = Array.from({ length: random() < 0.8 ? 1 : 3 }, () => pick(REQUESTS));
     const answers = asked.map((request) => (request.startsWith('HEAD') ? TO_HEAD : pick(ANSWERS)));
     const cut = CUTS[Math.floor(random() * CUTS.length)] ?? oneEach;
-    for (const request of cut(asked)) said.push({ by: 'client', bytes: Buffer.from(request) });
-    for (const answer of cut(answers)) said.push({ by: 'server', bytes: Buffer.from(answer) });
+    const pieces = (by: Said['by'], messages: readonly string[]): Said[] =>
+      cut(messages, random).map((text) => ({ by, bytes: Buffer.from(text) }));
+    said.push(...together(pieces('client', asked), pieces('server', answers), random));
     // A server that speaks unasked, once in a while.
     if (random() < 0.01) said.push({ by: 'server', bytes: Buffer.from(ANSWERS[0]) });
   }
+  if (random() < 0.3) damage(said, random);
   return said;
 }
 
