@@ -11,6 +11,8 @@ export class Detection implements Conversation {
   private readonly nowMs: () => number;
   /** How much of HTTP/2's preface has been said. */
   private prefaceBytes = 0;
+  /** When the first of them came, if no others came with it. */
+  private begunMs = 0;
   private http2: Http2Conversation | undefined;
   private found: Conversation | undefined;
 
@@ -26,6 +28,7 @@ export class Detection implements Conversation {
 
   request(memory: Buffer, start: number, end: number): StopReason | null {
     if (this.prefaceBytes === 0 && memory[start] === TLS_HANDSHAKE) return 'tls';
+    const before = this.prefaceBytes;
     let at = start;
     while (at < end && this.prefaceBytes < CLIENT_PREFACE.length && memory[at] === CLIENT_PREFACE[this.prefaceBytes]) {
       this.prefaceBytes += 1;
@@ -36,14 +39,18 @@ export class Detection implements Conversation {
       this.found = this.http2;
       return at < end ? this.http2.request(memory, at, end) : null;
     }
-    if (at === end) return null;
+    if (at === end) {
+      if (before === 0) this.begunMs = this.nowMs();
+      return null;
+    }
     // The server has said what only HTTP/2's does.
     if (this.http2 !== undefined) return 'unknown-protocol';
     const http1 = new Http1Conversation(this.sink, this.nowMs);
     this.found = http1;
     // What was taken for the preface may be a method that begins like it, such as PUT.
-    const before = this.prefaceBytes - (at - start);
-    return (before === 0 ? null : http1.request(CLIENT_PREFACE, 0, before)) ?? http1.request(memory, start, end);
+    return (
+      (before === 0 ? null : http1.begin(this.begunMs, CLIENT_PREFACE, before)) ?? http1.request(memory, start, end)
+    );
   }
 
   /** A server of HTTP/2 need not wait for the preface, and those of gRPC in Go do not; one of HTTP/1 has nothing to say. */

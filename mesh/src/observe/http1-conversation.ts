@@ -45,6 +45,13 @@ export class Http1Conversation implements Conversation, RequestOwner, ResponseOw
     return requests.isHttp ? 'unreadable' : 'unknown-protocol';
   }
 
+  /** The client had said the first `end` bytes of `memory`, part of a request line, at `begunMs`; before anything else. */
+  begin(begunMs: number, memory: Buffer, end: number): StopReason | null {
+    const reason = this.request(memory, 0, end);
+    this.begun[this.first] = begunMs;
+    return reason;
+  }
+
   response(memory: Buffer, start: number, end: number): StopReason | null {
     const { responses } = this;
     responses.push(memory, start, end);

@@ -188,6 +188,11 @@ test('a duration is from the first byte of a request to the last of its answer',
   assert.deepEqual(durations, [3, 1]);
 });
 
+test('so it is where the first bytes might have begun HTTP/2', () => {
+  const pieces = ['P', 'RI', ' / HTTP/1.1\r\n\r\n'].map((piece) => ['client', piece] as const);
+  assert.deepEqual(observe(said(...pieces, ['server', OK])).durations, [3]);
+});
+
 test('a head beyond all measure ends the reading, and none of it is kept', () => {
   const line: Said = { by: 'client', bytes: Buffer.from(`X-Long: ${'x'.repeat(60_000)}\r\n`) };
   const { stopped } = observe([...said(['client', 'GET / HTTP/1.1\r\n']), line, line, line, line, line]);
