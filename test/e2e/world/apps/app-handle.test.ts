@@ -35,6 +35,8 @@ test('an app serves HTTP and lines, calls others, and both record the same addre
   );
   const line = await client.run({ op: 'line', ip: '127.0.0.1', port: linePort, line: 'hello', timeoutMs: 2000 });
   assert.deepEqual({ ok: line.ok, servedBy: line.servedBy }, { ok: true, servedBy: 'server' });
+  // Two processes tell of it, each when its turn comes.
+  await until('the server reports', () => server.served.length >= 2);
   assert.deepEqual(
     server.served.map((event) => [event.kind, event.source, event.what]),
     [
