@@ -1,4 +1,4 @@
-import { type ClientHttp2Session, type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2';
+import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
 import { type Asked, checkAnswer, servedBy } from './check-answer.ts';
 import { Http2Sessions } from './http2-sessions.ts';
 import type { Account, Ledger, Opened } from './ledger.ts';
@@ -54,21 +54,12 @@ export class Http2Requests implements RequestSender {
   /** `again` is called when it did not leave. */
   #leave(asked: Asked, isOnNewConnection: boolean, pending: PendingRequest, again: () => void): ClientHttp2Stream {
     const hasBody = asked.bodyBytes > 0;
-    const { session, done } = this.#sessions.take(isOnNewConnection);
-    const stream = session.request(
-      { ':method': hasBody ? 'POST' : 'GET', ':path': `/load/${asked.number}` },
-      { endStream: !hasBody },
-    );
-    // node:http2 writes what was asked for before it comes to this. A GOAWAY that it reads first makes it refuse the request by
-    // itself: nobody has seen it, so it leaves now. This is no second attempt.
-    let hasLeft = false;
-    setImmediate(() => {
-      hasLeft = true;
-    });
-    const isHeldBack = (): boolean => !hasLeft && stream.rstCode === constants.NGHTTP2_REFUSED_STREAM;
+    const head = { ':method': hasBody ? 'POST' : 'GET', ':path': `/load/${asked.number}` };
+    const made = this.#sessions.ask(isOnNewConnection, head, { endStream: !hasBody });
+    const { session, stream } = made;
     let fields: IncomingHttpHeaders | undefined;
     stream.on('error', (error) => {
-      if (!isHeldBack()) pending.failed(reasonOf(error));
+      if (!made.isHeldBack) pending.failed(reasonOf(error));
     });
     stream.on('response', (headers) => {
       fields = headers;
@@ -83,10 +74,9 @@ export class Http2Requests implements RequestSender {
       pending.answered(servedBy(fields));
     });
     stream.on('close', () => {
-      if (isHeldBack()) again();
+      if (made.isHeldBack) again();
       // A refused stream ends without an error.
       else pending.failed(stream.rstCode === 0 ? 'closed without an answer' : `reset ${stream.rstCode}`);
-      done();
     });
     stream.resume();
     if (hasBody) stream.end(Buffer.alloc(asked.bodyBytes, 'x'));

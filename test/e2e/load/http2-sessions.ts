@@ -1,9 +1,28 @@
-import { type ClientHttp2Session, connect } from 'node:http2';
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect,
+  constants,
+  type OutgoingHttpHeaders,
+} from 'node:http2';
 import { connect as connectTcp } from 'node:net';
 
 export interface SessionObserver {
   onOpened(session: ClientHttp2Session): void;
   onClosed(session: ClientHttp2Session): void;
+}
+
+/** A request that was made of a connection. */
+export interface AskedStream {
+  readonly session: ClientHttp2Session;
+  readonly stream: ClientHttp2Stream;
+  /**
+   * node:http2 writes what was asked for before the turn of the event loop ends. A GOAWAY that it reads before that makes it refuse the
+   * request by itself: nobody has seen it, so whoever asks again makes no second attempt.
+   */
+  readonly isHeldBack: boolean;
+  /** It may be with the server by now. */
+  readonly hasLeft: boolean;
 }
 
 /** HTTP/2 connections with prior knowledge that are used in turn. One that the server says goodbye on is replaced by a new one. */
@@ -24,22 +43,38 @@ export class Http2Sessions {
     this.#shared = Array.from({ length: count });
   }
 
-  /** For one request or stream; its owner calls `done` when that is over. */
-  take(isNew: boolean): { readonly session: ClientHttp2Session; readonly done: () => void } {
+  ask(isNew: boolean, headers: OutgoingHttpHeaders, options: { readonly endStream: boolean }): AskedStream {
+    const session = isNew ? this.#connect() : this.#takeShared();
+    const stream = session.request(headers, options);
     if (isNew) {
-      const session = this.#connect();
       this.#own.add(session);
-      const done = (): void => {
+      stream.once('close', () => {
         this.#own.delete(session);
         session.close();
-      };
-      return { session, done };
+      });
     }
+    let hasLeft = false;
+    setImmediate(() => {
+      hasLeft = true;
+    });
+    return {
+      session,
+      stream,
+      get isHeldBack() {
+        return !hasLeft && stream.rstCode === constants.NGHTTP2_REFUSED_STREAM;
+      },
+      get hasLeft() {
+        return hasLeft;
+      },
+    };
+  }
+
+  #takeShared(): ClientHttp2Session {
     const at = this.#next++ % this.#shared.length;
     const known = this.#shared[at];
     const session = known === undefined || known.closed || known.destroyed ? this.#connect() : known;
     this.#shared[at] = session;
-    return { session, done: () => {} };
+    return session;
   }
 
   close(): void {
