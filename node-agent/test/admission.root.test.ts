@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { connectHbone, HboneError, type HboneSession } from '@ambit/mesh/hbone';
-import { dialInNetns } from '@ambit/mesh/linux';
-import { type AccessPolicy, parseSocketAddress, workloadIdentity } from '@ambit/mesh/model';
-import { silentLogger, systemClock } from '@ambit/mesh/runtime';
+import { HboneError } from '@ambit/mesh/hbone';
+import { type AccessPolicy, workloadIdentity } from '@ambit/mesh/model';
 import { buildPolicy, createTestCa, rootTestOptions, type TestCa } from '@ambit/mesh/testing';
-import { secureContextOf } from '@ambit/mesh/tls';
 import { type PodPlan, PodWorld, readAll, until } from './pod-world.ts';
-import { TEST_PACKET_MARK } from './redirect.ts';
+import { openSession } from './tunnel-session.ts';
 
 const options = { ...rootTestOptions(), timeout: 30_000 };
 
@@ -138,17 +135,7 @@ describe('a tunnel request', () => {
     ca: TestCa = world.ca,
   ): Promise<number> {
     const identity = workloadIdentity(world.pod(as).workload);
-    const session: HboneSession<null> = await connectHbone<null>({
-      clock: systemClock,
-      logger: silentLogger,
-      openSocket: () =>
-        dialInNetns(world.pod('client').handle, {
-          destination: parseSocketAddress('10.77.0.2:15008'),
-          mark: TEST_PACKET_MARK,
-        }),
-      secureContext: secureContextOf(ca.issue(identity)),
-      verifyPeer: () => null,
-    });
+    const session = await openSession(world, 'client', ca.issue(identity));
     try {
       const { stream } = await session.openTunnel({ authority, headers: [] });
       stream.reset();

@@ -2,34 +2,15 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { describe, test } from 'node:test';
-import { connectHbone, HboneError, type HboneSession } from '@ambit/mesh/hbone';
-import { dialInNetns } from '@ambit/mesh/linux';
-import { parseSocketAddress, workloadIdentity } from '@ambit/mesh/model';
-import { silentLogger, systemClock } from '@ambit/mesh/runtime';
+import { HANDSHAKE_LIMITS, HboneError, type HboneSession } from '@ambit/mesh/hbone';
+import { workloadIdentity } from '@ambit/mesh/model';
 import { buildPolicy, buildService, rootTestOptions } from '@ambit/mesh/testing';
-import { secureContextOf, type Svid } from '@ambit/mesh/tls';
-import { HANDSHAKE_LIMITS } from '@ambit/mesh/hbone';
 import { type PodPlan, PodWorld, until } from './pod-world.ts';
-import { TEST_PACKET_MARK } from './redirect.ts';
+import { openSession } from './tunnel-session.ts';
 
 const options = { ...rootTestOptions(), timeout: 30_000 };
 const refusal = { code: 'ECONNRESET' };
 const OUTSIDER: PodPlan = { name: 'outsider', captured: false };
-
-/** A tunnel connection to the pod at 10.77.0.2, from the first pod's namespace past its capture. */
-function openSession(world: PodWorld, from: string, svid: Svid): Promise<HboneSession<null>> {
-  return connectHbone<null>({
-    clock: systemClock,
-    logger: silentLogger,
-    openSocket: () =>
-      dialInNetns(world.pod(from).handle, {
-        destination: parseSocketAddress('10.77.0.2:15008'),
-        mark: TEST_PACKET_MARK,
-      }),
-    secureContext: secureContextOf(svid),
-    verifyPeer: () => null,
-  });
-}
 
 /** 200, another status, or the code of the error that ended the attempt. */
 async function ask(session: HboneSession<null>, authority: string): Promise<number | string> {

@@ -9,6 +9,7 @@ import { rootTestOptions } from '@ambit/mesh/testing';
 import { countsOf, HISTOGRAM_COLUMNS, histogramsIn } from '@ambit/mesh/runtime';
 import { REQUEST_LABELS } from '../src/requests/request-metrics.ts';
 import { PodWorld, readAll, type TestNode, type TestPod, until } from './pod-world.ts';
+import { twoPods } from './same-node-world.ts';
 
 const options = { ...rootTestOptions(), timeout: 60_000 };
 
@@ -100,10 +101,7 @@ test(
   'requests between two pods of a node are counted once for each of them, also past the tunnel',
   options,
   async () => {
-    await using world = await PodWorld.create([
-      { name: 'client', onNode: 'one' },
-      { name: 'server', onNode: 'one' },
-    ]);
+    await using world = await twoPods();
     await serveHttp(world.pod('server'));
     for (let connection = 0; connection < 3; connection += 1) {
       const agent = agentOf(world.pod('client'));

@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { SecureContext } from 'node:tls';
-import { connectHbone, HboneError } from '@ambit/mesh/hbone';
+import { HboneError } from '@ambit/mesh/hbone';
 import { dialInNetns } from '@ambit/mesh/linux';
 import { parseSocketAddress, workloadIdentity } from '@ambit/mesh/model';
-import { silentLogger, systemClock } from '@ambit/mesh/runtime';
 import { rootTestOptions } from '@ambit/mesh/testing';
 import { handshakes, secureContextOf } from '@ambit/mesh/tls';
 import { PodWorld, until } from './pod-world.ts';
 import { nft, SERVER, serveEcho, shortcuts, twoPods } from './same-node-world.ts';
-import { TEST_PACKET_MARK } from './redirect.ts';
+import { openSession } from './tunnel-session.ts';
 
 const options = { ...rootTestOptions(), timeout: 60_000 };
 
@@ -20,18 +19,8 @@ describe('a hostile pod', () => {
     const node = world.nodeOf('client');
     assert.equal(await world.pod('client').exchange(SERVER, 'x'), 'x');
     const identity = workloadIdentity(world.pod('client').workload);
-    // It escapes capture and has stolen a certificate: the most that it could have.
-    const session = await connectHbone({
-      clock: systemClock,
-      logger: silentLogger,
-      openSocket: () =>
-        dialInNetns(world.pod('client').handle, {
-          destination: parseSocketAddress('10.77.0.2:15008'),
-          mark: TEST_PACKET_MARK,
-        }),
-      secureContext: secureContextOf(world.ca.issue(identity)),
-      verifyPeer: () => workloadIdentity(world.pod('server').workload),
-    });
+    // It escapes capture and has stolen a certificate.
+    const session = await openSession(world, 'client', world.ca.issue(identity));
     assert.equal(await session.askPeer(20_000), true);
     const { stream } = await session.openTunnel({ authority: SERVER, headers: [] });
     stream.reset();

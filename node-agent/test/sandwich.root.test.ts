@@ -2,14 +2,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { describe, test } from 'node:test';
-import { connectHbone, HboneError } from '@ambit/mesh/hbone';
-import { dialInNetns } from '@ambit/mesh/linux';
-import { parseSocketAddress, type SpiffeId } from '@ambit/mesh/model';
-import { silentLogger, systemClock } from '@ambit/mesh/runtime';
+import { HboneError } from '@ambit/mesh/hbone';
+import type { SpiffeId } from '@ambit/mesh/model';
 import { buildPolicy, buildService, buildWaypointRef, rootTestOptions, testIdentity } from '@ambit/mesh/testing';
-import { secureContextOf } from '@ambit/mesh/tls';
 import { type PodPlan, PodWorld, readAll, until } from './pod-world.ts';
-import { TEST_PACKET_MARK } from './redirect.ts';
+import { openSession } from './tunnel-session.ts';
 
 const options = { ...rootTestOptions(), timeout: 30_000 };
 const CLIENT = '10.77.0.1';
@@ -75,17 +72,7 @@ async function readHeader(socket: Socket): Promise<Header> {
 /** Status of a tunnel request to the gateway's agent, as the client's identity; what it says is sent and ended. */
 async function ask(world: PodWorld, authority: string, say = ''): Promise<number> {
   const identity: SpiffeId = testIdentity('shop', 'client');
-  const session = await connectHbone<null>({
-    clock: systemClock,
-    logger: silentLogger,
-    openSocket: () =>
-      dialInNetns(world.pod('client').handle, {
-        destination: parseSocketAddress(`${GATEWAY}:15008`),
-        mark: TEST_PACKET_MARK,
-      }),
-    secureContext: secureContextOf(world.ca.issue(identity)),
-    verifyPeer: () => null,
-  });
+  const session = await openSession(world, 'client', world.ca.issue(identity), `${GATEWAY}:15008`);
   try {
     const { stream } = await session.openTunnel({ authority, headers: [] });
     const over = new Promise<void>((resolve) => {

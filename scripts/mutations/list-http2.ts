@@ -78,5 +78,8 @@ export const HTTP2_MUTATIONS: readonly Mutation[] = [
     "request.kind === 'upgrade' && status >= 200",
   ),
   message("framing === 'none' && BODY_METHODS.has(head.method)", "framing === 'none' && head.method === ''"),
-  inFile('translate-failure.ts', TRANSLATION)('if (error.isUnprocessed)', "if (error.code === 'goaway')"),
+  inFile('translate-failure.ts', 'translate-failure.test.ts')(
+    'if (error.isUnprocessed)',
+    "if (error.code === 'goaway')",
+  ),
 ];

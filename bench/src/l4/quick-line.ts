@@ -36,11 +36,7 @@ export function quickFigures(results: L4Results): Record<string, number> {
   const put = (name: string, value: number | undefined): void => {
     if (value !== undefined && Number.isFinite(value)) figures[name] = toSignificant(value, DIGITS);
   };
-  for (const [name, [load, figure]] of Object.entries(RATIOS)) {
-    const of = (peer: PeerName): Summary | undefined => loadFigures(results, peer, load)[figure];
-    put(name, ratio(of('ambit'), of('envoy')));
-    put(`http_${name}`, ratio(of('ambit-http'), of('envoy')));
-  }
+  for (const [name, value] of ratiosOf(results)) put(name, value);
   const memory = memoryFigures(results, 'ambit');
   if (memory !== undefined) {
     put('rss_mb', memory.restRssBytes / MEGABYTE);
@@ -58,22 +54,24 @@ export function quickFigures(results: L4Results): Record<string, number> {
  * than in the next moves both. By name; what was not run is left out.
  */
 export function roundRatios(results: L4Results): Readonly<Record<string, Summary>> {
-  const rounds = [...new Set(results.samples.map((sample) => sample.round))].map((round) => ({
-    ...results,
-    samples: results.samples.filter((sample) => sample.round === round),
-  }));
+  const rounds = [...new Set(results.samples.map((sample) => sample.round))].map(
+    (round) => new Map(ratiosOf({ ...results, samples: results.samples.filter((sample) => sample.round === round) })),
+  );
   const found: Record<string, Summary> = {};
-  for (const [name, [load, figure]] of Object.entries(RATIOS)) {
-    for (const [prefix, peer] of [
-      ['', 'ambit'],
-      ['http_', 'ambit-http'],
-    ] as const) {
-      const ratios = rounds.map((round) =>
-        ratio(loadFigures(round, peer, load)[figure], loadFigures(round, 'envoy', load)[figure]),
-      );
-      const summary = summarise(ratios.filter((value) => value !== undefined));
-      if (summary !== undefined) found[`${prefix}${name}`] = summary;
-    }
+  for (const [name] of ratiosOf(results)) {
+    const summary = summarise(rounds.map((round) => round.get(name)).filter((value) => value !== undefined));
+    if (summary !== undefined) found[name] = summary;
   }
   return found;
+}
+
+/** All ratios by name, also of what was not run. */
+function ratiosOf(results: L4Results): readonly (readonly [name: string, value: number | undefined])[] {
+  return Object.entries(RATIOS).flatMap(([name, [load, figure]]) => {
+    const of = (peer: PeerName): Summary | undefined => loadFigures(results, peer, load)[figure];
+    return [
+      [name, ratio(of('ambit'), of('envoy'))] as const,
+      [`http_${name}`, ratio(of('ambit-http'), of('envoy'))] as const,
+    ];
+  });
 }

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { checkLeaks } from '../testing/leak-check.ts';
+import { Collector } from '../testing/tunnel-collector.ts';
 import { until } from '../testing/until.ts';
 import { dial, environment, listen, listenHbone, targetOf } from '../testing/tunnel-world.ts';
-import type { Carrier, CarrierReader, CarrierResult } from './carrier.ts';
+import type { Carrier } from './carrier.ts';
 import { createPlainCarrier } from './plain-carrier.ts';
 import { createHbonePool } from './pool.ts';
 import { GATHERED_MAX_BYTES, writeGatherer } from './write-gatherer.ts';
@@ -14,33 +15,6 @@ checkLeaks();
 interface Ends extends AsyncDisposable {
   readonly near: Carrier;
   readonly far: Carrier;
-}
-
-class Collector implements CarrierReader {
-  readonly pieces: Buffer[] = [];
-  ended = false;
-  drains = 0;
-  result: CarrierResult | undefined;
-
-  get bytes(): number {
-    return this.pieces.reduce((sum, piece) => sum + piece.length, 0);
-  }
-  get text(): string {
-    return Buffer.concat(this.pieces).toString('latin1');
-  }
-  onBytes(memory: Buffer, start: number, end: number): void {
-    this.pieces.push(Buffer.from(memory.subarray(start, end)));
-  }
-  onEnd(): void {
-    this.ended = true;
-  }
-  onDrain(): void {
-    this.drains += 1;
-  }
-  onClose(result: CarrierResult): void {
-    assert.equal(this.result, undefined);
-    this.result = result;
-  }
 }
 
 async function plainEnds(publicApiOnly: boolean): Promise<Ends> {

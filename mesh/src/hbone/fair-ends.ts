@@ -1,4 +1,5 @@
 import { Fifo } from '../runtime/fifo.ts';
+import { atTurnEnd } from '../runtime/turn-end.ts';
 
 /** What has ended and is told so when its turn has come. Must not throw. */
 export interface Ending {
@@ -39,11 +40,13 @@ export class FairEnds {
   private comeAgain(): void {
     if (this.isTurnComing) return;
     this.isTurnComing = true;
-    setImmediate(() => {
-      this.isTurnComing = false;
-      this.turn();
-    });
+    atTurnEnd(this.onTurn);
   }
+
+  private readonly onTurn = (): void => {
+    this.isTurnComing = false;
+    this.turn();
+  };
 
   private turn(): void {
     this.left = ENDS_PER_TURN;

@@ -1,5 +1,6 @@
 import { atTurnEnd } from '../runtime/turn-end.ts';
 import { FlushThreshold } from './flush-threshold.ts';
+import { viewOf } from './read-memory.ts';
 
 /** Whose writes are gathered. */
 export interface GatheredWriter {
@@ -57,8 +58,7 @@ export class WriteGatherer {
   /** Writes all there is. */
   flush(): void {
     const { count, writers, starts } = this;
-    // Asked for once: `subarray` asks for it each time, which costs more than all the rest of making a view.
-    const { buffer, byteOffset } = this.memory;
+    const { memory } = this;
     const end = this.at;
     this.count = 0;
     this.at = 0;
@@ -66,7 +66,7 @@ export class WriteGatherer {
     for (let i = 0; i < count; i += 1) {
       const start = starts[i] ?? 0;
       const to = i + 1 < count ? (starts[i + 1] ?? end) : end;
-      if (writers[i]?.writeGathered(new Uint8Array(buffer, byteOffset + start, to - start)) === true) isKept = true;
+      if (writers[i]?.writeGathered(viewOf(memory, start, to)) === true) isKept = true;
     }
     if (isKept) this.memory = Buffer.allocUnsafeSlow(MEMORY_BYTES);
   }

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { ByteLink } from '../hbone/byte-link.ts';
 import type { Carrier, CarrierReader, CarrierResult } from '../hbone/carrier.ts';
+import { atTurnEnd } from '../runtime/turn-end.ts';
 
 /**
  * A carrier as what an HTTP/2 connection stands on; owned from now on. It is a `CarrierReader`: `start` makes it the carrier's, or
@@ -33,7 +34,7 @@ export class CarrierLink extends EventEmitter implements ByteLink, CarrierReader
   write(bytes: Buffer, done: () => void): void {
     // The carrier has copied them when this returns.
     if (this.carrier.closed) return;
-    if (this.carrier.write(bytes)) setImmediate(done);
+    if (this.carrier.write(bytes)) atTurnEnd(done);
     else this.done = done;
   }
 
@@ -60,7 +61,7 @@ export class CarrierLink extends EventEmitter implements ByteLink, CarrierReader
   onDrain(): void {
     const { done } = this;
     this.done = undefined;
-    if (done !== undefined) setImmediate(done);
+    if (done !== undefined) atTurnEnd(done);
   }
 
   onClose({ error }: CarrierResult): void {

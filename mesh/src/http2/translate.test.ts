@@ -2,9 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type FieldList, fieldsOf, requestEvents, responseEvents } from '../testing/http1-steps.ts';
 import { requestDecoder, requestOf, responseDecoder, responseOf } from '../testing/http2-heads.ts';
-import { blockOf } from '../testing/http2-peer.ts';
-import { FRAME_HEADER_BYTES, Http2Code } from '../hbone/frame-codec.ts';
-import { HboneError } from '../hbone/errors.ts';
+import { FRAME_HEADER_BYTES } from '../hbone/frame-codec.ts';
 import type { OutgoingFraming } from '../http1/decide-framing.ts';
 import type { RequestHead, ResponseHead } from '../http1/head.ts';
 import { HeadWriter } from '../http1/head-writer.ts';
@@ -12,9 +10,6 @@ import { RequestReader } from '../http1/request-reader.ts';
 import { ResponseReader } from '../http1/response-reader.ts';
 import { fieldBlockOf } from './field-text.ts';
 import { HeadEncoder } from './head-encoder.ts';
-import { fromFramer, Http2Error, malformed } from './http2-error.ts';
-import { reasonOf } from './reasons.ts';
-import { grpcStatusOf, translateFailure } from './translate-failure.ts';
 import {
   endsWithHead,
   markEndingFields,
@@ -373,31 +368,4 @@ test('markForbiddenTrailers() leaves what a trailer may be', () => {
   assert.equal(markForbiddenTrailers(trailers, dropped), 2);
   assert.deepEqual([...dropped.subarray(0, 4)], [0, 1, 0, 1]);
   assert.equal(fieldsOf(trailers).length, 4);
-});
-
-test('translateFailure() says what a client gets, and whether the request may be made again', () => {
-  const reset = (http2Code: number): Http2Error => new Http2Error('reset', { data: { http2Code } });
-  const { cancel, enhanceYourCalm, http11Required, internalError, protocolError, refusedStream } = Http2Code;
-  const cases: readonly (readonly [error: Http2Error, status: number, http2Code: number, retry: string])[] = [
-    [reset(refusedStream), 503, refusedStream, 'safe'],
-    [new Http2Error('goaway'), 503, refusedStream, 'safe'],
-    [reset(cancel), 502, cancel, 'never'],
-    [reset(enhanceYourCalm), 502, enhanceYourCalm, 'never'],
-    [reset(protocolError), 502, internalError, 'never'],
-    [reset(http11Required), 502, internalError, 'as-http1'],
-    [malformed('te'), 502, internalError, 'never'],
-    [new Http2Error('protocol', { data: { http2Code: cancel } }), 502, internalError, 'never'],
-    [new Http2Error('closed'), 502, internalError, 'never'],
-    [fromFramer(new HboneError('keepalive')), 502, internalError, 'never'],
-    [fromFramer(new HboneError('socket')), 502, internalError, 'never'],
-  ];
-  for (const [error, status, http2Code, retry] of cases) {
-    assert.deepEqual(translateFailure(error), { status, http2Code, retry }, error.code);
-  }
-});
-
-test('statuses have names, and codes of gRPC', () => {
-  assert.deepEqual([200, 404, 503, 299].map(reasonOf), ['OK', 'Not Found', 'Service Unavailable', '']);
-  assert.deepEqual([400, 401, 403, 404, 429, 503, 504, 500].map(grpcStatusOf), [13, 16, 7, 12, 14, 14, 4, 2]);
-  assert.equal(blockOf([]).length, 0);
 });

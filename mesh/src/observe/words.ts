@@ -12,7 +12,7 @@ const KEPT_MIN_BYTES = 16 * 1024;
 const kept = new WeakMap<Buffer, DataView>();
 /** Memory that was looked at last, and the one before. Views are dear to make, and even to find. */
 let recent: Buffer = Buffer.alloc(0);
-let recentWords: DataView = viewOf(recent);
+let recentWords: DataView = newWords(recent);
 let earlier: Buffer = recent;
 let earlierWords: DataView = recentWords;
 
@@ -28,10 +28,10 @@ export function wordsOf(memory: Buffer): DataView {
 }
 
 function findWords(memory: Buffer): DataView {
-  if (memory.length < KEPT_MIN_BYTES) return viewOf(memory);
+  if (memory.length < KEPT_MIN_BYTES) return newWords(memory);
   let words = kept.get(memory);
   if (words === undefined) {
-    words = viewOf(memory);
+    words = newWords(memory);
     kept.set(memory, words);
   }
   return words;
@@ -58,6 +58,6 @@ export function passLine(memory: Buffer, words: DataView, start: number, end: nu
   return found < 0 || found >= end ? end : found + 1;
 }
 
-function viewOf(memory: Buffer): DataView {
+function newWords(memory: Buffer): DataView {
   return new DataView(memory.buffer, memory.byteOffset, memory.byteLength);
 }

@@ -31,13 +31,14 @@ test('atTurnEnd() goes on after many, and after few again', async () => {
   }
 });
 
-test('a callback that throws is an uncaught exception, and takes no turn from those behind it', async () => {
+test('a callback that throws is an uncaught exception, and takes no turn from those behind it, nor their order', async () => {
   const program = `
     const { atTurnEnd } = await import(${JSON.stringify(new URL('turn-end.ts', import.meta.url).href)});
     const { parentPort } = await import('node:worker_threads');
     process.on('uncaughtException', (error) => parentPort.postMessage(error.message));
     for (const name of ['a', 'b', 'c']) {
       atTurnEnd(() => {
+        if (name === 'a') atTurnEnd(() => parentPort.postMessage('d'));
         if (name === 'b') throw new Error('b throws');
         parentPort.postMessage(name);
       });
@@ -47,5 +48,5 @@ test('a callback that throws is an uncaught exception, and takes no turn from th
   const heard: unknown[] = [];
   worker.on('message', (message) => heard.push(message));
   await once(worker, 'exit');
-  assert.deepEqual(heard, ['a', 'b throws', 'c']);
+  assert.deepEqual(heard, ['a', 'b throws', 'c', 'd']);
 });

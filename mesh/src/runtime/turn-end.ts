@@ -29,12 +29,17 @@ function runDue(): void {
       callback?.();
     }
   } finally {
-    // One that throws takes nobody else's turn away.
-    for (; at < end; at += 1) {
-      const callback = callbacks[at];
-      callbacks[at] = undefined;
-      if (callback !== undefined) atTurnEnd(callback);
-    }
+    if (at < end) putOff(callbacks, at, end);
     spare = callbacks;
   }
+}
+
+/** One that throws takes nobody else's turn away: they come in the next one, before what was added meanwhile. */
+function putOff(callbacks: ((() => void) | undefined)[], from: number, end: number): void {
+  const added = due.splice(0, count);
+  count = 0;
+  for (const callback of [...callbacks.slice(from, end), ...added]) {
+    if (callback !== undefined) atTurnEnd(callback);
+  }
+  callbacks.fill(undefined, from, end);
 }

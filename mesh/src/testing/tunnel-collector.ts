@@ -1,21 +1,24 @@
+import assert from 'node:assert/strict';
 import type { Http2Stream } from 'node:http2';
 import type { CarrierReader, CarrierResult } from '../hbone/carrier.ts';
 import type { TunnelStream } from '../hbone/tunnel.ts';
 
-/** Reads a tunnel to its end. */
+/** Reads a carrier to its end. */
 export class Collector implements CarrierReader {
   readonly chunks: Buffer[] = [];
   ended = false;
   drains = 0;
+  /** How it ended. */
+  result: CarrierResult | undefined;
   readonly closed: Promise<CarrierResult>;
-  readonly onClose: (result: CarrierResult) => void;
+  private readonly close: (result: CarrierResult) => void;
   constructor() {
     const { promise, resolve } = Promise.withResolvers<CarrierResult>();
     this.closed = promise;
-    this.onClose = resolve;
+    this.close = resolve;
   }
   get text(): string {
-    return Buffer.concat(this.chunks).toString();
+    return Buffer.concat(this.chunks).toString('latin1');
   }
   get bytes(): number {
     return this.chunks.reduce((sum, chunk) => sum + chunk.length, 0);
@@ -28,6 +31,11 @@ export class Collector implements CarrierReader {
   }
   onDrain(): void {
     this.drains += 1;
+  }
+  onClose(result: CarrierResult): void {
+    assert.equal(this.result, undefined);
+    this.result = result;
+    this.close(result);
   }
 }
 

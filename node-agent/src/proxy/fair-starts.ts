@@ -1,4 +1,4 @@
-import type { Clock } from '@ambit/mesh/runtime';
+import { atTurnEnd, type Clock } from '@ambit/mesh/runtime';
 import { LoopShare, type LoopTimes } from './loop-share.ts';
 import {
   type PodConnections,
@@ -120,11 +120,13 @@ export class FairStarts implements Turns {
   #comeAgain(): void {
     if (this.#isTurnComing) return;
     this.#isTurnComing = true;
-    setImmediate(() => {
-      this.#isTurnComing = false;
-      this.#turn();
-    });
+    atTurnEnd(this.#onTurn);
   }
+
+  readonly #onTurn = (): void => {
+    this.#isTurnComing = false;
+    this.#turn();
+  };
 
   #turn(): void {
     const nowMs = this.#options.clock.monotonic();
