@@ -114,6 +114,24 @@ test('bytes both ways, both FINs, and it is gone by itself', async () => {
   assert.deepEqual([it.bare.destroyed, it.bare.writableFinished, it.closed(), it.bare.fd], [true, true, 1, -1]);
 });
 
+test('its descriptor is known while it is open, and given up with the handle', async () => {
+  await using it = await accept();
+  assert.ok(it.bare.fd > 0);
+  assert.equal(it.bare.descriptor, it.bare.fd);
+  assert.equal(it.bare.descriptor, it.bare.fd);
+  it.bare.destroy();
+  assert.equal(it.bare.descriptor, undefined);
+  await using ending = await accept();
+  assert.equal(ending.bare.descriptor, ending.bare.fd);
+  ending.bare.end();
+  assert.equal(ending.bare.descriptor, undefined, 'nothing gets before a FIN that the handle sends later');
+  await using other = await accept({ owned: false });
+  assert.equal(other.bare.descriptor, other.bare.fd);
+  const socket = other.bare.toSocket();
+  assert.equal(other.bare.descriptor, undefined);
+  socket.destroy();
+});
+
 test('our FIN first: the peer may go on, and its FIN closes', async () => {
   await using it = await accept();
   it.bare.end();

@@ -58,6 +58,7 @@ export class BareSocket implements PlainSocket, Ending {
   private endStatus = 0;
   // Node's name for it: node-internals.ts finds the handle of a socket there.
   private _handle: BareHandle | null;
+  private knownDescriptor: number | undefined;
 
   /** Takes over `handle`, of a connected socket that is not read from. Ends of sockets of several groups are heard of in turns. */
   constructor(handle: object, group: object) {
@@ -71,6 +72,16 @@ export class BareSocket implements PlainSocket, Ending {
   /** -1 once it is closed. */
   get fd(): number {
     return this._handle?.fd ?? -1;
+  }
+
+  /**
+   * As `fd`, or undefined once it is closed or `end` was called: the handle may send FIN later than that, and nothing may get before it.
+   * Asked for once: to ask the handle costs as much as a call.
+   */
+  get descriptor(): number | undefined {
+    if (this.writableEnded) return undefined;
+    if (this.knownDescriptor === undefined && this._handle !== null) this.knownDescriptor = this._handle.fd;
+    return this.knownDescriptor;
   }
 
   get isOwned(): boolean {
@@ -95,6 +106,7 @@ export class BareSocket implements PlainSocket, Ending {
     if (this.owner !== undefined) bug('a socket was made of one that was read');
     this.destroyed = true;
     this._handle = null;
+    this.knownDescriptor = undefined;
     const { onClosed } = this;
     this.onClosed = undefined;
     const options: object = handle === null ? AS_ACCEPTED : { handle, ...AS_ACCEPTED };
@@ -172,6 +184,7 @@ export class BareSocket implements PlainSocket, Ending {
     const handle = this._handle;
     this.destroyed = true;
     this._handle = null;
+    this.knownDescriptor = undefined;
     if (handle === null) return;
     // While the kernel is asked to send our FIN libuv refuses to reset, and Node then forgets to close.
     const isShuttingDown = this.writableEnded && !this.writableFinished;

@@ -9,6 +9,8 @@ export interface PlainSocket {
   readonly writableFinished: boolean;
   /** Bytes that wait in the stream above the handle. */
   readonly writableLength: number;
+  /** While it may be written to by its descriptor; of a `net.Socket` never. */
+  readonly descriptor?: number | undefined;
   /** Sends FIN. */
   end(): void;
   destroy(error?: Error): void;

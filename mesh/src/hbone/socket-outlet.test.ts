@@ -6,6 +6,7 @@ import { runInNewContext } from 'node:vm';
 import { dial, listen } from '../testing/tunnel-world.ts';
 import { until } from '../testing/until.ts';
 import { ChunkQueue } from './chunk-queue.ts';
+import { sendDirectly } from './direct-send.ts';
 import type { SocketWrites, WriteOwner } from './node-internals.ts';
 import { findWriteInternals, publicWrites } from './node-internals.ts';
 import { RecordSlab } from './read-memory.ts';
@@ -93,6 +94,55 @@ test('an outlet gives credit back for what has left and for nothing else, and ke
     assert.equal(all.slice(10_006, 10_009), 'big');
     assert.equal(all.slice(-4), 'last');
     assert.ok(kernel.taken.length < 10, 'small chunks leave together');
+  });
+});
+
+test('what the kernel takes of a descriptor at once goes there, and the rest where it went before', async (t) => {
+  const asked: (readonly [number, string])[] = [];
+  let answer = 0;
+  sendDirectly((descriptor, memory, start, end) => {
+    asked.push([descriptor, Buffer.from(memory.subarray(start, end)).toString('latin1')]);
+    return answer;
+  });
+  t.after(() => sendDirectly(undefined));
+  await withOutlet((outlet, kernel, taken, socket) => {
+    const part: [Buffer, number, number] = [Buffer.from('<hello>'), 1, 6];
+    outlet.write(...part, undefined);
+    assert.deepEqual(asked, [], 'a socket without a descriptor');
+    Object.defineProperty(socket, 'descriptor', { value: 77 });
+    answer = 5;
+    assert.equal(outlet.write(...part, undefined), true);
+    assert.equal(taken(), 10);
+    answer = 2;
+    assert.equal(outlet.write(...part, undefined), true);
+    assert.equal(taken(), 15);
+    for (answer of [-4, -9, -11]) assert.equal(outlet.write(...part, undefined), true);
+    assert.equal(taken(), 30);
+    kernel.isFull = true;
+    answer = 1;
+    assert.equal(outlet.write(...part, undefined), false);
+    assert.deepEqual([taken(), outlet.waitingBytes], [31, 4]);
+    answer = 5;
+    outlet.write(...chunk('again'), undefined);
+    assert.equal(asked.length, 6, 'nothing overtakes what waits');
+    kernel.isFull = false;
+    kernel.finish();
+    assert.deepEqual(asked, Array(6).fill([77, 'hello']));
+    assert.deepEqual(kernel.taken.map(String), ['hello', 'llo', 'hello', 'hello', 'hello', 'ello', 'again']);
+    assert.equal(taken(), 40);
+  });
+});
+
+test('what a connection has failed with is told once, and so by whoever hears it first', async (t) => {
+  sendDirectly(() => -104);
+  t.after(() => sendDirectly(undefined));
+  await withOutlet(async (outlet, kernel, taken, socket) => {
+    Object.defineProperty(socket, 'descriptor', { value: 77 });
+    const failed = once(socket, 'error');
+    assert.equal(outlet.write(...chunk('now'), undefined), true);
+    const [error] = await failed;
+    assert.deepEqual([error.code, error.syscall], ['ECONNRESET', 'write']);
+    assert.deepEqual([taken(), kernel.taken], [3, []]);
   });
 });
 

@@ -1,4 +1,5 @@
 import { ChunkQueue } from './chunk-queue.ts';
+import { sendNow } from './direct-send.ts';
 import { type SocketWrites, systemError, type WriteOwner } from './node-internals.ts';
 import type { PlainSocket } from './plain-socket.ts';
 import { type RecordSlab, viewOf } from './read-memory.ts';
@@ -47,7 +48,15 @@ export class SocketOutlet implements WriteOwner {
       return true;
     }
     if (this.writingBytes === 0) {
-      if (!this.begin(viewOf(memory, start, end), slab)) return true;
+      const sent = sendNow(this.socket, memory, start, end);
+      if (sent < 0) {
+        this.credit.release(end - start);
+        this.socket.destroy(systemError(sent));
+        return true;
+      }
+      const at = start + sent;
+      if (sent > 0) this.credit.release(sent);
+      if (at === end || !this.begin(viewOf(memory, at, end), slab)) return true;
       slab?.pin();
       return false;
     }

@@ -16,3 +16,4 @@ export {
 export { forgetTrackedConnections, readRulesetGeneration } from './netfilter-netlink.ts';
 export * from './netns-command.ts';
 export { capturePackets, type PacketCapture } from './packet-socket.ts';
+export { sendBytes } from './send-bytes.ts';

@@ -72,6 +72,8 @@ export interface Binding {
   recvmsg(fd: number, header: Uint8Array, flags: number): number;
   send(fd: number, buffer: Uint8Array, length: number, flags: number): number;
   recv(fd: number, buffer: Uint8Array, length: number, flags: number): number;
+  /** As `send`, of memory at an address: it is the caller's to keep it alive and in its place. */
+  sendAt(fd: number, address: number, length: number, flags: number): number;
   sendto(
     fd: number,
     buffer: Uint8Array,
@@ -140,6 +142,7 @@ function loadBinding(): Binding {
   const sendmsg = program.func('intptr_t sendmsg(int fd, const void *header, int flags)');
   const recvmsg = program.func('intptr_t recvmsg(int fd, void *header, int flags)');
   const send = program.func('intptr_t send(int fd, const void *buffer, size_t length, int flags)');
+  const sendAt = program.func('intptr_t send(int fd, uintptr_t address, size_t length, int flags)');
   const recv = program.func('intptr_t recv(int fd, void *buffer, size_t length, int flags)');
   const sendto = program.func(
     'intptr_t sendto(int fd, const void *buffer, size_t length, int flags, const void *address, uint32_t size)',
@@ -164,6 +167,7 @@ function loadBinding(): Binding {
     sendmsg: (fd, header, flags) => result(sendmsg(fd, header, flags)),
     recvmsg: (fd, header, flags) => result(recvmsg(fd, header, flags)),
     send: (fd, buffer, length, flags) => result(send(fd, buffer, length, flags)),
+    sendAt: (fd, address, length, flags) => result(sendAt(fd, address, length, flags)),
     recv: (fd, buffer, length, flags) => result(recv(fd, buffer, length, flags)),
     sendto: (fd, buffer, length, flags, address, addressLength) =>
       result(sendto(fd, buffer, length, flags, address, addressLength)),

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { selfTestNodeInternals } from '@ambit/mesh/linux';
+import { sendDirectly } from '@ambit/mesh/hbone';
+import { selfTestNodeInternals, sendBytes } from '@ambit/mesh/linux';
 import {
   answerWorkerCalls,
   bug,
@@ -31,6 +32,7 @@ export async function runWorkerThread({ threadCpuUsage }: Pick<NodeJS.Process, '
   const config = workerData as WorkerConfig;
   const clock = systemClock;
   selfTestNodeInternals();
+  sendDirectly(sendBytes);
   const logger = await createRootLogger({
     format: config.logFormat,
     filter: config.logFilter,
