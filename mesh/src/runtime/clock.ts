@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks';
+
 /** The only source of time. Tests step a manual clock; production uses `systemClock`. */
 export interface Clock {
   /** Wall clock, milliseconds since the epoch; may jump. For certificate validity and log timestamps only. */
