@@ -95,7 +95,7 @@ export interface Binding {
   abort(): never;
   /**
    * Calls back from the event loop of this thread while a non-blocking `fd` is ready for what is wanted (initially
-   * nothing). The event loop stays alive while something is wanted. Close it before `fd`.
+   * nothing). The event loop stays alive while something is wanted. What the callback throws is uncaught. Close it before `fd`.
    */
   watch(fd: number, callback: () => void): Watch;
 }
@@ -189,7 +189,17 @@ function result(returned: number): number {
   return returned === -1 ? -koffi.errno() : returned;
 }
 
-function openWatch(fd: number, callback: () => void): Watch {
+function openWatch(fd: number, onReady: () => void): Watch {
+  // koffi hears of no exception.
+  const callback = (): void => {
+    try {
+      onReady();
+    } catch (error) {
+      setImmediate(() => {
+        throw error;
+      });
+    }
+  };
   const poll = koffi.node.poll(fd, {}, callback);
   poll.stop();
   return {
