@@ -2,6 +2,7 @@ import net, { type Server, type Socket } from 'node:net';
 import { bug } from '../runtime/errors.ts';
 import { type Ending, FairEnds } from './fair-ends.ts';
 import {
+  forgetReads,
   handlesHave,
   isReadState,
   type ReadState,
@@ -182,6 +183,7 @@ export class BareSocket implements PlainSocket, Ending {
 
   private close(byReset: boolean): void {
     const handle = this._handle;
+    forgetReads(this);
     this.destroyed = true;
     this._handle = null;
     this.knownDescriptor = undefined;

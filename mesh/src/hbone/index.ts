@@ -13,6 +13,8 @@ export { HboneError, type HboneErrorCode } from './errors.ts';
 export { HANDSHAKE_LIMITS, HandshakeLimit, type HandshakeLimits } from './handshake-limit.ts';
 export { DEFAULT_LIMITS, type HboneLimits } from './limits.ts';
 export { type LocalTunnelOptions, type LocalTunnelRequest, openLocalTunnel } from './local-tunnel.ts';
+export { DirectReads, readDirectly } from './direct-reads.ts';
+export { ReadPace } from './read-pace.ts';
 export { type DirectSend, sendDirectly } from './direct-send.ts';
 export { acceptBare, BareSocket, hasBareSockets } from './bare-socket.ts';
 export { createPlainCarrier } from './plain-carrier.ts';

@@ -1,6 +1,7 @@
 import net, { type Socket } from 'node:net';
 import { getSystemErrorName } from 'node:util';
 import type { Logger } from '../runtime/logger.ts';
+import { currentDirectReads, type DirectRead } from './direct-reads.ts';
 import type { PlainSocket } from './plain-socket.ts';
 import { WIDE } from '../runtime/wide.ts';
 
@@ -63,9 +64,13 @@ interface Reader {
   readonly onRead: OnRead;
   readonly next: NextBuffer | null;
   readonly nodeOnRead: HandleOnRead;
+  /** What it is read into, where it may be read past its handle. */
+  readonly memory: Uint8Array | null;
+  /** While it is. */
+  past: DirectRead | undefined;
 }
 
-const readerKey = Symbol('reader');
+const readerKey: unique symbol = Symbol('reader');
 const METHODS = ['onread', 'readStart', 'readStop', 'useUserBuffer', 'writeBuffer'] as const;
 const ECANCELED = -125;
 const ENOTSUP = -95;
@@ -104,18 +109,27 @@ export function findReadInternals(
       }
       handle.useUserBuffer(first);
       if (takeHandleRead === undefined) return;
-      handle[readerKey] = { socket: target, onRead, next, nodeOnRead: handle.onread };
+      const memory = target instanceof net.Socket || next !== null ? null : first;
+      handle[readerKey] = { socket: target, onRead, next, nodeOnRead: handle.onread, memory, past: undefined };
       handle.onread = takeHandleRead;
     },
     stopReading(target) {
       const handle = handleOf(target);
-      if (handle === undefined || !handle.reading) return;
+      if (handle === undefined) return;
+      const past = handle[readerKey]?.past;
+      if (past !== undefined) past.isReading = false;
+      if (!handle.reading) return;
       handle.reading = false;
       handle.readStop();
     },
     startReading(target) {
       const handle = handleOf(target);
       if (handle === undefined || handle.reading) return;
+      const past = handle[readerKey]?.past;
+      if (past !== undefined) {
+        currentDirectReads()?.start(past);
+        return;
+      }
       handle.reading = true;
       handle.readStart();
     },
@@ -140,8 +154,39 @@ function makeHandleRead(binding: unknown): HandleOnRead | undefined {
       this.reading = false;
       this.readStop();
     }
-    return reader.next === null ? undefined : reader.next();
+    if (reader.next !== null) return reader.next();
+    if (reader.memory !== null && currentDirectReads()?.noteHandleRead() === true) readPast(this, reader);
+    return undefined;
   };
+}
+
+/** From now on what is read of a bare socket does not come by its handle, which is reading. */
+function readPast(handle: Handle, reader: Reader): void {
+  const { socket, memory, onRead } = reader;
+  const { descriptor } = socket;
+  if (!handle.reading || descriptor === undefined || memory === null) return;
+  reader.past = currentDirectReads()?.add(descriptor, {
+    socket,
+    memory,
+    onRead,
+    onEnd: (status) => socket.onReadEnd?.(status),
+    onGivenBack: (isReading) => {
+      reader.past = undefined;
+      handle.reading = isReading;
+      if (isReading) handle.readStart();
+    },
+  });
+  if (reader.past === undefined) return;
+  handle.reading = false;
+  handle.readStop();
+}
+
+/** @internal The handle of a bare socket is about to close: it is told of nothing any more. */
+export function forgetReads(socket: PlainSocket): void {
+  const reader = handleOf(socket)?.[readerKey];
+  if (reader?.past === undefined) return;
+  currentDirectReads()?.remove(reader.past);
+  reader.past = undefined;
 }
 
 /** libuv's write request as JavaScript sees it; used once if the write has to wait, else again and again. */

@@ -11,6 +11,8 @@ export interface PlainSocket {
   readonly writableLength: number;
   /** While it may be written to by its descriptor; of a `net.Socket` never. */
   readonly descriptor?: number | undefined;
+  /** Where it may be read by its descriptor: what a read brought instead of bytes. */
+  onReadEnd?(status: number): void;
   /** Sends FIN. */
   end(): void;
   destroy(error?: Error): void;

@@ -17,3 +17,4 @@ export { forgetTrackedConnections, readRulesetGeneration } from './netfilter-net
 export * from './netns-command.ts';
 export { capturePackets, type PacketCapture } from './packet-socket.ts';
 export { sendBytes } from './send-bytes.ts';
+export { ReadySockets } from './ready-sockets.ts';

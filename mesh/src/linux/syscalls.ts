@@ -74,6 +74,7 @@ export interface Binding {
   recv(fd: number, buffer: Uint8Array, length: number, flags: number): number;
   /** As `send`, of memory at an address: it is the caller's to keep it alive and in its place. */
   sendAt(fd: number, address: number, length: number, flags: number): number;
+  recvAt(fd: number, address: number, length: number, flags: number): number;
   sendto(
     fd: number,
     buffer: Uint8Array,
@@ -86,6 +87,11 @@ export interface Binding {
   recvmmsg(fd: number, messages: Uint8Array, count: number, flags: number): number;
   /** As `recvmmsg`; returns how many datagrams were sent, from the first. */
   sendmmsg(fd: number, messages: Uint8Array, count: number, flags: number): number;
+  epollCreate(flags: number): number;
+  /** `event` is an epoll_event. */
+  epollControl(epollFd: number, operation: number, fd: number, event: Uint8Array): number;
+  /** Fills `events` with at most `count` epoll_event and returns how many. */
+  epollWait(epollFd: number, events: Uint8Array, count: number, timeoutMs: number): number;
   close(fd: number): number;
   /** With close-on-exec set. */
   dup(fd: number): number;
@@ -143,12 +149,16 @@ function loadBinding(): Binding {
   const recvmsg = program.func('intptr_t recvmsg(int fd, void *header, int flags)');
   const send = program.func('intptr_t send(int fd, const void *buffer, size_t length, int flags)');
   const sendAt = program.func('intptr_t send(int fd, uintptr_t address, size_t length, int flags)');
+  const recvAt = program.func('intptr_t recv(int fd, uintptr_t address, size_t length, int flags)');
   const recv = program.func('intptr_t recv(int fd, void *buffer, size_t length, int flags)');
   const sendto = program.func(
     'intptr_t sendto(int fd, const void *buffer, size_t length, int flags, const void *address, uint32_t size)',
   );
   const recvmmsg = program.func('int recvmmsg(int fd, void *messages, uint32_t count, int flags, void *timeout)');
   const sendmmsg = program.func('int sendmmsg(int fd, void *messages, uint32_t count, int flags)');
+  const epollCreate = program.func('int epoll_create1(int flags)');
+  const epollControl = program.func('int epoll_ctl(int epollFd, int operation, int fd, const void *event)');
+  const epollWait = program.func('int epoll_wait(int epollFd, void *events, int count, int timeout)');
   const close = program.func('int close(int fd)');
   const fcntl = program.func('int fcntl(int fd, int command, int value)');
   const abort = program.func('void abort()');
@@ -168,11 +178,15 @@ function loadBinding(): Binding {
     recvmsg: (fd, header, flags) => result(recvmsg(fd, header, flags)),
     send: (fd, buffer, length, flags) => result(send(fd, buffer, length, flags)),
     sendAt: (fd, address, length, flags) => result(sendAt(fd, address, length, flags)),
+    recvAt: (fd, address, length, flags) => result(recvAt(fd, address, length, flags)),
     recv: (fd, buffer, length, flags) => result(recv(fd, buffer, length, flags)),
     sendto: (fd, buffer, length, flags, address, addressLength) =>
       result(sendto(fd, buffer, length, flags, address, addressLength)),
     recvmmsg: (fd, messages, count, flags) => result(recvmmsg(fd, messages, count, flags, null)),
     sendmmsg: (fd, messages, count, flags) => result(sendmmsg(fd, messages, count, flags)),
+    epollCreate: (flags) => result(epollCreate(flags)),
+    epollControl: (epollFd, operation, fd, event) => result(epollControl(epollFd, operation, fd, event)),
+    epollWait: (epollFd, events, count, timeoutMs) => result(epollWait(epollFd, events, count, timeoutMs)),
     close: (fd) => result(close(fd)),
     dup: (fd) => result(fcntl(fd, F_DUPFD_CLOEXEC, 0)),
     addressOf: (buffer) => koffi.address(buffer),

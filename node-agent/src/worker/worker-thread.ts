@@ -1,8 +1,9 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { sendDirectly } from '@ambit/mesh/hbone';
-import { selfTestNodeInternals, sendBytes } from '@ambit/mesh/linux';
+import { DirectReads, readDirectly, ReadPace, sendDirectly } from '@ambit/mesh/hbone';
+import { ReadySockets, selfTestNodeInternals, sendBytes } from '@ambit/mesh/linux';
 import {
   answerWorkerCalls,
+  atTurnEnd,
   bug,
   createLineSink,
   createRootLogger,
@@ -33,6 +34,8 @@ export async function runWorkerThread({ threadCpuUsage }: Pick<NodeJS.Process, '
   const clock = systemClock;
   selfTestNodeInternals();
   sendDirectly(sendBytes);
+  const pace = new ReadPace(() => clock.monotonic());
+  readDirectly(new DirectReads((listener) => new ReadySockets(listener), atTurnEnd, pace));
   const logger = await createRootLogger({
     format: config.logFormat,
     filter: config.logFilter,
