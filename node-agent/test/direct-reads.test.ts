@@ -17,6 +17,7 @@ import { ReadySockets, sendBytes } from '@ambit/mesh/linux';
 import { atTurnEnd } from '@ambit/mesh/runtime';
 import { dial, environment, listen, listenHbone, type Listener, randomOf, targetOf, until } from '@ambit/mesh/testing';
 
+const ENOSPC = 28;
 const CLIENTS = 40;
 const CLIENT_BYTES = 100_000;
 const OPENING = { authority: '10.0.0.1:80', headers: [] } as const;
@@ -24,13 +25,18 @@ const OPENING = { authority: '10.0.0.1:80', headers: [] } as const;
 /** The reads of this thread, which is as busy as the test says. */
 class Reads {
   isBusy = false;
+  refuses = false;
+  adds = 0;
   direct = 0;
 
   readonly all: DirectReads = new DirectReads(
     (listener) => {
       const sockets = new ReadySockets(listener);
       return {
-        add: (fd, slot) => sockets.add(fd, slot),
+        add: (fd, slot) => {
+          this.adds += 1;
+          return this.refuses ? -ENOSPC : sockets.add(fd, slot);
+        },
         remove: (fd) => sockets.remove(fd),
         want: (isWanted) => sockets.want(isWanted),
         recv: (fd, memory) => {
@@ -180,4 +186,21 @@ test('a socket that is read directly hears of FIN, reset and its own end as othe
     await closed;
     assert.equal(bare.destroyed, true);
   }
+});
+
+test('a socket that the kernel has no room to watch is read by its handle, and asked for once', async () => {
+  await using world = new World();
+  await world.start();
+  world.reads.isBusy = true;
+  world.reads.refuses = true;
+  const client = await world.connect();
+  for (const word of ['one', 'two', 'three', 'four']) {
+    client.write(word);
+    const [answer] = await once(client, 'data');
+    assert.equal(String((answer as Buffer).map((byte) => byte ^ 0xff)), word);
+  }
+  assert.deepEqual([world.reads.adds, world.reads.direct], [1, 0]);
+  const closed = new Promise((resolve) => client.resume().once('close', resolve));
+  client.end();
+  await closed;
 });

@@ -1,5 +1,6 @@
 import net, { type Server, type Socket } from 'node:net';
 import { bug } from '../runtime/errors.ts';
+import { EOF } from './errno.ts';
 import { type Ending, FairEnds } from './fair-ends.ts';
 import {
   forgetReads,
@@ -34,7 +35,6 @@ interface ShutdownRequest {
 
 const fairEnds = new FairEnds();
 const socketKey = Symbol('bare socket');
-const EOF = -4095;
 /** What a server's `allowHalfOpen` and `pauseOnConnect` make of an accepted socket. */
 const AS_ACCEPTED = { allowHalfOpen: true, pauseOnCreate: true, readable: true, writable: true } as const;
 

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type DirectRead, DirectReads, type ReadyCalls, type ReadyListener } from './direct-reads.ts';
+import { EAGAIN, EOF } from './errno.ts';
 import type { PlainSocket } from './plain-socket.ts';
 import { ReadPace } from './read-pace.ts';
 
-const EAGAIN = -11;
-const EOF = -4095;
 const MEMORY_BYTES = 8;
 
 /** A kernel whose descriptors hold what a test puts there, and an event loop that turns when the test says. */

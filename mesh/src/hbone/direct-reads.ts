@@ -1,3 +1,4 @@
+import { EAGAIN, EINTR, EOF } from './errno.ts';
 import type { OnRead } from './node-internals.ts';
 import type { PlainSocket } from './plain-socket.ts';
 import { BUSY_READS, type ReadPace } from './read-pace.ts';
@@ -36,9 +37,6 @@ export interface DirectReader {
   onGivenBack(isReading: boolean): void;
 }
 
-const EINTR = -4;
-const EAGAIN = -11;
-const EOF = -4095;
 /** One read of a handle in so many looks how many its turn has. */
 const LOOK_EVERY = 64;
 

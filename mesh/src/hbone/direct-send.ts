@@ -1,3 +1,4 @@
+import { EAGAIN, EBADF, EINTR } from './errno.ts';
 import type { PlainSocket } from './plain-socket.ts';
 
 /**
@@ -6,17 +7,11 @@ import type { PlainSocket } from './plain-socket.ts';
  */
 export type DirectSend = (descriptor: number, memory: Uint8Array, start: number, end: number) => number;
 
-const EINTR = -4;
-/** Never ours: the handle says what is left of it. */
-const EBADF = -9;
-const EAGAIN = -11;
-
 let send: DirectSend | undefined;
 
 /**
  * From now on bare sockets of this thread are written to by `call` alone; undefined: through their handles. Of a small write what Node
- * and libuv do around the system call is the larger part. What the kernel does not take goes through the handle either
- * way.
+ * and libuv do around the system call is the larger part. What the kernel does not take goes through the handle either way.
  */
 export function sendDirectly(call: DirectSend | undefined): void {
   send = call;
@@ -29,5 +24,6 @@ export function sendDirectly(call: DirectSend | undefined): void {
 export function sendNow({ descriptor }: PlainSocket, memory: Uint8Array, start: number, end: number): number {
   if (descriptor === undefined || send === undefined) return 0;
   const result = send(descriptor, memory, start, end);
+  // No descriptor of ours: the handle says what is left of it.
   return result === EAGAIN || result === EINTR || result === EBADF ? 0 : result;
 }

@@ -1,6 +1,7 @@
 import net, { type Socket } from 'node:net';
 import { getSystemErrorName } from 'node:util';
 import type { Logger } from '../runtime/logger.ts';
+import { ECANCELED, ENOTSUP } from './errno.ts';
 import { currentDirectReads, type DirectRead } from './direct-reads.ts';
 import type { PlainSocket } from './plain-socket.ts';
 import { WIDE } from '../runtime/wide.ts';
@@ -64,16 +65,14 @@ interface Reader {
   readonly onRead: OnRead;
   readonly next: NextBuffer | null;
   readonly nodeOnRead: HandleOnRead;
-  /** What it is read into, where it may be read past its handle. */
-  readonly memory: Uint8Array | null;
+  /** What it is read into, where it may be read past its handle: until the kernel refuses. */
+  memory: Uint8Array | null;
   /** While it is. */
   past: DirectRead | undefined;
 }
 
 const readerKey: unique symbol = Symbol('reader');
 const METHODS = ['onread', 'readStart', 'readStop', 'useUserBuffer', 'writeBuffer'] as const;
-const ECANCELED = -125;
-const ENOTSUP = -95;
 
 /**
  * The internals, or undefined when this Node does not have them: then sockets are read through 'data' events. `socketType`
@@ -176,7 +175,11 @@ function readPast(handle: Handle, reader: Reader): void {
       if (isReading) handle.readStart();
     },
   });
-  if (reader.past === undefined) return;
+  if (reader.past === undefined) {
+    // Not to be asked for with each read.
+    reader.memory = null;
+    return;
+  }
   handle.reading = false;
   handle.readStop();
 }

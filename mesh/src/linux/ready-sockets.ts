@@ -1,4 +1,5 @@
 import { arch } from 'node:os';
+import { memoryAddress } from './memory-address.ts';
 import { checked, libc, MSG_DONTWAIT, type Watch } from './syscalls.ts';
 
 // From the kernel's eventpoll.h.
@@ -41,8 +42,6 @@ export class ReadySockets implements Disposable {
   readonly #watch: Watch;
   readonly #memory = Buffer.allocUnsafeSlow(EVENTS_MAX * EVENT_BYTES);
   readonly #event = Buffer.alloc(EVENT_BYTES);
-  #readMemory: Uint8Array = this.#event;
-  #readAddress = 0;
 
   constructor(listener: ReadyListener) {
     this.#listener = listener;
@@ -63,11 +62,7 @@ export class ReadySockets implements Disposable {
 
   /** Bytes read into `memory` without waiting, 0 at the end, or a negated errno. */
   recv(fd: number, memory: Uint8Array): number {
-    if (memory !== this.#readMemory) {
-      this.#readMemory = memory;
-      this.#readAddress = Number(this.#calls.addressOf(memory));
-    }
-    return this.#calls.recvAt(fd, this.#readAddress, memory.length, MSG_DONTWAIT);
+    return this.#calls.recvAt(fd, memoryAddress(memory), memory.length, MSG_DONTWAIT);
   }
 
   /** Whether the event loop waits for what is told. */
