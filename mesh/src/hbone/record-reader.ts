@@ -32,7 +32,9 @@ export class RecordReader {
   private pendingMemory: Buffer = EMPTY;
   private pendingStart = 0;
   private pendingEnd = 0;
+  /** Where the next read shall land, if not where the last one did: to say so again costs as much as a call. */
   private nextBuffer: Buffer | undefined;
+  private lastBuffer: Buffer = EMPTY;
   private flushScheduled = false;
   private turnBytes = 0;
   private socket: Socket | undefined;
@@ -49,6 +51,7 @@ export class RecordReader {
       return;
     }
     this.landing = Buffer.allocUnsafeSlow(RECORD_MAX_BYTES);
+    this.lastBuffer = this.landing;
     this.socket = socket;
     this.internals = internals;
     const early: unknown = socket.read();
@@ -119,7 +122,7 @@ export class RecordReader {
     if (!full || this.slab === undefined) this.flush();
     if (this.pendingStream !== undefined && this.slab !== undefined && this.place + 1 < this.slab.places.length) {
       this.place += 1;
-      this.nextBuffer = this.slab.places[this.place];
+      this.readInto(this.slab.places[this.place] ?? this.landing);
       this.scheduleFlush();
       return;
     }
@@ -133,7 +136,12 @@ export class RecordReader {
     }
     this.dirty = false;
     if (full && this.slab === undefined) this.slab = takeRecordSlab();
-    this.nextBuffer = this.slab?.places[0] ?? this.landing;
+    this.readInto(this.slab?.places[0] ?? this.landing);
+  }
+
+  private readInto(buffer: Buffer): void {
+    this.nextBuffer = buffer === this.lastBuffer ? undefined : buffer;
+    this.lastBuffer = buffer;
   }
 
   private readonly onFlushTurn = (): void => {
