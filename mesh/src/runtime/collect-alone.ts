@@ -2,7 +2,7 @@ import { accessSync, constants } from 'node:fs';
 import { availableParallelism } from 'node:os';
 
 /** V8 asks for it once, before it starts. */
-const FLAG = '--single-threaded-gc';
+export const SINGLE_THREADED_GC = '--single-threaded-gc';
 
 type Self = Pick<NodeJS.Process, 'execve' | 'execPath' | 'execArgv' | 'argv' | 'env'>;
 
@@ -16,10 +16,10 @@ type Self = Pick<NodeJS.Process, 'execve' | 'execPath' | 'execArgv' | 'argv' | '
  */
 export function collectAlone(self: Self): void {
   const { execPath, execArgv, argv, env } = self;
-  if (availableParallelism() > 1 || execArgv.includes(FLAG)) return;
+  if (availableParallelism() > 1 || execArgv.includes(SINGLE_THREADED_GC)) return;
   // Whatever cannot be replaced goes on as it is: a failed `execve` ends the process by SIGABRT.
   if (!isExecutable(execPath)) return;
-  self.execve?.(execPath, [execPath, FLAG, ...execArgv, ...argv.slice(1)], env);
+  self.execve?.(execPath, [execPath, SINGLE_THREADED_GC, ...execArgv, ...argv.slice(1)], env);
 }
 
 /** Not, for one, when the file was replaced by another since this process started: then its path ends with ` (deleted)`. */

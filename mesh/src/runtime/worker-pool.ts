@@ -1,4 +1,5 @@
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
+import { newDataWorker } from './data-worker.ts';
 import { MeshError } from './errors.ts';
 import type { Logger } from './logger.ts';
 import type { WorkerCallsOf, WorkerEventMessage, WorkerRequest, WorkerResponse } from './worker-calls.ts';
@@ -98,7 +99,7 @@ class WorkerHandle {
       this.#pending.clear();
       onLost(error);
     };
-    this.#worker = new Worker(program, {
+    this.#worker = newDataWorker(program, {
       workerData: { ...config, index },
       resourceLimits: HEAP_LIMITS,
       name: `data-${index}`,
