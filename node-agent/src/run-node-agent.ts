@@ -1,3 +1,4 @@
+import { tuneMalloc } from '@ambit/mesh/linux';
 import { runProcess } from '@ambit/mesh/runtime';
 import { createNodeAgent } from './app.ts';
 import { parseConfig, usage } from './config.ts';
@@ -11,6 +12,9 @@ export function runNodeAgent(workerProgram: URL): Promise<void> {
     usage: usage(),
     parseConfig,
     about: ({ nodeName, workers }) => ({ node: nodeName, workers }),
-    create: (start) => createNodeAgent({ ...start, workerProgram }),
+    create: (start) => {
+      tuneMalloc(start.config.workers);
+      return createNodeAgent({ ...start, workerProgram });
+    },
   });
 }

@@ -1,5 +1,6 @@
 export * from './descriptor-channel.ts';
 export * from './errors.ts';
+export { tuneMalloc } from './malloc.ts';
 export { enterMountNamespace } from './mount-namespace.ts';
 export { NetnsHandle, type NetnsIdentity, runInNetns, sameNetns } from './netns.ts';
 export { duplicateDescriptor, isListenedOn, listeningPortOf } from './listening-socket.ts';
