@@ -249,7 +249,7 @@ export class ConnectionWriter implements WriteOwner {
     this.busy = true;
     const { direct, writes } = this;
     if (direct === undefined || writes === undefined) {
-      this.socket.write(bytes, this.onWritten);
+      this.socket.write(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), this.onWritten);
       return;
     }
     const result = writes.writeNow(direct, bytes, this);
