@@ -9,7 +9,7 @@ export interface ByteLink {
   /** `end`: nothing more will come. `close`: last, once. */
   on(event: 'end' | 'close', listener: () => void): unknown;
   /** One at a time: the next follows when `done` was called, later than this returns. */
-  write(bytes: Buffer, done: () => void): unknown;
+  readonly write: (bytes: Buffer, done: () => void) => unknown;
   /** Ends our direction behind what was written. */
   end(): unknown;
   /** Closes both directions at once; `close` follows. */

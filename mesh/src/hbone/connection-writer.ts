@@ -4,7 +4,7 @@ import { FlushThreshold } from './flush-threshold.ts';
 import { FRAME_HEADER_BYTES, FrameFlag, FrameType, writeFrameHeader, writeUint32 } from './frame-codec.ts';
 import { atTurnEnd } from '../runtime/turn-end.ts';
 import { type SocketWrites, systemError, type WriteOwner } from './node-internals.ts';
-import { giveStage, sourceFrame, takeBulkStage, takeStage, viewOf } from './read-memory.ts';
+import { giveStage, sourceFrame, takeBulkStage, takeStage } from './read-memory.ts';
 
 /** Something that feeds a connection and can be held back while the link is busy. */
 export interface LinkSource {
@@ -32,7 +32,7 @@ export class ConnectionWriter implements WriteOwner {
   private stage: Buffer | undefined;
   private stagedBytes = 0;
   /** Whole frames, before what is staged. Only filled while busy. */
-  private readonly queue: Uint8Array[] = [];
+  private readonly queue: Buffer[] = [];
   /** The stage that each queued buffer is of; undefined where it is none. */
   private readonly queueStages: (Buffer | undefined)[] = [];
   private queuedBytes = 0;
@@ -245,11 +245,11 @@ export class ConnectionWriter implements WriteOwner {
     this.bulk.clear();
   }
 
-  private write(bytes: Uint8Array): void {
+  private write(bytes: Buffer): void {
     this.busy = true;
     const { direct, writes } = this;
     if (direct === undefined || writes === undefined) {
-      this.socket.write(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), this.onWritten);
+      this.socket.write(bytes, this.onWritten);
       return;
     }
     const result = writes.writeNow(direct, bytes, this);
@@ -285,8 +285,9 @@ export class ConnectionWriter implements WriteOwner {
     return true;
   }
 
-  private takeStaged(): Uint8Array {
-    const staged = viewOf(this.stage ?? EMPTY, 0, this.stagedBytes);
+  private takeStaged(): Buffer {
+    const stage = this.stage ?? EMPTY;
+    const staged = stage.subarray(0, this.stagedBytes);
     this.stage = undefined;
     this.stagedBytes = 0;
     this.stagedControlBytes = 0;
@@ -310,7 +311,7 @@ export class ConnectionWriter implements WriteOwner {
     this.push(frame, undefined, 0);
   }
 
-  private push(bytes: Uint8Array, stage: Buffer | undefined, controlBytes: number): void {
+  private push(bytes: Buffer, stage: Buffer | undefined, controlBytes: number): void {
     this.queue.push(bytes);
     this.queueStages.push(stage);
     this.queuedBytes += bytes.length;
