@@ -32,9 +32,8 @@ export class RecordReader {
   private pendingMemory: Buffer = EMPTY;
   private pendingStart = 0;
   private pendingEnd = 0;
-  /** Where the next read shall land, if not where the last one did: to say so again costs as much as a call. */
-  private nextBuffer: Buffer | undefined;
-  private lastBuffer: Buffer = EMPTY;
+  /** Where reads land, as Node knows. */
+  private toldBuffer: Buffer = EMPTY;
   private flushScheduled = false;
   private turnBytes = 0;
   private socket: Socket | undefined;
@@ -51,7 +50,7 @@ export class RecordReader {
       return;
     }
     this.landing = Buffer.allocUnsafeSlow(RECORD_MAX_BYTES);
-    this.lastBuffer = this.landing;
+    this.toldBuffer = this.landing;
     this.socket = socket;
     this.internals = internals;
     const early: unknown = socket.read();
@@ -59,7 +58,7 @@ export class RecordReader {
       this.takeRecord(bytes);
       return this.mayReadOn(bytes);
     };
-    internals.installReadBuffer(socket, this.landing, onRead, () => this.nextBuffer);
+    internals.installReadBuffer(socket, this.landing, onRead, () => this.nextBuffer());
     if (early instanceof Buffer) this.takeChunk(early);
   }
 
@@ -122,7 +121,6 @@ export class RecordReader {
     if (!full || this.slab === undefined) this.flush();
     if (this.pendingStream !== undefined && this.slab !== undefined && this.place + 1 < this.slab.places.length) {
       this.place += 1;
-      this.readInto(this.slab.places[this.place] ?? this.landing);
       this.scheduleFlush();
       return;
     }
@@ -136,12 +134,14 @@ export class RecordReader {
     }
     this.dirty = false;
     if (full && this.slab === undefined) this.slab = takeRecordSlab();
-    this.readInto(this.slab?.places[0] ?? this.landing);
   }
 
-  private readInto(buffer: Buffer): void {
-    this.nextBuffer = buffer === this.lastBuffer ? undefined : buffer;
-    this.lastBuffer = buffer;
+  /** Where the next record lands, if not where the last one did: to say so again after every read costs as much as a call. */
+  private nextBuffer(): Buffer | undefined {
+    const next = this.slab?.places[this.place] ?? this.landing;
+    if (next === this.toldBuffer) return undefined;
+    this.toldBuffer = next;
+    return next;
   }
 
   private readonly onFlushTurn = (): void => {
