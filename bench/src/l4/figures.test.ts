@@ -147,6 +147,8 @@ test('markdownReport() has a row for every peer and shows ranges', () => {
   assert.match(page, /\| 32 connections \| direct \| 100000 \| 1000 \| 3000 \| - \|/);
   assert.match(page, /\| ambit \| 85 \| 31 \| 6 \/ 8 \|/);
   assert.match(page, /\*\*envoy\*\* 1\.40\.0: RBAC/);
+  assert.match(page, /^Medians of 2 interleaved rounds of 2 s /m);
+  assert.match(page, /they take turns of 0\.1 s/);
 });
 
 test('l4Plot() draws every peer and escapes what it writes', () => {

@@ -1,3 +1,4 @@
+import { TURN_MS, TURN_SETTLING_REQUESTS } from '../load/turns.ts';
 import { formatNumber, formatSummary, markdownTable } from '../report/format.ts';
 import { loadFigures, memoryFigures } from './figures.ts';
 import type { LoadName } from './plan.ts';
@@ -35,6 +36,9 @@ export function markdownReport(results: L4Results): string {
     '![Figures of every peer](l4.svg)',
     '',
     '## Small requests: 1 KiB there, 1 KiB back',
+    '',
+    `One connection of each peer stands beside those of the others, and they take turns of ${TURN_MS / 1000} s, in an order drawn anew for ` +
+      `each cycle; the latencies of the first ${TURN_SETTLING_REQUESTS} requests of a turn are not counted.`,
     '',
     requestTable(results, peers, ['c1', 'c32', 'c128']),
     '',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FULL_PLAN, QUICK_PLAN, roundOrder } from './plan.ts';
+import { FULL_PLAN, namedLoad, QUICK_PLAN, roundOrder } from './plan.ts';
 
 test('roundOrder() runs every other round backwards', () => {
   assert.deepEqual(roundOrder(FULL_PLAN, 0), ['direct', 'nginx', 'envoy', 'ambit', 'ambit-http']);
@@ -19,4 +19,10 @@ test('the quick plan keeps its loads and warm-up within 40 seconds', () => {
     loadCount += roundOrder(QUICK_PLAN, round).length * QUICK_PLAN.loads.length;
   }
   assert.ok(loadCount * QUICK_PLAN.loadSeconds + warmUpSeconds <= 40);
+});
+
+test('namedLoad() is one that a peer can carry alone, also of that which has turns', () => {
+  assert.deepEqual(namedLoad('c1'), { kind: 'requests', name: 'c1', connections: 1, closeEach: false });
+  assert.deepEqual(namedLoad('c32'), { kind: 'requests', name: 'c32', connections: 32, closeEach: false });
+  assert.deepEqual(namedLoad('bulk4'), { kind: 'bulk', name: 'bulk4', streams: 4 });
 });

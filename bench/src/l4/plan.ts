@@ -1,8 +1,8 @@
 import { bug } from '@ambit/mesh/runtime';
 import { PEER_NAMES, type PeerName } from './peer.ts';
 
-/** One kind of load. Requests carry 1 KiB each way; bulk is an upload. */
-export type Load =
+/** What is carried through one peer alone. Requests carry 1 KiB each way; bulk is an upload. */
+export type PeerLoad =
   | {
       readonly kind: 'requests';
       readonly name: RequestLoadName;
@@ -10,6 +10,17 @@ export type Load =
       readonly closeEach: boolean;
     }
   | { readonly kind: 'bulk'; readonly name: BulkLoadName; readonly streams: number };
+
+/** The same requests on one connection of every peer of a round: all stand side by side and have traffic by turns. */
+export interface TurnsLoad {
+  readonly kind: 'turns';
+  readonly name: 'c1';
+  /** Of each peer. */
+  readonly connections: 1;
+}
+
+/** One kind of load. */
+export type Load = PeerLoad | TurnsLoad;
 
 export type RequestLoadName = 'c1' | 'c32' | 'c128' | 'churn';
 export type BulkLoadName = 'bulk1' | 'bulk4';
@@ -21,14 +32,18 @@ export const LOADS: readonly Load[] = [
   { kind: 'requests', name: 'c128', connections: 128, closeEach: false },
   { kind: 'bulk', name: 'bulk1', streams: 1 },
   { kind: 'bulk', name: 'bulk4', streams: 4 },
-  { kind: 'requests', name: 'c1', connections: 1, closeEach: false },
+  // With one connection a peer differs from another one by less than the machine from one second to the next.
+  { kind: 'turns', name: 'c1', connections: 1 },
   { kind: 'requests', name: 'churn', connections: 16, closeEach: true },
 ];
 
-/** The load of this name. */
-export function namedLoad(name: LoadName): Load {
-  const found = LOADS.find((load) => load.name === name);
-  return found ?? bug(`no load ${name}`);
+/** One connection of one peer alone: to warm up, and where there are no others to take turns with. */
+const ALONE_C1: PeerLoad = { kind: 'requests', name: 'c1', connections: 1, closeEach: false };
+
+/** The load of this name as it is carried through one peer alone. */
+export function namedLoad(name: LoadName): PeerLoad {
+  const found = LOADS.find((load) => load.name === name) ?? bug(`no load ${name}`);
+  return found.kind === 'turns' ? ALONE_C1 : found;
 }
 
 /** What one run of the L4 bench does. Times are whole seconds because wrk takes no others. */
@@ -36,9 +51,10 @@ export interface L4Plan {
   readonly peers: readonly PeerName[];
   readonly rounds: number;
   readonly loads: readonly Load[];
+  /** Of each peer, so that one with turns takes this long for every peer of the round. */
   readonly loadSeconds: number;
   /** Loads that run through all peers at once before anything counts: a proxy is judged as it runs, not as it starts. */
-  readonly warmUp: readonly { readonly load: Load; readonly seconds: number }[];
+  readonly warmUp: readonly { readonly load: PeerLoad; readonly seconds: number }[];
   /** Idle connections opened before those whose memory counts. */
   readonly idleFirstCount: number;
   readonly idleConnectionCount: number;

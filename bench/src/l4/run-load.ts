@@ -7,7 +7,7 @@ import { iperf3Arguments, parseIperf3Output } from '../load/iperf3.ts';
 import { parseWrkOutput, wrkArguments, wrkScript } from '../load/wrk.ts';
 import { foreignCpuSeconds, takeCpuSnapshot } from '../measure/foreign-cpu.ts';
 import { readCpuSeconds, readMemory, readPeakRssBytes, resetPeakRss } from '../measure/process-usage.ts';
-import type { Load } from './plan.ts';
+import type { PeerLoad } from './plan.ts';
 import { BULK_PORT, CLIENT_CORE, REQUEST_PORT, type Peer, type RunningPeer, type Site } from './peer.ts';
 import type { Sample } from './samples.ts';
 
@@ -20,7 +20,7 @@ export interface LoadRun {
   readonly peer: Pick<Peer, 'name'>;
   readonly running: RunningPeer;
   readonly site: Pick<Site, 'pair' | 'directory' | 'signal'>;
-  readonly load: Load;
+  readonly load: PeerLoad;
   readonly round: number;
   readonly seconds: number;
   /** Process id of the bench: its descendants are not foreign. */
@@ -58,12 +58,17 @@ export async function runLoad(run: LoadRun): Promise<Sample> {
     };
   }
   const { durationUs, ...measured } = parseWrkOutput(output);
-  if (measured.errors > measured.requests * ERROR_SHARE_MAX) {
-    throw new BenchError('peer-failed', 'a peer lost requests', {
-      data: { peer: peer.name, load: load.name, errors: measured.errors, requests: measured.requests },
-    });
-  }
+  assertAnswered({ peer: peer.name, load: load.name }, measured);
   return { ...used, kind: 'requests', load: load.name, ...measured, seconds: durationUs / 1e6 };
+}
+
+/** @throws BenchError `peer-failed` when too many requests failed for the others to count. */
+export function assertAnswered(
+  where: { readonly peer: string; readonly load: string },
+  { errors, requests }: { readonly errors: number; readonly requests: number },
+): void {
+  if (errors <= requests * ERROR_SHARE_MAX) return;
+  throw new BenchError('peer-failed', 'a peer lost requests', { data: { ...where, errors, requests } });
 }
 
 async function generate(run: LoadRun): Promise<string> {

@@ -5,12 +5,12 @@ import type { PodPair, Topology } from '../host/topology.ts';
 import { bug } from '@ambit/mesh/runtime';
 import { startApplications } from './applications.ts';
 import type { BenchCertificates } from './certificates.ts';
-import type { L4Plan } from './plan.ts';
-import { roundOrder } from './plan.ts';
-import type { Peer, PeerName, RunningPeer, Site } from './peer.ts';
+import { type L4Plan, type Load, roundOrder } from './plan.ts';
+import { CLIENT_CORE, REQUEST_PORT, type Peer, type PeerName, type RunningPeer, type Site } from './peer.ts';
 import { assertOnPath, assertRefusesOthers, waitUntilReady } from './preflight.ts';
 import { runLoad } from './run-load.ts';
 import { runMemory } from './run-memory.ts';
+import { runTurns, type TurnsEntrant } from './run-turns.ts';
 import type { MemorySample, Sample } from './samples.ts';
 
 export interface PlanSurroundings {
@@ -63,19 +63,41 @@ export async function runPlan(
   for (let round = 0; round < plan.rounds; round++) {
     for (const load of plan.loads) {
       if (round > 0 && isOverdue()) break;
-      for (const name of roundOrder(plan, round)) {
-        const entrant = entrants.get(name) ?? bug('a planned peer was not started');
-        surroundings.say(`round ${round + 1} of ${plan.rounds}: ${load.name} through ${name}`);
-        samples.push(
-          await runLoad({ ...entrant, load, round, seconds: plan.loadSeconds, ownPid: surroundings.ownPid }),
-        );
-      }
+      samples.push(...(await runRound(plan, load, round, entrants, surroundings)));
     }
   }
   for (const { peer, running } of entrants.values()) {
     await assertOnPath(peer, running, churned(samples, peer.name), surroundings.signal);
   }
   return { samples, memory };
+}
+
+/** One load through every peer of the round: one after the other, or by turns. */
+async function runRound(
+  plan: L4Plan,
+  load: Load,
+  round: number,
+  entrants: ReadonlyMap<PeerName, Entrant>,
+  { ownPid, node, signal, say }: PlanSurroundings,
+): Promise<readonly Sample[]> {
+  const seconds = plan.loadSeconds;
+  const ordered = roundOrder(plan, round).map((name) => entrants.get(name) ?? bug('a planned peer was not started'));
+  const begin = (through: string): void => say(`round ${round + 1} of ${plan.rounds}: ${load.name} through ${through}`);
+  if (load.kind === 'turns') {
+    begin('all by turns');
+    return runTurns({ entrants: ordered.map(turnsEntrant), load, round, seconds, ownPid, node, signal });
+  }
+  const samples: Sample[] = [];
+  for (const entrant of ordered) {
+    begin(entrant.peer.name);
+    samples.push(await runLoad({ ...entrant, load, round, seconds, ownPid }));
+  }
+  return samples;
+}
+
+function turnsEntrant({ peer, running, site: { pair } }: Entrant): TurnsEntrant {
+  const destination = `${pair.serverAddress}:${REQUEST_PORT}`;
+  return { peer, running, destination, place: { netns: pair.clientNetns, core: CLIENT_CORE } };
 }
 
 /** Memory does not depend on what else runs, so all peers take this at the same time. */

@@ -2,7 +2,10 @@ import type { BulkLoadName, LoadName, RequestLoadName } from './plan.ts';
 import type { PeerDescription, PeerName } from './peer.ts';
 import type { Memory } from '../measure/process-usage.ts';
 
-/** One load on one peer in one round. CPU is of the proxies alone, in seconds over the whole load. */
+/**
+ * One load on one peer in one round. CPU is of the proxies alone, in seconds over the whole load: of one with turns, also while others have
+ * theirs.
+ */
 export type Sample = RequestSample | BulkSample;
 
 interface SampleBase {
@@ -10,7 +13,7 @@ interface SampleBase {
   readonly round: number;
   readonly clientCpuSeconds: number;
   readonly serverCpuSeconds: number;
-  /** CPU of programs that have nothing to do with the bench: a disturbed sample is still a sample, but marked. */
+  /** CPU of programs that have nothing to do with the bench, in `seconds`: a disturbed sample is still a sample, but marked. */
   readonly foreignCpuSeconds: number;
 }
 

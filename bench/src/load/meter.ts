@@ -1,5 +1,6 @@
 import { systemClock } from '@ambit/mesh/runtime';
 import { readCpuSeconds } from '../measure/process-usage.ts';
+import { LatencyCounts } from './latency-counts.ts';
 import type { TunnelLoadOptions } from './tunnels.ts';
 
 /** What a generator has measured; printed as JSON. */
@@ -13,12 +14,12 @@ export interface HttpLoadResult {
   readonly cpuSeconds?: number;
 }
 
-/** Latencies in steps of a microsecond; slower ones count as this. */
+/** Slower answers count as this. */
 const SLOWEST_US = 2_000_000;
 
 /** Counts what is answered while the clock runs. */
 export class Meter {
-  readonly #counts = new Uint32Array(SLOWEST_US + 1);
+  readonly #latencies = new LatencyCounts({ stepsPerUs: 1, slowestUs: SLOWEST_US });
   #isMeasuring = false;
   #requests = 0;
   #errors = 0;
@@ -28,8 +29,7 @@ export class Meter {
     if (!this.#isMeasuring) return;
     this.#requests += 1;
     if (!isOk) this.#errors += 1;
-    const at = Math.min(SLOWEST_US, Math.round(latencyMs * 1000));
-    this.#counts[at] = (this.#counts[at] ?? 0) + 1;
+    this.#latencies.add(latencyMs * 1000);
   }
 
   /** Lets the clock run as the options say. `countOf` in place of what was added: read before and after. */
@@ -49,20 +49,9 @@ export class Meter {
       requests,
       seconds,
       errors: this.#errors,
-      p50Us: this.#percentile(0.5),
-      p99Us: this.#percentile(0.99),
+      p50Us: this.#latencies.percentileUs(0.5),
+      p99Us: this.#latencies.percentileUs(0.99),
       cpuSeconds,
     };
-  }
-
-  /** 0 when nothing was added. */
-  #percentile(share: number): number {
-    if (this.#requests === 0) return 0;
-    let left = this.#requests * share;
-    for (const [us, count] of this.#counts.entries()) {
-      left -= count;
-      if (left <= 0) return us;
-    }
-    return SLOWEST_US;
   }
 }

@@ -13,7 +13,8 @@ export interface RequestLoadResult {
 const LINE_PREFIX = 'ambit-bench ';
 
 /** Small enough for one frame, large enough that copying counts: the size every published figure uses. */
-const BODY_BYTES = 1024;
+export const REQUEST_BODY_BYTES = 1024;
+export const REQUEST_CONTENT_TYPE = 'application/octet-stream';
 
 const DONE = `function done(summary, latency, requests)
   local e = summary.errors
@@ -28,8 +29,8 @@ end
  */
 export function wrkScript(options: { readonly closeEach: boolean }): string {
   return `wrk.method = "POST"
-wrk.body = string.rep("x", ${BODY_BYTES})
-wrk.headers["Content-Type"] = "application/octet-stream"
+wrk.body = string.rep("x", ${REQUEST_BODY_BYTES})
+wrk.headers["Content-Type"] = "${REQUEST_CONTENT_TYPE}"
 ${options.closeEach ? 'wrk.headers["Connection"] = "close"' : ''}
 ${DONE}`;
 }

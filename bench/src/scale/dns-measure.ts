@@ -4,7 +4,7 @@ import { NetnsHandle } from '@ambit/mesh/linux';
 import { systemClock } from '@ambit/mesh/runtime';
 import { readCpuSeconds } from '../measure/process-usage.ts';
 import type { ScaleMeasure, ScaleSite } from './figure.ts';
-import { openLineProgram } from './line-program.ts';
+import { openLineProgram } from '../host/line-program.ts';
 import { LARGE_MESH, meshOf } from './mesh-of.ts';
 import { startScaleAgent } from './scale-agent.ts';
 

@@ -7,7 +7,7 @@ import { createCertificates } from '../l4/certificates.ts';
 import { CLIENT_CORE, REQUEST_PORT, SERVER_CORE } from '../l4/peer.ts';
 import { ambitMeshConfig, type AmbitPod } from '../l4/peers/ambit-config.ts';
 import type { ScaleFigure, ScaleMeasure, ScaleSite } from './figure.ts';
-import { type LineProgram, type LineProgramOptions, openLineProgram } from './line-program.ts';
+import { type LineProgram, type LineProgramOptions, openLineProgram } from '../host/line-program.ts';
 import { type LocalAgent, startLocalAgent } from './local-agent.ts';
 import { type Latencies, p99Ms, type Part, PARTS, parseLatencies } from './neighbour-times.ts';
 import { POD_PORT } from './scale-agent.ts';

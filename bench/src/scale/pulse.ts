@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { openLineProgram } from './line-program.ts';
+import { openLineProgram } from '../host/line-program.ts';
 
 export interface PulseOptions {
   readonly node: string;

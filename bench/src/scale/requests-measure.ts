@@ -6,7 +6,7 @@ import { startApplications } from '../l4/applications.ts';
 import { type BenchCertificates, createCertificates } from '../l4/certificates.ts';
 import type { Peer, RunningPeer, Site } from '../l4/peer.ts';
 import { createAmbitPeer, SECOND_AGENT_PORTS } from '../l4/peers/ambit.ts';
-import { type Load, LOADS } from '../l4/plan.ts';
+import { namedLoad, type PeerLoad } from '../l4/plan.ts';
 import { waitUntilReady } from '../l4/preflight.ts';
 import { runLoad } from '../l4/run-load.ts';
 import type { Sample } from '../l4/samples.ts';
@@ -39,7 +39,7 @@ export const requestsMeasure: ScaleMeasure = {
     const [on = bug('two pairs'), off = bug('two pairs')] = entrants;
     const figures: ScaleFigure[] = [];
     for (const name of ['c32', 'bulk1'] as const) {
-      const load = LOADS.find((one) => one.name === name) ?? bug(`no load ${name}`);
+      const load = namedLoad(name);
       for (const entrant of [on, off]) await run(site, entrant, load, WARM_UP_SECONDS);
       const values: number[] = [];
       for (let round = 0; round < site.rounds; round++) {
@@ -90,7 +90,7 @@ async function start(
 }
 
 /** By how many percent a unit costs more with `on`. Each comes first as often as the other. */
-async function percentMore(site: ScaleSite, on: Entrant, off: Entrant, load: Load): Promise<number> {
+async function percentMore(site: ScaleSite, on: Entrant, off: Entrant, load: PeerLoad): Promise<number> {
   const more: number[] = [];
   for (let count = 0; count < PAIRS_PER_ROUND; count++) {
     const order = count % 2 === 0 ? [on, off] : [off, on];
@@ -102,7 +102,7 @@ async function percentMore(site: ScaleSite, on: Entrant, off: Entrant, load: Loa
   return ((sorted[PAIRS_PER_ROUND / 2 - 1] ?? 0) + (sorted[PAIRS_PER_ROUND / 2] ?? 0)) / 2;
 }
 
-function run({ ownPid }: ScaleSite, entrant: Entrant, load: Load, seconds: number): Promise<Sample> {
+function run({ ownPid }: ScaleSite, entrant: Entrant, load: PeerLoad, seconds: number): Promise<Sample> {
   return runLoad({ ...entrant, load, round: 0, seconds, ownPid });
 }
 

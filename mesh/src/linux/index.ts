@@ -1,3 +1,4 @@
+export { BlockingSocket, type BlockingSocketOptions } from './blocking-socket.ts';
 export * from './descriptor-channel.ts';
 export * from './errors.ts';
 export { tuneMalloc } from './malloc.ts';

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { BenchError } from '../errors.ts';
-import { IDLE_COMMAND, pinnedCommand } from '../host/child-processes.ts';
+import { IDLE_COMMAND, pinnedCommand } from './child-processes.ts';
 
 export interface LineProgramOptions {
   readonly node: string;
@@ -14,14 +14,16 @@ export interface LineProgramOptions {
   readonly failure: string;
   /** Absent: where the bench is. */
   readonly place?: ProgramPlace;
+  /** Kills it, for one that does not see the end of its input while it is at work. */
+  readonly signal?: AbortSignal;
 }
 
 /** Where a program runs, and who goes before whom there. */
 export interface ProgramPlace {
   readonly netns: string;
   readonly core: number;
-  /** From -20, before all others, to 19; `idle`: only while nobody else has anything to do. */
-  readonly niceness: number | 'idle';
+  /** From -20, before all others, to 19; `idle`: only while nobody else has anything to do; absent: as the bench. */
+  readonly niceness?: number | 'idle';
 }
 
 /** A program that says `ready` and then answers every line with a line. Disposing it ends it, with its input. */
@@ -34,7 +36,10 @@ export interface LineProgram extends AsyncDisposable {
 export async function openLineProgram(options: LineProgramOptions): Promise<LineProgram> {
   const { failure } = options;
   const [program, ...args] = commandOf(options);
-  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(program, args, {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    ...(options.signal === undefined ? {} : { signal: options.signal, killSignal: 'SIGKILL' as const }),
+  });
   child.on('error', () => {});
   child.stdin.on('error', () => {});
   let said = '';
@@ -44,6 +49,8 @@ export async function openLineProgram(options: LineProgramOptions): Promise<Line
   const next = async (): Promise<string> => {
     const { value, done } = await lines.next();
     if (done !== true) return value;
+    // What it said last may come after the end of its lines.
+    await exited;
     throw new BenchError('peer-failed', failure, { data: { said: said.slice(-300) } });
   };
   const running: LineProgram = {
@@ -69,6 +76,10 @@ function commandOf({ node, nodeArgs = [], program, args, place }: LineProgramOpt
   const command = [node, '--conditions=source', ...nodeArgs, program, ...args] as const;
   if (place === undefined) return ['setpriv', '--pdeathsig', 'KILL', ...command];
   const { netns, core, niceness } = place;
-  const scheduled = niceness === 'idle' ? IDLE_COMMAND : ['nice', '-n', String(niceness)];
-  return pinnedCommand(netns, core, [...scheduled, ...command]);
+  return pinnedCommand(netns, core, [...scheduled(niceness), ...command]);
+}
+
+function scheduled(niceness: ProgramPlace['niceness']): readonly string[] {
+  if (niceness === undefined) return [];
+  return niceness === 'idle' ? IDLE_COMMAND : ['nice', '-n', String(niceness)];
 }

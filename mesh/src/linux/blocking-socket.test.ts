@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import net, { type AddressInfo, type Socket } from 'node:net';
+import { platform } from 'node:os';
+import { test } from 'node:test';
+import { parseSocketAddress, type SocketAddress } from '../model/address.ts';
+import { until } from '../testing/until.ts';
+import { BlockingSocket } from './blocking-socket.ts';
+import { SyscallError } from './errors.ts';
+
+const skip = platform() !== 'linux';
+const TIMEOUT_MS = 60;
+
+/** A server in this thread, which therefore accepts and answers only between calls that block. */
+async function listen(
+  host = '127.0.0.1',
+): Promise<{ readonly address: SocketAddress; accept(): Promise<Socket> } & AsyncDisposable> {
+  const sockets: Socket[] = [];
+  const server = net.createServer({ pauseOnConnect: true, noDelay: true, allowHalfOpen: true });
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    address: parseSocketAddress(host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`),
+    async accept() {
+      const [socket] = (await once(server, 'connection')) as [Socket];
+      sockets.push(socket.on('error', () => {}));
+      return socket;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+function failsWith(syscall: string, errno: string): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(error instanceof SyscallError);
+    assert.deepEqual([error.syscall, error.errno], [syscall, errno]);
+    return true;
+  };
+}
+
+for (const host of ['127.0.0.1', '::1']) {
+  test(`sends and receives over ${host}, up to the end of the other side`, { skip }, async () => {
+    await using server = await listen(host);
+    using socket = BlockingSocket.connect(server.address, { timeoutMs: TIMEOUT_MS });
+    const peer = await server.accept();
+    socket.send(Buffer.from('question'));
+    const received: Buffer[] = [];
+    peer.on('data', (chunk: Buffer) => received.push(chunk)).resume();
+    await until('the question has arrived', () => Buffer.concat(received).toString() === 'question');
+    await new Promise((resolve) => peer.write('answer', resolve));
+    const memory = Buffer.alloc(16, '.');
+    assert.equal(socket.recv(memory.subarray(0, 8), 4), 4, 'not past the end of the memory');
+    assert.equal(socket.recv(memory, 8), 2);
+    assert.equal(memory.toString(), '....answer......');
+    peer.end();
+    await once(peer, 'finish');
+    assert.equal(socket.recv(memory, 0), 0);
+  });
+}
+
+test('gives up after its time, and not before', { skip }, async () => {
+  await using server = await listen();
+  using socket = BlockingSocket.connect(server.address, { timeoutMs: TIMEOUT_MS });
+  await server.accept();
+  const startMs = performance.now();
+  assert.throws(() => socket.recv(Buffer.alloc(1), 0), failsWith('recv', 'EAGAIN'));
+  const tookMs = performance.now() - startMs;
+  assert.ok(tookMs >= TIMEOUT_MS - 1 && tookMs < 50 * TIMEOUT_MS, `it took ${tookMs} ms`);
+  // More than the buffers of both sides hold, and nobody reads.
+  assert.throws(() => socket.send(Buffer.alloc(64 * 1024 * 1024)), failsWith('send', 'EAGAIN'));
+});
+
+test('tells why there is no connection, and keeps no descriptor of it', { skip }, async () => {
+  const { address } = await listen().then(async (server) => {
+    await server[Symbol.asyncDispose]();
+    return server;
+  });
+  const descriptors = (): number => readdirSync('/proc/self/fd').length;
+  const before = descriptors();
+  assert.throws(() => BlockingSocket.connect(address, { timeoutMs: TIMEOUT_MS }), failsWith('connect', 'ECONNREFUSED'));
+  assert.equal(descriptors(), before);
+});
+
+test('a connection that was reset is an error and no signal', { skip }, async () => {
+  await using server = await listen();
+  using socket = BlockingSocket.connect(server.address, { timeoutMs: TIMEOUT_MS });
+  const peer = await server.accept();
+  const closed = once(peer, 'close');
+  peer.resetAndDestroy();
+  await closed;
+  assert.throws(() => socket.recv(Buffer.alloc(1), 0), failsWith('recv', 'ECONNRESET'));
+  assert.throws(() => socket.send(Buffer.from('late')), failsWith('send', 'EPIPE'));
+});
