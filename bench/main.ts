@@ -31,6 +31,7 @@ async function runL4(command: BenchCommand & { kind: 'l4' }, signal: AbortSignal
     ...base,
     peers: command.peers ?? base.peers,
     loads: base.loads.filter(({ name }) => command.loads?.includes(name) ?? true),
+    starts: command.starts ?? base.starts,
     rounds: command.rounds ?? base.rounds,
     loadSeconds: command.seconds ?? base.loadSeconds,
   };

@@ -46,7 +46,15 @@ test('parseCommandLine() understands what the help says', () => {
       out: 'x',
     },
   );
-  for (const option of ['--quick', '--peers', '--loads', '--rounds', '--seconds', '--out', '--profile']) {
+  assert.deepEqual(parseCommandLine(['l4', '--starts', '4', '--rounds', '2']), {
+    kind: 'l4',
+    quick: false,
+    profile: false,
+    rounds: 2,
+    starts: 4,
+  });
+  assert.deepEqual(parseCommandLine(['l7', '--rounds', '2']), { kind: 'l7', quick: false, profile: false, rounds: 2 });
+  for (const option of ['--quick', '--peers', '--loads', '--rounds', '--starts', '--seconds', '--out', '--profile']) {
     assert.ok(HELP.includes(option), option);
   }
 });
@@ -63,6 +71,9 @@ test('parseCommandLine() names the argument it does not understand', () => {
     [['l4', '--rounds'], '--rounds'],
     [['l4', '--rounds', '0'], '--rounds 0'],
     [['l4', '--seconds', '1.5'], '--seconds 1.5'],
+    [['l4', '--starts'], '--starts'],
+    [['l4', '--starts', '0'], '--starts 0'],
+    [['l7', '--starts', '2'], '--starts'],
     [['l4', '--peers', 'envoy,haproxy'], '--peers haproxy'],
   ];
   for (const [args, argument] of table) {

@@ -13,7 +13,7 @@ export type BenchCommand =
   | { readonly kind: 'policies' }
   | { readonly kind: 'routes' }
   | ({ readonly kind: 'scale' } & ScaleCommand)
-  | ({ readonly kind: 'l4' } & PeerBench<PeerName, LoadName>)
+  | ({ readonly kind: 'l4'; readonly starts?: number } & PeerBench<PeerName, LoadName>)
   | ({ readonly kind: 'l7' } & PeerBench<L7PeerName, L7LoadName>);
 
 /** Options of a bench that runs beside peers. */
@@ -36,6 +36,8 @@ export interface ScaleCommand {
 
 const LOAD_NAMES: readonly LoadName[] = LOADS.map(({ name }) => name);
 const COUNT_MAX = 1000;
+const PEER_FLAGS = ['--quick', '--profile'];
+const PEER_VALUES = ['--peers', '--loads', '--rounds', '--seconds', '--out'];
 
 export const HELP: string = `usage: npm run bench -- BENCH [OPTIONS]
 
@@ -56,7 +58,8 @@ options of l4 and l7
   --loads A,B       only these of l4: ${LOADS.map(({ name }) => name).join(', ')}
                     of l7: ${L7_LOADS.map(({ name }) => name).join(', ')}
   --rounds N        interleaved rounds (default 5)
-  --seconds N       length of one load (default 3)
+  --starts N        of l4 only: do it N times with fresh processes, all rounds counted together (default 1)
+  --seconds N       length of one load through one peer (default 3)
   --out DIR         where results go (default bench/results)
   --profile         write a CPU profile of each Ambit process beside the results; its figures are then not comparable
 
@@ -78,15 +81,18 @@ export function parseCommandLine(args: readonly string[]): BenchCommand {
     return { kind: name };
   }
   if (name === 'scale') return { kind: name, ...parseScale(rest) };
-  if (name === 'l4') return { kind: name, ...parsePeerBench(rest, PEER_NAMES, LOAD_NAMES) };
+  if (name === 'l4') return { kind: name, ...parseL4(rest) };
   if (name !== 'l7') throw badArgument(name);
+  const loads = L7_LOADS.map((load) => load.name);
+  return { kind: name, ...parsePeerBench(parseOptions(rest, PEER_FLAGS, PEER_VALUES), L7_PEERS, loads) };
+}
+
+function parseL4(rest: readonly string[]): PeerBench<PeerName, LoadName> & { readonly starts?: number } {
+  const options = parseOptions(rest, PEER_FLAGS, [...PEER_VALUES, '--starts']);
+  const starts = options.values['--starts'];
   return {
-    kind: name,
-    ...parsePeerBench(
-      rest,
-      L7_PEERS,
-      L7_LOADS.map((load) => load.name),
-    ),
+    ...parsePeerBench(options, PEER_NAMES, LOAD_NAMES),
+    ...(starts === undefined ? {} : { starts: parseCount('--starts', starts) }),
   };
 }
 
@@ -101,12 +107,17 @@ function parseScale(rest: readonly string[]): ScaleCommand {
   };
 }
 
+interface GivenOptions {
+  readonly flags: ReadonlySet<string>;
+  readonly values: Readonly<Record<string, string>>;
+}
+
 /** @throws BenchError of one that is in neither list, or lacks its value. */
 function parseOptions(
   rest: readonly string[],
   flagNames: readonly string[],
   valueNames: readonly string[],
-): { readonly flags: ReadonlySet<string>; readonly values: Readonly<Record<string, string>> } {
+): GivenOptions {
   const values: Record<string, string> = {};
   const flags = new Set<string>();
   for (let index = 0; index < rest.length; index++) {
@@ -124,15 +135,10 @@ function parseOptions(
 }
 
 function parsePeerBench<Peer extends string, Load extends string>(
-  rest: readonly string[],
+  { flags, values }: GivenOptions,
   knownPeers: readonly Peer[],
   knownLoads: readonly Load[],
 ): PeerBench<Peer, Load> {
-  const { flags, values } = parseOptions(
-    rest,
-    ['--quick', '--profile'],
-    ['--peers', '--loads', '--rounds', '--seconds', '--out'],
-  );
   const peers = values['--peers'];
   const loads = values['--loads'];
   const rounds = values['--rounds'];

@@ -54,6 +54,7 @@ const RESULTS: L4Results = {
     envoy: { version: '1.40.0', features: ['RBAC'] },
     ambit: { version: '0.1.0', features: ['policy'] },
   },
+  starts: 1,
   rounds: 2,
   loadSeconds: 2,
   samples: [
@@ -149,6 +150,11 @@ test('markdownReport() has a row for every peer and shows ranges', () => {
   assert.match(page, /\*\*envoy\*\* 1\.40\.0: RBAC/);
   assert.match(page, /^Medians of 2 interleaved rounds of 2 s /m);
   assert.match(page, /they take turns of 0\.1 s/);
+});
+
+test('markdownReport() says how often the proxies were started', () => {
+  const page = markdownReport({ ...RESULTS, starts: 3 });
+  assert.match(page, /^Medians of 6 interleaved rounds of 2 s, 2 after each of 3 starts of the proxies \(/m);
 });
 
 test('l4Plot() draws every peer and escapes what it writes', () => {

@@ -71,6 +71,7 @@ export async function runL4Bench(options: L4BenchOptions): Promise<L4Results> {
     startedAt,
     machine: await describeMachine(),
     peers: Object.fromEntries(peers.map((peer) => [peer.name, peer.about])),
+    starts: options.plan.starts,
     rounds: options.plan.rounds,
     loadSeconds: options.plan.loadSeconds,
     ...measured,

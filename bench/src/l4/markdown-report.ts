@@ -25,7 +25,7 @@ export function markdownReport(results: L4Results): string {
   return [
     '# L4: two pods on two hosts, tunnel against tunnel',
     '',
-    `Medians of ${results.rounds} interleaved rounds of ${results.loadSeconds} s (minimum-maximum), started ${results.startedAt}. ` +
+    `Medians of ${roundsOf(results)} (minimum-maximum), started ${results.startedAt}. ` +
       'Client node (load generator and client-side proxy) on core 0, server node (server-side proxy and application) on core 1. ' +
       'CPU is that of both proxies together, memory that of the larger one.',
     '',
@@ -66,6 +66,11 @@ export function markdownReport(results: L4Results): string {
     ),
     '',
   ].join('\n');
+}
+
+function roundsOf({ rounds, starts, loadSeconds }: L4Results): string {
+  const all = `${starts * rounds} interleaved rounds of ${loadSeconds} s`;
+  return starts === 1 ? all : `${all}, ${rounds} after each of ${starts} starts of the proxies`;
 }
 
 /** Peers that were run, in the order in which they were. */

@@ -49,6 +49,9 @@ export function namedLoad(name: LoadName): PeerLoad {
 /** What one run of the L4 bench does. Times are whole seconds because wrk takes no others. */
 export interface L4Plan {
   readonly peers: readonly PeerName[];
+  /** How often all of it is done with fresh processes; memory only at the first time. */
+  readonly starts: number;
+  /** Of each start. */
   readonly rounds: number;
   readonly loads: readonly Load[];
   /** Of each peer, so that one with turns takes this long for every peer of the round. */
@@ -68,6 +71,7 @@ export interface L4Plan {
 
 export const FULL_PLAN: L4Plan = {
   peers: PEER_NAMES,
+  starts: 1,
   rounds: 5,
   loads: LOADS,
   loadSeconds: 3,
@@ -88,6 +92,7 @@ export const FULL_PLAN: L4Plan = {
 /** Ends within 55 s on a prepared machine; nginx has no part in the ratios and is left out. */
 export const QUICK_PLAN: L4Plan = {
   peers: ['direct', 'envoy', 'ambit'],
+  starts: 1,
   rounds: 2,
   loads: LOADS,
   loadSeconds: 1,

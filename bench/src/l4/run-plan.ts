@@ -35,8 +35,8 @@ interface Entrant extends PeerSite {
 }
 
 /**
- * Runs a plan: every peer's memory on fresh processes, then, restarted, a warm-up and the interleaved rounds. All peers stand at the
- * same time, each in its own pods, and only one at a time has traffic. Any failure of any peer fails the whole run.
+ * Runs a plan: every peer's memory on fresh processes, then, restarted, a warm-up and the interleaved rounds, as often as there are starts.
+ * All peers stand at the same time, each in its own pods, and only one at a time has traffic. Any failure of any peer fails the whole run.
  */
 export async function runPlan(
   plan: L4Plan,
@@ -53,21 +53,26 @@ export async function runPlan(
   surroundings.say(`memory at rest and with ${plan.idleConnectionCount} idle connections`);
   const proxied = sites.filter(({ peer }) => peer.name !== 'direct');
   const memory = await Promise.all(proxied.map((one) => measureMemory(one, plan, surroundings)));
-  const entrants = new Map<PeerName, Entrant>();
-  for (const { peer, site } of sites) {
-    entrants.set(peer.name, { peer, site, running: await startReady(peer, site, surroundings) });
-  }
-  await warmUp(plan, [...entrants.values()], surroundings);
   const samples: Sample[] = [];
   const isOverdue = (): boolean => performance.now() - startedMs > (plan.budgetMs ?? Number.POSITIVE_INFINITY);
-  for (let round = 0; round < plan.rounds; round++) {
-    for (const load of plan.loads) {
-      if (round > 0 && isOverdue()) break;
-      samples.push(...(await runRound(plan, load, round, entrants, surroundings)));
+  for (let start = 0; start < plan.starts; start++) {
+    if (start > 0 && isOverdue()) break;
+    const entrants = new Map<PeerName, Entrant>();
+    for (const { peer, site } of sites) {
+      entrants.set(peer.name, { peer, site, running: await startReady(peer, site, surroundings) });
     }
-  }
-  for (const { peer, running } of entrants.values()) {
-    await assertOnPath(peer, running, churned(samples, peer.name), surroundings.signal);
+    await warmUp(plan, [...entrants.values()], surroundings);
+    for (let round = start * plan.rounds; round < (start + 1) * plan.rounds; round++) {
+      for (const load of plan.loads) {
+        if (round > 0 && isOverdue()) break;
+        samples.push(...(await runRound(plan, load, round, entrants, surroundings)));
+      }
+    }
+    // Logs go on from one start to the next, as the samples do.
+    for (const { peer, running } of entrants.values()) {
+      await assertOnPath(peer, running, churned(samples, peer.name), surroundings.signal);
+    }
+    await Promise.all([...entrants.values()].map(({ running }) => running.stop()));
   }
   return { samples, memory };
 }
@@ -82,7 +87,8 @@ async function runRound(
 ): Promise<readonly Sample[]> {
   const seconds = plan.loadSeconds;
   const ordered = roundOrder(plan, round).map((name) => entrants.get(name) ?? bug('a planned peer was not started'));
-  const begin = (through: string): void => say(`round ${round + 1} of ${plan.rounds}: ${load.name} through ${through}`);
+  const begin = (through: string): void =>
+    say(`round ${round + 1} of ${plan.rounds * plan.starts}: ${load.name} through ${through}`);
   if (load.kind === 'turns') {
     begin('all by turns');
     return runTurns({ entrants: ordered.map(turnsEntrant), load, round, seconds, ownPid, node, signal });

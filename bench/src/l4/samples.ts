@@ -56,6 +56,8 @@ export interface L4Results {
   readonly startedAt: string;
   readonly machine: Readonly<Record<string, string | number>>;
   readonly peers: Readonly<Partial<Record<PeerName, PeerDescription>>>;
+  readonly starts: number;
+  /** Of each start; those of samples are numbered on. */
   readonly rounds: number;
   readonly loadSeconds: number;
   readonly samples: readonly Sample[];
