@@ -35,7 +35,8 @@ export function pinnedCommand(netns: string, core: number, command: readonly str
   return placedCommand({ netns, core, command });
 }
 
-function placedCommand({
+/** As `pinnedCommand`, where each place may be absent: then that of the bench, or all cores. */
+export function placedCommand({
   netns,
   core,
   command,

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { BenchError } from '../errors.ts';
-import { IDLE_COMMAND, pinnedCommand } from './child-processes.ts';
+import { IDLE_COMMAND, placedCommand } from './child-processes.ts';
 
 export interface LineProgramOptions {
   readonly node: string;
@@ -20,8 +20,10 @@ export interface LineProgramOptions {
 
 /** Where a program runs, and who goes before whom there. */
 export interface ProgramPlace {
-  readonly netns: string;
-  readonly core: number;
+  /** Absent: that of the bench. */
+  readonly netns?: string;
+  /** Absent: all of them. */
+  readonly core?: number;
   /** From -20, before all others, to 19; `idle`: only while nobody else has anything to do; absent: as the bench. */
   readonly niceness?: number | 'idle';
 }
@@ -74,9 +76,7 @@ export async function openLineProgram(options: LineProgramOptions): Promise<Line
 
 function commandOf({ node, nodeArgs = [], program, args, place }: LineProgramOptions): [string, ...string[]] {
   const command = [node, '--conditions=source', ...nodeArgs, program, ...args] as const;
-  if (place === undefined) return ['setpriv', '--pdeathsig', 'KILL', ...command];
-  const { netns, core, niceness } = place;
-  return pinnedCommand(netns, core, [...scheduled(niceness), ...command]);
+  return placedCommand({ ...place, command: [...scheduled(place?.niceness), ...command] });
 }
 
 function scheduled(niceness: ProgramPlace['niceness']): readonly string[] {

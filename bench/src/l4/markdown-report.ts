@@ -1,3 +1,4 @@
+import { CHORE_MS } from '../load/chores.ts';
 import { TURN_MS, TURN_SETTLING_REQUESTS } from '../load/turns.ts';
 import { formatNumber, formatSummary, markdownTable } from '../report/format.ts';
 import { loadFigures, memoryFigures } from './figures.ts';
@@ -12,6 +13,7 @@ const PERCENT = 100;
 
 const TITLES: Readonly<Record<LoadName, string>> = {
   c1: '1 connection',
+  'c1-silent': '1 connection, nothing else on the hosts',
   c32: '32 connections',
   c128: '128 connections',
   churn: 'new connection per request, 16 at a time',
@@ -38,9 +40,10 @@ export function markdownReport(results: L4Results): string {
     '## Small requests: 1 KiB there, 1 KiB back',
     '',
     `One connection of each peer stands beside those of the others, and they take turns of ${TURN_MS / 1000} s, in an order drawn anew for ` +
-      `each cycle; the latencies of the first ${TURN_SETTLING_REQUESTS} requests of a turn are not counted.`,
+      `each cycle; the latencies of the first ${TURN_SETTLING_REQUESTS} requests of a turn are not counted. On each host a program opens and ` +
+      `closes a socket every ${CHORE_MS} ms, unless nothing else runs on it: bench/README.md says why.`,
     '',
-    requestTable(results, peers, ['c1', 'c32', 'c128']),
+    requestTable(results, peers, ['c1', 'c1-silent', 'c32', 'c128']),
     '',
     '## Connections',
     '',

@@ -14,15 +14,18 @@ export type PeerLoad =
 /** The same requests on one connection of every peer of a round: all stand side by side and have traffic by turns. */
 export interface TurnsLoad {
   readonly kind: 'turns';
-  readonly name: 'c1';
+  readonly name: TurnsLoadName;
   /** Of each peer. */
   readonly connections: 1;
+  /** Whether something else happens on both hosts now and then, as on any node (`load/chores-main.ts`), or nothing at all. */
+  readonly hosts: 'lived-in' | 'silent';
 }
 
 /** One kind of load. */
 export type Load = PeerLoad | TurnsLoad;
 
-export type RequestLoadName = 'c1' | 'c32' | 'c128' | 'churn';
+export type TurnsLoadName = 'c1' | 'c1-silent';
+export type RequestLoadName = TurnsLoadName | 'c32' | 'c128' | 'churn';
 export type BulkLoadName = 'bulk1' | 'bulk4';
 export type LoadName = RequestLoadName | BulkLoadName;
 
@@ -33,7 +36,8 @@ export const LOADS: readonly Load[] = [
   { kind: 'bulk', name: 'bulk1', streams: 1 },
   { kind: 'bulk', name: 'bulk4', streams: 4 },
   // With one connection a peer differs from another one by less than the machine from one second to the next.
-  { kind: 'turns', name: 'c1', connections: 1 },
+  { kind: 'turns', name: 'c1', connections: 1, hosts: 'lived-in' },
+  { kind: 'turns', name: 'c1-silent', connections: 1, hosts: 'silent' },
   { kind: 'requests', name: 'churn', connections: 16, closeEach: true },
 ];
 
@@ -94,7 +98,7 @@ export const QUICK_PLAN: L4Plan = {
   peers: ['direct', 'envoy', 'ambit'],
   starts: 1,
   rounds: 2,
-  loads: LOADS,
+  loads: LOADS.filter(({ name }) => name !== 'c1-silent'),
   loadSeconds: 1,
   warmUp: [
     { load: namedLoad('c32'), seconds: 1 },

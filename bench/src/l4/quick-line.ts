@@ -21,6 +21,7 @@ export const RATIOS: Readonly<Record<string, readonly [LoadName, Figure]>> = {
   cpu_c128_vs_envoy: ['c128', 'cpuUs'],
   p50_c1_vs_envoy: ['c1', 'p50Us'],
   cpu_c1_vs_envoy: ['c1', 'cpuUs'],
+  p50_c1_silent_vs_envoy: ['c1-silent', 'p50Us'],
   churn_vs_envoy: ['churn', 'rate'],
   churn_cpu_vs_envoy: ['churn', 'cpuUs'],
   churn_p99_vs_envoy: ['churn', 'p99Us'],

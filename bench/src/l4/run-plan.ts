@@ -6,7 +6,15 @@ import { bug } from '@ambit/mesh/runtime';
 import { startApplications } from './applications.ts';
 import type { BenchCertificates } from './certificates.ts';
 import { type L4Plan, type Load, roundOrder } from './plan.ts';
-import { CLIENT_CORE, REQUEST_PORT, type Peer, type PeerName, type RunningPeer, type Site } from './peer.ts';
+import {
+  CLIENT_CORE,
+  REQUEST_PORT,
+  SERVER_CORE,
+  type Peer,
+  type PeerName,
+  type RunningPeer,
+  type Site,
+} from './peer.ts';
 import { assertOnPath, assertRefusesOthers, waitUntilReady } from './preflight.ts';
 import { runLoad } from './run-load.ts';
 import { runMemory } from './run-memory.ts';
@@ -83,7 +91,7 @@ async function runRound(
   load: Load,
   round: number,
   entrants: ReadonlyMap<PeerName, Entrant>,
-  { ownPid, node, signal, say }: PlanSurroundings,
+  { ownPid, node, signal, say, topology }: PlanSurroundings,
 ): Promise<readonly Sample[]> {
   const seconds = plan.loadSeconds;
   const ordered = roundOrder(plan, round).map((name) => entrants.get(name) ?? bug('a planned peer was not started'));
@@ -91,7 +99,11 @@ async function runRound(
     say(`round ${round + 1} of ${plan.rounds * plan.starts}: ${load.name} through ${through}`);
   if (load.kind === 'turns') {
     begin('all by turns');
-    return runTurns({ entrants: ordered.map(turnsEntrant), load, round, seconds, ownPid, node, signal });
+    const hosts = [
+      { netns: topology.clientHostNetns, core: CLIENT_CORE },
+      { netns: topology.serverHostNetns, core: SERVER_CORE },
+    ];
+    return runTurns({ entrants: ordered.map(turnsEntrant), load, hosts, round, seconds, ownPid, node, signal });
   }
   const samples: Sample[] = [];
   for (const entrant of ordered) {

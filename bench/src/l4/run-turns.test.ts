@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
@@ -39,7 +40,8 @@ async function openEntrant(
 function runOf(entrants: readonly TurnsEntrant[], more: Partial<TurnsRun> = {}): TurnsRun {
   return {
     entrants,
-    load: { kind: 'turns', name: 'c1', connections: 1 },
+    load: { kind: 'turns', name: 'c1', connections: 1, hosts: 'silent' },
+    hosts: [],
     round: 3,
     seconds: 0.4,
     ownPid: process.pid,
@@ -79,6 +81,23 @@ test('runTurns() names the peer that lost its connection, and does not wait for 
   assert.ok(performance.now() - startMs < 60_000);
 });
 
+test('runTurns() ends what lives on the hosts with the load, and lets nothing live on silent ones', async () => {
+  await using scope = new AsyncDisposableStack();
+  const entrant = await openEntrant(scope, 'envoy');
+  for (const [hosts, count] of [
+    ['lived-in', 2],
+    ['silent', 0],
+  ] as const) {
+    const load = { kind: 'turns', name: 'c1', connections: 1, hosts } as const;
+    let most = 0;
+    const watch = setInterval(() => (most = Math.max(most, choresRunning())), 20);
+    await runTurns(runOf([entrant], { load, hosts: [{}, {}] }));
+    clearInterval(watch);
+    assert.equal(most, count, hosts);
+    assert.equal(choresRunning(), 0, hosts);
+  }
+});
+
 test('runTurns() refuses a sample with too many errors, or of a proxy that died', async () => {
   await using scope = new AsyncDisposableStack();
   const entrant = await openEntrant(scope, 'envoy', { after: 100, answer: sorry });
@@ -103,6 +122,21 @@ test('runTurns() ends when it is aborted, with the reason', async () => {
   await assert.rejects(running, reason);
   assert.ok(performance.now() - startMs < 30_000);
 });
+
+/** Programs of ours that live on hosts. */
+function choresRunning(): number {
+  const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').trim().split(' ');
+  return children.filter((pid) => pid !== '' && commandOf(pid).includes('chores-main')).length;
+}
+
+/** Empty for one that is gone. */
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+}
 
 function isFailureOf(peer: string, message: string): (error: unknown) => boolean {
   return (error) => {

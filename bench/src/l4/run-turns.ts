@@ -11,6 +11,7 @@ import { assertAnswered } from './run-load.ts';
 import type { RequestSample } from './samples.ts';
 
 const PROGRAM = join(import.meta.dirname, '../load/turns-main.ts');
+const CHORES = join(import.meta.dirname, '../load/chores-main.ts');
 /** Until every program has read when turn 0 begins. */
 const LEAD_MS = 100;
 /** Time that all of it may take beyond the turns: mostly programs that start. */
@@ -28,6 +29,8 @@ export interface TurnsEntrant {
 export interface TurnsRun {
   readonly entrants: readonly TurnsEntrant[];
   readonly load: TurnsLoad;
+  /** The hosts, which are lived in while the load runs if it says so. */
+  readonly hosts: readonly ProgramPlace[];
   readonly round: number;
   /** Of turns of each entrant: all of it takes this long for every one of them. */
   readonly seconds: number;
@@ -48,7 +51,7 @@ interface Player extends TurnsEntrant {
  * traffic. Throws `peer-failed`, naming the peer, when one lost traffic or died: such a run has no figures.
  */
 export async function runTurns(run: TurnsRun): Promise<readonly RequestSample[]> {
-  const { entrants } = run;
+  const { entrants, load } = run;
   for (const { running } of entrants) running.assertAlive();
   const over = new AbortController();
   const timeout = AbortSignal.timeout(entrants.length * run.seconds * 1000 + OVERTIME_MS);
@@ -56,6 +59,11 @@ export async function runTurns(run: TurnsRun): Promise<readonly RequestSample[]>
   await using scope = new AsyncDisposableStack();
   const schedule = scheduleTurns(entrants.length, Math.round((run.seconds * 1000) / TURN_MS), run.round);
   const players: Player[] = [];
+  const chores = load.hosts === 'lived-in' ? run.hosts : [];
+  for (const place of chores) {
+    const failure = 'the program that lives on a host failed';
+    scope.use(await openLineProgram({ node: run.node, program: CHORES, args: [], failure, place, signal }));
+  }
   // One after the other, since they warm up on one core.
   for (const [index, entrant] of entrants.entries()) {
     const program = scope.use(await carried(entrant, run, openProgram(entrant, run.node, signal)));

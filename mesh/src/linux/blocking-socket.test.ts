@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readlinkSync } from 'node:fs';
 import net, { type AddressInfo, type Socket } from 'node:net';
 import { platform } from 'node:os';
 import { test } from 'node:test';
@@ -32,6 +32,15 @@ async function listen(
       await new Promise<void>((resolve) => server.close(() => resolve()));
     },
   };
+}
+
+/** Empty for a descriptor that is gone. */
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return '';
+  }
 }
 
 function failsWith(syscall: string, errno: string): (error: unknown) => boolean {
@@ -83,6 +92,19 @@ test('tells why there is no connection, and keeps no descriptor of it', { skip }
   const before = descriptors();
   assert.throws(() => BlockingSocket.connect(address, { timeoutMs: TIMEOUT_MS }), failsWith('connect', 'ECONNREFUSED'));
   assert.equal(descriptors(), before);
+});
+
+test('an unconnected one is a socket until it is disposed', { skip }, () => {
+  const sockets = (): number =>
+    readdirSync('/proc/self/fd').filter((fd) => linkOf(`/proc/self/fd/${fd}`).startsWith('socket:')).length;
+  const before = sockets();
+  for (const family of [4, 6] as const) {
+    const socket = BlockingSocket.unconnected(family);
+    assert.equal(sockets(), before + 1);
+    assert.throws(() => socket.recv(Buffer.alloc(1), 0), failsWith('recv', 'ENOTCONN'));
+    socket[Symbol.dispose]();
+    assert.equal(sockets(), before);
+  }
 });
 
 test('a connection that was reset is an error and no signal', { skip }, async () => {

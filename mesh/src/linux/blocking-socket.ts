@@ -38,20 +38,26 @@ export class BlockingSocket implements Disposable {
     this.#fd = fd;
   }
 
+  /** One that is not connected: of use only to whoever wants the kernel to make a socket. @throws SyscallError. */
+  static unconnected(family: 4 | 6 = 4): BlockingSocket {
+    const domain = family === 6 ? AF_INET6 : AF_INET;
+    return new BlockingSocket(checked('socket', libc().socket(domain, SOCK_STREAM | SOCK_CLOEXEC, 0)));
+  }
+
   /** @throws SyscallError: for example with errno ECONNREFUSED, or EINPROGRESS when it took too long. */
   static connect(destination: SocketAddress, options: BlockingSocketOptions): BlockingSocket {
     const { ip, port } = destination;
-    const family = ipFamily(ip) === 6 ? AF_INET6 : AF_INET;
-    const fd = checked('socket', libc().socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const socket = BlockingSocket.unconnected(ipFamily(ip));
+    const fd = socket.#fd;
     try {
       setOption(fd, IPPROTO_TCP, TCP_NODELAY, int32(1));
       for (const side of [SO_RCVTIMEO, SO_SNDTIMEO]) setOption(fd, SOL_SOCKET, side, timeval(options.timeoutMs));
       const address = Buffer.allocUnsafeSlow(SOCKADDR_BYTES_MAX);
       const connected = libc().connect(fd, address, writeSockaddr(address, ip, port));
       if (connected < 0) throw new SyscallError('connect', -connected, { ip, port });
-      return new BlockingSocket(fd);
+      return socket;
     } catch (error) {
-      libc().close(fd);
+      socket[Symbol.dispose]();
       throw error;
     }
   }

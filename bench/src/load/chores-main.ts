@@ -1,0 +1,23 @@
+/**
+ * What happens on a host beside the load, as on any node: `node chores-main.ts` says `ready`, then makes and closes a socket every
+ * {@link CHORE_MS} and does nothing else. Ends with its input.
+ */
+import { BlockingSocket } from '@ambit/mesh/linux';
+import { CHORE_MS } from './chores.ts';
+
+/** Between two looks at the input. */
+const CHORES_AT_A_TIME = 30;
+
+/** Nobody writes to it: whoever waits for it sleeps, at less cost than a timer of the event loop. */
+const never = new Int32Array(new SharedArrayBuffer(4));
+
+let isOver = false;
+process.stdin.on('end', () => (isOver = true)).resume();
+process.stdout.write('ready\n');
+while (!isOver) {
+  for (let count = 0; count < CHORES_AT_A_TIME; count++) {
+    Atomics.wait(never, 0, 0, CHORE_MS);
+    BlockingSocket.unconnected()[Symbol.dispose]();
+  }
+  await new Promise((resolve) => setImmediate(resolve));
+}
