@@ -58,7 +58,7 @@ options of l4 and l7
   --loads A,B       only these of l4: ${LOADS.map(({ name }) => name).join(', ')}
                     of l7: ${L7_LOADS.map(({ name }) => name).join(', ')}
   --rounds N        interleaved rounds (default 5)
-  --starts N        of l4 only: do it N times with fresh processes, all rounds counted together (default 1)
+  --starts N        of l4 only: do it N times with fresh proxies, all rounds counted together (default 1)
   --seconds N       length of one load through one peer (default 3)
   --out DIR         where results go (default bench/results)
   --profile         write a CPU profile of each Ambit process beside the results; its figures are then not comparable

@@ -46,14 +46,21 @@ export async function openLineProgram(options: LineProgramOptions): Promise<Line
   child.stdin.on('error', () => {});
   let said = '';
   child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
-  const exited = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  let ended = '';
+  const exited = new Promise<void>((resolve) => {
+    child.once('close', (code, signal) => {
+      ended = signal ?? `exit code ${code}`;
+      resolve();
+    });
+  });
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
   const next = async (): Promise<string> => {
     const { value, done } = await lines.next();
     if (done !== true) return value;
     // What it said last may come after the end of its lines.
     await exited;
-    throw new BenchError('peer-failed', failure, { data: { said: said.slice(-300) } });
+    const { reason } = options.signal?.aborted === true ? options.signal : {};
+    throw new BenchError('peer-failed', failure, { cause: reason, data: { said: said.slice(-300), ended } });
   };
   const running: LineProgram = {
     ask(line = '') {

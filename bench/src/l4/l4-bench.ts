@@ -19,7 +19,7 @@ import { createEnvoyPeer } from './peers/envoy.ts';
 import { createNginxPeer } from './peers/nginx.ts';
 import { l4Plot } from './plot.ts';
 import { runPlan } from './run-plan.ts';
-import type { L4Results } from './samples.ts';
+import type { L4Results, Sample } from './samples.ts';
 
 export interface L4BenchOptions {
   readonly plan: L4Plan;
@@ -71,11 +71,16 @@ export async function runL4Bench(options: L4BenchOptions): Promise<L4Results> {
     startedAt,
     machine: await describeMachine(),
     peers: Object.fromEntries(peers.map((peer) => [peer.name, peer.about])),
-    starts: options.plan.starts,
+    starts: startsDone(options.plan, measured.samples),
     rounds: options.plan.rounds,
     loadSeconds: options.plan.loadSeconds,
     ...measured,
   };
+}
+
+/** Fewer than planned where time ran out. */
+function startsDone({ rounds }: L4Plan, samples: readonly Sample[]): number {
+  return samples.reduce((most, { round }) => Math.max(most, 1 + Math.floor(round / rounds)), 1);
 }
 
 /** Writes `l4-<date>.json`, `l4.md` and `l4.svg` into the directory and returns their paths. */

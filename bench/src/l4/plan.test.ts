@@ -7,6 +7,11 @@ test('roundOrder() runs every other round backwards', () => {
   assert.deepEqual(roundOrder(FULL_PLAN, 1), ['ambit-http', 'ambit', 'envoy', 'nginx', 'direct']);
 });
 
+test('roundOrder() has all peers in all rounds of a full run, however many', () => {
+  const many = { ...FULL_PLAN, starts: 3, rounds: 7 };
+  for (let round = 0; round < 21; round++) assert.equal(roundOrder(many, round).length, FULL_PLAN.peers.length);
+});
+
 test('roundOrder() leaves direct out once its rounds are done', () => {
   assert.deepEqual(roundOrder(QUICK_PLAN, 0), ['direct', 'envoy', 'ambit']);
   assert.deepEqual(roundOrder(QUICK_PLAN, 1), ['ambit', 'envoy']);

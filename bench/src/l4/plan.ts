@@ -53,7 +53,7 @@ export function namedLoad(name: LoadName): PeerLoad {
 /** What one run of the L4 bench does. Times are whole seconds because wrk takes no others. */
 export interface L4Plan {
   readonly peers: readonly PeerName[];
-  /** How often all of it is done with fresh processes; memory only at the first time. */
+  /** How often all of it is done with fresh proxies; memory only at the first time. */
   readonly starts: number;
   /** Of each start. */
   readonly rounds: number;
@@ -70,7 +70,7 @@ export interface L4Plan {
   /** Loads after the first round are left out once the run has taken this long; absent: never. */
   readonly budgetMs?: number;
   /** Direct TCP is a yardstick of the machine, not a rival: one round is enough where time is short. */
-  readonly directRounds: number;
+  readonly directRounds?: number;
 }
 
 export const FULL_PLAN: L4Plan = {
@@ -90,7 +90,6 @@ export const FULL_PLAN: L4Plan = {
   idleFirstCount: 1_000,
   idleConnectionCount: 2_000,
   memorySettleMs: 15_000,
-  directRounds: 5,
 };
 
 /** Ends within 55 s on a prepared machine; nginx has no part in the ratios and is left out. */
@@ -116,6 +115,8 @@ export const QUICK_PLAN: L4Plan = {
  * not always favour the same peer.
  */
 export function roundOrder(plan: L4Plan, round: number): readonly PeerName[] {
-  const peers = plan.peers.filter((peer) => peer !== 'direct' || round < plan.directRounds);
+  const peers = plan.peers.filter(
+    (peer) => peer !== 'direct' || round < (plan.directRounds ?? plan.rounds * plan.starts),
+  );
   return round % 2 === 0 ? peers : peers.toReversed();
 }

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { BenchError } from '../errors.ts';
 import type { PeerName } from './peer.ts';
+import { until } from '@ambit/mesh/testing';
 import { runTurns, type TurnsEntrant, type TurnsRun } from './run-turns.ts';
 
 type Answer = (response: http.ServerResponse) => void;
@@ -90,11 +91,37 @@ test('runTurns() ends what lives on the hosts with the load, and lets nothing li
   ] as const) {
     const load = { kind: 'turns', name: 'c1', connections: 1, hosts } as const;
     let most = 0;
-    const watch = setInterval(() => (most = Math.max(most, choresRunning())), 20);
+    const watch = setInterval(() => (most = Math.max(most, choresRunning().length)), 20);
     await runTurns(runOf([entrant], { load, hosts: [{}, {}] }));
     clearInterval(watch);
     assert.equal(most, count, hosts);
-    assert.equal(choresRunning(), 0, hosts);
+    assert.deepEqual(choresRunning(), [], hosts);
+  }
+});
+
+test('runTurns() has no figures of hosts that were not lived in', async () => {
+  await using scope = new AsyncDisposableStack();
+  const load = { kind: 'turns', name: 'c1', connections: 1, hosts: 'lived-in' } as const;
+  for (const signal of ['SIGKILL', 'SIGSTOP'] as const) {
+    let isAsked = false;
+    const answer: Answer = (response) => {
+      isAsked = true;
+      ok(response);
+    };
+    const entrant = await openEntrant(scope, 'envoy', { after: 0, answer });
+    const running = runTurns(runOf([entrant], { load, hosts: [{}, {}], seconds: 3 }));
+    const failed = assert.rejects(running, {
+      message: signal === 'SIGKILL' ? 'what lives on a host has died' : 'a host was not lived in while the load ran',
+    });
+    // Its requests begin with 0.3 s that nobody counts.
+    await until('the connection is used', () => isAsked);
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    const [pid = 0] = choresRunning();
+    process.kill(pid, signal);
+    // One that is stopped cannot say what it has done.
+    if (signal === 'SIGSTOP') setTimeout(() => process.kill(pid, 'SIGCONT'), 3500);
+    await failed;
+    assert.deepEqual(choresRunning(), []);
   }
 });
 
@@ -111,7 +138,26 @@ test('runTurns() refuses a sample with too many errors, or of a proxy that died'
   await assert.rejects(runTurns(runOf([mortal])), { code: 'process-died' });
 });
 
-test('runTurns() ends when it is aborted, with the reason', async () => {
+test('runTurns() names the peer whose processes are gone when their CPU is read', async () => {
+  await using scope = new AsyncDisposableStack();
+  const other = await openEntrant(scope, 'ambit');
+  const gone = { ...other, running: { ...other.running, clientPids: [2 ** 22 + 1] } };
+  await assert.rejects(runTurns(runOf([gone])), isFailureOf('ambit', 'a load could not be carried'));
+});
+
+test('runTurns() ends when it is aborted, with the reason, also before it has begun', async () => {
+  for (const afterMs of [0, 60, 150]) {
+    const reason = new Error('interrupted');
+    const aborted = new AbortController();
+    const load = { kind: 'turns', name: 'c1', connections: 1, hosts: 'lived-in' } as const;
+    const running = runTurns(runOf([], { load, hosts: [{}], signal: aborted.signal, seconds: 60 }));
+    setTimeout(() => aborted.abort(reason), afterMs);
+    if (afterMs < 100) await assert.rejects(running, reason);
+    else await running.catch((error: unknown) => assert.equal(error, reason));
+  }
+});
+
+test('runTurns() ends when it is aborted in its midst', async () => {
   await using scope = new AsyncDisposableStack();
   const reason = new Error('interrupted');
   const aborted = new AbortController();
@@ -124,9 +170,9 @@ test('runTurns() ends when it is aborted, with the reason', async () => {
 });
 
 /** Programs of ours that live on hosts. */
-function choresRunning(): number {
+function choresRunning(): readonly number[] {
   const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').trim().split(' ');
-  return children.filter((pid) => pid !== '' && commandOf(pid).includes('chores-main')).length;
+  return children.filter((pid) => pid !== '' && commandOf(pid).includes('chores-main')).map(Number);
 }
 
 /** Empty for one that is gone. */

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { BenchError } from '../errors.ts';
 import { type LineProgram, openLineProgram, type ProgramPlace } from '../host/line-program.ts';
+import { CHORE_MS } from '../load/chores.ts';
 import { scheduleTurns } from '../load/turn-schedule.ts';
 import { monotonicMs, parseTurnsResult, TURN_MS, type TurnsTask } from '../load/turns.ts';
 import { foreignCpuSeconds, takeCpuSnapshot } from '../measure/foreign-cpu.ts';
@@ -16,6 +17,8 @@ const CHORES = join(import.meta.dirname, '../load/chores-main.ts');
 const LEAD_MS = 100;
 /** Time that all of it may take beyond the turns: mostly programs that start. */
 const OVERTIME_MS = 20_000;
+/** Of the chores that there is time for, on a core that others use too: with fewer a host was not lived in. */
+const CHORES_SHARE_MIN = 0.4;
 
 export interface TurnsEntrant {
   readonly peer: Pick<Peer, 'name'>;
@@ -59,10 +62,9 @@ export async function runTurns(run: TurnsRun): Promise<readonly RequestSample[]>
   await using scope = new AsyncDisposableStack();
   const schedule = scheduleTurns(entrants.length, Math.round((run.seconds * 1000) / TURN_MS), run.round);
   const players: Player[] = [];
-  const chores = load.hosts === 'lived-in' ? run.hosts : [];
-  for (const place of chores) {
-    const failure = 'the program that lives on a host failed';
-    scope.use(await openLineProgram({ node: run.node, program: CHORES, args: [], failure, place, signal }));
+  const chores: LineProgram[] = [];
+  for (const place of load.hosts === 'lived-in' ? run.hosts : []) {
+    chores.push(scope.use(await unlessAborted(run, openChores(place, run.node, signal))));
   }
   // One after the other, since they warm up on one core.
   for (const [index, entrant] of entrants.entries()) {
@@ -72,8 +74,13 @@ export async function runTurns(run: TurnsRun): Promise<readonly RequestSample[]>
   // Whoever takes turns sees nothing else: when one has failed, the others must not go on to their ends.
   scope.defer(() => over.abort());
   const others = takeCpuSnapshot();
+  const before = await unlessAborted(run, choresDone(chores));
   const startMs = monotonicMs() + LEAD_MS;
   const measured = await Promise.all(players.map((player) => play(player, run, startMs)));
+  const choresDue = (monotonicMs() - startMs) / CHORE_MS;
+  for (const [index, done] of (await unlessAborted(run, choresDone(chores))).entries()) {
+    assertLivedIn(done - (before[index] ?? 0), choresDue);
+  }
   const foreign = foreignCpuSeconds(others, takeCpuSnapshot(), run.ownPid);
   return measured.map((sample) => ({ ...sample, foreignCpuSeconds: foreign / measured.length }));
 }
@@ -84,22 +91,46 @@ function openProgram({ destination, place }: TurnsEntrant, node: string, signal:
   return openLineProgram(place === undefined ? options : { ...options, place });
 }
 
+function openChores(place: ProgramPlace, node: string, signal: AbortSignal): Promise<LineProgram> {
+  return openLineProgram({ node, program: CHORES, args: [], failure: 'what lives on a host has died', place, signal });
+}
+
+/** How many each has done so far. */
+function choresDone(chores: readonly LineProgram[]): Promise<readonly number[]> {
+  return Promise.all(chores.map(async (program) => Number(await program.ask())));
+}
+
+/** @throws BenchError when a host was rather a silent one: the figures would be those of another load. */
+function assertLivedIn(done: number, due: number): void {
+  if (done >= due * CHORES_SHARE_MIN) return;
+  throw new BenchError('not-ready', 'a host was not lived in while the load ran', {
+    data: { chores: done, expected: Math.round(due) },
+  });
+}
+
 /** Begins at once, so that of all players the CPU is read before the first turn. */
 async function play(player: Player, run: TurnsRun, startMs: number): Promise<Omit<RequestSample, 'foreignCpuSeconds'>> {
   const { peer, running, program, turns } = player;
   const task: TurnsTask = { startMs, turnMs: TURN_MS, turns };
-  const clientBefore = readCpuSeconds(running.clientPids);
-  const serverBefore = readCpuSeconds(running.serverPids);
-  const result = await carried(player, run, program.ask(JSON.stringify(task)).then(parseTurnsResult));
+  const cpu = async (): Promise<readonly [client: number, server: number]> => [
+    readCpuSeconds(running.clientPids),
+    readCpuSeconds(running.serverPids),
+  ];
+  const before = carried(player, run, cpu());
+  const [result, [clientBefore, serverBefore]] = await Promise.all([
+    carried(player, run, program.ask(JSON.stringify(task)).then(parseTurnsResult)),
+    before,
+  ]);
   running.assertAlive();
   assertAnswered({ peer: peer.name, load: run.load.name }, result);
+  const [clientAfter, serverAfter] = await carried(player, run, cpu());
   return {
     kind: 'requests',
     load: run.load.name,
     peer: peer.name,
     round: run.round,
-    clientCpuSeconds: readCpuSeconds(running.clientPids) - clientBefore,
-    serverCpuSeconds: readCpuSeconds(running.serverPids) - serverBefore,
+    clientCpuSeconds: clientAfter - clientBefore,
+    serverCpuSeconds: serverAfter - serverBefore,
     ...result,
   };
 }
@@ -107,12 +138,22 @@ async function play(player: Player, run: TurnsRun, startMs: number): Promise<Omi
 /** The result of `work`, or @throws BenchError that names the peer. */
 async function carried<Result>({ peer }: TurnsEntrant, run: TurnsRun, work: Promise<Result>): Promise<Result> {
   try {
-    return await work;
+    return await unlessAborted(run, work);
   } catch (cause) {
     run.signal.throwIfAborted();
     throw new BenchError('peer-failed', 'a load could not be carried', {
       cause,
       data: { peer: peer.name, load: run.load.name },
     });
+  }
+}
+
+/** The result of `work`; its failure, unless all of it was aborted: then @throws the reason of that. */
+async function unlessAborted<Result>({ signal }: TurnsRun, work: Promise<Result>): Promise<Result> {
+  try {
+    return await work;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
   }
 }

@@ -24,6 +24,9 @@ test('does something every few milliseconds, at little CPU, until its input ends
     assert.ok(sleeps > (0.3 * WATCHED_MS) / CHORE_MS && sleeps < (1.5 * WATCHED_MS) / CHORE_MS, `${sleeps} sleeps`);
     const cpuMs = after.cpuMs - before.cpuMs;
     assert.ok(cpuMs < 0.2 * WATCHED_MS, `${cpuMs} ms of CPU`);
+    child.stdin.write('\n');
+    const [done] = await once(child.stdout, 'data');
+    assert.ok(Number(done) >= sleeps / 2, `${String(done)} done in ${sleeps} sleeps`);
     child.stdin.end();
     assert.deepEqual(await exited, [0, null]);
   } finally {

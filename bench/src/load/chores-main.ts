@@ -1,7 +1,8 @@
 /**
  * What happens on a host beside the load, as on any node: `node chores-main.ts` says `ready`, then makes and closes a socket every
- * {@link CHORE_MS} and does nothing else. Ends with its input.
+ * {@link CHORE_MS} and does nothing else. Every line of input is answered with how many it has made so far. Ends with its input.
  */
+import { createInterface } from 'node:readline';
 import { BlockingSocket } from '@ambit/mesh/linux';
 import { CHORE_MS } from './chores.ts';
 
@@ -12,12 +13,16 @@ const CHORES_AT_A_TIME = 30;
 const never = new Int32Array(new SharedArrayBuffer(4));
 
 let isOver = false;
-process.stdin.on('end', () => (isOver = true)).resume();
+let done = 0;
+createInterface(process.stdin)
+  .on('line', () => process.stdout.write(`${done}\n`))
+  .on('close', () => (isOver = true));
 process.stdout.write('ready\n');
 while (!isOver) {
   for (let count = 0; count < CHORES_AT_A_TIME; count++) {
     Atomics.wait(never, 0, 0, CHORE_MS);
     BlockingSocket.unconnected()[Symbol.dispose]();
+    done += 1;
   }
   await new Promise((resolve) => setImmediate(resolve));
 }

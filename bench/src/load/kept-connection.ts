@@ -18,6 +18,7 @@ export class KeptConnection implements Disposable {
   readonly #socket: BlockingSocket;
   readonly #request: Buffer;
   readonly #answer = Buffer.allocUnsafeSlow(ANSWER_BYTES_MAX);
+  #askedMs = 0;
   /** Of the answer that is being read, from its beginning. */
   #receivedBytes = 0;
   /** Of an answer of status 200 with its head; 0 until there was one. */
@@ -39,8 +40,9 @@ export class KeptConnection implements Disposable {
    * @throws SyscallError when the answer is lost, BenchError `peer-failed` when the connection ends, `unreadable-output` when it is none.
    */
   ask(): boolean {
-    this.#socket.send(this.#request);
+    this.#askedMs = performance.now();
     this.#receivedBytes = 0;
+    this.#socket.send(this.#request);
     this.#receiveUpTo(OK_START.length);
     const isOk = this.#startsOk();
     // Only the first one is parsed, and those that are errors: they have lengths of their own.
@@ -61,6 +63,10 @@ export class KeptConnection implements Disposable {
 
   #receiveMore(): void {
     if (this.#receivedBytes === ANSWER_BYTES_MAX) throw this.#unreadable('an answer is too long');
+    // The socket's own limit is that of a single piece.
+    if (this.#receivedBytes > 0 && performance.now() - this.#askedMs > ANSWER_TIMEOUT_MS) {
+      throw new BenchError('peer-failed', 'an answer took too long', { data: { limitMs: ANSWER_TIMEOUT_MS } });
+    }
     const received = this.#socket.recv(this.#answer, this.#receivedBytes);
     if (received === 0) throw new BenchError('peer-failed', 'a kept connection was closed');
     this.#receivedBytes += received;

@@ -8,7 +8,7 @@ import { parseSocketAddress } from '@ambit/mesh/model';
 import { MeshError } from '@ambit/mesh/runtime';
 import { KeptConnection } from './kept-connection.ts';
 import { LatencyCounts } from './latency-counts.ts';
-import { monotonicMs, TURN_SETTLING_REQUESTS, type TurnsResult, type TurnsTask } from './turns.ts';
+import { monotonicLeadMs, monotonicMs, TURN_SETTLING_REQUESTS, type TurnsResult, type TurnsTask } from './turns.ts';
 
 /** Until V8 has compiled what is measured. */
 const WARM_UP_MS = 300;
@@ -25,7 +25,7 @@ function sleepUntil(ms: number): void {
 /** Holds up the thread until the last turn is over. */
 function takeTurns(connection: KeptConnection, { startMs, turnMs, turns }: TurnsTask): TurnsResult {
   const latencies = new LatencyCounts(LATENCIES);
-  const originMs = startMs - (monotonicMs() - performance.now());
+  const originMs = startMs - monotonicLeadMs();
   let requests = 0;
   let errors = 0;
   let withinMs = 0;

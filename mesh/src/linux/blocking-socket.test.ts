@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readlinkSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readlinkSync } from 'node:fs';
 import net, { type AddressInfo, type Socket } from 'node:net';
 import { platform } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { parseSocketAddress, type SocketAddress } from '../model/address.ts';
 import { until } from '../testing/until.ts';
@@ -104,6 +106,37 @@ test('an unconnected one is a socket until it is disposed', { skip }, () => {
     assert.throws(() => socket.recv(Buffer.alloc(1), 0), failsWith('recv', 'ENOTCONN'));
     socket[Symbol.dispose]();
     assert.equal(sockets(), before);
+    // The next descriptor has its number.
+    const next = openSync('/dev/null', 'r');
+    socket[Symbol.dispose]();
+    closeSync(next);
+  }
+});
+
+test('a signal or a stop begins the wait anew', { skip }, async () => {
+  const program = `
+    import { BlockingSocket } from '${join(import.meta.dirname, 'blocking-socket.ts')}';
+    const socket = BlockingSocket.connect({ ip: '127.0.0.1', port: Number(process.argv[1]) }, { timeoutMs: 10_000 });
+    socket.send(Buffer.from('ready'));
+    const memory = Buffer.alloc(16);
+    process.stdout.write(memory.toString('latin1', 0, socket.recv(memory, 0)));`;
+  await using server = await listen();
+  const args = ['--conditions=source', '--input-type=module', '--eval', program, String(server.address.port)];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  try {
+    const peer = await server.accept();
+    await once(peer.resume(), 'data');
+    for (let count = 0; count < 3; count++) {
+      child.kill('SIGSTOP');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      child.kill('SIGCONT');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    peer.write('answer');
+    const [said] = await once(child.stdout, 'data');
+    assert.equal(String(said), 'answer');
+  } finally {
+    child.kill('SIGKILL');
   }
 });
 

@@ -6,6 +6,8 @@ import {
   AF_INET,
   AF_INET6,
   checked,
+  EINTR,
+  EISCONN,
   IPPROTO_TCP,
   libc,
   MSG_NOSIGNAL,
@@ -28,11 +30,13 @@ export interface BlockingSocketOptions {
 
 /**
  * A TCP connection whose calls hold up the whole thread until they are done. For programs that do nothing meanwhile and measure it: nothing
- * stands between them and the kernel. Small writes are not delayed. Belongs to whoever connected it.
+ * stands between them and the kernel. Small writes are not delayed. A signal or a stop of the process begins the wait anew. Belongs to whoever
+ * connected it.
  */
 export class BlockingSocket implements Disposable {
   readonly #calls = libc();
-  readonly #fd: number;
+  /** -1 once it is disposed: its number may be somebody else's by then. */
+  #fd: number;
 
   private constructor(fd: number) {
     this.#fd = fd;
@@ -53,8 +57,12 @@ export class BlockingSocket implements Disposable {
       setOption(fd, IPPROTO_TCP, TCP_NODELAY, int32(1));
       for (const side of [SO_RCVTIMEO, SO_SNDTIMEO]) setOption(fd, SOL_SOCKET, side, timeval(options.timeoutMs));
       const address = Buffer.allocUnsafeSlow(SOCKADDR_BYTES_MAX);
-      const connected = libc().connect(fd, address, writeSockaddr(address, ip, port));
-      if (connected < 0) throw new SyscallError('connect', -connected, { ip, port });
+      const length = writeSockaddr(address, ip, port);
+      let connected: number;
+      // Asked again after a signal, the kernel goes on waiting for the same connection, or says that it stands.
+      do connected = libc().connect(fd, address, length);
+      while (connected === -EINTR);
+      if (connected < 0 && connected !== -EISCONN) throw new SyscallError('connect', -connected, { ip, port });
       return socket;
     } catch (error) {
       socket[Symbol.dispose]();
@@ -66,7 +74,8 @@ export class BlockingSocket implements Disposable {
   send(bytes: Uint8Array): void {
     for (let sent = 0; sent < bytes.length; ) {
       const left = bytes.length - sent;
-      sent += checked('send', this.#calls.sendAt(this.#fd, memoryAddress(bytes) + sent, left, MSG_NOSIGNAL));
+      const result = this.#calls.sendAt(this.#fd, memoryAddress(bytes) + sent, left, MSG_NOSIGNAL);
+      if (result !== -EINTR) sent += checked('send', result);
     }
   }
 
@@ -75,11 +84,15 @@ export class BlockingSocket implements Disposable {
    * other side has ended. @throws SyscallError, with errno EAGAIN when nothing came for too long.
    */
   recv(memory: Uint8Array, start: number): number {
-    return checked('recv', this.#calls.recvAt(this.#fd, memoryAddress(memory) + start, memory.length - start, 0));
+    let result: number;
+    do result = this.#calls.recvAt(this.#fd, memoryAddress(memory) + start, memory.length - start, 0);
+    while (result === -EINTR);
+    return checked('recv', result);
   }
 
   [Symbol.dispose](): void {
-    this.#calls.close(this.#fd);
+    if (this.#fd >= 0) this.#calls.close(this.#fd);
+    this.#fd = -1;
   }
 }
 
