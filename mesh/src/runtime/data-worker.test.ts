@@ -26,7 +26,17 @@ test('newDataWorker() starts a worker without async contexts, with the arguments
   });
 });
 
-test('newDataWorker() leaves everything as it is when an argument is of the whole process', async () => {
-  const message = await told(['--perf-basic-prof', '--conditions=source']);
+test('newDataWorker() leaves out what is of the whole process, with its value beside it or not', async () => {
+  for (const process of [['--perf-basic-prof'], ['--max-old-space-size=200', '--expose-gc'], ['--title', 'agent']]) {
+    assert.deepEqual(
+      await told([...process, '--conditions=source']),
+      { execArgv: ['--conditions=source', '--no-async-context-frame'], hasFrames: false, workerData: 7 },
+      process.join(' '),
+    );
+  }
+});
+
+test('newDataWorker() leaves everything as it is when Node takes none of that', async () => {
+  const message = await told(['--unknown-of-any-node', '--conditions=source', '--conditions']);
   assert.deepEqual(message, { execArgv: process.execArgv, hasFrames: true, workerData: 7 });
 });

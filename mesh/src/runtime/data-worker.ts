@@ -7,7 +7,10 @@ import { SINGLE_THREADED_GC } from './collect-alone.ts';
  */
 const WITHOUT_CONTEXT = '--no-async-context-frame';
 
-/** As `new Worker`, without async contexts where this Node can do without. `execArgv` are the arguments of this process. */
+/**
+ * As `new Worker`, without async contexts where this Node can do without. `execArgv` are the arguments of this process: those of the whole
+ * process, as V8's, hold for the worker without being named, and must not be.
+ */
 export function newDataWorker(
   program: URL,
   options: WorkerOptions,
@@ -16,10 +19,31 @@ export function newDataWorker(
 ): Worker {
   // Arguments of the whole process cannot be given to a worker, which has them anyway. This one is ours (`collectAlone`).
   const inherited = execArgv.filter((argument) => argument !== SINGLE_THREADED_GC);
+  const start = (ours: readonly string[]): Worker =>
+    new Worker(program, { ...options, execArgv: [...ours, WITHOUT_CONTEXT] });
   try {
-    return new Worker(program, { ...options, execArgv: [...inherited, WITHOUT_CONTEXT] });
+    return start(inherited);
   } catch (error) {
-    if (!(error instanceof Error) || Reflect.get(error, 'code') !== 'ERR_WORKER_INVALID_EXEC_ARGV') throw error;
-    return new Worker(program, options);
+    if (!isInvalid(error)) throw error;
+    const own = withoutNamed(inherited, error.message);
+    try {
+      return start(own);
+    } catch (second) {
+      if (!isInvalid(second)) throw second;
+      return new Worker(program, options);
+    }
   }
+}
+
+/** What `message` does not name, nor is the value of what it names. */
+function withoutNamed(execArgv: readonly string[], message: string): readonly string[] {
+  const isNamed = (argument: string | undefined): boolean => argument !== undefined && message.includes(argument);
+  return execArgv.filter(
+    (argument, index) => !isNamed(argument) && (argument.startsWith('-') || !isNamed(execArgv[index - 1])),
+  );
+}
+
+/** Node does not take an argument, which it names. */
+function isInvalid(error: unknown): error is Error {
+  return error instanceof Error && Reflect.get(error, 'code') === 'ERR_WORKER_INVALID_EXEC_ARGV';
 }
