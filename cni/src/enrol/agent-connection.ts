@@ -128,13 +128,15 @@ export class AgentConnection implements Disposable {
     const pod = announced.get(uid);
     if (pod === undefined) return;
     const backoff = this.#told.get(uid)?.backoff ?? createBackoff(ASK_AGAIN);
-    this.#told.set(uid, { netns: pod.netns, backoff, askAgainAtMs: null, acknowledged: false });
+    const { names } = pod;
+    const what = { netns: pod.netns, serviceAccount: names.serviceAccount };
+    this.#told.set(uid, { ...what, backoff, askAgainAtMs: null, acknowledged: false });
     // Its own descriptor: the pod may be withdrawn, and its handle closed, while the socket is full.
     using netns = pod.netns.duplicate();
-    const error = await this.#ask({ kind: 'add', uid, pod: pod.names }, netns.fd);
+    const error = await this.#ask({ kind: 'add', uid, pod: names }, netns.fd);
     if (error === '') {
       this.#told.set(uid, {
-        netns: pod.netns,
+        ...what,
         backoff: createBackoff(ASK_AGAIN),
         askAgainAtMs: null,
         acknowledged: true,
@@ -142,7 +144,7 @@ export class AgentConnection implements Disposable {
     } else {
       const delayMs = backoff.nextMs();
       const askAgainAtMs = clock.monotonic() + delayMs;
-      this.#told.set(uid, { netns: pod.netns, backoff, askAgainAtMs, acknowledged: false });
+      this.#told.set(uid, { ...what, backoff, askAgainAtMs, acknowledged: false });
       logger.warn('node agent could not take a pod, it is asked again', { 'pod.uid': uid, reason: error, delayMs });
     }
     onAnswer();

@@ -2,13 +2,16 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decideNextMessage, type MessageSituation, type NextMessage, type ToldPod } from './decide-next-message.ts';
 
-const pods = (entries: Readonly<Record<string, string>>): ReadonlyMap<string, { netns: string }> =>
-  new Map(Object.entries(entries).map(([uid, netns]) => [uid, { netns }]));
+const pods = (
+  entries: Readonly<Record<string, string>>,
+  serviceAccount = 'sa',
+): MessageSituation<string>['announced'] =>
+  new Map(Object.entries(entries).map(([uid, netns]) => [uid, { netns, names: { serviceAccount } }]));
 const told = (entries: Readonly<Record<string, string | [string, number]>>): ReadonlyMap<string, ToldPod<string>> =>
   new Map(
     Object.entries(entries).map(([uid, value]) => {
       const [netns, askAgainAtMs] = typeof value === 'string' ? [value, null] : value;
-      return [uid, { netns, askAgainAtMs }];
+      return [uid, { netns, serviceAccount: 'sa', askAgainAtMs }];
     }),
   );
 
@@ -46,6 +49,11 @@ const cases: readonly (readonly [string, MessageSituation<string>, NextMessage])
   [
     'adds a pod again whose namespace is another one now',
     { ...live, announced: pods({ a: '2' }), told: told({ a: '1' }) },
+    { kind: 'add', uid: 'a' },
+  ],
+  [
+    'adds a pod again whose service account is another one now',
+    { ...live, announced: pods({ a: '1' }, 'other'), told: told({ a: '1' }) },
     { kind: 'add', uid: 'a' },
   ],
   [

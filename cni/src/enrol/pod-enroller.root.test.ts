@@ -71,6 +71,20 @@ test('a pod made anew under its name is withdrawn and enrolled in its new namesp
   assert.deepEqual(world.takeSteps(), ['withdraw a', 'apply added', 'cut', 'announce a']);
 });
 
+test('a pod whose service account changes is announced anew, and its rules stay', options, async () => {
+  await using world = new World();
+  await world.addNetns('a', '10.0.0.1');
+  const desired = desire(['a', '10.0.0.1']);
+  await world.enroller.setDesired(desired);
+  world.takeSteps();
+  const pod = desired.get('a') ?? assert.fail('not desired');
+  for (const serviceAccount of ['web', 'default']) {
+    await world.enroller.setDesired(new Map([['a', { ...pod, serviceAccount }]]));
+    await until('it is announced', () => world.announced.get('a')?.names.serviceAccount === serviceAccount);
+    assert.deepEqual([world.takeSteps(), stateOf(world, 'a')], [['announce a'], 'enrolled']);
+  }
+});
+
 test('stopping leaves the rules; the next run takes them over without cutting anything', options, async () => {
   await using world = new World();
   await world.addNetns('a', '10.0.0.1');

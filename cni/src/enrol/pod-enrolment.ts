@@ -62,6 +62,8 @@ type State =
       readonly generation: number;
       /** What the rules say of this pod. */
       readonly rules: OwnRules;
+      /** As announced. That of a manifest may change; in Kubernetes it never does. */
+      readonly serviceAccount: string;
       readonly spared: Spared | null;
     };
 
@@ -182,10 +184,10 @@ export class PodEnrolment {
   }
 
   async #enrol(signal: AbortSignal): Promise<void> {
-    const { agents, finder, graceMs, logger, netfilter, records, redirect } = this.#tools;
+    const { finder, graceMs, logger, netfilter, records, redirect } = this.#tools;
     const desired = this.#desired;
     if (desired === null) return;
-    const { uid, namespace, name, serviceAccount } = desired;
+    const { serviceAccount } = desired;
     const handle = finder.open(this.pod, desired.addresses);
     try {
       // Before the rules: should this process die between the two, the next one knows where to look.
@@ -198,14 +200,19 @@ export class PodEnrolment {
       const generation = netfilter.generation(handle);
       const isOpen = change === 'added' && desired.starting !== true;
       const spared = isOpen ? await this.#cut(handle, spares, rules.exclusions, signal) : null;
-      const nodeAddresses = await this.#tools.nodeAddresses(desired.addresses);
-      agents.announce({ uid, names: { namespace, name, serviceAccount, nodeAddresses }, netns: handle });
-      this.#state = { kind: 'enrolled', netns: handle.identity, handle, generation, rules, spared };
+      await this.#announce(desired, handle);
+      this.#state = { kind: 'enrolled', netns: handle.identity, handle, generation, rules, serviceAccount, spared };
       logger.info('pod redirected', { ...this.#fields(), change });
     } catch (error) {
       handle[Symbol.dispose]();
       throw error;
     }
+  }
+
+  async #announce(desired: DesiredPod, netns: NetnsHandle): Promise<void> {
+    const { uid, namespace, name, serviceAccount } = desired;
+    const nodeAddresses = await this.#tools.nodeAddresses(desired.addresses);
+    this.#tools.agents.announce({ uid, names: { namespace, name, serviceAccount, nodeAddresses }, netns });
   }
 
   /**
@@ -269,6 +276,13 @@ export class PodEnrolment {
     const { handle, spared } = state;
     const leftMs = spared === null ? NETNS_CHECK_MS : spared.untilMs - clock.monotonic();
     const { desired } = this;
+    if (desired !== null && desired.serviceAccount !== state.serviceAccount) {
+      const { serviceAccount } = desired;
+      await this.#announce(desired, handle);
+      this.#state = { ...state, serviceAccount };
+      logger.info('the service account of a pod changed', { ...this.#fields(), account: serviceAccount });
+      return 0;
+    }
     const rules = desired === null ? state.rules : this.#rulesOf(desired, handle, state.rules.dnsCapture);
     const isWanted = isDeepStrictEqual(rules, state.rules);
     const isChanged = netfilter.generation(handle) !== state.generation;

@@ -199,6 +199,21 @@ test('a pod in another namespace under its uid is announced again', async () => 
   assert.equal(await agent.next(), 'add a shop/a+netns');
 });
 
+test('a pod of another service account is announced again, one of the same is not', async () => {
+  using world = new World();
+  const pod = world.pod('a');
+  world.server.announce(pod);
+  void world.server.serve();
+  const agent = await world.agent();
+  await agent.take(2);
+  world.server.announce({ ...pod });
+  world.server.announce({ ...pod, names: { ...pod.names, serviceAccount: 'other' } });
+  assert.equal(await agent.next(), 'add a shop/a+netns');
+  await until('the pod is taken', () => world.server.isTaken('a', pod.netns));
+  world.announce('b');
+  assert.equal(await agent.next(), 'add b shop/b+netns');
+});
+
 test('pods go to the node agent that connected last, deletions to all', async () => {
   using world = new World();
   world.announce('a');
