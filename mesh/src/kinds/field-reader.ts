@@ -132,6 +132,18 @@ export class FieldReader {
     return Object.keys(this.#value).filter((name) => this.has(name));
   }
 
+  /**
+   * For objects of Kubernetes, which have more fields than are read here: @throws KindError `unknown-field` for the first one that is one of
+   * `read` but for its case, and would be passed over.
+   */
+  refuseOtherCase(read: readonly string[]): void {
+    for (const name of Object.keys(this.#value)) {
+      if (read.includes(name)) continue;
+      const hint = read.find((each) => each.toLowerCase() === name.toLowerCase());
+      if (hint !== undefined) throw new KindError('unknown-field', { field: this.pathOf(name), expected: hint, hint });
+    }
+  }
+
   /** @throws KindError `unknown-field` for the first field not in `known`. */
   allowOnly(known: readonly string[]): void {
     for (const name of Object.keys(this.#value)) {

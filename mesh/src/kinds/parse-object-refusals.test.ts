@@ -40,6 +40,26 @@ test('parseObject names field, value and expectation of what it refuses', () => 
       core('Pod', { status: { phase: 'Runing' } }),
       'status.phase must be one of Pending, Running, Succeeded, Failed, Unknown but is "Runing" (did you mean Running?)',
     ],
+    [
+      core('Pod', { spec: { nodename: 'n1' } }),
+      'spec.nodename is not a known field (did you mean nodeName?): expected nodeName',
+    ],
+    [
+      core('Pod', { spec: { serviceAccountname: 'web', serviceAccount: 'web' } }),
+      'spec.serviceAccountname is not a known field (did you mean serviceAccountName?): expected serviceAccountName',
+    ],
+    [
+      core('Pod', { status: { podIp: '10.0.0.1' } }),
+      'status.podIp is not a known field (did you mean podIP?): expected podIP',
+    ],
+    [
+      core('Service', { spec: { Selector: { app: 'a' } } }),
+      'spec.Selector is not a known field (did you mean selector?): expected selector',
+    ],
+    [
+      core('Service', { spec: { ports: [{ port: 80, targetport: 8080 }] } }),
+      'spec.ports[0].targetport is not a known field (did you mean targetPort?): expected targetPort',
+    ],
     [core('Service', { spec: { clusterIP: 'x' } }), 'spec.clusterIP must be IP addresses, or None but is "x"'],
     [core('Service'), 'spec is missing: expected an object with ports'],
   ];

@@ -8,6 +8,8 @@ import { checkMode, isObjectName, parseMeta, parseNameOrNothing } from './parse-
 const PROTOCOLS = ['TCP', 'UDP', 'SCTP'] as const satisfies readonly PortProtocol[];
 const PHASES = ['Pending', 'Running', 'Succeeded', 'Failed', 'Unknown'] as const satisfies readonly Pod['phase'][];
 const DEFAULT_SERVICE_ACCOUNT = 'default';
+const SPEC_READ = ['nodeName', 'serviceAccountName', 'hostNetwork', 'containers', 'initContainers'] as const;
+const STATUS_READ = ['podIP', 'podIPs', 'phase', 'conditions'] as const;
 
 /** v1 Pod. @throws KindError. */
 export function parsePod(object: FieldReader): Pod {
@@ -15,6 +17,9 @@ export function parsePod(object: FieldReader): Pod {
   const metadata = object.object('metadata');
   const spec = object.object('spec');
   const status = object.object('status');
+  // One that is passed over could take the pod out of the mesh, or give it another identity.
+  spec?.refuseOtherCase(SPEC_READ);
+  status?.refuseOtherCase(STATUS_READ);
   const podIps = status === null ? [] : parsePodIps(status);
   // A manifest written by hand may name an address and nothing else.
   const phase = status?.oneOf('phase', PHASES, podIps.length > 0 ? 'Running' : 'Pending') ?? 'Pending';

@@ -8,6 +8,18 @@ import { isNamespaceName, parseLabels, parseMeta } from './parse-meta.ts';
 const PROTOCOLS = ['TCP', 'UDP', 'SCTP'] as const;
 const TYPES = ['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'] as const;
 const HEADLESS = 'None';
+const SPEC_READ = [
+  'type',
+  'clusterIP',
+  'clusterIPs',
+  'selector',
+  'ports',
+  'publishNotReadyAddresses',
+  'internalTrafficPolicy',
+  'trafficDistribution',
+  'ipFamilies',
+] as const;
+const PORT_READ = ['name', 'port', 'targetPort', 'protocol', 'appProtocol'] as const;
 
 /** v1 Service. @throws KindError. */
 export function parseService(object: FieldReader): KubeService {
@@ -15,6 +27,7 @@ export function parseService(object: FieldReader): KubeService {
   if (!isNamespaceName(meta.name))
     object.object('metadata')?.fail('name', 'a DNS label: at most 63 lower-case letters, digits, "-"');
   const spec = object.object('spec') ?? object.fail('spec', 'an object with ports');
+  spec.refuseOtherCase(SPEC_READ);
   const ips = clusterIpTexts(spec);
   return {
     kind: 'Service',
@@ -52,6 +65,7 @@ function parseSelector(spec: FieldReader): KubeService['selector'] {
 }
 
 function parseServicePort(reader: FieldReader): KubeServicePort {
+  reader.refuseOtherCase(PORT_READ);
   const port = reader.integer('port', 1, 65_535);
   const target = reader.raw('targetPort');
   return {
