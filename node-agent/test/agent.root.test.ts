@@ -149,7 +149,7 @@ describe('a node agent', () => {
     const snapshot = await world.get('admin', '/debug/heap_snapshot', 'POST');
     assert.equal(snapshot.status, 403);
     assert.match(snapshot.text, /AMBIT_HEAP_SNAPSHOT_DIR/);
-    for (const query of ['seconds=301', 'seconds=x', 'thread=data-1', 'format=svg'])
+    for (const query of ['seconds=301', 'seconds=x', 'thread=data-1', 'format=svg', 'second=1'])
       assert.equal((await world.get('admin', `/debug/pprof/profile?${query}`)).status, 400, query);
     assert.equal((await world.get('admin', '/quitquitquit', 'POST')).status, 200);
     await until('the stop was asked for', () => world.stopRequests === 1);

@@ -12,6 +12,7 @@ export interface ProfileOptions {
 
 const SECONDS = { fallback: 10, max: 300 } as const;
 const FORMATS = ['pprof', 'cpuprofile'] as const;
+const NAMES: readonly string[] = ['seconds', 'thread', 'format'];
 
 /** `/debug/pprof/profile` (protocol.md 4.4): the CPU profile of one thread. It costs a few percent while it runs: one at a time. */
 export function profileSection({ workers, now, record }: ProfileOptions): AdminSection {
@@ -19,6 +20,8 @@ export function profileSection({ workers, now, record }: ProfileOptions): AdminS
   const threads = threadNames(workers);
   const describe = 'CPU profile of a thread: ?seconds=10&thread=data-0&format=pprof';
   return get('/debug/pprof/profile', describe, async ({ query }) => {
+    const unknown = [...query.keys()].find((name) => !NAMES.includes(name));
+    if (unknown !== undefined) return bad(JSON.stringify(unknown.slice(0, 64)), `one of ${NAMES.join(', ')}`);
     const seconds = Number(query.get('seconds') ?? SECONDS.fallback);
     if (!(seconds > 0 && seconds <= SECONDS.max)) return bad('seconds', `a number up to ${SECONDS.max}`);
     const thread = threads.indexOf(query.get('thread') ?? 'data-0');
