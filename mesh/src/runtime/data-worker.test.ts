@@ -36,6 +36,12 @@ test('newDataWorker() leaves out what is of the whole process, with its value be
   }
 });
 
+test('newDataWorker() keeps what only looks like a part of what it leaves out', async () => {
+  const message = await told(['-r', 'node:fs', '--report-on-fatalerror']);
+  const execArgv = ['-r', 'node:fs', '--no-async-context-frame'];
+  assert.deepEqual(message, { execArgv, hasFrames: false, workerData: 7 });
+});
+
 test('newDataWorker() leaves everything as it is when Node takes none of that', async () => {
   const message = await told(['--unknown-of-any-node', '--conditions=source', '--conditions']);
   assert.deepEqual(message, { execArgv: process.execArgv, hasFrames: true, workerData: 7 });

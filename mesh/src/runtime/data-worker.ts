@@ -35,12 +35,13 @@ export function newDataWorker(
   }
 }
 
-/** What `message` does not name, nor is the value of what it names. */
+/** What `message` does not name at its end, one behind the other, nor is the value of what it names. */
 function withoutNamed(execArgv: readonly string[], message: string): readonly string[] {
-  const isNamed = (argument: string | undefined): boolean => argument !== undefined && message.includes(argument);
-  return execArgv.filter(
-    (argument, index) => !isNamed(argument) && (argument.startsWith('-') || !isNamed(execArgv[index - 1])),
-  );
+  const named = message.slice(message.indexOf(': ') + 2).split(', ');
+  return execArgv.filter((argument, index) => {
+    const isValue = !argument.startsWith('-') && index > 0;
+    return !named.includes(isValue ? (execArgv[index - 1] ?? '') : argument);
+  });
 }
 
 /** Node does not take an argument, which it names. */
