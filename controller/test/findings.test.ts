@@ -129,3 +129,32 @@ test('without Kubernetes, what does not fit other objects is on the debug page a
   await until('the log says what is gone', () => lines('bad condition is gone').length === 4, 10_000);
   assert.equal(lines('object has a bad condition').length, 8);
 });
+
+test('without Kubernetes, a pod that asks for the mesh and is on no node is told of', async () => {
+  const pod = (name: string, spec: string, more = ''): string => `---
+apiVersion: v1
+kind: Pod
+metadata: {name: ${name}, namespace: shop${more}}
+spec: {${spec}}
+status: {podIPs: [{ip: 10.10.0.${name.length}}]}
+`;
+  await using world = await ControllerWorld.create();
+  await world.write('world.yaml', WORLD.slice(0, WORLD.indexOf('---')));
+  const pods = [
+    pod('there', 'nodeName: n1'),
+    pod('nowhere', 'serviceAccountName: web'),
+    pod('apart', '', ', labels: {ambit.dev/mode: none}'),
+  ];
+  await world.write('pods.yaml', pods.join(''));
+  await using app = await world.start();
+  assert.deepEqual(JSON.parse(await ask(app.ports.debug, '/findings')), [
+    {
+      object: 'Pod shop/nowhere',
+      type: 'Enrolled',
+      status: 'False',
+      reason: 'NoNode',
+      message:
+        'its labels ask for the mesh, but without spec.nodeName no node captures it: its calls go past the mesh, in plaintext',
+    },
+  ]);
+});

@@ -1,3 +1,4 @@
+import { decideEnrolment } from '@ambit/mesh/kinds';
 import type { ObjectCollections } from '../collections/object-collections.ts';
 import { waypointBoundOf } from '../reconcile/waypoints/waypoint-bound.ts';
 import type { WaypointPods } from '../reconcile/waypoints/waypoint-pods.ts';
@@ -42,9 +43,15 @@ const NO_ACKNOWLEDGEMENT = {
   silent: [],
 } as const;
 
-/** Every such condition of routes, policies and Services: what is right by itself and does not fit the other objects. */
+/** Every such condition of routes, policies, Services and Pods: what is right by itself and does not fit the other objects. */
 export function listFindings(input: FindingsInput): readonly Finding[] {
-  return [...routeFindings(input), ...tlsPolicyFindings(input), ...ownFindings(input), ...serviceFindings(input)];
+  return [
+    ...routeFindings(input),
+    ...tlsPolicyFindings(input),
+    ...ownFindings(input),
+    ...serviceFindings(input),
+    ...podFindings(input),
+  ];
 }
 
 function routeFindings({ objects, routes: world }: FindingsInput): readonly Finding[] {
@@ -100,6 +107,24 @@ function serviceFindings({ objects, pods }: FindingsInput): readonly Finding[] {
     return bound === null ? [] : bad(nameOf(service), undefined, [bound]);
   });
 }
+
+/** On Kubernetes a pod has no address before it has a node. */
+function podFindings({ objects, settings }: FindingsInput): readonly Finding[] {
+  return valuesOf(objects.pods).flatMap((pod) => {
+    const { namespace } = pod.meta;
+    const { kind } = decideEnrolment(pod, objects.namespaces.get(`/${namespace}`), settings.excludedNamespaces);
+    const isNowhere = kind === 'enrolled' && pod.nodeName === '' && pod.podIps.length > 0;
+    return isNowhere ? [{ object: nameOf(pod), ...NO_NODE }] : [];
+  });
+}
+
+const NO_NODE: UndatedCondition = {
+  type: 'Enrolled',
+  status: 'False',
+  reason: 'NoNode',
+  message:
+    'its labels ask for the mesh, but without spec.nodeName no node captures it: its calls go past the mesh, in plaintext',
+};
 
 function bad(object: string, at: string | undefined, conditions: readonly UndatedCondition[]): readonly Finding[] {
   return conditions
