@@ -95,14 +95,17 @@ function secondsText(ms: number): string {
 class GroupReport {
   readonly #root: string;
   readonly #files = new Map<string, FileReport>();
-  readonly #printed = new Set<string>();
+  /** With how many failures. */
+  readonly #printed = new Map<string, number>();
+  readonly #groupFiles: ReadonlySet<string>;
   readonly #skipReasons = new Set<string>();
   readonly #eachTest: boolean;
   readonly #testTimeoutMs: number;
   #coverage: readonly FileCoverage[] = [];
 
-  constructor(root: string, { eachTest = false, testTimeoutMs = TEST_TIMEOUT_MS }: TestGroup) {
+  constructor(root: string, { files, eachTest = false, testTimeoutMs = TEST_TIMEOUT_MS }: TestGroup) {
     this.#root = root;
+    this.#groupFiles = new Set(files);
     this.#eachTest = eachTest;
     this.#testTimeoutMs = testTimeoutMs;
   }
@@ -143,6 +146,8 @@ class GroupReport {
       }
       this.#print(file);
     }
+    // What node:test has not told of a file, and counts all the same.
+    for (const [path, { failed }] of this.#files) if (failed > 0 && !this.#groupFiles.has(path)) this.#print(path);
   }
 
   result(): GroupResult {
@@ -164,10 +169,12 @@ class GroupReport {
     return report;
   }
 
+  /** Again, when more has failed since: a file may fail after its last test. */
   #print(path: string): void {
-    if (this.#printed.has(path)) return;
-    this.#printed.add(path);
-    console.log(this.#reportOf(path).text(path, this.#eachTest));
+    const report = this.#reportOf(path);
+    if (this.#printed.get(path) === report.failed) return;
+    this.#printed.set(path, report.failed);
+    console.log(report.text(path, this.#eachTest));
   }
 }
 

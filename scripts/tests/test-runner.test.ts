@@ -139,6 +139,15 @@ test('runGroup() counts passed, failed and skipped tests and shows what failed',
   assert.match(printed, /cannot be loaded/);
 });
 
+test('runGroup() shows what fails after the last test of a file', () => {
+  const { result, printed } = runPlanted('plain', {
+    'late.test.ts': `import { test } from 'node:test';
+      test('fine', () => { process.on('exit', () => { process.exitCode = 7; }); });`,
+  });
+  assert.deepEqual(result, { passed: 1, failed: 1, skipped: 0, skipReasons: [], coverage: [] });
+  assert.match(printed, /FAIL .*late\.test\.ts {2}1 passed, 1 failed\n.*not ok: /s);
+});
+
 test('runGroup() kills files that leave something running or never yield, and counts them as failed', () => {
   const { result, printed } = runPlanted(
     'plain',
