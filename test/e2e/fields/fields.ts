@@ -94,7 +94,7 @@ function complaint(object: Json): string | null {
 /** By the place of an object in it: the fields that the parser looks for. Of maps, whose keys are free, none. */
 function fieldsLookedFor(object: Json): ReadonlyMap<string, ReadonlySet<string>> {
   const looked = new Map<string, Set<string>>();
-  const maps = new Set<string>();
+  const enumerated = new Map<string, object>();
   const watched = (value: unknown, path: string): unknown => {
     if (typeof value !== 'object' || value === null) return value;
     if (Array.isArray(value)) return value.map((item, index) => watched(item, `${path}[${index}]`));
@@ -105,13 +105,16 @@ function fieldsLookedFor(object: Json): ReadonlyMap<string, ReadonlySet<string>>
         return Reflect.getOwnPropertyDescriptor(target, name);
       },
       ownKeys: (target) => {
-        maps.add(path);
+        enumerated.set(path, target);
         return Reflect.ownKeys(target);
       },
       get: (target, name) => watched(Reflect.get(target, name), path === '' ? String(name) : `${path}.${String(name)}`),
     });
   };
   parseObject(watched(structuredClone(object), ''));
-  for (const path of maps) looked.delete(path);
+  // Whoever reads a map looks for what it has; whoever reads fields, and at what else there is, looks for some that are not there.
+  for (const [path, target] of enumerated) {
+    if ([...(looked.get(path) ?? [])].every((name) => Object.hasOwn(target, name))) looked.delete(path);
+  }
   return looked;
 }
