@@ -13,7 +13,7 @@ import { ROUTES_DEFAULTS, routesReport, runRoutesBench } from './src/routes/rout
 import { HTTP2_DEFAULTS, http2Report, runHttp2Bench } from './src/http2/http2-bench.ts';
 import { runL4Bench, writeL4Results } from './src/l4/l4-bench.ts';
 import { markdownReport } from './src/l4/markdown-report.ts';
-import { FULL_PLAN, LOADS, QUICK_PLAN, type L4Plan } from './src/l4/plan.ts';
+import { chosenLoads, FULL_PLAN, QUICK_PLAN, type L4Plan } from './src/l4/plan.ts';
 import { quickFigures } from './src/l4/quick-line.ts';
 import { runScaleBench, scaleLine, scaleReport, writeScaleResults } from './src/scale/scale-bench.ts';
 import { type L7BenchOptions, runL7Bench, writeL7Results } from './src/l7/l7-bench.ts';
@@ -30,8 +30,7 @@ async function runL4(command: BenchCommand & { kind: 'l4' }, signal: AbortSignal
   const plan: L4Plan = {
     ...base,
     peers: command.peers ?? base.peers,
-    // What is asked for by name runs, also if the quick run would leave it out.
-    loads: command.loads === undefined ? base.loads : LOADS.filter(({ name }) => command.loads?.includes(name)),
+    loads: chosenLoads(base, command.loads),
     starts: command.starts ?? base.starts,
     rounds: command.rounds ?? base.rounds,
     loadSeconds: command.seconds ?? base.loadSeconds,

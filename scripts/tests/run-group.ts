@@ -121,13 +121,15 @@ class GroupReport {
       execArgv: ['--conditions=source'],
       ...(covered ? COVERAGE : {}),
     });
+    // A test that a helper declares is told of as the helper's; where one file runs, it is that one's.
+    const [only] = files.length === 1 ? files : [];
     stream.on('test:pass', (event) => {
-      this.#reportOf(event.file).add(event, true, this.#root);
+      this.#reportOf(only ?? event.file).add(event, true, this.#root);
       if (typeof event.skip === 'string') this.#skipReasons.add(event.skip);
     });
-    stream.on('test:fail', (event) => this.#reportOf(event.file).add(event, false, this.#root));
+    stream.on('test:fail', (event) => this.#reportOf(only ?? event.file).add(event, false, this.#root));
     const keepOutput = ({ file, message }: { readonly file?: string; readonly message: string }): void => {
-      const report = this.#reportOf(file);
+      const report = this.#reportOf(only ?? file);
       report.output = (report.output + message).slice(-OUTPUT_CHARACTERS_MAX);
     };
     stream.on('test:stdout', keepOutput);
@@ -146,7 +148,7 @@ class GroupReport {
       }
       this.#print(file);
     }
-    // What node:test has not told of a file, and counts all the same.
+    // Of several files, what helpers of theirs declare.
     for (const [path, { failed }] of this.#files) if (failed > 0 && !this.#groupFiles.has(path)) this.#print(path);
   }
 

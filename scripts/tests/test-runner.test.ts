@@ -139,6 +139,22 @@ test('runGroup() counts passed, failed and skipped tests and shows what failed',
   assert.match(printed, /cannot be loaded/);
 });
 
+test('runGroup() shows what a helper of a file declares', () => {
+  const files = {
+    'helper.ts': `import assert from 'node:assert/strict'; import { test } from 'node:test';
+      export const declare = () => { test('good', () => {}); test('bad', () => assert.fail('here')); };`,
+    'mesh/src/model/user.test.ts': `import { declare } from '../../../helper.ts'; declare();`,
+  };
+  const plain = runPlanted('plain', files);
+  assert.deepEqual(plain.result, { passed: 1, failed: 1, skipped: 0, skipReasons: [], coverage: [] });
+  assert.match(plain.printed, /FAIL .*user\.test\.ts {2}1 passed, 1 failed\nnot ok: bad\n {2}at helper\.ts:2/);
+  // Of several files together nobody knows whose it is.
+  const fine = { 'mesh/src/model/fine.test.ts': `import { test } from 'node:test'; test('fine', () => {});` };
+  const covered = runPlanted('covered', { ...files, ...fine });
+  assert.deepEqual(covered.result, { passed: 2, failed: 1, skipped: 0, skipReasons: [], coverage: [] });
+  assert.match(covered.printed, /FAIL .*helper\.ts {2}1 passed, 1 failed\nnot ok: bad/);
+});
+
 test('runGroup() shows what fails after the last test of a file', () => {
   const { result, printed } = runPlanted('plain', {
     'late.test.ts': `import { test } from 'node:test';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FULL_PLAN, namedLoad, QUICK_PLAN, roundOrder } from './plan.ts';
+import { chosenLoads, FULL_PLAN, namedLoad, QUICK_PLAN, roundOrder } from './plan.ts';
 
 test('roundOrder() runs every other round backwards', () => {
   assert.deepEqual(roundOrder(FULL_PLAN, 0), ['direct', 'nginx', 'envoy', 'ambit', 'ambit-http']);
@@ -30,4 +30,11 @@ test('namedLoad() is one that a peer can carry alone, also of that which has tur
   assert.deepEqual(namedLoad('c1'), { kind: 'requests', name: 'c1', connections: 1, closeEach: false });
   assert.deepEqual(namedLoad('c32'), { kind: 'requests', name: 'c32', connections: 32, closeEach: false });
   assert.deepEqual(namedLoad('bulk4'), { kind: 'bulk', name: 'bulk4', streams: 4 });
+});
+
+test('chosenLoads() has what is asked for by name, also what a quick run leaves out', () => {
+  const names = (asked?: Parameters<typeof chosenLoads>[1]): readonly string[] =>
+    chosenLoads(QUICK_PLAN, asked).map(({ name }) => name);
+  assert.deepEqual(names(['c1-silent', 'c32']), ['c32', 'c1-silent']);
+  assert.deepEqual(names(), ['c32', 'c128', 'bulk1', 'bulk4', 'c1', 'churn']);
 });

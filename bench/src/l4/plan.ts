@@ -50,6 +50,11 @@ export function namedLoad(name: LoadName): PeerLoad {
   return found.kind === 'turns' ? ALONE_C1 : found;
 }
 
+/** The loads of `base`, or those of these names, also if the base leaves them out. */
+export function chosenLoads(base: L4Plan, names: readonly LoadName[] | undefined): readonly Load[] {
+  return names === undefined ? base.loads : LOADS.filter(({ name }) => names.includes(name));
+}
+
 /** What one run of the L4 bench does. Times are whole seconds because wrk takes no others. */
 export interface L4Plan {
   readonly peers: readonly PeerName[];

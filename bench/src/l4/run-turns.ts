@@ -116,11 +116,8 @@ async function play(player: Player, run: TurnsRun, startMs: number): Promise<Omi
     readCpuSeconds(running.clientPids),
     readCpuSeconds(running.serverPids),
   ];
-  const before = carried(player, run, cpu());
-  const [result, [clientBefore, serverBefore]] = await Promise.all([
-    carried(player, run, program.ask(JSON.stringify(task)).then(parseTurnsResult)),
-    before,
-  ]);
+  const [clientBefore, serverBefore] = await carried(player, run, cpu());
+  const result = await carried(player, run, program.ask(JSON.stringify(task)).then(parseTurnsResult));
   running.assertAlive();
   assertAnswered({ peer: peer.name, load: run.load.name }, result);
   const [clientAfter, serverAfter] = await carried(player, run, cpu());

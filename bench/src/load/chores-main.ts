@@ -4,13 +4,11 @@
  */
 import { createInterface } from 'node:readline';
 import { BlockingSocket } from '@ambit/mesh/linux';
+import { sleepBlocking } from './blocking-sleep.ts';
 import { CHORE_MS } from './chores.ts';
 
 /** Between two looks at the input. */
 const CHORES_AT_A_TIME = 30;
-
-/** Nobody writes to it: whoever waits for it sleeps, at less cost than a timer of the event loop. */
-const never = new Int32Array(new SharedArrayBuffer(4));
 
 let isOver = false;
 let done = 0;
@@ -20,7 +18,7 @@ createInterface(process.stdin)
 process.stdout.write('ready\n');
 while (!isOver) {
   for (let count = 0; count < CHORES_AT_A_TIME; count++) {
-    Atomics.wait(never, 0, 0, CHORE_MS);
+    sleepBlocking(CHORE_MS);
     BlockingSocket.unconnected()[Symbol.dispose]();
     done += 1;
   }

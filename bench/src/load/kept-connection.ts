@@ -17,6 +17,7 @@ const CONTENT_LENGTH = /\r\ncontent-length: *(?<bytes>\d+)\r\n/i;
 export class KeptConnection implements Disposable {
   readonly #socket: BlockingSocket;
   readonly #request: Buffer;
+  readonly #timeoutMs: number;
   readonly #answer = Buffer.allocUnsafeSlow(ANSWER_BYTES_MAX);
   #askedMs = 0;
   /** Of the answer that is being read, from its beginning. */
@@ -24,23 +25,24 @@ export class KeptConnection implements Disposable {
   /** Of an answer of status 200 with its head; 0 until there was one. */
   #okBytes = 0;
 
-  private constructor(socket: BlockingSocket, request: Buffer) {
+  private constructor(socket: BlockingSocket, request: Buffer, timeoutMs: number) {
     this.#socket = socket;
     this.#request = request;
+    this.#timeoutMs = timeoutMs;
   }
 
   /** @throws SyscallError when there is no connection. */
-  static open(address: SocketAddress): KeptConnection {
-    const socket = BlockingSocket.connect(address, { timeoutMs: ANSWER_TIMEOUT_MS });
-    return new KeptConnection(socket, requestTo(address));
+  static open(address: SocketAddress, timeoutMs: number = ANSWER_TIMEOUT_MS): KeptConnection {
+    return new KeptConnection(BlockingSocket.connect(address, { timeoutMs }), requestTo(address), timeoutMs);
   }
 
   /**
-   * Sends a request and waits for the whole answer: whether that was of status 200. After a failure the connection is of no more use.
-   * @throws SyscallError when the answer is lost, BenchError `peer-failed` when the connection ends, `unreadable-output` when it is none.
+   * Sends a request and waits for the whole answer: whether that was of status 200. `nowMs` is that of `performance.now()`. After a failure the
+   * connection is of no more use. @throws SyscallError when nothing comes in time, BenchError `peer-failed` when the connection ends or the answer
+   * takes too long, `unreadable-output` when it is none.
    */
-  ask(): boolean {
-    this.#askedMs = performance.now();
+  ask(nowMs: number): boolean {
+    this.#askedMs = nowMs;
     this.#receivedBytes = 0;
     this.#socket.send(this.#request);
     this.#receiveUpTo(OK_START.length);
@@ -64,8 +66,8 @@ export class KeptConnection implements Disposable {
   #receiveMore(): void {
     if (this.#receivedBytes === ANSWER_BYTES_MAX) throw this.#unreadable('an answer is too long');
     // The socket's own limit is that of a single piece.
-    if (this.#receivedBytes > 0 && performance.now() - this.#askedMs > ANSWER_TIMEOUT_MS) {
-      throw new BenchError('peer-failed', 'an answer took too long', { data: { limitMs: ANSWER_TIMEOUT_MS } });
+    if (this.#receivedBytes > 0 && performance.now() - this.#askedMs > this.#timeoutMs) {
+      throw new BenchError('peer-failed', 'an answer took too long', { data: { limitMs: this.#timeoutMs } });
     }
     const received = this.#socket.recv(this.#answer, this.#receivedBytes);
     if (received === 0) throw new BenchError('peer-failed', 'a kept connection was closed');

@@ -136,6 +136,7 @@ test('a connection that is closed, or an answer that is none, ends the program w
     await assert.rejects(program.ask(task(50, [0])), (error) => {
       assert.ok(error instanceof BenchError && error.code === 'peer-failed');
       assert.match(String(error.data['said']), reason);
+      assert.equal(error.data['ended'], 'exit code 1');
       return true;
     });
   }

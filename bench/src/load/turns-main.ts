@@ -6,6 +6,7 @@
 import { createInterface } from 'node:readline';
 import { parseSocketAddress } from '@ambit/mesh/model';
 import { MeshError } from '@ambit/mesh/runtime';
+import { sleepBlocking } from './blocking-sleep.ts';
 import { KeptConnection } from './kept-connection.ts';
 import { LatencyCounts } from './latency-counts.ts';
 import { monotonicLeadMs, monotonicMs, TURN_SETTLING_REQUESTS, type TurnsResult, type TurnsTask } from './turns.ts';
@@ -14,12 +15,8 @@ import { monotonicLeadMs, monotonicMs, TURN_SETTLING_REQUESTS, type TurnsResult,
 const WARM_UP_MS = 300;
 const LATENCIES = { stepsPerUs: 10, slowestUs: 200_000 } as const;
 
-/** Nobody writes to it: whoever waits for it sleeps. */
-const never = new Int32Array(new SharedArrayBuffer(4));
-
 function sleepUntil(ms: number): void {
-  // It may return a little early.
-  for (let left = ms - performance.now(); left > 0; left = ms - performance.now()) Atomics.wait(never, 0, 0, left);
+  for (let left = ms - performance.now(); left > 0; left = ms - performance.now()) sleepBlocking(left);
 }
 
 /** Holds up the thread until the last turn is over. */
@@ -37,7 +34,7 @@ function takeTurns(connection: KeptConnection, { startMs, turnMs, turns }: Turns
     let nowMs = begunMs;
     for (let count = 0; nowMs < endMs; count++) {
       const sentMs = nowMs;
-      if (!connection.ask()) errors += 1;
+      if (!connection.ask(sentMs)) errors += 1;
       nowMs = performance.now();
       requests += 1;
       if (count >= TURN_SETTLING_REQUESTS) latencies.add((nowMs - sentMs) * 1000);

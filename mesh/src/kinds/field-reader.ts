@@ -139,7 +139,8 @@ export class FieldReader {
   refuseOtherCase(read: readonly string[]): void {
     for (const name of Object.keys(this.#value)) {
       if (read.includes(name)) continue;
-      const hint = read.find((each) => each.toLowerCase() === name.toLowerCase());
+      // Lengths first: this is asked of every Pod of a cluster, whose fields are mostly others.
+      const hint = read.find((each) => each.length === name.length && each.toLowerCase() === name.toLowerCase());
       if (hint !== undefined) throw new KindError('unknown-field', { field: this.pathOf(name), expected: hint, hint });
     }
   }

@@ -72,6 +72,33 @@ test('parseObject names field, value and expectation of what it refuses', () => 
   }
 });
 
+test('every field that parsePod and parseService look for is refused in another case', () => {
+  const places: readonly (readonly [place: string, of: (inner: object) => Json])[] = [
+    ['spec of a Pod', (spec) => core('Pod', { spec })],
+    ['status of a Pod', (status) => core('Pod', { status })],
+    ['spec of a Service', (spec) => core('Service', { spec })],
+    ['port', (port) => core('Service', { spec: { ports: [port] } })],
+  ];
+  for (const [place, of] of places) {
+    const looked = new Set<string>();
+    const getOwnPropertyDescriptor = (target: object, name: PropertyKey): PropertyDescriptor | undefined => {
+      looked.add(String(name));
+      return Reflect.getOwnPropertyDescriptor(target, name);
+    };
+    const inner = place === 'port' ? { port: 80 } : {};
+    parseObject(of(new Proxy(inner, { getOwnPropertyDescriptor })));
+    assert.ok(looked.size > 3, `${place}: ${[...looked].join()}`);
+    for (const name of looked) {
+      const other = of({ ...inner, [name.toUpperCase()]: 1 });
+      assert.throws(
+        () => parseObject(other),
+        (error) => error instanceof KindError && error.code === 'unknown-field' && error.detail.hint === name,
+        `${place}: ${name}`,
+      );
+    }
+  }
+});
+
 test('parseObject refuses misspelt kinds and unknown versions of the own group, which nobody else would read', () => {
   const of = (kind: string, apiVersion: string): Json => ({ apiVersion, kind, metadata: { name: 'a' } });
   assert.throws(

@@ -8,7 +8,15 @@ import { checkMode, isObjectName, parseMeta, parseNameOrNothing } from './parse-
 const PROTOCOLS = ['TCP', 'UDP', 'SCTP'] as const satisfies readonly PortProtocol[];
 const PHASES = ['Pending', 'Running', 'Succeeded', 'Failed', 'Unknown'] as const satisfies readonly Pod['phase'][];
 const DEFAULT_SERVICE_ACCOUNT = 'default';
-const SPEC_READ = ['nodeName', 'serviceAccountName', 'hostNetwork', 'containers', 'initContainers'] as const;
+const SPEC_READ = [
+  'nodeName',
+  'serviceAccountName',
+  'hostNetwork',
+  'securityContext',
+  'containers',
+  'initContainers',
+  'ephemeralContainers',
+] as const;
 const STATUS_READ = ['podIP', 'podIPs', 'phase', 'conditions'] as const;
 
 /** v1 Pod. @throws KindError. */

@@ -18,8 +18,7 @@ export type Mallopt = (parameter: number, value: number) => boolean;
  * here, where holes stay that a burst of connections leaves between what goes on, and a threshold that grows with what is freed. Measured as the
  * peak during bulk after new connections, with HTTP metrics: 146 instead of 160 MB. Call it before there are workers: threads that have an
  * arena by then keep it, later ones share what there is once the limit is reached; where there are ten arenas already, glibc does not look at the
- * limit any more. False where there is no such setting, as with musl:
- * nothing is changed then, or not all.
+ * limit any more. False where there is no such setting, as with musl: nothing is changed then, or not all.
  */
 export function tuneMalloc(workers: number, mallopt: Mallopt | undefined = findMallopt()): boolean {
   if (mallopt === undefined) return false;
